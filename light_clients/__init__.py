@@ -1,0 +1,1 @@
+"""Light clients: pure verification of headers and proofs; no clock, socket, log or environment."""

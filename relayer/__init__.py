@@ -1,0 +1,1 @@
+"""Postroad: verified messages between blockchains."""

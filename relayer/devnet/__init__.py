@@ -1,0 +1,1 @@
+"""Local chains for tests, demonstrations and first steps."""
