@@ -1,0 +1,1 @@
+"""What builds this project: installing the pinned tools, compiling the contracts."""

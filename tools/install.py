@@ -1,0 +1,193 @@
+"""Install anvil, forge, solc and OpenZeppelin at their pinned versions, with the Node of the virtual environment.
+
+Run by `make tools`. Standard library only. Safe to run twice, and at the same time from two terminals.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools._toolchain import ROOT, toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOOLS = ROOT / "tools"
+SOLIDITY = ROOT / "solidity"
+BIN = TOOLS / "bin"
+STATE = BIN / "installed.json"
+LOCK = BIN / ".lock"
+
+# What decides the result. A change in any of them installs again.
+INPUTS = (
+    TOOLS / "package.json",
+    TOOLS / "package-lock.json",
+    TOOLS / "solc-shim.cjs",
+    TOOLS / "install.py",
+    SOLIDITY / "package.json",
+    SOLIDITY / "package-lock.json",
+)
+
+# Some 60 MB over a slow line; after this something is wrong rather than slow.
+NPM_TIMEOUT_S = 900
+# No package here needs its install scripts, so none gets to run one.
+NPM_OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+
+
+class InstallError(RuntimeError):
+    """A step failed; the text says which, why and what to do."""
+
+
+def main() -> int:
+    """Install what is missing and say what is there; 0 when all programs run."""
+    BIN.mkdir(exist_ok=True)
+    try:
+        with LOCK.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if is_installed():
+                say("already installed")
+            else:
+                STATE.unlink(missing_ok=True)
+                install()
+                report_versions()
+                STATE.write_text(json.dumps({"inputs": hash_inputs()}) + "\n", encoding="utf-8")
+    except (InstallError, toolchain.ToolNotFoundError) as error:
+        print(f"tools: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def install() -> None:
+    """Run the steps in order, each with its name and time."""
+    steps = (
+        ("solc (npm)", lambda: npm(TOOLS, "ci")),
+        ("anvil and forge (npm)", install_foundry),
+        ("OpenZeppelin contracts (npm)", lambda: npm(SOLIDITY, "ci")),
+        ("compiler for forge", write_solc),
+    )
+    for number, (name, step) in enumerate(steps, start=1):
+        say(f"[{number}/{len(steps)}] {name} ...", end=" ")
+        started = time.monotonic()
+        step()
+        print(f"{time.monotonic() - started:.1f} s", flush=True)
+
+
+def install_foundry() -> None:
+    """Install this platform's own packages, and compare them with the pinned digests before anything runs them."""
+    foundry = read_json(TOOLS / "package.json")["postroad"]["foundry"]
+    here = toolchain.foundry_platform()
+    names = [name for name in foundry["integrity"] if name.endswith(f"-{here}")]
+    if not names:
+        known = sorted({"-".join(name.split("-")[-2:]) for name in foundry["integrity"]})
+        message = (
+            f"Foundry has no package for this machine ({here}); it has {', '.join(known)}. Install anvil and forge "
+            f"{foundry['version']} yourself and name them in POSTROAD_ANVIL and POSTROAD_FORGE."
+        )
+        raise InstallError(message)
+    # Not saved: the lock names no platform, see package.json.
+    npm(TOOLS, "install", "--no-save", "--no-package-lock", *(f"{name}@{foundry['version']}" for name in names))
+    served = read_json(TOOLS / "node_modules" / ".package-lock.json")["packages"]
+    for name in names:
+        pinned, found = foundry["integrity"][name], served[f"node_modules/{name}"].get("integrity")
+        if pinned is not None and found != pinned:
+            message = (
+                f"{name} {foundry['version']} is not what we pinned: found {found}, expected {pinned}. "
+                "Do not run it; find out who changed it."
+            )
+            raise InstallError(message)
+
+
+def write_solc() -> None:
+    """Write the executable that forge takes for solc.
+
+    It names this machine's Node, so it is made here and not committed.
+    """
+    shim = BIN / "solc"
+    temporary = BIN / ".solc.new"
+    node, script = shell_quote(toolchain.find_node()), shell_quote(TOOLS / "solc-shim.cjs")
+    temporary.write_text(f"#!/bin/sh\n# Made by tools/install.py.\nexec {node} {script} \"$@\"\n", encoding="utf-8")
+    temporary.chmod(0o755)
+    # In one step, so that a forge that runs meanwhile never meets half a file.
+    temporary.replace(shim)
+
+
+def npm(folder: Path, *words: str) -> None:
+    """Run npm in a folder; raise InstallError with its own last lines when it fails."""
+    command = [*toolchain.npm_command(), *words, *NPM_OPTIONS]
+    node_folder = str(toolchain.find_node().parent)
+    environment = os.environ | {"PATH": f"{node_folder}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "true"}
+    try:
+        done = subprocess.run(  # noqa: S603  our own words
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=NPM_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"npm {words[0]} in {folder.name}/ took over {NPM_TIMEOUT_S} s. Check the network and run it again."
+        raise InstallError(message) from error
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        message = f"npm {words[0]} failed in {folder.name}/ (exit {done.returncode}):\n{tail}"
+        raise InstallError(message)
+
+
+def is_installed() -> bool:
+    """Tell whether an earlier run with the same inputs ended well and its programs are still there."""
+    try:
+        same = read_json(STATE)["inputs"] == hash_inputs()
+        contracts = (SOLIDITY / "node_modules" / "@openzeppelin" / "contracts" / "package.json").is_file()
+        return same and contracts and all(path.is_file() for path in programs())
+    except (OSError, ValueError, KeyError, TypeError, toolchain.ToolNotFoundError):
+        return False
+
+
+def report_versions() -> None:
+    """Run each program once and print what it says of itself."""
+    for path in programs():
+        say(f"{path.name:6} {toolchain.read_version(path)}")
+
+
+def programs() -> Iterator[Path]:
+    """Yield the programs that must be there after an installation."""
+    yield from (toolchain.find_node(), toolchain.find_anvil(), toolchain.find_forge(), toolchain.find_solc())
+
+
+def hash_inputs() -> str:
+    """Hash the inputs, with where we are and which Node: the shim names both."""
+    digest = hashlib.sha256(f"{toolchain.foundry_platform()}\n{ROOT}\n{toolchain.find_node()}\n".encode())
+    for path in INPUTS:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file."""
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def shell_quote(path: Path) -> str:
+    """Quote a path for sh; a checkout may well live in a folder with spaces."""
+    return "'" + str(path).replace("'", "'\\''") + "'"
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print a line of progress at once, also into a pipe."""
+    print(f"tools: {text}", end=end, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
