@@ -1,0 +1,1 @@
+"""Talking to chains: what they say is hearsay until a prover has verified it."""
