@@ -1,0 +1,289 @@
+"""Compile the contracts and write what ships inside the Python package: relayer/contracts/<Name>.json.
+
+    python -m tools.build_contracts            compile and write
+    python -m tools.build_contracts --check    compare the hash of sources and settings with the manifest; no compiler
+    python -m tools.build_contracts --verify   compile again and compare every byte
+
+The files are also the snapshots of ABI and storage layout: a change shows in review. Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools._toolchain import ROOT, toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SOLIDITY = ROOT / "solidity"
+TARGET = ROOT / "relayer" / "contracts"
+MANIFEST = "manifest.json"
+
+# What can be deployed, by its source under solidity/. A contract that is not here does not ship.
+DEPLOYABLE: Mapping[str, str] = {
+    "Gateway": "src/Gateway.sol",
+    "BftLightClient": "src/light_clients/BftLightClient.sol",
+    "AccessManager": "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
+}
+
+# EIP-170: a contract over this cannot be deployed. Found here rather than by the first operator.
+MAX_CODE_BYTES = 24_576
+
+COMPILE_TIMEOUT_S = 900
+
+# Settings that cannot change a byte of what ships: left out, so that tuning the tests does not make artifacts stale.
+NEUTRAL_SETTINGS = (
+    "dynamic_test_linking",
+    "ffi",
+    "fs_permissions",
+    "fuzz",
+    "gas_snapshot_check",
+    "gas_snapshot_emit",
+    "invariant",
+    "lint",
+    "snapshots",
+)
+
+
+class BuildError(RuntimeError):
+    """The artifacts cannot be made or are not what they should be; the text says why and what to do."""
+
+
+def main() -> int:
+    """Write or compare the artifacts; 0 when they are right."""
+    parser = argparse.ArgumentParser(prog="python -m tools.build_contracts", description="Build the shipped contracts.")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare hashes without compiling")
+    mode.add_argument("--verify", action="store_true", help="compile again and compare every byte")
+    asked = parser.parse_args()
+    try:
+        if asked.check:
+            check_hashes()
+        elif asked.verify:
+            check_hashes()
+            verify(compile_contracts())
+        else:
+            write(compile_contracts())
+    except (BuildError, toolchain.ToolNotFoundError) as error:
+        print(f"contracts: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def compile_contracts() -> dict[str, str]:
+    """Compile with forge into a folder of our own; return each file's name and text.
+
+    The folder is apart from solidity/out, so that neither a cache nor a forge that runs meanwhile decides what ships.
+    """
+    absent = [source for source in DEPLOYABLE.values() if not (SOLIDITY / source).is_file()]
+    if absent:
+        message = f"no such source in solidity/: {', '.join(absent)}. Correct DEPLOYABLE in tools/build_contracts.py."
+        raise BuildError(message)
+    started = time.monotonic()
+    print(f"contracts: compiling {len(DEPLOYABLE)} contracts ...", flush=True)
+    with tempfile.TemporaryDirectory(prefix="postroad-contracts-") as folder:
+        out = Path(folder) / "out"
+        run_forge(["build", "--out", str(out), "--cache-path", str(Path(folder) / "cache"), *DEPLOYABLE.values()])
+        files = {
+            f"{name}.json": to_text(to_artifact(name, read_json(out / Path(source).name / f"{name}.json")))
+            for name, source in DEPLOYABLE.items()
+        }
+    files[MANIFEST] = to_text(to_manifest(files))
+    print(f"contracts: compiled in {time.monotonic() - started:.1f} s", flush=True)
+    return files
+
+
+def run_forge(words: list[str]) -> None:
+    """Run forge in solidity/, where its settings expect it; raise BuildError with the compiler's words."""
+    # FOUNDRY_* of a developer's shell must not change what ships.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("FOUNDRY_", "DAPP_"))}
+    try:
+        done = subprocess.run(  # noqa: S603  our own words
+            [str(toolchain.find_forge()), *words],
+            cwd=SOLIDITY,
+            env=environment,
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=COMPILE_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"forge took over {COMPILE_TIMEOUT_S} s"
+        raise BuildError(message) from error
+    if done.returncode != 0:
+        message = f"forge failed (exit {done.returncode}):\n{(done.stdout + done.stderr).strip()}"
+        raise BuildError(message)
+
+
+def to_artifact(name: str, built: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of forge's output what a deployer and a caller need; raise BuildError for what could not be deployed."""
+    creation, runtime = built["bytecode"], built["deployedBytecode"]
+    if creation.get("linkReferences"):
+        message = f"{name} needs linked libraries, which `endpoint deploy` does not place; make their functions internal"
+        raise BuildError(message)
+    size = (len(runtime["object"]) - 2) // 2
+    if size == 0:
+        message = f"{name} has no code: it is abstract or an interface, so it does not belong in DEPLOYABLE"
+        raise BuildError(message)
+    if size > MAX_CODE_BYTES:
+        message = f"{name} is too large to deploy: found {size} bytes, expected at most {MAX_CODE_BYTES} (EIP-170)"
+        raise BuildError(message)
+    return {
+        "contractName": name,
+        "sourceName": DEPLOYABLE[name],
+        "abi": built["abi"],
+        "bytecode": creation["object"],
+        "deployedBytecode": runtime["object"],
+        "immutableReferences": plain_immutables(runtime.get("immutableReferences") or {}),
+        "storageLayout": plain_layout(built["storageLayout"]),
+    }
+
+
+def plain_immutables(references: Mapping[str, list[Mapping[str, int]]]) -> list[dict[str, int]]:
+    """Flatten to places in the code: the compiler's keys are AST ids, which move when any other file changes."""
+    places = [{"start": place["start"], "length": place["length"]} for at in references.values() for place in at]
+    return sorted(places, key=lambda place: place["start"])
+
+
+def plain_layout(layout: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop AST ids from type names, for the same reason."""
+
+    def plain(value: Any) -> Any:  # noqa: ANN401  the shape is the compiler's
+        if isinstance(value, dict):
+            return {plain(key): plain(item) for key, item in value.items() if key != "astId"}
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        # t_struct(Lane)1234_storage, t_contract(IAuthority)567, t_enum(Status)89
+        return re.sub(r"\)\d+(?=[_,)]|$)", ")", value) if isinstance(value, str) else value
+
+    return {"storage": plain(layout["storage"]), "types": plain(layout.get("types") or {})}
+
+
+def to_manifest(files: Mapping[str, str]) -> dict[str, Any]:
+    """Describe the artifacts: from what they were made, and what they are."""
+    return {
+        "format": 1,
+        "compiler": read_json(ROOT / "tools" / "package.json")["dependencies"]["solc"],
+        "inputs": hash_inputs(),
+        "artifacts": {name: hash_text(text) for name, text in sorted(files.items())},
+    }
+
+
+def hash_inputs() -> str:
+    """Hash everything that the bytes depend on: the sources reached by import, their dependencies' lock, the settings."""
+    settings = read_settings()
+    digest = hashlib.sha256(to_text(settings).encode())
+    digest.update(to_text(DEPLOYABLE).encode())
+    for path in source_files(DEPLOYABLE.values()):
+        name = path.relative_to(SOLIDITY).as_posix()
+        digest.update(f"{name}\n{hash_text(path.read_text(encoding='utf-8'))}\n".encode())
+    digest.update((SOLIDITY / "package-lock.json").read_bytes())
+    digest.update(read_json(ROOT / "tools" / "package.json")["dependencies"]["solc"].encode())
+    return digest.hexdigest()
+
+
+def read_settings() -> dict[str, Any]:
+    """Return foundry.toml's default profile without what cannot change a byte."""
+    profile: dict[str, Any] = tomllib.loads((SOLIDITY / "foundry.toml").read_text(encoding="utf-8"))["profile"]["default"]
+    return {key: value for key, value in profile.items() if key not in NEUTRAL_SETTINGS}
+
+
+def source_files(starts: Iterable[str]) -> list[Path]:
+    """Follow our own relative imports; OpenZeppelin's files are pinned by the lock instead."""
+    statement = re.compile(r"""^\s*import\b[^;"']*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
+    found: set[Path] = set()
+    waiting = [SOLIDITY / start for start in starts if not start.startswith("node_modules/")]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        if not path.is_file():
+            message = f"an import leads to {path.relative_to(ROOT)}, which is not there"
+            raise BuildError(message)
+        found.add(path)
+        text = path.read_text(encoding="utf-8")
+        waiting.extend((path.parent / match).resolve() for match in statement.findall(text))
+    return sorted(found)
+
+
+def check_hashes() -> None:
+    """Compare sources, settings and files with the manifest; raise BuildError when they are stale."""
+    do = "Run `make artifacts` and commit relayer/contracts/."
+    try:
+        manifest = read_json(TARGET / MANIFEST)
+    except FileNotFoundError as error:
+        message = f"there is no relayer/contracts/{MANIFEST}. {do}"
+        raise BuildError(message) from error
+    inputs = hash_inputs()
+    if manifest["inputs"] != inputs:
+        message = f"stale: sources or settings hash to {inputs[:16]}, the artifacts were made from {manifest['inputs'][:16]}. {do}"
+        raise BuildError(message)
+    found = {path.name: hash_text(path.read_text(encoding="utf-8")) for path in artifact_files()}
+    if found != manifest["artifacts"]:
+        names = sorted(name for name in found | manifest["artifacts"] if found.get(name) != manifest["artifacts"].get(name))
+        message = f"not what the manifest lists: {', '.join(names)}. {do}"
+        raise BuildError(message)
+    print(f"contracts: {len(found)} artifacts match their sources and settings ({inputs[:16]})", flush=True)
+
+
+def verify(files: Mapping[str, str]) -> None:
+    """Compare what was just compiled with what is committed, byte by byte."""
+    stale = sorted(name for name, text in files.items() if (TARGET / name).read_text(encoding="utf-8") != text)
+    if stale:
+        message = f"compiling again gives other bytes for {', '.join(stale)}. Run `make artifacts` and commit them."
+        raise BuildError(message)
+    print("contracts: compiling again gives the same bytes", flush=True)
+
+
+def write(files: Mapping[str, str]) -> None:
+    """Write the files, drop those of contracts that no longer ship, and say the sizes."""
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for path in artifact_files():
+        if path.name not in files:
+            path.unlink()
+    # The manifest last: a run that is cut short leaves stale artifacts, never a manifest that vouches for them.
+    for name, text in files.items():
+        temporary = TARGET / f".{name}.new"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(TARGET / name)
+        if name != MANIFEST:
+            size = (len(json.loads(text)["deployedBytecode"]) - 2) // 2
+            print(f"contracts: {name.removesuffix('.json'):20} {size:6} of {MAX_CODE_BYTES} bytes", flush=True)
+
+
+def artifact_files() -> list[Path]:
+    """List the artifacts that are there, without the manifest."""
+    return sorted(path for path in TARGET.glob("*.json") if path.name != MANIFEST)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file."""
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def to_text(value: object) -> str:
+    """Write JSON in one way only, so that equal values are equal bytes and a diff shows one line a change."""
+    return json.dumps(value, indent=1, sort_keys=True, default=dict) + "\n"
+
+
+def hash_text(text: str) -> str:
+    """Hash a text file's content."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
