@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if TYPE_CHECKING:
     from relayer.devnet import toolchain
 else:
-    _spec = importlib.util.spec_from_file_location("postroad_toolchain", ROOT / "relayer" / "devnet" / "toolchain.py")
+    _spec = importlib.util.spec_from_file_location(
+        "postroad_toolchain", ROOT / "relayer" / "devnet" / "toolchain.py"
+    )
     toolchain = importlib.util.module_from_spec(_spec)
     sys.modules[_spec.name] = toolchain
     _spec.loader.exec_module(toolchain)

@@ -63,7 +63,9 @@ class BuildError(RuntimeError):
 
 def main() -> int:
     """Write or compare the artifacts; 0 when they are right."""
-    parser = argparse.ArgumentParser(prog="python -m tools.build_contracts", description="Build the shipped contracts.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.build_contracts", description="Build the shipped contracts."
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="compare hashes without compiling")
     mode.add_argument("--verify", action="store_true", help="compile again and compare every byte")
@@ -95,7 +97,9 @@ def compile_contracts() -> dict[str, str]:
     print(f"contracts: compiling {len(DEPLOYABLE)} contracts ...", flush=True)
     with tempfile.TemporaryDirectory(prefix="postroad-contracts-") as folder:
         out = Path(folder) / "out"
-        run_forge(["build", "--out", str(out), "--cache-path", str(Path(folder) / "cache"), *DEPLOYABLE.values()])
+        run_forge(
+            ["build", "--out", str(out), "--cache-path", str(Path(folder) / "cache"), *DEPLOYABLE.values()]
+        )
         files = {
             f"{name}.json": to_text(to_artifact(name, read_json(out / Path(source).name / f"{name}.json")))
             for name, source in DEPLOYABLE.items()
@@ -108,9 +112,11 @@ def compile_contracts() -> dict[str, str]:
 def run_forge(words: list[str]) -> None:
     """Run forge in solidity/, where its settings expect it; raise BuildError with the compiler's words."""
     # FOUNDRY_* of a developer's shell must not change what ships.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("FOUNDRY_", "DAPP_"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("FOUNDRY_", "DAPP_"))
+    }
     try:
-        done = subprocess.run(  # noqa: S603  our own words
+        done = subprocess.run(
             [str(toolchain.find_forge()), *words],
             cwd=SOLIDITY,
             env=environment,
@@ -139,7 +145,9 @@ def to_artifact(name: str, built: Mapping[str, Any]) -> dict[str, Any]:
         message = f"{name} has no code: it is abstract or an interface, so it does not belong in DEPLOYABLE"
         raise BuildError(message)
     if size > MAX_CODE_BYTES:
-        message = f"{name} is too large to deploy: found {size} bytes, expected at most {MAX_CODE_BYTES} (EIP-170)"
+        message = (
+            f"{name} is too large to deploy: found {size} bytes, expected at most {MAX_CODE_BYTES} (EIP-170)"
+        )
         raise BuildError(message)
     return {
         "contractName": name,
@@ -154,14 +162,16 @@ def to_artifact(name: str, built: Mapping[str, Any]) -> dict[str, Any]:
 
 def plain_immutables(references: Mapping[str, list[Mapping[str, int]]]) -> list[dict[str, int]]:
     """Flatten to places in the code: the compiler's keys are AST ids, which move when any other file changes."""
-    places = [{"start": place["start"], "length": place["length"]} for at in references.values() for place in at]
+    places = [
+        {"start": place["start"], "length": place["length"]} for at in references.values() for place in at
+    ]
     return sorted(places, key=lambda place: place["start"])
 
 
 def plain_layout(layout: Mapping[str, Any]) -> dict[str, Any]:
     """Drop AST ids from type names, for the same reason."""
 
-    def plain(value: Any) -> Any:  # noqa: ANN401  the shape is the compiler's
+    def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {plain(key): plain(item) for key, item in value.items() if key != "astId"}
         if isinstance(value, list):
@@ -196,9 +206,11 @@ def hash_inputs() -> str:
 
 
 def read_settings() -> dict[str, Any]:
-    """Return foundry.toml's default profile without what cannot change a byte."""
-    profile: dict[str, Any] = tomllib.loads((SOLIDITY / "foundry.toml").read_text(encoding="utf-8"))["profile"]["default"]
-    return {key: value for key, value in profile.items() if key not in NEUTRAL_SETTINGS}
+    """Return foundry.toml's default profile without what cannot change a byte; comments do not count either."""
+    settings = tomllib.loads((SOLIDITY / "foundry.toml").read_text(encoding="utf-8"))
+    return {
+        key: value for key, value in settings["profile"]["default"].items() if key not in NEUTRAL_SETTINGS
+    }
 
 
 def source_files(starts: Iterable[str]) -> list[Path]:
@@ -233,7 +245,11 @@ def check_hashes() -> None:
         raise BuildError(message)
     found = {path.name: hash_text(path.read_text(encoding="utf-8")) for path in artifact_files()}
     if found != manifest["artifacts"]:
-        names = sorted(name for name in found | manifest["artifacts"] if found.get(name) != manifest["artifacts"].get(name))
+        names = sorted(
+            name
+            for name in found | manifest["artifacts"]
+            if found.get(name) != manifest["artifacts"].get(name)
+        )
         message = f"not what the manifest lists: {', '.join(names)}. {do}"
         raise BuildError(message)
     print(f"contracts: {len(found)} artifacts match their sources and settings ({inputs[:16]})", flush=True)
@@ -241,9 +257,13 @@ def check_hashes() -> None:
 
 def verify(files: Mapping[str, str]) -> None:
     """Compare what was just compiled with what is committed, byte by byte."""
-    stale = sorted(name for name, text in files.items() if (TARGET / name).read_text(encoding="utf-8") != text)
+    stale = sorted(
+        name for name, text in files.items() if (TARGET / name).read_text(encoding="utf-8") != text
+    )
     if stale:
-        message = f"compiling again gives other bytes for {', '.join(stale)}. Run `make artifacts` and commit them."
+        message = (
+            f"compiling again gives other bytes for {', '.join(stale)}. Run `make artifacts` and commit them."
+        )
         raise BuildError(message)
     print("contracts: compiling again gives the same bytes", flush=True)
 
@@ -261,7 +281,9 @@ def write(files: Mapping[str, str]) -> None:
         temporary.replace(TARGET / name)
         if name != MANIFEST:
             size = (len(json.loads(text)["deployedBytecode"]) - 2) // 2
-            print(f"contracts: {name.removesuffix('.json'):20} {size:6} of {MAX_CODE_BYTES} bytes", flush=True)
+            print(
+                f"contracts: {name.removesuffix('.json'):20} {size:6} of {MAX_CODE_BYTES} bytes", flush=True
+            )
 
 
 def artifact_files() -> list[Path]:

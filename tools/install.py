@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tools._toolchain import ROOT, toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 TOOLS = ROOT / "tools"
 SOLIDITY = ROOT / "solidity"
@@ -67,7 +68,7 @@ def main() -> int:
 
 def install() -> None:
     """Run the steps in order, each with its name and time."""
-    steps = (
+    steps: tuple[tuple[str, Callable[[], None]], ...] = (
         ("solc (npm)", lambda: npm(TOOLS, "ci")),
         ("anvil and forge (npm)", install_foundry),
         ("OpenZeppelin contracts (npm)", lambda: npm(SOLIDITY, "ci")),
@@ -93,7 +94,13 @@ def install_foundry() -> None:
         )
         raise InstallError(message)
     # Not saved: the lock names no platform, see package.json.
-    npm(TOOLS, "install", "--no-save", "--no-package-lock", *(f"{name}@{foundry['version']}" for name in names))
+    npm(
+        TOOLS,
+        "install",
+        "--no-save",
+        "--no-package-lock",
+        *(f"{name}@{foundry['version']}" for name in names),
+    )
     served = read_json(TOOLS / "node_modules" / ".package-lock.json")["packages"]
     for name in names:
         pinned, found = foundry["integrity"][name], served[f"node_modules/{name}"].get("integrity")
@@ -113,7 +120,9 @@ def write_solc() -> None:
     shim = BIN / "solc"
     temporary = BIN / ".solc.new"
     node, script = shell_quote(toolchain.find_node()), shell_quote(TOOLS / "solc-shim.cjs")
-    temporary.write_text(f"#!/bin/sh\n# Made by tools/install.py.\nexec {node} {script} \"$@\"\n", encoding="utf-8")
+    temporary.write_text(
+        f'#!/bin/sh\n# Made by tools/install.py.\nexec {node} {script} "$@"\n', encoding="utf-8"
+    )
     temporary.chmod(0o755)
     # In one step, so that a forge that runs meanwhile never meets half a file.
     temporary.replace(shim)
@@ -121,12 +130,18 @@ def write_solc() -> None:
 
 def npm(folder: Path, *words: str) -> None:
     """Run npm in a folder; raise InstallError with its own last lines when it fails."""
-    command = [*toolchain.npm_command(), *words, *NPM_OPTIONS]
-    node_folder = str(toolchain.find_node().parent)
-    environment = os.environ | {"PATH": f"{node_folder}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "true"}
+    path = f"{toolchain.find_node().parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    # A cache of its own, so that nothing is left in the home folder for what is fetched once.
+    with tempfile.TemporaryDirectory(prefix="postroad-npm-") as cache:
+        environment = os.environ | {"PATH": path, "CI": "true", "npm_config_cache": cache}
+        run_npm(folder, environment, *words)
+
+
+def run_npm(folder: Path, environment: Mapping[str, str], *words: str) -> None:
+    """Run npm once, bounded in time."""
     try:
-        done = subprocess.run(  # noqa: S603  our own words
-            command,
+        done = subprocess.run(
+            [*toolchain.npm_command(), *words, *NPM_OPTIONS],
             cwd=folder,
             env=environment,
             capture_output=True,

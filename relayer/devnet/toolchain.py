@@ -38,12 +38,16 @@ def foundry_platform() -> str:
 
 def find_anvil() -> Path:
     """Return anvil, which executes the local chains' blocks. POSTROAD_ANVIL, then the checkout's tools, then PATH."""
-    return _find("anvil", "POSTROAD_ANVIL", f"tools/node_modules/@foundry-rs/anvil-{foundry_platform()}/bin/anvil")
+    return _find(
+        "anvil", "POSTROAD_ANVIL", f"tools/node_modules/@foundry-rs/anvil-{foundry_platform()}/bin/anvil"
+    )
 
 
 def find_forge() -> Path:
     """Return forge, which builds and tests the contracts. POSTROAD_FORGE, then the checkout's tools, then PATH."""
-    return _find("forge", "POSTROAD_FORGE", f"tools/node_modules/@foundry-rs/forge-{foundry_platform()}/bin/forge")
+    return _find(
+        "forge", "POSTROAD_FORGE", f"tools/node_modules/@foundry-rs/forge-{foundry_platform()}/bin/forge"
+    )
 
 
 def find_solc() -> Path:
@@ -70,7 +74,7 @@ def npm_command() -> list[str]:
 def read_version(program: Path) -> str:
     """Return the line of `program --version` that holds a version number; raise ToolNotFoundError when it doesn't run."""
     try:
-        done = subprocess.run(  # noqa: S603  the path comes from the functions above, not from outside
+        done = subprocess.run(
             [str(program), "--version"],
             capture_output=True,
             check=True,
