@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: N818  the names say the decision or the finding; all of them are errors
 """Errors whose type is the decision, and whose text says what was found, what was expected and what to do.
 
 The pipeline never looks into an error to decide: it catches `Retryable` (the same work again, later), `Drop` (give up
@@ -33,19 +34,19 @@ class ConfigError(PostroadError):
     """What the operator wrote cannot be run. Nothing is started."""
 
 
-class KeyUnavailableError(ConfigError):
+class KeyUnavailable(ConfigError):
     """A signing key is missing, locked or does not belong to the account that was asked for."""
 
 
-class Retryable(PostroadError):  # noqa: N818  the three decisions are named as what they tell to do
+class Retryable(PostroadError):
     """The same work may succeed later; nothing about it is wrong."""
 
 
-class Drop(PostroadError):  # noqa: N818
+class Drop(PostroadError):
     """This piece of work can never succeed as it is: give it up, keep the rest."""
 
 
-class StopLane(PostroadError):  # noqa: N818
+class StopLane(PostroadError):
     """Nothing more can be done on this lane until an operator or a contract changes something."""
 
 
@@ -82,7 +83,7 @@ class NotFoundYet(Retryable):
     """A block, transaction or state that no provider has (yet)."""
 
 
-class WrongChainError(ConfigError):
+class WrongChain(ConfigError):
     """A provider serves another chain than the configured one (chain id or genesis hash)."""
 
 
@@ -134,6 +135,14 @@ class CallRevertedStopLane(CallReverted, StopLane):
 
 
 # --- messages and proofs -----------------------------------------------------------------------------------------------
+
+
+class Malformed(Drop):
+    """Bytes or text that are not what their format says, wherever they came from."""
+
+
+class IllegalTransition(PostroadError):
+    """The pipeline tried to move a message between two states that the table does not join: a defect of ours."""
 
 
 class MessageUnverifiable(Drop):

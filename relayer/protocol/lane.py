@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Identifiers of endpoints and lanes, and the storage slots that proofs refer to (wire-formats §1 and §3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntFlag
+from functools import lru_cache
+
+from light_clients.hashing import keccak256
+from relayer.errors import Malformed
+from relayer.protocol.message import PAGE_BITS, EndpointId, LaneId, MessageId, next_head
+
+LANE_VERSION = 1
+PUBLIC_CHANNEL = bytes(32)
+
+_WORD = 32
+
+
+class LaneFlags(IntFlag):
+    """Bits of a lane's flags. Only NONE is served today."""
+
+    NONE = 0
+    ORDERED = 1
+    FEES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One direction between two endpoints, on a channel (32 bytes; zero = the public lane that everyone shares)."""
+
+    source: EndpointId
+    destination: EndpointId
+    channel: bytes = PUBLIC_CHANNEL
+    flags: int = 0
+    id: LaneId = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Derive the id once. Raises Malformed when a part has the wrong size."""
+        object.__setattr__(self, "id", lane_id(self.source, self.destination, self.channel, self.flags))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the batch codec names this lane in one byte."""
+        return self.flags == 0 and self.channel == PUBLIC_CHANNEL
+
+
+def endpoint_id(gateway: bytes, genesis_hash: bytes) -> EndpointId:
+    """The id of the endpoint whose gateway has these canonical ERC-7930 bytes, on the chain with this genesis."""
+    _check_word("genesis hash", genesis_hash)
+    padding = bytes(-len(gateway) % _WORD)
+    head = (2 * _WORD).to_bytes(_WORD) + genesis_hash
+    return EndpointId(keccak256(head + len(gateway).to_bytes(_WORD) + gateway + padding))
+
+
+def route_key(chain_part: bytes) -> bytes:
+    """The key under which a gateway keeps the route to a chain; `chain_part` is ERC-7930's bytes before the address."""
+    return keccak256(chain_part)
+
+
+def lane_id(source: EndpointId, destination: EndpointId, channel: bytes = PUBLIC_CHANNEL, flags: int = 0) -> LaneId:
+    """The id of a lane. Raises Malformed when an id or the channel is not 32 bytes, or flags is not one byte."""
+    _check_word("source endpoint id", source)
+    _check_word("destination endpoint id", destination)
+    _check_word("channel", channel)
+    if not 0 <= flags <= 0xFF:  # noqa: PLR2004  one byte
+        raise Malformed(f"lane flags {flags}", "0..255")
+    words = (LANE_VERSION.to_bytes(_WORD), source, destination, channel, flags.to_bytes(_WORD))
+    return LaneId(keccak256(b"".join(words)))
+
+
+def erc7201_base(namespace: str) -> bytes:
+    """The first slot of an ERC-7201 namespace."""
+    inner = int.from_bytes(keccak256(namespace.encode())) - 1
+    return keccak256(inner.to_bytes(_WORD))[:-1] + b"\0"
+
+
+HEADS_BASE = erc7201_base("postroad.outbox.heads")
+DELIVERED_BASE = erc7201_base("postroad.inbox.delivered")
+EXPIRED_BASE = erc7201_base("postroad.outbox.expired")
+ANCHOR_BASE = erc7201_base("postroad.client.anchor")
+
+
+@lru_cache(maxsize=4096)
+def _lane_base(lane: LaneId, base: bytes) -> bytes:
+    _check_word("lane id", lane)
+    return keccak256(lane + base)
+
+
+def _page_slot(lane: LaneId, page: int, base: bytes) -> bytes:
+    return keccak256(page.to_bytes(_WORD) + _lane_base(lane, base))
+
+
+def heads_slot(lane: LaneId, page: int) -> bytes:
+    """Where the source's gateway keeps the lane's running head after the last message of a page."""
+    return _page_slot(lane, page, HEADS_BASE)
+
+
+def delivered_slot(lane: LaneId, page: int) -> bytes:
+    """Where the destination's gateway keeps a page's bits of executed messages."""
+    return _page_slot(lane, page, DELIVERED_BASE)
+
+
+def expired_slot(lane: LaneId, page: int) -> bytes:
+    """Where the source's gateway will keep a page's bits of expired messages."""
+    return _page_slot(lane, page, EXPIRED_BASE)
+
+
+def anchor_slots() -> tuple[bytes, bytes]:
+    """Where a light client keeps its anchor: the state root, then height and timestamp."""
+    following = int.from_bytes(ANCHOR_BASE) + 1
+    return ANCHOR_BASE, following.to_bytes(_WORD)
+
+
+def page_of(sequence: int) -> int:
+    """The page of 256 messages that a sequence lies in."""
+    return sequence >> PAGE_BITS
+
+
+def bit_of(sequence: int) -> int:
+    """The mask of a sequence in its page's word."""
+    return 1 << (sequence & ((1 << PAGE_BITS) - 1))
+
+
+def compute_head(previous: bytes, leaves: tuple[MessageId, ...]) -> bytes:
+    """The running head after several leaves."""
+    head = previous
+    for leaf in leaves:
+        head = next_head(head, leaf)
+    return head
+
+
+def _check_word(name: str, value: bytes) -> None:
+    if len(value) != _WORD:
+        raise Malformed(f"{name} of {len(value)} bytes", f"{_WORD} bytes")
