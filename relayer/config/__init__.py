@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""The configuration file: TOML, strict, without secrets (docs/reference/config.md).
+
+Unknown keys are errors with a suggestion, numbers carry their unit in their name, and a mistake is told with where it
+is, what was found, what was expected and what to do. `${NAME}` stands for an environment variable in any text; the
+values that may hold credentials (`rpc`, `websocket`, the journal's URL) are `SecretUrl`s, which never show them.
+"""
+
+from __future__ import annotations
+
+from relayer.config.errors import InvalidConfig
+from relayer.config.reading import DEFAULT_PATH, load, parse
+from relayer.config.schema import (
+    BatchConfig,
+    BootstrapConfig,
+    Bytes20,
+    Bytes32,
+    ChainConfig,
+    Config,
+    EndpointConfig,
+    EndpointsConfig,
+    JournalConfig,
+    KeysConfig,
+    LaneConfig,
+    LogConfig,
+    MetricsConfig,
+)
+from relayer.config.secret_url import SecretUrl, redact_url
+
+__all__ = [
+    "DEFAULT_PATH",
+    "BatchConfig",
+    "BootstrapConfig",
+    "Bytes20",
+    "Bytes32",
+    "ChainConfig",
+    "Config",
+    "EndpointConfig",
+    "EndpointsConfig",
+    "InvalidConfig",
+    "JournalConfig",
+    "KeysConfig",
+    "LaneConfig",
+    "LogConfig",
+    "MetricsConfig",
+    "SecretUrl",
+    "load",
+    "parse",
+    "redact_url",
+]

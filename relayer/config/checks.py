@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""What a type alone can't say of a configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from relayer.config.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    from relayer.config.lines import Lines
+    from relayer.config.schema import ChainConfig, Config
+
+_CHAIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_CAIP2 = re.compile(r"eip155:([1-9][0-9]{0,31})")
+_ADDRESS_BYTES = 20
+
+
+def check(config: Config, lines: Lines) -> None:
+    """Check what a type alone can't say."""
+    # The keys of each table
+    if config.keys.password_env is not None and config.keys.password_file is not None:
+        where = lines.where(("keys", "password_file"))
+        raise InvalidConfig(
+            where, "both password_env and password_file", "at most one of them", "Remove one."
+        )
+    try:
+        address = config.metrics.address
+    except ValueError:
+        address = ("", 0)
+    if address is not None and (not address[0] or not 0 < address[1] < 1 << 16):
+        where = lines.where(("metrics", "listen"))
+        advice = 'Write "127.0.0.1:9464", or "" for no metrics.'
+        raise InvalidConfig(where, repr(config.metrics.listen), "host:port", advice)
+    endpoints = config.endpoints
+    if endpoints.default_gas_limit > endpoints.max_gas_limit:
+        raise InvalidConfig(
+            lines.where(("endpoints", "default_gas_limit")),
+            str(endpoints.default_gas_limit),
+            f"at most max_gas_limit, {endpoints.max_gas_limit}",
+            "Lower one or raise the other.",
+        )
+    # The chains
+    if not config.chains:
+        raise InvalidConfig(
+            lines.where(("chains",)), "no chain", "at least one", "Add a table [chains.NAME]."
+        )
+    for name, chain in config.chains.items():
+        _check_chain(name, chain, lines)
+    # The lanes
+    seen: set[tuple[str, str, bytes]] = set()
+    for index, lane in enumerate(config.lanes or ()):
+        path = ("lanes", index)
+        for key in ("source", "destination"):
+            if getattr(lane, key) not in config.chains:
+                raise InvalidConfig(
+                    lines.where((*path, key)),
+                    repr(getattr(lane, key)),
+                    f"one of {', '.join(config.chains)}",
+                    "Name a chain that has a table [chains.NAME].",
+                )
+        if lane.source == lane.destination:
+            advice = "A lane joins two chains."
+            raise InvalidConfig(
+                lines.where((*path, "destination")), repr(lane.destination), "another chain", advice
+            )
+        key_of = (lane.source, lane.destination, lane.channel_bytes)
+        if key_of in seen:
+            raise InvalidConfig(
+                lines.where(path), "a lane that is listed already", "each lane once", "Remove one."
+            )
+        seen.add(key_of)
+
+
+def _check_chain(name: str, chain: ChainConfig, lines: Lines) -> None:
+    path = ("chains", name)
+    if not _CHAIN_NAME.fullmatch(name):
+        advice = "It goes into file names and metrics, so keep it plain."
+        raise InvalidConfig(
+            lines.where(path), repr(name), "a name of a-z, 0-9 and -, at most 32 long", advice
+        )
+    if not _CAIP2.fullmatch(chain.chain):
+        advice = 'Write the chain id as CAIP-2, such as "eip155:1337".'
+        raise InvalidConfig(
+            lines.where((*path, "chain")), repr(chain.chain), "eip155: and the chain id", advice
+        )
+    schemes = {"rpc": ("http", "https"), "websocket": ("ws", "wss")}
+    for key, expected in schemes.items():
+        for index, url in enumerate(getattr(chain, key)):
+            if urlsplit(url.reveal()).scheme not in expected:
+                where = lines.where((*path, key, index))
+                raise InvalidConfig(
+                    where, str(url), " or ".join(f"{each}://" for each in expected), "Correct the URL."
+                )
+    if chain.priority_fee_gwei > chain.max_fee_gwei:
+        where = lines.where((*path, "priority_fee_gwei"))
+        expected_text = f"at most max_fee_gwei, {chain.max_fee_gwei}"
+        raise InvalidConfig(
+            where, str(chain.priority_fee_gwei), expected_text, "Lower one or raise the other."
+        )
+    if len(set(chain.keys)) != len(chain.keys):
+        raise InvalidConfig(lines.where((*path, "keys")), "a key twice", "each key once", "Remove one.")
+    if chain.bootstrap is not None:
+        validators = chain.bootstrap.validators
+        if len(set(validators)) != len(validators) or bytes(_ADDRESS_BYTES) in validators:
+            where = lines.where((*path, "bootstrap"))
+            raise InvalidConfig(
+                where, "a validator twice or zero", "distinct validators", "Copy the list again."
+            )

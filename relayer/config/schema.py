@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""The tables of the file and what they mean (docs/reference/config.md)."""
+
+from __future__ import annotations
+
+import difflib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from relayer.config.errors import InvalidConfig
+from relayer.config.secret_url import SecretUrl
+
+_WEI_PER_GWEI = 10**9
+_WEI_PER_ETHER = 10**18
+_WORD_BYTES = 32
+
+
+class Bytes20(bytes):
+    """Twenty bytes, written as hex with 0x."""
+
+    __slots__ = ()
+
+
+class Bytes32(bytes):
+    """Thirty-two bytes, written as hex with 0x."""
+
+    __slots__ = ()
+
+
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+_NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+_Height = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+_Gas = Annotated[int, msgspec.Meta(ge=21_000, lt=2**32)]
+_Price = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the journal is kept. A relative SQLite path counts from the configuration file's folder."""
+
+    url: SecretUrl = SecretUrl("sqlite:///postroad.db")
+
+
+class KeysConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where encrypted keystores are, and where their password comes from (neither given: asked for)."""
+
+    directory: str = "keys"
+    password_env: str | None = None
+    password_file: str | None = None
+
+
+class MetricsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where Prometheus metrics are served, as `host:port`; an empty text turns them off."""
+
+    listen: str = "127.0.0.1:9464"
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port; None when metrics are off."""
+        if not self.listen:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the daemon logs: `text` for people, `json` for machines."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How messages are put together.
+
+    `max_gas_share` is the share of a block's gas limit that one transaction may take; a lone message waits for company
+    no longer than `max_wait_ms`.
+    """
+
+    max_gas_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    max_wait_ms: _NotNegative = 1_000
+    max_messages: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 256
+
+
+class EndpointsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `postroad endpoint` deploys with.
+
+    `admin` and `guardian` default to the deploying key; `admin_delay_s` is how long an admin's change waits. The gas
+    and payload limits are those of the public lanes towards a remote.
+    """
+
+    manifest: str = "endpoints.json"
+    admin: Bytes20 | None = None
+    guardian: Bytes20 | None = None
+    channel_opener: Bytes20 | None = None
+    admin_delay_s: _NotNegative = 172_800
+    default_gas_limit: _Gas = 200_000
+    max_gas_limit: _Gas = 2_000_000
+    max_payload_bytes: Annotated[int, msgspec.Meta(ge=1, lt=2**24)] = 24_576
+
+
+class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is believed of a BFT chain from the start: the validators that seal the block at a height, and its time."""
+
+    height: _Height
+    timestamp: _Positive
+    validators: Annotated[tuple[Bytes20, ...], msgspec.Meta(min_length=1, max_length=255)]
+
+
+class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One chain: how to talk to it, and why to believe it.
+
+    `gateway`, `genesis_hash` and `bootstrap` are missing until an endpoint is deployed or joined; `require_endpoint`
+    gives them together.
+    """
+
+    chain: str
+    rpc: Annotated[tuple[SecretUrl, ...], msgspec.Meta(min_length=1)]
+    websocket: tuple[SecretUrl, ...] = ()
+    poll_interval_ms: Annotated[int, msgspec.Meta(ge=50)] = 1_000
+    gateway: Bytes20 | None = None
+    genesis_hash: Bytes32 | None = None
+    consensus: Literal["qbft", "ibft2"]
+    bootstrap: BootstrapConfig | None = None
+    trusting_period_s: Annotated[int, msgspec.Meta(ge=60, le=2**63 - 1)] = 1_209_600
+    max_clock_drift_s: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 30
+    keys: tuple[str, ...] = ()
+    max_fee_gwei: _Price = 500.0
+    priority_fee_gwei: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    max_spend_ether_per_day: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+    @property
+    def chain_id(self) -> int:
+        """The EIP-155 chain id."""
+        return int(self.chain.partition(":")[2])
+
+    @property
+    def max_fee_wei(self) -> int:
+        """The most that is paid for a unit of gas."""
+        return _scale(self.max_fee_gwei, _WEI_PER_GWEI)
+
+    @property
+    def priority_fee_wei(self) -> int:
+        """The tip for a unit of gas."""
+        return _scale(self.priority_fee_gwei, _WEI_PER_GWEI)
+
+    @property
+    def max_spend_wei_per_day(self) -> int | None:
+        """The most that all keys of this chain spend in 24 hours; None for no limit."""
+        return (
+            None
+            if self.max_spend_ether_per_day is None
+            else _scale(self.max_spend_ether_per_day, _WEI_PER_ETHER)
+        )
+
+
+class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A lane that is served, by the names of its chains; no channel means the public lane."""
+
+    source: str
+    destination: str
+    channel: Bytes32 | None = None
+
+    @property
+    def channel_bytes(self) -> bytes:
+        """The channel as the lane's id has it: 32 bytes, zero for the public lane."""
+        return bytes(_WORD_BYTES) if self.channel is None else self.channel
+
+
+class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a chain's configuration says of its endpoint, complete."""
+
+    gateway: bytes
+    genesis_hash: bytes
+    bootstrap: BootstrapConfig
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. `chains` and `lanes` are the heart; the rest has defaults."""
+
+    journal: JournalConfig = JournalConfig()
+    keys: KeysConfig = KeysConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
+    batch: BatchConfig = BatchConfig()
+    endpoints: EndpointsConfig = EndpointsConfig()
+    chains: dict[str, ChainConfig]
+    lanes: tuple[LaneConfig, ...] | None = None
+    directory: Path = Path()
+    """The folder that relative paths count from; not a key of the file."""
+
+    def resolve(self, path: str) -> Path:
+        """Return a path of the file, counted from the file's folder."""
+        return self.directory / Path(path).expanduser()
+
+    @property
+    def journal_url(self) -> SecretUrl:
+        """The journal's URL for SQLAlchemy, a relative SQLite path made absolute."""
+        prefix = "sqlite:///"
+        url = self.journal.url.reveal()
+        path = url.removeprefix(prefix)
+        if not url.startswith(prefix) or path.startswith("/") or path in {"", ":memory:"}:
+            return self.journal.url
+        return SecretUrl(f"{prefix}{self.directory.absolute() / path}")
+
+    @property
+    def keys_directory(self) -> Path:
+        """The folder of the keystores."""
+        return self.resolve(self.keys.directory)
+
+    @property
+    def manifest_path(self) -> Path:
+        """The file that `postroad endpoint` keeps what it has deployed in."""
+        return self.resolve(self.endpoints.manifest)
+
+    def chain(self, name: str) -> ChainConfig:
+        """Return a chain by its name. Raises InvalidConfig when there is none."""
+        if name not in self.chains:
+            close = difflib.get_close_matches(name, self.chains, 1)
+            advice = f"Did you mean {close[0]!r}?" if close else "Name one of them, or add a table for it."
+            raise InvalidConfig(f"chains.{name}", "no such chain", f"one of {', '.join(self.chains)}", advice)
+        return self.chains[name]
+
+    def require_endpoint(self, name: str) -> EndpointConfig:
+        """Return what a chain needs to be relayed. Raises InvalidConfig naming what is missing."""
+        chain = self.chain(name)
+        if chain.gateway is None or chain.genesis_hash is None or chain.bootstrap is None:
+            keys = ("gateway", "genesis_hash", "bootstrap")
+            missing = ", ".join(key for key in keys if getattr(chain, key) is None)
+            raise InvalidConfig(
+                f"chains.{name}",
+                f"no {missing}",
+                "the endpoint's gateway, the genesis hash and a bootstrap",
+                "Run `postroad endpoint deploy`, or copy them from the endpoint's owner.",
+            )
+        return EndpointConfig(
+            gateway=chain.gateway, genesis_hash=chain.genesis_hash, bootstrap=chain.bootstrap
+        )
+
+    def served_lanes(self) -> tuple[LaneConfig, ...]:
+        """Return the lanes to relay: those of the file, or without any the public lanes of every pair, both ways.
+
+        Whether a pair is registered is for the chains to say.
+        """
+        if self.lanes is not None:
+            return self.lanes
+        return tuple(LaneConfig(source=a, destination=b) for a in self.chains for b in self.chains if a != b)
+
+
+def _scale(amount: float, unit: int) -> int:
+    return int(Decimal(str(amount)) * unit)
