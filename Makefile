@@ -6,6 +6,13 @@ BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 SLITHER_VENV := .venv-slither
 
+# One place knows where forge is; it is asked when a recipe runs, for it is not there before `make tools`.
+FORGE := "$$(cd .. && $(PY) -m tools.which forge)"
+
+UV      := uv==0.13.9
+COMPILE := .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+
 # Stamps live inside what they vouch for, so that deleting it by hand also forgets the stamp.
 VENV_STAMP    := $(VENV)/.postroad-stamp
 TOOLS_STAMP   := tools/node_modules/.postroad-stamp
@@ -43,3 +50,124 @@ tools: $(TOOLS_STAMP) ## Install anvil, forge, solc and OpenZeppelin at their pi
 $(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/toolchain.py
 	$(PY) -m tools.install
 	@touch $@
+
+##@ The two commands
+
+.PHONY: demo
+demo: $(TOOLS_STAMP) ## Two local chains, messages crossing both ways before your eyes, one proof explained
+	@$(BIN)/postroad demo
+
+.PHONY: test
+test: test-python contracts-test ## All tests that need no ../shared and no root: Python, then Solidity
+
+##@ Tests by kind (ARGS="-k name" narrows pytest, ARGS="--match-test name" narrows forge)
+
+.PHONY: test-python
+test-python: $(TOOLS_STAMP) ## Python: unit, property, short differential, short end to end
+	$(PY) -m pytest $(ARGS)
+
+.PHONY: unit
+unit: $(VENV_STAMP) ## Only what needs no local chain
+	$(PY) -m pytest -m 'not long and not network' $(ARGS)
+
+.PHONY: contracts-test
+contracts-test: $(TOOLS_STAMP) ## Solidity: unit, fuzz, invariants, gas snapshots compared
+	cd solidity && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
+
+.PHONY: contracts-test-long
+contracts-test-long: $(TOOLS_STAMP) ## The same with 50,000 fuzz runs and long invariant campaigns
+	cd solidity && FOUNDRY_PROFILE=long $(FORGE) test $(ARGS)
+
+.PHONY: e2e
+e2e: $(TOOLS_STAMP) ## Real local chains, real daemons
+	$(PY) -m pytest tests/e2e $(ARGS)
+
+.PHONY: differential
+differential: $(TOOLS_STAMP) ## The same bytes to Python and to Solidity, same verdict: short
+	$(PY) -m pytest tests/differential $(ARGS)
+
+.PHONY: differential-long
+differential-long: $(TOOLS_STAMP) ## The same, for as long as a release deserves
+	HYPOTHESIS_PROFILE=long $(PY) -m pytest tests/differential -m 'long or not long' $(ARGS)
+
+.PHONY: conformance
+conformance: $(VENV_STAMP) ## Vectors of ../shared: passed, skipped, failed by folder, and .bench/conformance.json
+	$(PY) -m tests.conformance $(ARGS)
+
+##@ Figures (each prints a table and writes .bench/NAME.json)
+
+.PHONY: gas
+gas: $(TOOLS_STAMP) ## Gas of whole transactions on anvil, Prague rules
+	$(PY) -m tests.bench.gas $(ARGS)
+
+.PHONY: throughput
+throughput: $(TOOLS_STAMP) ## 20,000 messages through the whole pipeline
+	$(PY) -m tests.bench.throughput $(ARGS)
+
+.PHONY: kill
+kill: $(TOOLS_STAMP) ## 2,000 messages while the daemon is killed five times: none lost, none twice
+	$(PY) -m tests.bench.kill $(ARGS)
+
+##@ Rules
+
+.PHONY: lint
+lint: $(VENV_STAMP) ## ruff: every rule that is not answered in pyproject.toml, and the format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(VENV_STAMP) ## Put right what ruff can put right
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: $(VENV_STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(VENV_STAMP) ## import-linter: imports go one way, pure packages stay pure
+	$(BIN)/lint-imports --no-logo --no-cache
+
+.PHONY: slither
+slither: $(TOOLS_STAMP) $(SLITHER_STAMP) ## Static analysis of the contracts
+	cd solidity && PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=cache/slither/out FOUNDRY_CACHE_PATH=cache/slither/cache \
+		../$(SLITHER_VENV)/bin/slither . --config-file slither.config.json $(ARGS)
+
+$(SLITHER_STAMP): requirements/slither.txt
+	test -x $(SLITHER_VENV)/bin/python || $(PYTHON) -m venv $(SLITHER_VENV)
+	$(SLITHER_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/slither.txt
+	@touch $@
+
+##@ Made files that are committed
+
+.PHONY: artifacts
+artifacts: $(TOOLS_STAMP) ## Compile the contracts into relayer/contracts/
+	$(PY) -m tools.build_contracts
+
+.PHONY: artifacts-check
+artifacts-check: $(TOOLS_STAMP) ## Fail when they are stale: hashes first, then byte by byte
+	$(PY) -m tools.build_contracts --verify
+
+.PHONY: gas-snapshots
+gas-snapshots: $(TOOLS_STAMP) ## Renew solidity/snapshots/ from the tests that take them
+	rm -rf solidity/snapshots
+	cd solidity && $(FORGE) test $(ARGS)
+
+.PHONY: lock
+lock: ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index
+	test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'; }
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --extra devnet --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) --group slither -o requirements/slither.txt
+
+##@ Tidying
+
+.PHONY: clean
+clean: ## Remove what builds, tests and measurements left; keep the environments and tools
+	rm -rf dist build .bench .stamps .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf solidity/out solidity/cache solidity/broadcast
+	find light_clients relayer tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## Remove the environments and tools too
+	rm -rf .venv .venv-slither .venv-lock tools/node_modules tools/bin solidity/node_modules

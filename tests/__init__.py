@@ -1,0 +1,1 @@
+"""Postroad's tests: unit, property, differential, conformance, end to end, chaos and benches."""
