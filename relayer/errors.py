@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: MIT
 # ruff: noqa: N818  the names say the decision or the finding; all of them are errors
 """Errors whose type is the decision, and whose text says what was found, what was expected and what to do.
 
@@ -64,7 +63,9 @@ class RpcAnswerInvalid(Retryable):
 class RpcRefused(Retryable):
     """A provider understood and refused. `code` and `message` are JSON-RPC's; the message is cut and made printable."""
 
-    def __init__(self, code: int, message: str, expected: str = "", advice: str = "", data: bytes = b"") -> None:
+    def __init__(
+        self, code: int, message: str, expected: str = "", advice: str = "", data: bytes = b""
+    ) -> None:
         super().__init__(f"JSON-RPC error {code}: {message}", expected, advice)
         self.code = code
         self.message = message
@@ -148,7 +149,9 @@ class IllegalTransition(PostroadError):
 class MessageUnverifiable(Drop):
     """Logs tell of a message whose leaf cannot be reproduced: it is reported, never delivered, never forgotten."""
 
-    def __init__(self, message_id: bytes, lane_id: bytes, sequence: int, found: str, expected: str, advice: str) -> None:
+    def __init__(
+        self, message_id: bytes, lane_id: bytes, sequence: int, found: str, expected: str, advice: str
+    ) -> None:
         super().__init__(found, expected, advice)
         self.message_id = message_id
         self.lane_id = lane_id

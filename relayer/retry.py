@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: MIT
 """The one place that retries. tenacity is wrapped here, bounded in attempts and in time, and switched off in tests."""
 
 from __future__ import annotations
@@ -83,7 +82,9 @@ async def retrying(
     controller = AsyncRetrying(
         retry=retry_if_exception(is_worth_it),
         stop=stop_after_attempt(policy.attempts) | stop_after_delay(policy.total_s),
-        wait=wait_exponential_jitter(initial=policy.first_wait_s, max=policy.longest_wait_s, jitter=policy.jitter_s),
+        wait=wait_exponential_jitter(
+            initial=policy.first_wait_s, max=policy.longest_wait_s, jitter=policy.jitter_s
+        ),
         before_sleep=tell,
         reraise=True,
     )

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: MIT
 """The states of a delivery and the reasons for waiting, each in one closed list.
 
     Observed → Verified → Proven → Submitted → Included → Confirmed
@@ -55,7 +54,9 @@ TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = MappingProxyType
         # Dropped, replaced by another's, or reverted: the proof is still good.
         _S.SUBMITTED: _ELSEWHERE | {_S.PROVEN, _S.FAILED},
         # The destination reorganised: the transaction is pending again, or gone.
-        _S.INCLUDED: frozenset({_S.CONFIRMED, _S.SUBMITTED, _S.PROVEN, _S.VERIFIED, _S.OBSERVED, _S.FAILED, _S.EXPIRED}),
+        _S.INCLUDED: frozenset(
+            {_S.CONFIRMED, _S.SUBMITTED, _S.PROVEN, _S.VERIFIED, _S.OBSERVED, _S.FAILED, _S.EXPIRED}
+        ),
         _S.FAILED: _ELSEWHERE | {_S.PROVEN, _S.REFUSED},
         _S.REFUSED: _ELSEWHERE | {_S.OBSERVED},
         _S.CONFIRMED: frozenset(),
@@ -133,4 +134,6 @@ def validate_transition(current: DeliveryState, target: DeliveryState) -> None:
     """Raise IllegalTransition when the table does not join two states."""
     if not is_legal(current, target):
         allowed = ", ".join(sorted(state.value for state in TRANSITIONS[current])) or "none, it is final"
-        raise IllegalTransition(f"a delivery moving from {current.value} to {target.value}", f"one of: {allowed}")
+        raise IllegalTransition(
+            f"a delivery moving from {current.value} to {target.value}", f"one of: {allowed}"
+        )

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: MIT
 """Identifiers of endpoints and lanes, and the storage slots that proofs refer to (wire-formats §1 and §3)."""
 
 from __future__ import annotations
@@ -58,12 +57,14 @@ def route_key(chain_part: bytes) -> bytes:
     return keccak256(chain_part)
 
 
-def lane_id(source: EndpointId, destination: EndpointId, channel: bytes = PUBLIC_CHANNEL, flags: int = 0) -> LaneId:
+def lane_id(
+    source: EndpointId, destination: EndpointId, channel: bytes = PUBLIC_CHANNEL, flags: int = 0
+) -> LaneId:
     """The id of a lane. Raises Malformed when an id or the channel is not 32 bytes, or flags is not one byte."""
     _check_word("source endpoint id", source)
     _check_word("destination endpoint id", destination)
     _check_word("channel", channel)
-    if not 0 <= flags <= 0xFF:  # noqa: PLR2004  one byte
+    if not 0 <= flags <= 0xFF:
         raise Malformed(f"lane flags {flags}", "0..255")
     words = (LANE_VERSION.to_bytes(_WORD), source, destination, channel, flags.to_bytes(_WORD))
     return LaneId(keccak256(b"".join(words)))
