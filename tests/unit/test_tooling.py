@@ -6,15 +6,14 @@ import asyncio
 import json
 import shutil
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from relayer.devnet import toolchain
 from tools import build_contracts
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).resolve().parents[2]
 
 
 async def test_unit_tests_cannot_open_sockets() -> None:
@@ -88,7 +87,7 @@ class TestStaleness:
         (solidity / "src").mkdir(parents=True)
         target.mkdir(parents=True)
         (tmp_path / "tools").mkdir()
-        shutil.copy(build_contracts.SOLIDITY.parent / "tools" / "package.json", tmp_path / "tools")
+        shutil.copy(ROOT / "tools" / "package.json", tmp_path / "tools")
         for name in ("foundry.toml", "package-lock.json"):
             shutil.copy(build_contracts.SOLIDITY / name, solidity)
         (solidity / "src" / "One.sol").write_text(
@@ -139,3 +138,23 @@ class TestStaleness:
         (tree / "relayer" / "contracts" / build_contracts.MANIFEST).unlink()
         with pytest.raises(build_contracts.BuildError, match="make artifacts"):
             build_contracts.check_hashes()
+
+
+@pytest.mark.parametrize("name", ["dev", "runtime", "slither"])
+def test_locks_hold_hashes_and_name_no_index(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    assert "--hash=sha256:" in text
+    assert "://" not in text
+    assert "index-url" not in text
+
+
+@pytest.mark.parametrize("folder", ["solidity", "tools"])
+def test_npm_locks_name_no_registry(folder: str) -> None:
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
+    assert not [name for name, package in packages.items() if "resolved" in package]
+    assert all("integrity" in package for name, package in packages.items() if name)
+
+
+def test_the_daemon_does_without_web3() -> None:
+    # It would cost two seconds of every start, and retry by itself on top of our own policy.
+    assert "\nweb3==" not in (ROOT / "requirements" / "runtime.txt").read_text()
