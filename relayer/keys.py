@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""Signing keys: encrypted on disk (Web3 secret storage v3, scrypt, mode 600), never shown, never in a log.
+
+Passwords come from the environment, from a file or from a question; never from the command line's words, which every
+process of the machine can read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from relayer.errors import KeyUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from eth_account.signers.local import LocalAccount
+
+SCRYPT_N = 1 << 18
+"""Scrypt's cost: about a second and 256 MiB to try one password."""
+
+SCRYPT_N_DEVNET = 1 << 12
+"""For keys that guard nothing."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_PRIVATE_KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
+_ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
+_FILE_MODE = 0o600
+_DIRECTORY_MODE = 0o700
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A keystore file: `address` is the 20 bytes that it claims, unproven until it is unlocked."""
+
+    name: str
+    address: bytes
+    path: Path
+
+
+class Key:
+    """An unlocked key. Signs; never shows, copies or pickles what it signs with."""
+
+    __slots__ = ("_account", "address", "name")
+
+    address: bytes
+    name: str
+
+    def __init__(self, name: str, private_key: bytes) -> None:
+        from eth_account import Account
+
+        account: LocalAccount = Account.from_key(private_key)
+        self._account = account
+        self.name = name
+        self.address = bytes.fromhex(account.address[2:])
+
+    def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """Sign an EIP-1559 (or older) transaction; return its raw bytes and its hash.
+
+        `transaction` has the field names of JSON-RPC (`chainId`, `nonce`, `to`, `data`, `value`, `gas`, `maxFeePerGas`,
+        `maxPriorityFeePerGas`, ...), numbers as int, bytes as bytes or 0x-hex.
+        """
+        signed = self._account.sign_transaction(dict(transaction))
+        return bytes(signed.raw_transaction), bytes(signed.hash)
+
+    def __repr__(self) -> str:
+        return f"Key({self.name!r}, 0x{self.address.hex()})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an unlocked key can't be pickled or copied")
+
+
+class KeyStore:
+    """A folder of keystores, `<name>.json` each. Nothing is cached: the folder is the truth."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def new(self, name: str, password: str, *, scrypt_n: int = SCRYPT_N) -> StoredKey:
+        """Make a random key and store it. Raises KeyUnavailable when the name is taken or no name."""
+        return self._store(name, 1 + secrets.randbelow(_ORDER - 1), password, scrypt_n)
+
+    def import_private_key(
+        self, name: str, text: str, password: str, *, scrypt_n: int = SCRYPT_N
+    ) -> StoredKey:
+        """Store a private key that is given as 64 hex digits. Raises KeyUnavailable, which never repeats it."""
+        match = _PRIVATE_KEY.fullmatch(text.strip())
+        number = int(match[1], 16) if match else 0
+        if not 0 < number < _ORDER:
+            raise KeyUnavailable(
+                "what was given is no private key",
+                "64 hex digits",
+                "Copy the key again; 0x before it is allowed.",
+            )
+        return self._store(name, number, password, scrypt_n)
+
+    def import_keystore(
+        self, name: str, path: Path, old_password: str, password: str, *, scrypt_n: int = SCRYPT_N
+    ) -> StoredKey:
+        """Store the key of another keystore file (version 3) under a new password. Raises KeyUnavailable."""
+        return self._store(name, int.from_bytes(_decrypt(path, old_password)), password, scrypt_n)
+
+    def list(self) -> tuple[StoredKey, ...]:
+        """List the keys by name. Raises KeyUnavailable for a file that is no keystore."""
+        if not self.directory.is_dir():
+            return ()
+        return tuple(_describe(path) for path in sorted(self.directory.glob("*.json")))
+
+    def find(self, name: str) -> StoredKey:
+        """Return a key by its name. Raises KeyUnavailable when there is none."""
+        path = self._path(name)
+        if not path.is_file():
+            names = ", ".join(key.name for key in self.list())
+            raise KeyUnavailable(
+                f"there is no key {name!r} in {self.directory}",
+                f"one of {names}" if names else "a keystore file",
+                f"Make one with `postroad keys new {name}`, or correct the name.",
+            )
+        return _describe(path)
+
+    def unlock(self, name: str, password: str) -> Key:
+        """Decrypt a key. Raises KeyUnavailable for a wrong password or a file that doesn't hold the address it claims."""
+        stored = self.find(name)
+        key = Key(name, _decrypt(stored.path, password))
+        if key.address != stored.address:
+            raise KeyUnavailable(
+                f"{stored.path} claims 0x{stored.address.hex()} but holds the key of 0x{key.address.hex()}",
+                "the address of its own key",
+                "Someone has changed the file: restore it from a backup.",
+            )
+        return key
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise KeyUnavailable(
+                f"{name!r} can't name a key", "a-z, 0-9 and -, at most 64 long", "Choose another name."
+            )
+        return self.directory / f"{name}.json"
+
+    def _store(self, name: str, number: int, password: str, scrypt_n: int) -> StoredKey:
+        from eth_account import Account
+
+        path = self._path(name)
+        if not password:
+            raise KeyUnavailable(
+                "the password is empty", "a password", "An unencrypted key is no secret: choose one."
+            )
+        private_key = number.to_bytes(32)
+        content = Account.encrypt(private_key, password, kdf="scrypt", iterations=scrypt_n)
+        self.directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        # Whole or not at all, and linked rather than renamed: a key is never overwritten, not even by two commands at once.
+        temporary = path.with_name(f".{name}.{secrets.token_hex(8)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(json.dumps(content, indent=2) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            path.hardlink_to(temporary)
+        except FileExistsError as error:
+            raise KeyUnavailable(
+                f"there is a key {name!r} in {self.directory} already", "a new name", "Choose another name."
+            ) from error
+        finally:
+            temporary.unlink()
+        return _describe(path)
+
+
+def read_password(
+    *,
+    variable: str | None = None,
+    file: Path | None = None,
+    ask: Callable[[], str] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> str:
+    """Get a password: from the named environment variable, else from the file's first line, else by asking.
+
+    Raises KeyUnavailable when the configured source has none, or there is nobody to ask.
+    """
+    if variable is not None:
+        if not environment.get(variable):
+            raise KeyUnavailable(
+                f"the environment variable {variable} is not set",
+                "the keystores' password",
+                f"Set {variable}, or use password_file in [keys].",
+            )
+        return environment[variable]
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise KeyUnavailable(
+                f"the password file {file} can't be read ({reason})",
+                "a file whose first line is the keystores' password",
+                "Correct password_file in [keys], or the file's mode.",
+            ) from error
+        if not lines or not lines[0]:
+            raise KeyUnavailable(
+                f"the password file {file} is empty", "the password in its first line", "Write it there."
+            )
+        return lines[0]
+    if ask is None:
+        raise KeyUnavailable(
+            "no password is configured, and there is no terminal to ask at",
+            "password_env or password_file in [keys]",
+            "Set one of them.",
+        )
+    return ask()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a keystore file, without echo of its content in errors."""
+    advice = "Keep only keystores (Web3 secret storage, version 3) in that folder, one key a file."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise KeyUnavailable(
+            f"{path} can't be read ({error.strerror})", "a keystore file", "Check its mode."
+        ) from error
+    except ValueError:
+        raise KeyUnavailable(f"{path} is no JSON", "a keystore file", advice) from None
+    if (
+        not isinstance(content, dict)
+        or content.get("version") != 3
+        or not isinstance(content.get("crypto"), dict)
+    ):
+        raise KeyUnavailable(f"{path} is no keystore of version 3", "a keystore file", advice)
+    return content
+
+
+def _describe(path: Path) -> StoredKey:
+    match = _ADDRESS.fullmatch(str(_read(path).get("address", "")))
+    if match is None:
+        raise KeyUnavailable(
+            f"{path} names no address", "20 bytes of hex under `address`", "Import the key again."
+        )
+    return StoredKey(path.stem, bytes.fromhex(match[1]), path)
+
+
+def _decrypt(path: Path, password: str) -> bytes:
+    from eth_account import Account
+
+    content = _read(path)
+    # eth-keyfile takes this cipher for granted, whatever the file says.
+    if content["crypto"].get("cipher") != "aes-128-ctr":
+        raise KeyUnavailable(f"{path} is damaged", "the cipher aes-128-ctr", "Restore it from a backup.")
+    try:
+        return bytes(Account.decrypt(content, password))
+    except ValueError as error:
+        if "MAC" in str(error):
+            raise KeyUnavailable(
+                f"the password does not open {path}", "its password", "Try another one."
+            ) from None
+        raise KeyUnavailable(
+            f"{path} is damaged", "a keystore of version 3", "Restore it from a backup."
+        ) from None
+    except (KeyError, TypeError, NotImplementedError):
+        raise KeyUnavailable(
+            f"{path} is damaged", "a keystore of version 3", "Restore it from a backup."
+        ) from None

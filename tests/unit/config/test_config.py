@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""The configuration file: what is read, and how every mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relayer import config
+from relayer.config import InvalidConfig, SecretUrl, redact_url
+
+GATEWAY = "0x" + "11" * 20
+GENESIS = "0x" + "22" * 32
+VALIDATOR = "0x" + "33" * 20
+
+GOOD = f"""\
+[keys]
+directory = "keystores"
+password_env = "POSTROAD_PASSWORD"
+
+[batch]
+max_gas_share = 0.25
+
+[chains.court]
+chain = "eip155:41"
+rpc = ["http://user:hunter2@127.0.0.1:8545/key/${{RPC_KEY}}"]
+consensus = "qbft"
+gateway = "{GATEWAY}"
+genesis_hash = "{GENESIS}"
+keys = ["relayer"]
+max_fee_gwei = 1.1
+max_spend_ether_per_day = 0.3
+
+[chains.court.bootstrap]
+height = 17
+timestamp = 1700000000
+validators = ["{VALIDATOR}"]
+
+[chains.port]
+chain = "eip155:42"
+rpc = ["https://port.example"]
+websocket = ["wss://port.example/ws"]
+consensus = "ibft2"
+
+[[lanes]]
+source = "court"
+destination = "port"
+"""
+
+ENVIRONMENT = {"RPC_KEY": "s3cret"}
+
+
+def parse(text: str) -> config.Config:
+    return config.parse(text, environment=ENVIRONMENT)
+
+
+def test_a_whole_file_is_read_into_types() -> None:
+    read = parse(GOOD)
+    court = read.chain("court")
+    assert court.chain_id == 41
+    assert court.gateway == b"\x11" * 20
+    assert court.genesis_hash == b"\x22" * 32
+    assert court.bootstrap is not None
+    assert court.bootstrap.validators == (b"\x33" * 20,)
+    assert court.max_fee_wei == 1_100_000_000
+    assert court.max_spend_wei_per_day == 300_000_000_000_000_000
+    assert court.rpc[0].reveal() == "http://user:hunter2@127.0.0.1:8545/key/s3cret"
+    assert read.batch.max_gas_share == 0.25
+    assert read.batch.max_messages == 256
+    assert read.keys_directory == Path("keystores")
+    assert [(lane.source, lane.destination, lane.channel_bytes) for lane in read.served_lanes()] == [
+        ("court", "port", bytes(32))
+    ]
+    assert read.metrics.address == ("127.0.0.1", 9464)
+
+
+def test_without_lanes_every_pair_is_served_both_ways() -> None:
+    text = GOOD[: GOOD.index("[[lanes]]")]
+    lanes = {(lane.source, lane.destination) for lane in parse(text).served_lanes()}
+    assert lanes == {("court", "port"), ("port", "court")}
+
+
+def test_an_empty_list_of_lanes_serves_none() -> None:
+    text = "lanes = []\n" + GOOD[: GOOD.index("[[lanes]]")]
+    assert parse(text).served_lanes() == ()
+
+
+def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "postroad.toml"
+    path.write_text(GOOD)
+    read = config.load(path, ENVIRONMENT)
+    assert read.journal_url.reveal() == f"sqlite:///{tmp_path}/postroad.db"
+    assert read.keys_directory == tmp_path / "keystores"
+    assert read.manifest_path == tmp_path / "endpoints.json"
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////var/lib/postroad.db", "sqlite:///:memory:", "postgresql://u:p@db/postroad"]
+)
+def test_absolute_and_other_journals_stay_as_they_are(url: str) -> None:
+    assert parse(f'[journal]\nurl = "{url}"\n{GOOD}').journal_url.reveal() == url
+
+
+def test_credentials_are_shown_nowhere() -> None:
+    read = parse(f'[journal]\nurl = "postgresql://road:hunter3@db/postroad"\n{GOOD}')
+    for shown in (
+        repr(read),
+        str(read),
+        f"{read.journal}",
+        repr(read.chain("court").rpc),
+        str(read.chain("court").rpc[0]),
+    ):
+        for secret in ("hunter2", "hunter3", "s3cret", "user", "road:"):
+            assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://mainnet.example/v3/0123456789", "https://mainnet.example/…"),
+        ("wss://u:p@host:8546", "wss://…@host:8546"),
+        ("http://127.0.0.1:8545/", "http://127.0.0.1:8545"),
+        ("http://[::1]:8545/?token=1", "http://[::1]:8545/…"),
+        ("http://host:notaport/secret", "(a URL that can't be read)"),
+        ("sqlite:///postroad.db", "sqlite:///postroad.db"),
+    ],
+)
+def test_a_url_is_redacted_to_where_it_leads(url: str, shown: str) -> None:
+    assert redact_url(url) == shown
+    assert str(SecretUrl(url)) == shown
+
+
+def test_a_dollar_sign_can_be_written() -> None:
+    assert parse(GOOD.replace("${RPC_KEY}", "$$5")).chain("court").rpc[0].reveal().endswith("/key/$5")
+
+
+MISTAKES = [
+    # what is replaced, by what, the place, parts of the text
+    ('rpc = ["https', 'rcp = ["https', "postroad.toml:25: chains.port.rcp", ["'rcp'", "Did you mean 'rpc'?"]),
+    ("timestamp = 1", "timestmp = 1", "postroad.toml:20: chains.court.bootstrap.timestmp", ["'timestamp'"]),
+    ("[batch]", "[bach]", "postroad.toml:5: bach", ["Did you mean 'batch'?"]),
+    ("[batch]", "[zzz]", "postroad.toml:5: zzz", ["one of journal, keys", "Remove it"]),
+    (
+        'destination = "port"',
+        'target = "port"',
+        "postroad.toml:31: lanes[0].target",
+        ["source, destination, channel"],
+    ),
+    ('"ibft2"', '"ibft"', "postroad.toml:27: chains.port.consensus", ["'ibft'", "qbft, ibft2"]),
+    ("height = 17", "height = 'x'", "postroad.toml:19: chains.court.bootstrap.height", ["'x'", "int"]),
+    ("height = 17", "height = 0", "postroad.toml:19: chains.court.bootstrap.height", ["found 0", ">= 1"]),
+    (GATEWAY, "0x11", "postroad.toml:12: chains.court.gateway", ["'0x11'", "20 bytes of hex"]),
+    (GENESIS, "22" * 32, "postroad.toml:13: chains.court.genesis_hash", ["32 bytes of hex"]),
+    (VALIDATOR, GENESIS, "postroad.toml:21: chains.court.bootstrap.validators[0]", ["20 bytes of hex"]),
+    ("0.25", "1.5", "postroad.toml:6: batch.max_gas_share", ["1.5", "<= 1"]),
+    ("0.25", "true", "postroad.toml:6: batch.max_gas_share", ["true", "float"]),
+    (
+        "https://port.example",
+        "port.example",
+        "postroad.toml:25: chains.port.rpc[0]",
+        ["(not shown)", "a URL"],
+    ),
+    ("https://port.example", "ws://a:b@x", "postroad.toml:25: chains.port.rpc[0]", ["ws://…@x", "http://"]),
+    ("wss://port", "https://port", "postroad.toml:26: chains.port.websocket[0]", ["ws://"]),
+    (
+        "${RPC_KEY}",
+        "${OTHER}",
+        "postroad.toml:10: chains.court.rpc[0]",
+        ["${OTHER}, which is not set", "Set OTHER"],
+    ),
+    ("${RPC_KEY}", "${", "postroad.toml:10: chains.court.rpc[0]", ["without a name", "$$"]),
+    ('chain = "eip155:42"\n', "", "postroad.toml:23: chains.port", ["no 'chain'"]),
+    ("eip155:42", "42", "postroad.toml:24: chains.port.chain", ["'42'", "CAIP-2"]),
+    ("eip155:42", "eip155:0", "postroad.toml:24: chains.port.chain", ["'eip155:0'"]),
+    ("[chains.port]", "[chains.Port]", "postroad.toml:23: chains.Port", ["a-z"]),
+    (
+        'destination = "port"',
+        'destination = "prot"',
+        "postroad.toml:31: lanes[0].destination",
+        ["'prot'", "court, port"],
+    ),
+    (
+        'destination = "port"',
+        'destination = "court"',
+        "postroad.toml:31: lanes[0].destination",
+        ["another chain"],
+    ),
+    ("max_fee_gwei = 1.1", "max_fee_gwei = 0.1", "chains.court.priority_fee_gwei", ["at most max_fee_gwei"]),
+    ('keys = ["relayer"]', 'keys = ["a", "a"]', "postroad.toml:14: chains.court.keys", ["twice"]),
+    (f'["{VALIDATOR}"]', f'["{VALIDATOR}", "{VALIDATOR}"]', "chains.court.bootstrap", ["twice"]),
+    (VALIDATOR, "0x" + "00" * 20, "chains.court.bootstrap", ["zero"]),
+    ("[keys]", "[keys", "postroad.toml", ["line 1", "TOML"]),
+    ("[keys]\n", '[keys]\npassword_file = "p"\n', "postroad.toml:2: keys.password_file", ["at most one"]),
+    ("[batch]", "[metrics]\nlisten = '9464'\n[batch]", "postroad.toml:6: metrics.listen", ["host:port"]),
+    (
+        "[batch]",
+        "[endpoints]\ndefault_gas_limit = 3000000\n[batch]",
+        "endpoints.default_gas_limit",
+        ["max_gas_limit"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "parts"), MISTAKES, ids=[f"{m[2]}-{n}" for n, m in enumerate(MISTAKES)]
+)
+def test_a_mistake_is_told_with_place_found_expected_and_advice(
+    old: str, new: str, place: str, parts: list[str]
+) -> None:
+    assert old in GOOD
+    with pytest.raises(InvalidConfig) as caught:
+        parse(GOOD.replace(old, new, 1))
+    error = caught.value
+    assert place in error.where
+    assert error.found
+    assert error.expected
+    assert error.advice
+    for part in parts:
+        assert part in str(error)
+    for secret in ("hunter2", "s3cret"):
+        assert secret not in str(error)
+
+
+def test_the_same_lane_twice_is_refused() -> None:
+    lane = GOOD[GOOD.index("[[lanes]]") :]
+    with pytest.raises(InvalidConfig, match=r"lanes\[1\].*listed already"):
+        parse(GOOD + lane)
+
+
+def test_no_chains_is_refused() -> None:
+    with pytest.raises(InvalidConfig, match="no 'chains'"):
+        parse("")
+    with pytest.raises(InvalidConfig, match="no chain"):
+        parse("[chains]\n")
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match="postroad init"):
+        config.load(tmp_path / "none.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidConfig, match="UTF-8"):
+        config.load(tmp_path / "bytes.toml")
+
+
+def test_an_unknown_chain_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(InvalidConfig, match="Did you mean 'court'"):
+        parse(GOOD).chain("curt")
+
+
+def test_an_endpoint_is_complete_or_says_what_is_missing() -> None:
+    endpoint = parse(GOOD).require_endpoint("court")
+    assert (endpoint.gateway, endpoint.genesis_hash, endpoint.bootstrap.height) == (
+        b"\x11" * 20,
+        b"\x22" * 32,
+        17,
+    )
+    with pytest.raises(InvalidConfig, match="no gateway, genesis_hash, bootstrap"):
+        parse(GOOD).require_endpoint("port")
