@@ -1,0 +1,1 @@
+"""Proofs against a root: Merkle-Patricia tries, in the clients' form and in our compact one."""
