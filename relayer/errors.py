@@ -95,6 +95,10 @@ class FeeLimitReached(Retryable):
     """The chain asks for more than the operator's fee limit; the message waits for a lower price."""
 
 
+class Underpriced(Retryable):
+    """Providers want a higher price for this transaction than it offers: replace it."""
+
+
 class InsufficientFunds(Retryable):
     """The sending account cannot pay for the transaction."""
 

@@ -26,7 +26,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message as a provider's logs tell it, with where it was found."""
+    """A message as a provider's logs tell it, with where it was found.
+
+    Where `message.id` is not `claimed_id`, no provider's logs reproduce the leaf: it is to be reported, and not delivered.
+    """
 
     message: Message
     claimed_id: MessageId
@@ -86,7 +89,7 @@ class TxReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A contract call. `gas` bounds a simulation or a transaction; None lets the chain's default rule."""
+    """A contract call. `gas` bounds a simulation or a transaction; None lets the chain estimate. An empty `to` creates."""
 
     to: Address
     data: bytes
@@ -203,7 +206,15 @@ class Chain(Protocol):
         ...
 
     async def broadcast(self, raw: bytes) -> None:
-        """Hands signed bytes to the providers; a node that has them already is a success."""
+        """Hands signed bytes to the providers; a node that has them already is a success.
+
+        Bytes that an earlier process signed are welcome: their nonce counts as taken from then on. Raises NonceConflict
+        when another transaction took the nonce, Underpriced when `replace` is needed, InsufficientFunds.
+        """
+        ...
+
+    def abandon(self, transaction: SignedTransaction) -> None:
+        """Gives back the nonce of a prepared transaction that was never broadcast, so that no gap stays."""
         ...
 
     async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
