@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+"""The compiled contracts that ship with the library, made by `make artifacts`, and how to speak to them.
+
+Each `<Name>.json` here holds a contract's ABI, creation code and runtime code; `load` reads one.
+"""
+
+from __future__ import annotations
+
+from relayer.contracts.artifact import Artifact, Decoded, UnknownContract, load
+
+__all__ = ["Artifact", "Decoded", "UnknownContract", "load"]

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""One compiled contract: its code, what it may look like once deployed, and its ABI in use."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from light_clients.hashing import keccak256
+from relayer.errors import PostroadError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SELECTOR_BYTES = 4
+
+
+class UnknownContract(PostroadError):  # noqa: N818  as in relayer.errors
+    """There is no artifact of that name, or no such function, error or event in it."""
+
+
+class Decoded(NamedTuple):
+    """A decoded error or call: its name and its arguments by name."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+class _Parameter(msgspec.Struct, frozen=True):
+    type: str
+    name: str = ""
+    components: tuple[_Parameter, ...] = ()
+    indexed: bool = False
+
+    @property
+    def canonical(self) -> str:
+        """The type as signatures have it: tuples spelled out."""
+        if not self.type.startswith("tuple"):
+            return self.type
+        inside = ",".join(component.canonical for component in self.components)
+        return f"({inside}){self.type.removeprefix('tuple')}"
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    type: str
+    name: str = ""
+    inputs: tuple[_Parameter, ...] = ()
+    outputs: tuple[_Parameter, ...] = ()
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}({','.join(each.canonical for each in self.inputs)})"
+
+    @property
+    def input_types(self) -> list[str]:
+        return [each.canonical for each in self.inputs]
+
+
+class _Place(msgspec.Struct, frozen=True):
+    start: int
+    length: int
+
+
+class _File(msgspec.Struct, frozen=True, rename="camel"):
+    contract_name: str
+    abi: tuple[_Entry, ...]
+    bytecode: str
+    deployed_bytecode: str
+    immutable_references: tuple[_Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract. `creation_code` and `runtime_code` are bytes; immutables are zero in the latter."""
+
+    name: str
+    creation_code: bytes
+    runtime_code: bytes
+    immutables: tuple[tuple[int, int], ...]
+    functions: Mapping[str, _Entry]
+    errors: Mapping[bytes, _Entry]
+    events: Mapping[str, _Entry]
+    constructor: _Entry
+
+    def encode_creation(self, *arguments: object) -> bytes:
+        """Return the init code of a deployment."""
+        return self.creation_code + _encode(self.constructor.input_types, arguments)
+
+    def selector(self, function: str) -> bytes:
+        """Return a function's four bytes."""
+        return keccak256(self._function(function).signature.encode())[:SELECTOR_BYTES]
+
+    def encode_call(self, function: str, *arguments: object) -> bytes:
+        """Return the data of a call."""
+        return self.selector(function) + _encode(self._function(function).input_types, arguments)
+
+    def decode_result(self, function: str, data: bytes) -> Any:
+        """Return what a call returned: the value, or a tuple where there are several. Raises ValueError."""
+        from eth_abi import abi
+
+        types = [each.canonical for each in self._function(function).outputs]
+        try:
+            values = abi.decode(types, data)
+        except Exception as error:
+            raise ValueError(
+                f"{self.name}.{function} returned 0x{data[:36].hex()}, expected {', '.join(types)}"
+            ) from error
+        return values[0] if len(types) == 1 else values
+
+    def decode_error(self, data: bytes) -> Decoded | None:
+        """Return a revert's name and arguments; None when this contract has no such error."""
+        from eth_abi import abi
+
+        entry = self.errors.get(data[:SELECTOR_BYTES])
+        if entry is None:
+            return None
+        try:
+            values = abi.decode(entry.input_types, data[SELECTOR_BYTES:])
+        except Exception:  # noqa: BLE001  eth_abi has many; bytes of a stranger may raise any
+            return None
+        return Decoded(
+            entry.name, {each.name: value for each, value in zip(entry.inputs, values, strict=True)}
+        )
+
+    def event_topic(self, event: str) -> bytes:
+        """Return an event's first topic."""
+        if event not in self.events:
+            raise UnknownContract(f"{self.name} has no event {event!r}", f"one of {', '.join(self.events)}")
+        return keccak256(self.events[event].signature.encode())
+
+    def is_runtime(self, code: bytes) -> bool:
+        """Say whether code at an address is this contract's, whatever its immutables hold."""
+        return len(code) == len(self.runtime_code) and self._masked(code) == self._masked(self.runtime_code)
+
+    def _masked(self, code: bytes) -> bytes:
+        masked = bytearray(code)
+        for start, length in self.immutables:
+            masked[start : start + length] = bytes(length)
+        return bytes(masked)
+
+    def _function(self, name: str) -> _Entry:
+        if name not in self.functions:
+            raise UnknownContract(
+                f"{self.name} has no function {name!r}", f"one of {', '.join(self.functions)}"
+            )
+        return self.functions[name]
+
+
+@functools.cache
+def load(name: str) -> Artifact:
+    """Read an artifact that ships with the library. Raises UnknownContract."""
+    try:
+        text = resources.files("relayer.contracts").joinpath(f"{name}.json").read_bytes()
+    except FileNotFoundError as error:
+        raise UnknownContract(
+            f"no compiled contract {name!r} ships with this installation",
+            "a file in relayer/contracts",
+            "In a checkout, run `make artifacts`.",
+        ) from error
+    return _to_artifact(msgspec.json.decode(text, type=_File))
+
+
+def _to_artifact(file: _File) -> Artifact:
+    entries = {
+        kind: [each for each in file.abi if each.type == kind] for kind in ("function", "error", "event")
+    }
+    constructors = [each for each in file.abi if each.type == "constructor"]
+    return Artifact(
+        name=file.contract_name,
+        creation_code=bytes.fromhex(file.bytecode.removeprefix("0x")),
+        runtime_code=bytes.fromhex(file.deployed_bytecode.removeprefix("0x")),
+        immutables=tuple((place.start, place.length) for place in file.immutable_references),
+        # Of overloads the first is meant; none of ours has any.
+        functions={each.name: each for each in reversed(entries["function"])},
+        errors={keccak256(each.signature.encode())[:SELECTOR_BYTES]: each for each in entries["error"]},
+        events={each.name: each for each in entries["event"]},
+        constructor=constructors[0] if constructors else _Entry("constructor"),
+    )
+
+
+def _encode(types: Sequence[str], arguments: Sequence[object]) -> bytes:
+    from eth_abi import abi
+
+    return abi.encode(types, arguments)
