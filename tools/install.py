@@ -133,7 +133,12 @@ def npm(folder: Path, *words: str) -> None:
     path = f"{toolchain.find_node().parent}{os.pathsep}{os.environ.get('PATH', '')}"
     # A cache of its own, so that nothing is left in the home folder for what is fetched once.
     with tempfile.TemporaryDirectory(prefix="postroad-npm-") as cache:
-        environment = os.environ | {"PATH": path, "CI": "true", "npm_config_cache": cache}
+        environment = os.environ | {
+            "PATH": path,
+            "CI": "true",
+            "NODE_DISABLE_COMPILE_CACHE": "1",
+            "npm_config_cache": cache,
+        }
         run_npm(folder, environment, *words)
 
 
