@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""Opening, writing and reading a journal.
+
+The daemon opens it alone, to write: `Journal.open(url)`. Others read beside it: `Journal.open(url, read_only=True)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from relayer.errors import ConfigError
+from relayer.journal.errors import JournalLocked, JournalUnreadable
+from relayer.journal.migrations import VERSION, check_version, migrate, read_version
+from relayer.journal.reading import Reading
+from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredMessage, Story
+from relayer.journal.story import read_pending, read_story
+from relayer.journal.writer import WriterThread
+from relayer.journal.writing import Writing
+
+T = TypeVar("T")
+
+_BUSY_MS = 10_000
+#: "postroad" as a number: the key of PostgreSQL's advisory lock.
+_ADVISORY_KEY = int.from_bytes(b"postroad") & (2**63 - 1)
+
+
+def now_micros() -> Micros:
+    """The wall clock, as the journal keeps it."""
+    return Micros(time.time_ns() // 1_000)
+
+
+class Journal:
+    """The store. Reads come from any thread; writes go through one thread that groups commits.
+
+    SQLite runs in WAL mode with synchronous=FULL, so that what is committed survives a power cut, and readers never
+    wait for the writer.
+    """
+
+    def __init__(self, engine: Engine, lock: _Lock | None) -> None:
+        self._engine = engine
+        self._lock = lock
+        self._writer = WriterThread(engine) if lock is not None else None
+
+    @classmethod
+    def open(cls, url: str, *, read_only: bool = False, now: Callable[[], Micros] = now_micros) -> Self:
+        """Open a journal, and create or migrate it unless `read_only`.
+
+        Raises:
+            JournalLocked: another daemon writes to it.
+            JournalUnreadable: it is something else, absent though only to be read, or a newer Postroad wrote it.
+            ConfigError: the URL can't be used.
+        """
+        parsed = _parse(url)
+        path = _sqlite_path(parsed)
+        if path is not None and read_only and not path.exists():
+            raise JournalUnreadable(
+                f"no file {path}", "the journal of a daemon", "Start `postroad run` first"
+            )
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(
+                f"no folder {path.parent}", "a folder for the journal", "Create it, or correct journal.url"
+            )
+        lock = None if read_only else _Lock(path)
+        try:
+            engine = _engine(parsed, read_only=read_only)
+            try:
+                if lock is not None:
+                    lock.take(engine)
+                    with engine.begin() as connection:
+                        migrate(connection, now())
+                else:
+                    with engine.connect() as connection:
+                        check_version(_existing_version(connection), VERSION)
+            except DBAPIError as error:
+                raise JournalUnreadable(
+                    f"the journal at {parsed.render_as_string(hide_password=True)} can't be opened: {error.orig}",
+                    "a database that this user may read and write",
+                    "Check journal.url, the file's mode and the disk",
+                ) from error
+            except BaseException:
+                engine.dispose()
+                raise
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        return cls(engine, lock)
+
+    # --- writing ---
+
+    async def commit(self, work: Callable[[Writing], T]) -> T:
+        """Run work in the writer's next transaction and return its result once it is on disk.
+
+        Raises:
+            JournalBroken: nothing can be written any more.
+            JournalClosed: the journal was closed, or only opened to be read.
+        """
+        return await asyncio.wrap_future(self._open_writer().submit(work))
+
+    def commit_now(self, work: Callable[[Writing], T]) -> T:
+        """As `commit`, for a thread that may block."""
+        return self._open_writer().submit(work).result()
+
+    @property
+    def commits(self) -> int:
+        """How many transactions were committed."""
+        return 0 if self._writer is None else self._writer.commits
+
+    def _open_writer(self) -> WriterThread:
+        if self._writer is None:
+            raise JournalUnreadable("a write to a journal opened to be read", "read_only=False")
+        return self._writer
+
+    # --- reading ---
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """One snapshot for several reads."""
+        with self._engine.connect() as connection:
+            yield Reading(connection)
+
+    async def read(self, work: Callable[[Reading], T]) -> T:
+        """Run reads in a thread, so that a long one stops nobody."""
+        return await asyncio.to_thread(self._read_now, work)
+
+    def _read_now(self, work: Callable[[Reading], T]) -> T:
+        with self.reading() as reading:
+            return work(reading)
+
+    def story(self, message_id: bytes) -> Story | None:
+        """A message's story; None when the journal does not know it."""
+        return self._read_now(lambda reading: read_story(reading, message_id))
+
+    def pending(self, lane: LaneRow | None = None, limit: int = 1_000) -> tuple[PendingMessage, ...]:
+        """The messages that wait, with their reasons (INV-10), at most `limit` a lane."""
+        return self._read_now(lambda reading: read_pending(reading, lane, limit))
+
+    def message(self, message_id: bytes) -> StoredMessage | None:
+        """A message by its id."""
+        return self._read_now(lambda reading: reading.message(message_id))
+
+    # --- closing ---
+
+    def close(self) -> None:
+        """Write what is queued, then close. Idempotent."""
+        if self._writer is not None:
+            self._writer.close()
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Lock:
+    """One daemon a journal: two would sign with the same nonces. The system releases it however the daemon ends."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._connection: Connection | None = None
+
+    def take(self, engine: Engine) -> None:
+        if self._path is not None:
+            self._file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._held(str(self._path)) from None
+        elif engine.dialect.name == "postgresql":
+            self._connection = engine.connect()
+            statement = text("SELECT pg_try_advisory_lock(:key)")
+            if not self._connection.execute(statement, {"key": _ADVISORY_KEY}).scalar_one():
+                raise self._held("PostgreSQL")
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @staticmethod
+    def _held(where: str) -> JournalLocked:
+        return JournalLocked(
+            f"another daemon writes to the journal {where}",
+            "one daemon a journal",
+            "Stop the other one, or give this one a journal of its own",
+        )
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise ConfigError(
+            "a journal URL that can't be read",
+            "sqlite:///FILE or postgresql+psycopg://…",
+            "Correct journal.url",
+        ) from error
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise ConfigError(
+            "a journal in memory",
+            "a file",
+            "A journal that a kill forgets keeps no promise: set journal.url to a file",
+        )
+    return parsed
+
+
+def _sqlite_path(url: URL) -> Path | None:
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return None
+    return Path(url.database)
+
+
+def _engine(url: URL, *, read_only: bool) -> Engine:
+    try:
+        engine = create_engine(url)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"no driver {error.name}", "it installed", f"pip install {error.name}") from error
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _set_up(connection: Any, _: object) -> None:
+            # The driver's own idea of when transactions begin is in our way; the next listener says it.
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            if read_only:
+                cursor.execute("PRAGMA query_only=ON")
+            else:
+                cursor.execute("PRAGMA journal_mode=WAL")
+                cursor.execute("PRAGMA synchronous=FULL")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            # Reads of the writing process take a snapshot, too: only the writer's first write takes the lock.
+            connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _existing_version(connection: Connection) -> int:
+    found = read_version(connection)
+    if found is None:
+        raise JournalUnreadable("an empty database", "the journal of a daemon", "Start `postroad run` first")
+    return found

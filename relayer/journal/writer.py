@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""The one thread that writes. Work that waits together is committed together: one fsync for many hand-overs."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from relayer.journal.errors import JournalBroken, JournalClosed
+from relayer.journal.writing import Writing
+
+T = TypeVar("T")
+Work = Callable[[Writing], Any]
+
+#: More than this in one transaction would make the first wait for the last.
+_GROUP = 256
+
+
+class WriterThread:
+    """Runs work in the order in which it came; each piece all or nothing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._lock = threading.Lock()
+        self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Writing], T]) -> Future[T]:
+        """Queue work. Its future is done when the transaction that holds it is on disk.
+
+        Raises:
+            JournalClosed: the thread was told to stop.
+        """
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise JournalClosed("work for a closed journal", "an open one")
+            self._queue.put((work, future))
+        return future
+
+    def close(self) -> None:
+        """Finish what is queued, then stop. Idempotent."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (group := self._next_group()) is not None:
+            if group:
+                self._commit(group)
+
+    def _next_group(self) -> list[tuple[Work, Future[Any]]] | None:
+        item = self._queue.get()
+        group: list[tuple[Work, Future[Any]]] = []
+        while item is not None:
+            if item[1].set_running_or_notify_cancel():
+                group.append(item)
+            if len(group) == _GROUP:
+                return group
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return group
+        if group:
+            self._queue.put(None)
+            return group
+        return None
+
+    def _commit(self, group: list[tuple[Work, Future[Any]]]) -> None:
+        try:
+            results = self._transact([work for work, _ in group])
+        except Exception as error:  # noqa: BLE001  it is handed to whoever waits for the work
+            if len(group) == 1:
+                group[0][1].set_exception(_translate(error))
+                return
+            # One piece spoils the group: each by itself, so that only the culprit fails.
+            for each in group:
+                self._commit([each])
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            future.set_result(result)
+
+    def _transact(self, works: list[Work]) -> list[Any]:
+        with self._engine.begin() as connection:
+            writing = Writing(connection)
+            results = [work(writing) for work in works]
+        self.commits += 1
+        return results
+
+
+def _translate(error: Exception) -> Exception:
+    if not isinstance(error, DBAPIError):
+        return error
+    broken = JournalBroken(
+        f"the journal refused to write: {error.orig}",
+        "a disk with space and a file that is there",
+        "Make room or restore the file, then start again: nothing unjournalled was broadcast",
+    )
+    broken.__cause__ = error
+    return broken
