@@ -1,0 +1,306 @@
+"""The BFT light client: docs/reference/wire-formats.md §6, with the verdicts of `BftLightClient.sol` (INV-7, INV-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKind
+from light_clients.bft.reader import Cursor, ReadHeader, read_header
+from light_clients.bft.validators import check_set, quorum, set_hash
+from light_clients.client import Height, Status, StorageValue, Timestamp
+from light_clients.errors import (
+    AnchorRejected,
+    ClientExpired,
+    ClientFrozen,
+    EncodingRejected,
+    HeaderRejected,
+    MisbehaviourRejected,
+    QuorumNotReached,
+    UpdateRejected,
+    ValidatorSetRejected,
+)
+from light_clients.proofs.compact import read_account, read_storage
+
+__all__ = ["Anchor", "BftClient", "BftKind", "BftParams", "BftState", "quorum", "set_hash"]
+
+_MAX_HEADERS = 8
+_NOT_TRUSTED = 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class BftParams:
+    """What a client is deployed with and never changes.
+
+    Attributes:
+        kind: the chain's protocol.
+        trusting_period_s: how long a trusted set is believed after its header's time.
+        max_clock_drift_s: how far a header's time may lie ahead of now.
+    """
+
+    kind: BftKind
+    trusting_period_s: int
+    max_clock_drift_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A verified state root that proofs can refer to."""
+
+    height: Height
+    timestamp: Timestamp
+    state_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BftState:
+    """Trusted state: what a client believes and nothing else.
+
+    Attributes:
+        set_hash: of the trusted validator list.
+        height, timestamp: of the header that made it trusted.
+        frozen: whether misbehaviour was proven.
+        anchor: the last one, None before the first.
+    """
+
+    set_hash: bytes
+    height: Height
+    timestamp: Timestamp
+    frozen: bool = False
+    anchor: Anchor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BftClient:
+    """A light client of one QBFT or IBFT 2.0 chain. Immutable: `update`, `anchor` and `freeze` return a new one."""
+
+    params: BftParams
+    state: BftState
+
+    @classmethod
+    def bootstrap(
+        cls, params: BftParams, validators: Sequence[bytes], height: Height, timestamp: Timestamp
+    ) -> Self:
+        """Begin to trust a validator list (20 bytes each), as the contract's constructor does.
+
+        Raises:
+            ValidatorSetRejected: the list cannot be a validator set.
+            HeaderRejected: the height is 0.
+        """
+        check_set(validators)
+        if height < 1:
+            raise HeaderRejected(
+                "block 0 has no seals to trust", found=height, expected="a height of at least 1"
+            )
+        return cls(params, BftState(set_hash(validators), height, timestamp))
+
+    def status(self, now: Timestamp) -> Status:
+        """Frozen once frozen; else Expired when the trusting period is over; else Active."""
+        if self.state.frozen:
+            return Status.FROZEN
+        if now > self.state.timestamp + self.params.trusting_period_s:
+            return Status.EXPIRED
+        return Status.ACTIVE
+
+    def check_header(self, header: BftHeader, now: Timestamp) -> None:
+        """Check a header that a node gave, as `storage_at` checks one that a proof carries.
+
+        Raises:
+            Rejection: the client is not Active, or the header is not believed.
+        """
+        self._check_active(now)
+        if header.kind is not self.params.kind:
+            raise HeaderRejected(
+                "the header is of the other protocol", found=header.kind.name, expected=self.params.kind.name
+            )
+        self._check_set_hash(set_hash(header.validators))
+        _check_quorum(len(header.sealers()), quorum(len(header.validators)))
+        self._check_drift(header.timestamp, now)
+
+    def storage_at(self, proof: bytes, account: bytes, slot: bytes, now: Timestamp) -> StorageValue:
+        """Prove a storage slot (32 bytes) of an account (20 bytes); see `LightClient.storage_at`."""
+        self._check_active(now)
+        cursor = Cursor(proof)
+        mode = cursor.uint(1)
+        if mode > 1:
+            raise EncodingRejected("a proof is of no known mode", found=mode, expected="0 or 1")
+        storage = read_storage(proof, cursor.pos, slot)
+        root, cursor.pos = read_account(proof, storage.end, account, storage.root)
+        if mode == 0:
+            header = read_header(cursor, self.params.kind, root)
+            cursor.finish()
+            self._check_trusted(header, now)
+            return StorageValue(storage.value, header.number, header.timestamp)
+        cursor.finish()
+        anchor = self.state.anchor
+        if anchor is None:
+            raise AnchorRejected(
+                "there is no anchor to refer to", found="none", expected="an anchored state root"
+            )
+        if anchor.state_root != root:
+            raise AnchorRejected("the proof leads to another root", found=root, expected=anchor.state_root)
+        return StorageValue(storage.value, anchor.height, anchor.timestamp)
+
+    def update(self, data: bytes, now: Timestamp) -> Self:
+        """Move trusted state to a later header, and to its validator set; see `LightClient.update`."""
+        self._check_active(now)
+        cursor = Cursor(data)
+        count = cursor.uint(1)
+        if not 1 <= count <= _MAX_HEADERS:
+            raise UpdateRejected(
+                "an update has another number of headers", found=count, expected=f"1..{_MAX_HEADERS}"
+            )
+        link = _read_link(cursor)
+        headers = [read_header(cursor, self.params.kind) for _ in range(count)]
+        cursor.finish()
+        self._check_sequence(headers)
+        last = headers[-1]
+        self._check_drift(last.timestamp, now)
+        for header in headers:
+            _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
+        if link is None:
+            self._check_set_hash(last.set_hash)
+        else:
+            self._check_link(link, headers)
+        return replace(
+            self,
+            state=replace(self.state, set_hash=last.set_hash, height=last.number, timestamp=last.timestamp),
+        )
+
+    def anchor(self, data: bytes, now: Timestamp) -> Self:
+        """Store a header's state root; see `LightClient.anchor`."""
+        self._check_active(now)
+        cursor = Cursor(data)
+        header = read_header(cursor, self.params.kind)
+        cursor.finish()
+        self._check_trusted(header, now)
+        previous = self.state.anchor
+        if previous is not None and header.number <= previous.height:
+            raise AnchorRejected(
+                "the header does not lie above the last anchor",
+                found=header.number,
+                expected=f"more than {previous.height}",
+            )
+        anchor = Anchor(header.number, header.timestamp, header.state_root)
+        return replace(self, state=replace(self.state, anchor=anchor))
+
+    def freeze(self, data: bytes) -> Self:
+        """Prove misbehaviour: two blocks of one height, each sealed by the trusted set; see `LightClient.freeze`.
+
+        An expired client can be frozen, and clock drift does not matter: two such headers are proof enough.
+        """
+        if self.state.frozen:
+            raise ClientFrozen("the client is frozen already", found="frozen", expected="active or expired")
+        cursor = Cursor(data)
+        pair = read_header(cursor, self.params.kind), read_header(cursor, self.params.kind)
+        cursor.finish()
+        for header in pair:
+            self._check_set_hash(header.set_hash)
+            _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
+        first, second = pair
+        if first.number != second.number:
+            raise MisbehaviourRejected(
+                "the headers are of two heights", found=second.number, expected=first.number
+            )
+        name = first.preimage.block_hash(self.params.kind)
+        if name == second.preimage.block_hash(self.params.kind):
+            raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
+        return replace(self, state=replace(self.state, frozen=True))
+
+    def _check_active(self, now: Timestamp) -> None:
+        status = self.status(now)
+        if status is Status.FROZEN:
+            raise ClientFrozen(
+                "misbehaviour was proven; the admin must bootstrap again", found="frozen", expected="active"
+            )
+        if status is Status.EXPIRED:
+            raise ClientExpired(
+                "the trusting period is over; the admin must bootstrap again",
+                found=now,
+                expected=f"at most {self.state.timestamp + self.params.trusting_period_s}",
+            )
+
+    def _check_trusted(self, header: ReadHeader, now: Timestamp) -> None:
+        self._check_set_hash(header.set_hash)
+        _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
+        self._check_drift(header.timestamp, now)
+
+    def _check_set_hash(self, found: bytes) -> None:
+        if found != self.state.set_hash:
+            raise ValidatorSetRejected(
+                "the set is not the trusted one", found=found, expected=self.state.set_hash
+            )
+
+    def _check_drift(self, timestamp: Timestamp, now: Timestamp) -> None:
+        latest = now + self.params.max_clock_drift_s
+        if timestamp > latest:
+            raise HeaderRejected("a header is from the future", found=timestamp, expected=f"at most {latest}")
+
+    def _check_sequence(self, headers: Sequence[ReadHeader]) -> None:
+        """Heights ascend from the trusted one, timestamps do not descend, and the set is one."""
+        height, timestamp = self.state.height, self.state.timestamp
+        for header in headers:
+            if header.number <= height:
+                raise UpdateRejected(
+                    "heights do not ascend", found=header.number, expected=f"more than {height}"
+                )
+            if header.timestamp < timestamp:
+                raise UpdateRejected(
+                    "timestamps descend", found=header.timestamp, expected=f"at least {timestamp}"
+                )
+            if header.set_hash != headers[0].set_hash:
+                raise UpdateRejected(
+                    "headers list different sets", found=header.set_hash, expected=headers[0].set_hash
+                )
+            height, timestamp = header.number, header.timestamp
+
+    def _check_link(self, link: _Link, headers: Sequence[ReadHeader]) -> None:
+        """A new set, let in by a quorum of the trusted one over the union of all headers' seals."""
+        self._check_set_hash(set_hash(link.trusted))
+        validators = headers[0].validators
+        if headers[0].set_hash == self.state.set_hash:
+            raise UpdateRejected(
+                "the set is the trusted one", found=headers[0].set_hash, expected="a new set, or link 0"
+            )
+        check_set(validators)
+        if len(link.indexes) != len(validators):
+            raise UpdateRejected(
+                "a link is of another set", found=len(link.indexes), expected=f"{len(validators)} indexes"
+            )
+        union = 0
+        for header in headers:
+            union |= header.sealers
+        vouching = 0
+        for i, (index, validator) in enumerate(zip(link.indexes, validators, strict=True)):
+            if index == _NOT_TRUSTED:
+                continue
+            if index >= len(link.trusted) or link.trusted[index] != validator:
+                raise UpdateRejected("an index names another validator", found=index, expected=validator)
+            vouching += union >> i & 1
+        _check_quorum(vouching, quorum(len(link.trusted)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """How a new set relates to the trusted one: `indexes[i]` is where new member i stands in it, 0xff for nowhere."""
+
+    trusted: tuple[bytes, ...]
+    indexes: bytes
+
+
+def _read_link(cursor: Cursor) -> _Link | None:
+    kind = cursor.uint(1)
+    if kind > 1:
+        raise EncodingRejected("a link is of no known kind", found=kind, expected="0 or 1")
+    if kind == 0:
+        return None
+    packed = cursor.take(20 * cursor.uint(1))
+    trusted = tuple([packed[at : at + 20] for at in range(0, len(packed), 20)])
+    return _Link(trusted, cursor.prefixed())
+
+
+def _check_quorum(found: int, expected: int) -> None:
+    if found < expected:
+        raise QuorumNotReached("too few validators sealed", found=found, expected=f"at least {expected}")

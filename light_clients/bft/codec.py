@@ -1,0 +1,272 @@
+"""Writing what the BFT light client reads: docs/reference/wire-formats.md §6, in the fewest gas that calldata can cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO
+from light_clients.bft.reader import (
+    BLOOM_RAW,
+    BLOOM_SPARSE,
+    BLOOM_ZERO,
+    FLAG_EMPTY_BLOCK,
+    FLAG_ROUND,
+    FLAG_VANITY,
+    FLAG_VOTE,
+    ORDINARY_TAILS,
+    TAIL_RAW,
+    TAIL_SHIFT,
+)
+from light_clients.bft.validators import check_set, quorum, set_hash
+from light_clients.codec import rlp
+from light_clients.errors import QuorumNotReached, UpdateRejected
+from light_clients.hashing import EMPTY_TRIE_ROOT
+from light_clients.proofs.compact import encode_account, encode_storage
+
+#: Most headers that one update carries.
+MAX_HEADERS: Final = 8
+_NOT_TRUSTED: Final = 0xFF
+
+
+def encode_header(
+    header: BftHeader, *, with_state_root: bool, seals: Mapping[int, bytes] | None = None
+) -> bytes:
+    """Encode a header.
+
+    Args:
+        header: checked by whoever reads the result; here its seals are recovered, for only good ones are sent.
+        with_state_root: False in a proof, which computes the root.
+        seals: the seals to send, as `BftHeader.sealers` gives them; by default the cheapest quorum of them.
+
+    Raises:
+        QuorumNotReached: by default, when too few validators sealed.
+    """
+    if seals is None:
+        seals = _cheapest(header, quorum(len(header.validators)))
+    flags = 0
+    roots = b""
+    if header.transactions_root == header.receipts_root == EMPTY_TRIE_ROOT:
+        flags |= FLAG_EMPTY_BLOCK
+    else:
+        roots = header.transactions_root + header.receipts_root
+    form, bloom = _encode_bloom(header.bloom)
+    flags |= form
+    numbers = header.encode_numbers()
+    vanity = vote = round_ = b""
+    if any(header.vanity):
+        flags |= FLAG_VANITY
+        vanity = header.vanity
+    if header.vote != NO_VOTE[header.kind]:
+        flags |= FLAG_VOTE
+        vote = _prefixed(header.vote)
+    if header.round != ROUND_ZERO[header.kind]:
+        flags |= FLAG_ROUND
+        round_ = _prefixed(header.round)
+    form, tail = _encode_tail(header.tail)
+    flags |= form << TAIL_SHIFT
+    count = len(header.validators)
+    bits = sum(1 << index for index in seals)
+    return b"".join(
+        (
+            flags.to_bytes(2, "big"),
+            header.parent_hash,
+            header.beneficiary,
+            header.state_root if with_state_root else b"",
+            roots,
+            bloom,
+            _prefixed(numbers),
+            vanity,
+            bytes((count,)),
+            *header.validators,
+            vote,
+            round_,
+            tail,
+            bits.to_bytes((count + 7) // 8, "big"),
+            *(seals[index] for index in sorted(seals)),
+        )
+    )
+
+
+def encode_proof(
+    storage_nodes: Sequence[bytes],
+    account_nodes: Sequence[bytes],
+    header: BftHeader | None,
+    account: bytes,
+    slot: bytes,
+) -> bytes:
+    """Encode the argument of `storageAt` from what `eth_getProof` gave at the header's block.
+
+    Args:
+        storage_nodes: from the storage root downwards, verified before.
+        account_nodes: from the state root downwards, verified before.
+        header: None for a proof against the anchored state root.
+        account: 20 bytes.
+        slot: 32 bytes.
+
+    Raises:
+        ProofRejected: the nodes cannot be those of this account and slot.
+        QuorumNotReached: too few validators sealed the header.
+    """
+    proof = encode_storage(slot, storage_nodes) + encode_account(account, account_nodes)
+    if header is None:
+        return b"\x01" + proof
+    return b"\x00" + proof + encode_header(header, with_state_root=False)
+
+
+def encode_anchor(header: BftHeader) -> bytes:
+    """Encode the argument of `anchor`.
+
+    Raises:
+        QuorumNotReached: too few validators sealed the header.
+    """
+    return encode_header(header, with_state_root=True)
+
+
+def encode_misbehaviour(first: BftHeader, second: BftHeader) -> bytes:
+    """Encode the argument of `freeze`: two blocks of one height.
+
+    Raises:
+        QuorumNotReached: too few validators sealed one of the headers.
+    """
+    return encode_anchor(first) + encode_anchor(second)
+
+
+def encode_update(trusted: Sequence[bytes], headers: Sequence[BftHeader]) -> bytes:
+    """Encode the argument of `update` that makes the last header trusted.
+
+    When the headers list another set than the trusted one, a quorum of the trusted set has to have sealed, over all of
+    them together: only the headers that this takes are sent (the last is always one of them), with few seals.
+
+    Args:
+        trusted: the validators that the client trusts, 20 bytes each, in the list's order.
+        headers: by ascending height, all listing the same validators.
+
+    Raises:
+        UpdateRejected: there is no header, or the headers list different sets.
+        ValidatorSetRejected: the trusted validators cannot be a set.
+        QuorumNotReached: too few of the headers' own set or of the trusted set sealed. In the latter case, headers
+            above these that list the same set may bring what is missing.
+    """
+    if not headers:
+        raise UpdateRejected("an update has no header", found=0, expected="at least 1")
+    check_set(trusted)
+    last = headers[-1]
+    for header in headers:
+        if header.validators != last.validators:
+            raise UpdateRejected(
+                f"block {header.number} lists another set than block {last.number}",
+                found=set_hash(header.validators),
+                expected=set_hash(last.validators),
+            )
+    if last.validators == tuple(trusted):
+        return b"\x01\x00" + encode_header(last, with_state_root=True)
+    chosen = _choose(trusted, headers)
+    indexes = {validator: index for index, validator in enumerate(trusted)}
+    link = b"".join(
+        (
+            b"\x01",
+            bytes((len(trusted),)),
+            *trusted,
+            _prefixed(bytes(indexes.get(validator, _NOT_TRUSTED) for validator in last.validators)),
+        )
+    )
+    encoded = [encode_header(header, with_state_root=True, seals=seals) for header, seals in chosen]
+    return bytes((len(chosen),)) + link + b"".join(encoded)
+
+
+def _choose(
+    trusted: Sequence[bytes], headers: Sequence[BftHeader]
+) -> list[tuple[BftHeader, dict[int, bytes]]]:
+    """Choose headers and seals: a quorum of its own for each, and over all a quorum of the trusted set."""
+    last = headers[-1]
+    members = set(trusted)
+    vouchers = {index for index, validator in enumerate(last.validators) if validator in members}
+    own, needed = quorum(len(last.validators)), quorum(len(trusted))
+    for header in headers:
+        _check_quorum(header, own)
+    vouching = [vouchers & header.sealers().keys() for header in headers]
+    picked = [len(headers) - 1]
+    union = set(vouching[-1])
+    while len(union) < needed and len(picked) < MAX_HEADERS:
+        best = max(range(len(headers)), key=lambda i: len(vouching[i] - union))
+        if vouching[best] <= union:
+            break
+        picked.append(best)
+        union |= vouching[best]
+    if len(union) < needed:
+        raise QuorumNotReached(
+            "too few of the trusted validators sealed headers with the new set",
+            found=len(union),
+            expected=f"at least {needed} of {len(trusted)}, over at most {MAX_HEADERS} headers",
+        )
+    return _choose_seals([headers[i] for i in sorted(picked)], vouchers, own, needed)
+
+
+def _choose_seals(
+    headers: Sequence[BftHeader], vouchers: set[int], own: int, needed: int
+) -> list[tuple[BftHeader, dict[int, bytes]]]:
+    """Fill each header's quorum with the vouchers that no other header brings first, then add those still missing."""
+    sealers = [header.sealers() for header in headers]
+    rarity = {index: sum(index in each for each in sealers) for index in vouchers}
+    covered: set[int] = set()
+    chosen: list[dict[int, bytes]] = []
+    for available in sealers:
+        fresh = sorted((available.keys() & vouchers) - covered, key=lambda index: (rarity[index], index))[
+            :own
+        ]
+        rest = sorted(available.keys() - set(fresh), key=lambda index: _cost(available[index]))
+        picked = [*fresh, *rest[: own - len(fresh)]]
+        covered |= vouchers & set(picked)
+        chosen.append({index: available[index] for index in picked})
+    for seals, available in zip(chosen, sealers, strict=True):
+        for index in sorted((available.keys() & vouchers) - covered):
+            if len(covered) < needed:
+                covered.add(index)
+                seals[index] = available[index]
+    return list(zip(headers, chosen, strict=True))
+
+
+def _check_quorum(header: BftHeader, needed: int) -> None:
+    found = len(header.sealers())
+    if found < needed:
+        raise QuorumNotReached(
+            f"too few validators sealed block {header.number}",
+            found=found,
+            expected=f"at least {needed} of {len(header.validators)}",
+        )
+
+
+def _cheapest(header: BftHeader, needed: int) -> dict[int, bytes]:
+    _check_quorum(header, needed)
+    return dict(sorted(header.sealers().items(), key=lambda item: _cost(item[1]))[:needed])
+
+
+def _cost(data: bytes) -> int:
+    """What calldata costs, in units that a zero byte costs one of and any other byte four (EIP-2028, EIP-7623)."""
+    return 4 * len(data) - 3 * data.count(0)
+
+
+def _encode_bloom(bloom: bytes) -> tuple[int, bytes]:
+    values = bloom.replace(b"\x00", b"")
+    if not values:
+        return BLOOM_ZERO, b""
+    mask = 0
+    for byte in bloom:
+        mask = mask << 1 | (byte != 0)
+    sparse = mask.to_bytes(32, "big") + values
+    return (BLOOM_SPARSE, sparse) if _cost(sparse) < _cost(bloom) else (BLOOM_RAW, bloom)
+
+
+def _encode_tail(tail: tuple[bytes, ...]) -> tuple[int, bytes]:
+    if not tail:
+        return 0, b""
+    for fork, ordinary in ORDINARY_TAILS.items():
+        if tail[1:] == ordinary:
+            return fork, _prefixed(rlp.encode_bytes(tail[0]))
+    return TAIL_RAW, _prefixed(b"".join(map(rlp.encode_bytes, tail)))
+
+
+def _prefixed(data: bytes) -> bytes:
+    return bytes((len(data),)) + data

@@ -1,0 +1,262 @@
+"""Sealed headers of QBFT and IBFT 2.0 chains, from RLP or from a node's JSON, both read with distrust."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self
+
+from light_clients.bft.preimage import (
+    EMPTY_OMMERS,
+    ISTANBUL_MIX_HASH,
+    NONCE,
+    BftKind,
+    Preimage,
+    encode_front,
+)
+from light_clients.bft.validators import check_set, encode_members
+from light_clients.client import Height, Timestamp
+from light_clients.codec import execution_header, rlp
+from light_clients.ecdsa import recover
+from light_clients.errors import HeaderRejected
+
+__all__ = ["BftHeader", "BftKind", "ExtraData", "parse_extra_data"]
+
+_CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_TOP_BIT: Final = 1 << 255
+#: Vote and round are sent with the length that their first byte gives (wire-formats §6.1).
+_MAX_ITEM: Final = 56
+
+
+class ExtraData(NamedTuple):
+    """The five parts of a sealed header's extraData.
+
+    Attributes:
+        vanity: 32 bytes.
+        validators: 20 bytes each, as listed.
+        vote: encoded RLP.
+        round: encoded RLP.
+        seals: r ‖ s ‖ parity, 65 bytes each.
+    """
+
+    vanity: bytes
+    validators: tuple[bytes, ...]
+    vote: bytes
+    round: bytes
+    seals: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BftHeader:
+    """A header as a node gives it, its form checked and its seals not yet.
+
+    What must be constant is checked and then left out: no ommers, difficulty 1, the Istanbul mixHash, nonce 0.
+
+    Attributes:
+        kind: the chain's protocol.
+        parent_hash, state_root, transactions_root, receipts_root: 32 bytes each.
+        beneficiary: the proposer, 20 bytes.
+        bloom: 256 bytes.
+        number: at least 1, for block 0 has no seals.
+        gas_limit, gas_used: below 2^64.
+        timestamp: seconds, below 2^64.
+        vanity: 32 bytes.
+        validators: 20 bytes each, as listed; 1 to 255, distinct, none zero.
+        vote, round: encoded RLP, 1 to 56 bytes each.
+        seals: r ‖ s ‖ parity, 65 bytes each, in the node's order.
+        tail: the payloads of the fields after the nonce, none to six, from baseFeePerGas on.
+        block_hash: what the chain calls the block, 32 bytes.
+        commit_seal_hash: what the validators sign, 32 bytes.
+    """
+
+    kind: BftKind
+    parent_hash: bytes
+    beneficiary: bytes
+    state_root: bytes
+    transactions_root: bytes
+    receipts_root: bytes
+    bloom: bytes
+    number: Height
+    gas_limit: int
+    gas_used: int
+    timestamp: Timestamp
+    vanity: bytes
+    validators: tuple[bytes, ...]
+    vote: bytes
+    round: bytes
+    seals: tuple[bytes, ...]
+    tail: tuple[bytes, ...] = ()
+    block_hash: bytes = field(init=False, repr=False, compare=False)
+    commit_seal_hash: bytes = field(init=False, repr=False, compare=False)
+    _sealers: dict[int, bytes] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise HeaderRejected("block 0 has no seals", found=self.number, expected="a number of at least 1")
+        check_set(self.validators)
+        for name, item in (("vote", self.vote), ("round", self.round)):
+            if len(item) > _MAX_ITEM:
+                raise HeaderRejected(
+                    f"the {name} is too long", found=item, expected=f"1..{_MAX_ITEM} bytes of RLP"
+                )
+        preimage = Preimage(
+            front=encode_front(
+                self.parent_hash,
+                self.beneficiary,
+                self.state_root,
+                self.transactions_root,
+                self.receipts_root,
+                self.bloom,
+                self.encode_numbers(),
+            ),
+            sealed=b"\xa0" + self.vanity + rlp.encode_list(encode_members(self.validators)) + self.vote,
+            round=self.round,
+            tail=b"".join(map(rlp.encode_bytes, self.tail)),
+        )
+        object.__setattr__(self, "block_hash", preimage.block_hash(self.kind))
+        object.__setattr__(self, "commit_seal_hash", preimage.commit_seal_hash(self.kind))
+
+    @classmethod
+    def from_rlp(cls, data: bytes, kind: BftKind) -> Self:
+        """Read a sealed header.
+
+        Raises:
+            HeaderRejected: a rule of the consensus does not hold.
+            EncodingRejected: the bytes are not canonical RLP.
+        """
+        return cls._from_fields(execution_header.from_rlp(data), kind)
+
+    @classmethod
+    def from_rpc(cls, block: Mapping[str, object], kind: BftKind) -> Self:
+        """Read a block as `eth_getBlockBy...` and `newHeads` give it; when it names its hash, that must be ours.
+
+        Raises:
+            HeaderRejected: a field is malformed, a rule of the consensus does not hold, or the hash is another.
+            EncodingRejected: extraData is not canonical RLP.
+        """
+        header = cls._from_fields(execution_header.from_rpc(block), kind)
+        named = block.get("hash")
+        if named is not None:
+            expected = execution_header.read_data("hash", named, 32)
+            if expected != header.block_hash:
+                raise HeaderRejected(
+                    f"the fields hash to another block than the node names (is the chain {kind.name}?)",
+                    found=header.block_hash,
+                    expected=expected,
+                )
+        return header
+
+    @classmethod
+    def _from_fields(cls, fields: tuple[bytes, ...], kind: BftKind) -> Self:
+        (parent_hash, ommers, beneficiary, state_root, transactions_root, receipts_root, bloom) = fields[:7]
+        (difficulty, number, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce) = fields[7:15]
+        for name, found, expected in (
+            ("sha3Uncles", ommers, EMPTY_OMMERS),
+            ("difficulty", difficulty, b"\x01"),
+            ("mixHash", mix_hash, ISTANBUL_MIX_HASH),
+            ("nonce", nonce, NONCE),
+        ):
+            if found != expected:
+                raise HeaderRejected(f"{name} is not what {kind.name} has", found=found, expected=expected)
+        extra = parse_extra_data(extra_data, kind)
+        return cls(
+            kind=kind,
+            parent_hash=parent_hash,
+            beneficiary=beneficiary,
+            state_root=state_root,
+            transactions_root=transactions_root,
+            receipts_root=receipts_root,
+            bloom=bloom,
+            number=Height(_u64("number", number)),
+            gas_limit=_u64("gasLimit", gas_limit),
+            gas_used=_u64("gasUsed", gas_used),
+            timestamp=Timestamp(_u64("timestamp", timestamp)),
+            vanity=extra.vanity,
+            validators=extra.validators,
+            vote=extra.vote,
+            round=extra.round,
+            seals=extra.seals,
+            tail=fields[15:],
+        )
+
+    def encode_numbers(self) -> bytes:
+        """The RLP of number, gasLimit, gasUsed and timestamp, one after the other."""
+        return b"".join(map(rlp.encode_int, (self.number, self.gas_limit, self.gas_used, self.timestamp)))
+
+    def sealers(self) -> dict[int, bytes]:
+        """The seals that count: each validator that sealed, by its index in the list, ascending.
+
+        Returns:
+            Index to seal, in 64 bytes: r ‖ s with the parity in the top bit of s (EIP-2098). Seals of others, and a
+            second one of the same validator, are left out.
+        """
+        if self._sealers is None:
+            # One header serves many lanes, and each recovery takes tens of microseconds.
+            object.__setattr__(self, "_sealers", self._find_sealers())
+        return dict(self._sealers or {})
+
+    def _find_sealers(self) -> dict[int, bytes]:
+        indexes = {validator: index for index, validator in enumerate(self.validators)}
+        found: dict[int, bytes] = {}
+        for seal in self.seals:
+            parity = seal[64]
+            signer = recover(self.commit_seal_hash, seal[:64], parity) if parity < 2 else None
+            index = None if signer is None else indexes.get(signer)
+            if index is not None and index not in found:
+                found[index] = compact_seal(seal)
+        return dict(sorted(found.items()))
+
+
+def compact_seal(seal: bytes) -> bytes:
+    """Put r ‖ s ‖ parity (65 bytes) into the 64 bytes of EIP-2098; a high s gives way to its low twin."""
+    s, parity = int.from_bytes(seal[32:64], "big"), seal[64]
+    if s >= _TOP_BIT:
+        s, parity = _CURVE_ORDER - s, 1 - parity
+    return seal[:32] + (s | _TOP_BIT if parity else s).to_bytes(32, "big")
+
+
+def parse_extra_data(data: bytes, kind: BftKind) -> ExtraData:
+    """Read extraData as both protocols have it: [vanity, validators, vote, round, seals].
+
+    Empty lists are read: whether they will do is for the header to say.
+
+    Raises:
+        HeaderRejected: it has another shape.
+        EncodingRejected: it is not canonical RLP.
+    """
+    items = rlp.decode(data)
+    if not isinstance(items, list) or len(items) != 5:
+        raise HeaderRejected(
+            "extraData has another shape", found=data, expected=f"the five items of {kind.name}"
+        )
+    vanity, validators, vote, round_, seals = items
+    if not isinstance(vanity, bytes) or len(vanity) != 32:
+        raise HeaderRejected("the vanity has another shape", found=rlp.encode(vanity), expected="32 bytes")
+    if not isinstance(round_, bytes) or len(round_) > 4:
+        raise HeaderRejected(
+            "the round has another shape", found=rlp.encode(round_), expected="at most 4 bytes"
+        )
+    return ExtraData(
+        vanity=vanity,
+        validators=_strings("a validator", validators, 20),
+        vote=rlp.encode(vote),
+        round=rlp.encode(round_),
+        seals=_strings("a seal", seals, 65),
+    )
+
+
+def _strings(name: str, items: rlp.Item, length: int) -> tuple[bytes, ...]:
+    if not isinstance(items, list):
+        raise HeaderRejected(f"{name} is not in a list", found=items, expected="an RLP list")
+    strings = tuple(item for item in items if isinstance(item, bytes) and len(item) == length)
+    if len(strings) != len(items):
+        raise HeaderRejected(
+            f"{name} has another shape", found=rlp.encode(items), expected=f"{length} bytes each"
+        )
+    return strings
+
+
+def _u64(name: str, payload: bytes) -> int:
+    if len(payload) > 8:
+        raise HeaderRejected(f"{name} is too large", found=payload, expected="less than 2^64")
+    return int.from_bytes(payload, "big")

@@ -1,0 +1,254 @@
+"""Reading headers off the wire: docs/reference/wire-formats.md §6.1, with the verdicts of the contract (INV-8).
+
+Nothing is copied into objects that the verdict does not need: the header's RLP is put together around the parts that
+came, and hashed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind, Preimage, encode_front
+from light_clients.bft.validators import encode_members
+from light_clients.client import Height, Timestamp
+from light_clients.codec import rlp
+from light_clients.ecdsa import recover
+from light_clients.errors import EncodingRejected, HeaderRejected
+from light_clients.hashing import EMPTY_TRIE_ROOT, keccak256
+
+FLAG_VANITY: Final = 1 << 2
+FLAG_VOTE: Final = 1 << 3
+FLAG_ROUND: Final = 1 << 4
+FLAG_EMPTY_BLOCK: Final = 1 << 8
+KNOWN_FLAGS: Final = (1 << 9) - 1
+BLOOM_ZERO, BLOOM_RAW, BLOOM_SPARSE = range(3)
+TAIL_SHIFT: Final = 5
+TAIL_RAW: Final = 7
+
+#: sha256 of nothing: the requestsHash of a block without requests (EIP-7685).
+EMPTY_REQUESTS: Final = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+
+_SHANGHAI: Final = (EMPTY_TRIE_ROOT,)
+_CANCUN: Final = (*_SHANGHAI, b"", b"", bytes(32))
+_PRAGUE: Final = (*_CANCUN, EMPTY_REQUESTS)
+#: By the header's tail: the payloads of the fields after baseFeePerGas that an ordinary block of that fork has.
+ORDINARY_TAILS: Final[dict[int, tuple[bytes, ...]]] = {1: (), 2: _SHANGHAI, 3: _CANCUN, 4: _PRAGUE}
+_ENCODED_TAILS: Final = {
+    fork: b"".join(map(rlp.encode_bytes, fields)) for fork, fields in ORDINARY_TAILS.items()
+}
+
+_ZERO_BLOOM: Final = bytes(256)
+_ZERO_VANITY: Final = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHeader:
+    """A header off the wire; each seal that came counts.
+
+    Attributes:
+        number: at least 1.
+        timestamp: seconds.
+        state_root: 32 bytes.
+        validators: 20 bytes each, as listed. Not checked for zero and duplicate members: a trusted set has none.
+        set_hash: of that list.
+        sealers: bit i: validator i sealed.
+        preimage: what the hashes are made from.
+    """
+
+    number: Height
+    timestamp: Timestamp
+    state_root: bytes
+    validators: tuple[bytes, ...]
+    set_hash: bytes
+    sealers: int
+    preimage: Preimage
+
+
+class Cursor:
+    """Reads bytes from the front and never beyond the end."""
+
+    __slots__ = ("data", "pos")
+
+    def __init__(self, data: bytes, pos: int = 0) -> None:
+        self.data = data
+        self.pos = pos
+
+    def take(self, length: int) -> bytes:
+        """The next `length` bytes.
+
+        Raises:
+            EncodingRejected: there are fewer.
+        """
+        end = self.pos + length
+        if end > len(self.data):
+            raise EncodingRejected(
+                "the data is cut short", found=f"{len(self.data)} bytes", expected=f"at least {end}"
+            )
+        taken = self.data[self.pos : end]
+        self.pos = end
+        return taken
+
+    def uint(self, length: int) -> int:
+        """The next `length` bytes as a big-endian integer."""
+        return int.from_bytes(self.take(length), "big")
+
+    def prefixed(self) -> bytes:
+        """Bytes with their length in one byte before them."""
+        return self.take(self.uint(1))
+
+    def finish(self) -> None:
+        """Check that nothing is left over.
+
+        Raises:
+            EncodingRejected: something is.
+        """
+        if self.pos != len(self.data):
+            raise EncodingRejected("bytes are left over", found=self.data[self.pos :], expected="the end")
+
+
+def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) -> ReadHeader:
+    """Read a header, and check each of its seals.
+
+    Args:
+        cursor: stands at the header; afterwards behind it.
+        kind: what the client is for.
+        state_root: goes in the place of the one that a proof's header leaves out; None where it is sent.
+
+    Raises:
+        EncodingRejected: the bytes are malformed.
+        HeaderRejected: a seal does not count, or the number is 0.
+    """
+    flags = cursor.uint(2)
+    if flags & ~KNOWN_FLAGS:
+        raise EncodingRejected("a header has unknown flags", found=hex(flags), expected="bits 0..8")
+    parent_hash = cursor.take(32)
+    beneficiary = cursor.take(20)
+    if state_root is None:
+        state_root = cursor.take(32)
+    transactions_root = receipts_root = EMPTY_TRIE_ROOT
+    if not flags & FLAG_EMPTY_BLOCK:
+        transactions_root, receipts_root = cursor.take(32), cursor.take(32)
+    bloom = _read_bloom(cursor, flags & 3)
+    numbers = cursor.prefixed()
+    number, timestamp = _read_numbers(numbers)
+    vanity = cursor.take(32) if flags & FLAG_VANITY else _ZERO_VANITY
+    validators = _read_validators(cursor)
+    vote = _read_item(cursor, "vote") if flags & FLAG_VOTE else NO_VOTE[kind]
+    round_ = _read_item(cursor, "round") if flags & FLAG_ROUND else ROUND_ZERO[kind]
+    tail = _read_tail(cursor, flags >> TAIL_SHIFT & 7)
+    members = encode_members(validators)
+    preimage = Preimage(
+        front=encode_front(
+            parent_hash, beneficiary, state_root, transactions_root, receipts_root, bloom, numbers
+        ),
+        sealed=b"\xa0" + vanity + rlp.encode_list(members) + vote,
+        round=round_,
+        tail=tail,
+    )
+    return ReadHeader(
+        number=number,
+        timestamp=timestamp,
+        state_root=state_root,
+        validators=validators,
+        set_hash=keccak256(members),
+        sealers=_check_seals(cursor, validators, preimage.commit_seal_hash(kind)),
+        preimage=preimage,
+    )
+
+
+def _read_bloom(cursor: Cursor, form: int) -> bytes:
+    if form == BLOOM_ZERO:
+        return _ZERO_BLOOM
+    if form == BLOOM_RAW:
+        return cursor.take(256)
+    if form != BLOOM_SPARSE:
+        raise EncodingRejected("a bloom has an unknown form", found=form, expected="0, 1 or 2")
+    mask = f"{cursor.uint(32):0256b}"
+    values = cursor.take(mask.count("1"))
+    if 0 in values:
+        raise EncodingRejected(
+            "a sparse bloom has a zero byte", found=values, expected="bytes other than zero"
+        )
+    bloom = bytearray(256)
+    at = -1
+    for value in values:
+        at = mask.index("1", at + 1)
+        bloom[at] = value
+    return bytes(bloom)
+
+
+def _read_numbers(data: bytes) -> tuple[Height, Timestamp]:
+    pos, numbers = 0, []
+    for _ in range(4):
+        is_list, start, pos = rlp.span(data, pos, len(data))
+        if is_list:
+            raise EncodingRejected("a number is a list", found=data, expected="four integers")
+        numbers.append(rlp.decode_int(data[start:pos], 64))
+    if pos != len(data):
+        raise EncodingRejected("the numbers have another length", found=data, expected="four integers")
+    if numbers[0] == 0:
+        raise HeaderRejected("block 0 has no seals", found=0, expected="a number of at least 1")
+    return Height(numbers[0]), Timestamp(numbers[3])
+
+
+def _read_validators(cursor: Cursor) -> tuple[bytes, ...]:
+    count = cursor.uint(1)
+    if count == 0:
+        raise HeaderRejected("the validator list is empty", found=0, expected="1..255 validators")
+    packed = cursor.take(20 * count)
+    return tuple([packed[at : at + 20] for at in range(0, len(packed), 20)])
+
+
+def _read_item(cursor: Cursor, name: str) -> bytes:
+    """Vote or round: one RLP item that its first byte gives the length of, else the bytes could be split otherwise."""
+    item = cursor.prefixed()
+    first = item[0] if item else 0xFF
+    if first < 0x80:
+        length = 1
+    elif first < 0xB8:
+        length = first - 0x7F
+    elif 0xC0 <= first < 0xF8:
+        length = first - 0xBF
+    else:
+        length = -1
+    if len(item) != length:
+        raise EncodingRejected(
+            f"the {name} is not one short RLP item", found=item, expected="1..56 bytes of RLP"
+        )
+    return item
+
+
+def _read_tail(cursor: Cursor, form: int) -> bytes:
+    if form == 0:
+        return b""
+    raw = cursor.prefixed() if form in ORDINARY_TAILS or form == TAIL_RAW else b""
+    count, pos = 0, 0
+    while pos < len(raw):
+        is_list, _, pos = rlp.span(raw, pos, len(raw))
+        if is_list:
+            raise EncodingRejected("a header's field is a list", found=raw, expected="RLP strings")
+        count += 1
+    if not 1 <= count <= (6 if form == TAIL_RAW else 1):
+        raise EncodingRejected(
+            "a header's tail has another number of fields",
+            found=f"{count} (form {form})",
+            expected="1, or 1..6 in form 7",
+        )
+    return raw if form == TAIL_RAW else raw + _ENCODED_TAILS[form]
+
+
+def _check_seals(cursor: Cursor, validators: tuple[bytes, ...], digest: bytes) -> int:
+    count = len(validators)
+    sealers = cursor.uint((count + 7) // 8)
+    if sealers >> count:
+        raise HeaderRejected("a seal is of no validator", found=bin(sealers), expected=f"{count} bits")
+    for index, validator in enumerate(validators):
+        if sealers >> index & 1:
+            seal = cursor.take(64)
+            signer = recover(digest, seal[:32] + bytes((seal[32] & 0x7F,)) + seal[33:], seal[32] >> 7)
+            if signer != validator:
+                raise HeaderRejected(
+                    f"seal {index} is not its validator's", found=signer or "no key", expected=validator
+                )
+    return sealers

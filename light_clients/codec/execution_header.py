@@ -1,0 +1,146 @@
+"""Execution headers as JSON-RPC gives them: read with distrust, and hashed by the fields that they have.
+
+The order of the fields and their names are those of the yellow paper and of EIP-1559, 4895, 4844, 4788 and 7685.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from light_clients.codec import rlp
+from light_clients.errors import HeaderRejected
+from light_clients.hashing import keccak256
+
+
+class _Field(NamedTuple):
+    """One field: its name in JSON-RPC, and its length in bytes; None for a quantity, -1 for data of any length."""
+
+    name: str
+    length: int | None
+
+
+_QUANTITY: Final = None
+_ANY: Final = -1
+
+FIELDS: Final = (
+    _Field("parentHash", 32),
+    _Field("sha3Uncles", 32),
+    _Field("miner", 20),
+    _Field("stateRoot", 32),
+    _Field("transactionsRoot", 32),
+    _Field("receiptsRoot", 32),
+    _Field("logsBloom", 256),
+    _Field("difficulty", _QUANTITY),
+    _Field("number", _QUANTITY),
+    _Field("gasLimit", _QUANTITY),
+    _Field("gasUsed", _QUANTITY),
+    _Field("timestamp", _QUANTITY),
+    _Field("extraData", _ANY),
+    _Field("mixHash", 32),
+    _Field("nonce", 8),
+    _Field("baseFeePerGas", _QUANTITY),
+    _Field("withdrawalsRoot", 32),
+    _Field("blobGasUsed", _QUANTITY),
+    _Field("excessBlobGas", _QUANTITY),
+    _Field("parentBeaconBlockRoot", 32),
+    _Field("requestsHash", 32),
+)
+#: Every header has these; the others came fork by fork, none without those before it.
+MANDATORY: Final = 15
+
+#: Longest extraData that is looked at: 255 validators with a seal each need 22 kB.
+_MAX_EXTRA_DATA: Final = 1 << 16
+_HEX: Final = re.compile(r"0x[0-9a-fA-F]*", re.ASCII)
+
+
+def from_rpc(block: Mapping[str, object]) -> tuple[bytes, ...]:
+    """Read the 15 to 21 fields of a header from a JSON-RPC block, each as the payload of its RLP string.
+
+    Whatever else the block holds is ignored; `hash` is for the caller to compare.
+
+    Raises:
+        HeaderRejected: a field is missing or is not hex text of its length.
+    """
+    present = [block.get(field.name) is not None for field in FIELDS]
+    count = sum(present)
+    if count < MANDATORY or not all(present[:count]):
+        missing = next(field.name for field, there in zip(FIELDS, present, strict=True) if not there)
+        raise HeaderRejected(
+            f"the block has no {missing}",
+            found=[field.name for field, there in zip(FIELDS, present, strict=True) if there],
+            expected="the first 15 to 21 header fields",
+        )
+    return tuple(_read(field, block[field.name]) for field in FIELDS[:count])
+
+
+def from_rlp(data: bytes) -> tuple[bytes, ...]:
+    """Read the 15 to 21 fields of a header from its RLP, each as the payload of its RLP string.
+
+    Raises:
+        HeaderRejected: a field has another length.
+        EncodingRejected: the bytes are not canonical RLP.
+    """
+    items = rlp.decode(data)
+    if not isinstance(items, list) or not MANDATORY <= len(items) <= len(FIELDS):
+        raise HeaderRejected(
+            "a header has another number of fields",
+            found=len(items) if isinstance(items, list) else "a string",
+            expected="15 to 21",
+        )
+    fields = []
+    for field, item in zip(FIELDS, items, strict=False):
+        if not isinstance(item, bytes):
+            raise HeaderRejected(f"{field.name} is a list", found=rlp.encode(item), expected="an RLP string")
+        if field.length is _QUANTITY:
+            rlp.decode_int(item, 256)
+        elif field.length not in (_ANY, len(item)):
+            raise HeaderRejected(
+                f"{field.name} has another length", found=item, expected=f"{field.length} bytes"
+            )
+        fields.append(item)
+    return tuple(fields)
+
+
+def encode(fields: Sequence[bytes]) -> bytes:
+    """The header's RLP."""
+    return rlp.encode_list(b"".join(map(rlp.encode_bytes, fields)))
+
+
+def hash_of(fields: Sequence[bytes]) -> bytes:
+    """The 32-byte block hash, where the chain hashes headers as they are (consensus kinds with seals do not)."""
+    return keccak256(encode(fields))
+
+
+def read_data(name: str, value: object, length: int) -> bytes:
+    """Read JSON-RPC data, `0x` and two hex digits a byte; `length` in bytes, -1 for up to 64 KiB.
+
+    Raises:
+        HeaderRejected: it is something else.
+    """
+    limit = _MAX_EXTRA_DATA if length == _ANY else length
+    if (
+        isinstance(value, str)
+        and len(value) <= 2 + 2 * limit
+        and len(value) % 2 == 0
+        and _HEX.fullmatch(value)
+    ):
+        data = bytes.fromhex(value[2:])
+        if length in (_ANY, len(data)):
+            return data
+    size = f"at most {limit}" if length == _ANY else length
+    raise HeaderRejected(
+        f"{name} is malformed", found=repr(value), expected=f"0x and the hex of {size} bytes"
+    )
+
+
+def _read(field: _Field, value: object) -> bytes:
+    if field.length is not None:
+        return read_data(field.name, value, field.length)
+    if isinstance(value, str) and 3 <= len(value) <= 66 and _HEX.fullmatch(value):
+        number = int(value, 16)
+        return number.to_bytes((number.bit_length() + 7) >> 3, "big")
+    raise HeaderRejected(
+        f"{field.name} is malformed", found=repr(value), expected="0x and 1 to 64 hex digits"
+    )
