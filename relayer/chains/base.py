@@ -185,7 +185,9 @@ class Chain(Protocol):
         """The inbox's word of a page at the head (unproven)."""
         ...
 
-    async def simulate_deliver(self, sender: Address, batch: bytes, proof: bytes, gas: int) -> SimulatedDelivery:
+    async def simulate_deliver(
+        self, sender: Address, batch: bytes, proof: bytes, gas: int
+    ) -> SimulatedDelivery:
         """`eth_call` of deliver with a gas bound. Raises CallReverted with the decoded reason."""
         ...
 
