@@ -1,0 +1,1 @@
+"""Chains that run the EVM and speak Ethereum's JSON-RPC."""

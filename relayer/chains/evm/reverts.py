@@ -1,0 +1,166 @@
+"""What a contract said when it refused: its error's name and arguments, and the decision that follows.
+
+Errors of our interfaces stand here, because the decision depends on them. Those of the contracts that ship (light
+clients, OpenZeppelin's AccessManager) come from the compiled artifacts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Final, NamedTuple
+
+from light_clients.hashing import keccak256
+from relayer.contracts import Artifact, load
+from relayer.errors import (
+    CallReverted,
+    CallRevertedDrop,
+    CallRevertedRetryable,
+    CallRevertedStopLane,
+    RpcRefused,
+)
+
+_ARTIFACTS: Final = "relayer.contracts"
+_MANIFEST: Final = "manifest.json"
+_MAX_DATA: Final = 4096
+
+# Something outside of the batch has to change first: a pause to end, a remote to be registered, a client to be mended.
+_STOPS: Final = (
+    "UnknownRemote(bytes32 endpointId)",
+    "RemoteUnknown(bytes32 endpointId)",
+    "RemoteIsPaused(bytes32 endpointId)",
+    "InboundLaneIsPaused(bytes32 laneId)",
+    "UnsupportedLaneFlags(uint256 found)",
+    "NotActive(uint8 found)",
+    "ClientNotActive(address client)",
+    "NoRoute(bytes32 routeKey)",
+    "RouteIsPaused(bytes32 endpointId)",
+    "LaneNotOpen(bytes32 laneId)",
+    "LaneIsPaused(bytes32 laneId)",
+    "SenderNotAllowed(bytes32 laneId, address sender)",
+    "AccessManagedUnauthorized(address caller)",
+)
+
+# These very bytes can never succeed.
+_DROPS: Final = (
+    "MalformedBatch(uint256 offset)",
+    "HeadMismatch(bytes32 computed, bytes32 proven)",
+    "OnlySelf(address caller)",
+    "InvalidRecipient(bytes recipient)",
+    "PayloadTooLarge(uint256 found, uint256 most)",
+    "GasLimitTooHigh(uint256 found, uint256 most)",
+    "DeadlinePassed(uint64 found, uint256 timestamp)",
+    "UnexpectedValue(uint256 found)",
+    "UnsupportedFlags(uint256 found)",
+    "UnsupportedAttribute(bytes4 selector)",
+    "InvalidAttribute(bytes attribute)",
+    "DuplicateAttribute(bytes4 selector)",
+    "InvalidLimits((uint32,uint32,uint32) found)",
+    "NotLaneOwner(bytes32 laneId, address caller)",
+    "LaneAlreadyOpen(bytes32 laneId)",
+    "InvalidGateway(bytes found)",
+    "RemoteIsSelf(bytes32 endpointId)",
+    "RemoteAlreadyRegistered(bytes32 endpointId)",
+    "ChainAlreadyRouted(bytes32 routeKey, bytes32 endpointId)",
+    "GenesisHashMissing()",
+    "UnsupportedChainId(uint256 found)",
+)
+
+# Everything else, known or not, may go away by itself or when the work is rebuilt from newer state.
+_RETRIES: Final = (
+    "InsufficientGas(uint256 found, uint256 needed)",
+    "DeliverIsLocked()",
+    "Error(string reason)",
+    "Panic(uint256 code)",
+)
+
+_ADVICE: Final = {
+    "RemoteIsPaused": "The remote's guardian or admin paused it",
+    "InboundLaneIsPaused": "The guardian of the destination paused this lane",
+    "RouteIsPaused": "The guardian of the source paused the remote",
+    "LaneIsPaused": "The guardian of the source paused this lane",
+    "UnknownRemote": "Run `postroad endpoint register` on the destination",
+    "RemoteUnknown": "Run `postroad endpoint register`",
+    "NotActive": "The destination's light client is expired or frozen: its admin must bootstrap it again",
+    "ClientNotActive": "The light client is expired or frozen: its admin must bootstrap it again",
+    "AccessManagedUnauthorized": "The account lacks the role: ask the endpoint's admin",
+}
+
+_SIGNATURE = re.compile(r"(\w+)\((.*)\)")
+_ARGUMENT = re.compile(r"(\([^)]*\)|[^,\s]+)\s*(\w*)")
+
+
+class _AbiError(NamedTuple):
+    name: str
+    types: tuple[str, ...]
+    names: tuple[str, ...]
+    kind: type[CallReverted]
+
+
+def decode_revert(data: bytes) -> CallReverted:
+    """The typed error for revert data, never raising itself: unknown or damaged data gives an unnamed reason."""
+    data = data[:_MAX_DATA]
+    found = _known_errors().get(data[:4])
+    if found is None:
+        return CallRevertedRetryable("", {}, data)
+    return found.kind(
+        found.name, _decode_arguments(found, data[4:]), data, advice=_ADVICE.get(found.name, "")
+    )
+
+
+def from_refusal(error: RpcRefused) -> CallReverted | None:
+    """The revert that a JSON-RPC error tells of; None when it tells of something else."""
+    if error.data:
+        return decode_revert(error.data)
+    if error.code == 3 or "revert" in error.message.lower():
+        return CallRevertedRetryable("", {}, b"", expected="a call that succeeds", advice=error.message)
+    return None
+
+
+def _decode_arguments(error: _AbiError, data: bytes) -> dict[str, object]:
+    if not error.types:
+        return {}
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+
+    try:
+        values = decode(error.types, data)
+    except (DecodingError, ValueError, OverflowError):
+        return {"undecodable": data}
+    return dict(zip(error.names, values, strict=True))
+
+
+@lru_cache(maxsize=1)
+def _known_errors() -> Mapping[bytes, _AbiError]:
+    known: dict[bytes, _AbiError] = {}
+    for artifact in _shipped():
+        for entry in artifact.errors.values():
+            names = [argument.name for argument in entry.inputs]
+            _add(known, entry.name, entry.input_types, names, CallRevertedRetryable)
+    for signatures, kind in (
+        (_RETRIES, CallRevertedRetryable),
+        (_DROPS, CallRevertedDrop),
+        (_STOPS, CallRevertedStopLane),
+    ):
+        for signature in signatures:
+            match = _SIGNATURE.fullmatch(signature)
+            assert match is not None
+            pairs = _ARGUMENT.findall(match[2])
+            _add(known, match[1], [pair[0] for pair in pairs], [pair[1] for pair in pairs], kind)
+    return known
+
+
+def _add(
+    known: dict[bytes, _AbiError], name: str, types: list[str], names: list[str], kind: type[CallReverted]
+) -> None:
+    named = tuple(given or f"argument{index}" for index, given in enumerate(names))
+    key = keccak256(f"{name}({','.join(types)})".encode())[:4]
+    known[key] = _AbiError(name, tuple(types), named, kind)
+
+
+def _shipped() -> list[Artifact]:
+    """The contracts that ship with the package; none in a checkout whose artifacts were not made yet."""
+    files = [entry.name for entry in resources.files(_ARTIFACTS).iterdir() if entry.name.endswith(".json")]
+    return [load(name.removesuffix(".json")) for name in sorted(files) if name != _MANIFEST]
