@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong with local chains."""
+
+from __future__ import annotations
+
+from relayer.errors import ConfigError, PostroadError
+
+
+class DevnetError(PostroadError):
+    """The base of all of them."""
+
+
+class SpecError(ConfigError, DevnetError):
+    """The text or the values that describe the wanted chains make no sense. Nothing is started."""
+
+
+class ChainStartError(DevnetError):
+    """anvil, or the front before it, could not be started."""
+
+
+class ExecutionError(DevnetError):
+    """anvil died, or answered what it should never answer; the chain is of no use any more."""
+
+
+class NetworkRunning(DevnetError):  # noqa: N818  the finding is the name
+    """The directory already belongs to a network that runs."""
+
+
+class NetworkNotReady(DevnetError):  # noqa: N818  the finding is the name
+    """A background network did not become ready, or died on the way."""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""The sealed chain: its blocks by number and by hash, and the one map that turns anvil's block hashes into ours."""
+
+from __future__ import annotations
+
+import re
+
+from relayer.devnet.errors import ExecutionError
+from relayer.devnet.header import SealedBlock
+
+# anvil writes JSON without spaces. Inside a JSON string the quotes would be escaped, so no text can pretend to be this key.
+_BLOCK_HASH = re.compile(rb'("blockHash":")(0x[0-9a-f]{64})')
+
+
+class NotSealedYet(Exception):  # noqa: N818  not a fault: anvil is a moment ahead of the chain that it executes for
+    """An answer of anvil speaks of a block that is not part of the sealed chain yet."""
+
+
+class Ledger:
+    """Every block since genesis. Readers see a block only once it is sealed, whatever anvil already knows."""
+
+    def __init__(self, genesis: SealedBlock) -> None:
+        self._blocks = [genesis]
+        self._numbers = {genesis.hash: 0}
+        self._sealed_text = {_text(genesis.native_hash): _text(genesis.hash)}
+        self._twins: dict[bytes, SealedBlock] = {}
+
+    @property
+    def head(self) -> SealedBlock:
+        """The newest block, which is final: BFT chains have no other."""
+        return self._blocks[-1]
+
+    @property
+    def genesis(self) -> SealedBlock:
+        """Block 0."""
+        return self._blocks[0]
+
+    def append(self, block: SealedBlock) -> None:
+        """Make a block part of the chain.
+
+        Raises:
+            ExecutionError: it does not follow the head.
+        """
+        head = self.head
+        if block.number != head.number + 1 or block.parent_hash != head.hash:
+            raise ExecutionError(
+                f"block {block.number} on parent 0x{block.parent_hash.hex()}",
+                f"block {head.number + 1} on parent 0x{head.hash.hex()}",
+            )
+        self._numbers[block.hash] = block.number
+        self._sealed_text[_text(block.native_hash)] = _text(block.hash)
+        self._blocks.append(block)
+
+    def at(self, number: int) -> SealedBlock | None:
+        """The block of a number; None above the head."""
+        return self._blocks[number] if 0 <= number < len(self._blocks) else None
+
+    def number_of(self, block_hash: bytes) -> int | None:
+        """The number of the block of the chain with this hash; anvil's hashes are unknown here."""
+        return self._numbers.get(block_hash)
+
+    def add_twin(self, twin: SealedBlock) -> None:
+        """Keep a second block of a height, which is served by its hash but is no part of the chain."""
+        self._twins[twin.hash] = twin
+
+    def twin(self, block_hash: bytes) -> SealedBlock | None:
+        """The second block with this hash, if validators were made to seal it."""
+        return self._twins.get(block_hash)
+
+    def rewrite(self, answer: bytes) -> bytes:
+        """Replace the value of each `blockHash` key in JSON of anvil's.
+
+        Raises:
+            NotSealedYet: one of them is not in the chain (yet), so the answer must not be shown as it is.
+        """
+        parts = _BLOCK_HASH.split(answer)
+        if len(parts) == 1:
+            return answer
+        sealed = self._sealed_text
+        try:
+            parts[2::3] = [sealed[native] for native in parts[2::3]]
+        except KeyError as error:
+            raise NotSealedYet from error
+        return b"".join(parts)
+
+    def native_hashes(self) -> set[str]:
+        """anvil's own hash of each block, as text: what no client may ever see."""
+        return {native.decode() for native in self._sealed_text}
+
+
+def _text(block_hash: bytes) -> bytes:
+    return b"0x" + block_hash.hex().encode()
