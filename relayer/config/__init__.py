@@ -8,6 +8,7 @@ values that may hold credentials (`rpc`, `websocket`, the journal's URL) are `Se
 
 from __future__ import annotations
 
+from relayer.config.editing import render_endpoint, save_endpoint, set_endpoint
 from relayer.config.errors import InvalidConfig
 from relayer.config.reading import DEFAULT_PATH, load, parse
 from relayer.config.schema import (
@@ -47,4 +48,7 @@ __all__ = [
     "load",
     "parse",
     "redact_url",
+    "render_endpoint",
+    "save_endpoint",
+    "set_endpoint",
 ]
