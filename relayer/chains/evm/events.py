@@ -28,13 +28,13 @@ from relayer.errors import RpcAnswerInvalid
 from relayer.protocol.message import LaneId, MessageId
 
 _SENT: Final = "0x" + MESSAGE_SENT.hex()
+LIMITED_TOPIC: Final = "0x" + LANE_LIMITED.hex()
 _APPENDED: Final = "0x" + MESSAGE_APPENDED.hex()
-_LIMITED: Final = "0x" + LANE_LIMITED.hex()
 _DELIVERED: Final = "0x" + DELIVERED.hex()
 _FAILED: Final = "0x" + MESSAGE_FAILED.hex()
 _EXPIRED: Final = "0x" + MESSAGE_EXPIRED.hex()
 
-SENT_TOPICS: Final = (_SENT, _APPENDED, _LIMITED)
+SENT_TOPICS: Final = (_SENT, _APPENDED, LIMITED_TOPIC)
 """What to ask `eth_getLogs` for. The rare third kind tells of default gas limits, which leaves commit to."""
 
 _MAX_REASON: Final = 32
@@ -120,7 +120,7 @@ def decode_sent_logs(
             sent[log.topics[1]] = log
         elif kind == _APPENDED:
             appended.append(log)
-        elif kind == _LIMITED:
+        elif kind == LIMITED_TOPIC:
             defaults.append(_decode_limited(log))
         else:
             raise RpcAnswerInvalid(f"a log of topic {kind[:66]}", "the topics that were asked for")

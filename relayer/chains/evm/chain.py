@@ -1,0 +1,400 @@
+"""An EVM chain and its gateway: how to talk to it. Nothing that comes back is verified here (INV-5).
+
+`checked_block` and `checked_proof` let whoever can verify do so while it is still known whose answer it is: a provider
+whose answer is rejected loses health, and the next one is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from light_clients.client import Height
+from relayer.chains.base import (
+    AccountProof,
+    Address,
+    Call,
+    Head,
+    LaneState,
+    RemoteState,
+    SentMessage,
+    SignedTransaction,
+    SimulatedDelivery,
+    TxHash,
+    TxReceipt,
+)
+from relayer.chains.evm import abi
+from relayer.chains.evm.events import parse_bytes, parse_quantity
+from relayer.chains.evm.fees import FeePolicy
+from relayer.chains.evm.heads import HeadFeed
+from relayer.chains.evm.nonces import poor_error
+from relayer.chains.evm.probe import make_probe
+from relayer.chains.evm.reverts import from_refusal
+from relayer.chains.evm.rpc_types import (
+    BlockHead,
+    ProofAnswer,
+    ReceiptAnswer,
+    parse_base_fee,
+    parse_block,
+    parse_head,
+    parse_proof,
+    parse_receipt,
+)
+from relayer.chains.evm.sent import SentMessages
+from relayer.chains.evm.tx import Signer, Transactions, is_known, is_nonce_taken, is_underpriced, is_unfunded
+from relayer.chains.rpc_pool import DEFAULT_LIMITS, Answer, OnRpcError, ProviderHealth, RpcPool
+from relayer.chains.rpc_provider import RpcEndpoint, RpcLimits
+from relayer.errors import (
+    ChainUnavailable,
+    ConfigError,
+    NonceConflict,
+    RpcAnswerInvalid,
+    RpcRefused,
+    Underpriced,
+)
+from relayer.protocol.interop_address import InteropAddress
+from relayer.protocol.lane import endpoint_id
+from relayer.protocol.message import LaneId
+
+T = TypeVar("T")
+
+_LATEST: Final = "latest"
+# Room for state that moves between the estimate and the block.
+_ESTIMATE_NUMERATOR: Final = 5
+_ESTIMATE_DENOMINATOR: Final = 4
+# A base fee moves by an eighth a block at most, and the offer has room for it to double.
+_BASE_FEE_AGE_S: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvmSettings:
+    """What has to be known of a chain to talk to it.
+
+    Attributes:
+        name: for people.
+        chain_id: EIP-155 number.
+        gateway: 20 bytes; zero before an endpoint is deployed.
+        genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known yet, not compared.
+        endpoints: providers, the preferred one first.
+        fees: the operator's limits.
+        poll_interval_s: how often to look for heads where no websocket tells.
+        max_log_range: blocks in one `eth_getLogs`, to begin with.
+        max_transaction_gas: the most gas of one transaction (EIP-7825).
+        limits: what one provider may cost us.
+    """
+
+    name: str
+    chain_id: int
+    gateway: Address
+    genesis_hash: bytes
+    endpoints: tuple[RpcEndpoint, ...]
+    fees: FeePolicy
+    poll_interval_s: float = 1.0
+    max_log_range: int = 2_000
+    max_transaction_gas: int = 1 << 24
+    limits: RpcLimits = DEFAULT_LIMITS
+
+
+class EvmChain:
+    """One EVM chain. Implements relayer.chains.base.Chain; belongs to one event loop; `close` it."""
+
+    def __init__(
+        self,
+        settings: EvmSettings,
+        signers: Sequence[Signer] = (),
+        on_rpc_error: OnRpcError | None = None,
+    ) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.gateway = settings.gateway
+        address = InteropAddress.evm(settings.chain_id, settings.gateway)
+        self.endpoint_id = endpoint_id(address.to_bytes(), settings.genesis_hash)
+        self._on_rpc_error = on_rpc_error
+        self._pool = RpcPool(
+            settings.endpoints,
+            limits=settings.limits,
+            on_error=on_rpc_error,
+            probe=make_probe(settings.chain_id, settings.genesis_hash),
+        )
+        self._transactions = Transactions(
+            settings.chain_id, signers, settings.fees, lambda sender: self.nonce(sender, pending=True)
+        )
+        self._sent = SentMessages(
+            self._pool,
+            settings.gateway,
+            address.chain_part,
+            self._default_gas_limit,
+            settings.max_log_range,
+        )
+        self._base_fee_wei = 0
+        self._base_fee_at = float("-inf")
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    def heads(self) -> AsyncIterator[Head]:
+        """New heads, by websocket or polling; see Chain."""
+        feed = HeadFeed(self._pool.providers, self.head, self.settings.poll_interval_s, self._on_rpc_error)
+        return feed.heads()
+
+    async def head(self) -> Head:
+        """The newest block of the healthiest provider."""
+
+        def check(answer: BlockHead | None) -> Head:
+            head = parse_head(answer)
+            if answer is not None and answer.base_fee_per_gas is not None:
+                self._base_fee_wei = parse_base_fee(answer)
+                self._base_fee_at = time.monotonic()
+            return head
+
+        return await self._pool.call(
+            "eth_getBlockByNumber", [_LATEST, False], check, answer_type=BlockHead | None
+        )
+
+    async def block(self, number: Height) -> Mapping[str, Any]:
+        """A block as JSON-RPC gives it, without bodies."""
+        return await self.checked_block(number, lambda block: block)
+
+    async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
+        """What `check` makes of a block; where it raises Rejection, the next provider is asked."""
+        return await self._pool.call(
+            "eth_getBlockByNumber",
+            [hex(number), False],
+            lambda answer: check(parse_block(answer, number)),
+            answer_type=dict[str, Any] | None,
+        )
+
+    async def blocks(self, numbers: Sequence[Height]) -> list[Mapping[str, Any]]:
+        """Several blocks in as few requests as the limits allow."""
+        return await self.checked_blocks(numbers, list)
+
+    async def checked_blocks(
+        self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
+    ) -> T:
+        """What `check` makes of several blocks of one provider; where it raises Rejection, the next one is asked."""
+        calls = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+        return await self._pool.batch(
+            calls,
+            lambda answers: check(
+                [parse_block(answer, number) for answer, number in zip(answers, numbers, strict=True)]
+            ),
+            answer_type=dict[str, Any] | None,
+        )
+
+    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
+        """One block as every provider tells it, with the provider's label: contradictions between them are evidence."""
+        answers = await self._pool.everyone("eth_getBlockByNumber", [hex(number), False])
+        found: list[tuple[str, Mapping[str, Any]]] = []
+        for answer in answers:
+            if isinstance(answer, Answer) and isinstance(answer.value, dict):
+                try:
+                    found.append((answer.provider, parse_block(answer.value, number)))
+                except RpcAnswerInvalid:
+                    self._pool.blame(answer.provider)
+        return found
+
+    async def sent_messages(self, first: Height, last: Height) -> list[SentMessage]:
+        """Messages that the gateway's logs show in blocks first..last; see Chain."""
+        return await self._sent.read(first, last)
+
+    async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
+        """`eth_getProof` at a block."""
+        return await self.checked_proof(account, slots, number, lambda proof: proof)
+
+    async def checked_proof(
+        self,
+        account: Address,
+        slots: Sequence[bytes],
+        number: Height,
+        check: Callable[[AccountProof], T],
+    ) -> T:
+        """What `check` makes of a proof; where it raises Rejection, the next provider is asked."""
+        return await self._pool.call(
+            "eth_getProof",
+            ["0x" + account.hex(), ["0x" + slot.hex() for slot in slots], hex(number)],
+            lambda answer: check(parse_proof(answer, slots)),
+            answer_type=ProofAnswer | None,
+        )
+
+    # --- the gateway ---------------------------------------------------------------------------------------------------
+
+    async def lane(self, lane_id: LaneId, number: Height | None = None) -> LaneState:
+        """The outbox's state of an outgoing lane."""
+        return abi.decode_lane(await self._read_lane(lane_id, number))
+
+    async def remote(self, endpoint_id: bytes) -> RemoteState | None:
+        """What the gateway has registered for a remote; None when it knows none."""
+        return abi.decode_remote(await self._ask_gateway(abi.REMOTE + endpoint_id))
+
+    async def delivered_word(self, lane_id: LaneId, page: int) -> int:
+        """The inbox's word of a page at the head (unproven)."""
+        data = await self._ask_gateway(abi.DELIVERED_WORD + lane_id + abi.encode_word(page))
+        return abi.decode_words(data, 1, "delivered's answer")[0]
+
+    async def simulate_deliver(
+        self, sender: Address, batch: bytes, proof: bytes, gas: int
+    ) -> SimulatedDelivery:
+        """`eth_call` of deliver with a gas bound; see Chain."""
+        data = await self._call(self.deliver_call(batch, proof, gas), None, sender)
+        return abi.decode_simulated(data)
+
+    def deliver_call(self, batch: bytes, proof: bytes, gas: int) -> Call:
+        """The call that `simulate_deliver` simulates."""
+        return Call(self.gateway, abi.encode_deliver(batch, proof), gas)
+
+    async def call(self, call: Call, number: Height | None = None) -> bytes:
+        """`eth_call`. Raises CallReverted."""
+        return await self._call(call, number, None)
+
+    # --- transactions --------------------------------------------------------------------------------------------------
+
+    @property
+    def senders(self) -> tuple[Address, ...]:
+        """The accounts that sign here."""
+        return self._transactions.senders
+
+    async def prepare(self, call: Call) -> SignedTransaction:
+        """Take the next nonce of the least busy key and sign; see Chain. Raises FeeLimitReached, CallReverted."""
+        base_fee_wei = await self._read_base_fee()
+        gas = call.gas if call.gas is not None else await self._estimate(call)
+        return await self._transactions.prepare(call, gas, base_fee_wei)
+
+    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
+        """The same nonce at a higher price. Raises FeeLimitReached."""
+        gas = call.gas if call.gas is not None else transaction.gas
+        return self._transactions.replace(transaction, call, gas, await self._read_base_fee())
+
+    def abandon(self, transaction: SignedTransaction) -> None:
+        """Give back the nonce of a transaction that was never broadcast."""
+        self._transactions.nonces.give_back(transaction.sender, transaction.nonce)
+
+    async def broadcast(self, raw: bytes) -> None:
+        """Hand signed bytes to all providers; see Chain."""
+        sender, nonce, tx_hash = self._transactions.adopt(raw)
+        answers = await self._pool.everyone("eth_sendRawTransaction", ["0x" + raw.hex()])
+        refusals = [answer for answer in answers if isinstance(answer, RpcRefused)]
+        if any(isinstance(answer, Answer) for answer in answers) or any(map(is_known, refusals)):
+            return
+        if any(map(is_nonce_taken, refusals)):
+            if await self.receipt(tx_hash) is not None:
+                return
+            self._transactions.nonces.settle_below(sender, nonce + 1)
+            raise NonceConflict(
+                f"nonce {nonce} of 0x{sender.hex()} was used by another transaction",
+                "a key that only this relayer uses",
+                "Give each relayer its own key",
+            )
+        if any(map(is_underpriced, refusals)):
+            raise Underpriced(str(refusals[0]), "a higher price")
+        if any(map(is_unfunded, refusals)):
+            self._transactions.nonces.mark_poor(sender)
+            raise poor_error(sender, str(refusals[0]))
+        texts = "; ".join(str(answer) for answer in answers)
+        raise ChainUnavailable(f"no provider took the transaction: {texts}", "one that does")
+
+    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
+        """The receipt of an included transaction, decoded; None while it is not included."""
+        found = await self._pool.call(
+            "eth_getTransactionReceipt",
+            ["0x" + tx_hash.hex()],
+            lambda answer: parse_receipt(answer, tx_hash, self.gateway),
+            answer_type=ReceiptAnswer | None,
+        )
+        if found is not None:
+            self._transactions.nonces.settle(tx_hash)
+        return found
+
+    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
+        """The account's transaction count."""
+        params = ["0x" + sender.hex(), "pending" if pending else _LATEST]
+        count = await self._pool.call("eth_getTransactionCount", params, parse_quantity, answer_type=str)
+        if not pending:
+            self._transactions.nonces.settle_below(sender, count)
+        return count
+
+    async def check_gateway(self) -> None:
+        """Compare the gateway's own endpoint id with what the settings say. Raises ConfigError."""
+        found = await self._ask_gateway(abi.ENDPOINT_ID)
+        if found != self.endpoint_id:
+            raise ConfigError(
+                f"no gateway of this endpoint at 0x{self.gateway.hex()} (it says {found[:32].hex() or 'nothing'})",
+                f"endpoint 0x{self.endpoint_id.hex()}",
+                "Correct the chain's gateway, genesis_hash or chain id",
+            )
+
+    async def balance(self, account: Address) -> int:
+        """In wei."""
+        params = ["0x" + account.hex(), _LATEST]
+        return await self._pool.call("eth_getBalance", params, parse_quantity, answer_type=str)
+
+    async def code(self, account: Address) -> bytes:
+        """The code of an account; empty when there is none."""
+        params = ["0x" + account.hex(), _LATEST]
+        return await self._pool.call("eth_getCode", params, parse_bytes, answer_type=str)
+
+    # --- upkeep --------------------------------------------------------------------------------------------------------
+
+    def health(self) -> tuple[ProviderHealth, ...]:
+        """How each provider does."""
+        return self._pool.health()
+
+    def in_flight(self, sender: Address) -> int:
+        """How many transactions of an account are under way."""
+        return self._transactions.nonces.in_flight(sender)
+
+    async def close(self) -> None:
+        """Close connections; idempotent."""
+        await self._pool.close()
+
+    async def _read_lane(self, lane_id: LaneId, number: Height | None) -> bytes:
+        return await self._ask_gateway(abi.OUTBOUND_LANE + lane_id, number)
+
+    async def _default_gas_limit(self, lane_id: LaneId, number: Height | None) -> int:
+        return abi.decode_default_gas_limit(await self._read_lane(lane_id, number))
+
+    async def _ask_gateway(self, data: bytes, number: Height | None = None) -> bytes:
+        return await self._call(Call(self.gateway, data), number, None)
+
+    async def _call(self, call: Call, number: Height | None, sender: Address | None) -> bytes:
+        at = _LATEST if number is None else hex(number)
+        return await self._revertible("eth_call", [_to_rpc(call, sender), at], parse_bytes)
+
+    async def _estimate(self, call: Call) -> int:
+        sender = self.senders[0] if self.senders else None
+        found = await self._revertible("eth_estimateGas", [_to_rpc(call, sender)], parse_quantity)
+        most = self.settings.max_transaction_gas
+        return min(found * _ESTIMATE_NUMERATOR // _ESTIMATE_DENOMINATOR, max(most, found))
+
+    async def _revertible(self, method: str, params: list[Any], check: Callable[[str], T]) -> T:
+        try:
+            return await self._pool.call(method, params, check, answer_type=str)
+        except RpcRefused as error:
+            reverted = from_refusal(error)
+            if reverted is None:
+                raise
+            raise reverted from None
+
+    async def _read_base_fee(self) -> int:
+        if time.monotonic() - self._base_fee_at > _BASE_FEE_AGE_S:
+            await self._pool.call(
+                "eth_getBlockByNumber", [_LATEST, False], self._keep_base_fee, answer_type=BlockHead
+            )
+        return self._base_fee_wei
+
+    def _keep_base_fee(self, answer: BlockHead) -> None:
+        self._base_fee_wei = parse_base_fee(answer)
+        self._base_fee_at = time.monotonic()
+
+
+def _to_rpc(call: Call, sender: Address | None) -> dict[str, str]:
+    fields = {"data": "0x" + call.data.hex()}
+    if call.to:
+        fields["to"] = "0x" + call.to.hex()
+    if sender is not None:
+        fields["from"] = "0x" + sender.hex()
+    if call.gas is not None:
+        fields["gas"] = hex(call.gas)
+    if call.value_wei:
+        fields["value"] = hex(call.value_wei)
+    return fields
