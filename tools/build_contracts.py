@@ -35,6 +35,9 @@ MANIFEST = "manifest.json"
 DEPLOYABLE: Mapping[str, str] = {
     "Gateway": "src/Gateway.sol",
     "BftLightClient": "src/light_clients/BftLightClient.sol",
+    "Postbox": "src/apps/Postbox.sol",
+    "Doorbell": "src/apps/Doorbell.sol",
+    "Multisender": "src/apps/Multisender.sol",
     "AccessManager": "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
 }
 
