@@ -1,0 +1,1 @@
+"""What tests of several parts build their data with; written apart from the code under test."""
