@@ -174,6 +174,18 @@ class ClientFrozen(StopLane):
     """A light client on a destination was frozen by proven misbehaviour."""
 
 
+class MisbehaviourFound(StopLane):
+    """A chain's validators sealed two blocks of one height. `freeze_data` is the argument of `freeze` that proves it."""
+
+    def __init__(self, found: str, freeze_data: bytes) -> None:
+        super().__init__(
+            found,
+            "one block a height",
+            "Nothing from this chain is relayed any more; freeze its light clients and ask its owners",
+        )
+        self.freeze_data = freeze_data
+
+
 class ClientBehind(Retryable):
     """A light client on a destination needs updates before it can believe the newest headers."""
 

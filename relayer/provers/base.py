@@ -54,7 +54,9 @@ class Prover(Protocol):
         """
         ...
 
-    async def prove(self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]) -> tuple[ProvenSlot, ...]:
+    async def prove(
+        self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
+    ) -> tuple[ProvenSlot, ...]:
         """Proofs of slots at a verified header, verified in Python before they are returned (INV-5)."""
         ...
 
