@@ -225,9 +225,11 @@ def _read_tail(cursor: Cursor, form: int) -> bytes:
     raw = cursor.prefixed() if form in ORDINARY_TAILS or form == TAIL_RAW else b""
     count, pos = 0, 0
     while pos < len(raw):
-        is_list, _, pos = rlp.span(raw, pos, len(raw))
+        is_list, start, pos = rlp.span(raw, pos, len(raw))
         if is_list:
             raise EncodingRejected("a header's field is a list", found=raw, expected="RLP strings")
+        if form != TAIL_RAW:
+            rlp.decode_int(raw[start:pos], 256)
         count += 1
     if not 1 <= count <= (6 if form == TAIL_RAW else 1):
         raise EncodingRejected(
