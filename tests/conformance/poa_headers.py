@@ -1,0 +1,164 @@
+"""Real sealed headers of consortium chains: QBFT and IBFT 2.0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from light_clients.bft.client import BftClient, BftParams, quorum
+from light_clients.bft.codec import encode_anchor, encode_update
+from light_clients.bft.header import BftHeader, BftKind, parse_extra_data
+from light_clients.client import Height, Timestamp
+from light_clients.codec import rlp
+from light_clients.errors import Rejection
+from light_clients.hashing import keccak256
+from tests.conformance.case import Case, expect, read_json, refuse, unhex
+
+FOLDER = "poa_headers"
+
+NOT_SERVED = {
+    "ibft1": "no IBFT 1 light client: its quorum was too low on the chains that ran it",
+    "clique": "no Clique light client yet",
+}
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.rglob("*.json")):
+        kind = path.parent.name
+        name = f"{kind}/{path.stem}"
+        if kind in NOT_SERVED:
+            yield Case(name, skipped=NOT_SERVED[kind])
+            continue
+        data = read_json(path)
+        if path.stem == "official_bft_extra_data":
+            for case, entry in data.items():
+                yield Case(
+                    f"{name}/{case}", partial(check_official, entry["qbft_extra_data"], unhex(entry["rlp"]))
+                )
+        elif "extra_data" in data:
+            yield Case(name, partial(check_extra_data, data))
+        elif "rlp_commit_seals" in data:
+            yield Case(name, partial(check_preimage, data))
+        else:
+            yield Case(f"{name}: hash, validators, seals, round", partial(check_header, data))
+            yield Case(f"{name}: believed by a client", partial(check_client, data))
+            yield Case(f"{name}: any change is refused", partial(check_changes, data))
+
+
+def read(data: Any) -> BftHeader:
+    kind = BftKind[data["kind"].upper()]
+    if "block" in data:
+        return BftHeader.from_rpc(data["block"], kind)
+    if "header_rlp" in data:
+        return BftHeader.from_rlp(unhex(data["header_rlp"]), kind)
+    block = rlp.decode(unhex(data["block_rlp"]))
+    assert isinstance(block, list)
+    return BftHeader.from_rlp(rlp.encode(block[0]), kind)
+
+
+def round_of(header: BftHeader) -> int:
+    payload = rlp.decode(header.round)
+    assert isinstance(payload, bytes)
+    return int.from_bytes(payload, "big")
+
+
+def check_header(data: Any) -> None:
+    header = read(data)
+    expected = data.get("expect", {})
+    # A block from a node has no list of expectations; it names its hash and number itself.
+    block = data.get("block", {})
+    expect("number", header.number, expected.get("number", int(block.get("number", "0x0"), 16)))
+    expect("validators", len(header.validators), expected.get("validators", 4))
+    expect("round", round_of(header), expected.get("round", 0))
+    expect("seals", len(header.seals), expected.get("seals", 3))
+    expect("seals that count", len(header.sealers()), len(header.seals))
+    named = expected.get("hash", block.get("hash"))
+    if named is not None:
+        expect("hash", header.block_hash.hex(), named.removeprefix("0x"))
+    if "commit_hash" in data:
+        expect("commit-seal hash", header.commit_seal_hash, unhex(data["commit_hash"]))
+        expect("its preimage", keccak256(unhex(data["commit_preimage_header_rlp"])), header.commit_seal_hash)
+
+
+def client_for(header: BftHeader) -> BftClient:
+    params = BftParams(header.kind, 1000, 15)
+    return BftClient.bootstrap(params, header.validators, Height(header.number - 1), header.timestamp)
+
+
+def check_client(data: Any) -> None:
+    header = read(data)
+    client = client_for(header)
+    client.check_header(header, header.timestamp)
+    anchored = client.anchor(encode_anchor(header), header.timestamp).state.anchor
+    assert anchored is not None
+    expect("state root", anchored.state_root, header.state_root)
+    moved = client.update(encode_update(header.validators, [header]), header.timestamp)
+    expect("height", moved.state.height, header.number)
+    few = replace(header, seals=header.seals[: quorum(len(header.validators)) - 1])
+    refuse("a header below quorum", partial(client.check_header, few, header.timestamp), Rejection)
+
+
+def check_changes(data: Any) -> None:
+    header = read(data)
+    client = client_for(header)
+    for name, changed in {
+        "state root": replace(header, state_root=bytes(32)),
+        "number": replace(header, number=Height(header.number + 1)),
+        "timestamp": replace(header, timestamp=Timestamp(header.timestamp - 1)),
+        "beneficiary": replace(header, beneficiary=bytes(20)),
+        "vanity": replace(header, vanity=b"\x01" * 32),
+        "round": replace(header, round=b"\x05"),
+        "tail": replace(header, tail=(*header.tail, b"\x01")),
+        "order of validators": replace(header, validators=header.validators[::-1]),
+    }.items():
+        refuse(f"another {name}", partial(client.check_header, changed, header.timestamp), Rejection)
+
+
+def check_preimage(data: Any) -> None:
+    """A header given without its seals: as the chain hashes it, and its seals apart."""
+    preimage = unhex(data["rlp_header_hash_preimage"])
+    unsealed = BftHeader.from_rlp(preimage, BftKind.QBFT)
+    expect("hash", unsealed.block_hash, unhex(data["block_hash"]))
+    expect("hash of the preimage", keccak256(preimage), unsealed.block_hash)
+    expect("number", unsealed.number, data["block_number"])
+    expect("seals", unsealed.sealers(), {})
+    seals = rlp.decode(unhex(data["rlp_commit_seals"]))
+    assert isinstance(seals, list)
+    header = replace(unsealed, seals=tuple(seal for seal in seals if isinstance(seal, bytes)))
+    expect("who sealed", [header.validators[i] for i in header.sealers()], [unhex(data["signer"])])
+    client_for(header).check_header(header, header.timestamp)
+    refuse(
+        "an extraData of four items",
+        partial(BftHeader.from_rlp, unhex(data["rlp_header_without_seals_field"]), BftKind.QBFT),
+        Rejection,
+    )
+
+
+def check_extra_data(data: Any) -> None:
+    extra = parse_extra_data(unhex(data["extra_data"]), BftKind.QBFT)
+    expect("validators", len(extra.validators), 4)
+    expect("seals", len(extra.seals), 3)
+    expect("round", extra.round, b"\x80")
+
+
+def check_official(expected: Any, encoded: bytes) -> None:
+    extra = parse_extra_data(encoded, BftKind.QBFT)
+    vote = expected["vote"]
+    # No vote is an empty string here and an empty list in the headers of real chains.
+    cast: rlp.Item = b"" if vote is None else [unhex(vote["recipient"]), unhex(vote["voteType"])]
+    expect("vanity", extra.vanity, unhex(expected["vanityData"]))
+    expect("validators", list(extra.validators), [unhex(validator) for validator in expected["validators"]])
+    expect("vote", rlp.decode(extra.vote), cast)
+    expect("round", int.from_bytes(extra.round[1:], "big"), expected["round"])
+    expect("seals", list(extra.seals), [unhex(seal) for seal in expected["seals"]])
+    again = rlp.encode_list(
+        rlp.encode(extra.vanity)
+        + rlp.encode(list(extra.validators))
+        + extra.vote
+        + extra.round
+        + rlp.encode(list(extra.seals))
+    )
+    expect("encoding of what was read", again, encoded)
