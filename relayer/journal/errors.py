@@ -14,9 +14,13 @@ class JournalUnreadable(ConfigError):  # noqa: N818  as above
     """The file is no journal, or a newer Postroad wrote it."""
 
 
-class JournalBroken(PostroadError):  # noqa: N818  as above
+class JournalError(PostroadError):
+    """Nothing can be written."""
+
+
+class JournalBroken(JournalError):  # noqa: N818  as above
     """The journal cannot be written any more (disk full, file gone): nothing may be broadcast, so the daemon ends."""
 
 
-class JournalClosed(PostroadError):  # noqa: N818  as above
+class JournalClosed(JournalError):  # noqa: N818  as above
     """The journal was closed while the daemon drains; the work is done again after the restart."""

@@ -155,12 +155,15 @@ class Reading:
             StoredProof(LaneRow(r.lane), r.page, r.last, r.head, r.height, r.timestamp, r.proof) for r in rows
         )
 
-    def pages(self, lane: LaneRow, first_page: int = 0) -> tuple[StoredPage, ...]:
-        """What is settled of the pages from `first_page` on."""
+    def pages(
+        self, lane: LaneRow, first_page: int = 0, last_page: int | None = None
+    ) -> tuple[StoredPage, ...]:
+        """What is settled of the pages from `first_page` on, to `last_page` inclusive where it is given."""
         table = schema.pages
-        rows = self._connection.execute(
-            select(table).where(table.c.lane == lane, table.c.page >= first_page).order_by(table.c.page)
-        )
+        where = [table.c.lane == lane, table.c.page >= first_page]
+        if last_page is not None:
+            where.append(table.c.page <= last_page)
+        rows = self._connection.execute(select(table).where(*where).order_by(table.c.page))
         return tuple(
             StoredPage(
                 LaneRow(row.lane),
@@ -172,10 +175,13 @@ class Reading:
             for row in rows
         )
 
-    def waits(self, lane: LaneRow) -> tuple[StoredWait, ...]:
-        """Why single messages of a lane wait."""
+    def waits(self, lane: LaneRow, first: int = 0, last: int | None = None) -> tuple[StoredWait, ...]:
+        """Why single messages of a lane wait, from `first` on, to `last` inclusive where it is given."""
         table = schema.waits
-        rows = self._connection.execute(select(table).where(table.c.lane == lane).order_by(table.c.sequence))
+        where = [table.c.lane == lane, table.c.sequence >= first]
+        if last is not None:
+            where.append(table.c.sequence <= last)
+        rows = self._connection.execute(select(table).where(*where).order_by(table.c.sequence))
         return tuple(
             StoredWait(
                 lane=LaneRow(row.lane),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NewType
 
@@ -45,6 +45,7 @@ class Purpose(Enum):
 
     DELIVER = "deliver"
     UPDATE = "update"
+    FREEZE = "freeze"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,10 @@ class StoredBatch:
     mask: int
     proof_height: int
     transaction: TransactionRow
+
+    def numbered(self, row: BatchRow) -> StoredBatch:
+        """The same batch with the row that it was given."""
+        return replace(self, row=row)
 
 
 @dataclass(frozen=True, slots=True)

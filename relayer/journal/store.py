@@ -11,6 +11,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from relayer.errors import ConfigError
-from relayer.journal.errors import JournalLocked, JournalUnreadable
+from relayer.journal.errors import JournalClosed, JournalLocked, JournalUnreadable
 from relayer.journal.migrations import VERSION, check_version, migrate, read_version
 from relayer.journal.reading import Reading
 from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredMessage, Story
@@ -50,6 +51,8 @@ class Journal:
     def __init__(self, engine: Engine, lock: _Lock | None) -> None:
         self._engine = engine
         self._lock = lock
+        self.failure: BaseException | None = None
+        """Why posted work failed, the first time that it did."""
         self._writer = WriterThread(engine) if lock is not None else None
 
     @classmethod
@@ -111,6 +114,22 @@ class Journal:
     def commit_now(self, work: Callable[[Writing], T]) -> T:
         """As `commit`, for a thread that may block."""
         return self._open_writer().submit(work).result()
+
+    def post(self, work: Callable[[Writing], object]) -> None:
+        """Queue work whose result nobody waits for. Should it fail, `failure` says so; a closed journal drops it."""
+        try:
+            self._open_writer().submit(work).add_done_callback(self._note_failure)
+        except JournalClosed:
+            return
+
+    def _note_failure(self, future: Future[Any]) -> None:
+        if not future.cancelled():
+            self.note(future.exception())
+
+    def note(self, failure: BaseException | None) -> None:
+        """Remember the first failure after which the daemon must not go on."""
+        if self.failure is None:
+            self.failure = failure
 
     @property
     def commits(self) -> int:

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""Upkeep: keeps one chain's light client on one destination able to believe that chain's newest headers.
+
+Validators' changes are brought as they come, and trust is renewed before a third of the trusting period is left. While
+the client lags, its lanes send nothing: a proof of validators that it does not know would only cost gas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from light_clients.client import Status
+from light_clients.errors import Rejection
+from relayer.chains.base import Address, Call
+from relayer.chains.evm.abi import CLIENT_FREEZE, CLIENT_UPDATE, encode_bytes
+from relayer.errors import CallReverted, ClientExpired, ClientFrozen, KeyUnavailable, Retryable, StopLane
+from relayer.journal.rows import Purpose
+from relayer.metrics import Metrics
+from relayer.pipeline.destination import Destination
+from relayer.pipeline.worker import ChainWorker
+from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.provers.base import OnChainClient
+
+#: How often the client is read without a reason.
+_CHECK_S = 15.0
+#: After a suspicion, and between tries that fail.
+_RETRY_S = 1.0
+_LONGEST_RETRY_S = 60.0
+#: How long an update may take to get into a block before the client is looked at again anyway.
+_INCLUSION_S = 60.0
+_GAS_MARGIN = 1.3
+_BASE_GAS = 300_000
+_GAS_PER_BYTE = 400
+
+
+class ClientKeeper:
+    """The client of `source` on `destination`."""
+
+    def __init__(
+        self,
+        source: ChainWorker,
+        destination: Destination,
+        metrics: Metrics,
+        lanes: Iterable[Callable[[], None]] = (),
+    ) -> None:
+        self.source = source
+        self.destination = destination
+        self.waiting: Waiting | None = Waiting(WaitingReason.CLIENT_UPDATE, "the client was not read yet")
+        self.client: OnChainClient | None = None
+        self.oldest_height = 0
+        self.wake_lanes = list(lanes)
+        self._metrics = metrics
+        self._address: Address | None = None
+        self._fresh = asyncio.Event()
+        self._failures = 0
+        self._log = structlog.get_logger().bind(client=f"{source.chain.name} on {destination.name}")
+
+    def suspect(self) -> None:
+        """A proof was refused: read the client now."""
+        self._address = None
+        self._fresh.set()
+
+    def notice(self) -> None:
+        """The source has a newer verified header, or proof of misbehaviour."""
+        if self.source.misbehaviour is not None or self.client is None:
+            self._fresh.set()
+
+    async def run(self) -> None:
+        """Look after the client until cancelled."""
+        while True:
+            self._fresh.clear()
+            wait_s = await self._look()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._fresh.wait()
+                # Many lanes suspect at once; a moment later they all have.
+                await asyncio.sleep(min(_RETRY_S, wait_s) / 10)
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> float:
+        """Check once; return after how many seconds to check again."""
+        try:
+            await self.check()
+        except (ClientExpired, ClientFrozen) as error:
+            self._hold(WaitingReason.CLIENT_EXPIRED, error)
+        except CallReverted as error:
+            self._hold(WaitingReason.CLIENT_UPDATE, error)
+        except StopLane as error:
+            self._hold(WaitingReason.PAUSED, error)
+        except KeyUnavailable as error:
+            self._hold(WaitingReason.FUNDS, error)
+        except (Retryable, Rejection, TimeoutError) as error:
+            # A client that was fine stays in use: the simulation of each batch is the guard.
+            if self.waiting is not None:
+                self._hold(WaitingReason.RPC_TROUBLE, error)
+            self._log.warning("the client could not be read", error=str(error) or type(error).__name__)
+        else:
+            self._failures = 0
+            return _CHECK_S
+        self._failures += 1
+        return min(_LONGEST_RETRY_S, _RETRY_S * 2.0 ** min(self._failures - 1, 10))
+
+    def _hold(self, reason: WaitingReason, error: BaseException) -> None:
+        self._set(Waiting(reason, str(error) or type(error).__name__))
+
+    def _set(self, waiting: Waiting | None) -> None:
+        if waiting == self.waiting:
+            return
+        if waiting is None:
+            self._log.info("the client is ready")
+        else:
+            self._log.warning("lanes wait for the client", reason=str(waiting))
+        self.waiting = waiting
+        for wake in self.wake_lanes:
+            wake()
+
+    async def check(self) -> None:
+        """Read the client and bring it up to date where it has to be.
+
+        Raises:
+            StopLane: it can't be: not registered, paused, expired, frozen.
+            Retryable, Rejection: not now.
+        """
+        chain = self.destination.chain
+        address = await self._find()
+        if self.source.misbehaviour is not None:
+            await self._freeze(address, self.source.misbehaviour)
+        client = await self.source.prover.client_at(chain, address)
+        self.client = client
+        if client.status is Status.FROZEN:
+            raise ClientFrozen(
+                f"{self.source.chain.name}'s light client 0x{address.hex()} on {chain.name} is frozen",
+                "Active",
+                "Ask the chains' owners what happened; only its admin can bootstrap it again",
+            )
+        if client.status is Status.EXPIRED:
+            raise ClientExpired(
+                f"{self.source.chain.name}'s light client 0x{address.hex()} on {chain.name} expired: its newest header "
+                f"is of {client.timestamp}",
+                f"one younger than {client.trusting_period_s} s",
+                "Only its admin can bootstrap it again",
+            )
+        if self.source.header is None:
+            # Nothing can be proven yet, so nothing waits for the client.
+            return
+        if not client.current or self._is_old(client):
+            await self._update(address, client)
+        elif self.waiting is not None:
+            self._set(None)
+
+    def _is_old(self, client: OnChainClient) -> bool:
+        """Whether less than a third of the trusting period is left."""
+        now = max(self.destination.timestamp, self.source.verified_timestamp)
+        return (now - client.timestamp) * 3 > client.trusting_period_s * 2
+
+    async def _find(self) -> Address:
+        if self._address is None:
+            remote = await self.destination.chain.remote(self.source.chain.endpoint_id)
+            if remote is None:
+                raise StopLane(
+                    f"{self.destination.name}'s gateway does not know {self.source.chain.name}'s endpoint",
+                    "it registered there",
+                    "Run `postroad endpoint register`",
+                )
+            if remote.paused:
+                raise StopLane(
+                    f"{self.source.chain.name} is paused on {self.destination.name}",
+                    "the remote unpaused",
+                    "Ask the endpoint's guardian or admin",
+                )
+            self._address = remote.client
+        return self._address
+
+    async def _update(self, address: Address, client: OnChainClient) -> None:
+        chain, tracker = self.destination.chain, self.destination.tracker
+        if not client.current:
+            self._set(
+                Waiting(
+                    WaitingReason.CLIENT_UPDATE, "the validators have changed; the client is brought to them"
+                )
+            )
+            # Deliveries under way prove by the old validators: they land first.
+            await self._let_deliveries_land()
+        for live in tracker.open_calls(Purpose.UPDATE, address):
+            # An earlier process signed it: it lands first, and may be all that is needed.
+            async with asyncio.timeout(_INCLUSION_S):
+                await live.settled.wait()
+        for data in await self.source.prover.updates_for(chain, address):
+            call = Call(
+                address, CLIENT_UPDATE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
+            )
+            await chain.call(call)
+            self._log.info("updating the client", from_height=client.height)
+            live = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
+            async with asyncio.timeout(_INCLUSION_S):
+                await live.settled.wait()
+        updated = await self.source.prover.client_at(chain, address)
+        self.client = updated
+        if not updated.current:
+            raise Retryable(
+                f"the client at height {updated.height} still trusts other validators than ours",
+                "the newest ones",
+                "They changed again meanwhile; it is updated again",
+            )
+        if not client.current:
+            self.oldest_height = updated.height
+            self.source.nudge()
+        self._set(None)
+
+    async def _let_deliveries_land(self) -> None:
+        waiting = [
+            each.settled.wait()
+            for each in self.destination.tracker.live.values()
+            if each.purpose is Purpose.DELIVER and each.receipt is None
+        ]
+        if waiting and len(self.destination.chain.senders) > 1:
+            # One account's transactions are served in order anyway.
+            tasks = [asyncio.ensure_future(each) for each in waiting]
+            _, late = await asyncio.wait(tasks, timeout=_INCLUSION_S)
+            for each in late:
+                each.cancel()
+
+    async def _freeze(self, address: Address, data: bytes) -> None:
+        """Show the destination the proof of misbehaviour, unless somebody else did."""
+        chain = self.destination.chain
+        call = Call(address, CLIENT_FREEZE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data))
+        try:
+            await chain.call(call)
+        except CallReverted:
+            return
+        self._log.error("misbehaviour: freezing the client")
+        live = await self.destination.tracker.send(call, Purpose.FREEZE, lambda _writing, _row: None)
+        async with asyncio.timeout(_INCLUSION_S):
+            await live.settled.wait()

@@ -1,0 +1,522 @@
+# SPDX-License-Identifier: MIT
+"""One chain at work: at each head, verify it, read the logs, look for receipts, prove, judge, and commit it all at once.
+
+A chain is the source of its outgoing lanes and the destination of its incoming ones, so one verified header and one
+storage proof serve both. Nothing here waits for another chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from light_clients.errors import Rejection
+from relayer.chains.base import Chain, Head, SentMessage
+from relayer.errors import MisbehaviourFound, Retryable, StopLane
+from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredChain, StoredPage, Transition
+from relayer.journal.store import Journal
+from relayer.journal.writing import Writing
+from relayer.metrics import Metrics
+from relayer.pipeline.book import LaneBook, PageBook
+from relayer.pipeline.confirm import IncludedBatch, judge_word, was_wasted
+from relayer.pipeline.live import LiveTransaction
+from relayer.pipeline.prove import MOST_SLOTS, WantedHeads, WantedWords, judge_heads, proofs_of, want_heads
+from relayer.pipeline.reasons import Reasons
+from relayer.pipeline.shelf import WINDOW
+from relayer.pipeline.steps import Confirmed, Proven, Verified
+from relayer.pipeline.story import confirmed_steps, verified_steps
+from relayer.pipeline.transactions import TransactionTracker
+from relayer.pipeline.watch import DoubtsLogs, HeadWatcher, LogScanner
+from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.protocol.message import PAGE_SIZE
+from relayer.provers.base import ProvenSlot, Prover, VerifiedHeader
+
+_MICROS = 1_000_000
+#: How often a lane's tail is proven though no log speaks of it: hidden logs are found within this.
+_AUDIT_SOURCE_S = 10
+#: How often the words of pages with open messages are proven though nothing of ours is in flight.
+_AUDIT_DESTINATION_S = 30
+_FIRST_REPAIR_S = 1
+_LONGEST_REPAIR_S = 120
+#: A step that takes longer hangs; its supervisor starts the chain's work again.
+_STEP_TIMEOUT_S = 60
+#: Messages read and not proven, over all lanes; more are not read while these can't be proven.
+_MOST_CANDIDATES = 65_536
+#: No head for so long means trouble with the providers, or a chain that stands still.
+STALL_S = 60
+
+
+@dataclass(slots=True)
+class OutLane:
+    """An outgoing lane: its book, who to wake, and the state of its logs."""
+
+    book: LaneBook
+    wake: Callable[[], None]
+    oldest_height: Callable[[], int]
+    audited_at: float = 0.0
+    repair_at: float = 0.0
+    repairs: int = 0
+    repair: asyncio.Task[None] | None = None
+    hearsay: int = 0
+
+
+@dataclass(slots=True)
+class InLane:
+    """An incoming lane: its book, who to wake, and who learns what deliveries cost (calldata, messages, gas)."""
+
+    book: LaneBook
+    wake: Callable[[], None]
+    learn: Callable[[bytes, int, int], None]
+    audited_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What one look at the chain showed, before it is written."""
+
+    header: VerifiedHeader
+    verified: list[tuple[OutLane, Verified, Proven]] = field(default_factory=list)
+    confirmed: list[tuple[InLane, PageBook, Confirmed]] = field(default_factory=list)
+    settled: list[LiveTransaction] = field(default_factory=list)
+    suspects: list[LiveTransaction] = field(default_factory=list)
+
+
+class ChainWorker:
+    """Follows one chain."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        prover: Prover,
+        stored: StoredChain,
+        tracker: TransactionTracker,
+        journal: Journal,
+        reasons: Reasons,
+        metrics: Metrics,
+        clock: Callable[[], Micros],
+    ) -> None:
+        self.chain = chain
+        self.prover = prover
+        self.row: ChainRow = stored.row
+        self.tracker = tracker
+        self.watcher = HeadWatcher(chain)
+        self.scanner = LogScanner(chain, stored.scanned_height)
+        self.header: VerifiedHeader | None = None
+        self.verified_height = stored.verified_height
+        self.verified_timestamp = stored.verified_timestamp
+        self.head_at: float | None = None
+        self.out_lanes: list[OutLane] = []
+        self.in_lanes: list[InLane] = []
+        self.on_header: list[Callable[[], None]] = []
+        self.misbehaviour: bytes | None = None
+        self._nudged = False
+        self._journal = journal
+        self._reasons = reasons
+        self._metrics = metrics
+        self._clock = clock
+        self._state: bytes | None = stored.trusted_state
+        self._log = structlog.get_logger().bind(chain=chain.name)
+
+    # --- the loop ---
+
+    def nudge(self) -> None:
+        """Look again at the newest header: a chain that stands still has no next one soon."""
+        self._nudged = True
+        self.watcher.nudge()
+
+    async def run(self) -> None:
+        """Take one step a head until cancelled. A head that can't be used is told as the reason, and the next one tried."""
+        while True:
+            head = await self.watcher.next()
+            self.head_at = asyncio.get_running_loop().time()
+            try:
+                await self.step(head)
+            except MisbehaviourFound as error:
+                self.misbehaviour = error.freeze_data
+                self._tell()
+                self._trouble(error, WaitingReason.CLIENT_EXPIRED)
+            except StopLane as error:
+                self._trouble(error, WaitingReason.CLIENT_EXPIRED)
+            except (Retryable, Rejection, TimeoutError) as error:
+                self._trouble(error, WaitingReason.RPC_TROUBLE)
+
+    def _trouble(self, error: BaseException, reason: WaitingReason) -> None:
+        detail = f"{self.chain.name}: {str(error) or type(error).__name__}"
+        self._log.warning("step failed", error=str(error) or type(error).__name__)
+        self._metrics.step_failed(self.chain.name, type(error).__name__)
+        for lane in self.out_lanes:
+            self._reasons.set(lane.book, "source", Waiting(reason, detail))
+        for inbound in self.in_lanes:
+            self._reasons.set(inbound.book, "destination", Waiting(reason, detail))
+
+    def _tell(self) -> None:
+        for tell in self.on_header:
+            tell()
+
+    def _no_trouble(self) -> None:
+        for lane in self.out_lanes:
+            self._reasons.set(lane.book, "source", None)
+        for inbound in self.in_lanes:
+            self._reasons.set(inbound.book, "destination", None)
+
+    async def step(self, head: Head) -> None:
+        """Everything that one new head brings.
+
+        Raises:
+            Rejection: the provider's header or proof is not to be believed.
+            Retryable: the chain can't be asked.
+        """
+        nudged, self._nudged = self._nudged, False
+        started = asyncio.get_running_loop().time()
+        if self.header is None or head.number > self.header.number:
+            async with asyncio.timeout(_STEP_TIMEOUT_S):
+                header = await self.prover.verify_head(head)
+        elif nudged:
+            header = self.header
+        else:
+            return
+        caught_up = False
+        while not caught_up:
+            async with asyncio.timeout(_STEP_TIMEOUT_S):
+                await self._scan(header)
+                caught_up = self.scanner.scanned >= header.number
+                polled = await self.tracker.poll(head.number)
+                self._after_poll(polled.included, polled.displaced)
+                await self._look(header, caught_up=caught_up)
+        self._no_trouble()
+        self._tell()
+        self._metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
+
+    async def _scan(self, header: VerifiedHeader) -> None:
+        """Read on in the logs, unless what was read already can't be proven."""
+        if sum(len(lane.book.candidates) for lane in self.out_lanes) > _MOST_CANDIDATES:
+            return
+        observed = await self.scanner.scan(header.number)
+        lanes = {lane.book.lane.id: lane.book for lane in self.out_lanes}
+        for sent in observed.sent:
+            book = lanes.get(sent.message.lane_id)
+            if book is not None:
+                book.candidates.append(sent)
+        self.scanner.scanned = observed.last
+
+    async def _look(self, header: VerifiedHeader, *, caught_up: bool) -> None:
+        """Prove at a header whatever is of use, judge it, commit it, then act on it."""
+        now_s = asyncio.get_running_loop().time()
+        heads, words = self._wanted(header, now_s)
+        asked = [
+            *(slot for each in heads for slot in each.slots()),
+            *(slot for each in words for slot in each.slots()),
+        ]
+        slots = tuple(dict.fromkeys(asked))
+        proven: dict[bytes, ProvenSlot] = {}
+        if slots:
+            found = await self.prover.prove(header, self.chain.gateway, slots)
+            proven = {each.slot: each for each in found}
+        outcome = _Outcome(header)
+        lanes = {lane.book.row: lane for lane in self.out_lanes}
+        for wanted in heads:
+            values = wanted.values(proven)
+            verified = judge_heads(wanted, values, header, caught_up=caught_up)
+            outcome.verified.append((lanes[wanted.book.row], verified, proofs_of(wanted, values, verified)))
+        self._judge_words(outcome, words, proven)
+        state = self.prover.export_state()
+        changed_state = None if state == self._state else state
+        await self._journal.commit(self._write_down(outcome, changed_state))
+        self._state = state
+        self.header = header
+        self.verified_height, self.verified_timestamp = header.number, header.timestamp
+        self._apply(outcome, now_s, caught_up=caught_up)
+        for each in outcome.suspects:
+            if not await self.tracker.still_included(each):
+                self._log.warning("a receipt is gone, its transaction is followed again", nonce=each.nonce)
+
+    # --- what to ask for ---
+
+    def _wanted(self, header: VerifiedHeader, now_s: float) -> tuple[list[WantedHeads], list[WantedWords]]:
+        room = MOST_SLOTS
+        words = []
+        included = self.tracker.included_batches(header.number)
+        for lane in self.in_lanes:
+            book = lane.book
+            pages = {
+                each.batch.page for each in included if each.batch is not None and each.batch.lane == book.row
+            }
+            pages |= book.audits & book.pages.keys()
+            if now_s - lane.audited_at >= _AUDIT_DESTINATION_S:
+                lane.audited_at = now_s
+                pages |= {page.page for page in book.pages.values() if page.open}
+            pages |= {
+                page.page for page in book.pages.values() if page.past_deadline(page.open, header.timestamp)
+            }
+            taken = tuple(sorted(pages & book.pages.keys()))[: room // 2]
+            room -= len(taken)
+            if taken:
+                words.append(WantedWords(book, taken))
+        heads = []
+        for out in self.out_lanes:
+            if out.repair is not None and not out.repair.done():
+                continue
+            audit = now_s - out.audited_at >= _AUDIT_SOURCE_S or bool(out.repairs)
+            if audit:
+                out.audited_at = now_s
+            wanted = want_heads(
+                out.book, header.number, audit=audit, oldest_height=out.oldest_height(), room=room
+            )
+            if wanted.pages:
+                room -= len(wanted.pages)
+                heads.append(wanted)
+            if room <= 0:
+                break
+        return heads, words
+
+    def _judge_words(
+        self, outcome: _Outcome, words: list[WantedWords], proven: dict[bytes, ProvenSlot]
+    ) -> None:
+        lanes = {lane.book.row: lane for lane in self.in_lanes}
+        included = self.tracker.included_batches(outcome.header.number)
+        now = self._clock()
+        for wanted in words:
+            for page, slot in wanted.values(proven).items():
+                book = wanted.book.pages[page]
+                here = [
+                    each
+                    for each in included
+                    if each.batch is not None
+                    and each.batch.lane == wanted.book.row
+                    and each.batch.page == page
+                ]
+                batches = [
+                    IncludedBatch(each.batch, each.receipt)
+                    for each in here
+                    if each.batch is not None and each.receipt is not None
+                ]
+                word = int.from_bytes(slot.value)
+                verdict = judge_word(wanted.book.row, book, word, outcome.header, batches, now)
+                for each in here:
+                    assert each.batch is not None
+                    assert each.receipt is not None
+                    # Its receipt promised bits that the proven state does not have: is it still there?
+                    if each.receipt.succeeded and each.batch.mask & verdict.returned:
+                        outcome.suspects.append(each)
+                    outcome.settled.append(each)
+                outcome.confirmed.append((lanes[wanted.book.row], book, verdict))
+        if outcome.suspects:
+            outcome.settled = [each for each in outcome.settled if each not in outcome.suspects]
+
+    # --- writing it down ---
+
+    def _write_down(self, outcome: _Outcome, state: bytes | None) -> Callable[[Writing], None]:
+        """Gather the rows here, so that the writer's thread only writes, and reads nothing that moves on meanwhile."""
+        now = self._clock()
+        unproven = [sent.block_number for lane in self.out_lanes for sent in self._left_over(lane, outcome)]
+        # What is not proven yet is read again after a restart.
+        scanned = min([self.scanner.scanned, *(block - 1 for block in unproven)])
+        steps: list[Transition] = []
+        discarded: list[tuple[LaneRow, int]] = []
+        for lane, verified, proven in outcome.verified:
+            end = lane.book.proven + len(verified.messages)
+            if not verified.hearsay and lane.hearsay > end:
+                discarded.append((lane.book.row, end))
+            steps += verified_steps(verified, proven, lane.book.proven, lane.hearsay, now)
+        pages: list[StoredPage] = []
+        over: list[tuple[LaneRow, list[int]]] = []
+        for inbound, page, verdict in outcome.confirmed:
+            final = verdict.delivered | verdict.expired
+            if final:
+                pages.append(
+                    StoredPage(
+                        lane=inbound.book.row,
+                        page=page.page,
+                        delivered=page.delivered | verdict.delivered,
+                        expired=page.expired | verdict.expired,
+                        height=verdict.height,
+                    )
+                )
+                waits = [page.first + index for index in page.waits if final >> index & 1]
+                over.append((inbound.book.row, waits))
+            steps += confirmed_steps(verdict, now)
+
+        def write(writing: Writing) -> None:
+            writing.move_chain(
+                self.row,
+                verified_height=outcome.header.number,
+                verified_timestamp=outcome.header.timestamp,
+                scanned_height=scanned,
+                trusted_state=state,
+                at=now,
+            )
+            for _, verified, proven in outcome.verified:
+                _write_verified(writing, verified)
+                writing.put_proofs(proven.proofs)
+            for row, first in discarded:
+                writing.discard_messages(row, first)
+            writing.put_pages(pages)
+            for row, sequences in over:
+                writing.clear_waits(row, sequences)
+            for _, _, verdict in outcome.confirmed:
+                writing.put_waits(verdict.failed)
+            for each in outcome.settled:
+                self.tracker.settle(writing, each)
+            writing.add_transitions(steps)
+
+        return write
+
+    @staticmethod
+    def _left_over(lane: OutLane, outcome: _Outcome) -> list[SentMessage]:
+        count = next((len(v.messages) for each, v, _ in outcome.verified if each is lane), 0)
+        proven = lane.book.proven + count
+        return [sent for sent in lane.book.candidates if sent.message.sequence >= proven]
+
+    # --- acting on it ---
+
+    def _after_poll(
+        self, included: tuple[LiveTransaction, ...], displaced: tuple[LiveTransaction, ...]
+    ) -> None:
+        lanes = {lane.book.row: lane for lane in self.in_lanes}
+        for each in included:
+            assert each.receipt is not None
+            wasted = each.receipt.gas_used if was_wasted(each.receipt, each.batch) else 0
+            self._metrics.included(
+                self.chain.name, each.purpose.value, each.receipt.gas_used, each.receipt.fee_wei, wasted
+            )
+            lane = lanes.get(each.batch.lane) if each.batch is not None else None
+            if lane is not None and each.call is not None and each.receipt.succeeded:
+                done = sum(said.mask.bit_count() for said in each.receipt.delivered) + len(
+                    each.receipt.events
+                )
+                lane.learn(each.call.data, done, each.receipt.gas_used)
+        for each in displaced:
+            if each.batch is None or each.batch.lane not in lanes:
+                continue
+            lane = lanes[each.batch.lane]
+            page = lane.book.pages.get(each.batch.page)
+            if page is not None:
+                page.in_flight &= ~each.batch.mask
+                lane.book.audits.add(page.page)
+            lane.wake()
+
+    def _apply(self, outcome: _Outcome, now_s: float, *, caught_up: bool) -> None:
+        now = self._clock()
+        for lane, verified, proven in outcome.verified:
+            self._apply_heads(lane, verified, proven, now, now_s, caught_up=caught_up)
+        for inbound, page, verdict in outcome.confirmed:
+            self._apply_word(inbound, page, verdict)
+        by_lane = {lane.book.row: lane for lane in self.in_lanes}
+        for each in outcome.settled:
+            assert each.batch is not None
+            carried = by_lane[each.batch.lane].book.pages.get(each.batch.page)
+            if carried is not None:
+                carried.in_flight &= ~each.batch.mask
+        self.tracker.forget(outcome.settled)
+        for inbound in {id(each): each for each, _, _ in outcome.confirmed}.values():
+            inbound.book.settle()
+            inbound.wake()
+
+    def _apply_heads(
+        self, lane: OutLane, verified: Verified, proven: Proven, now: Micros, now_s: float, *, caught_up: bool
+    ) -> None:
+        book = lane.book
+        for each in verified.messages:
+            number = each.message.page
+            page = book.pages.get(number)
+            if page is None and number == book.next_page and len(book.pages) < WINDOW:
+                if each.message.sequence % PAGE_SIZE == 0:
+                    page = book.pages[number] = PageBook(number, book.proven_head)
+                    book.next_page = number + 1
+            elif page is None and number in book.parked:
+                book.parked[number] = now
+            if page is not None:
+                page.add(each.message, each.leaf, each.head, now)
+            book.proven_head = each.head
+        if verified.messages:
+            book.proven += len(verified.messages)
+            book.proven_block = verified.messages[-1].block_number
+            book.candidates = [sent for sent in book.candidates if sent.message.sequence >= book.proven]
+            self._metrics.proven(book.name, len(verified.messages))
+        for proof in proven.proofs:
+            page = book.pages.get(proof.page)
+            if page is not None:
+                page.proof, page.proof_is_stale = proof, False
+        if verified.waiting is not None:
+            self._begin_repair(lane, verified, now_s)
+        elif caught_up:
+            lane.repairs = 0
+            lane.hearsay = 0
+            self._reasons.set(book, "logs", None)
+        if verified.messages or proven.proofs:
+            lane.wake()
+
+    def _apply_word(self, lane: InLane, page: PageBook, verdict: Confirmed) -> None:
+        final = verdict.delivered | verdict.expired
+        page.delivered |= verdict.delivered
+        page.expired |= verdict.expired
+        page.height = max(page.height, verdict.height)
+        page.seen &= ~(final | verdict.unseen)
+        for index in [index for index in page.waits if final >> index & 1]:
+            del page.waits[index]
+        for wait in verdict.failed:
+            page.waits[wait.sequence & 0xFF] = wait
+        lane.book.audits.discard(page.page)
+        if verdict.unseen:
+            self._log.warning(
+                "a provider showed messages as delivered that are not", lane=lane.book.name, page=page.page
+            )
+            self._metrics.step_failed(self.chain.name, "FalseDelivery")
+        self._metrics.settled(
+            lane.book.name, verdict.delivered.bit_count(), verdict.expired.bit_count(), len(verdict.failed)
+        )
+
+    # --- logs that do not lead to the proven head ---
+
+    def _begin_repair(self, lane: OutLane, verified: Verified, now_s: float) -> None:
+        """Read the lane's logs again from the last proven point, ever less often while that does not help."""
+        assert verified.waiting is not None
+        self._reasons.set(lane.book, "logs", verified.waiting)
+        if verified.hearsay:
+            lane.hearsay = verified.hearsay[-1].message.sequence + 1
+        if now_s < lane.repair_at or (lane.repair is not None and not lane.repair.done()):
+            return
+        self._log.warning(
+            "logs do not lead to the proven head", lane=lane.book.name, detail=verified.waiting.detail
+        )
+        self._metrics.step_failed(self.chain.name, "LogsIncomplete")
+        lane.repair_at = now_s + min(_LONGEST_REPAIR_S, _FIRST_REPAIR_S << min(lane.repairs, 10))
+        lane.repairs += 1
+        if isinstance(self.chain, DoubtsLogs):
+            self.chain.doubt_logs()
+        lane.repair = asyncio.create_task(self._repair(lane, self.scanner.scanned))
+
+    async def _repair(self, lane: OutLane, scanned: int) -> None:
+        book = lane.book
+        try:
+            async with asyncio.timeout(_STEP_TIMEOUT_S):
+                sent = await self.scanner.read_again(book.proven_block, scanned)
+        except (Retryable, TimeoutError) as error:
+            self._log.warning("reading logs again failed", lane=book.name, error=str(error))
+            return
+        mine = [each for each in sent if each.message.lane_id == book.lane.id]
+        later = [each for each in book.candidates if each.block_number > scanned]
+        book.candidates = [*mine, *later]
+
+    async def close(self) -> None:
+        """Stop what runs beside the loop."""
+        repairs = [lane.repair for lane in self.out_lanes if lane.repair is not None]
+        for each in repairs:
+            each.cancel()
+        await asyncio.gather(*repairs, return_exceptions=True)
+
+
+def _write_verified(writing: Writing, verified: Verified) -> None:
+    if verified.messages:
+        newest = verified.messages[-1]
+        writing.put_messages(verified.messages)
+        writing.move_lane(
+            verified.lane,
+            proven=newest.message.sequence + 1,
+            proven_head=newest.head,
+            proven_block=newest.block_number,
+        )
+    writing.put_messages(verified.hearsay)
