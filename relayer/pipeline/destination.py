@@ -20,6 +20,7 @@ _REFRESH_S = 15.0
 _MOST_MESSAGES = 256
 #: Until the chain tells: what every EVM chain has at least.
 _FIRST_BLOCK_GAS = 8_000_000
+_LEAST_BLOCK_GAS = 1_000_000
 
 
 class Destination:
@@ -108,10 +109,9 @@ class Destination:
             self._spent = await self._journal.read(lambda reading: reading.spent_wei(self._worker.row, since))
         head = await self.chain.head()
         block = await self.chain.block(head.number)
-        try:
-            limit = int(str(block["gasLimit"]), 16)
-        except (KeyError, ValueError):
-            limit = 0
-        # A provider that says nonsense here can only make batches small or make simulations fail.
-        self._block_gas = max(limit, 1_000_000)
+        limit = block.get("gasLimit")
+        if isinstance(limit, str):
+            # A provider that says nonsense can only make batches small, or make simulations fail.
+            with contextlib.suppress(ValueError):
+                self._block_gas = max(int(limit, 16), _LEAST_BLOCK_GAS)
         self.balances = {sender: await self.chain.balance(sender) for sender in self.chain.senders}

@@ -65,7 +65,7 @@ class ClientKeeper:
 
     def notice(self) -> None:
         """The source has a newer verified header, or proof of misbehaviour."""
-        if self.source.misbehaviour is not None or self.client is None:
+        if self.source.misbehaviour is not None or (self.waiting is not None and not self._failures):
             self._fresh.set()
 
     async def run(self) -> None:

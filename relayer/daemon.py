@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: MIT
+"""The daemon: the one place that builds things from a configuration, runs them, and ends them in order.
+
+daemon = build(config)          # reads keys, opens the journal; nothing is asked of a chain yet
+await daemon.run()              # until SIGTERM, SIGINT or `stop`; what was signed is in the journal then
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from light_clients.client import Height, Status, Timestamp
+from relayer.chains.base import Address
+from relayer.chains.evm.chain import EvmChain, EvmSettings
+from relayer.chains.evm.fees import FeePolicy
+from relayer.chains.evm.tx import Signer
+from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.config import ChainConfig, Config, LogConfig
+from relayer.errors import ConfigError, Retryable
+from relayer.journal.errors import JournalBroken
+from relayer.journal.store import Journal, now_micros
+from relayer.keys import KeyStore, read_password
+from relayer.metrics import ChainSample, ClientSample, LaneSample, Metrics, MetricsServer, Sample
+from relayer.pipeline.book import LaneBook
+from relayer.pipeline.loop import BatchSettings, Pipeline, ServedChain, ServedLane
+from relayer.pipeline.submit import LaneSubmitter
+from relayer.pipeline.worker import STALL_S, ChainWorker
+from relayer.protocol.delivery import WaitingReason
+from relayer.provers.bft import BftBootstrap, BftProver
+
+_GATEWAY_CHECK_S = 10.0
+_LOOK_S = 0.5
+_MICROS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    chain: EvmChain
+    prover: BftProver
+    config: ChainConfig
+
+
+def build(config: Config, *, signers: Mapping[str, Sequence[Signer]] | None = None) -> Daemon:
+    """Read everything that the configuration names and take the journal's lock. Nothing is asked of a chain.
+
+    `signers` are unlocked keys by chain; without them the keystores are unlocked with the configured password.
+
+    Raises:
+        ConfigError: something is missing, locked or contradicts itself; nothing was started.
+    """
+    if signers is None:
+        signers = _unlock(config)
+    metrics = Metrics()
+    lanes = tuple(
+        ServedLane(lane.source, lane.destination, lane.channel_bytes) for lane in config.served_lanes()
+    )
+    if not lanes:
+        raise ConfigError("no lanes", "at least one lane between two chains", "Add a [[lanes]] table")
+    served = {name for lane in lanes for name in (lane.source, lane.destination)}
+    built = {
+        name: _build_chain(config, name, signers.get(name, ()), metrics)
+        for name in config.chains
+        if name in served
+    }
+    journal = Journal.open(config.journal_url.reveal())
+    return Daemon(config, built, lanes, journal, metrics)
+
+
+def _unlock(config: Config) -> dict[str, Sequence[Signer]]:
+    names = {name for chain in config.chains.values() for name in chain.keys}
+    if not names:
+        return {}
+    file = None if config.keys.password_file is None else config.resolve(config.keys.password_file)
+    password = read_password(variable=config.keys.password_env, file=file)
+    store = KeyStore(config.keys_directory)
+    keys = {name: store.unlock(name, password) for name in sorted(names)}
+    return {name: [keys[key] for key in chain.keys] for name, chain in config.chains.items()}
+
+
+def _build_chain(config: Config, name: str, signers: Sequence[Signer], metrics: Metrics) -> _Built:
+    chain, endpoint = config.chain(name), config.require_endpoint(name)
+    sockets = [url.reveal() for url in chain.websocket]
+    endpoints = tuple(
+        RpcEndpoint(url.reveal(), sockets[index] if index < len(sockets) else None)
+        for index, url in enumerate(chain.rpc)
+    )
+    settings = EvmSettings(
+        name=name,
+        chain_id=chain.chain_id,
+        gateway=Address(endpoint.gateway),
+        genesis_hash=endpoint.genesis_hash,
+        endpoints=endpoints,
+        fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
+        poll_interval_s=chain.poll_interval_ms / 1_000,
+    )
+
+    def on_rpc_error(provider: str, kind: str) -> None:
+        metrics.rpc_failed(name, provider, kind)
+
+    evm = EvmChain(settings, signers, on_rpc_error)
+    bootstrap = BftBootstrap(
+        consensus=chain.consensus,
+        validators=tuple(bytes(each) for each in endpoint.bootstrap.validators),
+        height=Height(endpoint.bootstrap.height),
+        timestamp=Timestamp(endpoint.bootstrap.timestamp),
+        trusting_period_s=chain.trusting_period_s,
+        max_clock_drift_s=chain.max_clock_drift_s,
+    )
+    return _Built(evm, BftProver(evm, bootstrap), chain)
+
+
+class Daemon:
+    """A process's worth of relaying. `run` once."""
+
+    def __init__(
+        self,
+        config: Config,
+        built: Mapping[str, _Built],
+        lanes: tuple[ServedLane, ...],
+        journal: Journal,
+        metrics: Metrics,
+    ) -> None:
+        self.journal = journal
+        self.metrics = metrics
+        self.pipeline: Pipeline | None = None
+        self._config = config
+        self._built = built
+        self._lanes = lanes
+        self._stopping = asyncio.Event()
+        self._server = MetricsServer(metrics, self._health, self._readiness)
+        self._log = structlog.get_logger()
+
+    def stop(self) -> None:
+        """Drain and end. What a signal does."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Relay until stopped.
+
+        Raises:
+            ConfigError: a provider shows that the configuration is of another chain or gateway.
+            JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
+        """
+        configure_logging(self._config.log)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Only the main thread's loop may; a daemon inside of something else is stopped by `stop`.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self.stop)
+        try:
+            await asyncio.gather(*(self._check_gateway(each.chain) for each in self._built.values()))
+            self.pipeline = await self._open()
+            self.metrics.watch(self.sample)
+            if self._config.metrics.address is not None:
+                await self._serve(*self._config.metrics.address)
+            self.pipeline.start()
+            self._log.info("relaying", lanes=len(self._lanes), chains=sorted(self._built))
+            await self._until_stopped(self.pipeline)
+        finally:
+            await self._end()
+
+    async def _check_gateway(self, chain: EvmChain) -> None:
+        try:
+            async with asyncio.timeout(_GATEWAY_CHECK_S):
+                await chain.check_gateway()
+        except (Retryable, TimeoutError) as error:
+            # A chain that is down now may be up later; its lanes say why they wait.
+            self._log.warning("the gateway could not be checked", chain=chain.name, error=str(error))
+
+    async def _open(self) -> Pipeline:
+        batch = self._config.batch
+        chains = {
+            name: ServedChain(
+                chain=each.chain,
+                prover=each.prover,
+                first_height=self._config.require_endpoint(name).bootstrap.height,
+                max_spend_wei_per_day=each.config.max_spend_wei_per_day,
+            )
+            for name, each in self._built.items()
+        }
+        settings = BatchSettings(batch.max_gas_share, batch.max_wait_ms, batch.max_messages)
+        return await Pipeline.open(
+            self.journal, chains, self._lanes, batch=settings, metrics=self.metrics, clock=now_micros
+        )
+
+    async def _serve(self, host: str, port: int) -> None:
+        try:
+            await self._server.start(host, port)
+        except OSError as error:
+            raise ConfigError(
+                f"metrics can't be served on {host}:{port}: {error.strerror}",
+                "a free address of this machine",
+                'Correct metrics.listen, or set it to "" for none',
+            ) from error
+
+    async def _until_stopped(self, pipeline: Pipeline) -> None:
+        while not self._stopping.is_set():
+            if pipeline.supervisor.failure.done():
+                raise pipeline.supervisor.failure.result()
+            if isinstance(self.journal.failure, JournalBroken):
+                raise self.journal.failure
+            if self.journal.failure is not None:
+                self._log.error("a task failed", error=repr(self.journal.failure))
+                self.journal.failure = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._stopping.wait()
+        self._log.info("draining")
+
+    async def _end(self) -> None:
+        await self._server.close()
+        if self.pipeline is not None:
+            await self.pipeline.drain()
+        for each in self._built.values():
+            await each.chain.close()
+        await asyncio.to_thread(self.journal.close)
+        self._log.info("stopped")
+
+    # --- what others see ---
+
+    def _health(self) -> str | None:
+        return None if self.journal.failure is None else f"journal: {self.journal.failure}"
+
+    def _readiness(self) -> str | None:
+        if self.pipeline is None:
+            return "starting"
+        now = asyncio.get_running_loop().time()
+        late = [
+            name
+            for name, worker in self.pipeline.workers.items()
+            if worker.header is None or worker.head_at is None or now - worker.head_at > STALL_S
+        ]
+        return f"no verified head lately: {', '.join(sorted(late))}" if late else None
+
+    def sample(self) -> Sample:
+        """Everything that gauges show, as it is now."""
+        pipeline = self.pipeline
+        if pipeline is None:
+            return Sample()
+        now = now_micros()
+        return Sample(
+            chains=tuple(_chain_sample(pipeline, worker) for worker in pipeline.workers.values()),
+            lanes=tuple(_lane_sample(lane, now) for lane in pipeline.lanes),
+            clients=tuple(_client_samples(pipeline)),
+        )
+
+
+def _chain_sample(pipeline: Pipeline, worker: ChainWorker) -> ChainSample:
+    head = worker.watcher.newest
+    balances = pipeline.destinations[worker.chain.name].balances
+    return ChainSample(
+        name=worker.chain.name,
+        head_height=0 if head is None else head.number,
+        verified_height=worker.verified_height,
+        scanned_height=worker.scanner.scanned,
+        open_transactions=len(worker.tracker.live),
+        balances={f"0x{account.hex()}": balance for account, balance in balances.items()},
+    )
+
+
+def _lane_sample(lane: LaneSubmitter, now: int) -> LaneSample:
+    book = lane.book
+    oldest = book.oldest()
+    return LaneSample(
+        name=book.name,
+        proven=book.proven,
+        settled=book.settled,
+        backlog=book.backlog(),
+        oldest_s=0.0 if oldest is None else max(0.0, (now - oldest) / _MICROS),
+        waiting=count_waiting(book),
+    )
+
+
+def count_waiting(book: LaneBook) -> dict[str, int]:
+    """A lane's open messages by reason, as far as memory tells; the journal has each one's own."""
+    counts = dict.fromkeys((reason.value for reason in WaitingReason), 0)
+    loaded = 0
+    for page in book.pages.values():
+        loaded += page.open.bit_count()
+        in_flight = (page.open & page.in_flight).bit_count()
+        seen = (page.open & page.seen & ~page.in_flight).bit_count()
+        refused = (page.open & page.refused & ~page.seen).bit_count()
+        reverting = sum(1 for index in page.waits if (page.open & ~page.in_flight) >> index & 1)
+        counts[WaitingReason.INCLUSION.value] += in_flight
+        counts[WaitingReason.FINALITY.value] += seen
+        counts[WaitingReason.FEE_POLICY.value] += refused
+        counts[WaitingReason.RECIPIENT_REVERTS.value] += reverting
+        rest = page.open.bit_count() - in_flight - seen - refused - reverting
+        counts[_reason_of_rest(book)] += max(0, rest)
+    counts[_reason_of_rest(book)] += max(0, book.backlog() - loaded)
+    return counts
+
+
+def _reason_of_rest(book: LaneBook) -> str:
+    return (book.waiting.reason if book.waiting is not None else WaitingReason.BATCH).value
+
+
+def _client_samples(pipeline: Pipeline) -> list[ClientSample]:
+    samples = []
+    for (source, destination), keeper in pipeline.keepers.items():
+        client = keeper.client
+        if client is None:
+            continue
+        age = max(0.0, time.time() - client.timestamp)
+        samples.append(
+            ClientSample(
+                source=source,
+                destination=destination,
+                height=client.height,
+                age_s=age,
+                expires_in_s=client.trusting_period_s - age,
+                active=client.status is Status.ACTIVE,
+            )
+        )
+    return samples
+
+
+def configure_logging(config: LogConfig) -> None:
+    """Log to stderr, for people or for machines. Nothing that is logged holds a secret."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if config.format == "json" else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[config.level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
