@@ -15,7 +15,8 @@ from tenacity import (
     retry_if_exception,
     stop_after_attempt,
     stop_after_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from relayer.errors import Retryable
@@ -82,9 +83,8 @@ async def retrying(
     controller = AsyncRetrying(
         retry=retry_if_exception(is_worth_it),
         stop=stop_after_attempt(policy.attempts) | stop_after_delay(policy.total_s),
-        wait=wait_exponential_jitter(
-            initial=policy.first_wait_s, max=policy.longest_wait_s, jitter=policy.jitter_s
-        ),
+        wait=wait_exponential(multiplier=policy.first_wait_s, max=policy.longest_wait_s)
+        + wait_random(0, policy.jitter_s),
         before_sleep=tell,
         reraise=True,
     )

@@ -1,0 +1,174 @@
+"""Two local chains with real gateways and light clients, joined both ways, each seen through EvmChain and BftProver."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from light_clients.client import Height, Timestamp
+from light_clients.codec import rlp
+from light_clients.hashing import keccak256
+from relayer.chains.base import Address, Call, TxReceipt
+from relayer.chains.evm import abi
+from relayer.chains.evm.chain import EvmChain, EvmSettings
+from relayer.chains.evm.fees import FeePolicy
+from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.contracts import load
+from relayer.devnet.chain import LocalChain
+from relayer.keys import Key
+from relayer.protocol.interop_address import InteropAddress
+from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
+from relayer.provers.bft import BftBootstrap, BftProver
+
+GWEI = 10**9
+NOBODY = Address(bytes(20))
+TRUSTING_PERIOD_S = 86_400
+MAX_CLOCK_DRIFT_S = 600
+LIMITS = (200_000, 2_000_000, 24_576)
+
+Consensus = Literal["qbft", "ibft2"]
+_KINDS: dict[str, int] = {"qbft": 0, "ibft2": 1}
+
+
+@dataclass
+class Site:
+    """A local chain with an endpoint on it. `client` is its light client of the other chain, `recipient` a Doorbell."""
+
+    local: LocalChain
+    chain: EvmChain
+    prover: BftProver
+    bootstrap: BftBootstrap
+    client: Address = NOBODY
+    recipient: Address = NOBODY
+
+    async def transact(self, to: bytes, data: bytes, gas: int | None = None) -> TxReceipt:
+        """Send a transaction, mine it, and return its receipt."""
+        signed = await self.chain.prepare(Call(Address(to), data, gas))
+        await self.chain.broadcast(signed.raw)
+        for _ in range(50):
+            await self.local.mine()
+            receipt = await self.chain.receipt(signed.tx_hash)
+            if receipt is not None:
+                return receipt
+        raise AssertionError("the transaction is not included after 50 blocks")
+
+    async def create(self, code: bytes) -> Address:
+        """Deploy a contract with the first key."""
+        sender = self.chain.senders[0]
+        address = create_address(sender, await self.chain.nonce(sender))
+        receipt = await self.transact(b"", code)
+        assert receipt.succeeded
+        return address
+
+    async def send(
+        self,
+        other: Site,
+        payload: bytes,
+        *,
+        to: bytes | None = None,
+        gas_limit: int | None = None,
+        deadline: int | None = None,
+        channel: bytes | None = None,
+    ) -> TxReceipt:
+        """Send a message to a contract on the other chain."""
+        recipient = InteropAddress.evm(other.local.chain_id, to if to is not None else other.recipient)
+        attributes = abi.encode_attributes(gas_limit=gas_limit, deadline=deadline, channel=channel)
+        data = abi.encode_send_message(recipient.to_bytes(), payload, attributes)
+        return await self.transact(self.chain.gateway, data, 500_000)
+
+    def lane_to(self, other: Site, channel: bytes = PUBLIC_CHANNEL) -> Lane:
+        """The lane from here to the other chain."""
+        return Lane(self.chain.endpoint_id, other.chain.endpoint_id, channel)
+
+
+def create_address(sender: bytes, nonce: int) -> Address:
+    """Where CREATE puts a contract."""
+    return Address(keccak256(rlp.encode([sender, rlp_int(nonce)]))[12:])
+
+
+def rlp_int(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8)
+
+
+async def open_site(
+    name: str,
+    consensus: Consensus,
+    validators: int = 4,
+    *,
+    endpoints: Sequence[RpcEndpoint] | None = None,
+    keys: int = 1,
+) -> Site:
+    """Start a chain with blocks on demand and deploy AccessManager and Gateway."""
+    local = LocalChain(name, consensus, validators=validators, block_time_s=None)
+    await local.start()
+    try:
+        signers = [Key(f"key{index}", local.funded_keys[index].secret) for index in range(keys)]
+        settings = EvmSettings(
+            name=name,
+            chain_id=local.chain_id,
+            gateway=create_address(signers[0].address, 1),
+            genesis_hash=local.genesis_hash,
+            endpoints=tuple(endpoints or [RpcEndpoint(local.http_url, local.ws_url)]),
+            fees=FeePolicy(500 * GWEI, GWEI),
+        )
+        chain = EvmChain(settings, signers)
+        block = await chain.block(Height(1))
+        bootstrap = BftBootstrap(
+            consensus,
+            local.validators,
+            Height(1),
+            Timestamp(int(block["timestamp"], 16)),
+            TRUSTING_PERIOD_S,
+            MAX_CLOCK_DRIFT_S,
+        )
+        site = Site(local, chain, BftProver(chain, bootstrap), bootstrap)
+        manager = await site.create(load("AccessManager").encode_creation(signers[0].address))
+        gateway = await site.create(load("Gateway").encode_creation(manager, settings.genesis_hash))
+        assert gateway == settings.gateway
+        await chain.check_gateway()
+        site.recipient = await site.create(load("Doorbell").encode_creation(gateway))
+    except BaseException:
+        await local.stop()
+        raise
+    return site
+
+
+async def register(here: Site, there: Site, consensus: Consensus) -> None:
+    """Deploy a light client of `there` on `here`, and register the remote endpoint with it."""
+    block = await there.chain.block(Height(1))
+    client = load("BftLightClient").encode_creation(
+        create_address(here.chain.senders[0], 0),
+        _KINDS[consensus],
+        list(there.prover.validators),
+        1,
+        int(block["timestamp"], 16),
+        TRUSTING_PERIOD_S,
+        MAX_CLOCK_DRIFT_S,
+    )
+    here.client = await here.create(client)
+    remote = InteropAddress.evm(there.local.chain_id, there.chain.gateway).to_bytes()
+    data = load("Gateway").encode_call(
+        "registerRemote", remote, there.chain.settings.genesis_hash, here.client, LIMITS
+    )
+    receipt = await here.transact(here.chain.gateway, data)
+    assert receipt.succeeded
+
+
+@contextlib.asynccontextmanager
+async def joined(
+    first: Consensus = "qbft", second: Consensus = "ibft2", *, validators: int = 4, keys: int = 1
+) -> AsyncIterator[tuple[Site, Site]]:
+    """Two chains, their endpoints registered with each other."""
+    async with contextlib.AsyncExitStack() as stack:
+        sites = []
+        for name, consensus in (("alpha", first), ("beta", second)):
+            site = await open_site(name, consensus, validators, keys=keys)
+            stack.push_async_callback(site.local.stop)
+            stack.push_async_callback(site.chain.close)
+            sites.append(site)
+        alpha, beta = sites
+        await register(alpha, beta, second)
+        await register(beta, alpha, first)
+        yield alpha, beta
