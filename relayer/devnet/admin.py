@@ -128,8 +128,8 @@ class AdminServer:
     async def _equivocate(self, number: int) -> str:
         return "0x" + self._chain.equivocate(number).hash.hex()
 
-    async def _fund(self, address: str, balance: str) -> None:
-        await self._chain.fund(_address(address), int(balance, 16))
+    async def _fund(self, address: str, amount: str) -> None:
+        await self._chain.fund(_address(address), int(amount, 16))
 
     async def _drop_transactions(self) -> None:
         await self._chain.drop_transactions()

@@ -21,7 +21,7 @@ from typing import Self
 from relayer.devnet.errors import ChainStartError
 from relayer.devnet.processes import is_same_process, start_mark
 from relayer.devnet.toolchain import ToolNotFoundError, find_anvil
-from relayer.devnet.upstream import Upstream, UpstreamError
+from relayer.devnet.upstream import Upstream
 
 # Below 32768, where Linux begins to hand out ports to outgoing connections, so that none of those is in the way.
 PORTS = range(20000, 32768)
@@ -40,7 +40,9 @@ class Anvil:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self._process = process
-        self._output: deque[str] = deque(maxlen=40)
+        # The last words, which say why it ended.
+        self._output: deque[str] = deque(maxlen=5)
+        self._listening = asyncio.Event()
         self._drain = asyncio.create_task(self._read_output(), name=f"anvil {port} output")
         self.port = port
         self.upstream = Upstream(port)
@@ -70,26 +72,20 @@ class Anvil:
         for _ in range(_START_ATTEMPTS):
             port = free_port(tried)
             tried.add(port)
-            words = [
-                str(program.resolve()),
-                "--no-mining",
-                "--hardfork",
-                "prague",
-                "--accounts",
-                "0",
-                "--quiet",
-            ]
-            words += ["--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)]
-            words += [
-                "--gas-limit",
-                str(gas_limit),
-                "--prune-history",
-                str(history),
-                "--no-request-size-limit",
-            ]
+            options = {
+                "--host": "127.0.0.1",
+                "--port": port,
+                "--chain-id": chain_id,
+                "--hardfork": "prague",
+                "--accounts": 0,
+                "--gas-limit": gas_limit,
+                "--prune-history": history,
+            }
+            words = [str(program.resolve()), "--no-mining", "--no-request-size-limit"]
+            words += [str(word) for option in options.items() for word in option]
             anvil = cls(await _spawn(words, guard=_needs_guard() if guard is None else guard), port)
             try:
-                await anvil._wait_ready(chain_id)
+                await anvil._wait_ready()
             except ChainStartError:
                 # Another process may have taken the port since we looked; anything else fails each time.
                 exited = anvil._process.returncode is not None
@@ -137,35 +133,37 @@ class Anvil:
         self._drain.cancel()
         await asyncio.gather(self._drain, return_exceptions=True)
 
-    async def _wait_ready(self, chain_id: int) -> None:
+    async def _wait_ready(self) -> None:
+        # Whoever else may have taken the port could answer in anvil's place, even as the same chain: only anvil's own word
+        # that it listens will do.
         ended = asyncio.create_task(self._process.wait())
+        listening = asyncio.create_task(self._listening.wait())
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                while not ended.done():
-                    try:
-                        found = int(await self.upstream.call("eth_chainId"), 16)
-                    except UpstreamError:
-                        await asyncio.wait([ended], timeout=0.01)
-                        continue
-                    if found != chain_id:
-                        raise ChainStartError(
-                            f"chain id {found} on anvil's port {self.port}", f"our {chain_id}"
-                        )
-                    return
-        except TimeoutError as error:
-            raise ChainStartError(
-                f"no answer from anvil within {START_TIMEOUT_S:.0f} s of its start"
-            ) from error
+            await asyncio.wait(
+                [ended, listening], timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            ended.cancel()
-            await asyncio.gather(ended, return_exceptions=True)
-        raise ChainStartError(await self.wait(), "an anvil that stays")
+            for task in (ended, listening):
+                task.cancel()
+            await asyncio.gather(ended, listening, return_exceptions=True)
+        if self._listening.is_set():
+            # From here on it would write a line for each call.
+            await self.upstream.call("anvil_setLoggingEnabled", False)  # noqa: FBT003  JSON-RPC has no names
+        elif not self.alive:
+            raise ChainStartError(await self.wait(), "an anvil that stays")
+        else:
+            raise ChainStartError(f"anvil did not listen within {START_TIMEOUT_S:.0f} s of its start")
 
     async def _read_output(self) -> None:
         # The pipe must be emptied, or a talkative anvil would stand still once it is full.
         assert self._process.stdout is not None
+        expected = f"Listening on 127.0.0.1:{self.port}"
         while line := await self._process.stdout.readline():
-            self._output.append(line.decode(errors="replace").rstrip())
+            text = line.decode(errors="replace").strip()
+            if text == expected:
+                self._listening.set()
+            elif text:
+                self._output.append(text)
 
 
 def free_port(avoid: set[int] | None = None) -> int:

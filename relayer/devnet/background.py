@@ -55,7 +55,7 @@ def up(
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = read_state(directory)
-    if before is not None and before.is_running:
+    if before is not None and before.is_running():
         raise NetworkRunning(
             f"a network that runs in {directory} (process {before.pid})",
             "none",

@@ -19,6 +19,7 @@ from relayer.devnet.blocks import BlockServer
 from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
 from relayer.devnet.faults import DropConnections, Fault, Faults
 from relayer.devnet.front import Front
+from relayer.devnet.gate import Gate
 from relayer.devnet.header import Kind, SealedBlock
 from relayer.devnet.identities import Account, account_of, chain_id_of, derive_account
 from relayer.devnet.jsonrpc import Call, RpcError, parse
@@ -35,6 +36,7 @@ ETHER = 10**18
 DEFAULT_GAS_LIMIT = 100_000_000
 DEFAULT_HISTORY = 256
 DEFAULT_BLOCK_TIME_S = 1.0
+_FAUCET_WEI = 10**12 * ETHER
 #: Faster, anvil would have no time left to execute.
 MIN_BLOCK_TIME_S = 0.05
 
@@ -88,6 +90,8 @@ class LocalChain:
         self.faults = Faults(self._fault_started)
         self._seed = secrets.token_bytes(32) if seed is None else seed
         self.funded_keys = tuple(derive_account(self._seed, name, "funded", i) for i in range(funded))
+        self._faucet = derive_account(self._seed, name, "faucet", 0)
+        self._funding = asyncio.Lock()
         self._joined = validators
         self._stack = contextlib.AsyncExitStack()
         self._validators = Validators.of(self.kind, (self._validator(i) for i in range(validators)))
@@ -124,9 +128,8 @@ class LocalChain:
             )
             stack.push_async_callback(anvil.stop)
             parts = await self._build(anvil, sock.getsockname()[1])
-            for account in self.funded_keys:
-                await anvil.upstream.call("anvil_setBalance", account.address_text, hex(self._balance_wei))
-            await parts.producer.mine()
+            rich = {account.address: self._balance_wei for account in self.funded_keys}
+            await parts.producer.mine({**rich, self._faucet.address: _FAUCET_WEI})
             await parts.front.start(sock)
             stack.push_async_callback(parts.front.stop)
             if self._admin is not None:
@@ -248,9 +251,24 @@ class LocalChain:
             raise RpcError(answer["error"]["code"], answer["error"]["message"])
         return answer["result"]
 
-    async def fund(self, address: bytes, balance_wei: int) -> None:
-        """Set a balance; the next block's state has it."""
-        await self._running.anvil.upstream.call("anvil_setBalance", "0x" + address.hex(), hex(balance_wei))
+    async def fund(self, address: bytes, amount_wei: int) -> SealedBlock:
+        """Give money from the chain's own faucet, in a transaction; returns the block that holds it, made at once."""
+        from eth_account import Account as Signer
+
+        upstream = self._running.anvil.upstream
+        async with self._funding:
+            price = int(await upstream.call("eth_gasPrice"), 16)
+            transaction = {
+                "chainId": self.chain_id,
+                "nonce": await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending"),
+                "to": address,
+                "value": amount_wei,
+                "gas": 100_000,
+                "gasPrice": 2 * price,
+            }
+            signed = Signer.sign_transaction(transaction, self._faucet.secret)
+            await upstream.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+            return await self.mine()
 
     async def drop_transactions(self) -> None:
         """Forget all transactions that wait, as a node does that restarts or has no room."""
@@ -336,6 +354,7 @@ class LocalChain:
         blocks = BlockServer(ledger, upstream, self.faults, self._validators.accounts, self._seed)
         logs = LogSource(ledger, upstream, self.faults)
         publisher = Publisher(blocks, logs)
+        gate = Gate()
         producer = Producer(
             ledger=ledger,
             upstream=upstream,
@@ -343,6 +362,7 @@ class LocalChain:
             blocks=blocks,
             publisher=publisher,
             faults=self.faults,
+            gate=gate,
             all_seals=self._all_seals,
         )
         methods = Methods(
@@ -353,6 +373,7 @@ class LocalChain:
             blocks=blocks,
             logs=logs,
             faults=self.faults,
+            gate=gate,
             mine=producer.mine,
         )
         front = Front(methods, logs, publisher, self.faults, lambda: ledger.head.number)
@@ -366,15 +387,15 @@ class LocalChain:
         raise ExecutionError(await anvil.wait(), "an anvil that runs as long as its chain")
 
     def _watch(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        async def watched() -> None:
-            try:
-                await work
-            except DevnetError as error:
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
                 self._end(error)
 
-        self._tasks.append(asyncio.create_task(watched(), name=f"{self.name} {what}"))
+        task = asyncio.create_task(work, name=f"{self.name} {what}")
+        task.add_done_callback(ended)
+        self._tasks.append(task)
 
-    def _end(self, error: DevnetError | None) -> None:
+    def _end(self, error: BaseException | None) -> None:
         if self._ended is None or self._ended.done():
             return
         if error is None:

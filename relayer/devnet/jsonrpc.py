@@ -88,7 +88,7 @@ class _Request(msgspec.Struct):
 
 
 class _Outcome(msgspec.Struct):
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    result: msgspec.Raw = msgspec.Raw(b"")
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
@@ -113,8 +113,7 @@ def parse(body: bytes, head: int) -> Parsed:
 
 def result_of(answer: bytes) -> bytes | None:
     """The result's JSON in an answer of anvil's; None when the answer is an error."""
-    result = _OUTCOME.decode(answer).result
-    return None if isinstance(result, msgspec.UnsetType) else bytes(result)
+    return bytes(_OUTCOME.decode(answer).result) or None
 
 
 def error_answer(call_id: bytes, code: int, message: str) -> bytes:

@@ -22,12 +22,15 @@ FILTER_IDLE_S = 300.0
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _CriteriaJson(msgspec.Struct):
-    fromBlock: msgspec.Raw | None = None  # noqa: N815  the wire's names
-    toBlock: msgspec.Raw | None = None  # noqa: N815
+    fromBlock: msgspec.Raw = _NULL  # noqa: N815  the wire's names
+    toBlock: msgspec.Raw = _NULL  # noqa: N815
     blockHash: str | None = None  # noqa: N815
-    address: msgspec.Raw | None = None
-    topics: msgspec.Raw | None = None
+    address: msgspec.Raw = _NULL
+    topics: msgspec.Raw = _NULL
 
 
 _CRITERIA = msgspec.json.Decoder(_CriteriaJson)
@@ -59,7 +62,7 @@ class LogSource:
         first: int | None
         last: int | None
         if wire.blockHash is not None:
-            if wire.fromBlock is not None or wire.toBlock is not None:
+            if wire.fromBlock != _NULL or wire.toBlock != _NULL:
                 raise RpcError(
                     INVALID_PARAMS, "blockHash together with fromBlock or toBlock; expected one of the two"
                 )
@@ -75,7 +78,7 @@ class LogSource:
         match = [
             b'"%b":%b' % (name, bytes(value))
             for name, value in ((b"address", wire.address), (b"topics", wire.topics))
-            if value
+            if value != _NULL
         ]
         return Criteria(first, last, b",".join(match))
 
@@ -108,8 +111,8 @@ class LogSource:
             return _wrong_logs(logs, fault)
         return [bytes(log) for log in logs]
 
-    def _bound(self, raw: msgspec.Raw | None, head: int) -> int | None:
-        if raw is None or bytes(raw) == b"null":
+    def _bound(self, raw: msgspec.Raw, head: int) -> int | None:
+        if raw == _NULL:
             return None
         text = bytes(raw)
         return (

@@ -14,6 +14,7 @@ import msgspec
 
 from relayer.devnet.blocks import BlockServer
 from relayer.devnet.faults import Faults, WrongProofs
+from relayer.devnet.gate import Gate
 from relayer.devnet.header import Kind
 from relayer.devnet.jsonrpc import (
     INTERNAL_ERROR,
@@ -77,6 +78,7 @@ class Methods:
         blocks: BlockServer,
         logs: LogSource,
         faults: Faults,
+        gate: Gate,
         mine: Callable[[], Awaitable[Any]],
     ) -> None:
         self._ledger = ledger
@@ -84,6 +86,7 @@ class Methods:
         self._blocks = blocks
         self._logs = logs
         self._faults = faults
+        self._gate = gate
         self._mine = mine
         self._filters = Filters(logs, ledger, upstream)
         consensus = "qbft" if kind is Kind.QBFT else "ibft"
@@ -184,18 +187,23 @@ class Methods:
             # The pool's view is the only thing of a block in the making that means something here.
             if call.method == "eth_getTransactionCount" and call.param(1) == b'"pending"':
                 return await self._pass_on(call)
-            return await self._upstream.send(call.request(call.method, *self._with_block(call, index)))
+            return await self._read_state(call, index)
 
         return handler
 
-    def _with_block(self, call: Call, index: int) -> list[bytes]:
+    async def _read_state(self, call: Call, index: int) -> bytes:
         if len(call.params) < index:
             raise RpcError(INVALID_PARAMS, f"{len(call.params)} parameters; expected at least {index}")
-        block = state_block(call.param(index), call.head, self._ledger)
-        return [*map(bytes, call.params[:index]), block, *map(bytes, call.params[index + 1 :])]
+        number = state_block(call.param(index), call.head, self._ledger)
+        params = [*call.params[:index], b'"0x%x"' % number, *call.params[index + 1 :]]
+        request = call.request(call.method, *map(bytes, params))
+        if number < self._ledger.head.number:
+            return await self._upstream.send(request)
+        async with self._gate.reading():
+            return await self._upstream.send(request)
 
     async def _proof(self, call: Call) -> bytes:
-        answer = await self._upstream.send(call.request(call.method, *self._with_block(call, 2)))
+        answer = await self._read_state(call, 2)
         if self._faults and (fault := self._faults.take(WrongProofs)) is not None:
             result = result_of(answer)
             if result is not None:

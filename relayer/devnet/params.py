@@ -46,12 +46,12 @@ def block_number(raw: bytes | None, head: int, ledger: Ledger) -> int:
     return parse_quantity(value)
 
 
-def state_block(raw: bytes | None, head: int, ledger: Ledger) -> bytes:
-    """The same for a call that reads state at a block: its number as JSON, which must not be above the head."""
+def state_block(raw: bytes | None, head: int, ledger: Ledger) -> int:
+    """The same for a call that reads state at a block, which must not be above the head."""
     number = block_number(raw, head, ledger)
     if number > head:
         raise RpcError(SERVER_ERROR, f"unknown block {number}: the head is {head}")
-    return b'"0x%x"' % number
+    return number
 
 
 def parse_hash(text: str) -> bytes:

@@ -14,6 +14,7 @@ import msgspec
 from relayer.devnet.blocks import BlockServer
 from relayer.devnet.errors import ExecutionError
 from relayer.devnet.faults import Faults, Rounds, Stall
+from relayer.devnet.gate import Gate
 from relayer.devnet.header import (
     Consensus,
     Header,
@@ -28,6 +29,8 @@ from relayer.devnet.sealing import Validators, seal
 from relayer.devnet.subscriptions import Publisher
 from relayer.devnet.upstream import Upstream
 
+# anvil's size leaves out the withdrawals, an empty list in every block that it makes.
+_MISSING_IN_SIZE = 1
 _NO_BLOOM = "0x" + "00" * 256
 
 
@@ -45,7 +48,7 @@ def seal_native(block: Mapping[str, Any], parent_hash: bytes, consensus: Consens
     """
     header = Header.from_rpc(block, parent_hash)
     native_hash = check_native_hash(header, block)
-    body_bytes = list_payload_bytes(int(block["size"], 16)) - len(header.native_rlp(block))
+    body_bytes = list_payload_bytes(int(block["size"], 16)) - len(header.native_rlp(block)) + _MISSING_IN_SIZE
     return build_block(header, consensus, native_hash=native_hash, body_bytes=body_bytes)
 
 
@@ -61,6 +64,7 @@ class Producer:
         blocks: BlockServer,
         publisher: Publisher,
         faults: Faults,
+        gate: Gate,
         all_seals: bool,
     ) -> None:
         self._ledger = ledger
@@ -69,6 +73,7 @@ class Producer:
         self._blocks = blocks
         self._publisher = publisher
         self._faults = faults
+        self._gate = gate
         self._all_seals = all_seals
         self._lock = asyncio.Lock()
         self._grown = asyncio.Condition()
@@ -82,14 +87,17 @@ class Producer:
                 await self.mine()
             due = max(due + block_time_s, time.monotonic())
 
-    async def mine(self) -> SealedBlock:
+    async def mine(self, balances: Mapping[bytes, int] | None = None) -> SealedBlock:
         """Make the next block now, of what waits in the pool. When this returns, subscribers have been told.
+
+        Args:
+            balances: in wei by address, set before. For block 1 only: anvil would show them in its parent's state too.
 
         Raises:
             ExecutionError: anvil is gone, or did something else than it was told.
         """
         async with self._lock:
-            block, has_logs = await self._make()
+            block, has_logs = await self._make(balances or {})
             self._validators.advance(block)
             self._ledger.append(block)
             await self._publisher.publish(block, has_logs=has_logs)
@@ -104,7 +112,7 @@ class Producer:
                 await self._grown.wait()
         return block
 
-    async def _make(self) -> tuple[SealedBlock, bool]:
+    async def _make(self, balances: Mapping[bytes, int]) -> tuple[SealedBlock, bool]:
         parent = self._ledger.head
         number = parent.number + 1
         rounds = self._faults.take(Rounds) if self._faults else None
@@ -114,7 +122,10 @@ class Producer:
         timestamp = max(math.floor(time.time()), parent.timestamp)
         await self._upstream.call("anvil_setCoinbase", "0x" + proposer.hex())
         await self._upstream.call("evm_setNextBlockTimestamp", timestamp)
-        await self._upstream.call("evm_mine")
+        async with self._gate.writing():
+            for address, balance_wei in balances.items():
+                await self._upstream.call("anvil_setBalance", "0x" + address.hex(), hex(balance_wei))
+            await self._upstream.call("evm_mine")
         raw = await self._upstream.call_raw("eth_getBlockByNumber", "latest", False)  # noqa: FBT003  as above
         native = msgspec.json.decode(raw)
         found = (int(native["number"], 16), int(native["timestamp"], 16), native["miner"].lower())

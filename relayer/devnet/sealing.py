@@ -46,8 +46,9 @@ class Validators:
         return cls(kind, by_address, _checked_set(by_address))
 
     def at(self, number: int) -> tuple[bytes, ...]:
-        """The set that block `number`, the next one, lists and is sealed by."""
-        return self._overrides.get(number, self.current)
+        """The set that block `number` lists and is sealed by: certain for the next one, planned for later ones."""
+        due = [first for first in self._overrides if first <= number]
+        return self._overrides[max(due)] if due else self.current
 
     def know(self, account: Account) -> None:
         """Keep the key of someone who is, or may become, a validator."""

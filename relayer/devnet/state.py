@@ -63,7 +63,6 @@ class NetworkState:
     error: str = ""
     version: int = field(default=VERSION)
 
-    @property
     def is_running(self) -> bool:
         """Whether the supervisor lives: exactly that process, not a later one of the same id."""
         return is_same_process(self.pid, self.mark)

@@ -33,7 +33,7 @@ class RefusedByAnvil(ExecutionError):  # noqa: N818  says who refused
 
 class _Answer(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"null")
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -84,7 +84,7 @@ class Upstream:
             {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         )
         answer = _ANSWER.decode(await self.send(body))
-        if answer.error is not None:
+        if bytes(answer.error) != b"null":
             raise RefusedByAnvil(f"anvil refused {method}: {bytes(answer.error).decode()}")
         return answer.result
 

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""Chains start on free ports, and leave no process, no port and no file, however they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from relayer.devnet import anvil as anvil_module
+from relayer.devnet.anvil import PORTS, listen_on
+from relayer.devnet.chain import LocalChain
+from relayer.devnet.errors import ChainStartError, DevnetError, ExecutionError, SpecError
+from relayer.devnet.network import Network
+from relayer.devnet.processes import start_mark
+from tests.support.devnet import Client, Refused
+
+# Starts a chain, says which processes and ports it has, and waits to be ended.
+HOLDER = """
+import asyncio, sys
+from relayer.devnet.chain import LocalChain
+
+async def main():
+    async with LocalChain("alpha", block_time_s=0.05, guard=GUARD) as chain:
+        upstream = chain._running.anvil.port
+        print(chain.anvil_pid, chain.http_url.rsplit(":", 1)[1], upstream, flush=True)
+        await chain.wait_for(3)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def eventually(true: Callable[[], bool], within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_empty(directory: Path) -> bool:
+    return not list(directory.iterdir())
+
+
+def children_of(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in tasks.glob("*/children") for child in task.read_text().split()]
+
+
+async def test_stopping_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    chain = LocalChain("alpha", block_time_s=0.05)
+    async with chain:
+        pid, ports = chain.anvil_pid, (chain._running.port, chain._running.anvil.port)
+        assert start_mark(pid)
+        assert all(port in PORTS and is_open(port) for port in ports)
+        async with Client(chain.http_url) as client:
+            assert await client.call("eth_chainId") == hex(chain.chain_id)
+        await chain.wait_for(3)
+    await chain.stop()
+    assert not start_mark(pid)
+    assert not any(is_open(port) for port in ports)
+    assert is_empty(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("guard", [False, True], ids=["parent-death signal", "guard process"])
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_end_of_the_parent_is_the_end_of_anvil(
+    ending: signal.Signals, guard: bool, tmp_path: Path
+) -> None:
+    """By a signal that Python handles, by one it does not, and by one that nobody can."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    words = [sys.executable, "-c", HOLDER.replace("GUARD", str(guard))]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as holder:
+        assert holder.stdout is not None
+        pid, *ports = map(int, holder.stdout.readline().split())
+        family = [pid, *children_of(pid)]
+        assert len(family) == (2 if guard else 1)
+        assert all(start_mark(member) for member in family)
+        holder.send_signal(ending)
+        holder.wait(timeout=10)
+    assert eventually(lambda: not any(start_mark(member) for member in family))
+    assert eventually(lambda: not any(is_open(port) for port in ports))
+    assert is_empty(tmp_path)
+
+
+async def test_the_death_of_anvil_is_noticed() -> None:
+    async with LocalChain("alpha", block_time_s=0.05) as chain, Client(chain.http_url) as client:
+        ended = asyncio.create_task(chain.wait_ended())
+        os.kill(chain.anvil_pid, signal.SIGKILL)
+        with pytest.raises(ExecutionError, match="anvil"):
+            await asyncio.wait_for(ended, 5)
+        with pytest.raises(Refused, match="anvil"):
+            await client.call("eth_gasPrice")
+
+
+async def test_nobody_else_may_make_blocks() -> None:
+    async with LocalChain("alpha", block_time_s=None) as chain:
+        await chain._running.anvil.upstream.call("evm_mine")
+        with pytest.raises(ExecutionError, match="Nobody but the front"):
+            await chain.mine()
+
+
+async def test_a_taken_port_is_said_and_nothing_stays() -> None:
+    with listen_on(0) as taken:
+        port = taken.getsockname()[1]
+        chain = LocalChain("alpha", port=port)
+        with pytest.raises(ChainStartError, match=f"port {port} of 127.0.0.1 is taken"):
+            await chain.start()
+    with pytest.raises(DevnetError, match="not started"):
+        assert chain.http_url
+
+
+async def test_a_port_that_anvil_cannot_have_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may take a port between our look and anvil's start."""
+    with listen_on(0) as taken:
+        offered: Iterator[int] = iter([taken.getsockname()[1]])
+        find = anvil_module.free_port
+        monkeypatch.setattr(anvil_module, "free_port", lambda avoid=None: next(offered, None) or find(avoid))
+        # The front's port is given, so that the first port asked for is anvil's.
+        async with LocalChain("alpha", block_time_s=None, port=find()) as chain:
+            assert chain._running.anvil.port != taken.getsockname()[1]
+
+
+async def test_a_missing_anvil_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROAD_ANVIL", "/nowhere/anvil")
+    with pytest.raises(ChainStartError, match="/nowhere/anvil"):
+        await LocalChain("alpha").start()
+
+
+async def test_a_program_that_is_not_anvil_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    impostor = tmp_path / "anvil"
+    impostor.write_text("#!/bin/sh\necho 'I am no anvil' >&2\nexit 3\n")
+    impostor.chmod(0o755)
+    monkeypatch.setenv("POSTROAD_ANVIL", str(impostor))
+    with pytest.raises(ChainStartError, match="ended with code 3 and said: I am no anvil"):
+        await LocalChain("alpha").start()
+
+
+async def test_a_chain_starts_once() -> None:
+    async with LocalChain("alpha", block_time_s=None) as chain:
+        with pytest.raises(DevnetError, match="second start"):
+            await chain.start()
+        assert chain.head.number == 1
+
+
+async def test_blocks_come_by_the_clock_and_never_from_the_future() -> None:
+    async with LocalChain("alpha", block_time_s=0.1) as chain:
+        began = time.monotonic()
+        last = await chain.wait_for(chain.head.number + 15)
+        took = time.monotonic() - began
+        assert 1.2 <= took < 3.0
+        stamps = [chain.block(number).timestamp for number in range(last.number + 1)]
+        assert stamps == sorted(stamps)
+        # Fifteen blocks in 1.5 s share their seconds.
+        assert stamps[-1] - stamps[1] <= 3
+        assert stamps[-1] <= time.time()
+
+
+async def test_funded_keys_have_money_at_block_1(tmp_path: Path) -> None:
+    seed = bytes(32)
+    async with LocalChain("alpha", block_time_s=None, seed=seed, funded=3, balance_wei=12345) as chain:
+        for key in chain.funded_keys:
+            assert await chain.rpc("eth_getBalance", key.address_text, "0x1") == hex(12345)
+        await chain.fund(b"\x11" * 20, 77)
+        assert await chain.rpc("eth_getBalance", "0x" + "11" * 20, "latest") == hex(77)
+        assert await chain.rpc("eth_getBalance", "0x" + "11" * 20, "0x1") == "0x0"
+        # The well-known development accounts have none here.
+        assert (
+            await chain.rpc("eth_getBalance", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "latest") == "0x0"
+        )
+
+
+async def test_network_of_both_kinds() -> None:
+    async with Network("a=qbft:4@0.05,b=ibft2:7@manual", funded=1) as network:
+        a, b = network["a"], network["b"]
+        assert (a.kind, b.kind, len(a.validators), len(b.validators)) == ("qbft", "ibft2", 4, 7)
+        assert len({a.chain_id, b.chain_id}) == len({a.genesis_hash, b.genesis_hash}) == 2
+        assert not set(a.validators) & set(b.validators)
+        assert a.funded_keys[0] != b.funded_keys[0]
+        await a.wait_for(3)
+        assert b.head.number == 1
+        pids = [a.anvil_pid, b.anvil_pid]
+    assert not any(map(start_mark, pids))
+
+
+async def test_a_network_that_cannot_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network("a=qbft@manual,b=ibft2@manual,c=qbft@manual")
+    with listen_on(0) as taken:
+        network["b"]._port = taken.getsockname()[1]
+        with pytest.raises(ChainStartError, match="is taken"):
+            await network.start()
+    assert not anvil_module._running
+
+
+async def test_a_network_ends_with_its_first_chain() -> None:
+    async with Network("a=qbft@manual,b=ibft2@manual") as network:
+        ended = asyncio.create_task(network.wait_ended())
+        os.kill(network["b"].anvil_pid, signal.SIGKILL)
+        with pytest.raises(ExecutionError):
+            await asyncio.wait_for(ended, 5)
+
+
+@pytest.mark.parametrize("block_time_s", [0.0, -1.0, 0.001, float("nan")])
+def test_impossible_block_times_are_refused(block_time_s: float) -> None:
+    with pytest.raises(SpecError, match="block time"):
+        LocalChain("alpha", block_time_s=block_time_s)
