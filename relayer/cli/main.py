@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""The root of the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from relayer.cli.exit_codes import ExitCode
+from relayer.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "demo": ("relayer.cli.demo:demo", "Two local chains and messages between them, before your eyes."),
+    "devnet": ("relayer.cli.devnet:devnet", "Start, stop and show local chains that are joined already."),
+    "init": ("relayer.cli.init:init", "Write a configuration, by questions or by options."),
+    "endpoint": ("relayer.cli.endpoint:endpoint", "Deploy, join, list and check endpoints."),
+    "keys": ("relayer.cli.keys:keys", "Make, import and list encrypted signing keys."),
+    "config": ("relayer.cli.config:config", "Check the configuration."),
+    "run": ("relayer.cli.run:run", "Relay messages, day and night."),
+    "send": ("relayer.cli.send:send", "Send a message."),
+    "trace": ("relayer.cli.trace:trace", "Tell the story of a message."),
+    "pending": ("relayer.cli.pending:pending", "List what waits, and why."),
+    "deliver": ("relayer.cli.deliver:deliver", "Deliver one message by hand."),
+    "client": ("relayer.cli.client:client", "Show and update light clients."),
+    "doctor": ("relayer.cli.doctor:doctor", "Look for what is wrong with this installation."),
+}
+
+_ROOT = LazyGroup(
+    name="postroad",
+    lazy=_COMMANDS,
+    help="Move messages between blockchains: light clients verify every header and every message, here and on chain.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    params=[],
+)
+click.version_option(package_name="postroad", prog_name="postroad", message="%(prog)s %(version)s")(_ROOT)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command, tell its error, and exit with its code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    try:
+        code = _ROOT.main(words, prog_name="postroad", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.Abort:
+        sys.stderr.write("\n")
+        code = ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        if as_json:
+            from relayer.cli.failures import CommandFailed, fail
+
+            fail(CommandFailed(ExitCode.USAGE, error.format_message(), "", "See --help."), as_json=True)
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): say nothing more, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
+    except Exception as error:  # noqa: BLE001  the last one to catch anything
+        from relayer.cli.failures import fail
+
+        fail(error, as_json=as_json)
+    raise SystemExit(code if isinstance(code, int) else 0)

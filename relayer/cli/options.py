@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Options that many commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from relayer.config import Config
+    from relayer.keys import Key
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d)?")
+_UNITS_S = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def json_option(command: F) -> F:
+    """Add `--json`, passed as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/cli.md).")(
+        command
+    )
+
+
+def config_option(command: F) -> F:
+    """Add `--config`, passed as `config_path`."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default="postroad.toml",
+        show_default=True,
+        envvar="POSTROAD_CONFIG",
+        help="The configuration file.",
+    )(command)
+
+
+def yes_option(command: F) -> F:
+    """Add `--yes`, passed as `yes`."""
+    return click.option("-y", "--yes", is_flag=True, help="Don't ask.")(command)
+
+
+class HexParam(click.ParamType[bytes]):
+    """Bytes in hex, with or without 0x; of a length where one is given."""
+
+    name = "hex"
+
+    def __init__(self, length: int | None = None) -> None:
+        self._length = length
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """Read the hex, or say what was expected."""
+        if isinstance(value, bytes):
+            return value
+        text = str(value).removeprefix("0x")
+        expected = "hex" if self._length is None else f"{self._length} bytes of hex"
+        try:
+            data = bytes.fromhex(text)
+        except ValueError:
+            self.fail(f"found {value!r}, expected {expected}", param, ctx)
+        if self._length is not None and len(data) != self._length:
+            self.fail(f"found {len(data)} bytes, expected {expected}", param, ctx)
+        return data
+
+
+class AddressParam(click.ParamType[bytes]):
+    """A 20-byte address; a wrong checksum is an error."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """Read the address, or say what was expected."""
+        from relayer.errors import PostroadError
+        from relayer.protocol.interop_address import parse_evm_address
+
+        if isinstance(value, bytes):
+            return value
+        try:
+            return parse_evm_address(str(value))
+        except PostroadError as error:
+            self.fail(str(error), param, ctx)
+
+
+class DurationParam(click.ParamType[float]):
+    """A time span such as 30s, 10m, 2h, 1d; in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the span, or say what was expected."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"found {value!r}, expected a time span such as 30s, 10m, 2h or 1d", param, ctx)
+        return int(match[1]) * _UNITS_S[match[2]]
+
+
+def load_config(path: Path) -> Config:
+    """Read the configuration."""
+    from relayer import config
+
+    return config.load(path)
+
+
+def unlock(config: Config, name: str) -> Key:
+    """Unlock one of the configured keys, asking for the password where the config names no source and a person is there."""
+    from relayer.keys import KeyStore
+
+    return KeyStore(config.keys_directory).unlock(name, password_of(config))
+
+
+@functools.cache
+def _asked() -> str:
+    return str(click.prompt("Password of the keystores", hide_input=True, err=True))
+
+
+def password_of(config: Config) -> str:
+    """Get the keystores' password; asked for at most once a process."""
+    from relayer.keys import read_password
+
+    file = config.keys.password_file
+    return read_password(
+        variable=config.keys.password_env,
+        file=None if file is None else config.resolve(file),
+        ask=_asked if sys.stdin.isatty() else None,
+    )

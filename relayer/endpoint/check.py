@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""Judge endpoints as they stand: what would let messages be forged, get lost or wait is said before it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from light_clients.bft.preimage import BftKind
+from light_clients.bft.validators import quorum, set_hash
+from light_clients.client import Status
+from relayer.config import Config
+from relayer.endpoint.findings import Finding, Severity
+from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.node import Node
+from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
+from relayer.endpoint.survey import KINDS, Survey, compare_chains, survey_chain
+from relayer.endpoint.view import ADMIN_FUNCTIONS, ClientView, EndpointView, RemoteView, view_endpoint
+
+_SHORT_DELAY_S = 86_400
+
+
+async def check_endpoints(
+    config: Config, manifest: Manifest, nodes: Mapping[str, Node], names: Sequence[str]
+) -> tuple[Finding, ...]:
+    """Check the endpoints of some chains, and how they are joined to the other configured ones. Writes nothing.
+
+    Raises ChainUnavailable when one of them can't be asked.
+    """
+    every = list(config.chains)
+    surveys = await asyncio.gather(*(survey_chain(nodes[name], config.chain(name)) for name in every))
+    by_name = dict(zip(every, surveys, strict=True))
+    findings = [finding for name in names for finding in by_name[name].findings]
+    findings += compare_chains(surveys)
+    for name in names:
+        view = await view_endpoint(config, manifest, nodes[name], name)
+        if view is None:
+            advice = f"Run `postroad endpoint deploy {name}`, or write its gateway into the config."
+            findings.append(Finding(Severity.REFUSAL, name, "no endpoint", "a gateway", advice))
+            continue
+        findings += judge_endpoint(view)
+        if view.is_gateway:
+            findings += _judge_joins(config, view, by_name)
+    return tuple(findings)
+
+
+def judge_endpoint(view: EndpointView) -> list[Finding]:
+    """Judge one endpoint by itself: its code, its id, who may change it."""
+    name = view.name
+    if not view.is_gateway:
+        found = f"other code, or none, at 0x{view.located.gateway.hex()}"
+        advice = (
+            "The chain was reset, the address is wrong, or another version was deployed: don't relay to it."
+        )
+        return [Finding(Severity.REFUSAL, name, found, "the Gateway of this version", advice)]
+    findings = [
+        Finding(Severity.OK, name, f"gateway 0x{view.located.gateway.hex()}, the code of this version")
+    ]
+    # Its name
+    if view.own_id != view.located.endpoint_id:
+        found = f"endpoint id 0x{view.own_id.hex()}"
+        advice = "It was deployed with another genesis hash than the chain has: deploy it anew."
+        findings.append(Finding(Severity.REFUSAL, name, found, f"0x{view.located.endpoint_id.hex()}", advice))
+    # Who may change it
+    if not view.is_manager:
+        found = f"the authority 0x{view.authority.hex()}, whose code is unknown"
+        advice = "Find out who controls it: it can replace light clients, so it can forge."
+        return [*findings, Finding(Severity.REFUSAL, name, found, "OpenZeppelin's AccessManager", advice)]
+    for function in ADMIN_FUNCTIONS:
+        if view.function_roles[function] != ADMIN_ROLE:
+            found = f"{function} for role {view.function_roles[function]}"
+            advice = "Give it back to the admin: setTargetFunctionRole."
+            findings.append(Finding(Severity.REFUSAL, name, found, "for the admin alone", advice))
+    for admin in view.admins:
+        if admin.delay_s == 0:
+            found = f"the admin 0x{admin.account.hex()} without a delay"
+            advice = f"Finish with `postroad endpoint deploy {name}`, or grant the role again with a delay."
+            findings.append(Finding(Severity.REFUSAL, name, found, "a delay before every change", advice))
+        elif admin.delay_s < _SHORT_DELAY_S:
+            found = f"the admin 0x{admin.account.hex()} with a delay of {admin.delay_s} s"
+            advice = "Less than a day leaves little time to see a bad change coming."
+            findings.append(Finding(Severity.WARNING, name, found, f"at least {_SHORT_DELAY_S} s", advice))
+        else:
+            text = f"admin 0x{admin.account.hex()}, each change waits {admin.delay_s} s"
+            findings.append(Finding(Severity.OK, name, text))
+    if not view.guardians or any(view.function_roles[each] == ADMIN_ROLE for each in GUARDED_FUNCTIONS):
+        advice = "Without one nobody can stop a lane at once."
+        findings.append(Finding(Severity.WARNING, name, "no guardian", "somebody who may pause", advice))
+    return findings
+
+
+def judge_client(
+    subject: str, view: EndpointView, remote: RemoteView, survey: Survey, config: Config
+) -> list[Finding]:
+    """Judge a light client against the chain that it follows, as that chain shows itself now."""
+    client, chain = remote.client, config.chain(remote.name)
+    if client is None:
+        found = f"other code, or none, at the light client's address 0x{remote.client_address.hex()}"
+        advice = "Whoever wrote that code decides what is believed: replace the client."
+        return [Finding(Severity.REFUSAL, subject, found, "the BftLightClient of this version", advice)]
+    findings = []
+    if client.kind != KINDS[chain.consensus]:
+        found = f"a client for {BftKind(client.kind).name}"
+        advice = "It can't believe any header of that chain: replace the client."
+        findings.append(Finding(Severity.REFUSAL, subject, found, chain.consensus, advice))
+    if client.authority != view.authority:
+        found = f"the client's authority 0x{client.authority.hex()}"
+        advice = "Another authority can bootstrap it anew, so it can forge: replace the client."
+        findings.append(Finding(Severity.REFUSAL, subject, found, f"0x{view.authority.hex()}", advice))
+    findings += _judge_trust(subject, view.now, client)
+    if (client.trusting_period_s, client.max_clock_drift_s) != (
+        chain.trusting_period_s,
+        chain.max_clock_drift_s,
+    ):
+        found = f"trusting period {client.trusting_period_s} s, clock drift {client.max_clock_drift_s} s"
+        expected = f"{chain.trusting_period_s} s and {chain.max_clock_drift_s} s, as configured"
+        advice = "Correct the config: the deployed client can't be changed, only replaced."
+        findings.append(Finding(Severity.WARNING, subject, found, expected, advice))
+    if survey.header is not None and client.set_hash != set_hash(survey.header.validators):
+        advice = f"A running relayer updates it; by hand: `postroad client update {remote.name} {view.name}`."
+        found = f"the validators of block {client.height}, which have changed since"
+        findings.append(Finding(Severity.WARNING, subject, found, "those that seal now", advice))
+    elif survey.header is not None:
+        members = len(survey.header.validators)
+        text = (
+            f"client 0x{client.address.hex()} follows, {quorum(members)} of {members} must sign (two thirds)"
+        )
+        findings.append(Finding(Severity.OK, subject, text))
+    return findings
+
+
+def _judge_trust(subject: str, now: int, client: ClientView) -> list[Finding]:
+    left_s = client.timestamp + client.trusting_period_s - now
+    if client.status is Status.FROZEN:
+        advice = (
+            "Validators signed two blocks of one height. Find out why; then the admin bootstraps it again."
+        )
+        return [Finding(Severity.REFUSAL, subject, "a frozen client", "an active one", advice)]
+    if client.status is Status.EXPIRED:
+        advice = "The admin bootstraps it again. A running relayer refreshes clients in time."
+        return [
+            Finding(Severity.REFUSAL, subject, f"a client expired {-left_s} s ago", "an active one", advice)
+        ]
+    if left_s < client.trusting_period_s // 3:
+        advice = "Is a relayer running? It refreshes clients before a third is left."
+        found = f"a client that expires in {left_s} s"
+        return [
+            Finding(Severity.WARNING, subject, found, f"more than {client.trusting_period_s // 3} s", advice)
+        ]
+    return []
+
+
+def _judge_joins(config: Config, view: EndpointView, surveys: Mapping[str, Survey]) -> list[Finding]:
+    served = {(lane.source, lane.destination) for lane in config.served_lanes()}
+    findings: list[Finding] = []
+    for name in config.chains:
+        if name == view.name:
+            continue
+        subject, remote = f"{name} → {view.name}", view.remote(name)
+        if remote is None:
+            if (name, view.name) in served or (view.name, name) in served:
+                advice = f"Run `postroad endpoint register {view.name} {name}`, or take the lane out of the config."
+                severity = Severity.WARNING if config.lanes is None else Severity.REFUSAL
+                findings.append(Finding(severity, subject, "not joined", "a registered remote", advice))
+            continue
+        if remote.is_retired:
+            advice = "It was given up for good; what it sent before can still be delivered."
+            findings.append(Finding(Severity.WARNING, subject, "retired", "", advice))
+        if remote.is_paused:
+            advice = "The admin can lift it (unpauseRemote), after the delay."
+            findings.append(Finding(Severity.WARNING, subject, "paused", "not paused", advice))
+        findings += judge_client(subject, view, remote, surveys[name], config)
+    return findings

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""What has been deployed, kept in a file that is written after each step: a run that was cut short resumes from it.
+
+The chain has the last word: addresses are checked for their code before anything builds on them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from relayer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT = 1
+
+
+class BadManifest(ConfigError):  # noqa: N818  as in relayer.errors
+    """The manifest can't be used, or tells of another chain than the one that answers."""
+
+
+class Hex(bytes):
+    """Bytes, written as hex with 0x."""
+
+    __slots__ = ()
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A contract as it was deployed. `code_hash` is keccak256 of the code found there afterwards."""
+
+    address: Hex
+    tx_hash: Hex
+    block_number: int
+    code_hash: Hex
+
+
+class Bootstrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a light client was told to believe first."""
+
+    height: int
+    timestamp: int
+    validators: tuple[Hex, ...]
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A light client of a remote chain."""
+
+    contract: Contract
+    consensus: str
+    bootstrap: Bootstrap
+    trusting_period_s: int
+    max_clock_drift_s: int
+
+
+class Joined(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A remote endpoint as it was registered. `tx_hash` is empty when it was found registered."""
+
+    endpoint_id: Hex
+    gateway: Hex
+    genesis_hash: Hex
+    client: Hex
+    tx_hash: Hex
+
+
+class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may pause, and who may open channels (empty: nobody but the admin)."""
+
+    guardian: Hex
+    channel_opener: Hex
+    tx_hash: Hex
+
+
+class Admin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who administrates, and how long each of their changes waits."""
+
+    account: Hex
+    delay_s: int
+    tx_hash: Hex
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signed transaction that was or will be broadcast; a resumed run sends these very bytes again."""
+
+    step: str
+    nonce: int
+    raw: Hex
+    tx_hash: Hex
+    address: Hex | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One endpoint. `adopted` ones were deployed elsewhere: their roles are their owner's business."""
+
+    chain: str
+    genesis_hash: Hex
+    adopted: bool = False
+    authority: Contract | None = None
+    gateway: Contract | None = None
+    roles: Roles | None = None
+    clients: dict[str, Client] = {}
+    remotes: dict[str, Joined] = {}
+    admin: Admin | None = None
+    pending: Pending | None = None
+
+
+class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    format: int = FORMAT
+    endpoints: dict[str, Record] = {}
+
+
+class Manifest:
+    """The file. `put` writes it whole and durably before it returns; only one process may have it open."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; an absent one is empty. Raises BadManifest."""
+        self.path = path
+        self._content = _read(path)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The endpoints that are in it."""
+        return tuple(self._content.endpoints)
+
+    def get(self, name: str) -> Record | None:
+        """An endpoint; None when nothing of it was deployed."""
+        return self._content.endpoints.get(name)
+
+    def put(self, name: str, record: Record) -> None:
+        """Replace an endpoint's record, on disk first."""
+        content = msgspec.structs.replace(self._content, endpoints=self._content.endpoints | {name: record})
+        _write(self.path, content)
+        self._content = content
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from deploying with a manifest of this folder. Raises BadManifest when one does."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._content = _read(self.path)
+            yield
+        except BlockingIOError as error:
+            raise BadManifest(
+                f"{self.path} is in use by another process", "to be the only one that deploys", "Wait for it."
+            ) from error
+        finally:
+            os.close(folder)
+
+
+def _read(path: Path) -> _Content:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return _Content()
+    except OSError as error:
+        raise BadManifest(
+            f"{path} can't be read ({error.strerror})", "the manifest", "Check its mode."
+        ) from error
+    try:
+        content = msgspec.json.decode(text, type=_Content, dec_hook=_decode)
+    except msgspec.DecodeError as error:
+        raise BadManifest(
+            f"{path} is no manifest: {error}", "what `endpoint` writes", "Restore it from a backup."
+        ) from error
+    if content.format != FORMAT:
+        advice = "It was written by another version of Postroad: use that one, or update."
+        raise BadManifest(f"{path} has format {content.format}", f"format {FORMAT}", advice)
+    return content
+
+
+def _write(path: Path, content: _Content) -> None:
+    text = msgspec.json.format(msgspec.json.encode(content, enc_hook=_encode), indent=2) + b"\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with temporary.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Hex and isinstance(value, str) and value.startswith("0x"):
+        return Hex(bytes.fromhex(value[2:]))
+    raise ValueError("expected hex with 0x")
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    raise NotImplementedError(type(value).__name__)

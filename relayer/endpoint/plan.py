@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: MIT
+"""What has still to be sent, and what speaks against it: read from the chains and the manifest, shown before it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from light_clients.client import Status
+from light_clients.hashing import keccak256
+from relayer.config import Config
+from relayer.contracts import load
+from relayer.endpoint.findings import Finding, Severity, has_refusal
+from relayer.endpoint.manifest import Bootstrap, Client, Contract, Hex, Manifest, Record
+from relayer.endpoint.node import Node
+from relayer.endpoint.steps import (
+    Located,
+    Step,
+    StepKind,
+    authority_of,
+    client_creation,
+    locate,
+    register_call,
+)
+from relayer.endpoint.survey import Survey, compare_chains, survey_chain
+from relayer.errors import CallReverted
+
+# What these take, measured on Prague rules; creations are estimated by the node.
+_GAS = {
+    StepKind.ROLES: 230_000,
+    StepKind.REGISTER: 210_000,
+    StepKind.SCHEDULE: 90_000,
+    StepKind.EXECUTE: 240_000,
+    StepKind.CLOSE: 60_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order in which they are sent, and the findings. With a refusal among them it can't be applied."""
+
+    steps: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+    surveys: Mapping[str, Survey]
+    deployers: Mapping[str, bytes]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a finding forbids to apply it."""
+        return has_refusal(self.findings)
+
+    def cost_wei(self, step: Step) -> int:
+        """About what a step costs at today's price."""
+        prices = self.surveys[step.chain].prices
+        return step.gas * (prices.base_fee_wei + prices.tip_wei)
+
+
+async def make_plan(
+    config: Config,
+    manifest: Manifest,
+    nodes: Mapping[str, Node],
+    deployers: Mapping[str, bytes],
+    joins: Sequence[tuple[str, str]],
+    *,
+    close: bool = True,
+) -> Plan:
+    """Plan endpoints on the chains of `deployers` (name to the deploying account), and joins: (on, remote) pairs.
+
+    `nodes` covers every chain that is named. `close` puts the admin behind its delay at the end. Raises
+    ChainUnavailable, BadManifest.
+    """
+    names = list(dict.fromkeys([*deployers, *(each for join in joins for each in join)]))
+    surveys = dict(
+        zip(
+            names,
+            await asyncio.gather(*(survey_chain(nodes[n], config.chain(n)) for n in names)),
+            strict=True,
+        )
+    )
+    findings = [finding for survey in surveys.values() for finding in survey.findings]
+    findings += compare_chains(surveys.values())
+    planner = _Planner(config, manifest, nodes, deployers, surveys)
+    for name in deployers:
+        findings += await planner.check_record(name)
+    if has_refusal(findings):
+        # What is planned on a chain that isn't the one that was meant would only mislead.
+        return Plan((), tuple(findings), surveys, deployers)
+    for name in deployers:
+        await planner.adopt(name)
+    steps = [step for name in deployers for step in planner.plan_endpoint(name)]
+    for on, remote in joins:
+        more, found = await planner.plan_join(on, remote)
+        steps += more
+        findings += found
+    if close:
+        steps += [step for name in deployers for step in planner.plan_close(name)]
+    plan = Plan(tuple(steps), tuple(findings), surveys, deployers)
+    return replace(plan, findings=(*plan.findings, *await _check_funds(plan, nodes)))
+
+
+class _Planner:
+    """What all chains' plans share."""
+
+    def __init__(
+        self,
+        config: Config,
+        manifest: Manifest,
+        nodes: Mapping[str, Node],
+        deployers: Mapping[str, bytes],
+        surveys: Mapping[str, Survey],
+    ) -> None:
+        self._config = config
+        self._manifest = manifest
+        self._nodes = nodes
+        self._deployers = deployers
+        self._surveys = surveys
+
+    async def check_record(self, name: str) -> list[Finding]:
+        """Compare what the manifest says is deployed with what is there."""
+        record, survey = self._manifest.get(name), self._surveys[name]
+        if record is None:
+            return []
+        advice = f"The chain was reset, or the manifest is another's: take {name} out of {self._manifest.path} to deploy anew."
+        if bytes(record.genesis_hash) != survey.genesis_hash:
+            found = f"genesis 0x{survey.genesis_hash.hex()}"
+            return [
+                Finding(Severity.REFUSAL, name, found, f"0x{record.genesis_hash.hex()} (manifest)", advice)
+            ]
+        contracts = [("AccessManager", record.authority), ("Gateway", record.gateway)]
+        contracts += [("BftLightClient", client.contract) for client in record.clients.values()]
+        findings = []
+        for kind, contract in contracts:
+            if contract is None:
+                continue
+            code = await self._nodes[name].code(contract.address)
+            if keccak256(code) != contract.code_hash:
+                found = f"{'other' if code else 'no'} code at 0x{contract.address.hex()}"
+                findings.append(Finding(Severity.REFUSAL, name, found, f"the {kind} of the manifest", advice))
+        return findings
+
+    async def adopt(self, name: str) -> None:
+        """Take an endpoint that the config names and the manifest doesn't know, with the authority that it obeys."""
+        gateway = self._config.chain(name).gateway
+        if gateway is None or self._manifest.get(name) is not None:
+            return
+        node, artifact = self._nodes[name], load("Gateway")
+        authority = artifact.decode_result(
+            "authority", await node.call(gateway, artifact.encode_call("authority"))
+        )
+        found = []
+        for address in (bytes.fromhex(authority[2:]), gateway):
+            code_hash = keccak256(await node.code(address))
+            found.append(
+                Contract(address=Hex(address), tx_hash=Hex(), block_number=0, code_hash=Hex(code_hash))
+            )
+        record = Record(
+            chain=self._config.chain(name).chain,
+            genesis_hash=Hex(self._surveys[name].genesis_hash),
+            adopted=True,
+            authority=found[0],
+            gateway=found[1],
+        )
+        self._manifest.put(name, record)
+
+    def plan_endpoint(self, name: str) -> list[Step]:
+        """The contracts and roles of one endpoint, as far as they are missing."""
+        genesis_hash = Hex(self._surveys[name].genesis_hash)
+        record = self._manifest.get(name) or Record(
+            chain=self._config.chain(name).chain, genesis_hash=genesis_hash
+        )
+        steps = []
+        if record.authority is None:
+            data = load("AccessManager").encode_creation(self._deployers[name])
+            steps.append(Step(StepKind.AUTHORITY, name, _creation_gas("AccessManager", data)))
+        if record.gateway is None:
+            # Which authority it obeys doesn't change what it takes.
+            data = load("Gateway").encode_creation(self._deployers[name], genesis_hash)
+            steps.append(Step(StepKind.GATEWAY, name, _creation_gas("Gateway", data)))
+        if record.roles is None and not record.adopted:
+            steps.append(Step(StepKind.ROLES, name, _GAS[StepKind.ROLES]))
+        return steps
+
+    async def plan_join(self, on: str, remote: str) -> tuple[list[Step], list[Finding]]:
+        """A light client of `remote` on `on`, and its registration."""
+        gateway, located = (locate(self._config, self._manifest, each) for each in (on, remote))
+        if located is None and remote not in self._deployers:
+            advice = f"Ask its owner for the gateway and the genesis hash, and put them into chains.{remote}."
+            finding = Finding(
+                Severity.REFUSAL, f"{remote} → {on}", f"no gateway on {remote}", "one to join", advice
+            )
+            return [], [finding]
+        if gateway is not None and located is not None and await self._is_registered(on, gateway, located):
+            return [], []
+        record = self._manifest.get(on)
+        client = None if record is None else record.clients.get(remote)
+        if client is not None and await self._is_active(on, client):
+            return await self._plan_registration(on, remote, has_client=True)
+        step = Step(StepKind.CLIENT, on, 0, remote, self._bootstrap_of(remote))
+        # Which authority it obeys doesn't change what it takes.
+        data = client_creation(self._config, self._deployers[on], step)
+        first = replace(step, gas=_creation_gas("BftLightClient", data))
+        more, findings = await self._plan_registration(on, remote, has_client=False)
+        return [first, *more], findings
+
+    def plan_close(self, name: str) -> list[Step]:
+        """The admin's delay, once, at the end."""
+        record = self._manifest.get(name)
+        if record is not None and (record.adopted or record.admin is not None):
+            return []
+        return [Step(StepKind.CLOSE, name, _GAS[StepKind.CLOSE])]
+
+    async def _plan_registration(
+        self, on: str, remote: str, *, has_client: bool
+    ) -> tuple[list[Step], list[Finding]]:
+        """`registerRemote` now, or scheduled, or waiting, or executed: what the AccessManager lets this account do."""
+        subject = f"{remote} → {on}"
+        record, gateway = self._manifest.get(on), locate(self._config, self._manifest, on)
+        if record is None or record.authority is None or gateway is None:
+            return [Step(StepKind.REGISTER, on, _GAS[StepKind.REGISTER], remote)], []
+        account, selector = self._deployers[on], load("Gateway").selector("registerRemote")
+        is_immediate, delay_s = await self._ask(on, record, "canCall", account, gateway.gateway, selector)
+        if is_immediate:
+            return [Step(StepKind.REGISTER, on, _GAS[StepKind.REGISTER], remote)], []
+        if not delay_s:
+            advice = "Use the admin's key (--key), or ask the admin to register."
+            found = f"0x{account.hex()}, which is no admin of {on}"
+            return [], [Finding(Severity.REFUSAL, subject, found, "its admin", advice)]
+        ready_at = 0
+        if has_client:
+            call = register_call(self._config, self._manifest, on, remote)
+            operation = await self._ask(on, record, "hashOperation", account, gateway.gateway, call)
+            ready_at = await self._ask(on, record, "getSchedule", operation)
+        if ready_at == 0:
+            advice = "Run the same command again after that, to execute it."
+            note = f"an admin's change waits {delay_s} s: the registration is only scheduled now"
+            step = Step(StepKind.SCHEDULE, on, _GAS[StepKind.SCHEDULE], remote)
+            return [step], [Finding(Severity.WARNING, subject, note, "", advice)]
+        now = int(str((await self._nodes[on].block("latest"))["timestamp"]), 16)
+        if now < ready_at:
+            note = f"the registration is scheduled, and can be executed in {ready_at - now} s"
+            return [], [
+                Finding(Severity.WARNING, subject, note, "", "Run the same command again after that.")
+            ]
+        return [Step(StepKind.EXECUTE, on, _GAS[StepKind.EXECUTE], remote)], []
+
+    async def _ask(self, name: str, record: Record, function: str, *arguments: object) -> Any:
+        manager = load("AccessManager")
+        data = manager.encode_call(function, *arguments)
+        answer = await self._nodes[name].call(authority_of(record, name), data)
+        return manager.decode_result(function, answer)
+
+    async def _is_registered(self, on: str, gateway: Located, remote: Located) -> bool:
+        try:
+            await self._nodes[on].call(
+                gateway.gateway, load("Gateway").encode_call("remote", remote.endpoint_id)
+            )
+        except CallReverted as error:
+            if error.name == "RemoteUnknown":
+                return False
+            raise
+        return True
+
+    async def _is_active(self, on: str, client: Client) -> bool:
+        artifact = load("BftLightClient")
+        answer = await self._nodes[on].call(bytes(client.contract.address), artifact.encode_call("status"))
+        return bool(artifact.decode_result("status", answer) == Status.ACTIVE)
+
+    def _bootstrap_of(self, remote: str) -> Bootstrap:
+        header = self._surveys[remote].header
+        assert header is not None
+        validators = tuple(Hex(each) for each in header.validators)
+        return Bootstrap(height=header.number, timestamp=header.timestamp, validators=validators)
+
+
+def _creation_gas(contract: str, data: bytes) -> int:
+    """About what a creation takes. Computed, because a node can't estimate one whose authority isn't deployed yet."""
+    zeros = data.count(0)
+    calldata = 4 * zeros + 16 * (len(data) - zeros) + 2 * (len(data) // 32)
+    # A transaction, a creation, its code's deposit, and some storage.
+    return 21_000 + 32_000 + calldata + 200 * len(load(contract).runtime_code) + 150_000
+
+
+async def _check_funds(plan: Plan, nodes: Mapping[str, Node]) -> list[Finding]:
+    findings = []
+    for name, account in plan.deployers.items():
+        steps = [step for step in plan.steps if step.chain == name]
+        if not steps:
+            continue
+        cost, balance = sum(plan.cost_wei(step) for step in steps), await nodes[name].balance(account)
+        if balance < cost:
+            advice = f"Send 0x{account.hex()} at least {cost - balance} wei more on {name}."
+            found = f"{balance} wei on 0x{account.hex()}"
+            findings.append(Finding(Severity.REFUSAL, name, found, f"at least {cost} wei", advice))
+        largest, limit = max(step.gas for step in steps), plan.surveys[name].block_gas_limit
+        if largest > limit:
+            advice = "Raise the chain's block gas limit."
+            found = f"a block gas limit of {limit}"
+            findings.append(Finding(Severity.REFUSAL, name, found, f"at least {largest}", advice))
+    return findings

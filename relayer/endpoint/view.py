@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""What lies on a chain, read there: the endpoint, its authority, and each remote with its light client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from light_clients.client import Status
+from relayer.config import Config
+from relayer.contracts import load
+from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.node import Node
+from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
+from relayer.errors import CallReverted
+
+ADMIN_FUNCTIONS = (
+    "registerRemote",
+    "replaceClient",
+    "unpauseRemote",
+    "retireRemote",
+    "limitLane",
+    "unpauseLane",
+    "unpauseInboundLane",
+)
+"""What nobody but the delayed admin may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """A light client as it stands on a chain. Times in seconds, `set_hash` 32 bytes."""
+
+    address: bytes
+    status: Status
+    kind: int
+    set_hash: bytes
+    height: int
+    timestamp: int
+    trusting_period_s: int
+    max_clock_drift_s: int
+    authority: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteView:
+    """A remote endpoint as a gateway has it registered; `client` is None where its address has no code of ours."""
+
+    name: str
+    endpoint_id: bytes
+    client_address: bytes
+    client: ClientView | None
+    is_paused: bool
+    is_retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AdminView:
+    """Somebody with the admin's role, and how long each of their changes waits."""
+
+    account: bytes
+    delay_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """An endpoint as it stands on its chain. `remotes` has those of the configured chains that are registered."""
+
+    name: str
+    located: Located
+    is_gateway: bool
+    own_id: bytes
+    authority: bytes
+    is_manager: bool
+    admins: tuple[AdminView, ...]
+    guardians: tuple[bytes, ...]
+    function_roles: Mapping[str, int]
+    remotes: tuple[RemoteView, ...]
+    now: int
+
+    def remote(self, name: str) -> RemoteView | None:
+        """A registered remote by its chain's name."""
+        return next((each for each in self.remotes if each.name == name), None)
+
+
+async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: str) -> EndpointView | None:
+    """Read an endpoint; None when the chain has none yet. Raises ChainUnavailable, BadManifest."""
+    located = locate(config, manifest, name)
+    if located is None:
+        return None
+    gateway, manager = load("Gateway"), load("AccessManager")
+    now = int(str((await node.block("latest"))["timestamp"]), 16)
+    if not gateway.is_runtime(await node.code(located.gateway)):
+        return EndpointView(name, located, False, b"", b"", False, (), (), {}, (), now)  # noqa: FBT003
+    caller = _Caller(node)
+    own_id = await caller.ask(located.gateway, "Gateway", "endpointId")
+    authority = _address(await caller.ask(located.gateway, "Gateway", "authority"))
+    is_manager = manager.is_runtime(await node.code(authority))
+    admins: tuple[AdminView, ...] = ()
+    guardians: tuple[bytes, ...] = ()
+    roles: dict[str, int] = {}
+    if is_manager:
+        for function in (*ADMIN_FUNCTIONS, *GUARDED_FUNCTIONS):
+            selector = gateway.selector(function)
+            roles[function] = await caller.ask(
+                authority, "AccessManager", "getTargetFunctionRole", located.gateway, selector
+            )
+        record = manifest.get(name)
+        first = 0 if record is None or record.authority is None else record.authority.block_number
+        members = await _read_members(caller, authority, first)
+        admins = tuple(AdminView(account, delay) for role, account, delay in members if role == ADMIN_ROLE)
+        guarding = {roles[function] for function in GUARDED_FUNCTIONS}
+        guardians = tuple(account for role, account, _ in members if role in guarding and role != ADMIN_ROLE)
+    remotes = await asyncio.gather(
+        *(_view_remote(config, manifest, caller, located, each) for each in config.chains if each != name)
+    )
+    return EndpointView(
+        name=name,
+        located=located,
+        is_gateway=True,
+        own_id=own_id,
+        authority=authority,
+        is_manager=is_manager,
+        admins=admins,
+        guardians=guardians,
+        function_roles=roles,
+        remotes=tuple(each for each in remotes if each is not None),
+        now=now,
+    )
+
+
+async def view_client(node: Node, address: bytes) -> ClientView | None:
+    """Read a light client; None when there is no code of ours at the address."""
+    if not load("BftLightClient").is_runtime(await node.code(address)):
+        return None
+    caller = _Caller(node)
+    functions = ("status", "kind", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
+    values = await asyncio.gather(*(caller.ask(address, "BftLightClient", each) for each in functions))
+    status, kind, (set_hash, height, timestamp, _), period, drift, authority = values
+    return ClientView(
+        address=address,
+        status=Status(status),
+        kind=kind,
+        set_hash=set_hash,
+        height=height,
+        timestamp=timestamp,
+        trusting_period_s=period,
+        max_clock_drift_s=drift,
+        authority=_address(authority),
+    )
+
+
+class _Caller:
+    """Calls of our own contracts, encoded and decoded."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    async def ask(self, to: bytes, contract: str, function: str, *arguments: object) -> Any:
+        artifact = load(contract)
+        answer = await self.node.call(to, artifact.encode_call(function, *arguments))
+        return artifact.decode_result(function, answer)
+
+
+async def _view_remote(
+    config: Config, manifest: Manifest, caller: _Caller, on: Located, name: str
+) -> RemoteView | None:
+    located = locate(config, manifest, name)
+    if located is None:
+        return None
+    try:
+        answer = await caller.ask(on.gateway, "Gateway", "remote", located.endpoint_id)
+    except CallReverted as error:
+        if error.name == "RemoteUnknown":
+            return None
+        raise
+    client, _, _, is_paused, is_retired = answer
+    address = _address(client)
+    return RemoteView(
+        name=name,
+        endpoint_id=located.endpoint_id,
+        client_address=address,
+        client=await view_client(caller.node, address),
+        is_paused=is_paused,
+        is_retired=is_retired,
+    )
+
+
+async def _read_members(caller: _Caller, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
+    """Everybody who has a role now: role, account, delay. The manager keeps no list, but its events name them all."""
+    manager = load("AccessManager")
+    last = int(str((await caller.node.block("latest"))["number"]), 16)
+    logs = await caller.node.logs(authority, [manager.event_topic("RoleGranted")], first, last)
+    granted = {(int(log["topics"][1], 16), bytes.fromhex(log["topics"][2][26:])) for log in logs}
+    members = []
+    for role, account in sorted(granted):
+        is_member, delay = await caller.ask(authority, "AccessManager", "hasRole", role, account)
+        if is_member:
+            members.append((role, account, delay))
+    return members
+
+
+def _address(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

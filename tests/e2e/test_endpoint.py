@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""Deploying, joining and checking endpoints on real local chains: twice, cut short, scheduled, and refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from relayer import config as configuration
+from relayer.config import Config
+from relayer.devnet.chain import LocalChain
+from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
+from relayer.endpoint.check import check_endpoints
+from relayer.endpoint.findings import Finding, Severity
+from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.node import Node
+from relayer.endpoint.plan import Plan, make_plan
+from relayer.endpoint.steps import StepKind
+from relayer.endpoint.view import view_endpoint
+from relayer.keys import Key
+
+BLOCK_TIME_S = 0.1
+
+
+@dataclass
+class Site:
+    """Two chains, their config and manifest, and everything to deploy with."""
+
+    folder: Path
+    chains: dict[str, LocalChain]
+    extra: str = ""
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        text = self.extra + "".join(
+            f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+            f'consensus = "{chain.kind.value}"\n'
+            for name, chain in self.chains.items()
+        )
+        return configuration.parse(text, directory=self.folder, environment={})
+
+    @property
+    def manifest(self) -> Manifest:
+        return Manifest(self.config.manifest_path)
+
+    @property
+    def keys(self) -> dict[str, Key]:
+        return {name: Key("deployer", chain.funded_keys[0].secret) for name, chain in self.chains.items()}
+
+    async def plan(
+        self, *, joins: bool = True, close: bool = True, keys: dict[str, Key] | None = None
+    ) -> Plan:
+        pairs = [(on, remote) for on in self.chains for remote in self.chains if on != remote]
+        deployers = {name: key.address for name, key in (keys or self.keys).items()}
+        return await make_plan(
+            self.config, self.manifest, self.nodes, deployers, pairs if joins else [], close=close
+        )
+
+    async def apply(self, plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) -> None:
+        await apply_plan(plan, self.config, self.manifest, self.nodes, self.keys, on_progress)
+
+    async def check(self) -> tuple[Finding, ...]:
+        return await check_endpoints(self.config, self.manifest, self.nodes, list(self.chains))
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with (
+        LocalChain("court", "qbft", validators=4, block_time_s=BLOCK_TIME_S) as court,
+        LocalChain("port", "ibft2", validators=7, block_time_s=BLOCK_TIME_S) as port,
+    ):
+        site = Site(tmp_path, {"court": court, "port": port})
+        site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}
+        yield site
+        for node in site.nodes.values():
+            await node.close()
+
+
+def refusals(findings: tuple[Finding, ...]) -> list[str]:
+    return [f"{each.subject}: {each.found}" for each in findings if each.severity is Severity.REFUSAL]
+
+
+async def test_two_chains_are_deployed_joined_and_found_good_and_twice_is_a_no_op(site: Site) -> None:
+    plan = await site.plan()
+    assert not refusals(plan.findings)
+    assert [step.kind for step in plan.steps if step.chain == "court"] == [
+        StepKind.AUTHORITY,
+        StepKind.GATEWAY,
+        StepKind.ROLES,
+        StepKind.CLIENT,
+        StepKind.REGISTER,
+        StepKind.CLOSE,
+    ]
+    told: list[Progress] = []
+    await site.apply(plan, told.append)
+    used = {each.step: each.gas_used for each in told if each.moment is Moment.DONE}
+    assert set(used) == set(plan.steps)
+    for step, gas in used.items():
+        # What was shown is what it cost: never less, and not far more.
+        assert gas <= step.gas <= 2 * gas, step
+    again = await site.plan()
+    assert again.steps == ()
+    findings = await site.check()
+    assert not refusals(findings), findings
+    assert {each.severity for each in findings} == {Severity.OK}
+
+
+@pytest.mark.parametrize("kind", [*list(StepKind)[:5], StepKind.CLOSE])
+@pytest.mark.parametrize("moment", [Moment.SENDING, Moment.DONE])
+async def test_a_run_that_is_cut_short_resumes_and_sends_nothing_twice(
+    site: Site, kind: StepKind, moment: Moment
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(progress: Progress) -> None:
+        if progress.step.kind is kind and progress.step.chain == "court" and progress.moment is moment:
+            raise Killed
+
+    with pytest.raises(Killed):
+        await site.apply(await site.plan(), kill)
+    await site.apply(await site.plan())
+    assert (await site.plan()).steps == ()
+    assert not refusals(await site.check())
+    # One transaction a step: 6 steps, 6 nonces.
+    for name, key in site.keys.items():
+        assert await site.nodes[name].nonce(key.address) == 6
+
+
+async def test_an_admin_behind_a_delay_schedules_and_then_executes(site: Site) -> None:
+    site.extra = "[endpoints]\nadmin_delay_s = 2\n"
+    await site.apply(await site.plan(joins=False))
+    plan = await site.plan()
+    assert {step.kind for step in plan.steps} == {StepKind.CLIENT, StepKind.SCHEDULE}
+    assert [each.severity for each in plan.findings].count(Severity.WARNING) == 2
+    await site.apply(plan)
+    waiting = await site.plan()
+    assert waiting.steps == ()
+    assert any("can be executed in" in each.found for each in waiting.findings)
+    for _ in range(100):
+        plan = await site.plan()
+        if len(plan.steps) == 2:
+            break
+        await asyncio.sleep(0.1)
+    assert {step.kind for step in plan.steps} == {StepKind.EXECUTE}
+    await site.apply(plan)
+    assert (await site.plan()).steps == ()
+    view = await view_endpoint(site.config, site.manifest, site.nodes["court"], "court")
+    assert view is not None
+    assert view.remote("port") is not None
+
+
+async def test_somebody_who_is_no_admin_is_refused_before_anything_is_sent(site: Site) -> None:
+    await site.apply(await site.plan(joins=False))
+    strangers = {name: Key("stranger", chain.funded_keys[1].secret) for name, chain in site.chains.items()}
+    plan = await site.plan(keys=strangers)
+    assert any("no admin" in text for text in refusals(plan.findings))
+    with pytest.raises(PlanRefused):
+        await apply_plan(plan, site.config, site.manifest, site.nodes, strangers)
+
+
+async def test_an_endpoint_left_open_is_flagged(site: Site) -> None:
+    await site.apply(await site.plan(close=False))
+    assert sum("without a delay" in text for text in refusals(await site.check())) == 2
+    await site.apply(await site.plan())
+    assert not refusals(await site.check())
+
+
+async def test_an_admin_of_its_own_takes_over_and_the_deployer_keeps_nothing(site: Site) -> None:
+    admin = site.chains["court"].funded_keys[5].address
+    site.extra = f'[endpoints]\nadmin = "0x{admin.hex()}"\nguardian = "0x{"47" * 20}"\n'
+    await site.apply(await site.plan())
+    view = await view_endpoint(site.config, site.manifest, site.nodes["court"], "court")
+    assert view is not None
+    assert [(each.account, each.delay_s) for each in view.admins] == [(admin, 172_800)]
+    assert view.guardians == (b"\x47" * 20,)
+
+
+async def test_a_manifest_that_is_lost_is_no_reason_to_deploy_again(site: Site) -> None:
+    await site.apply(await site.plan(joins=False, close=False))
+    record = site.manifest.get("court")
+    assert record is not None
+    assert record.gateway is not None
+    site.manifest.path.unlink()
+    gateway = record.gateway.address.hex()
+
+    class Known(Site):
+        @property
+        def config(self) -> Config:
+            chains = "".join(
+                f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+                f'consensus = "{chain.kind.value}"\n'
+                + (
+                    f'gateway = "0x{gateway}"\ngenesis_hash = "0x{chain.genesis_hash.hex()}"\n'
+                    if name == "court"
+                    else ""
+                )
+                for name, chain in self.chains.items()
+            )
+            return configuration.parse(chains, directory=self.folder, environment={})
+
+    known = Known(site.folder, site.chains, nodes=site.nodes)
+    plan = await known.plan()
+    court = [step.kind for step in plan.steps if step.chain == "court"]
+    assert court == [StepKind.CLIENT, StepKind.REGISTER]
+    await known.apply(plan)
+    assert (await known.plan()).steps == ()
+
+
+async def test_a_reset_chain_is_not_taken_for_the_old_one(site: Site, tmp_path: Path) -> None:
+    await site.apply(await site.plan())
+    async with LocalChain(
+        "court", "qbft", chain_id=site.chains["court"].chain_id, block_time_s=BLOCK_TIME_S
+    ) as reset:
+        node = Node.over("court", [reset.http_url])
+        old, site.chains["court"], site.nodes["court"] = site.nodes["court"], reset, node
+        plan = await site.plan()
+        assert any("genesis" in text for text in refusals(plan.findings))
+        assert plan.steps == ()
+        assert any("other code, or none" in text for text in refusals(await site.check()))
+        await old.close()
+
+
+async def test_chains_that_share_validators_are_never_joined(tmp_path: Path) -> None:
+    seed = b"\x07" * 32
+    async with (
+        LocalChain("one", seed=seed, chain_id=70_001, block_time_s=BLOCK_TIME_S) as one,
+        LocalChain("one", seed=seed, chain_id=70_002, block_time_s=BLOCK_TIME_S) as other,
+    ):
+        site = Site(tmp_path, {"one": one, "other": other})
+        site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}
+        plan = await site.plan()
+        assert any("4 shared validators" in text for text in refusals(plan.findings))
+        assert plan.steps == ()
+        with pytest.raises(PlanRefused):
+            await site.apply(plan)
+        for node in site.nodes.values():
+            await node.close()
+
+
+async def test_the_wrong_consensus_in_the_config_is_refused(site: Site) -> None:
+    site.chains = {"port": site.chains["port"]}
+    text = site.config.chain("port")
+    wrong = configuration.parse(
+        f'[chains.port]\nchain = "{text.chain}"\nrpc = ["{text.rpc[0].reveal()}"]\nconsensus = "qbft"\n'
+    )
+    deployers = {"port": site.keys["port"].address}
+    plan = await make_plan(wrong, site.manifest, site.nodes, deployers, [])
+    assert any("not believed" in text for text in refusals(plan.findings))
+
+
+async def test_too_poor_a_deployer_is_told_before_anything_is_sent(site: Site) -> None:
+    poor = {name: Key("poor", bytes([7]) * 32) for name in site.chains}
+    plan = await site.plan(keys=poor)
+    assert sum("0 wei on 0x" in text for text in refusals(plan.findings)) == 2
+    with pytest.raises(PlanRefused):
+        await apply_plan(plan, site.config, site.manifest, site.nodes, poor)
+    assert site.manifest.names == ()
+
+
+async def test_a_client_that_falls_behind_is_flagged(site: Site) -> None:
+    await site.apply(await site.plan())
+    court = site.chains["court"]
+    court.add_validator(at=court.head.number + 3)
+    await court.wait_for(court.head.number + 4)
+    findings = await site.check()
+    behind = [each for each in findings if "have changed since" in each.found]
+    assert [(each.subject, each.severity) for each in behind] == [("court → port", Severity.WARNING)]
