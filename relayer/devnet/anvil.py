@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import ctypes
 import errno
 import os
 import random
@@ -14,7 +13,6 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -29,7 +27,6 @@ PORTS = range(20000, 32768)
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 3.0
 _START_ATTEMPTS = 5
-_PR_SET_PDEATHSIG = 1
 
 # What atexit kills, should nobody have stopped it: process ids, with what tells each from a later process of the same id.
 _running: dict[int, str] = {}
@@ -83,7 +80,7 @@ class Anvil:
             }
             words = [str(program.resolve()), "--no-mining", "--no-request-size-limit"]
             words += [str(word) for option in options.items() for word in option]
-            anvil = cls(await _spawn(words, guard=_needs_guard() if guard is None else guard), port)
+            anvil = cls(await _spawn(words, guard=sys.platform != "linux" if guard is None else guard), port)
             try:
                 await anvil._wait_ready()
             except ChainStartError:
@@ -214,38 +211,18 @@ def listen_on(port: int) -> socket.socket:
 
 
 async def _spawn(words: list[str], *, guard: bool) -> asyncio.subprocess.Process:
+    mode = "watch" if guard else "signal"
+    script = str(Path(__file__).with_name("guard.py"))
     # A group of its own: Ctrl-C in a terminal is for us to answer, in order, and not for anvil to die of at once.
     # Its folder is /, so that no .env file of a user's folder configures it.
-    if guard:
-        words = [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), *words]
-    try:
-        return await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.PIPE if guard else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd="/",
-            start_new_session=True,
-            preexec_fn=None if guard else _die_with_parent(),
-        )
-    except OSError as error:
-        raise ChainStartError(f"{words[0]} does not run: {error}", "an anvil for this machine") from error
-
-
-def _needs_guard() -> bool:
-    return sys.platform != "linux"
-
-
-def _die_with_parent() -> Callable[[], None]:
-    """What a child runs before anvil: it asks the kernel for SIGKILL when the thread that started it is gone."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def ask() -> None:
-        if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
-            os._exit(127)
-
-    return ask
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", script, mode, str(os.getpid()), *words),
+        stdin=asyncio.subprocess.PIPE if guard else asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 def _kill_leftovers() -> None:

@@ -8,33 +8,26 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
 
 from relayer.devnet.admin import AdminServer
 from relayer.devnet.anvil import Anvil, listen_on
-from relayer.devnet.blocks import BlockServer
 from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
 from relayer.devnet.faults import DropConnections, Fault, Faults
-from relayer.devnet.front import Front
-from relayer.devnet.gate import Gate
 from relayer.devnet.header import Kind, SealedBlock
 from relayer.devnet.identities import Account, account_of, chain_id_of, derive_account
 from relayer.devnet.jsonrpc import Call, RpcError, parse
-from relayer.devnet.ledger import Ledger
-from relayer.devnet.logs import LogSource
-from relayer.devnet.methods import Methods
-from relayer.devnet.producer import Producer, read_genesis
+from relayer.devnet.parts import Parts, assemble
 from relayer.devnet.sealing import Validators
-from relayer.devnet.subscriptions import Publisher
 
 _log = logging.getLogger(__name__)
 
 ETHER = 10**18
 DEFAULT_GAS_LIMIT = 100_000_000
-DEFAULT_HISTORY = 256
+#: At 10,000 accounts each state takes anvil 2.7 MB.
+DEFAULT_HISTORY = 128
 DEFAULT_BLOCK_TIME_S = 1.0
 _FAUCET_WEI = 10**12 * ETHER
 #: Faster, anvil would have no time left to execute.
@@ -43,6 +36,8 @@ MIN_BLOCK_TIME_S = 0.05
 
 class LocalChain:
     """A local chain, as an async context manager.
+
+    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it means that thread.
 
     Args:
         name: of the chain; the chain id follows from it.
@@ -102,7 +97,7 @@ class LocalChain:
         self._all_seals = all_seals
         self._guard = guard
         self._admin = AdminServer(self) if admin else None
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: asyncio.Future[None] | None = None
 
@@ -127,7 +122,15 @@ class LocalChain:
                 chain_id=self.chain_id, gas_limit=self._gas_limit, history=self._history, guard=self._guard
             )
             stack.push_async_callback(anvil.stop)
-            parts = await self._build(anvil, sock.getsockname()[1])
+            parts = await assemble(
+                anvil=anvil,
+                port=sock.getsockname()[1],
+                chain_id=self.chain_id,
+                validators=self._validators,
+                faults=self.faults,
+                seed=self._seed,
+                all_seals=self._all_seals,
+            )
             rich = {account.address: self._balance_wei for account in self.funded_keys}
             await parts.producer.mine({**rich, self._faucet.address: _FAUCET_WEI})
             await parts.front.start(sock)
@@ -330,7 +333,7 @@ class LocalChain:
     # --- inside ----------------------------------------------------------------------------------------------------
 
     @property
-    def _running(self) -> _Parts:
+    def _running(self) -> Parts:
         if self._parts is None:
             raise self._not_running()
         return self._parts
@@ -347,37 +350,6 @@ class LocalChain:
         account = self._validator(self._joined)
         self._joined += 1
         return account
-
-    async def _build(self, anvil: Anvil, port: int) -> _Parts:
-        upstream = anvil.upstream
-        ledger = Ledger(await read_genesis(upstream, self.kind, self._validators.current))
-        blocks = BlockServer(ledger, upstream, self.faults, self._validators.accounts, self._seed)
-        logs = LogSource(ledger, upstream, self.faults)
-        publisher = Publisher(blocks, logs)
-        gate = Gate()
-        producer = Producer(
-            ledger=ledger,
-            upstream=upstream,
-            validators=self._validators,
-            blocks=blocks,
-            publisher=publisher,
-            faults=self.faults,
-            gate=gate,
-            all_seals=self._all_seals,
-        )
-        methods = Methods(
-            kind=self.kind,
-            chain_id=self.chain_id,
-            ledger=ledger,
-            upstream=upstream,
-            blocks=blocks,
-            logs=logs,
-            faults=self.faults,
-            gate=gate,
-            mine=producer.mine,
-        )
-        front = Front(methods, logs, publisher, self.faults, lambda: ledger.head.number)
-        return _Parts(port, anvil, ledger, blocks, producer, methods, front)
 
     def _fault_started(self, fault: Fault) -> None:
         if self._parts is not None and isinstance(fault, DropConnections) and not fault.methods:
@@ -405,16 +377,3 @@ class LocalChain:
             # Whoever does not wait for the end finds out by the errors that its calls get.
             self._ended.exception()
             _log.error("local chain %s died: %s", self.name, error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What a started chain is made of."""
-
-    port: int
-    anvil: Anvil
-    ledger: Ledger
-    blocks: BlockServer
-    producer: Producer
-    methods: Methods
-    front: Front
