@@ -77,7 +77,7 @@ def test_terms_are_those_of_the_previous_full_item_across_leaves() -> None:
     ],
 )
 def test_what_differs_is_sent(changes: dict[str, Any], tag: str, fields: str) -> None:
-    padded = {
+    padded: dict[str, Any] = {
         key: value.rjust(32, b"\0") if isinstance(value, bytes) else value for key, value in changes.items()
     }
     batch = Batch(PUBLIC, HEAD, Sequence(0), (message(0), message(1, **padded)))
