@@ -26,6 +26,10 @@ interface IGateway {
     error ChainAlreadyRouted(bytes32 routeKey, bytes32 endpointId);
     error RemoteUnknown(bytes32 endpointId);
     error ClientNotActive(address client);
+    /// @notice An endpoint cannot be told from another chain with the same id and address without a genesis hash.
+    error GenesisHashMissing();
+    /// @notice Chain ids are 1 to 2^64 - 1.
+    error UnsupportedChainId(uint256 found);
 
     function endpointId() external view returns (bytes32);
 

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Endpoint} from "./Endpoint.sol";
+import {IInbox} from "./interfaces/IInbox.sol";
+import {ILightClient} from "./interfaces/ILightClient.sol";
+import {BatchReader} from "./libraries/BatchReader.sol";
+import {Frame} from "./libraries/Frame.sol";
+import {Lanes} from "./libraries/Lanes.sol";
+import {Message, Messages} from "./libraries/Messages.sol";
+
+/// @title The receiving half of a gateway.
+/// @notice A message's whole state is one bit: set = executed with success exactly once, clear = no effect whatsoever.
+///
+/// Storage: the bits live in the ERC-7201 namespace `postroad.inbox.delivered`, which proofs refer to and which can never
+/// move. Cursors of ordered lanes and debts of fee-charging ones will have namespaces of their own. What stands below is
+/// read on this chain only.
+abstract contract Inbox is Endpoint, IInbox {
+    /// @dev A remote endpoint, in the two words that a delivery reads.
+    struct RemoteRecord {
+        ILightClient client;
+        bool paused;
+        /// Chain type, length of the chain reference, and the reference itself when it has at most 8 bytes.
+        bytes11 chain;
+        address gateway;
+        bool retired;
+        /// How many of its inbound lanes are paused: their words are read only when there are any.
+        uint32 pausedLanes;
+    }
+
+    /// @dev A batch on its way through `deliver`. Its messages are [first, stop). Its bytes lie in the call's data from `begin`
+    /// to `end`, its items from `items`.
+    struct Run {
+        uint256 first;
+        uint256 stop;
+        uint256 extraGas;
+        uint256 begin;
+        uint256 items;
+        uint256 end;
+        /// Memory for the leaves of all items.
+        uint256 leaves;
+        /// The full message read last.
+        Message message;
+        /// Found by the first pass: the longest payload's length, and whether any full message is still to be delivered.
+        uint256 longest;
+        bool fresh;
+        /// For the second pass: the sender's chain, and FAILED or EXPIRED when the message read last is not to be tried.
+        bytes chainPart;
+        uint256 bar;
+    }
+
+    uint256 private constant FAILED = 1 << 64;
+    uint256 private constant EXPIRED = 1 << 128;
+    uint256 private constant INLINE_REFERENCE = 8;
+    /// @dev Version, chain type and length before a chain reference.
+    uint256 private constant BEFORE_REFERENCE = 5;
+
+    mapping(bytes32 endpointId => RemoteRecord) internal _remotes;
+    /// @dev Chain parts whose reference has more than 8 bytes.
+    mapping(bytes32 endpointId => bytes) private _longChainParts;
+    mapping(bytes32 laneId => bool) private _pausedLanes;
+    /// @dev A whole transient word: a part of one would be read again to be written.
+    uint256 private transient _delivering;
+
+    /// @dev One delivery at a time on all lanes: a recipient cannot deliver, so no message runs inside another.
+    modifier locked() {
+        if (_delivering != 0) revert DeliverIsLocked();
+        _delivering = 1;
+        _;
+        _delivering = 0;
+    }
+
+    /// @inheritdoc IInbox
+    function deliver(bytes calldata batch, bytes calldata proof)
+        external
+        locked
+        returns (Outcome outcome, uint256 executed, uint256 failed, uint256 expired)
+    {
+        (bytes32 source, bytes32 channel, uint256 flags, uint256 place) = BatchReader.readLane(batch);
+        if (flags != 0) revert UnsupportedLaneFlags(flags);
+        RemoteRecord storage record = _remotes[source];
+        ILightClient client = record.client;
+        if (address(client) == address(0)) revert UnknownRemote(source);
+        if (record.paused) revert RemoteIsPaused(source);
+        bytes32 laneId = Lanes.id(source, endpointId, channel, 0);
+        if (record.pausedLanes != 0 && _pausedLanes[laneId]) revert InboundLaneIsPaused(laneId);
+
+        // First pass: what was sent, if the proof bears it out. Nothing is believed yet.
+        (uint256 first, uint256 stop, uint256 extraGas, uint256 items) = BatchReader.readRange(batch, place);
+        Run memory run = Run({
+            first: first,
+            stop: stop,
+            extraGas: extraGas,
+            begin: BatchReader.begin(batch),
+            items: items,
+            end: BatchReader.end(batch),
+            leaves: Messages.reserveLeaves(first, stop),
+            message: Message({
+                version: Messages.LEAF_VERSION,
+                laneId: laneId,
+                sequence: 0,
+                sender: 0,
+                recipient: 0,
+                gasLimit: 0,
+                deadline: 0,
+                fee: 0,
+                payloadHash: 0
+            }),
+            longest: 0,
+            fresh: false,
+            chainPart: "",
+            bar: 0
+        });
+        bytes32 head;
+        (head, place) = _rehash(run, BatchReader.word(place));
+        if (!run.fresh) return (Outcome.AlreadyDelivered, 0, 0, 0);
+        {
+            uint256 last;
+            (head, last) = _hashTail(run, head, place);
+            bytes32 slot = Lanes.slot(Lanes.root(Lanes.HEADS, laneId), last / Lanes.PAGE);
+            (bytes32 proven,,) = client.storageAt(proof, record.gateway, slot);
+            if (proven != head) revert HeadMismatch(head, proven);
+        }
+
+        // Second pass: execute. The items are read again from the start, so what they carry on from starts again too.
+        (run.message.gasLimit, run.message.deadline, run.message.fee) = (0, 0, 0);
+        run.chainPart = _chainPart(source, record.chain);
+        uint256 counts = _execute(run);
+        return (Outcome.Processed, uint64(counts), uint64(counts / FAILED), counts / EXPIRED);
+    }
+
+    /// @notice The frame around a recipient's call; only the gateway calls it, with raw bytes behind the selector.
+    /// @dev Payable only to be spared a check of the value: the gateway sends none.
+    function attemptMessage() external payable {
+        Frame.enter();
+    }
+
+    /// @inheritdoc IInbox
+    function pauseInboundLane(bytes32 source, bytes32 channel, uint8 flags) external restricted {
+        _setInboundPaused(source, channel, flags, true);
+    }
+
+    /// @inheritdoc IInbox
+    function unpauseInboundLane(bytes32 source, bytes32 channel, uint8 flags) external restricted {
+        _setInboundPaused(source, channel, flags, false);
+    }
+
+    /// @inheritdoc IInbox
+    function isDelivered(bytes32 laneId, uint64 sequence) external view returns (bool) {
+        return delivered(laneId, sequence / Lanes.PAGE) >> (sequence % Lanes.PAGE) & 1 != 0;
+    }
+
+    /// @inheritdoc IInbox
+    function delivered(bytes32 laneId, uint256 page) public view returns (uint256) {
+        return Lanes.load(Lanes.slot(Lanes.root(Lanes.DELIVERED, laneId), page));
+    }
+
+    /// @dev Keeps a remote's chain part for `_chainPart`.
+    function _setChainPart(bytes32 source, bytes calldata chainPart) internal {
+        if (chainPart.length <= BEFORE_REFERENCE + INLINE_REFERENCE) {
+            _remotes[source].chain = bytes11(chainPart[2:]);
+        } else {
+            _remotes[source].chain = bytes3(chainPart[2:BEFORE_REFERENCE]);
+            _longChainParts[source] = chainPart;
+        }
+    }
+
+    /// @dev The chain part of a remote's addresses; `chain` is its record's.
+    function _chainPart(bytes32 source, bytes11 chain) internal view returns (bytes memory part) {
+        uint256 length = uint8(chain[2]);
+        if (length > INLINE_REFERENCE) return _longChainParts[source];
+        bytes32 word = bytes32(bytes2(0x0001)) | bytes32(chain) >> 16;
+        assembly ("memory-safe") {
+            part := mload(0x40)
+            mstore(part, add(length, BEFORE_REFERENCE))
+            mstore(add(part, 0x20), word)
+            mstore(0x40, add(part, 0x40))
+        }
+    }
+
+    /// @dev Hashes the items onto the head before them.
+    /// @return The head after the last item, and where the leaves behind the items begin.
+    function _rehash(Run memory run, bytes32 head) private view returns (bytes32, uint256) {
+        uint256 place = run.items;
+        uint256 sequence = run.first;
+        uint256 leaves = run.leaves;
+        Message memory message = run.message;
+        uint256 longest = 0;
+        // The tag of a message like the one before in all but its payload; none can be before the first full one.
+        uint256 like = type(uint256).max;
+        // Places grow by less than 2^25 an item and sequences from 64 bits: neither wraps a word.
+        unchecked {
+            while (true) {
+                uint256 pageStop = _pageStop(sequence, run.stop);
+                uint256 full = 0;
+                do {
+                    bytes32 leaf;
+                    uint256 item = place;
+                    uint256 tag = BatchReader.tagAt(item);
+                    if (tag == BatchReader.LEAF) {
+                        leaf = BatchReader.word(item + 1);
+                        place = item + BatchReader.LEAF_ITEM;
+                        if (place > run.end) revert MalformedBatch(item - run.begin);
+                    } else {
+                        if (tag == like) {
+                            place = item + 1;
+                        } else {
+                            if (!BatchReader.isFull(tag, like != BatchReader.FULL)) {
+                                revert MalformedBatch(item - run.begin);
+                            }
+                            place = BatchReader.readFields(message, tag, item);
+                            like = BatchReader.FULL;
+                        }
+                        uint256 length = BatchReader.lengthAt(place);
+                        place += 3 + length;
+                        if (place > run.end) revert MalformedBatch(item - run.begin);
+                        leaf = Messages.leafOf(message, sequence, place - length, length);
+                        if (length > longest) longest = length;
+                        full |= 1 << (sequence % Lanes.PAGE);
+                    }
+                    leaves = Messages.putLeaf(leaves, leaf);
+                    head = Messages.append(head, leaf);
+                } while (++sequence != pageStop);
+                if (full & ~delivered(message.laneId, (sequence - 1) / Lanes.PAGE) != 0) run.fresh = true;
+                if (sequence == run.stop) {
+                    if (like != BatchReader.FULL) revert MalformedBatch(run.items - run.begin);
+                    run.longest = longest;
+                    return (head, place);
+                }
+            }
+        }
+    }
+
+    /// @dev Hashes the leaves behind the items onto their head.
+    /// @return head The head of the last message.
+    /// @return last Its sequence.
+    function _hashTail(Run memory run, bytes32 previousHead, uint256 tail)
+        private
+        pure
+        returns (bytes32 head, uint256 last)
+    {
+        unchecked {
+            if ((run.end - tail) % 32 != 0) revert MalformedBatch(tail - run.begin);
+            last = run.stop + (run.end - tail) / 32 - 1;
+            if (last > type(uint64).max) revert MalformedBatch(run.end - run.begin);
+        }
+        head = Messages.appendAll(previousHead, tail, run.end);
+    }
+
+    /// @dev Runs every full message of a proven batch that is due, page by page.
+    /// @return How many were executed, failed and expired, in units of 1, FAILED and EXPIRED.
+    function _execute(Run memory run) private returns (uint256) {
+        uint256 counts = 0;
+        uint256 frame = Frame.create(this.attemptMessage.selector, run.chainPart, run.longest);
+        uint256 payloadAt = 0;
+        uint256 place = run.items;
+        uint256 sequence = run.first;
+        uint256 leaves = run.leaves;
+        // The first pass has read the same items, and they ended within the batch.
+        unchecked {
+            while (true) {
+                bytes32 slot = Lanes.slot(Lanes.root(Lanes.DELIVERED, run.message.laneId), sequence / Lanes.PAGE);
+                uint256 pageStop = _pageStop(sequence, run.stop);
+                uint256 mask = 0;
+                do {
+                    bytes32 id = Messages.leafAt(leaves);
+                    leaves += 32;
+                    uint256 tag = BatchReader.tagAt(place);
+                    if (tag == BatchReader.LEAF) {
+                        place += BatchReader.LEAF_ITEM;
+                        continue;
+                    }
+                    if (tag == BatchReader.FULL) {
+                        ++place;
+                    } else {
+                        (place, payloadAt) = _readFields(run, tag, place, frame, payloadAt);
+                    }
+                    uint256 length = BatchReader.lengthAt(place);
+                    place += 3 + length;
+
+                    uint256 bit = 1 << (sequence % Lanes.PAGE);
+                    uint256 word = Lanes.load(slot);
+                    if (word & bit != 0) continue;
+                    if (run.bar != 0) {
+                        counts += run.bar;
+                        _emitBarred(run.bar, id);
+                        continue;
+                    }
+                    Lanes.store(slot, word | bit);
+                    if (Frame.call(frame, payloadAt, id, place - length, length)) {
+                        ++counts;
+                        mask |= bit;
+                    } else {
+                        Lanes.store(slot, Lanes.load(slot) & ~bit);
+                        counts += FAILED;
+                        emit MessageFailed(id, Frame.reason());
+                    }
+                } while (++sequence != pageStop);
+                if (mask != 0) _emitDelivered(run, sequence, mask);
+                if (sequence == run.stop) return counts;
+            }
+        }
+    }
+
+    /// @dev Reads what differs from the full message before, and passes it on to the frame.
+    function _readFields(Run memory run, uint256 tag, uint256 place, uint256 frame, uint256 payloadAt)
+        private
+        view
+        returns (uint256, uint256)
+    {
+        Message memory message = run.message;
+        place = BatchReader.readFields(message, tag, place);
+        if (tag & BatchReader.SENDER != 0) payloadAt = Frame.setSender(frame, run.chainPart, message.sender);
+        unchecked {
+            Frame.setTarget(frame, message.recipient, message.gasLimit + run.extraGas);
+        }
+        if (message.deadline != 0 && block.timestamp > message.deadline) run.bar = EXPIRED;
+        else run.bar = uint256(message.recipient) >> 160 != 0 ? FAILED : 0;
+        return (place, payloadAt);
+    }
+
+    function _emitBarred(uint256 bar, bytes32 id) private {
+        if (bar == EXPIRED) emit MessageExpired(id);
+        else emit MessageFailed(id, "");
+    }
+
+    /// @dev The event of one page, whose part in the batch ends before `stop`.
+    function _emitDelivered(Run memory run, uint256 stop, uint256 mask) private {
+        unchecked {
+            uint256 first = (stop - 1) / Lanes.PAGE * Lanes.PAGE;
+            if (first < run.first) first = run.first;
+            emit Delivered(run.message.laneId, uint64(first), stop - first, mask);
+        }
+    }
+
+    function _setInboundPaused(bytes32 source, bytes32 channel, uint8 flags, bool paused) private {
+        RemoteRecord storage record = _remotes[source];
+        if (address(record.client) == address(0)) revert UnknownRemote(source);
+        bytes32 laneId = Lanes.id(source, endpointId, channel, flags);
+        if (_pausedLanes[laneId] == paused) return;
+        _pausedLanes[laneId] = paused;
+        if (paused) ++record.pausedLanes;
+        else --record.pausedLanes;
+        emit InboundLanePaused(laneId, paused);
+    }
+
+    function _pageStop(uint256 sequence, uint256 stop) private pure returns (uint256) {
+        unchecked {
+            uint256 next = (sequence | (Lanes.PAGE - 1)) + 1;
+            return next < stop ? next : stop;
+        }
+    }
+}
