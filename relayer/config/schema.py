@@ -44,9 +44,13 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class KeysConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where encrypted keystores are, and where their password comes from (neither given: asked for)."""
+    """Where encrypted keystores are, and where their password comes from (neither given: asked for).
+
+    `sender` names the key that `postroad send` and the library sign with; without it, each chain's first key.
+    """
 
     directory: str = "keys"
+    sender: str | None = None
     password_env: str | None = None
     password_file: str | None = None
 

@@ -17,6 +17,9 @@ Request = Callable[[str, Sequence[Any]], Awaitable[Any]]
 """A method and its parameters to the decoded result. Raises RpcRefused with the revert data, or ChainUnavailable."""
 
 
+Topic = bytes | Sequence[bytes] | None
+"""What a log's topic must be: one value, one of several, or any."""
+
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
@@ -170,15 +173,15 @@ class Node:
         )
 
     async def logs(
-        self, address: bytes, topics: Sequence[bytes | None], first: int, last: int
+        self, address: bytes, topics: Sequence[Topic], first: int, last: int, *, split: bool = True
     ) -> list[Mapping[str, Any]]:
-        """A contract's logs in blocks first..last, the range halved where the node refuses its size."""
-        wanted = [None if topic is None else _hex(topic) for topic in topics]
+        """A contract's logs in blocks first..last; with `split` the range is halved where the node refuses its size."""
+        wanted = [_topic(each) for each in topics]
         query = {"address": _hex(address), "topics": wanted, "fromBlock": hex(first), "toBlock": hex(last)}
         try:
             answer = await self._request("eth_getLogs", [query])
         except RpcRefused:
-            if first >= last:
+            if first >= last or not split:
                 raise
             middle = (first + last) // 2
             earlier = await self.logs(address, topics, first, middle)
@@ -216,6 +219,12 @@ def _reason(data: bytes) -> str:
     if data[:4] != bytes.fromhex("08c379a0") or len(data) < 68:
         return ""
     return data[68 : 68 + int.from_bytes(data[36:68])].decode(errors="replace")[:200]
+
+
+def _topic(topic: Topic) -> object:
+    if topic is None or isinstance(topic, bytes):
+        return None if topic is None else _hex(topic)
+    return [_hex(each) for each in topic]
 
 
 def _hex(data: bytes) -> str:

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+"""The library: connect, send, wait for a delivery that is proven, read a message's story."""
+
+from __future__ import annotations
+
+from relayer.road.blocking import BlockingMessage, BlockingRoad, connect_blocking
+from relayer.road.errors import DeliveryTimeout, MessageExpired, MessageUnknown
+from relayer.road.message import Receipt, RoadMessage
+from relayer.road.road import Road, connect
+from relayer.road.story import Story, StoryStep
+
+__all__ = [
+    "BlockingMessage",
+    "BlockingRoad",
+    "DeliveryTimeout",
+    "MessageExpired",
+    "MessageUnknown",
+    "Receipt",
+    "Road",
+    "RoadMessage",
+    "Story",
+    "StoryStep",
+    "connect",
+    "connect_blocking",
+]

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""The same road for scripts without an event loop: each call blocks until it is done.
+
+with relayer.connect_blocking("postroad.toml") as road:
+message = road.send("court-chain", "port-chain", to=contract, payload=b"...", deadline="10m")
+receipt = message.delivered(timeout="5m")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from relayer.chains.evm.tx import Signer
+from relayer.config import Config
+from relayer.road.message import Receipt, RoadMessage
+from relayer.road.road import Road, connect
+from relayer.road.story import Story
+from relayer.road.times import Span
+
+T = TypeVar("T")
+
+
+def connect_blocking(
+    source: str | Path | Config = "postroad.toml",
+    *,
+    signers: Mapping[str, Sequence[Signer]] | None = None,
+) -> BlockingRoad:
+    """Return a road to be used with `with`. Arguments and errors are those of `connect`."""
+    return BlockingRoad(connect(source, signers=signers))
+
+
+class BlockingMessage:
+    """A message that was sent. `message` has everything that needs no waiting."""
+
+    def __init__(self, message: RoadMessage, loop: _Loop) -> None:
+        self.message = message
+        self._loop = loop
+
+    @property
+    def id(self) -> bytes:
+        """Its name everywhere."""
+        return self.message.id
+
+    def delivered(self, timeout: Span | None = None) -> Receipt:
+        """Wait until it is proven as executed; see RoadMessage.delivered."""
+        return self._loop.run(self.message.delivered(timeout))
+
+    def story(self) -> Story:
+        """Tell what is known of it; see RoadMessage.story."""
+        return self._loop.run(self.message.story())
+
+
+class BlockingRoad:
+    """A road with an event loop of its own, in a thread of its own."""
+
+    def __init__(self, road: Road) -> None:
+        self._road = road
+        self._loop = _Loop()
+
+    def __enter__(self) -> Self:
+        self._loop.start()
+        try:
+            self._loop.run(self._road.__aenter__())
+        except BaseException:
+            self._loop.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._loop.run(self._road.close())
+        finally:
+            self._loop.stop()
+
+    def send(
+        self,
+        source: str,
+        destination: str,
+        *,
+        to: bytes | str,
+        payload: bytes,
+        deadline: Span | None = None,
+        gas_limit: int | None = None,
+        channel: bytes | None = None,
+    ) -> BlockingMessage:
+        """Send a message; see Road.send."""
+        sending = self._road.send(
+            source,
+            destination,
+            to=to,
+            payload=payload,
+            deadline=deadline,
+            gas_limit=gas_limit,
+            channel=channel,
+        )
+        return BlockingMessage(self._loop.run(sending), self._loop)
+
+    def message(self, message_id: bytes | str) -> BlockingMessage:
+        """Find a message by its id; see Road.message."""
+        return BlockingMessage(self._loop.run(self._road.message(message_id)), self._loop)
+
+
+class _Loop:
+    """An event loop in a thread. Ctrl-C in the caller's thread cancels what runs in it."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        loop = asyncio.new_event_loop()
+        self._loop = loop
+        self._thread = threading.Thread(target=loop.run_forever, name="postroad", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise RuntimeError(
+                "found a road that is not open, expected `with relayer.connect_blocking(...) as road:`"
+            )
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is None or thread is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""Connect, send, and find messages.
+
+async with relayer.connect("postroad.toml") as road:
+message = await road.send("court-chain", "port-chain", to=contract, payload=b"...", deadline="10m")
+receipt = await message.delivered()
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from light_clients.client import Height
+from relayer import config as configuration
+from relayer.chains.base import Call, SentMessage, TxReceipt
+from relayer.chains.evm import abi
+from relayer.chains.evm.tx import Signer
+from relayer.config import Config
+from relayer.errors import (
+    ChainUnavailable,
+    ConfigError,
+    Malformed,
+    NotFoundYet,
+    PostroadError,
+)
+from relayer.keys import KeyStore, read_password
+from relayer.protocol.interop_address import parse_evm_address
+from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
+from relayer.protocol.message import MessageId
+from relayer.road.errors import MessageUnknown
+from relayer.road.message import RoadMessage
+from relayer.road.opening import OpenChain, open_chain
+from relayer.road.search import find_sent
+from relayer.road.times import Span, parse_span
+from relayer.road.transact import transact
+
+if TYPE_CHECKING:
+    from relayer.journal.store import Journal
+
+
+def connect(
+    source: str | Path | Config = "postroad.toml",
+    *,
+    signers: Mapping[str, Sequence[Signer]] | None = None,
+) -> Road:
+    """Return a road over the configured chains, to be used with `async with`.
+
+    Args:
+        source: the configuration file, or a configuration.
+        signers: unlocked keys by chain, for `send`. Without them the keystore that `[keys] sender` names (else each
+            chain's first key) is unlocked when the first message is sent.
+
+    Raises:
+        ConfigError: the configuration can't be used. Nothing is asked of a chain yet.
+    """
+    config = source if isinstance(source, Config) else configuration.load(source)
+    return Road(config, signers)
+
+
+class Road:
+    """The configured chains, to send over and to look at. Belongs to one event loop."""
+
+    def __init__(self, config: Config, signers: Mapping[str, Sequence[Signer]] | None = None) -> None:
+        self.config = config
+        self._signers = signers
+        self._chains: dict[str, OpenChain] = {}
+        self._sending: dict[str, OpenChain] = {}
+        self._journal: Journal | None = None
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        self._journal = await asyncio.to_thread(self._open_journal)
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close connections; idempotent. Messages of this road can't be waited for afterwards."""
+        self._is_open = False
+        for opened in (*self._chains.values(), *self._sending.values()):
+            await opened.close()
+        self._chains.clear()
+        self._sending.clear()
+        if self._journal is not None:
+            await asyncio.to_thread(self._journal.close)
+            self._journal = None
+
+    async def send(
+        self,
+        source: str,
+        destination: str,
+        *,
+        to: bytes | str,
+        payload: bytes,
+        deadline: Span | None = None,
+        gas_limit: int | None = None,
+        channel: bytes | None = None,
+    ) -> RoadMessage:
+        """Send a message, and return it once its transaction is in a block.
+
+        Args:
+            source: configured name of the chain that sends it.
+            destination: configured name of the chain that it goes to.
+            to: the receiving contract, 20 bytes or 0x-hex.
+            payload: what it is given.
+            deadline: how long from now, by the destination's clock, it may be executed (`"10m"`); None = for ever.
+            gas_limit: what the recipient gets at least; None = the lane's default.
+            channel: 32 bytes; None = the public lane.
+
+        Raises:
+            ConfigError, KeyUnavailable: nothing was sent.
+            CallReverted: the gateway refuses it (no route, paused, too large, ...); nothing was sent.
+            ChainUnavailable, InsufficientFunds, FeeLimitReached: try again later.
+        """
+        recipient = _to_address(to)
+        sender, receiver = await self._open_sending(source), self._open(destination)
+        if channel is not None and len(channel) != len(PUBLIC_CHANNEL):
+            raise Malformed(f"a channel of {len(channel)} bytes", "32 bytes")
+        absolute = None if deadline is None else await self._deadline(receiver, parse_span(deadline))
+        attributes = abi.encode_attributes(gas_limit=gas_limit, deadline=absolute, channel=channel)
+        data = abi.encode_send_message(receiver.recipient(recipient), payload, attributes)
+        receipt = await transact(sender, Call(sender.chain.gateway, data))
+        sent = await _find_in(sender, receipt)
+        lane = Lane(sender.chain.endpoint_id, receiver.chain.endpoint_id, channel or PUBLIC_CHANNEL)
+        if sent.message.lane_id != lane.id:
+            raise ConfigError(
+                f"the gateway of {source} put the message into lane 0x{sent.message.lane_id.hex()}",
+                f"0x{lane.id.hex()}, the one that leads to the configured gateway of {destination}",
+                f"The route of chain {self.config.chain(destination).chain} leads elsewhere: run `postroad endpoint check`.",
+            )
+        return RoadMessage(sent, lane, self._open(source), receiver, self._journal)
+
+    async def message(self, message_id: bytes | str) -> RoadMessage:
+        """Find a message by its id: in the relayer's journal, else in the chains' logs.
+
+        Raises:
+            MessageUnknown: no configured chain has sent it.
+            ChainUnavailable: a chain that may have sent it can't be asked.
+        """
+        wanted = _to_id(message_id)
+        if self._journal is not None:
+            stored = await asyncio.to_thread(self._journal.message, wanted)
+            if stored is not None:
+                sent = SentMessage(
+                    stored.message,
+                    stored.leaf,
+                    Height(stored.block_number),
+                    stored.block_hash,
+                    stored.tx_hash,  # type: ignore[arg-type]
+                    stored.log_index,
+                )
+                found = self._to_message(sent, await asyncio.to_thread(self._lane_of, stored.message.lane_id))
+                if found is not None:
+                    return found
+        failures: list[PostroadError] = []
+        for name in self._ready_names():
+            try:
+                told = await find_sent(self._open(name), wanted)
+            except PostroadError as error:
+                failures.append(error)
+                continue
+            if told is not None:
+                lane = self._guess_lane(name, told)
+                found = None if lane is None else self._to_message(told, lane)
+                if found is not None:
+                    return found
+        if failures:
+            raise ChainUnavailable(
+                f"not every chain could be asked for 0x{wanted.hex()}: {failures[0]}", "an answer"
+            )
+        raise MessageUnknown(
+            f"no message 0x{wanted.hex()} on {', '.join(self._ready_names()) or 'any chain'}",
+            "the id of a message between configured chains",
+            "Copy the id again; it is the leaf that MessageAppended names.",
+        )
+
+    def chain(self, name: str) -> OpenChain:
+        """A configured chain, opened: to talk to it and to verify it. Raises ConfigError."""
+        return self._open(name)
+
+    async def chain_to_write(self, name: str) -> OpenChain:
+        """A configured chain with the sending key. Raises ConfigError, KeyUnavailable."""
+        return await self._open_sending(name)
+
+    @property
+    def journal(self) -> Journal | None:
+        """The relayer's journal, to be read; None where there is none."""
+        return self._journal
+
+    def _open(self, name: str) -> OpenChain:
+        if not self._is_open:
+            raise ConfigError("a road that is not open", "`async with relayer.connect(...) as road:`")
+        if name not in self._chains:
+            self._chains[name] = open_chain(self.config, name)
+            self._import_trust(self._chains[name])
+        return self._chains[name]
+
+    async def _open_sending(self, name: str) -> OpenChain:
+        self._open(name)
+        if name not in self._sending:
+            signers = await asyncio.to_thread(self._unlock, name)
+            self._sending[name] = open_chain(self.config, name, signers)
+        return self._sending[name]
+
+    def _unlock(self, name: str) -> Sequence[Signer]:
+        if self._signers is not None:
+            return self._signers.get(name, ())
+        keys, chain = self.config.keys, self.config.chain(name)
+        key = keys.sender or (chain.keys[0] if chain.keys else None)
+        if key is None:
+            raise ConfigError(
+                f"no key to send with on {name}",
+                f"[keys] sender, or chains.{name}.keys",
+                "Make one with `postroad keys new sender`, and name it.",
+            )
+        file = None if keys.password_file is None else self.config.resolve(keys.password_file)
+        password = read_password(variable=keys.password_env, file=file)
+        return (KeyStore(self.config.keys_directory).unlock(key, password),)
+
+    def _open_journal(self) -> Journal | None:
+        """The journal of a relayer that uses the same configuration, if there is one; to be read only."""
+        from relayer.journal.errors import JournalUnreadable
+        from relayer.journal.store import Journal
+
+        try:
+            return Journal.open(self.config.journal_url.reveal(), read_only=True)
+        except (JournalUnreadable, ConfigError):
+            return None
+
+    def _import_trust(self, opened: OpenChain) -> None:
+        """Begin from what our relayer has verified since the bootstrap, so that an old bootstrap still serves."""
+        if self._journal is None:
+            return
+        with self._journal.reading() as reading:
+            for stored in reading.chains():
+                if stored.endpoint_id == opened.chain.endpoint_id and stored.trusted_state is not None:
+                    opened.prover.import_state(stored.trusted_state)
+
+    def _ready_names(self) -> list[str]:
+        chains = self.config.chains.items()
+        return [
+            name for name, each in chains if None not in (each.gateway, each.genesis_hash, each.bootstrap)
+        ]
+
+    def _lane_of(self, lane_id: bytes) -> Lane | None:
+        assert self._journal is not None
+        with self._journal.reading() as reading:
+            return next((each.lane for each in reading.lanes() if each.lane.id == lane_id), None)
+
+    def _guess_lane(self, source: str, sent: SentMessage) -> Lane | None:
+        """The lane whose id the message names: its parts aren't in the log, but there are few candidates."""
+        channels = {PUBLIC_CHANNEL, *(lane.channel_bytes for lane in self.config.served_lanes())}
+        for name in self._ready_names():
+            for channel in channels:
+                lane = Lane(self._open(source).chain.endpoint_id, self._open(name).chain.endpoint_id, channel)
+                if lane.id == sent.message.lane_id:
+                    return lane
+        return None
+
+    def _to_message(self, sent: SentMessage, lane: Lane | None) -> RoadMessage | None:
+        if lane is None:
+            return None
+        by_id = {self._open(name).chain.endpoint_id: name for name in self._ready_names()}
+        source, destination = by_id.get(lane.source), by_id.get(lane.destination)
+        if source is None or destination is None:
+            return None
+        return RoadMessage(sent, lane, self._open(source), self._open(destination), self._journal)
+
+    async def _deadline(self, destination: OpenChain, seconds: float) -> int:
+        """A deadline counts by the destination's clock, which may differ from ours."""
+        return (await destination.chain.head()).timestamp + max(1, round(seconds))
+
+
+async def _find_in(sender: OpenChain, receipt: TxReceipt) -> SentMessage:
+    for sent in await sender.chain.sent_messages(receipt.block_number, receipt.block_number):
+        if sent.tx_hash == receipt.tx_hash:
+            if sent.message.id != sent.claimed_id:
+                break
+            return sent
+    raise NotFoundYet(
+        f"the logs of block {receipt.block_number} of {sender.name} don't show the message of 0x{receipt.tx_hash.hex()}",
+        "MessageAppended of the configured gateway",
+        "It was sent; another provider may show it.",
+    )
+
+
+def _to_address(value: bytes | str) -> bytes:
+    if isinstance(value, str):
+        return parse_evm_address(value)
+    if len(value) != 20:
+        raise Malformed(f"a recipient of {len(value)} bytes", "20 bytes, or 0x-hex")
+    return value
+
+
+def _to_id(value: bytes | str) -> MessageId:
+    try:
+        data = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else value
+    except ValueError:
+        data = b""
+    if len(data) != 32:
+        raise Malformed(f"the message id {value!r}", "32 bytes, or 0x and 64 hex digits")
+    return MessageId(data)
