@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from dataclasses import replace
 
 import msgspec
@@ -23,31 +22,30 @@ from relayer.devnet.faults import (
 from relayer.devnet.header import ISTANBUL_DIGEST, NONCE, SealedBlock, quorum
 from relayer.devnet.identities import Account, derive_account
 from relayer.devnet.ledger import Ledger
+from relayer.devnet.native import Fields, NativeBlocks
 from relayer.devnet.sealing import seal, sign
-from relayer.devnet.upstream import Upstream
 
-# Heads are asked for by every client; a block without its transactions' bodies is small.
-_CACHED_BLOCKS = 64
 _SEAL_FAULTS: tuple[type[SealFault], ...] = (MissingSeals, ForgedSeals, ForeignSeals, RepeatedSeals)
 # A subscription's header has these fields less than a block.
 _BODY_FIELDS = ("size", "totalDifficulty", "transactions", "uncles", "withdrawals")
-
-Fields = dict[str, msgspec.Raw]
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class BlockServer:
     """Serves sealed blocks as JSON."""
 
     def __init__(
-        self, ledger: Ledger, upstream: Upstream, faults: Faults, accounts: dict[bytes, Account], seed: bytes
+        self,
+        ledger: Ledger,
+        native: NativeBlocks,
+        faults: Faults,
+        accounts: dict[bytes, Account],
+        seed: bytes,
     ) -> None:
         self._ledger = ledger
-        self._upstream = upstream
+        self._native = native
         self._faults = faults
         self._accounts = accounts
         self._stranger = derive_account(seed, "", "stranger", 0)
-        self._cache: OrderedDict[int, Fields] = OrderedDict()
 
     async def by_number(self, number: int, *, full: bool) -> bytes:
         """The block of a height as JSON; `null` above the head."""
@@ -88,12 +86,6 @@ class BlockServer:
             return None
         return (self._tampered(block) if self._faults else block).rlp()
 
-    def remember(self, number: int, native: bytes) -> None:
-        """Keep anvil's JSON of a block (with transactions' hashes only), which was fetched anyway to seal it."""
-        self._cache[number] = _FIELDS.decode(native)
-        if len(self._cache) > _CACHED_BLOCKS:
-            self._cache.popitem(last=False)
-
     def make_twin(self, number: int) -> SealedBlock:
         """A second block of a height, with another state root, sealed by a quorum: misbehaviour of the validators.
 
@@ -110,18 +102,13 @@ class BlockServer:
         self._ledger.add_twin(twin)
         return twin
 
-    async def twin_json(self, twin: SealedBlock) -> bytes:
-        """A second block of a height as JSON."""
-        return msgspec.json.encode(await self._fields(twin, full=False))
-
     async def _fields(self, block: SealedBlock, *, full: bool) -> Fields:
-        native = None if full else self._cache.get(block.number)
-        if native is None:
-            raw = await self._upstream.call_raw("eth_getBlockByNumber", hex(block.number), full)
-            native = _FIELDS.decode(raw)
-            if full:
-                transactions = self._ledger.rewrite(bytes(native["transactions"]))
-                native["transactions"] = msgspec.Raw(transactions)
+        native = await self._native.get(block.number, full=full)
+        if full:
+            # A copy: it may be kept.
+            native = native | {
+                "transactions": msgspec.Raw(self._ledger.rewrite(bytes(native["transactions"])))
+            }
         return native | {
             "hash": _text(block.hash),
             "parentHash": _text(block.parent_hash),

@@ -15,11 +15,11 @@ import msgspec
 from relayer.devnet.admin import AdminServer
 from relayer.devnet.anvil import Anvil, listen_on
 from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
-from relayer.devnet.faults import DropConnections, Fault, Faults
+from relayer.devnet.faults import Faults
 from relayer.devnet.header import Kind, SealedBlock
 from relayer.devnet.identities import Account, account_of, chain_id_of, derive_account
 from relayer.devnet.jsonrpc import Call, RpcError, parse
-from relayer.devnet.parts import Parts, assemble
+from relayer.devnet.parts import Endpoint, Parts, assemble
 from relayer.devnet.sealing import Validators
 
 _log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class LocalChain:
         self.kind = Kind(kind)
         self.chain_id = chain_id_of(name) if chain_id is None else chain_id
         self.block_time_s = block_time_s
-        self.faults = Faults(self._fault_started)
+        self.faults = Faults()
         self._seed = secrets.token_bytes(32) if seed is None else seed
         self.funded_keys = tuple(derive_account(self._seed, name, "funded", i) for i in range(funded))
         self._faucet = derive_account(self._seed, name, "faucet", 0)
@@ -98,6 +98,7 @@ class LocalChain:
         self._guard = guard
         self._admin = AdminServer(self) if admin else None
         self._parts: Parts | None = None
+        self.endpoints: list[Endpoint] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: asyncio.Future[None] | None = None
 
@@ -124,7 +125,6 @@ class LocalChain:
             stack.push_async_callback(anvil.stop)
             parts = await assemble(
                 anvil=anvil,
-                port=sock.getsockname()[1],
                 chain_id=self.chain_id,
                 validators=self._validators,
                 faults=self.faults,
@@ -133,12 +133,13 @@ class LocalChain:
             )
             rich = {account.address: self._balance_wei for account in self.funded_keys}
             await parts.producer.mine({**rich, self._faucet.address: _FAUCET_WEI})
-            await parts.front.start(sock)
-            stack.push_async_callback(parts.front.stop)
+            endpoint = parts.make_endpoint(self.faults)
+            stack.push_async_callback(endpoint.stop)
+            await endpoint.start(sock)
             if self._admin is not None:
                 await self._admin.start()
                 stack.push_async_callback(self._admin.stop)
-            self._parts = parts
+            self._parts, self.endpoints = parts, [endpoint]
             self._watch(self._watch_anvil(anvil), "anvil")
             if self.block_time_s is not None:
                 self._watch(parts.producer.run(self.block_time_s), "blocks")
@@ -175,12 +176,12 @@ class LocalChain:
     @property
     def http_url(self) -> str:
         """Where JSON-RPC is posted to."""
-        return f"http://127.0.0.1:{self._running.port}"
+        return self._endpoint.http_url
 
     @property
     def ws_url(self) -> str:
         """Where WebSockets are opened."""
-        return f"ws://127.0.0.1:{self._running.port}"
+        return self._endpoint.ws_url
 
     @property
     def admin_url(self) -> str | None:
@@ -210,7 +211,7 @@ class LocalChain:
     @property
     def methods(self) -> frozenset[str]:
         """The JSON-RPC methods that are served over HTTP."""
-        return self._running.methods.names
+        return self._endpoint.methods.names
 
     @property
     def native_hashes(self) -> set[str]:
@@ -249,10 +250,27 @@ class LocalChain:
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         (call,) = parse(body, self.head.number).calls
         assert isinstance(call, Call)
-        answer = msgspec.json.decode(await self._running.methods.answer(call, None))
+        answer = msgspec.json.decode(await self._endpoint.methods.answer(call, None))
         if "error" in answer:
             raise RpcError(answer["error"]["code"], answer["error"]["message"])
         return answer["result"]
+
+    async def add_endpoint(self, port: int = 0) -> Endpoint:
+        """Serve the chain at one more endpoint (0 = a free port), with faults of its own: another provider, in a test.
+
+        The chain stops it. Faults of the chain itself, `Stall` and `Rounds`, count only among the first endpoint's, which are
+        this chain's `faults`.
+
+        Raises:
+            ChainStartError: the port can't be had.
+        """
+        parts, sock = self._running, listen_on(port)
+        self._stack.callback(sock.close)
+        endpoint = parts.make_endpoint(Faults())
+        self._stack.push_async_callback(endpoint.stop)
+        await endpoint.start(sock)
+        self.endpoints.append(endpoint)
+        return endpoint
 
     async def fund(self, address: bytes, amount_wei: int) -> SealedBlock:
         """Give money from the chain's own faucet, in a transaction; returns the block that holds it, made at once."""
@@ -328,7 +346,7 @@ class LocalChain:
     def equivocate(self, number: int) -> SealedBlock:
         """Let a quorum seal a second block of a height, and return it. Clients find it by its hash."""
         self.block(number)
-        return self._running.blocks.make_twin(number)
+        return self._endpoint.blocks.make_twin(number)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -337,6 +355,12 @@ class LocalChain:
         if self._parts is None:
             raise self._not_running()
         return self._parts
+
+    @property
+    def _endpoint(self) -> Endpoint:
+        if not self.endpoints:
+            raise self._not_running()
+        return self.endpoints[0]
 
     def _not_running(self) -> DevnetError:
         return DevnetError(
@@ -350,10 +374,6 @@ class LocalChain:
         account = self._validator(self._joined)
         self._joined += 1
         return account
-
-    def _fault_started(self, fault: Fault) -> None:
-        if self._parts is not None and isinstance(fault, DropConnections) and not fault.methods:
-            self._parts.front.drop_sockets()
 
     async def _watch_anvil(self, anvil: Anvil) -> None:
         raise ExecutionError(await anvil.wait(), "an anvil that runs as long as its chain")

@@ -149,8 +149,9 @@ _AF = TypeVar("_AF", bound=_AnswerFault)
 class Faults:
     """The faults of one chain that act now."""
 
-    def __init__(self, started: Callable[[Fault], None] = lambda _: None) -> None:
-        self._started = started
+    def __init__(self) -> None:
+        #: Called with each fault that starts.
+        self.started: Callable[[Fault], None] = lambda _: None
         self._active: dict[int, Fault] = {}
         self._acted: dict[int, int] = {}
         self._ids = itertools.count(1)
@@ -163,7 +164,7 @@ class Faults:
         """Let a fault act, and return the number to stop it by."""
         number = next(self._ids)
         self._active[number] = fault
-        self._started(fault)
+        self.started(fault)
         return number
 
     def stop(self, number: int) -> None:

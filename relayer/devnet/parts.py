@@ -3,70 +3,117 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 
 from relayer.devnet.anvil import Anvil
 from relayer.devnet.blocks import BlockServer
-from relayer.devnet.faults import Faults
+from relayer.devnet.faults import DropConnections, Fault, Faults
 from relayer.devnet.front import Front
 from relayer.devnet.gate import Gate
 from relayer.devnet.ledger import Ledger
 from relayer.devnet.logs import LogSource
 from relayer.devnet.methods import Methods
+from relayer.devnet.native import NativeBlocks
 from relayer.devnet.producer import Producer, read_genesis
 from relayer.devnet.sealing import Validators
 from relayer.devnet.subscriptions import Publisher
 
 
+class Endpoint:
+    """One RPC endpoint of a chain. A chain may have several, as it has several providers in life; each fails by itself."""
+
+    def __init__(
+        self, front: Front, publisher: Publisher, blocks: BlockServer, methods: Methods, faults: Faults
+    ) -> None:
+        self._front = front
+        self._port = 0
+        self.publisher = publisher
+        self.blocks = blocks
+        self.methods = methods
+        self.faults = faults
+
+    @property
+    def port(self) -> int:
+        """Of 127.0.0.1."""
+        return self._port
+
+    @property
+    def http_url(self) -> str:
+        """Where JSON-RPC is posted to."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Where WebSockets are opened."""
+        return f"ws://127.0.0.1:{self._port}"
+
+    async def start(self, sock: socket.socket) -> None:
+        """Serve on a listening socket."""
+        self._port = sock.getsockname()[1]
+        self.faults.started = self._on_fault
+        await self._front.start(sock)
+
+    async def stop(self) -> None:
+        """Stop serving. Safe to call twice."""
+        await self._front.stop()
+
+    def _on_fault(self, fault: Fault) -> None:
+        if isinstance(fault, DropConnections) and not fault.methods:
+            self._front.drop_sockets()
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A chain's parts. `port` is the front's."""
+    """A chain's parts. The first endpoint is there from the start; its faults are the ones that the producer minds too."""
 
-    port: int
+    chain_id: int
+    seed: bytes
     anvil: Anvil
     ledger: Ledger
-    blocks: BlockServer
+    validators: Validators
+    native: NativeBlocks
+    gate: Gate
     producer: Producer
-    methods: Methods
-    front: Front
+    publishers: list[Publisher]
+
+    def make_endpoint(self, faults: Faults) -> Endpoint:
+        """One more endpoint, not serving yet. Its subscribers hear of blocks from now on."""
+        upstream, ledger = self.anvil.upstream, self.ledger
+        blocks = BlockServer(ledger, self.native, faults, self.validators.accounts, self.seed)
+        logs = LogSource(ledger, upstream, faults)
+        publisher = Publisher(blocks, logs)
+        methods = Methods(
+            kind=self.validators.kind,
+            chain_id=self.chain_id,
+            ledger=ledger,
+            upstream=upstream,
+            blocks=blocks,
+            logs=logs,
+            faults=faults,
+            gate=self.gate,
+            mine=self.producer.mine,
+        )
+        front = Front(methods, logs, publisher, faults, lambda: ledger.head.number)
+        self.publishers.append(publisher)
+        return Endpoint(front, publisher, blocks, methods, faults)
 
 
 async def assemble(
-    *,
-    anvil: Anvil,
-    port: int,
-    chain_id: int,
-    validators: Validators,
-    faults: Faults,
-    seed: bytes,
-    all_seals: bool,
+    *, anvil: Anvil, chain_id: int, validators: Validators, faults: Faults, seed: bytes, all_seals: bool
 ) -> Parts:
     """Put a chain together over a started anvil. Nothing is served yet, and there is no block but the genesis block."""
-    upstream, gate = anvil.upstream, Gate()
-    ledger = Ledger(await read_genesis(upstream, validators.kind, validators.current))
-    blocks = BlockServer(ledger, upstream, faults, validators.accounts, seed)
-    logs = LogSource(ledger, upstream, faults)
-    publisher = Publisher(blocks, logs)
+    gate, native = Gate(), NativeBlocks(anvil.upstream)
+    ledger = Ledger(await read_genesis(anvil.upstream, validators.kind, validators.current))
+    publishers: list[Publisher] = []
     producer = Producer(
         ledger=ledger,
-        upstream=upstream,
+        upstream=anvil.upstream,
         validators=validators,
-        blocks=blocks,
-        publisher=publisher,
+        native=native,
+        publishers=publishers,
         faults=faults,
         gate=gate,
         all_seals=all_seals,
     )
-    methods = Methods(
-        kind=validators.kind,
-        chain_id=chain_id,
-        ledger=ledger,
-        upstream=upstream,
-        blocks=blocks,
-        logs=logs,
-        faults=faults,
-        gate=gate,
-        mine=producer.mine,
-    )
-    front = Front(methods, logs, publisher, faults, lambda: ledger.head.number)
-    return Parts(port, anvil, ledger, blocks, producer, methods, front)
+    return Parts(chain_id, seed, anvil, ledger, validators, native, gate, producer, publishers)

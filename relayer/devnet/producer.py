@@ -6,12 +6,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from relayer.devnet.blocks import BlockServer
 from relayer.devnet.errors import ExecutionError
 from relayer.devnet.faults import Faults, Rounds, Stall
 from relayer.devnet.gate import Gate
@@ -25,6 +24,7 @@ from relayer.devnet.header import (
     list_payload_bytes,
 )
 from relayer.devnet.ledger import Ledger
+from relayer.devnet.native import NativeBlocks
 from relayer.devnet.sealing import Validators, seal
 from relayer.devnet.subscriptions import Publisher
 from relayer.devnet.upstream import Upstream
@@ -61,8 +61,8 @@ class Producer:
         ledger: Ledger,
         upstream: Upstream,
         validators: Validators,
-        blocks: BlockServer,
-        publisher: Publisher,
+        native: NativeBlocks,
+        publishers: Sequence[Publisher],
         faults: Faults,
         gate: Gate,
         all_seals: bool,
@@ -70,8 +70,8 @@ class Producer:
         self._ledger = ledger
         self._upstream = upstream
         self._validators = validators
-        self._blocks = blocks
-        self._publisher = publisher
+        self._native = native
+        self._publishers = publishers
         self._faults = faults
         self._gate = gate
         self._all_seals = all_seals
@@ -100,7 +100,8 @@ class Producer:
             block, has_logs = await self._make(balances or {})
             self._validators.advance(block)
             self._ledger.append(block)
-            await self._publisher.publish(block, has_logs=has_logs)
+            for publisher in self._publishers:
+                await publisher.publish(block, has_logs=has_logs)
         async with self._grown:
             self._grown.notify_all()
         return block
@@ -143,7 +144,7 @@ class Producer:
             round=round_number,
         )
         block = seal_native(native, parent.hash, consensus)
-        self._blocks.remember(number, bytes(raw))
+        self._native.keep(number, bytes(raw))
         sealed = seal(
             block, self._validators.accounts, len(consensus.validators) if self._all_seals else None
         )

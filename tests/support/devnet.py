@@ -15,6 +15,7 @@ from eth_account import Account as Signer
 
 from relayer.devnet.chain import LocalChain
 from relayer.devnet.identities import Account
+from relayer.devnet.parts import Endpoint
 
 GWEI = 10**9
 
@@ -128,8 +129,8 @@ class Socket:
 
 
 @asynccontextmanager
-async def open_socket(chain: LocalChain) -> AsyncIterator[Socket]:
-    """A WebSocket to a chain."""
+async def open_socket(chain: LocalChain | Endpoint) -> AsyncIterator[Socket]:
+    """A WebSocket to a chain, or to one of its endpoints."""
     async with aiohttp.ClientSession() as session, session.ws_connect(chain.ws_url, max_msg_size=0) as ws:
         yield Socket(ws)
 

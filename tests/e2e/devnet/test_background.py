@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -69,11 +70,11 @@ def test_up_status_down(directory: Path) -> None:
         state.chain("c")
     # It holds keys, so it is its owner's alone.
     assert stat.S_IMODE((directory / "network.json").stat().st_mode) == 0o600
-    time.sleep(0.3)
-    grown = heights(state)
-    assert grown["a"] is not None
-    assert grown["a"] > 2
-    assert grown["b"] == 1
+    deadline = time.monotonic() + 5
+    while (heights(state)["a"] or 0) < 4:
+        assert time.monotonic() < deadline, "no blocks come"
+        time.sleep(0.05)
+    assert heights(state)["b"] == 1
     with pytest.raises(NetworkRunning, match=f"process {state.pid}"):
         up("c=qbft", directory)
     assert all(map(start_mark, processes(state)))
@@ -93,6 +94,31 @@ def test_a_seed_names_a_network(directory: Path) -> None:
     second = up("a=qbft@manual", directory, seed=b"one")
     assert first.chain("a").funded_keys == second.chain("a").funded_keys
     assert first.chain("a").validators == second.chain("a").validators
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_in_the_foreground_a_signal_ends_it_cleanly(directory: Path, ending: signal.Signals) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "relayer.devnet",
+        "--spec",
+        "a=qbft@0.1,b=ibft2@0.1",
+        "--dir",
+        str(directory),
+    ]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 20
+        while (state := status(directory)) is None or state.phase != "ready":
+            assert time.monotonic() < deadline, "not ready"
+            time.sleep(0.05)
+        assert state.pid == running.pid
+        running.send_signal(ending)
+        assert running.wait(timeout=10) == 0
+        assert running.stderr is not None
+        assert running.stderr.read() == ""
+    assert not any(map(start_mark, processes(state)))
+    assert status(directory) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `down` ends what the guard could not")

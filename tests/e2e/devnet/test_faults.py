@@ -16,6 +16,7 @@ from light_clients.bft.header import BftHeader, BftKind
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import ProofRejected, QuorumNotReached
 from light_clients.proofs import mpt
+from relayer.devnet.anvil import listen_on
 from relayer.devnet.chain import LocalChain
 from relayer.devnet.faults import (
     DropConnections,
@@ -219,11 +220,11 @@ async def test_dropped_connections(qbft: LocalChain, client: Client) -> None:
 
 
 async def test_slow_answers(qbft: LocalChain, client: Client) -> None:
-    qbft.faults.start(SlowAnswers(delay_s=0.2, methods=frozenset({"eth_chainId"}), times=1))
+    qbft.faults.start(SlowAnswers(delay_s=0.6, methods=frozenset({"eth_chainId"}), times=1))
     for method, low, high in (
-        ("eth_blockNumber", 0.0, 0.15),
-        ("eth_chainId", 0.2, 2.0),
-        ("eth_chainId", 0.0, 0.15),
+        ("eth_blockNumber", 0.0, 0.5),
+        ("eth_chainId", 0.6, 5.0),
+        ("eth_chainId", 0.0, 0.5),
     ):
         began = time.monotonic()
         await client.call(method)
@@ -240,6 +241,35 @@ async def test_rpc_errors(qbft: LocalChain, client: Client) -> None:
         await client.call("eth_blockNumber")
     assert status.value.status == 429
     assert await client.call("eth_blockNumber") == "0x1"
+
+
+async def test_each_endpoint_fails_by_itself(chain: LocalChain, client: Client) -> None:
+    """As a chain has several providers: one lies, is silent or slow, the others don't."""
+    other = await chain.add_endpoint()
+    assert other.http_url != chain.http_url
+    async with Client(other.http_url) as second, open_socket(chain) as ours, open_socket(other) as theirs:
+        heads = await ours.call("eth_subscribe", "newHeads")
+        other_heads = await theirs.call("eth_subscribe", "newHeads")
+        other.faults.start(MissingSeals())
+        await chain.mine()
+        honest, lie = await ours.event(heads), await theirs.event(other_heads)
+        assert honest["hash"] == lie["hash"] == "0x" + chain.head.hash.hex()
+        assert len((await read(chain, client)).sealers()) == 3
+        assert len((await read(chain, second)).sealers()) == 2
+        other.faults.start(DropConnections())
+        assert await theirs.closed()
+        with pytest.raises(aiohttp.ClientError):
+            await second.call("eth_blockNumber")
+        assert await client.call("eth_blockNumber") == "0x2"
+        await chain.mine()
+        assert (await ours.event(heads))["number"] == "0x3"
+        other.faults.clear()
+        assert await second.call("eth_getBlockByNumber", "0x3", True) == await client.call(
+            "eth_getBlockByNumber", "0x3", True
+        )
+    port = other.port
+    await chain.stop()
+    listen_on(port).close()
 
 
 async def test_dropped_transactions_never_come(qbft: LocalChain, client: Client) -> None:

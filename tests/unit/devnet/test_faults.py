@@ -64,7 +64,8 @@ def test_looking_is_no_act() -> None:
 
 def test_who_listens_hears_of_each_start() -> None:
     heard: list[Fault] = []
-    faults = Faults(heard.append)
+    faults = Faults()
+    faults.started = heard.append
     faults.start(Stall())
     with faults.on(WrongProofs()):
         pass
