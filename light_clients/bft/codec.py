@@ -28,6 +28,9 @@ from light_clients.proofs.compact import encode_account, encode_storage
 #: Most headers that one update carries.
 MAX_HEADERS: Final = 8
 _NOT_TRUSTED: Final = 0xFF
+_GAS_PER_UNIT: Final = 4
+#: What the contract spends on putting one place of a sparse bloom back.
+_SCATTER_GAS: Final = 60
 
 
 def encode_header(
@@ -249,14 +252,13 @@ def _cost(data: bytes) -> int:
 
 
 def _encode_bloom(bloom: bytes) -> tuple[int, bytes]:
-    values = bloom.replace(b"\x00", b"")
-    if not values:
+    pairs = b"".join(bytes((place, value)) for place, value in enumerate(bloom) if value)
+    count = len(pairs) // 2
+    if count == 0:
         return BLOOM_ZERO, b""
-    mask = 0
-    for byte in bloom:
-        mask = mask << 1 | (byte != 0)
-    sparse = mask.to_bytes(32, "big") + values
-    return (BLOOM_SPARSE, sparse) if _cost(sparse) < _cost(bloom) else (BLOOM_RAW, bloom)
+    sparse = bytes((count & 0xFF,)) + pairs
+    is_cheaper = _GAS_PER_UNIT * _cost(sparse) + _SCATTER_GAS * count < _GAS_PER_UNIT * _cost(bloom)
+    return (BLOOM_SPARSE, sparse) if is_cheaper else (BLOOM_RAW, bloom)
 
 
 def _encode_tail(tail: tuple[bytes, ...]) -> tuple[int, bytes]:

@@ -7,6 +7,7 @@ came, and hashed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind, Preimage, encode_front
@@ -164,17 +165,15 @@ def _read_bloom(cursor: Cursor, form: int) -> bytes:
         return cursor.take(256)
     if form != BLOOM_SPARSE:
         raise EncodingRejected("a bloom has an unknown form", found=form, expected="0, 1 or 2")
-    mask = f"{cursor.uint(32):0256b}"
-    values = cursor.take(mask.count("1"))
-    if 0 in values:
+    pairs = cursor.take(2 * cursor.uint(1))
+    places, values = pairs[::2], pairs[1::2]
+    if not places or 0 in values or any(low >= high for low, high in pairwise(places)):
         raise EncodingRejected(
-            "a sparse bloom has a zero byte", found=values, expected="bytes other than zero"
+            "a sparse bloom is malformed", found=pairs, expected="pairs of ascending places and bytes other than zero"
         )
     bloom = bytearray(256)
-    at = -1
-    for value in values:
-        at = mask.index("1", at + 1)
-        bloom[at] = value
+    for place, value in zip(places, values, strict=True):
+        bloom[place] = value
     return bytes(bloom)
 
 

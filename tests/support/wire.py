@@ -6,12 +6,12 @@ data = join(parts | {"vote": b"\\x05..."})
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from light_clients.bft.header import BftKind
 from tests.support import rlp
-from tests.support.bft import CANCUN, PRAGUE, SHANGHAI, Draft, Validator
-from tests.support.trie import EMPTY_ROOT
+from tests.support.bft import CANCUN, ISTANBUL, NO_OMMERS, PRAGUE, SHANGHAI, Draft, Validator
+from tests.support.trie import EMPTY_ROOT, keccak
 
 ORDER = (
     "flags",
@@ -73,8 +73,8 @@ def header_parts(
         parts["roots"] = b""
     form = bloom_form if bloom_form is not None else (1 if any(draft.bloom) else 0)
     flags |= form
-    mask = int("".join("1" if byte else "0" for byte in draft.bloom), 2).to_bytes(32, "big")
-    parts["bloom"] = {0: b"", 1: draft.bloom, 2: mask + draft.bloom.replace(b"\0", b"")}[form]
+    pairs = [bytes((place, value)) for place, value in enumerate(draft.bloom) if value]
+    parts["bloom"] = {0: b"", 1: draft.bloom, 2: bytes((len(pairs) & 0xFF,)) + b"".join(pairs)}[form]
     if any(draft.vanity):
         flags |= 4
         parts["vanity"] = draft.vanity
@@ -107,3 +107,67 @@ def header_parts(
 
 def join(parts: Mapping[str, bytes]) -> bytes:
     return b"".join(parts[name] for name in ORDER)
+
+
+def seal_hash(parts: Mapping[str, bytes], kind: BftKind, state_root: bytes | None = None) -> bytes:
+    """What the parts' header is sealed by, whether or not its parts may be what they are.
+
+    A reader that is too lenient would then accept the header, seals and all, and so be found out.
+    """
+    flags = int.from_bytes(parts["flags"], "big")
+    packed = parts["validators"][1:]
+    qbft = kind is BftKind.QBFT
+    extra = b"".join(
+        (
+            b"\xa0" + (parts["vanity"] or bytes(32)),
+            _list(b"".join(b"\x94" + packed[at : at + 20] for at in range(0, len(packed), 20))),
+            parts["vote"][1:] if flags & 8 else b"\xc0" if qbft else b"\x80",
+            parts["round"][1:] if flags & 16 else b"\x80" if qbft else b"\x84\x00\x00\x00\x00",
+            b"\xc0" if qbft else b"",
+        )
+    )
+    fork = {tail: rest for rest, tail in _TAILS.items()}.get(flags >> 5 & 7, ())
+    root = parts["state_root"] if state_root is None else state_root
+    roots = parts["roots"] or EMPTY_ROOT * 2
+    fields = [
+        *map(rlp.encode, (parts["parent"], NO_OMMERS, parts["beneficiary"], root, roots[:32], roots[32:])),
+        rlp.encode(_bloom(parts["bloom"], flags & 3)),
+        b"\x01" + parts["numbers"][1:],
+        rlp.encode(_list(extra)),
+        *map(rlp.encode, (ISTANBUL, bytes(8))),
+        parts["tail"][1:],
+        *map(rlp.encode, fork),
+    ]
+    return keccak(_list(b"".join(fields)))
+
+
+def reseal(
+    parts: Mapping[str, bytes],
+    kind: BftKind,
+    members: Sequence[Validator | bytes],
+    sealing: Iterable[int],
+    state_root: bytes | None = None,
+) -> dict[str, bytes]:
+    """The parts with the seals of these members, by index, over what the parts are now."""
+    digest = seal_hash(parts, kind, state_root)
+    signers = {index: members[index] for index in sorted(set(sealing))}
+    seals = {
+        index: compact(member.sign(digest))
+        for index, member in signers.items()
+        if isinstance(member, Validator)
+    }
+    bits = sum(1 << index for index in seals).to_bytes((len(members) + 7) // 8, "big")
+    return {**parts, "bits": bits, "seals": b"".join(seals.values())}
+
+
+def _bloom(sent: bytes, form: int) -> bytes:
+    if form != 2:
+        return sent.ljust(256, b"\0")
+    bloom = bytearray(256)
+    for place, value in zip(sent[1::2], sent[2::2], strict=False):
+        bloom[place] = value
+    return bytes(bloom)
+
+
+def _list(payload: bytes) -> bytes:
+    return rlp.header(0xC0, len(payload)) + payload
