@@ -412,8 +412,15 @@ class ChainWorker:
                 carried.in_flight &= ~each.batch.mask
         self.tracker.forget(outcome.settled)
         for inbound in {id(each): each for each, _, _ in outcome.confirmed}.values():
-            inbound.book.settle()
+            self._settle(inbound.book)
             inbound.wake()
+
+    def _settle(self, book: LaneBook) -> None:
+        """Move the lane's cursor over what is final. Should the write be lost, a restart works it out again."""
+        row, before = book.row, book.settled
+        settled = book.settle()
+        if settled != before:
+            self._journal.post(lambda writing: writing.settle_lane(row, settled))
 
     def _apply_heads(
         self, lane: OutLane, verified: Verified, proven: Proven, now: Micros, now_s: float, *, caught_up: bool

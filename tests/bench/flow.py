@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""What both relaying figures share: a network in the background, load through the Multisender, and honest counting.
+
+The network runs in processes of its own and so does the daemon; this process sends, watches blocks come, and counts
+afterwards. Nothing is counted from what the daemon says of itself: lost is what the destination's light client does not
+prove, twice is what the recipient's own events show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from light_clients.client import Height, Timestamp
+from relayer.chains.base import Address
+from relayer.chains.evm.chain import EvmChain, EvmSettings
+from relayer.chains.evm.fees import FeePolicy
+from relayer.chains.evm.heads import HeadFeed
+from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.config import Config
+from relayer.devnet import background
+from relayer.devnet.state import ChainState, NetworkState
+from relayer.journal.store import Journal
+from relayer.protocol.lane import delivered_slot
+from relayer.protocol.message import PAGE_SIZE
+from relayer.provers.bft import BftBootstrap, BftProver
+from tests.support.relaynet import (
+    PASSWORD,
+    PASSWORD_VARIABLE,
+    ChainAccess,
+    RelayNet,
+    join_network,
+)
+
+
+@contextmanager
+def scratch(*, keep: bool) -> Iterator[Path]:
+    """A folder for keys, journal and logs; `keep` leaves it, and says where."""
+    folder = Path(tempfile.mkdtemp(prefix="postroad-"))
+    try:
+        yield folder
+    finally:
+        if keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def access_of(chain: ChainState) -> ChainAccess:
+    secrets = tuple(bytes.fromhex(key.secret[2:]) for key in chain.funded_keys)
+    return ChainAccess(chain.name, chain.kind, chain.chain_id, chain.http_url, chain.ws_url, secrets)
+
+
+@asynccontextmanager
+async def network(
+    folder: Path, spec: str, *, extra: str = "", lanes: list[tuple[str, str]]
+) -> AsyncIterator[RelayNet]:
+    """A joined network in the background; nothing of it is left afterwards."""
+    os.environ[PASSWORD_VARIABLE] = PASSWORD
+    directory = folder / "devnet"
+    state: NetworkState = await asyncio.to_thread(background.up, spec, directory)
+    try:
+        net = await join_network(
+            folder, [access_of(chain) for chain in state.chains], extra=extra, lanes=lanes
+        )
+        try:
+            yield net
+        finally:
+            await net.close()
+    finally:
+        await asyncio.to_thread(background.down, directory)
+
+
+def open_chain(config: Config, name: str) -> EvmChain:
+    """The chain as the relayer sees it, without keys."""
+    chain, endpoint = config.chain(name), config.require_endpoint(name)
+    sockets = [url.reveal() for url in chain.websocket]
+    return EvmChain(
+        EvmSettings(
+            name=name,
+            chain_id=chain.chain_id,
+            gateway=Address(endpoint.gateway),
+            genesis_hash=endpoint.genesis_hash,
+            endpoints=(RpcEndpoint(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
+            fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
+        )
+    )
+
+
+async def count_proven(net: RelayNet, source: str, destination: str, total: int) -> int:
+    """How many of a lane's first `total` messages the destination's light client proves as executed."""
+    config = net.config
+    endpoint = config.require_endpoint(destination)
+    table = config.chain(destination)
+    chain = open_chain(config, destination)
+    bootstrap = BftBootstrap(
+        consensus=table.consensus,
+        validators=tuple(bytes(each) for each in endpoint.bootstrap.validators),
+        height=Height(endpoint.bootstrap.height),
+        timestamp=Timestamp(endpoint.bootstrap.timestamp),
+        trusting_period_s=table.trusting_period_s,
+        max_clock_drift_s=table.max_clock_drift_s,
+    )
+    try:
+        prover = BftProver(chain, bootstrap)
+        header = await prover.verify_head(await chain.head())
+        lane = net.lane(source, destination)
+        pages = range((total + PAGE_SIZE - 1) // PAGE_SIZE)
+        slots = tuple(delivered_slot(lane.id, page) for page in pages)
+        proven = await prover.prove(header, chain.gateway, slots)
+    finally:
+        await chain.close()
+    mask = (1 << total) - 1
+    bits = sum(
+        int.from_bytes(each.value) << (PAGE_SIZE * page) for page, each in zip(pages, proven, strict=True)
+    )
+    return (bits & mask).bit_count()
+
+
+@dataclass
+class BlockTimes:
+    """When this process saw each block of a chain, on its own monotonic clock, in seconds."""
+
+    chain: EvmChain
+    seen: dict[int, float] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+    async def _watch(self) -> None:
+        # Its own short interval: a websocket that is late must not make blocks look later than they are.
+        feed = HeadFeed(self.chain._pool.providers, self.chain.head, 0.05)
+        async for head in feed.heads():
+            now = time.monotonic()
+            last = max(self.seen, default=head.number - 1)
+            for number in range(last + 1, head.number + 1):
+                self.seen[number] = now
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.task
+        await self.chain.close()
+
+
+def settled_messages(net: RelayNet, source: str) -> int:
+    """How many messages of the source's lanes the journal calls final, all lanes together."""
+    path = net.folder / "postroad.db"
+    if not path.exists():
+        return 0
+    with Journal.open(f"sqlite:///{path}", read_only=True) as journal, journal.reading() as reading:
+        return sum(lane.settled for lane in reading.lanes() if lane.source == source)
+
+
+def gas_totals(net: RelayNet) -> tuple[int, int]:
+    """Gas of all of the relayer's transactions, and of those that moved nothing."""
+    with (
+        Journal.open(f"sqlite:///{net.folder / 'postroad.db'}", read_only=True) as journal,
+        journal.reading() as reading,
+    ):
+        return reading.gas_totals()
