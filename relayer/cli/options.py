@@ -115,7 +115,10 @@ def unlock(config: Config, name: str) -> Key:
     """Unlock one of the configured keys, asking for the password where the config names no source and a person is there."""
     from relayer.keys import KeyStore
 
-    return KeyStore(config.keys_directory).unlock(name, password_of(config))
+    store = KeyStore(config.keys_directory)
+    # A name that isn't there is told before a password is asked for.
+    store.find(name)
+    return store.unlock(name, password_of(config))
 
 
 @functools.cache
@@ -133,3 +136,28 @@ def password_of(config: Config) -> str:
         file=None if file is None else config.resolve(file),
         ask=_asked if sys.stdin.isatty() else None,
     )
+
+
+def key_option(command: F) -> F:
+    """Add `--key`, passed as `key`: the keystore to sign with."""
+    return click.option(
+        "--key", metavar="NAME", help="The keystore to sign with, instead of the configured one."
+    )(command)
+
+
+def signer_of(config: Config, chain: str, key: str | None, *, purpose: str) -> Key:
+    """Unlock the key for a purpose on a chain: the one that was named, else the configured one.
+
+    `purpose` is a key of the chain's table, `sender` or `deployer`; without it the chain's first relaying key is used.
+    """
+    from relayer.errors import KeyUnavailable
+
+    table = config.chain(chain)
+    name = key or getattr(table, purpose) or (table.keys[0] if table.keys else None)
+    if name is None:
+        raise KeyUnavailable(
+            f"no key to sign with on {chain}",
+            f"--key, chains.{chain}.{purpose} or chains.{chain}.keys",
+            "Make one with `postroad keys new NAME`, and name it.",
+        )
+    return unlock(config, name)

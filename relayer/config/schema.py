@@ -44,13 +44,9 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class KeysConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where encrypted keystores are, and where their password comes from (neither given: asked for).
-
-    `sender` names the key that `postroad send` and the library sign with; without it, each chain's first key.
-    """
+    """Where encrypted keystores are, and where their password comes from (neither given: asked for)."""
 
     directory: str = "keys"
-    sender: str | None = None
     password_env: str | None = None
     password_file: str | None = None
 
@@ -117,7 +113,8 @@ class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """One chain: how to talk to it, and why to believe it.
 
     `gateway`, `genesis_hash` and `bootstrap` are missing until an endpoint is deployed or joined; `require_endpoint`
-    gives them together.
+    gives them together. `keys` name the keystores that relay, `sender` the one that `postroad send` and the library sign
+    with, `deployer` the one that deploys and administrates; without them, the first of `keys`.
     """
 
     chain: str
@@ -131,6 +128,8 @@ class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trusting_period_s: Annotated[int, msgspec.Meta(ge=60, le=2**63 - 1)] = 1_209_600
     max_clock_drift_s: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 30
     keys: tuple[str, ...] = ()
+    sender: str | None = None
+    deployer: str | None = None
     max_fee_gwei: _Price = 500.0
     priority_fee_gwei: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     max_spend_ether_per_day: Annotated[float, msgspec.Meta(gt=0)] | None = None

@@ -51,8 +51,8 @@ def connect(
 
     Args:
         source: the configuration file, or a configuration.
-        signers: unlocked keys by chain, for `send`. Without them the keystore that `[keys] sender` names (else each
-            chain's first key) is unlocked when the first message is sent.
+        signers: unlocked keys by chain, for `send`. Without them the keystore that the chain's `sender` names (else its
+            first of `keys`) is unlocked when the first message is sent.
 
     Raises:
         ConfigError: the configuration can't be used. Nothing is asked of a chain yet.
@@ -214,11 +214,11 @@ class Road:
         if self._signers is not None:
             return self._signers.get(name, ())
         keys, chain = self.config.keys, self.config.chain(name)
-        key = keys.sender or (chain.keys[0] if chain.keys else None)
+        key = chain.sender or (chain.keys[0] if chain.keys else None)
         if key is None:
             raise ConfigError(
                 f"no key to send with on {name}",
-                f"[keys] sender, or chains.{name}.keys",
+                f"chains.{name}.sender or chains.{name}.keys",
                 "Make one with `postroad keys new sender`, and name it.",
             )
         file = None if keys.password_file is None else self.config.resolve(keys.password_file)

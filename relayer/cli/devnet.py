@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""`postroad devnet`: local chains of real QBFT and IBFT 2.0 blocks, joined with each other, in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relayer.cli.exit_codes import ExitCode
+from relayer.cli.options import HexParam, json_option
+from relayer.cli.output import console, hex_of, print_json
+from relayer.cli.running import run_async
+
+if TYPE_CHECKING:
+    from relayer.devnet.state import ChainState, NetworkState
+    from relayer.endpoint.apply import Progress
+    from relayer.endpoint.local import LocalRoads, LocalSite
+
+DEFAULT_CHAINS = "court=qbft:4,port=ibft2:7"
+DEFAULT_DIRECTORY = ".postroad/devnet"
+
+
+@click.group()
+def devnet() -> None:
+    """Start, stop and show local chains.
+
+    anvil executes their blocks; validators of our own seal them, so that light clients have real seals to verify.
+    """
+
+
+def _directory_option(command: Any) -> Any:
+    return click.option(
+        "--dir",
+        "directory",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_DIRECTORY,
+        show_default=True,
+        help="Where its files are: configuration, keys, manifest.",
+    )(command)
+
+
+@devnet.command("up")
+@click.option(
+    "--chains",
+    default=DEFAULT_CHAINS,
+    show_default=True,
+    help="NAME=KIND[:VALIDATORS][@BLOCK_TIME], separated by commas; KIND is qbft or ibft2.",
+)
+@click.option("--seed", type=HexParam(), help="Hex from which all keys follow; random without.")
+@click.option("--admin", is_flag=True, help="Serve each chain's admin RPC: faults, validators, mining.")
+@click.option("--no-deploy", is_flag=True, help="Start the chains only.")
+@_directory_option
+@json_option
+def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory: Path, as_json: bool) -> None:
+    """Start chains, deploy an endpoint on each, join all of them both ways, and write a configuration for them."""
+    from relayer.devnet import background
+    from relayer.endpoint.local import join_local, remove_files
+
+    directory = directory.absolute()
+    errors = console(stderr=True)
+    state = background.status(directory)
+    if state is None or not state.is_running():
+        # What an earlier network left is of chains that are gone.
+        remove_files(directory)
+    if not as_json:
+        errors.print(f"Starting {chains} …")
+    state = background.up(chains, directory, seed=seed, admin=admin)
+    try:
+        roads = None
+        if not no_deploy:
+            sites = [_site(chain) for chain in state.chains]
+            roads = run_async(join_local(sites, directory, lambda each: None if as_json else _tell(each)))
+    except BaseException:
+        background.down(directory)
+        remove_files(directory)
+        raise
+    if as_json:
+        print_json(_json(state, directory, roads))
+        return
+    _show(state, directory, roads)
+
+
+@devnet.command("down")
+@_directory_option
+@json_option
+def down(directory: Path, as_json: bool) -> None:
+    """Stop the chains and remove their files. Nothing is left."""
+    from relayer.devnet import background
+    from relayer.endpoint.local import remove_files
+
+    directory = directory.absolute()
+    was_running = background.down(directory)
+    remove_files(directory)
+    if as_json:
+        print_json({"stopped": was_running, "directory": directory})
+        return
+    click.echo("Stopped." if was_running else "Nothing was running.")
+
+
+@devnet.command("status")
+@_directory_option
+@json_option
+def status(directory: Path, as_json: bool) -> None:
+    """Show the chains and their heights. Exits with 1 when none run."""
+    from relayer.devnet import background
+
+    directory = directory.absolute()
+    state = background.status(directory)
+    is_running = state is not None and state.is_running()
+    heights = background.heights(state) if state is not None and is_running else {}
+    if as_json:
+        shown = (
+            []
+            if state is None
+            else [_chain_json(chain) | {"height": heights.get(chain.name)} for chain in state.chains]
+        )
+        print_json({"running": is_running, "directory": directory, "chains": shown})
+    elif state is None or not is_running:
+        click.echo(f"No chains run in {directory}.")
+    else:
+        for chain in state.chains:
+            height = heights.get(chain.name)
+            shown_height = "does not answer" if height is None else f"block {height}"
+            click.echo(
+                f"{chain.name}: {chain.kind}, {len(chain.validators)} validators, {chain.http_url}, {shown_height}"
+            )
+    if not is_running:
+        raise click.exceptions.Exit(ExitCode.PROBLEM)
+
+
+def _site(chain: ChainState) -> LocalSite:
+    from relayer.endpoint.local import LocalSite
+
+    secrets = [bytes.fromhex(key.secret.removeprefix("0x")) for key in chain.funded_keys]
+    return LocalSite(
+        name=chain.name,
+        consensus=chain.kind,
+        chain_id=chain.chain_id,
+        http_url=chain.http_url,
+        ws_url=chain.ws_url,
+        deployer=secrets[0],
+        relayer=secrets[1],
+        sender=secrets[2],
+    )
+
+
+def _tell(progress: Progress) -> None:
+    from relayer.cli.endpoint import describe_step
+    from relayer.endpoint.apply import Moment
+
+    if progress.moment is Moment.DONE:
+        what = describe_step(progress.step.kind.value, progress.step.remote)
+        console(stderr=True).print(f"[{progress.number}/{progress.total}] {progress.step.chain}: {what} ✓")
+
+
+def _show(state: NetworkState, directory: Path, roads: LocalRoads | None) -> None:
+    out = console()
+    for chain in state.chains:
+        out.print(
+            f"\n[bold]{chain.name}[/]  {chain.kind}, {len(chain.validators)} validators, chain id {chain.chain_id}"
+        )
+        out.print(f"  RPC        {chain.http_url}   {chain.ws_url}", markup=False)
+        if chain.admin_url is not None:
+            out.print(f"  admin RPC  {chain.admin_url}", markup=False)
+        if roads is not None:
+            endpoint = roads.endpoints[chain.name]
+            out.print(f"  gateway    {hex_of(endpoint.gateway)}")
+            out.print(
+                f"  Postbox    {hex_of(endpoint.postbox)}   (a recipient that keeps what arrives in its log)"
+            )
+        purposes = ("deployer", "relayer", "sender") if roads is not None else ()
+        out.print("  funded keys (address, private key):")
+        for index, key in enumerate(chain.funded_keys[:6]):
+            purpose = f"  {purposes[index]}" if index < len(purposes) else ""
+            out.print(f"    {key.address}  {key.secret}{purpose}", markup=False)
+    if roads is None:
+        return
+    first, second = ([chain.name for chain in state.chains] * 2)[:2]
+    box = hex_of(roads.endpoints[second].postbox)
+    config = _shown(roads.config_path)
+    out.print(f"\nConfiguration: {config}\n\nRelay, in another terminal:")
+    out.print(f"  postroad run -c {config}", markup=False)
+    out.print("Send a message, and wait until its delivery is proven:")
+    out.print(f"  postroad send {first} {second} --to {box} --text hello --wait -c {config}", markup=False)
+    out.print(f"Stop:\n  postroad devnet down --dir {_shown(directory)}", markup=False)
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _json(state: NetworkState, directory: Path, roads: LocalRoads | None) -> dict[str, Any]:
+    chains = []
+    for chain in state.chains:
+        shown = _chain_json(chain)
+        if roads is not None:
+            endpoint = roads.endpoints[chain.name]
+            shown |= {
+                "gateway": endpoint.gateway,
+                "endpoint_id": endpoint.endpoint_id,
+                "postbox": endpoint.postbox,
+                "multisender": endpoint.multisender,
+            }
+        chains.append(shown)
+    return {"directory": directory, "config": None if roads is None else roads.config_path, "chains": chains}
+
+
+def _chain_json(chain: ChainState) -> dict[str, Any]:
+    return {
+        "name": chain.name,
+        "consensus": chain.kind,
+        "chain_id": chain.chain_id,
+        "rpc": chain.http_url,
+        "websocket": chain.ws_url,
+        "admin": chain.admin_url,
+        "genesis_hash": chain.genesis_hash,
+        "validators": list(chain.validators),
+        "funded": [{"address": key.address, "secret": key.secret} for key in chain.funded_keys],
+    }

@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: MIT
+"""`postroad endpoint`: deploy, join, list and check endpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relayer.cli.exit_codes import ExitCode
+from relayer.cli.failures import CommandFailed
+from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of, yes_option
+from relayer.cli.output import console, hex_of, print_json, print_table, span
+from relayer.cli.running import run_async
+
+if TYPE_CHECKING:
+    from relayer.config import Config
+    from relayer.endpoint.apply import Progress
+    from relayer.endpoint.findings import Finding
+    from relayer.endpoint.node import Node
+    from relayer.endpoint.plan import Plan
+    from relayer.endpoint.view import EndpointView
+
+
+@click.group()
+def endpoint() -> None:
+    """Deploy, join, list and check endpoints.
+
+    An endpoint is a chain's gateway contract with the light clients of the chains that it is joined to. Every change is
+    planned and shown before it is sent, and is safe to run twice: what is done is kept in a manifest and checked on chain.
+    """
+
+
+@endpoint.command("deploy")
+@click.argument("chains", nargs=-1)
+@click.option(
+    "--join/--no-join",
+    default=True,
+    help="Join them with the other configured chains, both ways where possible.",
+)
+@click.option(
+    "--leave-open", is_flag=True, help="Don't put the admin behind its delay yet (`check` will complain)."
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@key_option
+@yes_option
+@config_option
+@json_option
+def deploy(
+    chains: tuple[str, ...],
+    join: bool,
+    leave_open: bool,
+    dry_run: bool,
+    key: str | None,
+    yes: bool,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """Deploy endpoints on CHAINS (default: all configured ones) and join them."""
+    config = load_config(config_path)
+    names = list(dict.fromkeys(chains)) or list(config.chains)
+    for name in names:
+        config.chain(name)
+    pairs = _pairs_to_join(config, names) if join else []
+    run_async(
+        _plan_and_apply(
+            config,
+            config_path,
+            names,
+            pairs,
+            key=key,
+            close=not leave_open,
+            dry_run=dry_run,
+            yes=yes,
+            as_json=as_json,
+        )
+    )
+
+
+@endpoint.command("register")
+@click.argument("chain")
+@click.argument("remote")
+@click.option("--both", is_flag=True, help="Also register CHAIN on REMOTE.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@key_option
+@yes_option
+@config_option
+@json_option
+def register(
+    chain: str,
+    remote: str,
+    both: bool,
+    dry_run: bool,
+    key: str | None,
+    yes: bool,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """Join the endpoint of CHAIN with REMOTE: a light client of REMOTE on CHAIN, and its registration.
+
+    Where the admin is behind a delay, the registration is scheduled first; run the same command again to execute it.
+    """
+    config = load_config(config_path)
+    if config.chain(chain) is config.chain(remote):
+        raise click.UsageError("a chain can't be joined with itself")
+    names = [chain, remote] if both else [chain]
+    pairs = [(chain, remote), (remote, chain)] if both else [(chain, remote)]
+    run_async(
+        _plan_and_apply(
+            config,
+            config_path,
+            names,
+            pairs,
+            key=key,
+            close=False,
+            dry_run=dry_run,
+            yes=yes,
+            as_json=as_json,
+            existing=True,
+        )
+    )
+
+
+@endpoint.command("list")
+@config_option
+@json_option
+def list_(config_path: Path, as_json: bool) -> None:
+    """List the endpoints of the configured chains, with what they are joined to, as read on chain."""
+    config = load_config(config_path)
+    views = run_async(_view_all(config))
+    if as_json:
+        print_json([_view_json(name, view) for name, view in views.items()])
+        return
+    rows = []
+    for name, view in views.items():
+        if view is None:
+            rows.append((name, "-", "-", "no endpoint yet"))
+            continue
+        joined = ", ".join(_remote_text(view, remote.name) for remote in view.remotes) or "nothing"
+        rows.append((name, hex_of(view.located.gateway), hex_of(view.located.endpoint_id)[:18] + "…", joined))
+    print_table(("chain", "gateway", "endpoint", "joined to"), rows, empty="No chains are configured.")
+
+
+@endpoint.command("check")
+@click.argument("chains", nargs=-1)
+@config_option
+@json_option
+def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
+    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each other.
+
+    Exits with 1 when something would let messages be forged or get lost.
+    """
+    from relayer.endpoint.check import check_endpoints
+    from relayer.endpoint.findings import has_refusal
+
+    config = load_config(config_path)
+    names = list(dict.fromkeys(chains)) or list(config.chains)
+    for name in names:
+        config.chain(name)
+
+    async def run() -> tuple[Finding, ...]:
+        async with open_nodes(config, config.chains) as nodes:
+            return await check_endpoints(config, _manifest(config), nodes, names)
+
+    findings = run_async(run())
+    if as_json:
+        print_json({"ok": not has_refusal(findings), "findings": [finding_json(each) for each in findings]})
+    else:
+        show_findings(findings)
+    if has_refusal(findings):
+        raise click.exceptions.Exit(ExitCode.PROBLEM)
+
+
+async def _plan_and_apply(
+    config: Config,
+    config_path: Path,
+    names: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    key: str | None,
+    close: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    existing: bool = False,
+) -> None:
+    from relayer.endpoint.apply import PlanRefused, apply_plan
+    from relayer.endpoint.plan import make_plan
+    from relayer.endpoint.steps import locate
+
+    manifest = _manifest(config)
+    if existing:
+        for name in names:
+            if locate(config, manifest, name) is None:
+                raise CommandFailed(
+                    ExitCode.CONFIG,
+                    f"{name} has no endpoint yet",
+                    "one",
+                    f"Run `postroad endpoint deploy {name}` first.",
+                )
+    keys = {name: signer_of(config, name, key, purpose="deployer") for name in names}
+    involved = dict.fromkeys([*names, *(each for pair in pairs for each in pair)])
+    async with open_nodes(config, involved) as nodes:
+        with manifest.locked():
+            deployers = {name: signer.address for name, signer in keys.items()}
+            plan = await make_plan(config, manifest, nodes, deployers, pairs, close=close)
+            if not as_json:
+                show_plan(plan)
+            if plan.is_refused:
+                if as_json:
+                    print_json({"plan": plan_json(plan), "applied": False, "endpoints": {}})
+                raise PlanRefused(
+                    "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
+                )
+            goes_on = bool(plan.steps) and not dry_run
+            if goes_on and not yes:
+                _confirm(as_json=as_json)
+            if goes_on:
+                await apply_plan(plan, config, manifest, nodes, keys, _teller(as_json=as_json))
+            saved = {} if dry_run else _save(config, config_path, names, plan)
+    if as_json:
+        print_json({"plan": plan_json(plan), "applied": goes_on, "endpoints": saved})
+        return
+    if dry_run:
+        console().print("Nothing was sent (--dry-run).")
+    for name, found in saved.items():
+        console().print(f"{name}: gateway {hex_of(found['gateway'])}, written to {config_path}")
+
+
+def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, Any]:
+    """Write new endpoints into the configuration file; what is there already stays."""
+    from relayer.config import save_endpoint
+    from relayer.endpoint.local import found_endpoint
+    from relayer.endpoint.steps import locate
+
+    manifest = _manifest(config)
+    saved = {}
+    for name in names:
+        located = locate(config, manifest, name)
+        if located is None:
+            continue
+        table = config.chain(name)
+        if None not in (table.gateway, table.genesis_hash, table.bootstrap):
+            continue
+        found = found_endpoint(plan, config, manifest, name)
+        save_endpoint(path, name, found)
+        saved[name] = {
+            "gateway": found.gateway,
+            "genesis_hash": found.genesis_hash,
+            "endpoint_id": bytes(located.endpoint_id),
+            "bootstrap": {
+                "height": found.bootstrap.height,
+                "timestamp": found.bootstrap.timestamp,
+                "validators": [bytes(each) for each in found.bootstrap.validators],
+            },
+        }
+    return saved
+
+
+def _pairs_to_join(config: Config, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Every (on, remote) that a served lane needs: either direction of a lane needs both registrations."""
+    from relayer.endpoint.steps import locate
+
+    manifest = _manifest(config)
+    served = {frozenset((lane.source, lane.destination)) for lane in config.served_lanes()}
+    known = {name for name in config.chains if name in names or locate(config, manifest, name) is not None}
+    return [
+        (on, remote)
+        for on in names
+        for remote in config.chains
+        if remote in known and frozenset((on, remote)) in served
+    ]
+
+
+def _confirm(*, as_json: bool) -> None:
+    if as_json or not sys.stdin.isatty():
+        raise CommandFailed(
+            ExitCode.USAGE,
+            "a plan, and nobody to ask",
+            "--yes",
+            "Look at the plan with --dry-run, then add --yes.",
+        )
+    if not click.confirm("Send these transactions?", err=True):
+        raise CommandFailed(ExitCode.ABORTED, "the answer no", "", "Nothing was sent.")
+
+
+def _teller(*, as_json: bool) -> Any:
+    """Tell each step's beginning and end, on stderr so that stdout stays what was asked for."""
+    from relayer.endpoint.apply import Moment
+
+    errors = console(stderr=True)
+
+    def tell(progress: Progress) -> None:
+        if as_json:
+            return
+        place = f"[{progress.number}/{progress.total}] {progress.step.chain}: {describe_step(progress.step.kind.value, progress.step.remote)}"
+        if progress.moment is Moment.DONE:
+            errors.print(f"{place} ✓ {progress.gas_used:,} gas")
+        elif progress.moment is Moment.RESUMED:
+            errors.print(f"{place} … taking up {hex_of(progress.tx_hash)}")
+        else:
+            errors.print(f"{place} … {hex_of(progress.tx_hash)}")
+
+    return tell
+
+
+def describe_step(kind: str, remote: str) -> str:
+    """Return what a step does, for people."""
+    return {
+        "authority": "deploy the AccessManager, which says who may change the endpoint",
+        "gateway": "deploy the Gateway (outbox and inbox)",
+        "roles": "give the guardian the right to pause",
+        "client": f"deploy a light client of {remote}",
+        "register": f"register {remote}",
+        "schedule": f"schedule the registration of {remote} (the admin's delay)",
+        "execute": f"register {remote}, as scheduled",
+        "close": "put the admin behind its delay",
+    }[kind]
+
+
+def show_plan(plan: Plan) -> None:
+    """Show what a plan found, what it trusts and what it will send."""
+    from relayer.cli.output import ether, gwei
+
+    out = console()
+    show_findings(plan.findings)
+    for step in plan.steps:
+        if step.bootstrap is not None:
+            out.print(
+                f"\nOn {step.chain}, trust in {step.remote} begins with block {step.bootstrap.height}, sealed by these "
+                f"{len(step.bootstrap.validators)} validators. Compare them with what its owners say:"
+            )
+            for validator in step.bootstrap.validators:
+                out.print(f"  {hex_of(validator)}")
+    if not plan.steps:
+        out.print("\nNothing to send.")
+        return
+    out.print("\nTransactions:")
+    rows = [
+        (
+            str(number),
+            step.chain,
+            describe_step(step.kind.value, step.remote),
+            f"{step.gas:,}",
+            ether(plan.cost_wei(step)),
+        )
+        for number, step in enumerate(plan.steps, 1)
+    ]
+    print_table(("#", "chain", "what", "gas, at most about", "cost now"), rows, empty="")
+    for name, account in plan.deployers.items():
+        total = sum(plan.cost_wei(step) for step in plan.steps if step.chain == name)
+        price = plan.surveys[name].prices
+        if total:
+            out.print(
+                f"{name}: {ether(total)} from {hex_of(account)}, at {gwei(price.base_fee_wei + price.tip_wei)} gwei"
+            )
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    """Show findings, one a line, with what to do about those that are not fine."""
+    out = console()
+    marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "refusal": "[red]✗[/]"}
+    for each in findings:
+        expected = f" (expected {each.expected})" if each.expected else ""
+        advice = f"\n    {each.advice}" if each.advice and each.severity.value != "ok" else ""
+        out.print(f"{marks[each.severity.value]} {each.subject}: ", end="")
+        out.print(f"{each.found}{expected}{advice}", markup=False)
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as `--json` shows it."""
+    return {
+        "severity": finding.severity.value,
+        "subject": finding.subject,
+        "found": finding.found,
+        "expected": finding.expected,
+        "advice": finding.advice,
+    }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return a plan as `--json` shows it."""
+    return {
+        "refused": plan.is_refused,
+        "findings": [finding_json(each) for each in plan.findings],
+        "steps": [
+            {
+                "chain": step.chain,
+                "kind": step.kind.value,
+                "remote": step.remote or None,
+                "gas": step.gas,
+                "cost_wei": plan.cost_wei(step),
+            }
+            for step in plan.steps
+        ],
+    }
+
+
+@contextlib.asynccontextmanager
+async def open_nodes(config: Config, names: Iterable[str]) -> AsyncIterator[dict[str, Node]]:
+    """Open connections to chains, and close them."""
+    from relayer.endpoint.node import Node
+
+    nodes = {name: Node.over(name, [url.reveal() for url in config.chain(name).rpc]) for name in names}
+    try:
+        yield nodes
+    finally:
+        for node in nodes.values():
+            await node.close()
+
+
+async def _view_all(config: Config) -> dict[str, EndpointView | None]:
+    from relayer.endpoint.view import view_endpoint
+
+    manifest = _manifest(config)
+    async with open_nodes(config, config.chains) as nodes:
+        return {name: await view_endpoint(config, manifest, nodes[name], name) for name in config.chains}
+
+
+def _remote_text(view: EndpointView, name: str) -> str:
+    remote = view.remote(name)
+    assert remote is not None
+    if remote.client is None:
+        return f"{name} (unknown client)"
+    left = remote.client.timestamp + remote.client.trusting_period_s - view.now
+    state = remote.client.status.name.lower()
+    paused = ", paused" if remote.is_paused else ", retired" if remote.is_retired else ""
+    return f"{name} (client {state}, {span(left)} left{paused})"
+
+
+def _view_json(name: str, view: EndpointView | None) -> dict[str, Any]:
+    if view is None:
+        return {
+            "chain": name,
+            "gateway": None,
+            "endpoint_id": None,
+            "authority": None,
+            "admins": [],
+            "remotes": [],
+        }
+    return {
+        "chain": name,
+        "gateway": view.located.gateway,
+        "endpoint_id": bytes(view.located.endpoint_id),
+        "authority": view.authority or None,
+        "admins": [{"account": each.account, "delay_s": each.delay_s} for each in view.admins],
+        "remotes": [
+            {
+                "chain": remote.name,
+                "endpoint_id": bytes(remote.endpoint_id),
+                "client": remote.client_address,
+                "status": None if remote.client is None else remote.client.status.name.lower(),
+                "height": None if remote.client is None else remote.client.height,
+                "expires_at": None
+                if remote.client is None
+                else remote.client.timestamp + remote.client.trusting_period_s,
+                "paused": remote.is_paused,
+                "retired": remote.is_retired,
+            }
+            for remote in view.remotes
+        ],
+    }
+
+
+def _manifest(config: Config) -> Any:
+    from relayer.endpoint.manifest import Manifest
+
+    return Manifest(config.manifest_path)
