@@ -1,8 +1,8 @@
 """From one trusted validator set to another, in as few `update` calls as the seals allow.
 
 A set lets its successor in when ceil(2n/3) of it sealed headers that list the successor. So the farthest set that can be
-reached in one jump is looked for first, and where none is, the range is halved: between a header that lists the trusted set
-and one that is out of reach, sets change one member at a time, and the nearest change is always within reach.
+reached in one jump is looked for first, and where none is, the range is halved, down to the nearest change: sets change one
+member at a time, so that a set which lasts gathers enough seals of the one before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ T = TypeVar("T")
 # Headers looked at for one jump: nodes import a block at quorum without spare seals, so one header may lack the votes
 # that its neighbours bring.
 _WINDOW: Final = 4
-_LONGEST_WINDOW: Final = 64
+# Blocks looked at behind a change that is out of reach. Votes for several changes may end in neighbouring blocks.
+_SCANNED: Final = 128
 _MAX_STEPS: Final = 32
 
 
@@ -84,11 +85,14 @@ class BftWalk:
         return False
 
     async def _step(self, newest: Height) -> None:
-        """One jump to the farthest set in reach."""
+        """One jump, to the farthest set that was found to be in reach."""
         low, high = self.client.state.height, newest
         at = newest
         while low < high:
-            found = await self._try(at, newest, is_nearest=at == low + 1)
+            if at == low + 1:
+                await self._scan(at, newest)
+                return
+            found = await self._try(at, newest)
             if found is _Found.JUMPED:
                 return
             if found is _Found.TRUSTED_SET:
@@ -96,55 +100,78 @@ class BftWalk:
             else:
                 high = at
             at = Height((low + high + 1) // 2)
-        raise NotFoundYet(
-            f"providers disagree on the validators of block {at}",
-            "one list",
-            "Another provider is asked next time",
-        )
+        raise _disagreement(newest)
 
-    async def _try(self, at: Height, newest: Height, *, is_nearest: bool) -> _Found:
-        """Jump to the set of a block. The nearest change must be in reach, so it is looked at ever more closely."""
-        length = _WINDOW
-        while True:
-            numbers = [Height(number) for number in range(at, min(at + length, newest + 1))]
-            is_last = is_nearest and (numbers[-1] == newest or length >= _LONGEST_WINDOW)
-            may_grow = numbers[-1] == newest
+    async def _try(self, at: Height, newest: Height) -> _Found:
+        """Jump to the set that a block lists, if its seals and those of the next few blocks allow it."""
 
-            def check(
-                blocks: Sequence[Mapping[str, Any]], *, is_last: bool = is_last, may_grow: bool = may_grow
-            ) -> _Found:
+        def check(blocks: Sequence[Mapping[str, Any]]) -> _Found:
+            runs = self._read_runs(blocks)
+            if runs[0][0].validators == self.validators:
+                self.client.check_header(runs[0][0], self._now)
+                return _Found.TRUSTED_SET
+            try:
+                self._jump(runs[0])
+            except QuorumNotReached:
+                return _Found.OUT_OF_REACH
+            return _Found.JUMPED
+
+        return await self._source.checked_blocks(_range(at, _WINDOW, newest), check)
+
+    async def _scan(self, first: Height, newest: Height) -> None:
+        """Jump to any set behind the nearest change.
+
+        The nearest set itself may have lasted too few blocks to gather enough seals; then one of the next can be reached.
+        """
+        numbers = _range(first, _SCANNED, newest)
+
+        def check(blocks: Sequence[Mapping[str, Any]]) -> None:
+            runs = [run for run in self._read_runs(blocks) if run[0].validators != self.validators]
+            if not runs:
+                raise _disagreement(first)
+            refusals = []
+            for run in reversed(runs):
                 try:
-                    return self._judge(blocks)
+                    self._jump(run)
                 except QuorumNotReached as error:
-                    if not is_last:
-                        return _Found.OUT_OF_REACH
-                    if not may_grow:
-                        raise
-                    # Nobody's fault yet: the next blocks list the same set and may bring the missing seals.
-                    raise NotFoundYet(f"block {at} changes the validators: {error}") from None
+                    refusals.append(error)
+                else:
+                    return
+            if numbers[-1] < newest:
+                raise refusals[-1]
+            # Nobody's fault yet: the next blocks list the same set and may bring the missing seals.
+            raise NotFoundYet(f"block {first} changes the validators: {refusals[-1]}")
 
-            found = await self._source.checked_blocks(numbers, check)
-            if found is not _Found.OUT_OF_REACH or not is_nearest:
-                return found
-            length *= 4
+        await self._source.checked_blocks(numbers, check)
 
-    def _judge(self, blocks: Sequence[Mapping[str, Any]]) -> _Found:
-        """Jump when these headers allow it. Raises QuorumNotReached when they do not, Rejection when they can't be right."""
-        kind = self.client.params.kind
-        first = BftHeader.from_rpc(blocks[0], kind)
-        if first.validators == self.validators:
-            self.client.check_header(first, self._now)
-            return _Found.TRUSTED_SET
-        headers = [first]
-        for block in blocks[1:]:
-            header = BftHeader.from_rpc(block, kind)
-            if header.validators != first.validators:
-                break
-            headers.append(header)
-        self._apply(first.validators, encode_update(self.validators, headers))
-        return _Found.JUMPED
+    def _read_runs(self, blocks: Sequence[Mapping[str, Any]]) -> list[list[BftHeader]]:
+        """Headers, grouped where neighbours list the same set. Raises Rejection for what is no header."""
+        runs: list[list[BftHeader]] = []
+        for block in blocks:
+            header = BftHeader.from_rpc(block, self.client.params.kind)
+            if runs and runs[-1][0].validators == header.validators:
+                runs[-1].append(header)
+            else:
+                runs.append([header])
+        return runs
+
+    def _jump(self, headers: Sequence[BftHeader]) -> None:
+        """Make the set that these headers list the trusted one. Raises QuorumNotReached."""
+        self._apply(headers[0].validators, encode_update(self.validators, headers))
 
     def _apply(self, validators: tuple[bytes, ...], update: bytes) -> None:
         self.client = self.client.update(update, self._now)
         self.validators = validators
         self.updates.append(update)
+
+
+def _range(first: Height, length: int, newest: Height) -> list[Height]:
+    return [Height(number) for number in range(first, min(first + length, newest + 1))]
+
+
+def _disagreement(number: Height) -> NotFoundYet:
+    return NotFoundYet(
+        f"providers disagree on the validators of block {number}",
+        "one list",
+        "Another provider is asked next time",
+    )
