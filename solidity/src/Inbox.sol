@@ -178,9 +178,10 @@ abstract contract Inbox is Endpoint, IInbox {
         }
     }
 
-    /// @dev Hashes the items onto the head before them.
-    /// @return The head after the last item, and where the leaves behind the items begin.
-    function _rehash(Run memory run, bytes32 head) private view returns (bytes32, uint256) {
+    /// @dev Hashes the items onto the head before them: `head` becomes the one after the last item, `tail` is where the leaves
+    /// behind the items begin.
+    function _rehash(Run memory run, bytes32 previousHead) private view returns (bytes32 head, uint256 tail) {
+        head = previousHead;
         uint256 place = run.items;
         uint256 sequence = run.first;
         uint256 leaves = run.leaves;
@@ -225,6 +226,7 @@ abstract contract Inbox is Endpoint, IInbox {
                 if (sequence == run.stop) {
                     if (like != BatchReader.FULL) revert MalformedBatch(run.items - run.begin);
                     run.longest = longest;
+                    // Returned from within, so that the compiler keeps the pass apart and its variables on the stack.
                     return (head, place);
                 }
             }
@@ -248,9 +250,8 @@ abstract contract Inbox is Endpoint, IInbox {
     }
 
     /// @dev Runs every full message of a proven batch that is due, page by page.
-    /// @return How many were executed, failed and expired, in units of 1, FAILED and EXPIRED.
-    function _execute(Run memory run) private returns (uint256) {
-        uint256 counts = 0;
+    /// @return counts How many were executed, failed and expired, in units of 1, FAILED and EXPIRED.
+    function _execute(Run memory run) private returns (uint256 counts) {
         uint256 frame = Frame.create(this.attemptMessage.selector, run.chainPart, run.longest);
         uint256 payloadAt = 0;
         uint256 place = run.items;
@@ -297,6 +298,7 @@ abstract contract Inbox is Endpoint, IInbox {
                     }
                 } while (++sequence != pageStop);
                 if (mask != 0) _emitDelivered(run, sequence, mask);
+                // Returned from within for the same reason as in the first pass.
                 if (sequence == run.stop) return counts;
             }
         }
