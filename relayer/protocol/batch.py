@@ -41,7 +41,8 @@ class Batch:
         lane: whose messages these are.
         previous_head: 32 bytes, the running head before the first item.
         first: sequence of the first item.
-        items: 1 to 65,535, each a full message, or just its leaf (32 bytes) when it is only hashed past.
+        items: 1 to 65,535, each a full message, or just its leaf (32 bytes) when it is only hashed past. At least one
+            is a full message: a batch that delivers nothing is refused.
         tail: leaves after the last item, up to the proven head.
         extra_gas: gas given to every recipient on top of its gas limit.
     """
@@ -72,6 +73,8 @@ def encode_batch(batch: Batch) -> bytes:
     """The shortest bytes of a batch that decode to it. Raises Malformed when the parts do not fit together."""
     if not 1 <= len(batch.items) <= MAX_ITEMS:
         raise Malformed(f"a batch of {len(batch.items)} items", f"1 to {MAX_ITEMS}")
+    if not any(isinstance(item, Message) for item in batch.items):
+        raise Malformed("a batch of leaves alone", "at least one full message")
     _check_word("previous head", batch.previous_head)
     lane = batch.lane
     out = bytearray(lane.source)
@@ -188,6 +191,8 @@ def decode_batch(data: bytes, destination: EndpointId) -> Batch:
         raise Malformed("a batch without items", "at least 1")
     terms = _Terms()
     items = tuple(_decode_item(reader, lane.id, Sequence(first + index), terms) for index in range(count))
+    if not any(isinstance(item, Message) for item in items):
+        raise Malformed("a batch of leaves alone", "at least one full message")
     left = len(data) - reader.offset
     if left % 32:
         raise Malformed(f"{left} bytes of tail", "a multiple of 32")
