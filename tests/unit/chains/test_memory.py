@@ -132,8 +132,8 @@ async def test_what_contracts_refuse_is_refused(chains: tuple[MemoryChain, Memor
     proven = await prove(alpha, beta)
     batch = to_batch(alpha, beta, message)
     sender = beta.senders[0]
+    unsent = to_batch(alpha, beta, message, MessageId(b"\1" * 32))
     with pytest.raises(CallRevertedDrop, match="HeadMismatch"):
-        unsent = to_batch(alpha, beta, message, MessageId(b"\1" * 32))
         await beta.simulate_deliver(sender, unsent, proven.proof, GAS)
     with pytest.raises(CallRevertedDrop, match="MalformedBatch"):
         await beta.simulate_deliver(sender, batch[:-1], proven.proof, GAS)
