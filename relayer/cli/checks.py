@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""What `config check` and `doctor` look at, each as findings."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from pathlib import Path
+
+from relayer.cli.output import ether, hex_of, span
+from relayer.config import ChainConfig, Config
+from relayer.endpoint.findings import Finding, Severity
+from relayer.errors import PostroadError
+
+_CLOCK_DRIFT_S = 30.0
+_TIMEOUT_S = 15.0
+
+
+def check_files(config: Config) -> list[Finding]:
+    """Look at the keystores, the password file and the endpoints' entries. Nothing is unlocked."""
+    findings = []
+    for name, chain in config.chains.items():
+        missing = [key for key in ("gateway", "genesis_hash", "bootstrap") if getattr(chain, key) is None]
+        if missing:
+            advice = f"Run `postroad endpoint deploy {name}`, or copy them from the endpoint's owner."
+            findings.append(
+                Finding(Severity.WARNING, name, f"no {', '.join(missing)}", "a complete endpoint", advice)
+            )
+        if not chain.keys:
+            advice = (
+                f"Nothing is delivered to {name} without one: `postroad keys new`, then chains.{name}.keys."
+            )
+            findings.append(Finding(Severity.WARNING, name, "no keys", "a key to relay with", advice))
+    findings += _check_keys(config)
+    if config.keys.password_file is not None:
+        findings += _check_private(config.resolve(config.keys.password_file), "the password file")
+    return findings
+
+
+def _check_keys(config: Config) -> list[Finding]:
+    from relayer.keys import KeyStore
+
+    store, findings = KeyStore(config.keys_directory), []
+    names: dict[str, None] = {}
+    for chain in config.chains.values():
+        names |= dict.fromkeys(
+            [*chain.keys, *(each for each in (chain.sender, chain.deployer) if each is not None)]
+        )
+    for name in names:
+        try:
+            stored = store.find(name)
+        except PostroadError as error:
+            findings.append(
+                Finding(Severity.REFUSAL, f"key {name}", error.found, error.expected, error.advice)
+            )
+            continue
+        findings.append(Finding(Severity.OK, f"key {name}", hex_of(stored.address)))
+        findings += _check_private(stored.path, f"key {name}")
+    return findings
+
+
+def _check_private(path: Path, subject: str) -> list[Finding]:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        return [
+            Finding(
+                Severity.REFUSAL, subject, f"{path} can't be read ({error.strerror})", "a file", "Restore it."
+            )
+        ]
+    if mode & 0o077:
+        advice = f"Others on this machine may read it: chmod 600 {path}"
+        return [Finding(Severity.WARNING, subject, f"mode {mode:o}", "600", advice)]
+    return []
+
+
+async def check_live(config: Config) -> list[Finding]:
+    """Ask every provider of every chain, and compare what they say with the configuration and with each other."""
+    found = await asyncio.gather(*(_check_chain(config, name) for name in config.chains))
+    return [finding for each in found for finding in each]
+
+
+async def _check_chain(config: Config, name: str) -> list[Finding]:
+    chain = config.chain(name)
+    each = await asyncio.gather(*(_check_provider(name, chain, url.reveal(), str(url)) for url in chain.rpc))
+    findings = [finding for found in each for finding in found]
+    if any(finding.severity is Severity.OK for finding in findings):
+        findings += await _check_accounts(config, name, chain)
+    return findings
+
+
+async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -> list[Finding]:
+    from light_clients.bft.header import BftHeader
+    from light_clients.errors import Rejection
+    from relayer.contracts import load
+    from relayer.endpoint.node import Node
+    from relayer.endpoint.survey import KINDS
+
+    subject = f"{name} at {shown}"
+    node = Node.over(name, [url])
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            started = time.monotonic()
+            chain_id = await node.chain_id()
+            latency_s = time.monotonic() - started
+            genesis, head = await node.genesis_hash(), await node.block("latest")
+            code = None if chain.gateway is None else await node.code(chain.gateway)
+    except (PostroadError, TimeoutError) as error:
+        found = str(error) or f"no answer in {_TIMEOUT_S:g} s"
+        return [Finding(Severity.REFUSAL, subject, found, "an answer", "Is the URL right, and the node up?")]
+    finally:
+        await node.close()
+    findings: list[Finding] = []
+    if chain_id != chain.chain_id:
+        findings.append(
+            Finding(
+                Severity.REFUSAL, subject, f"chain id {chain_id}", str(chain.chain_id), "Correct the URL."
+            )
+        )
+    if chain.genesis_hash is not None and genesis != chain.genesis_hash:
+        advice = "Another chain, or a reset one, which is a new endpoint."
+        findings.append(
+            Finding(
+                Severity.REFUSAL, subject, f"genesis {hex_of(genesis)}", hex_of(chain.genesis_hash), advice
+            )
+        )
+    if code is not None and not load("Gateway").is_runtime(code):
+        found = f"other code, or none, at the gateway {hex_of(chain.gateway or b'')}"
+        findings.append(
+            Finding(Severity.REFUSAL, subject, found, "the Gateway of this version", "Correct the address.")
+        )
+    try:
+        header = BftHeader.from_rpc(head, KINDS[chain.consensus])
+    except Rejection as error:
+        advice = "Is the consensus right? Is it at block 0 still?"
+        findings.append(
+            Finding(
+                Severity.REFUSAL, subject, f"a head that is not believed: {error}", chain.consensus, advice
+            )
+        )
+        return findings
+    age_s = time.time() - header.timestamp
+    if age_s < -_CLOCK_DRIFT_S:
+        advice = "Set this machine's clock (NTP), or the chain's."
+        findings.append(
+            Finding(Severity.WARNING, subject, f"a head {-age_s:.0f} s in the future", "our own time", advice)
+        )
+    if not findings:
+        text = f"block {header.number}, {span(max(0.0, age_s))} old, answers in {latency_s * 1000:.0f} ms"
+        findings.append(Finding(Severity.OK, subject, text))
+    return findings
+
+
+async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:
+    from relayer.endpoint.node import Node
+    from relayer.keys import KeyStore
+
+    node, store, findings = (
+        Node.over(name, [url.reveal() for url in chain.rpc]),
+        KeyStore(config.keys_directory),
+        [],
+    )
+    try:
+        for key in chain.keys:
+            stored = store.find(key)
+            balance = await node.balance(stored.address)
+            subject = f"key {key} on {name}"
+            if balance == 0 and (await node.prices()).base_fee_wei > 0:
+                advice = f"Send {hex_of(stored.address)} some."
+                findings.append(
+                    Finding(
+                        Severity.REFUSAL, subject, "an empty account", "something to pay gas with", advice
+                    )
+                )
+            else:
+                findings.append(Finding(Severity.OK, subject, f"{ether(balance)} to pay gas with"))
+    except PostroadError:
+        # A missing key and a provider that doesn't answer are told elsewhere already.
+        return findings
+    finally:
+        await node.close()
+    return findings

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""`postroad deliver`: one message by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relayer.cli.exit_codes import ExitCode
+from relayer.cli.failures import CommandFailed
+from relayer.cli.options import HexParam, config_option, json_option, key_option, load_config, signer_of
+from relayer.cli.output import console, ether, hex_of, print_json
+from relayer.cli.running import run_async
+
+if TYPE_CHECKING:
+    from relayer.road import RoadMessage
+    from relayer.road.deliver import HandOutcome
+
+
+@click.command()
+@click.argument("message_id", metavar="ID", type=HexParam(32))
+@key_option
+@config_option
+@json_option
+def deliver(message_id: bytes, key: str | None, config_path: Path, as_json: bool) -> None:
+    """Deliver the message ID by hand, with no relayer needed: header and proof are verified here, then sent.
+
+    Relaying is permissionless, so any funded key will do. Delivering what is delivered already is no error. Exit code 5
+    says that the recipient refuses it, or that its deadline is over.
+    """
+    config = load_config(config_path)
+
+    async def work() -> tuple[RoadMessage, HandOutcome]:
+        import relayer
+        from relayer.road import MessageUnknown
+        from relayer.road.deliver import deliver_by_hand
+
+        async with relayer.connect(config) as road:
+            try:
+                message = await road.message(message_id)
+            except MessageUnknown as error:
+                raise CommandFailed(ExitCode.NOT_FOUND, error.found, error.expected, error.advice) from error
+        signer = signer_of(config, message.destination, key, purpose="sender")
+        async with relayer.connect(config, signers={message.destination: [signer]}) as road:
+            destination = await road.chain_to_write(message.destination)
+            found = await road.message(message_id)
+            return found, await deliver_by_hand(found, road.chain(message.source), destination)
+
+    message, outcome = run_async(work())
+    receipt = outcome.receipt
+    if as_json:
+        print_json(
+            {
+                "id": bytes(message.id),
+                "result": outcome.result.value,
+                "source_block": outcome.header.number,
+                "tx_hash": None if receipt is None else bytes(receipt.tx_hash),
+                "block": None if receipt is None else receipt.block_number,
+                "gas_used": None if receipt is None else receipt.gas_used,
+                "fee_wei": None if receipt is None else receipt.fee_wei,
+                "reason": outcome.reason,
+            }
+        )
+    else:
+        _show(message, outcome)
+    if outcome.result.value in {"failed", "expired"}:
+        raise click.exceptions.Exit(ExitCode.REFUSED)
+
+
+def _show(message: RoadMessage, outcome: HandOutcome) -> None:
+    out, receipt = console(), outcome.receipt
+    said = {
+        "executed": "executed",
+        "already_delivered": "delivered already; nothing was sent"
+        if receipt is None
+        else "delivered by somebody else just before",
+        "failed": f"refused by its recipient {hex_of(message.recipient)}",
+        "expired": "its deadline is over",
+    }[outcome.result.value]
+    out.print(f"{hex_of(message.id)}: {said}")
+    if receipt is not None:
+        out.print(
+            f"transaction {hex_of(receipt.tx_hash)} in block {receipt.block_number} of {message.destination}: "
+            f"{receipt.gas_used:,} gas, {ether(receipt.fee_wei)}; proven by block {outcome.header.number} of {message.source}"
+        )
+    if outcome.reason:
+        out.print(f"it said: {hex_of(outcome.reason)}")

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""`postroad doctor`: look at everything that could be wrong, and say what to do about it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relayer.cli.exit_codes import ExitCode
+from relayer.cli.options import config_option, json_option
+from relayer.cli.output import print_json
+from relayer.cli.running import run_async
+
+if TYPE_CHECKING:
+    from relayer.config import Config
+    from relayer.endpoint.findings import Finding
+
+_LEAST_FREE_BYTES = 1 << 30
+
+
+@click.command()
+@config_option
+@json_option
+def doctor(config_path: Path, as_json: bool) -> None:
+    """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal. Changes nothing.
+
+    Exits with 1 when something keeps messages from arriving.
+    """
+    from relayer.cli.endpoint import finding_json, show_findings
+    from relayer.endpoint.findings import Finding, Severity, has_refusal
+
+    findings = [*_look_at_installation(), *_look_at_tools()]
+    if config_path.exists():
+        findings += _look_at_config(config_path)
+    else:
+        advice = "Write one with `postroad init`, or try `postroad demo`."
+        findings.append(
+            Finding(Severity.WARNING, str(config_path), "no such file", "a configuration", advice)
+        )
+    if as_json:
+        print_json({"ok": not has_refusal(findings), "findings": [finding_json(each) for each in findings]})
+    else:
+        show_findings(findings)
+    if has_refusal(findings):
+        raise click.exceptions.Exit(ExitCode.PROBLEM)
+
+
+def _look_at_installation() -> list[Finding]:
+    from relayer.contracts import UnknownContract, load
+    from relayer.endpoint.findings import Finding, Severity
+
+    findings = [
+        Finding(Severity.OK, "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    ]
+    try:
+        import coincurve  # noqa: F401  only whether it is there
+    except ImportError:
+        advice = "Signing is ten times slower without it: install the package coincurve."
+        findings.append(Finding(Severity.WARNING, "coincurve", "not installed", "installed", advice))
+    try:
+        names = [load(name).name for name in ("Gateway", "BftLightClient", "AccessManager")]
+        findings.append(Finding(Severity.OK, "contracts", f"{', '.join(names)} ship with this installation"))
+    except UnknownContract as error:
+        findings.append(Finding(Severity.REFUSAL, "contracts", error.found, error.expected, error.advice))
+    return findings
+
+
+def _look_at_tools() -> list[Finding]:
+    from relayer.devnet import toolchain
+    from relayer.endpoint.findings import Finding, Severity
+
+    try:
+        version = toolchain.read_version(toolchain.find_anvil())
+    except toolchain.ToolNotFoundError as error:
+        # Only local chains need it.
+        return [
+            Finding(
+                Severity.WARNING,
+                "anvil",
+                str(error),
+                "anvil, for `demo` and `devnet`",
+                "Relaying works without.",
+            )
+        ]
+    return [Finding(Severity.OK, "anvil", version)]
+
+
+def _look_at_config(path: Path) -> list[Finding]:
+    from relayer.cli.checks import check_files, check_live
+    from relayer.cli.options import load_config
+    from relayer.config import InvalidConfig
+    from relayer.endpoint.findings import Finding, Severity
+
+    try:
+        config = load_config(path)
+    except InvalidConfig as error:
+        return [Finding(Severity.REFUSAL, str(path), error.found, error.expected, error.advice)]
+    findings = [Finding(Severity.OK, str(path), f"{len(config.chains)} chains: {', '.join(config.chains)}")]
+    findings += check_files(config)
+
+    async def look() -> list[Finding]:
+        return [*await check_live(config), *await _look_at_endpoints(config)]
+
+    findings += run_async(look())
+    return [*findings, *_look_at_journal(config)]
+
+
+async def _look_at_endpoints(config: Config) -> list[Finding]:
+    from relayer.cli.endpoint import open_nodes
+    from relayer.endpoint.check import check_endpoints
+    from relayer.endpoint.findings import Finding, Severity
+    from relayer.endpoint.manifest import Manifest
+    from relayer.endpoint.steps import locate
+    from relayer.errors import PostroadError
+
+    manifest = Manifest(config.manifest_path)
+    names = [name for name in config.chains if locate(config, manifest, name) is not None]
+    try:
+        async with open_nodes(config, config.chains) as nodes:
+            return list(await check_endpoints(config, manifest, nodes, names))
+    except PostroadError as error:
+        return [Finding(Severity.REFUSAL, "endpoints", error.found, error.expected, error.advice)]
+
+
+def _look_at_journal(config: Config) -> list[Finding]:
+    from relayer.endpoint.findings import Finding, Severity
+    from relayer.errors import PostroadError
+    from relayer.journal.errors import JournalUnreadable
+    from relayer.journal.store import Journal
+
+    findings = []
+    try:
+        with Journal.open(config.journal_url.reveal(), read_only=True) as journal:
+            waiting = len(journal.pending())
+        findings.append(Finding(Severity.OK, "journal", f"{waiting} messages wait"))
+    except JournalUnreadable as error:
+        advice = "There is one once `postroad run` was started here."
+        findings.append(Finding(Severity.WARNING, "journal", error.found, error.expected, advice))
+    except PostroadError as error:
+        findings.append(Finding(Severity.REFUSAL, "journal", error.found, error.expected, error.advice))
+    free = shutil.disk_usage(config.directory).free
+    if free < _LEAST_FREE_BYTES:
+        found = f"{free >> 20} MiB free in {config.directory}"
+        advice = "A journal that can't be written stops the relayer: make room."
+        findings.append(Finding(Severity.WARNING, "disk", found, "at least 1 GiB", advice))
+    if sys.platform not in {"linux", "darwin"}:
+        findings.append(
+            Finding(Severity.WARNING, "system", sys.platform, "Linux or macOS", "Nobody tries others.")
+        )
+    return findings

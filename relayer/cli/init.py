@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""`postroad init`: write a configuration, by questions or by options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from relayer.cli.exit_codes import ExitCode
+from relayer.cli.failures import CommandFailed
+from relayer.cli.options import config_option, json_option
+from relayer.cli.output import console, print_json
+from relayer.cli.running import run_async
+
+_SHAPE = "NAME=CONSENSUS,URL[,URL...]"
+
+
+@click.command()
+@click.option(
+    "--chain",
+    "chains",
+    multiple=True,
+    metavar=_SHAPE,
+    help="A chain, such as court=qbft,https://node:8545 (ws:// URLs are websockets). Repeat it. Asked for without.",
+)
+@click.option(
+    "--key", "keys", multiple=True, metavar="CHAIN=NAME", help="The key that relays to a chain. Repeat it."
+)
+@click.option("--journal", default="sqlite:///postroad.db", show_default=True, help="The journal's URL.")
+@click.option(
+    "--password-env", default="POSTROAD_PASSWORD", show_default=True, help="Where the keystores' password is."
+)
+@click.option("--offline", is_flag=True, help="Don't ask the chains for their ids and genesis hashes.")
+@click.option(
+    "--chain-id", "chain_ids", multiple=True, metavar="CHAIN=ID", help="With --offline: a chain's id."
+)
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@config_option
+@json_option
+def init(
+    chains: tuple[str, ...],
+    keys: tuple[str, ...],
+    journal: str,
+    password_env: str,
+    offline: bool,
+    chain_ids: tuple[str, ...],
+    force: bool,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """Write a configuration with comments. Chain ids and genesis hashes are read from the chains themselves."""
+    if config_path.exists() and not force:
+        raise CommandFailed(
+            ExitCode.CONFIG,
+            f"{config_path} is there already",
+            "a new file",
+            "Name another with --config, or use --force.",
+        )
+    if not chains and not sys.stdin.isatty():
+        raise click.UsageError(f"found no --chain and no terminal to ask at, expected --chain {_SHAPE}")
+    specs = [_parse_chain(each) for each in chains] or _ask_chains()
+    if len({spec["name"] for spec in specs}) != len(specs):
+        raise click.UsageError("found a chain twice, expected each once")
+    named = dict(_parse_pair("--key", each) for each in keys)
+    for name in named:
+        if name not in {spec["name"] for spec in specs}:
+            raise click.UsageError(f"found --key for {name!r}, expected one of the chains")
+    ids = dict(_parse_pair("--chain-id", each) for each in chain_ids)
+    for spec in specs:
+        spec["key"] = named.get(spec["name"])
+        if offline:
+            if not ids.get(spec["name"], "").isdigit():
+                raise click.UsageError(
+                    f"found no chain id for {spec['name']}, expected --chain-id {spec['name']}=NUMBER"
+                )
+            spec |= {"chain_id": int(ids[spec["name"]]), "genesis_hash": None}
+    if not offline:
+        run_async(_ask_nodes(specs))
+    text = render(specs, journal=journal, password_env=password_env)
+    _check_renders(text, config_path)
+    config_path.parent.mkdir(parents=True, exist_ok=True)
+    config_path.write_text(text, encoding="utf-8")
+    if as_json:
+        shown = [
+            {"name": spec["name"], "chain": f"eip155:{spec['chain_id']}", "consensus": spec["consensus"]}
+            for spec in specs
+        ]
+        print_json({"config": config_path, "chains": shown})
+        return
+    out = console()
+    out.print(f"Wrote {config_path}.\n\nNext:")
+    for spec in specs:
+        if spec["key"] is None:
+            out.print(
+                f"  postroad keys new {spec['name']}-relayer    and name it in chains.{spec['name']}.keys",
+                markup=False,
+            )
+    out.print("  postroad config check --live\n  postroad endpoint deploy")
+
+
+def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) -> str:
+    """Return the text of a configuration."""
+    lines = [
+        "# Postroad's configuration. Every key is explained in docs/reference/config.md.",
+        "# ${NAME} stands for an environment variable: keep credentials out of this file.",
+        "",
+        "[journal]",
+        "# What the relayer knows, on disk. Back it up; two relayers never share one.",
+        f'url = "{journal}"',
+        "",
+        "[keys]",
+        "# Encrypted keystores (`postroad keys new`), and where their password is.",
+        'directory = "keys"',
+        f'password_env = "{password_env}"   # or password_file = "path"; without either it is asked for',
+        "",
+        "[metrics]",
+        'listen = "127.0.0.1:9464"          # Prometheus; "" for none',
+        "",
+        "[batch]",
+        "max_gas_share = 0.5                 # the share of a block's gas that one delivery may take",
+        "max_wait_ms = 1000                  # how long a lone message waits for company",
+        "",
+        "[endpoints]",
+        "# What `postroad endpoint deploy` deploys with; admin and guardian default to the deploying key.",
+        '# admin = "0x…"',
+        '# guardian = "0x…"                  # may pause at once, and nothing else',
+        "admin_delay_s = 172800              # how long an admin's change waits: time to see a bad one coming",
+        "",
+    ]
+    for spec in specs:
+        name, key = spec["name"], spec["key"]
+        rpc = ", ".join(f'"{url}"' for url in spec["rpc"])
+        lines += [
+            f"[chains.{name}]",
+            f'chain = "eip155:{spec["chain_id"]}"',
+            f"rpc = [{rpc}]   # several are better: none is trusted, and one may be down",
+        ]
+        if spec["websocket"]:
+            urls = ", ".join(f'"{url}"' for url in spec["websocket"])
+            lines += [f"websocket = [{urls}]"]
+        lines += [f'consensus = "{spec["consensus"]}"']
+        if spec["genesis_hash"] is not None:
+            lines += [f'genesis_hash = "{spec["genesis_hash"]}"']
+        lines += [
+            '# gateway = "0x…"                  written by `postroad endpoint deploy`, with [bootstrap]',
+            f'keys = ["{key}"]' if key is not None else f'# keys = ["{name}-relayer"]',
+            "max_fee_gwei = 500.0                # the most for a unit of gas; messages wait while it costs more",
+            "priority_fee_gwei = 1.0",
+            "# max_spend_ether_per_day = 1.0",
+            "trusting_period_s = 1209600         # how long a validator set is believed without news of it",
+            "",
+        ]
+    lines += [
+        "# Without [[lanes]] every joined pair is served both ways, on the public lane.",
+        "# [[lanes]]",
+        f'# source = "{specs[0]["name"]}"',
+        f'# destination = "{specs[-1]["name"]}"',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _check_renders(text: str, path: Path) -> None:
+    """Answers can hold anything; what can't be read back is told, not written."""
+    from relayer import config
+    from relayer.config import InvalidConfig
+
+    class Everything(dict[str, str]):
+        def __contains__(self, key: object) -> bool:
+            return True
+
+        def __missing__(self, key: str) -> str:
+            return "http://variable"
+
+    try:
+        config.parse(text, name=str(path), directory=path.parent, environment=Everything())
+    except InvalidConfig as error:
+        raise CommandFailed(ExitCode.USAGE, error.found, error.expected, error.advice) from error
+
+
+def _parse_chain(text: str) -> dict[str, Any]:
+    name, equals, rest = text.partition("=")
+    consensus, *urls = rest.split(",")
+    if not equals or consensus not in {"qbft", "ibft2"} or not urls:
+        raise click.UsageError(f"found --chain {text!r}, expected {_SHAPE} with qbft or ibft2")
+    return _spec(name.strip(), consensus, [url.strip() for url in urls])
+
+
+def _spec(name: str, consensus: str, urls: Sequence[str]) -> dict[str, Any]:
+    sockets = [url for url in urls if url.startswith(("ws://", "wss://"))]
+    rpc = [url for url in urls if url not in sockets]
+    if not rpc:
+        raise click.UsageError(f"found no http:// or https:// URL for {name!r}, expected at least one")
+    return {"name": name, "consensus": consensus, "rpc": rpc, "websocket": sockets}
+
+
+def _parse_pair(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not value:
+        raise click.UsageError(f"found {option} {text!r}, expected CHAIN=VALUE")
+    return name, value
+
+
+def _ask_chains() -> list[dict[str, Any]]:
+    specs = []
+    while True:
+        name = click.prompt("Name of a chain (a-z, 0-9, -)", err=True)
+        consensus = click.prompt(
+            "Its consensus", type=click.Choice(["qbft", "ibft2"]), default="qbft", err=True
+        )
+        urls = click.prompt("Its RPC URLs, separated by commas (ws:// ones too)", err=True)
+        specs.append(_spec(name, consensus, [url.strip() for url in urls.split(",")]))
+        if not click.confirm("Another chain?", default=len(specs) == 1, err=True):
+            return specs
+
+
+async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
+    """Read chain ids and genesis hashes. Raises ChainUnavailable, which names the chain."""
+    import os
+
+    from relayer.endpoint.node import Node
+    from relayer.errors import ChainUnavailable
+
+    for spec in specs:
+        urls = [os.path.expandvars(url) for url in spec["rpc"]]
+        node = Node.over(spec["name"], urls)
+        try:
+            spec["chain_id"] = await node.chain_id()
+            spec["genesis_hash"] = "0x" + (await node.genesis_hash()).hex()
+        except ChainUnavailable as error:
+            advice = (
+                "Is the URL right, and the node up? --offline with --chain-id writes the file without asking."
+            )
+            raise ChainUnavailable(error.found, error.expected, advice) from error
+        finally:
+            await node.close()
