@@ -1,0 +1,351 @@
+"""INV-8: Python and Solidity accept exactly the same proofs and headers, and say the same of them.
+
+POSTROAD_DIFFERENTIAL_CASES says how many cases are run (by default 12,000, and 200,000 in the test marked long), and
+POSTROAD_DIFFERENTIAL_SEED from which seed. A difference is reported with its seed and its bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from eth_abi.abi import decode, encode
+
+from light_clients.bft.client import BftClient, BftKind, quorum
+from light_clients.bft.validators import MAX_VALIDATORS
+from light_clients.client import Timestamp
+from light_clients.ecdsa import recover
+from light_clients.errors import Rejection
+from light_clients.proofs.compact import read_account, read_storage
+from relayer.contracts import load
+from tests.differential.client_cases import (
+    ACCOUNT,
+    NOW,
+    SLOT,
+    TRUSTED_TIME,
+    Case,
+    World,
+    anchor_of,
+    make_case,
+    make_world,
+)
+from tests.differential.compact_cases import account_case, storage_case
+from tests.differential.evm import Anvil, Outcome, compile_helpers, probe, run_anvil, selector
+from tests.support.bft import validator
+from tests.support.secp256k1 import N
+
+SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
+SIZES = [1, 2, 3, 4, 5, 7, 9, 21]
+ECRECOVER = (1).to_bytes(20, "big")
+
+
+def case_count(default: int) -> int:
+    return int(os.environ.get("POSTROAD_DIFFERENTIAL_CASES", default))
+
+
+@pytest.fixture(scope="module")
+def anvil() -> Iterator[Anvil]:
+    with run_anvil() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bare_probe(anvil: Anvil) -> bytes:
+    """A probe that stands in nobody's place."""
+    return anvil.transact(None, compile_helpers()["Probe"][0], TRUSTED_TIME)
+
+
+@pytest.fixture(scope="module")
+def harness(anvil: Anvil) -> bytes:
+    return anvil.transact(None, compile_helpers()["CompactProofHarness"][0], TRUSTED_TIME)
+
+
+def is_known(outcome: Outcome, errors: Sequence[bytes]) -> bool:
+    """Whether a rejection is one of the contract's own: not a panic, not a lack of gas, not silence."""
+    return outcome.accepted or outcome.result[:4] in errors
+
+
+# --- ecrecover -------------------------------------------------------------------------------------------------------
+
+
+def recovery_cases(rng: random.Random, count: int) -> Iterator[tuple[bytes, bytes, int]]:
+    signer = validator("differential")
+    edges = [0, 1, N - 1, N, N + 1, N // 2, N // 2 + 1, 2**255 - 1, 2**255, 2**256 - 1]
+    for _ in range(count):
+        digest = rng.choice([rng.randbytes(32), bytes(32), b"\xff" * 32, N.to_bytes(32, "big")])
+        seal = signer.sign(digest)
+        r, s, parity = int.from_bytes(seal[:32], "big"), int.from_bytes(seal[32:64], "big"), seal[64]
+        match rng.randrange(6):
+            case 0:
+                s, parity = N - s, 1 - parity
+            case 1:
+                r = rng.choice(edges)
+            case 2:
+                s = rng.choice(edges)
+            case 3:
+                r, s, parity = rng.getrandbits(256), rng.getrandbits(256), rng.randrange(2)
+            case 4:
+                parity = 1 - parity
+        yield digest, r.to_bytes(32, "big") + s.to_bytes(32, "big"), parity
+
+
+def test_recovery_is_that_of_the_precompile(anvil: Anvil, bare_probe: bytes) -> None:
+    """INV-8 for single signatures: every edge of r and s, high s, and points that are none."""
+    cases = list(recovery_cases(random.Random(SEED), max(300, case_count(12_000) // 8)))
+    calls = [digest + (27 + parity).to_bytes(32, "big") + r_s for digest, r_s, parity in cases]
+    verdicts: Counter[bool] = Counter()
+    for (digest, r_s, parity), outcome in zip(
+        cases, probe(anvil, bare_probe, ECRECOVER, calls, NOW), strict=True
+    ):
+        found = recover(digest, r_s, parity)
+        assert outcome.result[12:] == (found or b""), (
+            f"digest {digest.hex()}, r ‖ s {r_s.hex()}, parity {parity}"
+        )
+        verdicts[found is not None] += 1
+    assert min(verdicts[True], verdicts[False]) > len(cases) // 10
+
+
+# --- compact proofs --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ProofCase:
+    """A proof by itself: what Python is asked, and what the harness is asked."""
+
+    name: str
+    data: bytes
+    ask: Callable[[], tuple[int, bytes]]
+    call: bytes
+
+    def verdict(self) -> bytes | None:
+        try:
+            end, answer = self.ask()
+        except Rejection:
+            return None
+        return answer if end == len(self.data) else None
+
+
+def storage_question(data: bytes, slot: bytes) -> ProofCase:
+    def ask() -> tuple[int, bytes]:
+        read = read_storage(data, 0, slot)
+        return read.end, read.root + read.value
+
+    call = selector("storageRoot(bytes,bytes32)") + encode(["bytes", "bytes32"], [data, slot])
+    return ProofCase(f"slot {slot.hex()}", data, ask, call)
+
+
+def account_question(data: bytes, address: bytes, storage_root: bytes) -> ProofCase:
+    def ask() -> tuple[int, bytes]:
+        read = read_account(data, 0, address, storage_root)
+        return read.end, read.root
+
+    arguments = encode(["bytes", "address", "bytes32"], [data, "0x" + address.hex(), storage_root])
+    call = selector("stateRoot(bytes,address,bytes32)") + arguments
+    return ProofCase(f"account {address.hex()}, storage root {storage_root.hex()}", data, ask, call)
+
+
+def proof_cases(rng: random.Random, count: int) -> Iterator[ProofCase]:
+    for _ in range(count):
+        if rng.random() < 0.65:
+            slot = rng.randbytes(32)
+            yield storage_question(storage_case(rng, slot), slot)
+        else:
+            address = rng.randbytes(20)
+            yield account_question(account_case(rng, address), address, rng.randbytes(32))
+
+
+HARNESS_ERRORS = [selector("ProofMalformed(uint256)"), selector("LengthMismatch(uint256,uint256)")]
+
+
+def compare_proofs(anvil: Anvil, bare_probe: bytes, harness: bytes, seed: int, count: int) -> None:
+    cases = list(proof_cases(random.Random(seed), count))
+    verdicts: Counter[bool] = Counter()
+    outcomes = probe(anvil, bare_probe, harness, [case.call for case in cases], NOW)
+    for case, outcome in zip(cases, outcomes, strict=True):
+        found = case.verdict()
+        assert found == (outcome.result if outcome.accepted else None), (
+            f"{case.name}, proof {case.data.hex()}"
+        )
+        assert is_known(outcome, HARNESS_ERRORS), (
+            f"{case.name}: {outcome.result.hex()}, proof {case.data.hex()}"
+        )
+        verdicts[found is not None] += 1
+    assert min(verdicts[True], verdicts[False]) > count // 5, verdicts
+
+
+def test_compact_proofs_lead_to_the_same_root(anvil: Anvil, bare_probe: bytes, harness: bytes) -> None:
+    """INV-8 for tries: the same root and word, or a rejection on both sides."""
+    compare_proofs(anvil, bare_probe, harness, SEED, case_count(12_000) * 3 // 8)
+
+
+# --- clients ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A world whose client is on chain too: `place` has its storage, `implementation` its code."""
+
+    world: World
+    client: BftClient
+    place: bytes
+    implementation: bytes
+
+
+@pytest.fixture(scope="module")
+def authority(anvil: Anvil) -> bytes:
+    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
+
+
+def deploy(anvil: Anvil, authority: bytes, world: World, *, anchored: bool, frozen: bool = False) -> Deployed:
+    """Deploy the real contract twice, let one of them live through the same story as the Python client, then put the
+    probe in its place."""
+    artifact = load("BftLightClient")
+    state, params = world.client.state, world.client.params
+    creation = artifact.encode_creation(
+        "0x" + authority.hex(),
+        int(params.kind),
+        ["0x" + member.address.hex() for member in world.members],
+        state.height,
+        state.timestamp,
+        params.trusting_period_s,
+        params.max_clock_drift_s,
+    )
+    implementation, place = (
+        anvil.transact(None, creation, TRUSTED_TIME),
+        anvil.transact(None, creation, TRUSTED_TIME),
+    )
+    client = world.client
+    if anchored:
+        data = anchor_of(world)
+        anvil.transact(place, artifact.encode_call("anchor", data), NOW)
+        client = client.anchor(data, Timestamp(NOW))
+    if frozen:
+        data = next(filter(freezes(client), (make_case(random.Random(i), world).data for i in range(10_000))))
+        anvil.transact(place, artifact.encode_call("freeze", data), NOW)
+        client = client.freeze(data)
+    anvil.rpc("anvil_setCode", "0x" + place.hex(), "0x" + compile_helpers()["Probe"][1].hex())
+    return Deployed(world, client, place, implementation)
+
+
+def freezes(client: BftClient) -> Callable[[bytes], bool]:
+    def does(data: bytes) -> bool:
+        try:
+            return client.freeze(data).state.frozen
+        except Rejection:
+            return False
+
+    return does
+
+
+def encode_call(case: Case) -> bytes:
+    """The call's data, spelled out: the argument's bytes may be followed by others that are not its own."""
+    tail = len(case.data).to_bytes(32, "big") + case.data + case.behind
+    tail += bytes(-len(tail) % 32)
+    if case.method == "storageAt":
+        head = (96).to_bytes(32, "big") + ACCOUNT.rjust(32, b"\0") + SLOT
+        return selector("storageAt(bytes,address,bytes32)") + head + tail
+    return selector(f"{case.method}(bytes)") + (32).to_bytes(32, "big") + tail
+
+
+def ask_python(client: BftClient, case: Case) -> tuple[bytes, BftClient] | None:
+    """What a call returns and the client afterwards; None for a rejection."""
+    now = Timestamp(case.now)
+    try:
+        if case.method == "storageAt":
+            found = client.storage_at(case.data, ACCOUNT, SLOT, now)
+            return encode(
+                ["bytes32", "uint64", "uint64"], [found.value, found.height, found.timestamp]
+            ), client
+        if case.method == "update":
+            return b"", client.update(case.data, now)
+        if case.method == "anchor":
+            return b"", client.anchor(case.data, now)
+        return b"", client.freeze(case.data)
+    except Rejection:
+        return None
+
+
+def state_of(client: BftClient) -> tuple[Any, ...]:
+    state, anchor = client.state, client.state.anchor
+    kept = (bytes(32), 0, 0) if anchor is None else (anchor.state_root, anchor.height, anchor.timestamp)
+    return (state.set_hash, state.height, state.timestamp, state.frozen), kept
+
+
+def decoded(outcome: Outcome) -> tuple[Any, ...]:
+    trusted = decode(["bytes32", "uint64", "uint64", "bool"], outcome.trusted)
+    return trusted, decode(["bytes32", "uint64", "uint64"], outcome.anchored)
+
+
+def compare_clients(
+    anvil: Anvil, deployed: Deployed, cases: Sequence[Case], seed: str
+) -> Counter[tuple[str, bool]]:
+    """Ask both sides every case. Returns how often each method was believed and not."""
+    errors = list(load("BftLightClient").errors)
+    verdicts: Counter[tuple[str, bool]] = Counter()
+    for now in sorted({case.now for case in cases}):
+        some = [case for case in cases if case.now == now]
+        outcomes = probe(anvil, deployed.place, deployed.implementation, list(map(encode_call, some)), now)
+        for case, outcome in zip(some, outcomes, strict=True):
+            found = ask_python(deployed.client, case)
+            told = f"{seed}, {case.method} at {now}: {case.data.hex()} behind it {case.behind.hex()}"
+            assert outcome.accepted == (found is not None), told
+            assert is_known(outcome, errors), f"{told}: {outcome.result.hex()}"
+            result, after = (outcome.result, deployed.client) if found is None else found
+            assert outcome.result == result, told
+            assert decoded(outcome) == state_of(after), told
+            verdicts[case.method, found is not None] += 1
+    return verdicts
+
+
+def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> None:
+    worlds = [(kind, size) for kind in BftKind for size in SIZES]
+    verdicts: Counter[tuple[str, bool]] = Counter()
+    for index, (kind, size) in enumerate(worlds):
+        rng = random.Random(f"{seed} {kind} {size}")
+        world = make_world(rng, kind, size)
+        deployed = deploy(anvil, authority, world, anchored=index % 4 != 0)
+        cases = [make_case(rng, world) for _ in range(count // len(worlds))]
+        verdicts += compare_clients(anvil, deployed, cases, f"seed {seed}, {kind.name} of {size}")
+    for method in ("storageAt", "update", "anchor", "freeze"):
+        believed, refused = verdicts[method, True], verdicts[method, False]
+        # Cases that only ever go one way would compare nothing.
+        assert min(believed, refused) > (believed + refused) // 20, verdicts
+
+
+def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
+    """INV-8 for clients: the same word, height and time, the same state afterwards, or a rejection on both sides."""
+    compare_worlds(anvil, authority, SEED, case_count(12_000) // 2)
+
+
+def test_frozen_clients_believe_nothing_on_both_sides(anvil: Anvil, authority: bytes) -> None:
+    """INV-7 and INV-8."""
+    rng = random.Random(SEED)
+    for kind in BftKind:
+        world = make_world(rng, kind, 4)
+        deployed = deploy(anvil, authority, world, anchored=True, frozen=True)
+        verdicts = compare_clients(anvil, deployed, [make_case(rng, world) for _ in range(40)], "frozen")
+        assert not any(believed for (_, believed), often in verdicts.items() if often)
+
+
+def test_quorums_are_the_same(anvil: Anvil, authority: bytes) -> None:
+    """INV-8, for every size that a set can have."""
+    deployed = deploy(anvil, authority, make_world(random.Random(SEED), BftKind.QBFT, 1), anchored=False)
+    artifact = load("BftLightClient")
+    calls = [artifact.encode_call("quorum", count) for count in range(MAX_VALIDATORS + 1)]
+    outcomes = probe(anvil, deployed.place, deployed.implementation, calls, NOW)
+    assert [int.from_bytes(outcome.result, "big") for outcome in outcomes] == list(map(quorum, range(256)))
+
+
+@pytest.mark.long
+def test_at_length(anvil: Anvil, authority: bytes, bare_probe: bytes, harness: bytes) -> None:
+    """The same comparisons over as many cases as a release deserves, from a seed of the day unless one is given."""
+    seed = SEED if "POSTROAD_DIFFERENTIAL_SEED" in os.environ else random.SystemRandom().randrange(2**32)
+    count, slices = case_count(200_000), 20
+    for part in range(slices):
+        compare_proofs(anvil, bare_probe, harness, seed + part, count // 2 // slices)
+        compare_worlds(anvil, authority, seed + part, count // 2 // slices)
