@@ -25,7 +25,7 @@ from tests.support.devnet import Client, Refused
 
 # Starts a chain, says which processes and ports it has, and waits to be ended.
 HOLDER = """
-import asyncio, sys
+import asyncio, signal
 from relayer.devnet.chain import LocalChain
 
 async def main():
@@ -35,6 +35,8 @@ async def main():
         await chain.wait_for(3)
         await asyncio.sleep(60)
 
+# Shells start background jobs, and so perhaps this, with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 
