@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The seam between the protocol and a consensus, as DESIGN §4 has it and `ILightClient` has it on chain."""
 
 from __future__ import annotations

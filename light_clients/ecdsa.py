@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """secp256k1 public key recovery with exactly the verdicts of the EVM's `ecrecover` precompile (yellow paper, appendix E)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every reason for which something is not believed. Each error says what was found and what was expected."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """keccak256, straight from the C extension: wrappers that choose a backend cost more than the hash itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The BFT light client: docs/reference/wire-formats.md §6, with the verdicts of `BftLightClient.sol` (INV-7, INV-8)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writing what the BFT light client reads: docs/reference/wire-formats.md §6, in the fewest gas that calldata can cost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sealed headers of QBFT and IBFT 2.0 chains, from RLP or from a node's JSON, both read with distrust."""
 
 from __future__ import annotations

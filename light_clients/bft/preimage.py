@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is hashed of a header: by its validators when they seal it, and by the chain when it names the block.
 
 The rules are Besu's and were checked against real headers: IBFT 2.0 leaves round and seals out of the on-chain hash

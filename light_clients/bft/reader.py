@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reading headers off the wire: docs/reference/wire-formats.md §6.1, with the verdicts of the contract (INV-8).
 
 Nothing is copied into objects that the verdict does not need: the header's RLP is put together around the parts that
@@ -169,7 +170,9 @@ def _read_bloom(cursor: Cursor, form: int) -> bytes:
     places, values = pairs[::2], pairs[1::2]
     if not places or 0 in values or any(low >= high for low, high in pairwise(places)):
         raise EncodingRejected(
-            "a sparse bloom is malformed", found=pairs, expected="pairs of ascending places and bytes other than zero"
+            "a sparse bloom is malformed",
+            found=pairs,
+            expected="pairs of ascending places and bytes other than zero",
         )
     bloom = bytearray(256)
     for place, value in zip(places, values, strict=True):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Validator sets: their hash, their quorum, and what can be a set at all."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Encodings of other people's making."""

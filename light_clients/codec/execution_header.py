@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Execution headers as JSON-RPC gives them: read with distrust, and hashed by the fields that they have.
 
 The order of the fields and their names are those of the yellow paper and of EIP-1559, 4895, 4844, 4788 and 7685.

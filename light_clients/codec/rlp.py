@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """RLP, strict: every value has one encoding, and only that one is read (yellow paper, appendix B)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compact trie proofs: docs/reference/wire-formats.md §5.
 
 A proof is rebuilt from its end upwards, so neither the reference to the node below nor a root is ever sent. The reader

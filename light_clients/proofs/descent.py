@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Taking a list of trie nodes apart, from the root downwards, into the parts of a compact proof (wire-formats §5)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Merkle-Patricia proofs as clients give them: a list of nodes from the root downwards (EIP-1186).
 
 Both answers are proven: that a key has a value, and that it has none. Account absent and slot absent are told apart.

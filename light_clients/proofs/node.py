@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The nodes of a Merkle-Patricia trie, read strictly (yellow paper, appendix D).
 
 Keys and paths are handled as hex text, a character a nibble: slicing, comparing and searching text runs in C.

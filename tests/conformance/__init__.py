@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Conformance with real data: one module a folder of the shared vectors.
 
 A module says which folder it reads and yields that folder's cases:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Run the shared vectors and say, folder by folder, how many cases passed, were skipped and failed.
 
     python -m tests.conformance [-v] [FOLDER ...]

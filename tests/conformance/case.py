@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A case, and what running cases gives."""
 
 from __future__ import annotations

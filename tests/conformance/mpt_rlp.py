@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tries and RLP: the official suites, a mainnet block with proofs and receipts, and headers with wrong hashes."""
 
 from __future__ import annotations

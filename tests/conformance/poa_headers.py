@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Real sealed headers of consortium chains: QBFT and IBFT 2.0."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a light client is asked: proofs, updates, anchors and misbehaviour, good ones and such as break one rule.
 
 Whatever is changed in a header is changed before it is sealed, most of the time: a rule that only one side knows would

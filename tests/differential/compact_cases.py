@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compact proofs of every shape: made from tries, made from the grammar alone, and broken."""
 
 from __future__ import annotations

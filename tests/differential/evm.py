@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The other side of the comparison: anvil with the real contracts in it, asked in batches."""
 
 from __future__ import annotations

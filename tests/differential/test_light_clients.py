@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """INV-8: Python and Solidity accept exactly the same proofs and headers, and say the same of them.
 
 POSTROAD_DIFFERENTIAL_CASES says how many cases are run (by default 12,000, and 200,000 in the test marked long), and

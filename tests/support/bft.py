@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sealed QBFT and IBFT 2.0 headers, made from the rules of the chains and not from the code under test."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Turning good bytes into bad ones, the ways that formats break: bits, lengths, cuts, repeats, splices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A reference RLP encoder, so that the one under test is not its own judge."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A reference Merkle-Patricia trie (yellow paper, appendix D): built at once from all its entries, proofs by walking.
 
 trie = Trie({b"key": b"value"})          # plain keys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Wire headers by named parts (wire-formats §6.1), so that a test can break one part at a time.
 
 parts = header_parts(draft)              # a dict in wire order

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """INV-7 under mutation: what a BFT client believes is what its validators sealed, whatever the bytes."""
 
 from __future__ import annotations

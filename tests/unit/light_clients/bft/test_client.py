@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """INV-7: a light client never accepts a header below its quorum, after its trusting period, or once frozen."""
 
 from __future__ import annotations
