@@ -92,8 +92,8 @@ contract Hostile {
             switch way
             case 2 { revert(0, 0) }
             case 4 { invalid() }
-            case 5 { return(0, 1000000) }
-            case 6 { revert(0, 1000000) }
+            case 5 { return(0, 200000) }
+            case 6 { revert(0, 200000) }
             case 7 {
                 mstore(0, shl(224, 0xdeadbeef))
                 return(0, 32)
