@@ -56,7 +56,9 @@ class Side:
         """The endpoint's id."""
         return endpoint_id(self.interop, self.chain.genesis_hash)
 
-    async def transact(self, to: bytes | None, data: bytes, *, key: int = 0, gas: int = GAS) -> dict[str, Any]:
+    async def transact(
+        self, to: bytes | None, data: bytes, *, key: int = 0, gas: int = GAS
+    ) -> dict[str, Any]:
         """Send a transaction, make a block, return the receipt. Raises AssertionError when it failed."""
         account = self.chain.funded_keys[key]
         count = await self.chain.rpc("eth_getTransactionCount", account.address_text, "pending")
@@ -159,7 +161,10 @@ class Stage:
         storage_nodes = [bytes.fromhex(node[2:]) for node in answer["storageProof"][0]["proof"]]
         header = await self.source.header(number)
         account = mpt.verify_account(header.state_root, self.source.gateway, account_nodes)
-        if account is None or mpt.verify_storage(account.storage_root, slot, storage_nodes) != batch.compute_head():
+        if (
+            account is None
+            or mpt.verify_storage(account.storage_root, slot, storage_nodes) != batch.compute_head()
+        ):
             raise AssertionError("the source's proof does not show the head of what was sent")
         proof = encode_proof(storage_nodes, account_nodes, header, self.source.gateway, slot)
         return encode_batch(batch), proof, (len(account_nodes), len(storage_nodes))
@@ -178,7 +183,7 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    *, source_kind: str, validators: int, seed: str, accounts: int = 20, recipient: str = "Doorbell"
+    *, source_kind: str, validators: int, seed: str, accounts: int = 10, recipient: str = "Doorbell"
 ) -> AsyncIterator[Stage]:
     """Start both chains, deploy and join them.
 
