@@ -190,6 +190,13 @@ class Node:
             raise RpcAnswerInvalid(f"{self.name} gave no list of logs", "a list")
         return answer
 
+    async def transaction_data(self, tx_hash: bytes) -> bytes:
+        """What a transaction was called with. Raises RpcAnswerInvalid when the node doesn't know it."""
+        answer = await self._request("eth_getTransactionByHash", [_hex(tx_hash)])
+        if not isinstance(answer, dict):
+            raise RpcAnswerInvalid(f"{self.name} knows no transaction 0x{tx_hash.hex()}", "a transaction")
+        return _data(answer.get("input"))
+
     async def proof(self, account: bytes, slots: Sequence[bytes], number: int) -> Mapping[str, Any]:
         """`eth_getProof` as JSON-RPC gives it."""
         answer = await self._request(

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Send one message alone and many at once, and read from the journal what they took."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from relayer.chains.base import Address, Call
+from relayer.cli.demo.figures import Figures
+from relayer.cli.demo.stage import Stage
+from relayer.cli.output import hex_of, short
+from relayer.contracts import load
+from relayer.endpoint.local import LocalRoads
+from relayer.errors import ChainUnavailable, PostroadError
+from relayer.journal.store import Journal
+from relayer.road import Road
+from relayer.road.transact import transact
+
+_PATIENCE_S = 60.0
+
+
+async def measure(
+    count: int,
+    stage: Stage,
+    roads: LocalRoads,
+    road: Road,
+    journal: Journal,
+    lane: tuple[str, str],
+) -> Figures:
+    """One message alone, then many at once, down the lane from the chain with more validators."""
+    source, destination = lane
+    box = roads.endpoints[destination].postbox
+    stage.stamped(f"one message alone, {source} → {destination} …")
+    alone = await road.send(source, destination, to=box, payload=bytes(32))
+    await _await_confirmed(journal, alone.id)
+    single = await asyncio.to_thread(_delivery_of, journal, alone.id)
+    stage.stamped(f"{count} messages in one transaction of a contract that sends many …")
+    sender, receiver = await road.chain_to_write(source), road.chain(destination)
+    call = load("Multisender").encode_call("sendCounted", receiver.recipient(box), count, 0, [])
+    sent = await transact(sender, Call(Address(roads.endpoints[source].multisender), call))
+    messages = [
+        each.message
+        for each in await sender.chain.sent_messages(sent.block_number, sent.block_number)
+        if each.tx_hash == sent.tx_hash
+    ]
+    await _await_confirmed(journal, messages[-1].id)
+    shares = [await asyncio.to_thread(_delivery_of, journal, each.id) for each in messages]
+    used = {each.tx_hash: each for each in shares}
+    largest = max(used.values(), key=lambda each: each.messages)
+    own = await sender.chain.receipt(alone.sent.tx_hash)
+    assert own is not None
+    if len(messages) != count:
+        raise ChainUnavailable(f"{len(messages)} messages in the logs", f"{count}, as sent")
+    transactions = f"{len(used)} transaction{'' if len(used) == 1 else 's'}"
+    stage.good(f"{len(messages)} messages delivered in {transactions}")
+    return Figures(
+        send=own.gas_used,
+        single=single.gas_used if single.messages == 1 else None,
+        batch_messages=largest.messages,
+        batch_share=largest.gas_used / largest.messages,
+        validators=len(sender.prover.validators),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    tx_hash: bytes
+    gas_used: int
+    messages: int
+
+
+def _delivery_of(journal: Journal, message_id: bytes) -> _Delivery:
+    story = journal.story(message_id)
+    assert story is not None
+    for step in reversed(story.steps):
+        if "gas_used" in step.detail and step.tx_hash is not None:
+            return _Delivery(step.tx_hash, int(step.detail["gas_used"]), int(step.detail["messages"]))
+    raise PostroadError(f"the journal has no delivery of {short(message_id)}")
+
+
+async def _await_confirmed(journal: Journal, message_id: bytes) -> None:
+    ends_at = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < ends_at:
+        story = await asyncio.to_thread(journal.story, message_id)
+        if story is not None and story.state.value == "confirmed":
+            return
+        await asyncio.sleep(0.1)
+    raise ChainUnavailable(f"{hex_of(message_id)} was not confirmed in {_PATIENCE_S:g} s", "a delivery")
