@@ -288,13 +288,15 @@ def count_waiting(book: LaneBook) -> dict[str, int]:
         loaded += page.open.bit_count()
         in_flight = (page.open & page.in_flight).bit_count()
         seen = (page.open & page.seen & ~page.in_flight).bit_count()
-        refused = (page.open & page.refused & ~page.seen).bit_count()
-        reverting = sum(1 for index in page.waits if (page.open & ~page.in_flight) >> index & 1)
+        altered = (page.open & page.altered & ~page.seen).bit_count()
+        reverting = sum(
+            1 for index in page.waits if (page.open & ~page.in_flight & ~page.altered) >> index & 1
+        )
         counts[WaitingReason.INCLUSION.value] += in_flight
         counts[WaitingReason.FINALITY.value] += seen
-        counts[WaitingReason.FEE_POLICY.value] += refused
+        counts[WaitingReason.RPC_TROUBLE.value] += altered
         counts[WaitingReason.RECIPIENT_REVERTS.value] += reverting
-        rest = page.open.bit_count() - in_flight - seen - refused - reverting
+        rest = page.open.bit_count() - in_flight - seen - altered - reverting
         counts[_reason_of_rest(book)] += max(0, rest)
     counts[_reason_of_rest(book)] += max(0, book.backlog() - loaded)
     return counts

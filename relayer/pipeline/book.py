@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from relayer.chains.base import SentMessage
 from relayer.journal.rows import LaneRow, Micros, StoredMessage, StoredProof, StoredWait
-from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.protocol.delivery import Waiting
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
 
@@ -32,7 +32,8 @@ class PageBook:
     proof_is_stale: bool = False
     delivered: int = 0
     expired: int = 0
-    refused: int = 0
+    altered: int = 0
+    """Messages whose fields, as logs tell them, do not hash to their proven leaf: only hashed past, until logs do better."""
     in_flight: int = 0
     seen: int = 0
     """Messages that a provider of the destination shows as delivered, which is not proven."""
@@ -65,9 +66,9 @@ class PageBook:
         return self.final == _FULL_PAGE and not self.in_flight
 
     def add(self, message: Message, leaf: MessageId, head: bytes, proven_at: Micros) -> None:
-        """Append the next message of the page; one whose fields do not hash to its leaf can't be delivered by us."""
+        """Append the next message of the page."""
         if message.id != leaf:
-            self.refused |= 1 << len(self.messages)
+            self.altered |= 1 << len(self.messages)
         self.messages.append(message)
         self.leaves.append(leaf)
         self.heads.append(head)
@@ -75,7 +76,7 @@ class PageBook:
 
     def ready(self, now: Micros, destination_time: int) -> int:
         """The messages that could be delivered now, were there a batch for them."""
-        bits = self.open & ~self.refused & ~self.in_flight & ~self.seen
+        bits = self.open & ~self.altered & ~self.in_flight & ~self.seen
         for index, wait in self.waits.items():
             if wait.not_before > now:
                 bits &= ~(1 << index)
@@ -89,6 +90,11 @@ class PageBook:
             if deadline and deadline < destination_time:
                 past |= 1 << index
         return past
+
+    def restore(self, index: int, message: Message) -> None:
+        """Put in the message whose fields hash to the leaf after all."""
+        self.messages[index] = message
+        self.altered &= ~(1 << index)
 
     def head_before(self, index: int) -> bytes:
         """The running head before a message of the page."""
@@ -194,6 +200,3 @@ def fill_page(
         book.add(each.message, each.leaf, each.head, at)
     book.proof = proof
     book.waits = {wait.sequence & 0xFF: wait for wait in waits}
-    book.refused |= mask_of(
-        i for i, wait in book.waits.items() if wait.waiting.reason is WaitingReason.FEE_POLICY
-    )

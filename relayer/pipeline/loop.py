@@ -27,13 +27,14 @@ from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
 from relayer.pipeline.book import LaneBook
 from relayer.pipeline.destination import Destination
+from relayer.pipeline.outcome import InLane, OutLane
 from relayer.pipeline.reasons import Reasons
 from relayer.pipeline.shelf import Shelf, open_lane
 from relayer.pipeline.submit import LaneSubmitter
 from relayer.pipeline.supervise import Supervisor
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.upkeep import ClientKeeper
-from relayer.pipeline.worker import ChainWorker, InLane, OutLane
+from relayer.pipeline.worker import ChainWorker
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
 from relayer.provers.base import Prover

@@ -80,7 +80,7 @@ def want_heads(book: LaneBook, height: int, *, audit: bool, oldest_height: int, 
 
 
 def _needs_proof(page: PageBook, oldest_height: int) -> bool:
-    if not page.open & ~page.refused & ~page.in_flight:
+    if not page.open & ~page.altered & ~page.in_flight:
         return False
     return page.proof is None or page.proof_is_stale or page.proof.height < oldest_height
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, Transition
+from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
 from relayer.pipeline.book import indices
 from relayer.pipeline.live import LiveTransaction
 from relayer.pipeline.steps import Confirmed, Proven, Verified
-from relayer.protocol.delivery import DeliveryState
+from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import PAGE_BITS
 
 
@@ -30,6 +30,12 @@ def verified_steps(
             yield Transition(
                 verified.lane, low, high, DeliveryState.PROVEN, now, detail={"height": heights[page]}
             )
+        for each in stored:
+            if each.message.id != each.leaf:
+                sequence = int(each.message.sequence)
+                yield Transition(
+                    verified.lane, sequence, sequence, DeliveryState.REFUSED, now, detail=_ALTERED
+                )
     for _, stored in _by_page(verified.hearsay):
         low, high = max(int(stored[0].message.sequence), hearsay), int(stored[-1].message.sequence)
         if low <= high:
@@ -37,6 +43,24 @@ def verified_steps(
     if verified.waiting is None:
         end = first + len(verified.messages)
         yield from _unfounded(verified.lane, end, hearsay, now)
+
+
+_ALTERED = {"why": "the fields that logs tell do not hash to the proven leaf"}
+
+
+def altered_waits(verified: Verified, now: Micros) -> Iterator[StoredWait]:
+    """Why messages wait whose fields no provider tells right."""
+    for each in verified.messages:
+        if each.message.id != each.leaf:
+            detail = f"{_ALTERED['why']} 0x{each.leaf.hex()[:16]}…; the logs are read again"
+            waiting = Waiting(WaitingReason.RPC_TROUBLE, detail)
+            yield StoredWait(verified.lane, each.message.sequence, waiting, now, 1, now)
+
+
+def restored_steps(lane: LaneRow, sequence: int, height: int, now: Micros) -> Iterator[Transition]:
+    """Logs tell a message's fields right after all."""
+    for state in (DeliveryState.OBSERVED, DeliveryState.VERIFIED, DeliveryState.PROVEN):
+        yield Transition(lane, sequence, sequence, state, now, detail={"height": height})
 
 
 def _unfounded(lane: LaneRow, first: int, end: int, now: Micros) -> Iterator[Transition]:

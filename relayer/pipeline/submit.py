@@ -198,10 +198,7 @@ class LaneSubmitter:
             plan = Plan(plan.page, plan.mask & ~word, plan.is_retry)
         if not plan.mask:
             return 0
-        found = await self._simulate(plan, page)
-        if found is None:
-            return 0
-        plan, call, simulated = found
+        plan, call, simulated = await self._simulate(plan, page)
         if simulated.executed == 0:
             if simulated.already_delivered:
                 await self._mark_seen(page, plan.mask)
@@ -216,11 +213,12 @@ class LaneSubmitter:
         assert live.batch is not None
         return plan.mask
 
-    async def _simulate(self, plan: Plan, page: PageBook) -> tuple[Plan, Call, SimulatedDelivery] | None:
+    async def _simulate(self, plan: Plan, page: PageBook) -> tuple[Plan, Call, SimulatedDelivery]:
         """Find the gas with which a batch goes through; a batch that needs too much is halved.
 
         Raises:
             CallReverted: it goes through with no amount of gas.
+            Retryable: even its smallest part wants too much.
         """
         chain, most = self._destination.chain, self._destination.limits.most_gas
         sender = self._destination.sender
@@ -240,12 +238,16 @@ class LaneSubmitter:
                 if gas < most:
                     factor *= 2.0
                 elif plan.mask.bit_count() > 1:
-                    plan, factor = halve(plan), 1.0
+                    plan = halve(plan)
                 else:
                     raise
             else:
                 return plan, chain.deliver_call(batch, proof, gas), simulated
-        return None
+        raise Retryable(
+            f"a batch of {plan.mask.bit_count()} messages that wants more than {most} gas",
+            "one that fits the share of a block",
+            "Raise batch.max_gas_share, or wait until fewer wait together",
+        )
 
     # --- the journal ---
 

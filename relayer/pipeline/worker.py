@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
 
 from light_clients.errors import Rejection
-from relayer.chains.base import Chain, Head, SentMessage
+from relayer.chains.base import Chain, Head
 from relayer.errors import MisbehaviourFound, Retryable, StopLane
-from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredChain, StoredPage, Transition
+from relayer.journal.rows import ChainRow, Micros, StoredChain
 from relayer.journal.store import Journal
-from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
 from relayer.pipeline.book import LaneBook, PageBook
 from relayer.pipeline.confirm import IncludedBatch, judge_word, was_wasted
 from relayer.pipeline.live import LiveTransaction
+from relayer.pipeline.outcome import InLane, Outcome, OutLane, write_down
 from relayer.pipeline.prove import MOST_SLOTS, WantedHeads, WantedWords, judge_heads, proofs_of, want_heads
 from relayer.pipeline.reasons import Reasons
+from relayer.pipeline.repair import LogRepair
 from relayer.pipeline.shelf import WINDOW
 from relayer.pipeline.steps import Confirmed, Proven, Verified
-from relayer.pipeline.story import confirmed_steps, verified_steps
 from relayer.pipeline.transactions import TransactionTracker
-from relayer.pipeline.watch import DoubtsLogs, HeadWatcher, LogScanner
+from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.message import PAGE_SIZE
 from relayer.provers.base import ProvenSlot, Prover, VerifiedHeader
@@ -39,49 +38,12 @@ _MICROS = 1_000_000
 _AUDIT_SOURCE_S = 10
 #: How often the words of pages with open messages are proven though nothing of ours is in flight.
 _AUDIT_DESTINATION_S = 30
-_FIRST_REPAIR_S = 1
-_LONGEST_REPAIR_S = 120
 #: A step that takes longer hangs; its supervisor starts the chain's work again.
 _STEP_TIMEOUT_S = 60
 #: Messages read and not proven, over all lanes; more are not read while these can't be proven.
 _MOST_CANDIDATES = 65_536
 #: No head for so long means trouble with the providers, or a chain that stands still.
 STALL_S = 60
-
-
-@dataclass(slots=True)
-class OutLane:
-    """An outgoing lane: its book, who to wake, and the state of its logs."""
-
-    book: LaneBook
-    wake: Callable[[], None]
-    oldest_height: Callable[[], int]
-    audited_at: float = 0.0
-    repair_at: float = 0.0
-    repairs: int = 0
-    repair: asyncio.Task[None] | None = None
-    hearsay: int = 0
-
-
-@dataclass(slots=True)
-class InLane:
-    """An incoming lane: its book, who to wake, and who learns what deliveries cost (calldata, messages, gas)."""
-
-    book: LaneBook
-    wake: Callable[[], None]
-    learn: Callable[[bytes, int, int], None]
-    audited_at: float = 0.0
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """What one look at the chain showed, before it is written."""
-
-    header: VerifiedHeader
-    verified: list[tuple[OutLane, Verified, Proven]] = field(default_factory=list)
-    confirmed: list[tuple[InLane, PageBook, Confirmed]] = field(default_factory=list)
-    settled: list[LiveTransaction] = field(default_factory=list)
-    suspects: list[LiveTransaction] = field(default_factory=list)
 
 
 class ChainWorker:
@@ -117,6 +79,7 @@ class ChainWorker:
         self._reasons = reasons
         self._metrics = metrics
         self._clock = clock
+        self.repair = LogRepair(chain, self.scanner, journal, reasons, metrics, clock)
         self._state: bytes | None = stored.trusted_state
         self._log = structlog.get_logger().bind(chain=chain.name)
 
@@ -215,7 +178,7 @@ class ChainWorker:
         if slots:
             found = await self.prover.prove(header, self.chain.gateway, slots)
             proven = {each.slot: each for each in found}
-        outcome = _Outcome(header)
+        outcome = Outcome(header)
         lanes = {lane.book.row: lane for lane in self.out_lanes}
         for wanted in heads:
             values = wanted.values(proven)
@@ -224,7 +187,12 @@ class ChainWorker:
         self._judge_words(outcome, words, proven)
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
-        await self._journal.commit(self._write_down(outcome, changed_state))
+        now = self._clock()
+        await self._journal.commit(
+            write_down(
+                outcome, self.row, self.out_lanes, self.tracker, self.scanner.scanned, changed_state, now
+            )
+        )
         self._state = state
         self.header = header
         self.verified_height, self.verified_timestamp = header.number, header.timestamp
@@ -257,9 +225,9 @@ class ChainWorker:
                 words.append(WantedWords(book, taken))
         heads = []
         for out in self.out_lanes:
-            if out.repair is not None and not out.repair.done():
+            if self.repair.is_reading(out):
                 continue
-            audit = now_s - out.audited_at >= _AUDIT_SOURCE_S or bool(out.repairs)
+            audit = now_s - out.audited_at >= _AUDIT_SOURCE_S or self.repair.is_needed(out)
             if audit:
                 out.audited_at = now_s
             wanted = want_heads(
@@ -273,7 +241,7 @@ class ChainWorker:
         return heads, words
 
     def _judge_words(
-        self, outcome: _Outcome, words: list[WantedWords], proven: dict[bytes, ProvenSlot]
+        self, outcome: Outcome, words: list[WantedWords], proven: dict[bytes, ProvenSlot]
     ) -> None:
         lanes = {lane.book.row: lane for lane in self.in_lanes}
         included = self.tracker.included_batches(outcome.header.number)
@@ -308,68 +276,6 @@ class ChainWorker:
 
     # --- writing it down ---
 
-    def _write_down(self, outcome: _Outcome, state: bytes | None) -> Callable[[Writing], None]:
-        """Gather the rows here, so that the writer's thread only writes, and reads nothing that moves on meanwhile."""
-        now = self._clock()
-        unproven = [sent.block_number for lane in self.out_lanes for sent in self._left_over(lane, outcome)]
-        # What is not proven yet is read again after a restart.
-        scanned = min([self.scanner.scanned, *(block - 1 for block in unproven)])
-        steps: list[Transition] = []
-        discarded: list[tuple[LaneRow, int]] = []
-        for lane, verified, proven in outcome.verified:
-            end = lane.book.proven + len(verified.messages)
-            if not verified.hearsay and lane.hearsay > end:
-                discarded.append((lane.book.row, end))
-            steps += verified_steps(verified, proven, lane.book.proven, lane.hearsay, now)
-        pages: list[StoredPage] = []
-        over: list[tuple[LaneRow, list[int]]] = []
-        for inbound, page, verdict in outcome.confirmed:
-            final = verdict.delivered | verdict.expired
-            if final:
-                pages.append(
-                    StoredPage(
-                        lane=inbound.book.row,
-                        page=page.page,
-                        delivered=page.delivered | verdict.delivered,
-                        expired=page.expired | verdict.expired,
-                        height=verdict.height,
-                    )
-                )
-                waits = [page.first + index for index in page.waits if final >> index & 1]
-                over.append((inbound.book.row, waits))
-            steps += confirmed_steps(verdict, now)
-
-        def write(writing: Writing) -> None:
-            writing.move_chain(
-                self.row,
-                verified_height=outcome.header.number,
-                verified_timestamp=outcome.header.timestamp,
-                scanned_height=scanned,
-                trusted_state=state,
-                at=now,
-            )
-            for _, verified, proven in outcome.verified:
-                _write_verified(writing, verified)
-                writing.put_proofs(proven.proofs)
-            for row, first in discarded:
-                writing.discard_messages(row, first)
-            writing.put_pages(pages)
-            for row, sequences in over:
-                writing.clear_waits(row, sequences)
-            for _, _, verdict in outcome.confirmed:
-                writing.put_waits(verdict.failed)
-            for each in outcome.settled:
-                self.tracker.settle(writing, each)
-            writing.add_transitions(steps)
-
-        return write
-
-    @staticmethod
-    def _left_over(lane: OutLane, outcome: _Outcome) -> list[SentMessage]:
-        count = next((len(v.messages) for each, v, _ in outcome.verified if each is lane), 0)
-        proven = lane.book.proven + count
-        return [sent for sent in lane.book.candidates if sent.message.sequence >= proven]
-
     # --- acting on it ---
 
     def _after_poll(
@@ -398,10 +304,12 @@ class ChainWorker:
                 lane.book.audits.add(page.page)
             lane.wake()
 
-    def _apply(self, outcome: _Outcome, now_s: float, *, caught_up: bool) -> None:
+    def _apply(self, outcome: Outcome, now_s: float, *, caught_up: bool) -> None:
         now = self._clock()
         for lane, verified, proven in outcome.verified:
             self._apply_heads(lane, verified, proven, now, now_s, caught_up=caught_up)
+        for lane in self.out_lanes:
+            self.repair.consider_altered(lane, now_s)
         for inbound, page, verdict in outcome.confirmed:
             self._apply_word(inbound, page, verdict)
         by_lane = {lane.book.row: lane for lane in self.in_lanes}
@@ -448,11 +356,9 @@ class ChainWorker:
             if page is not None:
                 page.proof, page.proof_is_stale = proof, False
         if verified.waiting is not None:
-            self._begin_repair(lane, verified, now_s)
+            self.repair.begin(lane, verified, self.scanner.scanned, now_s)
         elif caught_up:
-            lane.repairs = 0
-            lane.hearsay = 0
-            self._reasons.set(book, "logs", None)
+            self.repair.succeeded(lane)
         if verified.messages or proven.proofs:
             lane.wake()
 
@@ -476,54 +382,6 @@ class ChainWorker:
             lane.book.name, verdict.delivered.bit_count(), verdict.expired.bit_count(), len(verdict.failed)
         )
 
-    # --- logs that do not lead to the proven head ---
-
-    def _begin_repair(self, lane: OutLane, verified: Verified, now_s: float) -> None:
-        """Read the lane's logs again from the last proven point, ever less often while that does not help."""
-        assert verified.waiting is not None
-        self._reasons.set(lane.book, "logs", verified.waiting)
-        if verified.hearsay:
-            lane.hearsay = verified.hearsay[-1].message.sequence + 1
-        if now_s < lane.repair_at or (lane.repair is not None and not lane.repair.done()):
-            return
-        self._log.warning(
-            "logs do not lead to the proven head", lane=lane.book.name, detail=verified.waiting.detail
-        )
-        self._metrics.step_failed(self.chain.name, "LogsIncomplete")
-        lane.repair_at = now_s + min(_LONGEST_REPAIR_S, _FIRST_REPAIR_S << min(lane.repairs, 10))
-        lane.repairs += 1
-        if isinstance(self.chain, DoubtsLogs):
-            self.chain.doubt_logs()
-        lane.repair = asyncio.create_task(self._repair(lane, self.scanner.scanned))
-
-    async def _repair(self, lane: OutLane, scanned: int) -> None:
-        book = lane.book
-        try:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
-                sent = await self.scanner.read_again(book.proven_block, scanned)
-        except (Retryable, TimeoutError) as error:
-            self._log.warning("reading logs again failed", lane=book.name, error=str(error))
-            return
-        mine = [each for each in sent if each.message.lane_id == book.lane.id]
-        later = [each for each in book.candidates if each.block_number > scanned]
-        book.candidates = [*mine, *later]
-
     async def close(self) -> None:
         """Stop what runs beside the loop."""
-        repairs = [lane.repair for lane in self.out_lanes if lane.repair is not None]
-        for each in repairs:
-            each.cancel()
-        await asyncio.gather(*repairs, return_exceptions=True)
-
-
-def _write_verified(writing: Writing, verified: Verified) -> None:
-    if verified.messages:
-        newest = verified.messages[-1]
-        writing.put_messages(verified.messages)
-        writing.move_lane(
-            verified.lane,
-            proven=newest.message.sequence + 1,
-            proven_head=newest.head,
-            proven_block=newest.block_number,
-        )
-    writing.put_messages(verified.hearsay)
+        await self.repair.close()

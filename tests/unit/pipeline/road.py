@@ -61,16 +61,17 @@ class Road:
                 await chain.mine()
             await self.settle()
 
-    async def settle(self, rounds: int = 12) -> None:
-        """Let every task run until nothing more moves."""
+    async def settle(self, rounds: int = 8) -> None:
+        """Let every task and the journal's thread run for a moment; whoever needs longer has the next block's."""
         for _ in range(rounds):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.005)
 
     async def mine_until(self, condition: Callable[[], bool], blocks: int = 40) -> None:
         for _ in range(blocks):
             if condition():
                 return
             await self.mine()
+        await self.settle(60)
         assert condition(), f"not within {blocks} blocks"
 
     def word(self, source: str, destination: str, page: int = 0) -> int:
