@@ -44,31 +44,34 @@ library BatchEncoder {
         pure
         returns (bytes memory)
     {
-        uint8 tag = 0x80;
-        bytes memory fields;
-        if (!hasPrevious || options.spellOut || message.sender != previous.sender) {
-            (uint8 kind, bytes memory account) = _account(message.sender, options.wide);
-            tag |= kind;
-            fields = account;
+        bool all = options.spellOut;
+        Sent memory before;
+        if (hasPrevious) before = previous;
+        (uint8 kind, bytes memory fields) =
+            _account(message.sender, options.wide, all || !hasPrevious || message.sender != before.sender);
+        uint8 tag = 0x80 | kind;
+        bytes memory more;
+        (kind, more) = _account(message.recipient, options.wide, all || !hasPrevious || message.recipient != before.recipient);
+        tag |= kind << 2;
+        fields = bytes.concat(fields, more);
+        (kind, more) = _numbers(message, before, all);
+        tag |= kind;
+        return bytes.concat(bytes1(tag), fields, more, bytes3(uint24(message.payload.length)), message.payload);
+    }
+
+    function _numbers(Sent memory message, Sent memory before, bool all) private pure returns (uint8 tag, bytes memory fields) {
+        if (all || message.gasLimit != before.gasLimit) {
+            tag = 0x10;
+            fields = abi.encodePacked(message.gasLimit);
         }
-        if (!hasPrevious || options.spellOut || message.recipient != previous.recipient) {
-            (uint8 kind, bytes memory account) = _account(message.recipient, options.wide);
-            tag |= kind << 2;
-            fields = bytes.concat(fields, account);
-        }
-        if (options.spellOut || message.gasLimit != (hasPrevious ? previous.gasLimit : 0)) {
-            tag |= 0x10;
-            fields = abi.encodePacked(fields, message.gasLimit);
-        }
-        if (options.spellOut || message.deadline != (hasPrevious ? previous.deadline : 0)) {
+        if (all || message.deadline != before.deadline) {
             tag |= 0x20;
             fields = abi.encodePacked(fields, message.deadline);
         }
-        if (options.spellOut || message.fee != (hasPrevious ? previous.fee : 0)) {
+        if (all || message.fee != before.fee) {
             tag |= 0x40;
             fields = abi.encodePacked(fields, message.fee);
         }
-        return abi.encodePacked(tag, fields, uint24(message.payload.length), message.payload);
     }
 
     /// @notice A run of messages: bit i of `full` says that message i goes whole, else only as its leaf.
@@ -94,7 +97,8 @@ library BatchEncoder {
         for (uint256 i = from; i < to; ++i) out = bytes.concat(out, messages[i].leaf);
     }
 
-    function _account(bytes32 account, bool wide) private pure returns (uint8 kind, bytes memory) {
+    function _account(bytes32 account, bool wide, bool there) private pure returns (uint8 kind, bytes memory) {
+        if (!there) return (0, "");
         if (wide || uint256(account) >> 160 != 0) return (2, abi.encodePacked(account));
         return (1, abi.encodePacked(uint160(uint256(account))));
     }
