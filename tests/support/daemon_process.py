@@ -14,10 +14,6 @@ from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _COMMAND = "from relayer.cli import main; main()"
-import importlib.util
-
-if importlib.util.find_spec("relayer.cli.run") is None:
-    _COMMAND = "import asyncio, sys; from relayer.config import load; from relayer.daemon import build; asyncio.run(build(load(sys.argv[-1])).run())"
 
 
 @dataclass(frozen=True)

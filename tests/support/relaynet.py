@@ -16,10 +16,12 @@ from relayer.config import Config, EndpointConfig
 from relayer.config.editing import save_endpoint
 from relayer.config.schema import BootstrapConfig, Bytes20
 from relayer.contracts import load
+from relayer.devnet.chain import LocalChain
 from relayer.endpoint.apply import apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.node import Node
 from relayer.endpoint.plan import make_plan
+from relayer.journal.store import Journal
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import Lane, endpoint_id
@@ -150,6 +152,38 @@ class RelayNet:
         words = [await self.word(source, destination, page) for page in range((total + 255) // 256)]
         return sum(word.bit_count() for word in words)
 
+    async def await_delivered(
+        self, source: str, destination: str, total: int, *, missing: int = 0, timeout_s: float = 60.0
+    ) -> None:
+        """Wait until the destination's inbox has the bits of a lane's first `total` messages, all but `missing`."""
+        count = 0
+        try:
+            async with asyncio.timeout(timeout_s):
+                while count < total - missing:
+                    count = await self.delivered_count(source, destination, total)
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise AssertionError(
+                f"{count} of {total} messages {source} > {destination} in {timeout_s} s, expected {total - missing}"
+            ) from None
+
+    def open_journal(self) -> Journal:
+        """The relayer's journal, beside the relayer."""
+        return Journal.open(f"sqlite:///{self.folder / 'postroad.db'}", read_only=True)
+
+    async def await_settled(self, source: str, destination: str, total: int, timeout_s: float = 60.0) -> None:
+        """Wait until the journal calls a lane's first `total` messages final."""
+        settled = 0
+        try:
+            async with asyncio.timeout(timeout_s):
+                while settled < total:
+                    await asyncio.sleep(0.2)
+                    with self.open_journal() as journal, journal.reading() as reading:
+                        lanes = [each for each in reading.lanes() if each.destination == destination]
+                        settled = sum(each.settled for each in lanes if each.source == source)
+        except TimeoutError:
+            raise AssertionError(f"{settled} of {total} messages final in {timeout_s} s") from None
+
     async def receipts_by_id(self, name: str) -> dict[str, int]:
         """How often the postbox of a chain has received each id."""
         place = self.places[name]
@@ -166,6 +200,12 @@ class RelayNet:
     async def close(self) -> None:
         for place in self.places.values():
             await place.node.close()
+
+
+def access_of(chain: LocalChain) -> ChainAccess:
+    """A chain of this process, as the relayer reaches it."""
+    secrets = tuple(key.secret for key in chain.funded_keys)
+    return ChainAccess(chain.name, chain.kind.value, chain.chain_id, chain.http_url, chain.ws_url, secrets)
 
 
 async def join_network(
