@@ -169,6 +169,10 @@ class Chain(Protocol):
         """
         ...
 
+    def doubt_logs(self, first: Height, last: Height) -> None:
+        """The logs of blocks first..last do not lead to the proven head: whoever told them loses health."""
+        ...
+
     async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
         """`eth_getProof` at a block; slots are 32 bytes."""
         ...

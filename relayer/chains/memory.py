@@ -124,6 +124,7 @@ class MemoryChain:
         self.ledger = MemoryLedger()
         self.pending = MemoryState()
         self.is_closed = False
+        self.doubted_logs: list[tuple[Height, Height]] = []
         self._block_time_s = block_time_s
         self._policy = policy
         senders = [
@@ -255,6 +256,10 @@ class MemoryChain:
             block_hash = self.ledger.blocks[sent.block_number].hash
             found.append(replace(sent, message=message, block_hash=block_hash))
         return found
+
+    def doubt_logs(self, first: Height, last: Height) -> None:
+        """Remember that these were doubted."""
+        self.doubted_logs.append((first, last))
 
     async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
         """Never: there is no trie here. MemoryProver looks into the state instead."""

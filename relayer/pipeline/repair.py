@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from light_clients.client import Height
 from relayer.chains.base import Chain, SentMessage
 from relayer.errors import Retryable
 from relayer.journal.reading import Reading
@@ -22,7 +23,7 @@ from relayer.pipeline.outcome import OutLane
 from relayer.pipeline.reasons import Reasons
 from relayer.pipeline.steps import Verified
 from relayer.pipeline.story import restored_steps
-from relayer.pipeline.watch import DoubtsLogs, LogScanner
+from relayer.pipeline.watch import LogScanner
 
 _FIRST_PAUSE_S = 1
 _LONGEST_PAUSE_S = 120
@@ -94,8 +95,7 @@ class LogRepair:
         self._metrics.step_failed(self._chain.name, "LogsIncomplete")
         state.again_at = now_s + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S << min(state.tries, 10))
         state.tries += 1
-        if isinstance(self._chain, DoubtsLogs):
-            self._chain.doubt_logs()
+        self._chain.doubt_logs(Height(lane.book.proven_block), Height(scanned))
         state.gap = asyncio.create_task(self._read_gap(lane, scanned))
 
     def consider_altered(self, lane: OutLane, now_s: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from light_clients.client import Height
 from relayer.chains.base import Chain, Head, SentMessage
@@ -16,15 +15,6 @@ _FIRST_SPAN = 2_000
 _LONGEST_SPAN = 50_000
 #: More messages than this in one piece would hold up what comes after it.
 _MANY_MESSAGES = 4_096
-
-
-@runtime_checkable
-class DoubtsLogs(Protocol):
-    """A chain that can charge the provider whose logs turned out to be wrong."""
-
-    def doubt_logs(self) -> None:
-        """The logs that were read last do not lead to the proven head."""
-        ...
 
 
 class HeadWatcher:

@@ -198,6 +198,10 @@ class EvmChain:
         """Messages that the gateway's logs show in blocks first..last; see Chain."""
         return await self._sent.read(first, last)
 
+    def doubt_logs(self, first: Height, last: Height) -> None:
+        """Charge whoever's logs of these blocks were not the whole truth; see Chain."""
+        self._sent.doubt(first, last)
+
     async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
         """`eth_getProof` at a block."""
         return await self.checked_proof(account, slots, number, lambda proof: proof)

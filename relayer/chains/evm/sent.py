@@ -7,6 +7,7 @@ those that are known: guessing is safe, since the leaf says which one is right.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -31,6 +32,9 @@ _MAX_HISTORY_REQUESTS: Final = 200
 # More different defaults than an admin sets in a lane's life; a bound against a lying provider.
 _MAX_DEFAULTS: Final = 64
 
+# Answers whose provider is remembered, should they turn out to leave something out.
+_REMEMBERED: Final = 512
+
 ReadDefault = Callable[[LaneId, Height | None], Awaitable[int]]
 """A lane's default gas limit at a block, or now."""
 
@@ -53,6 +57,7 @@ class SentMessages:
         self._max_range = max_range
         self._range = max_range
         self._defaults: dict[LaneId, dict[int, None]] = {}
+        self._told: deque[tuple[Height, Height, str]] = deque(maxlen=_REMEMBERED)
 
     async def read(self, first: Height, last: Height) -> list[SentMessage]:
         """Messages of blocks first..last, by block and log index.
@@ -72,6 +77,17 @@ class SentMessages:
             self._range = min(self._max_range, 2 * self._range)
             start = Height(end + 1)
         return found
+
+    def doubt(self, first: Height, last: Height) -> None:
+        """Blame every provider that told of a range which touches blocks first..last.
+
+        Only the proven head shows that a log was left out, long after the answer, so answers are remembered for a while.
+        """
+        doubted = [each for each in self._told if each[0] <= last and first <= each[1]]
+        for each in doubted:
+            self._told.remove(each)
+        for provider in {provider for _, _, provider in doubted}:
+            self._pool.blame(provider)
 
     async def _read_range(self, first: Height, last: Height) -> list[SentMessage]:
         query = {
@@ -105,6 +121,7 @@ class SentMessages:
                 for provider in asked:
                     # Another one's logs reproduce what these said was so: they were changed.
                     self._pool.blame(provider)
+                self._told.append((first, last, answer.provider))
                 return messages
             told = told or messages
             asked.add(answer.provider)

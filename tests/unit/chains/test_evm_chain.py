@@ -298,6 +298,19 @@ async def test_a_changed_message_is_asked_of_the_next_provider(bench: Bench) -> 
     assert chain.health()[0].cost > chain.health()[1].cost
 
 
+async def test_who_left_a_log_out_is_charged_when_the_proven_head_shows_it(bench: Bench) -> None:
+    """INV-5: and the other provider is asked from then on."""
+    whole = pair(message_of(0), index=0)
+    chain = await bench.chain(Node(eth_getLogs=[]), Node(eth_getLogs=whole))
+    assert await chain.sent_messages(Height(7), Height(7)) == []
+    chain.doubt_logs(Height(8), Height(20))
+    assert bench.errors == []
+    chain.doubt_logs(Height(0), Height(20))
+    assert [kind for _, kind in bench.errors] == ["invalid"]
+    (found,) = await chain.sent_messages(Height(7), Height(7))
+    assert found.message == message_of(0)
+
+
 async def test_what_nobody_reproduces_is_reported_and_not_dropped(bench: Bench) -> None:
     changed = pair(message_of(3, payload=b"forged"), index=0)
     for log, right in zip(changed, pair(message_of(3), index=0), strict=True):

@@ -201,6 +201,8 @@ async def test_a_provider_that_hides_a_log_makes_the_lane_wait_and_costs_nothing
         assert lane.waiting is not None
         assert lane.waiting.reason is WaitingReason.RPC_TROUBLE
         assert deliveries(road.chains["b"]) == [2]
+        # Whoever told the incomplete logs is charged for it.
+        assert chain.doubted_logs
         chain.faults.hidden_logs.clear()
         await road.mine_until(lambda: road.is_confirmed([hidden, after]), blocks=150)
         assert lane.waiting is None
