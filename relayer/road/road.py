@@ -71,6 +71,7 @@ class Road:
         self._sending: dict[str, OpenChain] = {}
         self._journal: Journal | None = None
         self._is_open = False
+        self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._journal = await asyncio.to_thread(self._open_journal)
@@ -205,9 +206,11 @@ class Road:
 
     async def _open_sending(self, name: str) -> OpenChain:
         self._open(name)
-        if name not in self._sending:
-            signers = await asyncio.to_thread(self._unlock, name)
-            self._sending[name] = open_chain(self.config, name, signers)
+        # Two chains over one key would both count its nonces.
+        async with self._opening:
+            if name not in self._sending:
+                signers = await asyncio.to_thread(self._unlock, name)
+                self._sending[name] = open_chain(self.config, name, signers)
         return self._sending[name]
 
     def _unlock(self, name: str) -> Sequence[Signer]:

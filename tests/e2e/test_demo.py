@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""`postroad demo`, as anybody runs it: real chains, real proofs, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+POSTROAD = [sys.executable, "-m", "relayer.cli"]
+TIMEOUT_S = 120
+
+
+def start(tmp_path: Path, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"TMPDIR": str(tmp_path), "TERM": "xterm"}
+    return subprocess.Popen([*POSTROAD, "demo", *words], cwd=tmp_path, env=environment, **options)
+
+
+def children_of(pid: int) -> set[int]:
+    """Every process below one, by the kernel's own list."""
+    found: set[int] = set()
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = each.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            child = int(each.parent.name)
+            found |= {child} | children_of(child)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_the_demo_delivers_proves_and_refuses(tmp_path: Path) -> None:
+    """INV-1, INV-2, INV-5, INV-8: every message once, each bit proven, every forgery refused in both languages."""
+    done = subprocess.run(
+        [*POSTROAD, "demo", "--json", "--messages", "2", "--batch", "40"],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["ok"] is True
+    assert outcome["problems"] == []
+    assert outcome["seconds"] < TIMEOUT_S
+    lanes = sorted((each["source"], each["sequence"]) for each in outcome["messages"])
+    assert lanes == [("court", 0), ("court", 1), ("port", 0), ("port", 1)]
+    for message in outcome["messages"]:
+        steps = message["steps"]
+        assert set(steps) == {"watch", "verify", "prove", "submit", "confirm"}
+        assert steps["watch"] <= steps["verify"] <= steps["prove"] <= steps["submit"] <= steps["confirm"]
+    assert len(outcome["forgeries"]) == 4
+    for forgery in outcome["forgeries"]:
+        assert forgery["python"], forgery
+        assert forgery["solidity"], forgery
+    names = [each["solidity"].partition("(")[0] for each in outcome["forgeries"]]
+    assert names == ["HeadMismatch", "SealRejected", "NotTrustedSet", "SealRejected"]
+    gas = outcome["gas"]
+    assert gas["validators"] == 7
+    assert 30_000 < gas["send"] < 60_000
+    assert 80_000 < gas["single"] < 200_000
+    assert 2_000 < gas["batch_share"] < gas["single"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plain_lines_tell_every_step_where_there_is_no_terminal(tmp_path: Path) -> None:
+    process = start(
+        tmp_path, "--messages", "1", "--batch", "2", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    text = out.decode()
+    assert process.returncode == 0, text
+    assert "\x1b[" not in text
+    for step in ("sent", "watch", "verify", "prove", "submit", "confirm"):
+        assert f"court → port #0  {step}" in text
+    for part in (
+        "3 of 4 sealed, 3 are needed",
+        "the hashes lead to the head that the chain's state holds",
+        "Solidity refuses: HeadMismatch",
+        "each exactly once",
+        "nothing is left behind",
+    ):
+        assert part in text
+    assert "✗" not in text
+
+
+def test_it_works_in_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = start(tmp_path, "--messages", "1", "--batch", "2", stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    out = b""
+    while True:
+        try:
+            part = os.read(ours, 65_536)
+        except OSError:
+            break
+        if not part:
+            break
+        out += part
+    os.close(ours)
+    assert process.wait(TIMEOUT_S) == 0, out.decode()
+    # The live table is redrawn in place.
+    assert b"\x1b[" in out
+    assert b"Everything held" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after_s", [1.5, 6.0])
+def test_stopped_at_any_time_it_leaves_nothing(
+    tmp_path: Path, number: signal.Signals, after_s: float
+) -> None:
+    process = start(tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(after_s)
+    started = children_of(process.pid)
+    assert started, "the chains' processes"
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    assert [pid for pid in started if is_alive(pid)] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_anvil_it_says_what_to_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*POSTROAD, "demo"],
+        cwd=tmp_path,
+        env=os.environ | {"POSTROAD_ANVIL": str(tmp_path / "none"), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode not in (0, 70), done.stderr
+    assert "POSTROAD_ANVIL" in done.stderr
+    assert "Traceback" not in done.stderr
