@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from relayer import config
@@ -257,3 +259,25 @@ def test_an_endpoint_is_complete_or_says_what_is_missing() -> None:
     )
     with pytest.raises(InvalidConfig, match="no gateway, genesis_hash, bootstrap"):
         parse(GOOD).require_endpoint("port")
+
+
+def test_every_key_is_in_the_reference() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "config.md").read_text()
+    sections: dict[str, type[msgspec.Struct]] = {
+        "[journal]": config.JournalConfig,
+        "[keys]": config.KeysConfig,
+        "[metrics]": config.MetricsConfig,
+        "[log]": config.LogConfig,
+        "[batch]": config.BatchConfig,
+        "[endpoints]": config.EndpointsConfig,
+        "[chains.NAME]": config.ChainConfig,
+        "[chains.NAME.bootstrap]": config.BootstrapConfig,
+        "[[lanes]]": config.LaneConfig,
+    }
+    for heading, struct in sections.items():
+        section = text.split(f"# {heading}\n", 1)[1].split("\n#", 1)[0]
+        for field in msgspec.structs.fields(struct):
+            assert f"| `{field.name}` |" in section, (heading, field.name)
+        # And nothing that is not a key any more.
+        listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+        assert set(listed) <= {field.name for field in msgspec.structs.fields(struct)}, heading
