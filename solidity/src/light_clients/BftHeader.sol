@@ -224,28 +224,24 @@ library BftHeader {
         }
     }
 
+    /// @dev count u8 ‖ count × (place u8 ‖ byte ≠ 0), by ascending place.
     function _scatterBloom(uint256 bloom, uint256 position) private pure returns (uint256 next) {
         unchecked {
-            uint256 mask = uint256(_wordAt(position));
-            next = position + 32;
-            while (mask != 0) {
-                if (mask >> 248 == 0) {
-                    // Eight empty bytes in one go: most of a bloom is empty.
-                    mask <<= 8;
-                    bloom += 8;
-                    continue;
+            uint256 count = _byteAt(position);
+            next = position + 1 + (count << 1);
+            bool valid = count != 0;
+            assembly ("memory-safe") {
+                // One more than the last place, so that places ascend and place 0 is above the start.
+                let floor := 0
+                for { let from := add(position, 1) } lt(from, next) { from := add(from, 2) } {
+                    let pair := calldataload(from)
+                    let above := add(byte(0, pair), 1)
+                    valid := and(valid, and(gt(above, floor), gt(byte(1, pair), 0)))
+                    floor := above
+                    mstore8(add(bloom, byte(0, pair)), byte(1, pair))
                 }
-                if (mask >> 255 != 0) {
-                    uint256 value = _byteAt(next);
-                    if (value == 0) revert HeaderMalformed(next);
-                    assembly ("memory-safe") {
-                        mstore8(bloom, value)
-                    }
-                    ++next;
-                }
-                mask <<= 1;
-                ++bloom;
             }
+            if (!valid) revert HeaderMalformed(position);
         }
     }
 

@@ -183,8 +183,8 @@ abstract contract BftChain is Test {
     /// @notice A header without sealers and seals, in its shortest form or the one asked for.
     function wire(Block memory b, Form memory form) internal pure returns (bytes memory out) {
         bool emptyBlock = !form.explicitRoots && b.transactionsRoot == EMPTY_ROOT && b.receiptsRoot == EMPTY_ROOT;
-        uint256 bloom =
-            form.wholeBloom ? 1 : form.sparseBloom ? 2 : keccak256(b.bloom) == keccak256(new bytes(256)) ? 0 : 1;
+        bool noBloom = keccak256(b.bloom) == keccak256(new bytes(256));
+        uint256 bloom = form.wholeBloom ? 1 : noBloom ? 0 : form.sparseBloom ? 2 : 1;
         uint256 tail = _tailForm(b.tail, form);
         uint256 flags = bloom | (emptyBlock ? 1 << 8 : 0) | (tail << 5);
         if (b.vanity != 0 || form.explicitVanity) flags |= 4;
@@ -196,13 +196,13 @@ abstract contract BftChain is Test {
         if (!emptyBlock) out = abi.encodePacked(out, b.transactionsRoot, b.receiptsRoot);
         if (bloom == 1) out = bytes.concat(out, b.bloom);
         if (bloom == 2) out = bytes.concat(out, _sparse(b.bloom));
-        out = bytes.concat(out, _sized(numbersOf(b)));
+        out = bytes.concat(out, sized(numbersOf(b)));
         if (flags & 4 != 0) out = abi.encodePacked(out, b.vanity);
         out = bytes.concat(out, bytes1(uint8(b.validators.length)), packed(b.validators));
-        if (flags & 8 != 0) out = bytes.concat(out, _sized(b.vote.length == 0 ? ordinaryVote(b.kind) : b.vote));
-        if (flags & 16 != 0) out = bytes.concat(out, _sized(b.round.length == 0 ? ordinaryRound(b.kind) : b.round));
-        if (tail == 7) out = bytes.concat(out, _sized(b.tail));
-        else if (tail != 0) out = bytes.concat(out, _sized(LONDON));
+        if (flags & 8 != 0) out = bytes.concat(out, sized(b.vote.length == 0 ? ordinaryVote(b.kind) : b.vote));
+        if (flags & 16 != 0) out = bytes.concat(out, sized(b.round.length == 0 ? ordinaryRound(b.kind) : b.round));
+        if (tail == 7) out = bytes.concat(out, sized(b.tail));
+        else if (tail != 0) out = bytes.concat(out, sized(LONDON));
     }
 
     function packed(address[] memory members) internal pure returns (bytes memory out) {
@@ -229,7 +229,7 @@ abstract contract BftChain is Test {
         return bytes.concat(bytes1(uint8(pairs.length / 2)), pairs);
     }
 
-    function _sized(bytes memory data) private pure returns (bytes memory) {
+    function sized(bytes memory data) internal pure returns (bytes memory) {
         return bytes.concat(bytes1(uint8(data.length)), data);
     }
 
