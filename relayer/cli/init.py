@@ -148,6 +148,8 @@ def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) 
         lines += [
             '# gateway = "0x…"                  written by `postroad endpoint deploy`, with [bootstrap]',
             f'keys = ["{key}"]' if key is not None else f'# keys = ["{name}-relayer"]',
+            f'# sender = "{name}-sender"           signs what `postroad send` sends; never the relayer\'s own key',
+            f'# deployer = "{name}-deployer"       deploys, and becomes the admin: keep it off the relayer\'s machine',
             "max_fee_gwei = 500.0                # the most for a unit of gas; messages wait while it costs more",
             "priority_fee_gwei = 1.0",
             "# max_spend_ether_per_day = 1.0",

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from light_clients.client import Status
+from light_clients.errors import Rejection
 from light_clients.hashing import keccak256
+from relayer.chains.base import Head
 from relayer.config import Config
 from relayer.contracts import load
 from relayer.endpoint.findings import Finding, Severity, has_refusal
 from relayer.endpoint.manifest import Bootstrap, Client, Contract, Hex, Manifest, Record
 from relayer.endpoint.node import Node
+from relayer.endpoint.opening import open_for_trust
 from relayer.endpoint.steps import (
     Located,
     Step,
@@ -25,7 +28,7 @@ from relayer.endpoint.steps import (
     register_call,
 )
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
-from relayer.errors import CallReverted
+from relayer.errors import CallReverted, PostroadError
 
 # What these take, measured on Prague rules; creations are estimated by the node.
 _GAS = {
@@ -81,6 +84,7 @@ async def make_plan(
     )
     findings = [finding for survey in surveys.values() for finding in survey.findings]
     findings += compare_chains(surveys.values())
+    findings += await _follow_bootstraps(config, surveys)
     planner = _Planner(config, manifest, nodes, deployers, surveys)
     for name in deployers:
         findings += await planner.check_record(name)
@@ -280,6 +284,32 @@ def _creation_gas(contract: str, data: bytes) -> int:
     calldata = 4 * zeros + 16 * (len(data) - zeros) + 2 * (len(data) // 32)
     # A transaction, a creation, its code's deposit, and some storage.
     return 21_000 + 32_000 + calldata + 200 * len(load(contract).runtime_code) + 150_000
+
+
+async def _follow_bootstraps(config: Config, surveys: Mapping[str, Survey]) -> list[Finding]:
+    """Where the config says whom to trust, lead from there to the header that a plan would begin with.
+
+    A provider alone could show any validators at all; what the owners have said it can't.
+    """
+    findings = []
+    for name, survey in surveys.items():
+        opened = None if survey.header is None else open_for_trust(config, name, survey.genesis_hash)
+        if opened is None or survey.header is None:
+            continue
+        header = survey.header
+        head = Head(header.number, header.block_hash, header.parent_hash, header.timestamp)
+        try:
+            verified = await opened.prover.verify_head(head)
+        except (PostroadError, Rejection) as error:
+            advice = f"Another provider, or a newer bootstrap from the owners of {name}, in chains.{name}.bootstrap."
+            found = f"block {header.number} does not follow from the configured bootstrap: {error}"
+            findings.append(Finding(Severity.REFUSAL, name, found, "a header that it leads to", advice))
+        else:
+            text = f"block {verified.number} follows from the configured bootstrap"
+            findings.append(Finding(Severity.OK, name, text))
+        finally:
+            await opened.close()
+    return findings
 
 
 async def _check_funds(plan: Plan, nodes: Mapping[str, Node]) -> list[Finding]:

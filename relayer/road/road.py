@@ -20,6 +20,7 @@ from relayer.chains.base import Call, SentMessage, TxReceipt
 from relayer.chains.evm import abi
 from relayer.chains.evm.tx import Signer
 from relayer.config import Config
+from relayer.endpoint.opening import OpenChain, open_chain
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
@@ -33,7 +34,6 @@ from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import MessageId
 from relayer.road.errors import MessageUnknown
 from relayer.road.message import RoadMessage
-from relayer.road.opening import OpenChain, open_chain
 from relayer.road.search import find_sent
 from relayer.road.times import Span, parse_span
 from relayer.road.transact import transact

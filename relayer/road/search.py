@@ -10,9 +10,9 @@ from light_clients.client import Height
 from relayer.chains.base import SentMessage
 from relayer.chains.evm.abi import MESSAGE_APPENDED
 from relayer.endpoint.node import Topic
+from relayer.endpoint.opening import OpenChain
 from relayer.errors import NotFoundYet, PostroadError, RpcAnswerInvalid, RpcRefused
 from relayer.protocol.message import LaneId, MessageId
-from relayer.road.opening import OpenChain
 
 _FIRST_WINDOW = 1 << 62
 _LEAST_WINDOW = 64

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 
 from relayer.chains.base import Call, TxHash, TxReceipt
+from relayer.endpoint.opening import OpenChain
 from relayer.errors import ChainUnavailable, InsufficientFunds, NonceConflict, Underpriced
-from relayer.road.opening import OpenChain
 
 _RECEIPT_POLL_S = 0.1
 _INCLUSION_TIMEOUT_S = 180.0

@@ -271,3 +271,34 @@ async def test_a_client_that_falls_behind_is_flagged(site: Site) -> None:
     findings = await site.check()
     behind = [each for each in findings if "have changed since" in each.found]
     assert [(each.subject, each.severity) for each in behind] == [("court → port", Severity.WARNING)]
+
+
+async def test_what_the_owners_said_counts_more_than_what_a_provider_shows(site: Site) -> None:
+    """A configured bootstrap is where trust begins: a provider's head must follow from it (INV-7)."""
+    port = site.chains["port"]
+    await port.wait_for(3)
+    header = port.block(1)
+
+    def bootstrap(validators: tuple[bytes, ...]) -> str:
+        listed = ", ".join(f'"0x{each.hex()}"' for each in validators)
+        return (
+            f"[chains.port.bootstrap]\nheight = 1\ntimestamp = {header.timestamp}\nvalidators = [{listed}]\n"
+        )
+
+    deployers = {"court": site.keys["court"].address, "port": site.keys["port"].address}
+    texts = {name: site.config.chain(name) for name in site.chains}
+    chains = "".join(
+        f'[chains.{name}]\nchain = "{each.chain}"\nrpc = ["{each.rpc[0].reveal()}"]\nconsensus = "{each.consensus}"\n'
+        for name, each in texts.items()
+    )
+    for validators, is_good in ((port.validators, True), (site.chains["court"].validators, False)):
+        config = configuration.parse(chains + bootstrap(validators), directory=site.folder)
+        plan = await make_plan(config, site.manifest, site.nodes, deployers, [("court", "port")])
+        assert plan.is_refused is not is_good
+        said = [
+            each.found
+            for each in plan.findings
+            if each.subject == "port" and "configured bootstrap" in each.found
+        ]
+        assert len(said) == 1
+        assert ("does not follow" in said[0]) is not is_good

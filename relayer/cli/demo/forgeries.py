@@ -17,11 +17,11 @@ from light_clients.errors import Rejection
 from relayer.chains.base import AccountProof, Address
 from relayer.cli.demo.stage import Stage
 from relayer.cli.output import hex_of
+from relayer.endpoint.opening import OpenChain
 from relayer.errors import CallReverted
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.lane import Lane, heads_slot
 from relayer.protocol.message import Message, Sequence, next_head
-from relayer.road.opening import OpenChain
 
 _GAS = 10_000_000
 

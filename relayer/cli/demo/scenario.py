@@ -31,12 +31,12 @@ from relayer.devnet.chain import LocalChain
 from relayer.devnet.network import Network
 from relayer.endpoint.apply import Moment, Progress
 from relayer.endpoint.local import LocalRoads, LocalSite, join_local
+from relayer.endpoint.opening import OpenChain
 from relayer.journal.store import Journal
 from relayer.keys import Key
 from relayer.protocol.batch import decode_batch
 from relayer.protocol.lane import heads_slot
 from relayer.road import Receipt, Road, RoadMessage, connect
-from relayer.road.opening import OpenChain
 
 CHAINS = "court=qbft:4@0.5,port=ibft2:7@0.5"
 _PATIENCE_S = 60.0

@@ -12,7 +12,7 @@ from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.tx import Signer
 from relayer.chains.rpc_provider import RpcEndpoint
-from relayer.config import Config
+from relayer.config import BootstrapConfig, Config
 from relayer.endpoint.node import Node
 from relayer.protocol.interop_address import InteropAddress
 from relayer.provers.bft import BftBootstrap, BftProver
@@ -40,7 +40,27 @@ class OpenChain:
 
 def open_chain(config: Config, name: str, signers: Sequence[Signer] = ()) -> OpenChain:
     """Build a configured chain; nothing is asked of it yet. Raises ConfigError when its endpoint isn't complete."""
-    chain, endpoint = config.chain(name), config.require_endpoint(name)
+    endpoint = config.require_endpoint(name)
+    return _open(config, name, signers, endpoint.gateway, endpoint.genesis_hash, endpoint.bootstrap)
+
+
+def open_for_trust(config: Config, name: str, genesis_hash: bytes) -> OpenChain | None:
+    """Build a chain that may have no gateway yet, to verify its headers; None without a configured bootstrap."""
+    chain = config.chain(name)
+    if chain.bootstrap is None:
+        return None
+    return _open(config, name, (), chain.gateway or bytes(20), genesis_hash, chain.bootstrap)
+
+
+def _open(
+    config: Config,
+    name: str,
+    signers: Sequence[Signer],
+    gateway: bytes,
+    genesis_hash: bytes,
+    trusted: BootstrapConfig,
+) -> OpenChain:
+    chain = config.chain(name)
     sockets = [url.reveal() for url in chain.websocket]
     urls = [url.reveal() for url in chain.rpc]
     endpoints = tuple(
@@ -49,8 +69,8 @@ def open_chain(config: Config, name: str, signers: Sequence[Signer] = ()) -> Ope
     settings = EvmSettings(
         name=name,
         chain_id=chain.chain_id,
-        gateway=Address(endpoint.gateway),
-        genesis_hash=endpoint.genesis_hash,
+        gateway=Address(gateway),
+        genesis_hash=genesis_hash,
         endpoints=endpoints,
         fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
         poll_interval_s=chain.poll_interval_ms / 1_000,
@@ -58,9 +78,9 @@ def open_chain(config: Config, name: str, signers: Sequence[Signer] = ()) -> Ope
     evm = EvmChain(settings, signers)
     bootstrap = BftBootstrap(
         consensus=chain.consensus,
-        validators=tuple(bytes(each) for each in endpoint.bootstrap.validators),
-        height=Height(endpoint.bootstrap.height),
-        timestamp=Timestamp(endpoint.bootstrap.timestamp),
+        validators=tuple(bytes(each) for each in trusted.validators),
+        height=Height(trusted.height),
+        timestamp=Timestamp(trusted.timestamp),
         trusting_period_s=chain.trusting_period_s,
         max_clock_drift_s=chain.max_clock_drift_s,
     )
