@@ -110,6 +110,25 @@ abstract contract BftClientTest is BftChain {
         return bytes.concat(hex"01", bytes1(uint8(from.length)), packed(from), bytes1(uint8(indices.length)), indices);
     }
 
+    function assertRejected(BftLightClient client, bytes memory proof, bytes memory reason) internal {
+        vm.expectRevert(reason);
+        client.storageAt(proof, ACCOUNT, SLOT);
+    }
+
+    function quorumNotReached(uint256 found, uint256 needed) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(BftLightClient.QuorumNotReached.selector, found, needed);
+    }
+
+    function notTrusted(uint256[] memory found, uint256[] memory trusted) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(
+            BftLightClient.NotTrustedSet.selector, setHashOf(addressesOf(found)), setHashOf(addressesOf(trusted))
+        );
+    }
+
+    function sealRejected(uint256 index, address recovered, address expected) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(BftHeader.SealRejected.selector, index, recovered, expected);
+    }
+
     function assertProves(BftLightClient client, bytes memory proof, Block memory b) internal view {
         (bytes32 value, uint64 height, uint64 timestamp) = client.storageAt(proof, ACCOUNT, SLOT);
         assertEq(value, VALUE);
