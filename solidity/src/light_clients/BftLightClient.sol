@@ -11,12 +11,13 @@ import {BftHeader} from "./BftHeader.sol";
 /// @notice Trusts one validator set, by its hash. A header is believed when its own list is that set and a quorum of it
 /// sealed; a new set only when a quorum of the old one sealed headers that list it (INV-7).
 contract BftLightClient is ILightClient, AccessManaged {
-    /// @dev Two words, both read by every proof.
+    /// @dev All that a proof is checked against is in the first word, for a cold word costs 2,100 gas: the set is known there
+    /// by the first 26 bytes of its hash. Trust moves by the whole hash.
     struct TrustedState {
+        /// The first 26 bytes of setHash, then timestamp (40 bits), then 1 in the last byte when frozen.
+        uint256 belief;
         bytes32 setHash;
         uint64 height;
-        uint64 timestamp;
-        bool frozen;
     }
 
     /// @dev How an update names the validators: positions of the trusted ones and of each new one's index among them.
@@ -39,6 +40,12 @@ contract BftLightClient is ILightClient, AccessManaged {
     uint256 private constant NEWCOMER = 0xff;
 
     uint256 private constant MOST_HEADERS = 8;
+    uint256 private constant FROZEN = 1;
+    uint256 private constant TIMESTAMP_SHIFT = 8;
+    /// @dev Where the set's part of a belief begins.
+    uint256 private constant SET_SHIFT = 48;
+    /// @dev Keeps timestamps, which may be ahead by less than it, below 40 bits.
+    uint64 private constant LONGEST_PERIOD = type(uint32).max;
     uint256 private constant MOST_VALIDATORS = 255;
 
     /// @dev ERC-7201 `postroad.client.anchor`: the anchored state root; the word after it holds height and timestamp.
@@ -98,7 +105,7 @@ contract BftLightClient is ILightClient, AccessManaged {
     ) AccessManaged(authority) {
         if (authority.code.length == 0) revert AccessManagedInvalidAuthority(authority);
         // A header that may be ahead by as much as trust lasts could keep a client alive that nobody updates.
-        if (maxClockDrift_ >= trustingPeriod_) revert PeriodsInvalid(trustingPeriod_, maxClockDrift_);
+        if (maxClockDrift_ >= trustingPeriod_ || trustingPeriod_ > LONGEST_PERIOD) revert PeriodsInvalid(trustingPeriod_, maxClockDrift_);
         kind = kind_;
         trustingPeriod = trustingPeriod_;
         maxClockDrift = maxClockDrift_;
@@ -114,7 +121,7 @@ contract BftLightClient is ILightClient, AccessManaged {
         returns (bytes32 value, uint64 height, uint64 timestamp)
     {
         unchecked {
-            _requireActive();
+            uint256 belief = _requireActive();
             uint256 buffer = TrieNodes.allocateBuffer();
             uint256 position = _start(proof);
             uint256 form = _byteAt(position);
@@ -125,7 +132,7 @@ contract BftLightClient is ILightClient, AccessManaged {
             if (form == BY_HEADER) {
                 (bytes32 hash, bytes32 setHash, uint256 number, uint256 time, uint256 validators, uint256 sealers) =
                     BftHeader.readWith(position, kind, root);
-                _requireTrustedSet(setHash);
+                if ((uint256(setHash) ^ belief) >> SET_SHIFT != 0) revert NotTrustedSet(setHash, _trusted.setHash);
                 _requireNotAhead(time);
                 _requireEnd(proof, _requireQuorum(hash, validators, sealers, buffer));
                 return (value, uint64(number), uint64(time));
@@ -144,7 +151,7 @@ contract BftLightClient is ILightClient, AccessManaged {
     /// @inheritdoc ILightClient
     function update(bytes calldata data) external {
         unchecked {
-            _requireActive();
+            uint256 belief = _requireActive();
             uint256 buffer = TrieNodes.allocateBuffer();
             uint256 position = _start(data);
             uint256 headers = _byteAt(position);
@@ -152,8 +159,9 @@ contract BftLightClient is ILightClient, AccessManaged {
             Link memory link;
             (link, position) = _readLink(position + 1);
 
-            TrustedState memory trusted = _trusted;
-            (bytes32 setHash, uint256 height, uint256 timestamp) = (0, trusted.height, trusted.timestamp);
+            bytes32 trustedSet = _trusted.setHash;
+            bytes32 setHash;
+            (uint256 height, uint256 timestamp) = (_trusted.height, _timestampOf(belief));
             // Trusted validators that sealed any of the headers, by index.
             uint256 witnesses;
             for (uint256 i = 0; i < headers; ++i) {
@@ -167,7 +175,7 @@ contract BftLightClient is ILightClient, AccessManaged {
                 // Its set: one for all headers, and the trusted one or linked to it.
                 if (i == 0) {
                     setHash = header.setHash;
-                    _requireLinked(link, header, trusted.setHash);
+                    _requireLinked(link, header, trustedSet);
                 } else if (header.setHash != setHash) {
                     revert SetsDiffer(header.setHash, setHash);
                 }
@@ -184,7 +192,8 @@ contract BftLightClient is ILightClient, AccessManaged {
                 if (found < needed) revert QuorumNotReached(found, needed);
                 _trusted.setHash = setHash;
             }
-            (_trusted.height, _trusted.timestamp) = (uint64(height), uint64(timestamp));
+            _trusted.belief = _beliefOf(setHash, timestamp);
+            _trusted.height = uint64(height);
             emit Updated(uint64(height), uint64(timestamp));
         }
     }
@@ -210,7 +219,7 @@ contract BftLightClient is ILightClient, AccessManaged {
     /// @inheritdoc ILightClient
     /// @dev An expired client can be frozen, and headers may lie in the future: two such headers are proof enough.
     function freeze(bytes calldata data) external {
-        if (_trusted.frozen) revert NotActive(Status.Frozen);
+        if (_trusted.belief & FROZEN != 0) revert NotActive(Status.Frozen);
         uint256 buffer = TrieNodes.allocateBuffer();
         uint256 first = _start(data);
         (uint256 number, uint256 second) = _requireTrusted(first, buffer);
@@ -220,7 +229,7 @@ contract BftLightClient is ILightClient, AccessManaged {
         if (number != otherNumber) revert HeightsDiffer(number, otherNumber);
         bytes32 hash = BftHeader.onChainHash(first, kind);
         if (hash == BftHeader.onChainHash(second, kind)) revert NoMisbehaviour(hash);
-        _trusted.frozen = true;
+        _trusted.belief |= FROZEN;
         emit FrozenByMisbehaviour(uint64(number));
     }
 
@@ -235,14 +244,13 @@ contract BftLightClient is ILightClient, AccessManaged {
 
     /// @inheritdoc ILightClient
     function status() public view returns (Status) {
-        if (_trusted.frozen) return Status.Frozen;
-        return block.timestamp > uint256(_trusted.timestamp) + trustingPeriod ? Status.Expired : Status.Active;
+        return _statusOf(_trusted.belief);
     }
 
     /// @return setHash keccak256 of the validators' RLP payload, in their header's order.
     function trustedState() external view returns (bytes32 setHash, uint64 height, uint64 timestamp, bool frozen) {
-        TrustedState memory trusted = _trusted;
-        return (trusted.setHash, trusted.height, trusted.timestamp, trusted.frozen);
+        uint256 belief = _trusted.belief;
+        return (_trusted.setHash, _trusted.height, uint64(_timestampOf(belief)), belief & FROZEN != 0);
     }
 
     /// @notice The state root that proofs may refer to; height 0 while there is none.
@@ -263,9 +271,23 @@ contract BftLightClient is ILightClient, AccessManaged {
 
     // ------------------------------------------------------------------------------------------------ rules
 
-    function _requireActive() private view {
-        Status found = status();
+    function _requireActive() private view returns (uint256 belief) {
+        belief = _trusted.belief;
+        Status found = _statusOf(belief);
         if (found != Status.Active) revert NotActive(found);
+    }
+
+    function _statusOf(uint256 belief) private view returns (Status) {
+        if (belief & FROZEN != 0) return Status.Frozen;
+        return block.timestamp > _timestampOf(belief) + trustingPeriod ? Status.Expired : Status.Active;
+    }
+
+    function _timestampOf(uint256 belief) private pure returns (uint256) {
+        return uint40(belief >> TIMESTAMP_SHIFT);
+    }
+
+    function _beliefOf(bytes32 setHash, uint256 timestamp) private pure returns (uint256) {
+        return (uint256(setHash) >> SET_SHIFT << SET_SHIFT) | (timestamp << TIMESTAMP_SHIFT);
     }
 
     function _requireTrustedSet(bytes32 found) private view {
@@ -374,7 +396,8 @@ contract BftLightClient is ILightClient, AccessManaged {
         _requireMembers(validators);
         if (height == 0) revert HeightZero();
         _requireNotAhead(timestamp);
-        _trusted = TrustedState({setHash: _setHash(validators), height: height, timestamp: timestamp, frozen: false});
+        bytes32 setHash = _setHash(validators);
+        _trusted = TrustedState({belief: _beliefOf(setHash, timestamp), setHash: setHash, height: height});
         // A state that is too old to be believed is a mistake, not a state.
         _requireActive();
         emit Bootstrapped(height, timestamp, validators);
