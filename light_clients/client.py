@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The seam between the protocol and a consensus, as DESIGN §4 has it and `ILightClient` has it on chain."""
+"""The seam between the protocol and a consensus, the same as `ILightClient` on chain."""
 
 from __future__ import annotations
 

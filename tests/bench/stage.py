@@ -99,7 +99,7 @@ class Side:
         block = await self.chain.rpc(
             "eth_getBlockByNumber",
             hex(self.chain.head.number if number is None else number),
-            False,  # noqa: FBT003  JSON-RPC has no names
+            False,
         )
         return BftHeader.from_rpc(block, self.kind)
 
