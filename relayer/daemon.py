@@ -283,7 +283,8 @@ def _lane_sample(lane: LaneSubmitter, now: int) -> LaneSample:
 def count_waiting(book: LaneBook) -> dict[str, int]:
     """A lane's open messages by reason, as far as memory tells; the journal has each one's own."""
     counts = dict.fromkeys((reason.value for reason in WaitingReason), 0)
-    loaded = 0
+    loaded = sum(each.open for each in book.parked.values())
+    counts[WaitingReason.RECIPIENT_REVERTS.value] += loaded
     for page in book.pages.values():
         loaded += page.open.bit_count()
         in_flight = (page.open & page.in_flight).bit_count()

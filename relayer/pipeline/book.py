@@ -101,6 +101,14 @@ class PageBook:
         return self.heads[index - 1] if index else self.start_head
 
 
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A page that is out of memory: until when, and how many of its messages are open."""
+
+    until: Micros
+    open: int
+
+
 @dataclass(slots=True)
 class LaneBook:
     """A lane at work."""
@@ -114,8 +122,8 @@ class LaneBook:
     proven_block: int
     settled: int
     pages: dict[int, PageBook] = field(default_factory=dict)
-    parked: dict[int, Micros] = field(default_factory=dict)
-    """Pages that are out of memory because all of their open messages wait for a time: until then."""
+    parked: dict[int, Parked] = field(default_factory=dict)
+    """Pages that are out of memory because all of their open messages wait for a time."""
     next_page: int = 0
     """The first page that was never loaded."""
     candidates: list[SentMessage] = field(default_factory=list)
@@ -138,6 +146,7 @@ class LaneBook:
     def backlog(self) -> int:
         """Proven messages that are neither confirmed nor expired, as far as they are in memory or beyond it."""
         loaded = sum(each.open.bit_count() for each in self.pages.values())
+        loaded += sum(each.open for each in self.parked.values())
         beyond = max(0, self.proven - max(self.next_page << PAGE_BITS, self.settled))
         return loaded + beyond
 

@@ -18,6 +18,8 @@ from relayer.pipeline.worker import ChainWorker
 _DAY = 86_400_000_000
 _REFRESH_S = 15.0
 _MOST_MESSAGES = 256
+#: Nodes refuse transactions of more than 128 KiB; header, proof, leaves and terms need their part of it.
+_MOST_BYTES = 96 * 1024
 #: Until the chain tells: what every EVM chain has at least.
 _FIRST_BLOCK_GAS = 8_000_000
 _LEAST_BLOCK_GAS = 1_000_000
@@ -71,7 +73,9 @@ class Destination:
     def limits(self) -> BatchLimits:
         """What one batch may be."""
         most = min(int(self._block_gas * self._share), MOST_TRANSACTION_GAS)
-        return BatchLimits(most_gas=most, most_messages=self._messages, max_wait_us=self._wait_us)
+        return BatchLimits(
+            most_gas=most, most_bytes=_MOST_BYTES, most_messages=self._messages, max_wait_us=self._wait_us
+        )
 
     @property
     def timestamp(self) -> int:

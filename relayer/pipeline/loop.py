@@ -40,6 +40,8 @@ from relayer.protocol.message import EndpointId
 from relayer.provers.base import Prover
 
 _OFFER_PAUSE_S = 1.0
+#: What hangs for longer while the process ends is given up; nothing unjournalled was broadcast.
+_DRAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +217,11 @@ class Pipeline:
         if self._drained:
             return
         self._drained = True
-        await asyncio.gather(*(lane.drain() for lane in self.lanes))
-        for worker in self.workers.values():
-            await worker.tracker.finish_critical()
+        await asyncio.gather(*(lane.drain(_DRAIN_S) for lane in self.lanes))
         await self.supervisor.stop()
         for worker in self.workers.values():
             await worker.close()
-            await worker.tracker.finish_critical()
+        await asyncio.gather(*(worker.tracker.finish_critical(_DRAIN_S) for worker in self.workers.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,10 @@ from relayer.protocol.message import PAGE_SIZE, Message, MessageId, Sequence
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What one batch may be: at most this gas and this many full messages; a lone message waits no longer than this."""
+    """What one batch may be: gas, bytes of payloads, full messages; and how long a lone message waits for company."""
 
     most_gas: int
+    most_bytes: int
     most_messages: int
     max_wait_us: int
 
@@ -86,6 +87,7 @@ def _split(page: PageBook, ready: int, model: GasModel, limits: BatchLimits) -> 
         size = payload + len(message.payload)
         gas_limit = max(largest, message.gas_limit)
         too_much = model.expect(count + 1, size, largest_gas_limit=gas_limit) > limits.most_gas
+        too_much = too_much or size > limits.most_bytes
         if mask and (too_much or count == limits.most_messages):
             yield mask, True
             mask, count, size, gas_limit = 0, 0, len(message.payload), message.gas_limit

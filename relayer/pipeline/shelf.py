@@ -11,7 +11,7 @@ from relayer.journal.errors import JournalUnreadable
 from relayer.journal.reading import Reading
 from relayer.journal.rows import Micros, StoredMessage, StoredPage, StoredProof, StoredWait
 from relayer.journal.store import Journal
-from relayer.pipeline.book import LaneBook, PageBook, fill_page, indices
+from relayer.pipeline.book import LaneBook, PageBook, Parked, fill_page, indices
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
 
@@ -34,7 +34,7 @@ class Shelf:
         """Bring in pages whose time has come, then the next ones, while there is room. In order, the oldest first."""
         book = self._book
         self._rest(now)
-        for page in [page for page, until in book.parked.items() if until <= now]:
+        for page in [page for page, parked in book.parked.items() if parked.until <= now]:
             await self.load(page, now)
         while len(book.pages) < WINDOW and book.next_page << PAGE_BITS < book.proven:
             page = book.next_page
@@ -104,7 +104,7 @@ class Shelf:
                 and len(waiting) == page.open.bit_count()
             )
             if rests and waiting and min(waiting) > now + _SHORTEST_REST:
-                book.parked[page.page] = min(waiting)
+                book.parked[page.page] = Parked(min(waiting), page.open.bit_count())
                 del book.pages[page.page]
 
 

@@ -48,6 +48,15 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
 #: Without news the lane looks around this often.
 _IDLE_S = 5.0
+_SET_ASIDE_US = 600_000_000
+
+
+class _TooLargeError(Exception):
+    """One message alone wants more gas than a batch may have."""
+
+    def __init__(self, plan: Plan, most: int) -> None:
+        super().__init__(f"it wants more than the {most} gas that batch.max_gas_share allows; raise it")
+        self.plan = plan
 
 
 class LaneSubmitter:
@@ -105,12 +114,15 @@ class LaneSubmitter:
             except TimeoutError:
                 continue
 
-    async def drain(self) -> None:
-        """Start nothing new, and wait for what is between its simulation and its broadcast."""
+    async def drain(self, timeout_s: float) -> None:
+        """Start nothing new, and wait for what is between its simulation and its broadcast; what hangs is given up."""
         self._draining = True
         self._fresh.set()
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        if self._tasks:
+            _, hanging = await asyncio.wait(set(self._tasks), timeout=timeout_s)
+            for each in hanging:
+                each.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
 
     async def _round(self) -> float:
         """Start every batch that can be started; return after how many seconds to look again at the latest."""
@@ -163,6 +175,9 @@ class LaneSubmitter:
             self._reasons.set(self.book, "delivery", None)
         except JournalError:
             raise
+        except _TooLargeError as error:
+            # Its own fault, so the lane goes on without it.
+            await self._set_aside(error.plan, page, str(error))
         except CallReverted as error:
             # The simulation refused what our own client believes: its client moved on, or something is paused.
             page.proof_is_stale = True
@@ -178,6 +193,12 @@ class LaneSubmitter:
             self._pause(Waiting(WaitingReason.PAUSED, str(error)))
         except (Retryable, Drop, TimeoutError) as error:
             self._pause(Waiting(WaitingReason.RPC_TROUBLE, str(error) or type(error).__name__))
+        except Exception as error:
+            # A fault of ours: not again at once, and whoever watches the tasks hears of it.
+            self._pause(
+                Waiting(WaitingReason.RPC_TROUBLE, f"{type(error).__name__} in the relayer; see its log")
+            )
+            raise
         finally:
             page.in_flight &= ~(plan.mask & ~signed)
 
@@ -217,8 +238,8 @@ class LaneSubmitter:
         """Find the gas with which a batch goes through; a batch that needs too much is halved.
 
         Raises:
-            CallReverted: it goes through with no amount of gas.
-            Retryable: even its smallest part wants too much.
+            CallReverted: the destination refuses it for another reason than gas.
+            _TooLargeError: a single message wants more than a batch may have.
         """
         chain, most = self._destination.chain, self._destination.limits.most_gas
         sender = self._destination.sender
@@ -240,13 +261,12 @@ class LaneSubmitter:
                 elif plan.mask.bit_count() > 1:
                     plan = halve(plan)
                 else:
-                    raise
+                    raise _TooLargeError(plan, most) from error
             else:
                 return plan, chain.deliver_call(batch, proof, gas), simulated
         raise Retryable(
-            f"a batch of {plan.mask.bit_count()} messages that wants more than {most} gas",
-            "one that fits the share of a block",
-            "Raise batch.max_gas_share, or wait until fewer wait together",
+            f"a batch of {plan.mask.bit_count()} messages for which no gas was found",
+            "a simulation that passes",
         )
 
     # --- the journal ---
@@ -286,6 +306,20 @@ class LaneSubmitter:
         if mask:
             step = seen_step(self.book.row, page.page, mask, self._clock())
             await self._journal.commit(lambda writing: writing.add_transitions([step]))
+
+    async def _set_aside(self, plan: Plan, page: PageBook, why: str) -> None:
+        """A message that does not fit a batch waits for the operator to allow more, and is tried now and then."""
+        now, (index,) = self._clock(), indices(plan.mask)
+        wait = StoredWait(
+            lane=self.book.row,
+            sequence=page.first + index,
+            waiting=Waiting(WaitingReason.FEE_POLICY, why),
+            since=now,
+            attempts=1,
+            not_before=Micros(now + _SET_ASIDE_US),
+        )
+        page.waits[index] = wait
+        await self._journal.commit(lambda writing: writing.put_waits([wait]))
 
     async def _keep_waiting(self, plan: Plan, page: PageBook, simulated: SimulatedDelivery) -> None:
         """Nothing would be executed, so nothing is paid: refused again, or too late."""

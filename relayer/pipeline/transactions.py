@@ -123,7 +123,12 @@ class TransactionTracker:
         if any(not each.is_offered for each in self._open()):
             await self.offer_recovered()
         # A cancelled caller must not leave a nonce that is taken and never used.
-        return await self._shielded(self._sign_and_commit(call, purpose, record))
+        live = await self._shielded(self._sign_and_commit(call, purpose, record))
+        try:
+            await self._offer(live)
+        except Retryable as error:
+            self._log.warning("broadcast failed, it is done again", nonce=live.nonce, error=str(error))
+        return live
 
     async def _sign_and_commit(
         self, call: Call, purpose: Purpose, record: Callable[[Writing, TransactionRow], StoredBatch | None]
@@ -153,10 +158,6 @@ class TransactionTracker:
             signed_height=self.height,
         )
         self.live[row] = live
-        try:
-            await self._offer(live)
-        except Retryable as error:
-            self._log.warning("broadcast failed, it is done again", nonce=live.nonce, error=str(error))
         return live
 
     async def _shielded(self, work: Awaitable[T]) -> T:
@@ -165,10 +166,16 @@ class TransactionTracker:
         task.add_done_callback(self._critical.discard)
         return await asyncio.shield(task)
 
-    async def finish_critical(self) -> None:
-        """Wait until nothing is between its signature and its commit, so that the journal can be closed."""
-        while self._critical:
-            await asyncio.wait(set(self._critical))
+    async def finish_critical(self, timeout_s: float) -> None:
+        """Wait until nothing is between its signature and its commit, so that the journal can be closed.
+
+        What hangs before its signature is given up: nothing of it has left the process.
+        """
+        if self._critical:
+            _, hanging = await asyncio.wait(set(self._critical), timeout=timeout_s)
+            for each in hanging:
+                each.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
 
     async def _offer(self, each: LiveTransaction) -> None:
         """Broadcast the newest signature. Raises Retryable when nobody could be told."""
@@ -264,6 +271,7 @@ class TransactionTracker:
         """Sign the same call under the same nonce at a higher price."""
         try:
             await self._shielded(self._sign_replacement(each))
+            await self._offer(each)
         except FeeLimitReached as error:
             each.waiting = Waiting(WaitingReason.GAS_PRICE, str(error))
             each.signed_height = self.height
@@ -277,7 +285,6 @@ class TransactionTracker:
         await self._journal.commit(lambda writing: writing.add_attempt(each.row, attempt))
         each.attempts.append(attempt)
         each.signed_height = self.height
-        await self._offer(each)
 
     # --- settling ---
 

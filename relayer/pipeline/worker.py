@@ -337,12 +337,10 @@ class ChainWorker:
         for each in verified.messages:
             number = each.message.page
             page = book.pages.get(number)
-            if page is None and number == book.next_page and len(book.pages) < WINDOW:
-                if each.message.sequence % PAGE_SIZE == 0:
-                    page = book.pages[number] = PageBook(number, book.proven_head)
-                    book.next_page = number + 1
-            elif page is None and number in book.parked:
-                book.parked[number] = now
+            is_first = each.message.sequence % PAGE_SIZE == 0
+            if is_first and number == book.next_page and len(book.pages) < WINDOW:
+                page = book.pages[number] = PageBook(number, book.proven_head)
+                book.next_page = number + 1
             if page is not None:
                 page.add(each.message, each.leaf, each.head, now)
             book.proven_head = each.head

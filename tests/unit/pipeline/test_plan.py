@@ -17,7 +17,7 @@ from relayer.protocol.message import EndpointId, Message, Sequence, next_head
 
 LANE = Lane(EndpointId(b"a" * 32), EndpointId(b"b" * 32))
 NOW = Micros(1_000_000_000)
-LIMITS = BatchLimits(most_gas=MOST_TRANSACTION_GAS, most_messages=256, max_wait_us=1_000_000)
+LIMITS = BatchLimits(MOST_TRANSACTION_GAS, most_bytes=96 * 1024, most_messages=256, max_wait_us=1_000_000)
 
 
 def page(
@@ -61,11 +61,24 @@ def test_enough_messages_to_share_the_base_wait_for_nobody() -> None:
 
 
 def test_batches_hold_no_more_messages_and_no_more_gas_than_allowed() -> None:
-    few = BatchLimits(MOST_TRANSACTION_GAS, 100, 0)
+    few = BatchLimits(MOST_TRANSACTION_GAS, 1_000, 100, 0)
     assert [mask.bit_count() for mask in plans(page(256), few)] == [100, 100, 56]
     model = GasModel()
-    tight = BatchLimits(model.expect(10, 40, largest_gas_limit=200_000), 256, 0)
+    tight = BatchLimits(model.expect(10, 40, largest_gas_limit=200_000), 1_000, 256, 0)
     assert [mask.bit_count() for mask in plans(page(25), tight)] == [10, 10, 5]
+
+
+def test_batches_hold_no_more_bytes_than_nodes_take() -> None:
+    assert [mask.bit_count() for mask in plans(page(25), BatchLimits(MOST_TRANSACTION_GAS, 40, 256, 0))] == [
+        10,
+        10,
+        5,
+    ]
+    # One that is too large by itself still goes, alone: the simulation decides.
+    assert [mask.bit_count() for mask in plans(page(2), BatchLimits(MOST_TRANSACTION_GAS, 3, 256, 0))] == [
+        1,
+        1,
+    ]
 
 
 def test_only_what_is_ready_is_planned() -> None:

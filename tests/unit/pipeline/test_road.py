@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from relayer.chains.base import RemoteState
 from relayer.chains.memory import MemoryChain, join
 from relayer.errors import Underpriced
+from relayer.pipeline import loop, shelf, worker
 from relayer.pipeline.loop import BatchSettings
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import Lane
@@ -386,3 +388,105 @@ async def test_a_destination_that_reorganises_takes_the_delivery_again(tmp_path:
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=40)
         assert sum(deliveries(chain)) == 2
         assert DeliveryState.CONFIRMED.value in states(road, sent)
+
+
+async def test_a_chain_that_hangs_slows_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is ever answered, which is worse than an error: only the lanes of that chain wait, and draining ends."""
+    monkeypatch.setattr(loop, "_DRAIN_S", 0.2)
+    chains = {name: MemoryChain(name, 1001 + number) for number, name in enumerate("abc")}
+    for first, second in ("ab", "ac", "bc"):
+        join(chains[first], chains[second])
+    async with running_road(tmp_path, chains) as road:
+        await road.mine(2)
+
+        async def hang(*_: object, **__: object) -> None:
+            await asyncio.get_running_loop().create_future()
+
+        for method in (
+            "sent_messages",
+            "delivered_word",
+            "receipt",
+            "call",
+            "remote",
+            "simulate_deliver",
+            "broadcast",
+        ):
+            setattr(chains["c"], method, hang)
+        fine, stuck = road.send("a", "b", 2), road.send("a", "c", 2)
+        back = road.send("b", "a", 2)
+        await road.mine_until(lambda: road.is_confirmed([*fine, *back]), blocks=8)
+        assert reason(road, stuck[0]) is WaitingReason.BATCH
+        for method in (
+            "sent_messages",
+            "delivered_word",
+            "receipt",
+            "call",
+            "remote",
+            "simulate_deliver",
+            "broadcast",
+        ):
+            delattr(chains["c"], method)
+
+
+async def test_a_backlog_larger_than_memory_is_worked_off_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages beyond the window stay in the journal until there is room, across a restart too."""
+    monkeypatch.setattr(worker, "WINDOW", 2)
+    monkeypatch.setattr(shelf, "WINDOW", 2)
+    chains = two_chains()
+    async with running_road(tmp_path, chains) as road:
+        chains["b"].faults.down = True
+        sent = road.send("a", "b", 900, gas_limit=10_000)
+        await road.mine(3)
+        book = road.pipeline.lanes[0].book
+        assert (book.proven, sorted(book.pages), book.backlog()) == (900, [0, 1], 900)
+    chains["b"].faults.down = False
+    async with running_road(tmp_path, chains) as road:
+        book = road.pipeline.lanes[0].book
+        assert sorted(book.pages) == [0, 1]
+        await road.mine_until(lambda: road.is_confirmed(sent), blocks=200)
+        assert sum(deliveries(chains["b"])) == 900
+        assert book.settled == 900
+
+
+async def test_messages_that_nobody_accepts_do_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-4: a refused message in every page, more pages than fit, and still all others pass."""
+    monkeypatch.setattr(worker, "WINDOW", 2)
+    monkeypatch.setattr(shelf, "WINDOW", 2)
+    chains, clock = two_chains(), Clock()
+    chains["b"].faults.refusals[OTHER.rjust(32, b"\0")] = b""
+    async with running_road(tmp_path, chains, clock=clock) as road:
+        good, bad = [], []
+        for _ in range(4):
+            bad += road.send("a", "b", recipient=OTHER)
+            good += road.send("a", "b", 255, gas_limit=10_000)
+        for _ in range(6):
+            await road.mine(3)
+            # Refused often enough, they rest for longer than a page stays in memory.
+            clock.advance(200)
+            road.pipeline.lanes[0].wake()
+        await road.mine_until(lambda: road.is_confirmed(good), blocks=200)
+        assert states(road, bad) == ["failed"] * 4
+        book = road.pipeline.lanes[0].book
+        assert book.parked
+        assert book.backlog() == 4
+        chains["b"].faults.refusals.clear()
+        clock.advance(8_000)
+        road.pipeline.lanes[0].wake()
+        await road.mine_until(lambda: road.is_confirmed(bad), blocks=200)
+        assert book.settled == 1024
+
+
+async def test_a_message_that_fits_no_batch_waits_alone(tmp_path: Path) -> None:
+    """INV-4: its gas limit is above the share of a block that a batch may take."""
+    async with running_road(tmp_path, two_chains()) as road:
+        (huge,) = road.send("a", "b", gas_limit=20_000_000)
+        sent = road.send("a", "b", 3)
+        await road.mine_until(lambda: road.is_confirmed(sent))
+        assert reason(road, huge) is WaitingReason.FEE_POLICY
+        story = road.journal.story(huge.id)
+        assert story is not None
+        assert "max_gas_share" in str(story.waiting)
