@@ -41,9 +41,11 @@ abstract contract Inbox is Endpoint, IInbox {
         uint256 leaves;
         /// The full message read last.
         Message message;
-        /// Found by the first pass: the longest payload's length, and whether any full message is still to be delivered.
-        uint256 longest;
+        /// Found by the first pass: whether any full message is still to be delivered, how many items have fields of their own,
+        /// and where the last one's end.
         bool fresh;
+        uint256 changes;
+        uint256 fieldsEnd;
         /// For the second pass: the sender's chain, and FAILED or EXPIRED when the message read last is not to be tried.
         bytes chainPart;
         uint256 bar;
@@ -106,8 +108,9 @@ abstract contract Inbox is Endpoint, IInbox {
                 fee: 0,
                 payloadHash: 0
             }),
-            longest: 0,
             fresh: false,
+            changes: 0,
+            fieldsEnd: 0,
             chainPart: "",
             bar: 0
         });
@@ -118,20 +121,22 @@ abstract contract Inbox is Endpoint, IInbox {
             uint256 last;
             (head, last) = _hashTail(run, head, place);
             bytes32 slot = Lanes.slot(Lanes.root(Lanes.HEADS, laneId), last / Lanes.PAGE);
-            (bytes32 proven,,) = client.storageAt(proof, record.gateway, slot);
+            bytes32 proven = _proven(client, proof, record.gateway, slot);
             if (proven != head) revert HeadMismatch(head, proven);
         }
 
-        // Second pass: execute. The items are read again from the start, so what they carry on from starts again too.
-        (run.message.gasLimit, run.message.deadline, run.message.fee) = (0, 0, 0);
+        // Second pass: execute. Where several items have fields they are read again from the start, so what they carry on from
+        // starts again too; where only the first has, the first pass has left them as all messages need them.
+        if (run.changes != 1) (run.message.gasLimit, run.message.deadline, run.message.fee) = (0, 0, 0);
         run.chainPart = _chainPart(source, record.chain);
         uint256 counts = _execute(run);
         return (Outcome.Processed, uint64(counts), uint64(counts / FAILED), counts / EXPIRED);
     }
 
     /// @notice The frame around a recipient's call; only the gateway calls it, with raw bytes behind the selector.
-    /// @dev Payable only to be spared a check of the value: the gateway sends none.
-    function attemptMessage() external payable {
+    /// @dev Payable only to be spared a check of the value: the gateway sends none. (The name's selector comes first in the
+    /// dispatch.)
+    function forwardMessage() external payable {
         Frame.enter();
     }
 
@@ -186,7 +191,6 @@ abstract contract Inbox is Endpoint, IInbox {
         uint256 sequence = run.first;
         uint256 leaves = run.leaves;
         Message memory message = run.message;
-        uint256 longest = 0;
         // The tag of a message like the one before in all but its payload; none can be before the first full one.
         uint256 like = type(uint256).max;
         // Places grow by less than 2^25 an item and sequences from 64 bits: neither wraps a word.
@@ -194,15 +198,10 @@ abstract contract Inbox is Endpoint, IInbox {
             while (true) {
                 uint256 pageStop = _pageStop(sequence, run.stop);
                 uint256 full = 0;
-                do {
-                    bytes32 leaf;
+                for (; sequence != pageStop; ++sequence) {
                     uint256 item = place;
                     uint256 tag = BatchReader.tagAt(item);
-                    if (tag == BatchReader.LEAF) {
-                        leaf = BatchReader.word(item + 1);
-                        place = item + BatchReader.LEAF_ITEM;
-                        if (place > run.end) revert MalformedBatch(item - run.begin);
-                    } else {
+                    if (tag != BatchReader.LEAF) {
                         if (tag == like) {
                             place = item + 1;
                         } else {
@@ -211,21 +210,24 @@ abstract contract Inbox is Endpoint, IInbox {
                             }
                             place = BatchReader.readFields(message, tag, item);
                             like = BatchReader.FULL;
+                            ++run.changes;
+                            run.fieldsEnd = place;
                         }
                         uint256 length = BatchReader.lengthAt(place);
                         place += 3 + length;
                         if (place > run.end) revert MalformedBatch(item - run.begin);
-                        leaf = Messages.leafOf(message, sequence, place - length, length);
-                        if (length > longest) longest = length;
                         full |= 1 << (sequence % Lanes.PAGE);
+                        bytes32 leaf = Messages.leafOf(message, sequence, place - length, length);
+                        (head, leaves) = Messages.append(head, leaf, leaves);
+                    } else {
+                        place = item + BatchReader.LEAF_ITEM;
+                        if (place > run.end) revert MalformedBatch(item - run.begin);
+                        (head, leaves) = Messages.append(head, BatchReader.word(item + 1), leaves);
                     }
-                    leaves = Messages.putLeaf(leaves, leaf);
-                    head = Messages.append(head, leaf);
-                } while (++sequence != pageStop);
+                }
                 if (full & ~delivered(message.laneId, (sequence - 1) / Lanes.PAGE) != 0) run.fresh = true;
                 if (sequence == run.stop) {
                     if (like != BatchReader.FULL) revert MalformedBatch(run.items - run.begin);
-                    run.longest = longest;
                     // Returned from within, so that the compiler keeps the pass apart and its variables on the stack.
                     return (head, place);
                 }
@@ -249,10 +251,40 @@ abstract contract Inbox is Endpoint, IInbox {
         head = Messages.appendAll(previousHead, tail, run.end);
     }
 
+    /// @dev Asks a light client for a word of the remote chain. Height and time of the header are the client's concern: heads
+    /// only grow, so any header that it believes will do.
+    function _proven(ILightClient client, bytes calldata proof, address account, bytes32 slot)
+        private
+        view
+        returns (bytes32 value)
+    {
+        bytes4 selector = ILightClient.storageAt.selector;
+        // As the compiler would call, but for the two numbers that are not looked at: their decoding would be a third of it. An
+        // answer that is too short, as from an account without code, is no answer.
+        assembly ("memory-safe") {
+            let place := mload(0x40)
+            mstore(place, selector)
+            mstore(add(place, 0x04), 0x60)
+            mstore(add(place, 0x24), account)
+            mstore(add(place, 0x44), slot)
+            mstore(add(place, 0x64), proof.length)
+            calldatacopy(add(place, 0x84), proof.offset, proof.length)
+            mstore(add(add(place, 0x84), proof.length), 0)
+            let size := add(0x84, and(add(proof.length, 0x1f), not(0x1f)))
+            let ok := staticcall(gas(), client, place, size, 0x00, 0x20)
+            if iszero(ok) {
+                returndatacopy(place, 0x00, returndatasize())
+                revert(place, returndatasize())
+            }
+            if lt(returndatasize(), 0x60) { revert(0x00, 0x00) }
+            value := mload(0x00)
+        }
+    }
+
     /// @dev Runs every full message of a proven batch that is due, page by page.
     /// @return counts How many were executed, failed and expired, in units of 1, FAILED and EXPIRED.
     function _execute(Run memory run) private returns (uint256 counts) {
-        uint256 frame = Frame.create(this.attemptMessage.selector, run.chainPart, run.longest);
+        uint256 frame = Frame.create(this.forwardMessage.selector, run.chainPart);
         uint256 payloadAt = 0;
         uint256 place = run.items;
         uint256 sequence = run.first;
@@ -263,7 +295,7 @@ abstract contract Inbox is Endpoint, IInbox {
                 bytes32 slot = Lanes.slot(Lanes.root(Lanes.DELIVERED, run.message.laneId), sequence / Lanes.PAGE);
                 uint256 pageStop = _pageStop(sequence, run.stop);
                 uint256 mask = 0;
-                do {
+                for (; sequence != pageStop; ++sequence) {
                     bytes32 id = Messages.leafAt(leaves);
                     leaves += 32;
                     uint256 tag = BatchReader.tagAt(place);
@@ -292,11 +324,12 @@ abstract contract Inbox is Endpoint, IInbox {
                         ++counts;
                         mask |= bit;
                     } else {
+                        Frame.requireFair();
                         Lanes.store(slot, Lanes.load(slot) & ~bit);
                         counts += FAILED;
                         emit MessageFailed(id, Frame.reason());
                     }
-                } while (++sequence != pageStop);
+                }
                 if (mask != 0) _emitDelivered(run, sequence, mask);
                 // Returned from within for the same reason as in the first pass.
                 if (sequence == run.stop) return counts;
@@ -311,11 +344,13 @@ abstract contract Inbox is Endpoint, IInbox {
         returns (uint256, uint256)
     {
         Message memory message = run.message;
-        place = BatchReader.readFields(message, tag, place);
+        place = run.changes == 1 ? run.fieldsEnd : BatchReader.readFields(message, tag, place);
         if (tag & BatchReader.SENDER != 0) payloadAt = Frame.setSender(frame, run.chainPart, message.sender);
         unchecked {
             Frame.setTarget(frame, message.recipient, message.gasLimit + run.extraGas);
         }
+        // A deadline is a second of this chain's clock, by definition: a block producer's leeway is the chain's own.
+        // slither-disable-next-line timestamp
         if (message.deadline != 0 && block.timestamp > message.deadline) run.bar = EXPIRED;
         else run.bar = uint256(message.recipient) >> 160 != 0 ? FAILED : 0;
         return (place, payloadAt);
@@ -329,7 +364,7 @@ abstract contract Inbox is Endpoint, IInbox {
     /// @dev The event of one page, whose part in the batch ends before `stop`.
     function _emitDelivered(Run memory run, uint256 stop, uint256 mask) private {
         unchecked {
-            uint256 first = (stop - 1) / Lanes.PAGE * Lanes.PAGE;
+            uint256 first = (stop - 1) & ~(Lanes.PAGE - 1);
             if (first < run.first) first = run.first;
             emit Delivered(run.message.laneId, uint64(first), stop - first, mask);
         }

@@ -49,15 +49,17 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
         returns (bytes32 id)
     {
         if (msg.value != 0) revert UnexpectedValue(msg.value);
+        // The address's length is part of what makes it valid, and nothing else here.
+        // slither-disable-next-line unused-return
         (bool valid, uint256 chainLength,, bytes32 account) = CanonicalAddress.read(recipient);
         if (!valid) revert InvalidRecipient(recipient);
         (uint256 log, uint256 recipientAt, uint256 payloadAt) =
             SentLog.open(_ownChain, _ownChainLength, recipient, payload);
         bytes32 destination = _destination(Messages.hashMemory(recipientAt, chainLength));
 
-        bytes32 channel;
-        uint256 gasLimit;
-        uint256 deadline;
+        bytes32 channel = 0;
+        uint256 gasLimit = 0;
+        uint256 deadline = 0;
         if (attributes.length != 0) (channel, gasLimit, deadline) = _readAttributes(attributes);
         bytes32 laneId = Lanes.id(endpointId, destination, channel, 0);
         bytes32 root = Lanes.root(Lanes.HEADS, laneId);
@@ -210,6 +212,8 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
                 else deadline = uint256(value);
             }
         }
+        // A deadline is a second of the destination's clock; refusing what is past by this one's is a courtesy to the sender.
+        // slither-disable-next-line timestamp
         if (deadline != 0 && deadline < block.timestamp) revert DeadlinePassed(uint64(deadline), block.timestamp);
     }
 

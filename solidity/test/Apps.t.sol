@@ -59,7 +59,7 @@ contract AppsTest is GatewayTest {
         prove(lane, 0);
         bytes memory batch = encodeAll(one(message));
         vm.expectEmit(address(doorbell));
-        emit Doorbell.Rang(message.leaf);
+        emit Doorbell.Rang();
         b.deliver(batch, "");
         _onlyItsGateway(address(doorbell));
     }

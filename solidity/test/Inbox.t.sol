@@ -303,12 +303,11 @@ contract InboxTest is GatewayTest {
         vm.expectRevert(abi.encodeWithSelector(ILightClient.NotActive.selector, ILightClient.Status.Frozen));
         b.deliver(batch, "");
         clientOfA.setStatus(ILightClient.Status.Active);
-        for (uint256 mood = 1; mood <= 3; ++mood) {
+        for (uint256 mood = 1; mood <= 4; ++mood) {
             clientOfA.setMood(mood);
             (bool ok,) = address(b).call{gas: 3_000_000}(abi.encodeCall(b.deliver, (batch, "")));
             assertFalse(ok);
         }
-        // A client that answers with nothing but zeros proves no head.
         (, uint256 executed,,) = b.deliver(batchC, "");
         assertEq(executed, 1);
         assertEq(recorder.received(0).sender, interoperable(300, alice), "C speaks for C only");

@@ -204,13 +204,40 @@ contract InboxBatchTest is GatewayTest {
         uint256 second = good.length - 5;
         bytes memory cut = new bytes(second);
         for (uint256 i = 0; i < second; ++i) cut[i] = good[i];
-        // Calldata laid out by hand: batch, then at once the bytes that would complete it.
+        // Calldata laid out by hand: behind the batch at once the bytes that would complete it, then the proof.
         bytes memory call = abi.encodePacked(
-            IInbox.deliver.selector, uint256(64), uint256(64 + 32 + second), second, cut, uint256(5), hex"8000000179"
+            IInbox.deliver.selector, uint256(64), uint256(96 + second + 5), second, cut, hex"8000000179", uint256(0)
         );
         (bool ok, bytes memory answer) = address(b).call(call);
         assertFalse(ok);
         assertEq(answer, abi.encodeWithSelector(IInbox.MalformedBatch.selector, second));
+        // A leaf that reaches over the end likewise.
+        cut = BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 1);
+        call = abi.encodePacked(
+            IInbox.deliver.selector, uint256(64), uint256(96 + 79 + 33), uint256(79), cut, new bytes(33), uint256(0)
+        );
+        (ok, answer) = address(b).call(call);
+        assertFalse(ok);
+        assertEq(answer, abi.encodeWithSelector(IInbox.MalformedBatch.selector, 79));
+    }
+
+    /// @dev What an item leaves out is as in the one before, from zero on: never as in one behind it.
+    function test_nothing_is_carried_back() public {
+        Sent[] memory messages = new Sent[](2);
+        bytes32 to = bytes32(uint256(uint160(address(recorders[0]))));
+        messages[0] = Sent(lane, 0, bytes32(uint256(1)), to, 0, 0, 0, "x", 0);
+        messages[1] = Sent(lane, 1, bytes32(uint256(1)), to, 50_000_000, uint64(block.timestamp - 1), 7, "y", 0);
+        bytes32 head;
+        for (uint256 i = 0; i < 2; ++i) {
+            messages[i].leaf = leafOf(messages[i]);
+            head = keccak256(bytes.concat(head, messages[i].leaf));
+        }
+        clientOfA.set(address(a), headSlot(lane, 0), head);
+        BatchEncoder.Options memory options = BatchEncoder.Options({extraGas: 900_000, spellOut: false, wide: false});
+        (, uint256 executed,, uint256 expired) = b.deliver{gas: 3_000_000}(encode(messages, 0, 0, 2, 3, options), "");
+        assertEq(executed, 1, "the first has no deadline");
+        assertEq(expired, 1);
+        assertLe(recorders[0].received(0).gasAtEntry, 900_000, "nor a gas limit");
     }
 
     // Damage

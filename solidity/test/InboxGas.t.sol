@@ -31,24 +31,19 @@ contract InboxGasTest is GatewayTest {
         _search(4, 300_000, 300);
     }
 
-    /// @dev Byte by byte around the boundary between whole revert and success.
+    /// @dev Unit by unit around the boundary between whole revert and success, where the frame's own costs weigh most: a
+    /// small gas limit, a recipient not touched before.
     function test_the_boundary_itself() public {
-        (bytes memory call, uint256 low, uint256 high) = _boundary(1, 200_000);
-        uint256 state = vm.snapshotState();
-        _attempt(call, 10_000_000);
-        uint256 given = burner.gasAtEntry();
-        assertGt(given, 200_000);
-        vm.revertToState(state);
-        for (uint256 gas = low - 300; gas < low + 300; ++gas) {
-            (bool ok, uint256 executed, uint256 failed) = _attempt(call, gas);
-            assertEq(failed, 0, "never failed for lack of gas");
-            if (ok) {
-                assertEq(executed, 1);
-                assertEq(burner.gasAtEntry(), given, "to the unit of gas what a rich relay gives");
-            }
-            vm.revertToState(state);
-        }
-        assertEq(low + 1, high);
+        _boundaryOf(address(burner), 200_000);
+        _boundaryOf(address(burner), 2_000);
+    }
+
+    /// @dev The same for an account that delegates its code (EIP-7702): a call to it touches two accounts.
+    /// forge-config: default.evm_version = "prague"
+    function test_the_boundary_with_a_delegated_account() public {
+        address account = makeAddr("an account with a delegate");
+        vm.etch(account, abi.encodePacked(hex"ef0100", address(burner)));
+        _boundaryOf(account, 2_000);
     }
 
     function testFuzz_no_message_fails_for_lack_of_gas(uint256 burn, uint256 gas, uint32 extraGas, bool cold) public {
@@ -142,6 +137,42 @@ contract InboxGasTest is GatewayTest {
         assertGt(reverted, 3, "the range begins below the boundary");
         assertGt(delivered, 3, "and ends above it");
         assertGt(low, n * burn, "nobody was given less than promised");
+    }
+
+    function _boundaryOf(address recipient, uint256 burn) private {
+        uint256 before = vm.snapshotState();
+        Sent[] memory messages = one(send(recipient, abi.encode(burn), gasAttribute(burn + OWN)));
+        prove(lane, 0);
+        bytes memory call = abi.encodeCall(b.deliver, (encodeAll(messages), ""));
+        uint256 state = vm.snapshotState();
+        (bool ok, uint256 executed, uint256 failed) = _attemptCold(recipient, call, 10_000_000);
+        uint256 given = Burner(recipient).gasAtEntry();
+        assertEq(executed, 1);
+        assertGt(given, burn + OWN - 500);
+        vm.revertToState(state);
+
+        (uint256 low, uint256 high) = (0, 10_000_000);
+        while (high - low > 1) {
+            uint256 middle = (low + high) / 2;
+            (ok,,) = _attemptCold(recipient, call, middle);
+            if (ok) high = middle;
+            else low = middle;
+            vm.revertToState(state);
+        }
+        for (uint256 gas = low - 400; gas < low + 400; ++gas) {
+            (ok, executed, failed) = _attemptCold(recipient, call, gas);
+            assertEq(failed, 0, "never failed for lack of gas");
+            assertEq(executed, ok ? 1 : 0);
+            if (ok) assertEq(Burner(recipient).gasAtEntry(), given, "to the unit of gas what a rich relay gives");
+            vm.revertToState(state);
+        }
+        vm.revertToState(before);
+    }
+
+    function _attemptCold(address recipient, bytes memory call, uint256 gas) private returns (bool, uint256, uint256) {
+        vm.cool(recipient);
+        vm.cool(address(burner));
+        return _attempt(call, gas);
     }
 
     /// @dev The least gas that delivers, by halving: `low` fails or is it, `high` delivers.

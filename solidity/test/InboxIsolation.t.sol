@@ -77,7 +77,7 @@ contract InboxIsolationTest is GatewayTest {
         address[4] memory targets = [address(b), address(managerB), address(clientOfA), address(vm)];
         Sent[] memory messages = new Sent[](5);
         for (uint256 i = 0; i < 4; ++i) {
-            messages[i] = send(targets[i], abi.encodeCall(b.attemptMessage, ()));
+            messages[i] = send(targets[i], abi.encodeCall(b.forwardMessage, ()));
         }
         messages[4] = send(address(recorder), "after");
         prove(lane, 0);
@@ -92,7 +92,7 @@ contract InboxIsolationTest is GatewayTest {
     }
 
     function test_nobody_else_can_use_the_frame() public {
-        bytes memory call = bytes.concat(abi.encodeCall(b.attemptMessage, ()), abi.encode(address(recorder)));
+        bytes memory call = bytes.concat(abi.encodeCall(b.forwardMessage, ()), abi.encode(address(recorder)));
         address[3] memory callers = [alice, address(this), guardian];
         for (uint256 i = 0; i < callers.length; ++i) {
             vm.prank(callers[i]);

@@ -18,6 +18,8 @@ contract Multisender {
     {
         ids = new bytes32[](payloads.length);
         for (uint256 i = 0; i < payloads.length; ++i) {
+            // Sending many in one transaction is the purpose; the gateway calls nobody.
+            // slither-disable-next-line calls-loop
             ids[i] = gateway.sendMessage(recipient, payloads[i], attributes);
         }
     }
@@ -28,6 +30,7 @@ contract Multisender {
         returns (bytes32 lastId)
     {
         for (uint256 i = 0; i < count; ++i) {
+            // slither-disable-next-line calls-loop
             lastId = gateway.sendMessage(recipient, abi.encode(seed + i), attributes);
         }
     }

@@ -21,19 +21,20 @@ library Frame {
     uint256 private constant NESTED = 36;
     uint256 private constant ID = 40;
     uint256 private constant SENDER = 136;
-    /// @dev Room beside chain part and payload: what is before them, an address and its length, the payload's length, padding.
-    uint256 private constant ROOM = 328;
+    /// @dev Room beside the chain part: what is before it, an address and its length, padding, the payload's length.
+    uint256 private constant ROOM = 295;
     /// @dev Gas that the frame needs beside the recipient's: a cold account 2,600, a cold EIP-7702 delegate 2,600, the frame's
     /// own steps below 400, and a margin for prices to come. It is asked for, not spent.
     uint256 private constant RESERVE = 10_000;
 
-    /// @notice Lays out call data for payloads of up to `longest` bytes.
-    function create(bytes4 selector, bytes memory chainPart, uint256 longest) internal pure returns (uint256 frame) {
+    /// @notice Lays out call data up to the payload's length; the payload itself stands in free memory, from being written to
+    /// being sent.
+    function create(bytes4 selector, bytes memory chainPart) internal pure returns (uint256 frame) {
         bytes4 receiveSelector = IERC7786Recipient.receiveMessage.selector;
         // Two selectors of 4 bytes make words that no Solidity type has. All that is read later is written: the rest here.
         assembly ("memory-safe") {
             frame := mload(0x40)
-            mstore(0x40, add(frame, and(add(add(mload(chainPart), longest), ROOM), not(0x1f))))
+            mstore(0x40, and(add(add(frame, ROOM), mload(chainPart)), not(0x1f)))
             mstore(frame, selector)
             mstore(add(frame, NESTED), receiveSelector)
             mstore(add(frame, add(ID, 0x20)), 0x60)
@@ -75,7 +76,7 @@ library Frame {
     }
 
     /// @notice Gives one message to its recipient.
-    /// @return delivered True when the recipient accepted it. Reverts when the transaction has too little gas to tell.
+    /// @return delivered True when the recipient accepted it. Otherwise `requireFair` must follow, then `reason` may.
     function call(uint256 frame, uint256 payloadAt, bytes32 id, uint256 payloadFrom, uint256 payloadLength)
         internal
         returns (bool delivered)
@@ -90,7 +91,23 @@ library Frame {
             let end := add(place, and(add(payloadLength, 0x1f), not(0x1f)))
             delivered := call(gas(), address(), 0, frame, sub(end, frame), 0, 0)
         }
-        if (!delivered) _requireFair();
+    }
+
+    /// @notice Reverts the whole transaction unless the frame says that the recipient had its gas and failed. Anything else is
+    /// the frame's InsufficientGas, or nothing at all: out of gas before its check.
+    function requireFair() internal view {
+        uint256 size;
+        assembly ("memory-safe") {
+            size := returndatasize()
+        }
+        if (size == 0) revert IInbox.InsufficientGas(gasleft(), RESERVE);
+        if (size > MOST_REASON + 1) {
+            assembly ("memory-safe") {
+                let place := mload(0x40)
+                returndatacopy(place, 0x00, size)
+                revert(place, size)
+            }
+        }
     }
 
     /// @notice What the recipient of the last failed `call` returned, 32 bytes at most.
@@ -134,23 +151,6 @@ library Frame {
             mstore8(place, FAILED)
             returndatacopy(add(place, 1), 0x00, size)
             revert(place, add(size, 1))
-        }
-    }
-
-    /// @dev Reverts the whole transaction unless the frame says that the recipient had its gas and failed. Anything else is
-    /// the frame's InsufficientGas, or nothing at all: out of gas before its check.
-    function _requireFair() private view {
-        uint256 size;
-        assembly ("memory-safe") {
-            size := returndatasize()
-        }
-        if (size == 0) revert IInbox.InsufficientGas(gasleft(), RESERVE);
-        if (size > MOST_REASON + 1) {
-            assembly ("memory-safe") {
-                let place := mload(0x40)
-                returndatacopy(place, 0x00, size)
-                revert(place, size)
-            }
         }
     }
 }

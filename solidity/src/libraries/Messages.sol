@@ -112,13 +112,13 @@ library Messages {
         }
     }
 
-    /// @notice Puts a leaf into reserved memory.
-    /// @return next The place for the next one.
-    function putLeaf(uint256 place, bytes32 leaf) internal pure returns (uint256 next) {
+    /// @notice The running head after one more leaf, which is kept in reserved memory; `next` is the place for the next one.
+    function append(bytes32 head, bytes32 leaf_, uint256 place) internal pure returns (bytes32 hash, uint256 next) {
         assembly ("memory-safe") {
-            mstore(place, leaf)
+            mstore(place, leaf_)
             next := add(place, 0x20)
         }
+        hash = append(head, leaf_);
     }
 
     function leafAt(uint256 place) internal pure returns (bytes32 leaf) {

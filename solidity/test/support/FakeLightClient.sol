@@ -11,7 +11,8 @@ contract FakeLightClient is ILightClient {
     Status public status;
     uint64 private _height;
 
-    /// @notice How the client behaves when asked: 0 answers, 1 reverts, 2 burns all gas, 3 answers with a huge return.
+    /// @dev How the client behaves when asked: 0 answers, 1 reverts, 2 burns all gas, 3 answers with 100,000 zeros, 4 with the
+    /// right word and nothing after it.
     uint256 private _mood;
 
     function set(address account, bytes32 slot, bytes32 value) external {
@@ -34,6 +35,13 @@ contract FakeLightClient is ILightClient {
         if (_mood == 3) {
             assembly ("memory-safe") {
                 return(0x00, 100000)
+            }
+        }
+        if (_mood == 4) {
+            bytes32 word = _words[account][slot];
+            assembly ("memory-safe") {
+                mstore(0x00, word)
+                return(0x00, 0x40)
             }
         }
         return (_words[account][slot], _height, uint64(block.timestamp));
