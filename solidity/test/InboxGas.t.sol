@@ -32,10 +32,11 @@ contract InboxGasTest is GatewayTest {
     }
 
     /// @dev Unit by unit around the boundary between whole revert and success, where the frame's own costs weigh most: a
-    /// small gas limit, a recipient not touched before.
+    /// small gas limit, a recipient not touched before; and where EIP-150's 64th part does, a large one.
     function test_the_boundary_itself() public {
-        _boundaryOf(address(burner), 200_000);
-        _boundaryOf(address(burner), 2_000);
+        _boundaryOf(address(burner), 2_000, 400);
+        _boundaryOf(address(burner), 200_000, 400);
+        _boundaryOf(address(burner), 3_000_000, 20);
     }
 
     /// @dev The same for an account that delegates its code (EIP-7702): a call to it touches two accounts.
@@ -43,7 +44,7 @@ contract InboxGasTest is GatewayTest {
     function test_the_boundary_with_a_delegated_account() public {
         address account = makeAddr("an account with a delegate");
         vm.etch(account, abi.encodePacked(hex"ef0100", address(burner)));
-        _boundaryOf(account, 2_000);
+        _boundaryOf(account, 2_000, 400);
     }
 
     function testFuzz_no_message_fails_for_lack_of_gas(uint256 burn, uint256 gas, uint32 extraGas, bool cold) public {
@@ -139,7 +140,7 @@ contract InboxGasTest is GatewayTest {
         assertGt(low, n * burn, "nobody was given less than promised");
     }
 
-    function _boundaryOf(address recipient, uint256 burn) private {
+    function _boundaryOf(address recipient, uint256 burn, uint256 width) private {
         uint256 before = vm.snapshotState();
         Sent[] memory messages = one(send(recipient, abi.encode(burn), gasAttribute(burn + OWN)));
         prove(lane, 0);
@@ -159,7 +160,7 @@ contract InboxGasTest is GatewayTest {
             else low = middle;
             vm.revertToState(state);
         }
-        for (uint256 gas = low - 400; gas < low + 400; ++gas) {
+        for (uint256 gas = low - width; gas < low + width; ++gas) {
             (ok, executed, failed) = _attemptCold(recipient, call, gas);
             assertEq(failed, 0, "never failed for lack of gas");
             assertEq(executed, ok ? 1 : 0);
