@@ -129,28 +129,28 @@ library BftHeader {
             uint256 mask;
             (mask, next) = sealersOf(validators, sealers);
             uint256 validator = validators + 1;
+            uint256 seals = next;
+            bool valid = true;
             assembly ("memory-safe") {
                 mstore(buffer, hash)
-            }
-            for (; mask != 0; mask >>= 1) {
-                if (mask & 1 != 0) {
-                    bool valid;
-                    assembly ("memory-safe") {
+                for {} mask { mask := shr(1, mask) } {
+                    if and(mask, 1) {
                         // r, and from EIP-2098's second word v, whose parity is the top bit, and s.
-                        calldatacopy(add(buffer, 0x40), next, 0x40)
-                        let parityAndS := mload(add(buffer, 0x60))
+                        let parityAndS := calldataload(add(next, 32))
                         mstore(add(buffer, 0x20), add(27, shr(255, parityAndS)))
+                        mstore(add(buffer, 0x40), calldataload(next))
                         mstore(add(buffer, 0x60), shr(1, shl(1, parityAndS)))
                         // What is no signature gives no answer, and leaves the last one in the scratch word.
                         pop(staticcall(gas(), 1, buffer, 0x80, 0x00, 0x20))
                         valid := and(eq(returndatasize(), 0x20), eq(mload(0x00), shr(96, calldataload(validator))))
+                        if iszero(valid) { break }
+                        next := add(next, 64)
                     }
-                    if (!valid) _rejectSeal((validator - validators) / 20, validator);
-                    ++found;
-                    next += 64;
+                    validator := add(validator, 20)
                 }
-                validator += 20;
             }
+            if (!valid) _rejectSeal((validator - validators) / 20, validator);
+            found = (next - seals) >> 6;
         }
     }
 
@@ -175,7 +175,7 @@ library BftHeader {
         unchecked {
             uint256 flags = uint256(_wordAt(position)) >> 240;
             if (flags >= FLAGS_END) revert HeaderMalformed(position);
-            uint256 list = BftHeaderRlp.allocate(BftHeaderRlp.FRONT_SIZE);
+            uint256 list = BftHeaderRlp.allocate(BftHeaderRlp.FRONT_SIZE) + BftHeaderRlp.LIST_OFFSET;
             next = _readRoots(list, position, next, stateRoot, flags);
             next = _readBloom(list, next, flags);
             uint256 end;
@@ -245,7 +245,7 @@ library BftHeader {
         }
     }
 
-    /// @dev length u8 ‖ RLP of number, gasLimit, gasUsed, timestamp.
+    /// @dev length u8 ‖ RLP of number, gasLimit, gasUsed, timestamp: canonical integers below 2^64.
     function _readNumbers(uint256 list, uint256 position)
         private
         pure
@@ -256,14 +256,14 @@ library BftHeader {
             uint256 first = position + 1;
             uint256 flaws;
             assembly ("memory-safe") {
-                // A canonical integer below 2^64; `flaws` gathers what is wrong.
+                // One number; `flaws` gathers what is wrong.
                 function readNumber(place, flaws_) -> value, after, flaws__ {
                     let word := calldataload(place)
                     after := add(place, 1)
                     value := byte(0, word)
                     switch gt(value, 0x80)
                     case 0 {
-                        // Below 0x80 the byte itself, but zero is the empty string.
+                        // Below 0x80 the byte itself; but zero is the empty string, 0x80.
                         flaws__ := or(flaws_, iszero(value))
                         value := and(value, 0x7f)
                     }
@@ -379,30 +379,38 @@ library BftHeader {
     {
         unchecked {
             uint256 tail = (flags >> TAIL_SHIFT) & TAIL_MASK;
-            uint256 size;
-            next = position;
-            if (tail != 0) {
-                size = _byteAt(position);
-                ++position;
-                next = position + size;
-                if (tail == RAW_TAIL) _checkStrings(position, next);
-                else if (tail > PRAGUE || !_isInteger(position, size)) revert HeaderMalformed(position);
+            if (tail - 1 < PRAGUE) {
+                uint256 size = _byteAt(position);
+                if (!_isInteger(position + 1, size)) revert HeaderMalformed(position);
+                end = BftHeaderRlp.writeConstants(place, position + 1, size);
+                if (tail >= SHANGHAI) end = BftHeaderRlp.writeShanghai(end);
+                if (tail >= CANCUN) end = BftHeaderRlp.writeCancun(end);
+                if (tail >= PRAGUE) end = BftHeaderRlp.writePrague(end);
+                return (position + 1 + size, end);
             }
-            end = BftHeaderRlp.writeConstants(place, position, size);
-            if (tail < SHANGHAI || tail == RAW_TAIL) return (next, end);
-            end = BftHeaderRlp.writeShanghai(end);
-            if (tail >= CANCUN) end = BftHeaderRlp.writeCancun(end);
-            if (tail >= PRAGUE) end = BftHeaderRlp.writePrague(end);
+            if (tail == 0) return (position, BftHeaderRlp.writeConstants(place, position, 0));
+            if (tail != RAW_TAIL) revert HeaderMalformed(position);
+            next = position + 1 + _byteAt(position);
+            _checkStrings(position + 1, next);
+            end = BftHeaderRlp.writeConstants(place, position + 1, next - position - 1);
         }
     }
 
     /// @dev Whether `size` bytes are a canonical integer below 2^256.
-    function _isInteger(uint256 position, uint256 size) private pure returns (bool) {
-        unchecked {
-            uint256 tag = _byteAt(position);
-            // Zero is the empty string; what is below 0x80 stands for itself.
-            if (size == 1) return tag - 1 < 0x80;
-            return size - 2 < 32 && tag == 0x7f + size && _byteAt(position + 1) >= (size == 2 ? 0x80 : 1);
+    function _isInteger(uint256 position, uint256 size) private pure returns (bool valid) {
+        assembly ("memory-safe") {
+            let word := calldataload(position)
+            let tag := byte(0, word)
+            switch size
+            case 1 {
+                // Zero is the empty string; what is below 0x80 stands for itself.
+                valid := lt(sub(tag, 1), 0x80)
+            }
+            default {
+                // The tag of its size, no leading zero, and two bytes only for what one cannot hold.
+                valid := and(lt(sub(size, 2), 32), eq(tag, add(0x7f, size)))
+                valid := and(valid, gt(byte(1, word), mul(0x7f, eq(size, 2))))
+            }
         }
     }
 

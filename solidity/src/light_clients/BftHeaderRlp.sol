@@ -20,8 +20,10 @@ library BftHeaderRlp {
     uint256 internal constant BLOOM = 192;
     uint256 internal constant NUMBERS = 449;
 
+    /// @notice Where the list begins in its memory: its tag is written with 29 bytes before it.
+    uint256 internal constant LIST_OFFSET = 32;
     /// @notice Memory for all that precedes extraData, and for all the rest but the validators, with room for what overhangs.
-    uint256 internal constant FRONT_SIZE = 0x200;
+    uint256 internal constant FRONT_SIZE = 0x220;
     uint256 internal constant BACK_SIZE = 0x300;
     /// @notice A validator in the list: its tag and its address.
     uint256 internal constant VALIDATOR_SIZE = 21;
@@ -78,31 +80,38 @@ library BftHeaderRlp {
         returns (uint256 validators)
     {
         assembly ("memory-safe") {
-            // A tag with one byte of length is shifted to the left of a word by 240 bits, one with two by 8 less. Only a list
-            // of one or two validators is short enough for a tag without.
-            let wide := shl(3, gt(validatorsSize, 0xff))
-            let validatorsTag := shl(sub(240, wide), add(shl(wide, 0xf800), add(shl(13, wide), validatorsSize)))
-            let validatorsTagSize := add(2, shr(3, wide))
-            if lt(validatorsSize, 56) {
-                validatorsTag := shl(248, add(0xc0, validatorsSize))
-                validatorsTagSize := 1
+            let size := add(validatorsSize, endingSize)
+            switch and(gt(validatorsSize, 55), lt(size, 217))
+            case 1 {
+                // 3 to 10 validators: the tags of string, list and validators have one byte of length each.
+                mstore(place, shl(216, add(0xb825f823a0, mul(0x01000100, size))))
+                mstore(add(place, 5), vanity)
+                mstore(add(place, 37), shl(240, or(0xf800, validatorsSize)))
+                validators := add(place, 39)
             }
+            default {
+                // Vanity, one validator and the shortest ending are 56 bytes, so the outer tags always have a length.
+                function longTag(short, payload) -> tag, tagSize {
+                    let wide := shl(3, gt(payload, 0xff))
+                    tag := shl(sub(240, wide), add(shl(wide, shl(8, short)), add(shl(13, wide), payload)))
+                    tagSize := add(2, shr(3, wide))
+                }
 
-            // Vanity, one validator and the shortest ending are 56 bytes, so the two outer tags have lengths.
-            let size := add(add(33, validatorsTagSize), add(validatorsSize, endingSize))
-            wide := shl(3, gt(size, 0xff))
-            let listTag := shl(sub(240, wide), add(shl(wide, 0xf800), add(shl(13, wide), size)))
-            let listTagSize := add(2, shr(3, wide))
-            size := add(size, listTagSize)
-            wide := shl(3, gt(size, 0xff))
-            mstore(place, shl(sub(240, wide), add(shl(wide, 0xb800), add(shl(13, wide), size))))
-            place := add(place, add(2, shr(3, wide)))
-            mstore(place, listTag)
-            place := add(place, listTagSize)
-            mstore8(place, 0xa0)
-            mstore(add(place, 1), vanity)
-            mstore(add(place, 33), validatorsTag)
-            validators := add(add(place, 33), validatorsTagSize)
+                let validatorsTag := shl(248, add(0xc0, validatorsSize))
+                let validatorsTagSize := 1
+                if gt(validatorsSize, 55) { validatorsTag, validatorsTagSize := longTag(0xf8, validatorsSize) }
+                size := add(add(33, validatorsTagSize), size)
+                let listTag, listTagSize := longTag(0xf8, size)
+                let stringTag, stringTagSize := longTag(0xb8, add(size, listTagSize))
+                mstore(place, stringTag)
+                place := add(place, stringTagSize)
+                mstore(place, listTag)
+                place := add(place, listTagSize)
+                mstore8(place, 0xa0)
+                mstore(add(place, 1), vanity)
+                mstore(add(place, 33), validatorsTag)
+                validators := add(add(place, 33), validatorsTagSize)
+            }
         }
     }
 
@@ -176,14 +185,13 @@ library BftHeaderRlp {
         }
     }
 
-    /// @notice Writes the list's tag, and hashes it.
+    /// @notice Writes the list's tag, and hashes it. 29 bytes before the list are overwritten.
     function hashList(uint256 list, uint256 end) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
-            let payload := sub(end, add(list, 3))
-            mstore8(list, 0xf9)
-            mstore8(add(list, 1), shr(8, payload))
-            mstore8(add(list, 2), payload)
-            hash := keccak256(list, sub(end, list))
+            let size := sub(end, list)
+            // Right-aligned before the first field.
+            mstore(sub(list, 29), or(0xf90000, sub(size, 3)))
+            hash := keccak256(list, size)
         }
     }
 }

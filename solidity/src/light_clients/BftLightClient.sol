@@ -278,8 +278,10 @@ contract BftLightClient is ILightClient, AccessManaged {
     }
 
     function _statusOf(uint256 belief) private view returns (Status) {
-        if (belief & FROZEN != 0) return Status.Frozen;
-        return block.timestamp > _timestampOf(belief) + trustingPeriod ? Status.Expired : Status.Active;
+        unchecked {
+            if (belief & FROZEN != 0) return Status.Frozen;
+            return block.timestamp > _timestampOf(belief) + trustingPeriod ? Status.Expired : Status.Active;
+        }
     }
 
     function _timestampOf(uint256 belief) private pure returns (uint256) {
@@ -316,14 +318,18 @@ contract BftLightClient is ILightClient, AccessManaged {
     }
 
     function _requireNotAhead(uint256 timestamp) private view {
-        uint256 most = block.timestamp + maxClockDrift;
-        if (timestamp > most) revert TimestampInFuture(timestamp, most);
+        unchecked {
+            uint256 most = block.timestamp + maxClockDrift;
+            if (timestamp > most) revert TimestampInFuture(timestamp, most);
+        }
     }
 
     /// @dev Nothing is left over, and nothing was read past the end.
     function _requireEnd(bytes calldata data, uint256 position) private pure {
-        uint256 expected = position - _start(data);
-        if (data.length != expected) revert LengthMismatch(data.length, expected);
+        unchecked {
+            uint256 expected = position - _start(data);
+            if (data.length != expected) revert LengthMismatch(data.length, expected);
+        }
     }
 
     function _readLink(uint256 position) private pure returns (Link memory link, uint256 next) {

@@ -242,7 +242,6 @@ contract CompactProofRejectionsTest is Test {
     /// @dev A trie with full, sparse and mixed branches, extensions, and leaves at great depth: a changed proof leads nowhere or
     /// to another root.
     /// forge-config: default.fuzz.runs = 10000
-    /// forge-config: ci.fuzz.runs = 10000
     function testFuzz_INV1_mutatedProof(uint256 seed) public {
         if (proofs.length == 0) _prepare();
         uint256 which = (seed >> 240) % proofs.length;

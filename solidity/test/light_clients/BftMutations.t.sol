@@ -72,7 +72,6 @@ contract BftMutationsTest is BftClientTest {
     }
 
     /// forge-config: default.fuzz.runs = 12000
-    /// forge-config: ci.fuzz.runs = 12000
     function testFuzz_INV1_mutatedProof(uint256 seed) public view {
         uint256 which = (seed >> 248) % 4;
         bytes memory mutant = Mutation.make(proofs[which], seed);
@@ -83,7 +82,6 @@ contract BftMutationsTest is BftClientTest {
     }
 
     /// forge-config: default.fuzz.runs = 4000
-    /// forge-config: ci.fuzz.runs = 4000
     function testFuzz_INV7_mutatedUpdate(uint256 seed) public {
         bytes memory mutant = Mutation.make(changeData, seed);
         if (keccak256(mutant) == keccak256(changeData)) return;
@@ -94,7 +92,6 @@ contract BftMutationsTest is BftClientTest {
 
     /// @dev Neither becomes an honest pair a fork, nor is a fork shown by anything but its two headers.
     /// forge-config: default.fuzz.runs = 4000
-    /// forge-config: ci.fuzz.runs = 4000
     function testFuzz_INV7_mutatedMisbehaviour(uint256 seed) public {
         bool fork = seed >> 255 != 0;
         bytes memory mutant = Mutation.make(fork ? forkData : honestData, seed);
