@@ -97,7 +97,9 @@ async def _on_stage(
             found = await _warm(stage)
             if found == nodes:
                 return await measure(stage)
-            print(f"gas: seed gas-{number} gives {found[0]} + {found[1]} nodes, looking for {nodes[0]} + {nodes[1]}")
+            print(
+                f"gas: seed gas-{number} gives {found[0]} + {found[1]} nodes, looking for {nodes[0]} + {nodes[1]}"
+            )
     raise SystemExit(f"gas: none of {MOST_SEEDS} seeds gives tries of {nodes[0]} + {nodes[1]} nodes")
 
 
