@@ -28,7 +28,7 @@ from relayer.chains.rpc_provider import RpcEndpoint
 from relayer.config import Config
 from relayer.devnet import background
 from relayer.devnet.state import ChainState, NetworkState
-from relayer.journal.store import Journal
+from relayer.journal.errors import JournalUnreadable
 from relayer.protocol.lane import delivered_slot
 from relayer.protocol.message import PAGE_SIZE
 from relayer.provers.bft import BftBootstrap, BftProver
@@ -155,17 +155,9 @@ class BlockTimes:
 
 def settled_messages(net: RelayNet, source: str) -> int:
     """How many messages of the source's lanes the journal calls final, all lanes together."""
-    path = net.folder / "postroad.db"
-    if not path.exists():
+    try:
+        with net.open_journal() as journal, journal.reading() as reading:
+            return sum(lane.settled for lane in reading.lanes() if lane.source == source)
+    except JournalUnreadable:
+        # The daemon is about to make it.
         return 0
-    with Journal.open(f"sqlite:///{path}", read_only=True) as journal, journal.reading() as reading:
-        return sum(lane.settled for lane in reading.lanes() if lane.source == source)
-
-
-def gas_totals(net: RelayNet) -> tuple[int, int]:
-    """Gas of all of the relayer's transactions, and of those that moved nothing."""
-    with (
-        Journal.open(f"sqlite:///{net.folder / 'postroad.db'}", read_only=True) as journal,
-        journal.reading() as reading,
-    ):
-        return reading.gas_totals()

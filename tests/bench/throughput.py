@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`make throughput`: messages per second through the whole pipeline, end to end, and what the daemon costs.
 
-Two local chains with 1 s blocks, real seals and contracts; messages through the Multisender as fast as the source's
-blocks take them; the daemon in a process of its own. Latency is from when the source's block was seen to when the
-block with the delivery was seen.
+Two local chains with 1 s blocks, real seals and contracts; messages through the Multisender at a steady rate that is a
+multiple of what has to be reached (--rate 0: as fast as the source's blocks take them); the daemon in a process of its
+own. Latency is from when the source's block was seen to when the block with the delivery was seen.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Run:
     highest_mb: float
 
 
-async def main(messages: int, *, keep: bool) -> int:
+async def main(messages: int, rate: int, *, keep: bool) -> int:
     """Run, print, write. Returns the exit code: 1 when a message was lost or came twice."""
     if messages < _PER_TRANSACTION:
         sys.exit(f"found {messages} messages, expected at least {_PER_TRANSACTION}")
@@ -47,7 +47,7 @@ async def main(messages: int, *, keep: bool) -> int:
         lanes = [(SOURCE, DESTINATION), (DESTINATION, SOURCE)]
         spec = f"{SOURCE}=qbft:4@1,{DESTINATION}=ibft2:7@1"
         async with network(folder, spec, extra=extra, lanes=lanes) as net:
-            run = await _run(net, messages)
+            run = await _run(net, messages, rate)
             figures = await _judge(net, run)
     for name, value in figures.items():
         print(f"{name:>20}  {value}")
@@ -55,7 +55,7 @@ async def main(messages: int, *, keep: bool) -> int:
     return 1 if figures["lost"] or figures["twice"] else 0
 
 
-async def _run(net: RelayNet, messages: int) -> Run:
+async def _run(net: RelayNet, messages: int, rate: int) -> Run:
     watches = {name: BlockTimes(open_chain(net.config, name)) for name in (SOURCE, DESTINATION)}
     daemon = DaemonProcess(net.config_path)
     await daemon.start()
@@ -63,10 +63,10 @@ async def _run(net: RelayNet, messages: int) -> Run:
         for watch in watches.values():
             watch.start()
         # A lane in use, a client that was read, caches that are full: not what a first message costs.
-        await _send(net, _WARM_UP, 1 << 128)
+        await _send(net, _WARM_UP, 1 << 128, 0)
         await _await_settled(net, daemon, _WARM_UP, 0.0)
         before = daemon.usage()
-        await _send(net, messages, 1)
+        await _send(net, messages, 1, rate)
         highest = await _await_settled(net, daemon, _WARM_UP + messages, before.rss_mb)
         after = daemon.usage()
         code = await daemon.stop()
@@ -80,11 +80,20 @@ async def _run(net: RelayNet, messages: int) -> Run:
     return Run(messages, watches[SOURCE].seen, watches[DESTINATION].seen, before, after, highest)
 
 
-async def _send(net: RelayNet, messages: int, seed: int) -> None:
-    """Hand everything to the source at once: its blocks are the only limit."""
+async def _send(net: RelayNet, messages: int, seed: int, rate: int) -> None:
+    """Hand messages to the source, `rate` a second (0: all at once); return when the last is in a block."""
+    hashes = []
+    began = time.monotonic()
     for start in range(0, messages, _PER_TRANSACTION):
         count = min(_PER_TRANSACTION, messages - start)
-        await net.send_counted(SOURCE, DESTINATION, count, seed + start)
+        # The same gas for each: anvil forgets a transaction that would fit a full block but for those before it.
+        if rate:
+            await asyncio.sleep(max(0.0, began + start / rate - time.monotonic()))
+        gas = 100_000 + 60_000 * _PER_TRANSACTION
+        hashes.append(await net.send_counted(SOURCE, DESTINATION, count, seed + start, gas=gas))
+    # In order of their nonces: when one is in a block, those before it are. Each must have succeeded.
+    for each in reversed(hashes):
+        await net.places[SOURCE].included(each, timeout_s=300)
 
 
 async def _await_settled(net: RelayNet, daemon: DaemonProcess, total: int, highest_mb: float) -> float:
@@ -153,7 +162,8 @@ async def _blocks_of(net: RelayNet, name: str, event: str) -> dict[int, int]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=20_480, help="how many to send")
+    parser.add_argument("--messages", type=int, default=30_720, help="how many to send")
+    parser.add_argument("--rate", type=int, default=3_000, help="how many a second; 0: all at once")
     parser.add_argument("--keep", action="store_true", help="keep the folder with journal and log")
     options = parser.parse_args()
-    sys.exit(asyncio.run(main(options.messages, keep=options.keep)))
+    sys.exit(asyncio.run(main(options.messages, options.rate, keep=options.keep)))
