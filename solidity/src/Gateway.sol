@@ -19,11 +19,12 @@ contract Gateway is Outbox, Inbox {
     constructor(address authority, bytes32 genesisHash_) AccessManaged(authority) Endpoint(genesisHash_) {}
 
     /// @inheritdoc IGateway
-    function registerRemote(bytes calldata gateway, bytes32 genesisHash_, ILightClient client, IOutbox.Limits calldata limits)
-        external
-        restricted
-        returns (bytes32 remoteId)
-    {
+    function registerRemote(
+        bytes calldata gateway,
+        bytes32 genesisHash_,
+        ILightClient client,
+        IOutbox.Limits calldata limits
+    ) external restricted returns (bytes32 remoteId) {
         (bool valid, uint256 chainLength, uint256 addressLength, bytes32 account) = CanonicalAddress.read(gateway);
         if (!valid || addressLength != 20 || account == 0) revert InvalidGateway(gateway);
         if (genesisHash_ == 0) revert GenesisHashMissing();
@@ -116,11 +117,9 @@ contract Gateway is Outbox, Inbox {
         if (address(_remotes[remoteId].client) == address(0)) revert RemoteUnknown(remoteId);
     }
 
-    function _move(
-        bytes32 key,
-        mapping(bytes32 => bytes32) storage from,
-        mapping(bytes32 => bytes32) storage to
-    ) private {
+    function _move(bytes32 key, mapping(bytes32 => bytes32) storage from, mapping(bytes32 => bytes32) storage to)
+        private
+    {
         to[key] = from[key];
         delete from[key];
     }

@@ -116,10 +116,10 @@ abstract contract Inbox is Endpoint, IInbox {
         });
         bytes32 head;
         (head, place) = _rehash(run, BatchReader.word(place));
+        uint256 last = _last(run, place);
         if (!run.fresh) return (Outcome.AlreadyDelivered, 0, 0, 0);
+        head = Messages.appendAll(head, place, run.end);
         {
-            uint256 last;
-            (head, last) = _hashTail(run, head, place);
             bytes32 slot = Lanes.slot(Lanes.root(Lanes.HEADS, laneId), last / Lanes.PAGE);
             bytes32 proven = _proven(client, proof, record.gateway, slot);
             if (proven != head) revert HeadMismatch(head, proven);
@@ -235,20 +235,13 @@ abstract contract Inbox is Endpoint, IInbox {
         }
     }
 
-    /// @dev Hashes the leaves behind the items onto their head.
-    /// @return head The head of the last message.
-    /// @return last Its sequence.
-    function _hashTail(Run memory run, bytes32 previousHead, uint256 tail)
-        private
-        pure
-        returns (bytes32 head, uint256 last)
-    {
+    /// @dev The sequence of the last message that a batch hashes, its tail begins at `tail`.
+    function _last(Run memory run, uint256 tail) private pure returns (uint256 last) {
         unchecked {
             if ((run.end - tail) % 32 != 0) revert MalformedBatch(tail - run.begin);
             last = run.stop + (run.end - tail) / 32 - 1;
             if (last > type(uint64).max) revert MalformedBatch(run.end - run.begin);
         }
-        head = Messages.appendAll(previousHead, tail, run.end);
     }
 
     /// @dev Asks a light client for a word of the remote chain. Height and time of the header are the client's concern: heads

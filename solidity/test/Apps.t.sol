@@ -67,17 +67,16 @@ contract AppsTest is GatewayTest {
     function test_multisender_sends_in_one_transaction() public {
         Multisender multisender = new Multisender(a);
         bytes[] memory payloads = new bytes[](3);
-        for (uint256 i = 0; i < 3; ++i) payloads[i] = abi.encode(i);
+        for (uint256 i = 0; i < 3; ++i) {
+            payloads[i] = abi.encode(i);
+        }
         bytes32[] memory ids = multisender.sendAll(interoperable(CHAIN_B, alice), payloads, gasAttribute(5));
         bytes32 last = multisender.sendCounted(interoperable(CHAIN_B, alice), 4, 1000, none());
         assertEq(a.outboundLane(lane).nextSequence, 7);
-        Sent memory message = Sent(
-            lane, 1, _word(address(multisender)), _word(alice), 5, 0, 0, abi.encode(1), 0
-        );
+        Sent memory message = Sent(lane, 1, _word(address(multisender)), _word(alice), 5, 0, 0, abi.encode(1), 0);
         assertEq(ids[1], leafOf(message));
-        message = Sent(
-            lane, 6, _word(address(multisender)), _word(alice), limits.defaultGasLimit, 0, 0, abi.encode(1003), 0
-        );
+        message =
+            Sent(lane, 6, _word(address(multisender)), _word(alice), limits.defaultGasLimit, 0, 0, abi.encode(1003), 0);
         assertEq(last, leafOf(message));
     }
 
@@ -119,9 +118,7 @@ contract AppsTest is GatewayTest {
     function _onlyItsGateway(address recipient) private {
         bytes memory sender = interoperable(CHAIN_A, alice);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                ERC7786Recipient.ERC7786RecipientUnauthorizedGateway.selector, address(this), sender
-            )
+            abi.encodeWithSelector(ERC7786Recipient.ERC7786RecipientUnauthorizedGateway.selector, address(this), sender)
         );
         ERC7786Recipient(recipient).receiveMessage(0, sender, "forged");
     }

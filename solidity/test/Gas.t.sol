@@ -82,7 +82,9 @@ contract GasTest is GatewayTest {
     {
         bytes32 previous = a.head(lane, 0);
         Sent[] memory messages = new Sent[](n + tail);
-        for (uint256 i = 0; i < n + tail; ++i) messages[i] = send(recipient, abi.encode(keccak256(abi.encode(i))));
+        for (uint256 i = 0; i < n + tail; ++i) {
+            messages[i] = send(recipient, abi.encode(keccak256(abi.encode(i))));
+        }
         prove(lane, 0);
         batch = encode(messages, previous, 0, n, type(uint256).max, plain());
         (, uint256 executed,,) = b.deliver(batch, "");

@@ -215,7 +215,9 @@ contract GatewayRegistryTest is GatewayTest {
     function test_long_chain_references_are_kept_aside() public {
         for (uint256 length = 1; length <= 40; ++length) {
             bytes memory chainRef = new bytes(length);
-            for (uint256 i = 0; i < length; ++i) chainRef[i] = bytes1(uint8(0xa0 + i));
+            for (uint256 i = 0; i < length; ++i) {
+                chainRef[i] = bytes1(uint8(0xa0 + i));
+            }
             bytes memory part = abi.encodePacked(bytes4(0x00010077), uint8(length), chainRef);
             bytes32 id = a.registerRemote(abi.encodePacked(part, uint8(20), address(b)), GENESIS_C, clientOfB, limits);
             assertEq(a.remote(id).chainPart, part);
@@ -259,7 +261,9 @@ contract GatewayRegistryTest is GatewayTest {
         ];
         address[4] memory others = [guardian, opener, alice, address(a)];
         for (uint256 i = 0; i < calls.length; ++i) {
-            for (uint256 j = 0; j < others.length; ++j) _refused(others[j], calls[i]);
+            for (uint256 j = 0; j < others.length; ++j) {
+                _refused(others[j], calls[i]);
+            }
             vm.prank(i == 7 ? address(managerA) : address(this));
             (bool ok,) = address(a).call(calls[i]);
             assertTrue(ok, "the admin may");
@@ -276,7 +280,9 @@ contract GatewayRegistryTest is GatewayTest {
         assertEq(manager.getTargetFunctionRole(address(gateway), Gateway.pauseRemote.selector), GUARDIAN);
         address[2] memory others = [opener, alice];
         for (uint256 i = 0; i < calls.length; ++i) {
-            for (uint256 j = 0; j < others.length; ++j) _refused(others[j], calls[i]);
+            for (uint256 j = 0; j < others.length; ++j) {
+                _refused(others[j], calls[i]);
+            }
             vm.prank(guardian);
             (bool ok,) = address(gateway).call(calls[i]);
             assertTrue(ok, "the guardian may");

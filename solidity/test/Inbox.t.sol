@@ -78,7 +78,9 @@ contract InboxTest is GatewayTest {
         (, executed,,) = b.deliver(early, "");
         assertEq(executed, 2);
         assertEq(recorder.count(), 6);
-        for (uint256 i = 0; i < 6; ++i) assertEq(recorder.times(messages[i].leaf), 1);
+        for (uint256 i = 0; i < 6; ++i) {
+            assertEq(recorder.times(messages[i].leaf), 1);
+        }
     }
 
     function test_the_lock_is_released() public {
@@ -107,7 +109,9 @@ contract InboxTest is GatewayTest {
             assertEq(b.delivered(lane, 0), done);
             assertEq(executed, _bits(fresh));
         }
-        for (uint256 i = 0; i < 12; ++i) assertEq(recorder.times(messages[i].leaf), done >> i & 1);
+        for (uint256 i = 0; i < 12; ++i) {
+            assertEq(recorder.times(messages[i].leaf), done >> i & 1);
+        }
     }
 
     // Pages
@@ -275,8 +279,7 @@ contract InboxTest is GatewayTest {
         // Not at another endpoint either.
         vm.expectRevert(abi.encodeWithSelector(IInbox.UnknownRemote.selector, idA));
         a.deliver(bytes.concat(BatchEncoder.prologue(idA, channel, 0, 0, 0, 0, 1), items), "");
-        (, uint256 executed,,) =
-            b.deliver(bytes.concat(BatchEncoder.prologue(idA, channel, 0, 0, 0, 0, 1), items), "");
+        (, uint256 executed,,) = b.deliver(bytes.concat(BatchEncoder.prologue(idA, channel, 0, 0, 0, 0, 1), items), "");
         assertEq(executed, 1);
         assertEq(b.delivered(channelLane, 0), 1);
         assertEq(b.delivered(lane, 0), 0);
@@ -382,8 +385,9 @@ contract InboxTest is GatewayTest {
         for (uint256 i = 0; i < parts.length; ++i) {
             bytes32 id = b.registerRemote(abi.encodePacked(parts[i], uint8(20), address(a)), GENESIS_A, client, limits);
             bytes32 inbound = b.inboundLaneId(id, 0, 0);
-            Sent memory message =
-                Sent(inbound, 0, bytes32(uint256(5)), bytes32(uint256(uint160(address(recorder)))), 900_000, 0, 0, "x", 0);
+            Sent memory message = Sent(
+                inbound, 0, bytes32(uint256(5)), bytes32(uint256(uint160(address(recorder)))), 900_000, 0, 0, "x", 0
+            );
             _deliverMade(id, client, message);
             assertEq(
                 recorder.received(recorder.count() - 1).sender,
@@ -391,8 +395,9 @@ contract InboxTest is GatewayTest {
             );
         }
         // On an eip155 chain: 20 bytes where they suffice, whatever the batch's encoding.
-        Sent memory wide =
-            Sent(lane, 0, bytes32(type(uint256).max), bytes32(uint256(uint160(address(recorder)))), 900_000, 0, 0, "x", 0);
+        Sent memory wide = Sent(
+            lane, 0, bytes32(type(uint256).max), bytes32(uint256(uint160(address(recorder)))), 900_000, 0, 0, "x", 0
+        );
         _deliverMade(idA, clientOfA, wide);
         assertEq(
             recorder.received(2).sender, abi.encodePacked(chainPart(CHAIN_A), uint8(32), bytes32(type(uint256).max))
@@ -432,24 +437,29 @@ contract InboxTest is GatewayTest {
     function _encodeAllFull(Sent[] memory messages) private view returns (bytes memory) {
         bytes memory items;
         for (uint256 i = 0; i < messages.length; ++i) {
-            items = bytes.concat(
-                items, BatchEncoder.fullItem(messages[i], messages[i == 0 ? 0 : i - 1], i != 0, plain())
-            );
+            items =
+                bytes.concat(items, BatchEncoder.fullItem(messages[i], messages[i == 0 ? 0 : i - 1], i != 0, plain()));
         }
         return bytes.concat(BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, uint16(messages.length)), items);
     }
 
     function _sendMany(uint256 n) private returns (Sent[] memory messages) {
         messages = new Sent[](n);
-        for (uint256 i = 0; i < n; ++i) messages[i] = send(address(recorder), abi.encode(i));
+        for (uint256 i = 0; i < n; ++i) {
+            messages[i] = send(address(recorder), abi.encode(i));
+        }
     }
 
     function _slice(Sent[] memory messages, uint256 from, uint256 to) private pure returns (Sent[] memory part) {
         part = new Sent[](to - from);
-        for (uint256 i = from; i < to; ++i) part[i - from] = messages[i];
+        for (uint256 i = from; i < to; ++i) {
+            part[i - from] = messages[i];
+        }
     }
 
     function _bits(uint256 mask) private pure returns (uint256 found) {
-        for (; mask != 0; mask &= mask - 1) ++found;
+        for (; mask != 0; mask &= mask - 1) {
+            ++found;
+        }
     }
 }

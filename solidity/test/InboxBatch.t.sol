@@ -12,7 +12,9 @@ contract InboxBatchTest is GatewayTest {
 
     function setUp() public override {
         super.setUp();
-        for (uint256 i = 0; i < 3; ++i) recorders[i] = new Recorder();
+        for (uint256 i = 0; i < 3; ++i) {
+            recorders[i] = new Recorder();
+        }
     }
 
     // Encodings
@@ -25,8 +27,7 @@ contract InboxBatchTest is GatewayTest {
         prove(lane, 0);
         extraGas = uint32(bound(extraGas, 0, 1_000_000));
         uint256 full = uint256(keccak256(abi.encode(seed))) % 63 + 1;
-        BatchEncoder.Options memory options =
-            BatchEncoder.Options({extraGas: extraGas, spellOut: spellOut, wide: wide});
+        BatchEncoder.Options memory options = BatchEncoder.Options({extraGas: extraGas, spellOut: spellOut, wide: wide});
         (, uint256 executed, uint256 failed,) = b.deliver(encode(messages, 0, 0, 6, full, options), "");
         assertEq(failed, 0);
         assertEq(b.delivered(lane, 0), full);
@@ -66,7 +67,9 @@ contract InboxBatchTest is GatewayTest {
         messages[3] = send(address(recorders[0]), _bytes(3, 33));
         (, uint256 executed,,) = deliverAll(messages);
         assertEq(executed, 4);
-        for (uint256 i = 0; i < 4; ++i) assertEq(recorders[0].received(i).payload, messages[i].payload);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(recorders[0].received(i).payload, messages[i].payload);
+        }
     }
 
     /// @dev The recipient's call data is canonical ABI, to its last padding byte, whatever came before in the same memory.
@@ -92,12 +95,16 @@ contract InboxBatchTest is GatewayTest {
 
     function test_malformed_starts() public {
         bytes memory item = BatchEncoder.leafItem(0);
-        for (uint256 length = 0; length < 79; ++length) _malformed(new bytes(length), length);
+        for (uint256 length = 0; length < 79; ++length) {
+            _malformed(new bytes(length), length);
+        }
         for (uint256 kind = 2; kind < 256; kind += 23) {
             _malformed(abi.encodePacked(idA, uint8(kind), new bytes(100)), 32);
         }
         // A channel that is the public lane's.
-        _malformed(abi.encodePacked(idA, uint8(1), bytes32(0), uint8(0), bytes32(0), uint64(0), uint32(0), uint16(1), item), 33);
+        _malformed(
+            abi.encodePacked(idA, uint8(1), bytes32(0), uint8(0), bytes32(0), uint64(0), uint32(0), uint16(1), item), 33
+        );
         // Too short for a channel.
         for (uint256 length = 79; length < 112; ++length) {
             bytes memory short = new bytes(length);
@@ -137,9 +144,8 @@ contract InboxBatchTest is GatewayTest {
         bytes memory items =
             bytes.concat(BatchEncoder.leafItem(messages[0].leaf), abi.encodePacked(uint8(0x80), uint24(1), "y"));
         _malformed(bytes.concat(BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 2), items), 79 + 33);
-        items = bytes.concat(
-            BatchEncoder.leafItem(messages[0].leaf), abi.encodePacked(uint8(0x81), alice, uint24(1), "y")
-        );
+        items =
+            bytes.concat(BatchEncoder.leafItem(messages[0].leaf), abi.encodePacked(uint8(0x81), alice, uint24(1), "y"));
         _malformed(bytes.concat(BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 2), items), 79 + 33);
     }
 
@@ -155,14 +161,24 @@ contract InboxBatchTest is GatewayTest {
         Sent[] memory messages = one(send(address(recorders[0]), "x"));
         prove(lane, 0);
         bytes memory good = encodeAll(messages);
-        for (uint256 extra = 1; extra < 32; ++extra) _malformed(bytes.concat(good, new bytes(extra)), good.length);
+        for (uint256 extra = 1; extra < 32; ++extra) {
+            _malformed(bytes.concat(good, new bytes(extra)), good.length);
+        }
         vm.expectPartialRevert(IInbox.HeadMismatch.selector);
         b.deliver(bytes.concat(good, bytes32(0)), "");
     }
 
     function test_sequences_end_at_64_bits() public {
         Sent memory message = Sent(
-            lane, type(uint64).max, bytes32(uint256(1)), bytes32(uint256(uint160(address(recorders[0])))), 1_000_000, 0, 0, "x", 0
+            lane,
+            type(uint64).max,
+            bytes32(uint256(1)),
+            bytes32(uint256(uint160(address(recorders[0])))),
+            1_000_000,
+            0,
+            0,
+            "x",
+            0
         );
         message.leaf = leafOf(message);
         bytes32 head = keccak256(bytes.concat(bytes32(0), message.leaf));
@@ -170,9 +186,8 @@ contract InboxBatchTest is GatewayTest {
         bytes memory item = BatchEncoder.items(one(message), 0, 1, 1, plain());
         bytes memory good = bytes.concat(BatchEncoder.prologue(idA, 0, 0, 0, type(uint64).max, 0, 1), item);
         _malformed(bytes.concat(good, bytes32(0)), good.length + 32);
-        bytes memory two = bytes.concat(
-            BatchEncoder.prologue(idA, 0, 0, 0, type(uint64).max, 0, 2), item, BatchEncoder.leafItem(0)
-        );
+        bytes memory two =
+            bytes.concat(BatchEncoder.prologue(idA, 0, 0, 0, type(uint64).max, 0, 2), item, BatchEncoder.leafItem(0));
         _malformed(two, two.length);
         (, uint256 executed,,) = b.deliver(good, "");
         assertEq(executed, 1);
@@ -186,7 +201,9 @@ contract InboxBatchTest is GatewayTest {
         bytes memory good = encode(messages, 0, 0, 4, 15, plain());
         for (uint256 length = 0; length < good.length; ++length) {
             bytes memory cut = new bytes(length);
-            for (uint256 i = 0; i < length; ++i) cut[i] = good[i];
+            for (uint256 i = 0; i < length; ++i) {
+                cut[i] = good[i];
+            }
             (bool ok,) = address(b).call(abi.encodeCall(b.deliver, (cut, "")));
             assertFalse(ok);
         }
@@ -203,7 +220,9 @@ contract InboxBatchTest is GatewayTest {
         bytes memory good = encodeAll(messages);
         uint256 second = good.length - 5;
         bytes memory cut = new bytes(second);
-        for (uint256 i = 0; i < second; ++i) cut[i] = good[i];
+        for (uint256 i = 0; i < second; ++i) {
+            cut[i] = good[i];
+        }
         // Calldata laid out by hand: behind the batch at once the bytes that would complete it, then the proof.
         bytes memory call = abi.encodePacked(
             IInbox.deliver.selector, uint256(64), uint256(96 + second + 5), second, cut, hex"8000000179", uint256(0)
@@ -331,7 +350,9 @@ contract InboxBatchTest is GatewayTest {
 
     function _bytes(uint256 seed, uint256 length) private pure returns (bytes memory data) {
         data = new bytes(length);
-        for (uint256 i = 0; i < length; ++i) data[i] = bytes1(uint8(uint256(keccak256(abi.encode(seed, i)))));
+        for (uint256 i = 0; i < length; ++i) {
+            data[i] = bytes1(uint8(uint256(keccak256(abi.encode(seed, i)))));
+        }
     }
 
     function _malformed(bytes memory batch, uint256 offset) private {

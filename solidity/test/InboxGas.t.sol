@@ -179,7 +179,9 @@ contract InboxGasTest is GatewayTest {
     /// @dev The least gas that delivers, by halving: `low` fails or is it, `high` delivers.
     function _boundary(uint256 n, uint256 burn) private returns (bytes memory call, uint256 low, uint256 high) {
         Sent[] memory messages = new Sent[](n);
-        for (uint256 i = 0; i < n; ++i) messages[i] = _message(burn);
+        for (uint256 i = 0; i < n; ++i) {
+            messages[i] = _message(burn);
+        }
         prove(lane, 0);
         call = abi.encodeCall(b.deliver, (encodeAll(messages), ""));
         high = n * (burn + OWN) * 2 + 500_000;

@@ -53,6 +53,7 @@ contract InboxIsolationTest is GatewayTest {
         if (way == Hostile.Way.RevertLong) return _first(abi.encodeWithSignature("Error(string)", "x"), 32);
         if (way == Hostile.Way.ReturnBomb || way == Hostile.Way.RevertBomb) return new bytes(32);
         if (way == Hostile.Way.WrongSelector) return abi.encode(bytes4(0xdeadbeef));
+        if (way == Hostile.Way.RevertWithSelector) return abi.encode(bytes4(0x2432ef26));
         if (way == Hostile.Way.ShortReturn) return _first(abi.encode(bytes4(0x2432ef26)), 31);
         if (way == Hostile.Way.DirtySelector) return abi.encode(bytes32(bytes4(0x2432ef26)) | bytes32(uint256(1)));
         if (way == Hostile.Way.FakeStarvation) {
@@ -64,7 +65,9 @@ contract InboxIsolationTest is GatewayTest {
     function test_accounts_without_code_and_precompiles_fail() public {
         address[5] memory targets = [makeAddr("nobody"), address(0), address(2), address(4), address(9)];
         Sent[] memory messages = new Sent[](6);
-        for (uint256 i = 0; i < 5; ++i) messages[i] = send(targets[i], abi.encode(i));
+        for (uint256 i = 0; i < 5; ++i) {
+            messages[i] = send(targets[i], abi.encode(i));
+        }
         messages[5] = send(address(recorder), "after");
         (, uint256 executed, uint256 failed,) = deliverAll(messages);
         assertEq(failed, 5);
@@ -87,7 +90,9 @@ contract InboxIsolationTest is GatewayTest {
         assertEq(executed, 1);
         assertEq(failed, 4);
         (, bytes32[] memory writes) = vm.accesses(address(b));
-        for (uint256 i = 0; i < writes.length; ++i) assertEq(writes[i], deliveredSlot(lane, 0));
+        for (uint256 i = 0; i < writes.length; ++i) {
+            assertEq(writes[i], deliveredSlot(lane, 0));
+        }
         assertEq(b.delivered(lane, 0), 16);
     }
 
@@ -136,7 +141,8 @@ contract InboxIsolationTest is GatewayTest {
         Reentrant reentrant = new Reentrant();
         Sent memory second = _made(address(recorder), "inner", 1);
         bytes memory inner = abi.encodeCall(
-            b.deliver, (bytes.concat(BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 1), BatchEncoder.leafItem(second.leaf)), "")
+            b.deliver,
+            (bytes.concat(BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 1), BatchEncoder.leafItem(second.leaf)), "")
         );
         Sent[] memory messages = new Sent[](2);
         messages[0] = send(address(reentrant), inner);
@@ -189,13 +195,14 @@ contract InboxIsolationTest is GatewayTest {
     function test_recipients_can_send() public {
         Replier replier = new Replier();
         Sent[] memory messages = new Sent[](3);
-        for (uint256 i = 0; i < 3; ++i) messages[i] = send(address(replier), abi.encode(i));
+        for (uint256 i = 0; i < 3; ++i) {
+            messages[i] = send(address(replier), abi.encode(i));
+        }
         (, uint256 executed,,) = deliverAll(messages);
         assertEq(executed, 3);
         assertEq(b.outboundLane(laneBack).nextSequence, 3);
-        Sent memory answer = Sent(
-            laneBack, 2, _clean(address(replier)), _clean(alice), limits.defaultGasLimit, 0, 0, abi.encode(2), 0
-        );
+        Sent memory answer =
+            Sent(laneBack, 2, _clean(address(replier)), _clean(alice), limits.defaultGasLimit, 0, 0, abi.encode(2), 0);
         assertEq(replier.lastId(), leafOf(answer));
     }
 
@@ -211,12 +218,20 @@ contract InboxIsolationTest is GatewayTest {
 
     function test_the_order_of_a_batch_is_kept() public {
         Sent[] memory messages = new Sent[](4);
-        for (uint256 i = 0; i < 4; ++i) messages[i] = send(address(recorder), abi.encode(i));
+        for (uint256 i = 0; i < 4; ++i) {
+            messages[i] = send(address(recorder), abi.encode(i));
+        }
         deliverAll(messages);
-        for (uint256 i = 0; i < 4; ++i) assertEq(recorder.received(i).payload, abi.encode(i));
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(recorder.received(i).payload, abi.encode(i));
+        }
     }
 
-    function _made(address recipient, bytes memory payload, uint64 sequence) private view returns (Sent memory message) {
+    function _made(address recipient, bytes memory payload, uint64 sequence)
+        private
+        view
+        returns (Sent memory message)
+    {
         message = Sent(lane, sequence, _clean(alice), _clean(recipient), limits.defaultGasLimit, 0, 0, payload, 0);
         message.leaf = leafOf(message);
     }
@@ -231,6 +246,8 @@ contract InboxIsolationTest is GatewayTest {
 
     function _first(bytes memory data, uint256 length) private pure returns (bytes memory part) {
         part = new bytes(length);
-        for (uint256 i = 0; i < length; ++i) part[i] = data[i];
+        for (uint256 i = 0; i < length; ++i) {
+            part[i] = data[i];
+        }
     }
 }

@@ -47,7 +47,9 @@ contract LibrariesTest is Test {
     ) public view {
         advances %= 50;
         LaneWord word = this.withLimits(LaneWords.create(flags), first);
-        for (uint256 i = 0; i < advances; ++i) word = word.advanced();
+        for (uint256 i = 0; i < advances; ++i) {
+            word = word.advanced();
+        }
         word = this.withLimits(word.withPaused(!paused).withPaused(paused), second);
         IOutbox.OutboundLane memory lane = word.unpack();
         assertEq(lane.nextSequence, advances);
@@ -81,11 +83,21 @@ contract LibrariesTest is Test {
         if (shape & 4 == 0) addressLength = uint8(chainType == 0 ? 20 : addressLength % 34);
         if (shape & 8 == 0) referenceLength %= 40;
         bytes memory referenceBytes = new bytes(referenceLength);
-        for (uint256 i = 0; i < referenceLength; ++i) referenceBytes[i] = bytes32(chainRef)[i % 32];
+        for (uint256 i = 0; i < referenceLength; ++i) {
+            referenceBytes[i] = bytes32(chainRef)[i % 32];
+        }
         bytes memory accountBytes = new bytes(addressLength);
-        for (uint256 i = 0; i < addressLength; ++i) accountBytes[i] = account[i % 32];
+        for (uint256 i = 0; i < addressLength; ++i) {
+            accountBytes[i] = account[i % 32];
+        }
         bytes memory whole = abi.encodePacked(
-            version, chainType, referenceLength, referenceBytes, addressLength, accountBytes, shape & 16 == 0 ? bytes("") : trailing
+            version,
+            chainType,
+            referenceLength,
+            referenceBytes,
+            addressLength,
+            accountBytes,
+            shape & 16 == 0 ? bytes("") : trailing
         );
         _compare(whole);
     }
@@ -103,7 +115,9 @@ contract LibrariesTest is Test {
         assertEq(account, bytes32(uint256(uint160(0x0102030405060708090a0B0c0d0e0f1011121314))));
         for (uint256 length = 0; length < good.length; ++length) {
             bytes memory cut = new bytes(length);
-            for (uint256 i = 0; i < length; ++i) cut[i] = good[i];
+            for (uint256 i = 0; i < length; ++i) {
+                cut[i] = good[i];
+            }
             (valid,,,) = this.read(cut);
             assertFalse(valid, "truncated");
         }
@@ -142,7 +156,9 @@ contract LibrariesTest is Test {
             return (false, 0, 0, 0);
         }
         uint256 account;
-        for (uint256 i = 0; i < addressLength; ++i) account = account << 8 | uint8(b[6 + referenceLength + i]);
+        for (uint256 i = 0; i < addressLength; ++i) {
+            account = account << 8 | uint8(b[6 + referenceLength + i]);
+        }
         return (true, 5 + referenceLength, addressLength, bytes32(account));
     }
 

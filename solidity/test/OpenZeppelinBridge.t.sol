@@ -108,9 +108,8 @@ contract OpenZeppelinBridgeTest is SealedPair {
     function test_a_remote_executor_acts_for_its_controller() public {
         CrosschainRemoteExecutor executor = new CrosschainRemoteExecutor(address(b), interoperable(CHAIN_A, alice));
         tokenB.transfer(address(executor), 5 ether);
-        bytes memory single = abi.encodePacked(
-            bytes32(0), address(tokenB), uint256(0), abi.encodeCall(tokenB.transfer, (bob, 5 ether))
-        );
+        bytes memory single =
+            abi.encodePacked(bytes32(0), address(tokenB), uint256(0), abi.encodeCall(tokenB.transfer, (bob, 5 ether)));
         Sent memory order = send(address(executor), single);
         b.deliver(batchOf(idA, 0, order), proofOfA(lane, 0, honest()));
         assertEq(tokenB.balanceOf(bob), 5 ether);
@@ -139,7 +138,11 @@ contract OpenZeppelinBridgeTest is SealedPair {
         assertEq(leafOf(message), id);
     }
 
-    function _link(address gateway, bytes memory counterpart) private pure returns (CrosschainLinked.Link[] memory links) {
+    function _link(address gateway, bytes memory counterpart)
+        private
+        pure
+        returns (CrosschainLinked.Link[] memory links)
+    {
         links = new CrosschainLinked.Link[](1);
         links[0] = CrosschainLinked.Link(gateway, counterpart);
     }

@@ -59,9 +59,13 @@ contract OutboxTest is GatewayTest {
         for (uint256 length = 0; length < 70; length += 7) {
             for (uint256 n = 0; n < 3; ++n) {
                 bytes[] memory some = new bytes[](n);
-                for (uint256 i = 0; i < n; ++i) some[i] = attributes[i];
+                for (uint256 i = 0; i < n; ++i) {
+                    some[i] = attributes[i];
+                }
                 bytes memory payload = new bytes(length);
-                for (uint256 i = 0; i < length; ++i) payload[i] = bytes1(uint8(i + 1));
+                for (uint256 i = 0; i < length; ++i) {
+                    payload[i] = bytes1(uint8(i + 1));
+                }
                 vm.recordLogs();
                 vm.prank(alice);
                 bytes32 id = a.sendMessage(recipient, payload, some);
@@ -111,7 +115,9 @@ contract OutboxTest is GatewayTest {
         assertEq(a.remote(remoteId).chainPart, part);
         for (uint256 length = 1; length <= 32; ++length) {
             bytes memory account = new bytes(length);
-            for (uint256 i = 0; i < length; ++i) account[i] = bytes1(uint8(i + 1));
+            for (uint256 i = 0; i < length; ++i) {
+                account[i] = bytes1(uint8(i + 1));
+            }
             vm.prank(alice);
             bytes32 id = a.sendMessage(abi.encodePacked(part, uint8(length), account), "x", none());
             Sent memory message;
@@ -168,9 +174,7 @@ contract OutboxTest is GatewayTest {
     function test_unknown_duplicate_and_malformed_attributes() public {
         _refused(hex"", abi.encodeWithSelector(IOutbox.InvalidAttribute.selector, bytes("")));
         _refused(hex"39f87b", abi.encodeWithSelector(IOutbox.InvalidAttribute.selector, bytes(hex"39f87b")));
-        _refused(
-            hex"00000000", abi.encodeWithSelector(IERC7786GatewaySource.UnsupportedAttribute.selector, bytes4(0))
-        );
+        _refused(hex"00000000", abi.encodeWithSelector(IERC7786GatewaySource.UnsupportedAttribute.selector, bytes4(0)));
         _refused(
             abi.encodeWithSignature("minGasLimit(uint128)", 5),
             abi.encodeWithSelector(
@@ -361,7 +365,9 @@ contract OutboxTest is GatewayTest {
     function _distinct(bytes32[] memory slots) private pure returns (uint256 found) {
         for (uint256 i = 0; i < slots.length; ++i) {
             bool seen = false;
-            for (uint256 j = 0; j < i; ++j) seen = seen || slots[j] == slots[i];
+            for (uint256 j = 0; j < i; ++j) {
+                seen = seen || slots[j] == slots[i];
+            }
             if (!seen) ++found;
         }
     }

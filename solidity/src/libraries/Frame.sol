@@ -52,7 +52,9 @@ library Frame {
         // of the chain part are the chain type, 0 for eip155.
         assembly ("memory-safe") {
             let addressLength := 32
-            if iszero(or(and(shr(224, mload(add(chainPart, 0x20))), 0xffff), shr(160, sender))) { addressLength := 20 }
+            if iszero(or(and(shr(224, mload(add(chainPart, 0x20))), 0xffff), shr(160, sender))) {
+                addressLength := 20
+            }
             let chainLength := mload(chainPart)
             let length := add(add(chainLength, 1), addressLength)
             mstore(add(frame, SENDER), length)

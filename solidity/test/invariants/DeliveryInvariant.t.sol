@@ -34,7 +34,9 @@ contract DeliveryHandler is GatewayTest {
         moody = new Recorder();
         hostile = new Hostile();
         bytes32 laneWord = keccak256(
-            abi.encode(lane, keccak256(abi.encode(uint256(keccak256("postroad.outbox.heads")) - 1)) & ~bytes32(uint256(0xff)))
+            abi.encode(
+                lane, keccak256(abi.encode(uint256(keccak256("postroad.outbox.heads")) - 1)) & ~bytes32(uint256(0xff))
+            )
         );
         vm.store(address(a), laneWord, bytes32(uint256(vm.load(address(a), laneWord)) | FIRST));
         _send(address(honest), "the first", 0, 0);
@@ -146,7 +148,9 @@ contract DeliveryHandler is GatewayTest {
 
     function _encode(uint256 from, uint256 to, uint256 full, uint32 extraGas) private view returns (bytes memory) {
         Sent[] memory part = new Sent[](_sent.length - from);
-        for (uint256 i = from; i < _sent.length; ++i) part[i - from] = _sent[i];
+        for (uint256 i = from; i < _sent.length; ++i) {
+            part[i - from] = _sent[i];
+        }
         BatchEncoder.Options memory options =
             BatchEncoder.Options({extraGas: extraGas, spellOut: full & 2 != 0, wide: full & 4 != 0});
         return encode(part, _headBefore[from], 0, to - from, full, options);
@@ -197,7 +201,9 @@ contract DeliveryInvariantTest is GatewayTest {
             assertEq(times, bit ? 1 : 0);
         }
         assertEq(handler.hostile().touched(), 0, "what fails leaves nothing");
-        assertFalse(IInbox(inbox).isDelivered(id, uint64(handler.FIRST() + n)), "nothing is delivered that was not sent");
+        assertFalse(
+            IInbox(inbox).isDelivered(id, uint64(handler.FIRST() + n)), "nothing is delivered that was not sent"
+        );
     }
 
     /// @dev The counts that deliver returned add up to what recipients saw.
@@ -209,7 +215,9 @@ contract DeliveryInvariantTest is GatewayTest {
     function _bits() private view returns (uint256 found) {
         (, address inbox, bytes32 id) = handler.gateways();
         for (uint256 page = 0; page < 4; ++page) {
-            for (uint256 mask = IInbox(inbox).delivered(id, page); mask != 0; mask &= mask - 1) ++found;
+            for (uint256 mask = IInbox(inbox).delivered(id, page); mask != 0; mask &= mask - 1) {
+                ++found;
+            }
         }
     }
 }

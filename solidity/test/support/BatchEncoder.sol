@@ -25,12 +25,18 @@ library BatchEncoder {
     }
 
     /// @notice The bytes before the items.
-    function prologue(bytes32 source, bytes32 channel, uint8 flags, bytes32 previousHead, uint64 first, uint32 extraGas, uint16 count)
-        internal
-        pure
-        returns (bytes memory)
-    {
-        bytes memory lane = channel == 0 && flags == 0 ? abi.encodePacked(uint8(0)) : abi.encodePacked(uint8(1), channel, flags);
+    function prologue(
+        bytes32 source,
+        bytes32 channel,
+        uint8 flags,
+        bytes32 previousHead,
+        uint64 first,
+        uint32 extraGas,
+        uint16 count
+    ) internal pure returns (bytes memory) {
+        bytes memory lane = channel == 0 && flags == 0
+            ? abi.encodePacked(uint8(0))
+            : abi.encodePacked(uint8(1), channel, flags);
         return abi.encodePacked(source, lane, previousHead, first, extraGas, count);
     }
 
@@ -51,7 +57,8 @@ library BatchEncoder {
             _account(message.sender, options.wide, all || !hasPrevious || message.sender != before.sender);
         uint8 tag = 0x80 | kind;
         bytes memory more;
-        (kind, more) = _account(message.recipient, options.wide, all || !hasPrevious || message.recipient != before.recipient);
+        (kind, more) =
+            _account(message.recipient, options.wide, all || !hasPrevious || message.recipient != before.recipient);
         tag |= kind << 2;
         fields = bytes.concat(fields, more);
         (kind, more) = _numbers(message, before, all);
@@ -59,7 +66,11 @@ library BatchEncoder {
         return bytes.concat(bytes1(tag), fields, more, bytes3(uint24(message.payload.length)), message.payload);
     }
 
-    function _numbers(Sent memory message, Sent memory before, bool all) private pure returns (uint8 tag, bytes memory fields) {
+    function _numbers(Sent memory message, Sent memory before, bool all)
+        private
+        pure
+        returns (uint8 tag, bytes memory fields)
+    {
         if (all || message.gasLimit != before.gasLimit) {
             tag = 0x10;
             fields = abi.encodePacked(message.gasLimit);
@@ -94,7 +105,9 @@ library BatchEncoder {
     }
 
     function tail(Sent[] memory messages, uint256 from, uint256 to) internal pure returns (bytes memory out) {
-        for (uint256 i = from; i < to; ++i) out = bytes.concat(out, messages[i].leaf);
+        for (uint256 i = from; i < to; ++i) {
+            out = bytes.concat(out, messages[i].leaf);
+        }
     }
 
     function _account(bytes32 account, bool wide, bool there) private pure returns (uint8 kind, bytes memory) {

@@ -35,7 +35,8 @@ abstract contract GatewayTest is Test {
     /// @dev The public lane from `a` to `b`.
     bytes32 internal lane;
     bytes32 internal laneBack;
-    IOutbox.Limits internal limits = IOutbox.Limits({defaultGasLimit: 200_000, maxGasLimit: 5_000_000, maxPayload: 10_000});
+    IOutbox.Limits internal limits =
+        IOutbox.Limits({defaultGasLimit: 200_000, maxGasLimit: 5_000_000, maxPayload: 10_000});
 
     address internal guardian = makeAddr("guardian");
     address internal opener = makeAddr("channel opener");
@@ -60,7 +61,7 @@ abstract contract GatewayTest is Test {
         gateway = new Gateway(address(manager), genesis);
         bytes4[] memory pauses = new bytes4[](3);
         (pauses[0], pauses[1], pauses[2]) =
-            (Gateway.pauseRemote.selector, IOutbox.pauseLane.selector, IInbox.pauseInboundLane.selector);
+        (Gateway.pauseRemote.selector, IOutbox.pauseLane.selector, IInbox.pauseInboundLane.selector);
         manager.setTargetFunctionRole(address(gateway), pauses, GUARDIAN);
         bytes4[] memory opens = new bytes4[](1);
         opens[0] = IOutbox.openChannel.selector;
@@ -161,7 +162,8 @@ abstract contract GatewayTest is Test {
     }
 
     function deliveredSlot(bytes32 laneId, uint256 page) internal pure returns (bytes32) {
-        bytes32 base = keccak256(abi.encode(uint256(keccak256("postroad.inbox.delivered")) - 1)) & ~bytes32(uint256(0xff));
+        bytes32 base =
+            keccak256(abi.encode(uint256(keccak256("postroad.inbox.delivered")) - 1)) & ~bytes32(uint256(0xff));
         return keccak256(abi.encode(page, keccak256(abi.encode(laneId, base))));
     }
 
@@ -188,9 +190,13 @@ abstract contract GatewayTest is Test {
         uint256 full,
         BatchEncoder.Options memory options
     ) internal view returns (bytes memory) {
-        for (uint256 i = 0; i < from; ++i) previousHead = keccak256(bytes.concat(previousHead, messages[i].leaf));
+        for (uint256 i = 0; i < from; ++i) {
+            previousHead = keccak256(bytes.concat(previousHead, messages[i].leaf));
+        }
         return bytes.concat(
-            BatchEncoder.prologue(idA, 0, 0, previousHead, messages[from].sequence, options.extraGas, uint16(to - from)),
+            BatchEncoder.prologue(
+                idA, 0, 0, previousHead, messages[from].sequence, options.extraGas, uint16(to - from)
+            ),
             BatchEncoder.items(messages, from, to, full, options),
             BatchEncoder.tail(messages, to, messages.length)
         );

@@ -72,7 +72,9 @@ contract Hostile {
         NoReturn,
         DirtySelector,
         /// Reverts with bytes that look like the frame's own lack of gas.
-        FakeStarvation
+        FakeStarvation,
+        /// Reverts with what an honest recipient returns.
+        RevertWithSelector
     }
 
     error Refused(uint256 why);
@@ -84,7 +86,9 @@ contract Hostile {
         Way way = abi.decode(payload, (Way));
         ++touched;
         if (way == Way.Revert) revert Refused(7);
-        if (way == Way.RevertLong) revert("a reason that is much longer than the thirty-two bytes that are kept of it");
+        if (way == Way.RevertLong) {
+            revert("a reason that is much longer than the thirty-two bytes that are kept of it");
+        }
         if (way == Way.BurnAll) while (true) {}
         if (way == Way.FakeStarvation) revert IInbox.InsufficientGas(1, 2);
         bytes4 right = IERC7786Recipient.receiveMessage.selector;
@@ -105,6 +109,10 @@ contract Hostile {
             case 10 {
                 mstore(0, or(right, 1))
                 return(0, 32)
+            }
+            case 12 {
+                mstore(0, right)
+                revert(0, 32)
             }
             default { return(0, 0) }
         }

@@ -61,7 +61,9 @@ abstract contract SealedPair is GatewayTest, BftChain {
         private
         returns (BftLightClient)
     {
-        return new BftLightClient(authority, kind, addressesOf(keysOf(group, count)), 100, uint64(NOW - 900), 14 days, 30);
+        return new BftLightClient(
+            authority, kind, addressesOf(keysOf(group, count)), 100, uint64(NOW - 900), 14 days, 30
+        );
     }
 
     function _proof(
@@ -99,7 +101,7 @@ abstract contract SealedPair is GatewayTest, BftChain {
         values = new bytes[](12);
         for (uint256 i = 1; i < 12; ++i) {
             (keys[i], values[i]) =
-                (keccak256(abi.encode("account", i)), Trie.account(i, i * 1 ether, EMPTY_ROOT, keccak256("")));
+            (keccak256(abi.encode("account", i)), Trie.account(i, i * 1 ether, EMPTY_ROOT, keccak256("")));
         }
         bytes32 accountKey = keccak256(abi.encodePacked(account));
         (keys[0], values[0]) = (accountKey, Trie.account(1, 0, Trie.root(slots), keccak256("code")));
