@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import time
@@ -49,7 +50,12 @@ class _Built:
     config: ChainConfig
 
 
-def build(config: Config, *, signers: Mapping[str, Sequence[Signer]] | None = None) -> Daemon:
+def build(
+    config: Config,
+    *,
+    signers: Mapping[str, Sequence[Signer]] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Daemon:
     """Read everything that the configuration names and take the journal's lock. Nothing is asked of a chain.
 
     `signers` are unlocked keys by chain; without them the keystores are unlocked with the configured password.
@@ -58,7 +64,7 @@ def build(config: Config, *, signers: Mapping[str, Sequence[Signer]] | None = No
         ConfigError: something is missing, locked or contradicts itself; nothing was started.
     """
     if signers is None:
-        signers = _unlock(config)
+        signers = _unlock(config, environment)
     metrics = Metrics()
     lanes = tuple(
         ServedLane(lane.source, lane.destination, lane.channel_bytes) for lane in config.served_lanes()
@@ -75,12 +81,12 @@ def build(config: Config, *, signers: Mapping[str, Sequence[Signer]] | None = No
     return Daemon(config, built, lanes, journal, metrics)
 
 
-def _unlock(config: Config) -> dict[str, Sequence[Signer]]:
+def _unlock(config: Config, environment: Mapping[str, str]) -> dict[str, Sequence[Signer]]:
     names = {name for chain in config.chains.values() for name in chain.keys}
     if not names:
         return {}
     file = None if config.keys.password_file is None else config.resolve(config.keys.password_file)
-    password = read_password(variable=config.keys.password_env, file=file)
+    password = read_password(variable=config.keys.password_env, file=file, environment=environment)
     store = KeyStore(config.keys_directory)
     keys = {name: store.unlock(name, password) for name in sorted(names)}
     return {name: [keys[key] for key in chain.keys] for name, chain in config.chains.items()}

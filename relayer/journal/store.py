@@ -205,6 +205,8 @@ class _Lock:
                 raise self._held(str(self._path)) from None
         elif engine.dialect.name == "postgresql":
             self._connection = engine.connect()
+            # Out of the pool: the lock is the session's, and ends when it does.
+            self._connection.detach()
             statement = text("SELECT pg_try_advisory_lock(:key)")
             if not self._connection.execute(statement, {"key": _ADVISORY_KEY}).scalar_one():
                 raise self._held("PostgreSQL")

@@ -146,7 +146,7 @@ class LaneSubmitter:
             self._keeper.oldest_height,
         )
         for plan in plans.now:
-            if self._draining or self._slots.locked():
+            if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
                 break
             await self._slots.acquire()
             self.book.pages[plan.page].in_flight |= plan.mask

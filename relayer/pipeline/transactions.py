@@ -51,6 +51,8 @@ _BLOCKS_TO_REPLACE = 6
 #: So many heads in a row must show the nonce taken and no receipt before a transaction counts as displaced.
 _LOOKS_TO_DISPLACE = 3
 _RECEIPTS_AT_ONCE = 16
+#: Nodes forget what an account has waiting beyond a few dozen; what they forget has to be offered again.
+_MOST_OPEN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,11 @@ class TransactionTracker:
             for each in self.live.values()
             if each.batch is not None and each.receipt is not None and each.receipt.block_number <= height
         ]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether more transactions wait for a block than nodes keep of an account."""
+        return len(self._open()) >= _MOST_OPEN * max(1, len(self._chain.senders))
 
     def in_flight(self, lane: LaneRow, page: int) -> int:
         """The messages of a page that signed transactions carry."""

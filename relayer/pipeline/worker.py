@@ -302,7 +302,10 @@ class ChainWorker:
             if page is not None:
                 page.in_flight &= ~each.batch.mask
                 lane.book.audits.add(page.page)
-            lane.wake()
+        if included or displaced:
+            # An account that was busy may have room again.
+            for inbound in self.in_lanes:
+                inbound.wake()
 
     def _apply(self, outcome: Outcome, now_s: float, *, caught_up: bool) -> None:
         now = self._clock()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Building and ending the daemon: what it refuses before it starts, and that it runs though nothing answers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from relayer import config as configuration
+from relayer.config import Config
+from relayer.daemon import build
+from relayer.devnet.anvil import free_port
+from relayer.errors import ConfigError, KeyUnavailable
+from relayer.journal.errors import JournalLocked
+from relayer.journal.store import Journal
+
+CHAIN = """\
+[chains.{name}]
+chain = "eip155:{number}"
+rpc = ["http://127.0.0.1:9"]
+consensus = "qbft"
+gateway = "0x{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}"
+genesis_hash = "0x2222222222222222222222222222222222222222222222222222222222222222"
+bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x3333333333333333333333333333333333333333"] }}
+"""
+
+
+def config(folder: Path, extra: str = "", *, keys: str = "", metrics: str = "") -> Config:
+    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "error"\n\n{extra}\n'
+    for number, name in enumerate(("court", "port")):
+        text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2) + keys + "\n"
+    return configuration.parse(text, directory=folder, environment={"PASSWORD": "secret"})
+
+
+def test_a_second_daemon_on_one_journal_is_refused(tmp_path: Path) -> None:
+    with Journal.open(f"sqlite:///{tmp_path}/postroad.db"), pytest.raises(JournalLocked):
+        build(config(tmp_path))
+
+
+def test_a_key_that_is_missing_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(KeyUnavailable, match="no key 'relayer'"):
+        build(
+            config(tmp_path, '[keys]\npassword_env = "PASSWORD"\n', keys='keys = ["relayer"]\n'),
+            environment={"PASSWORD": "x"},
+        )
+    assert not (tmp_path / "postroad.db").exists()
+
+
+def test_no_lanes_are_nothing_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no lanes"):
+        build(
+            configuration.parse(
+                "lanes = []\n" + CHAIN.format(name="court", number=1, byte="1111"), directory=tmp_path
+            )
+        )
+
+
+@pytest.mark.network
+async def test_it_runs_and_drains_though_no_chain_answers(tmp_path: Path) -> None:
+    """One bad chain stops nobody, and all of them bad stop only the work: the daemon says so and waits."""
+    port = free_port()
+    daemon = build(config(tmp_path, metrics=f"127.0.0.1:{port}"))
+    running = asyncio.create_task(daemon.run())
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+            text = ""
+            while True:
+                try:
+                    async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                        text = await answer.text()
+                        assert answer.status == 503
+                        if "no verified head" in text:
+                            break
+                except aiohttp.ClientConnectorError:
+                    pass
+                await asyncio.sleep(0.05)
+            assert "court, port" in text
+            async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
+                assert answer.status == 200
+    finally:
+        daemon.stop()
+        async with asyncio.timeout(30):
+            await running
+    Journal.open(f"sqlite:///{tmp_path}/postroad.db").close()
+
+
+@pytest.mark.network
+async def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        with pytest.raises(ConfigError, match="metrics can't be served"):
+            await build(config(tmp_path, metrics=f"127.0.0.1:{port}")).run()
+    finally:
+        server.close()
+        await server.wait_closed()
+    # Nothing is left: the journal can be opened by the next one.
+    Journal.open(f"sqlite:///{tmp_path}/postroad.db").close()
