@@ -249,36 +249,30 @@ library CompactProof {
         returns (bytes32 root, uint256 next)
     {
         unchecked {
-            uint256 fullBranch;
-            while (depth != 0) {
-                uint256 head = uint256(_wordAt(position));
-                uint256 index = (uint256(key) >> (256 - (depth << 2))) & 15;
-                // Almost every step is one among hashes: 0 only when the node and the siblings are.
-                uint256 unlike = (head >> 248) | (length ^ TrieNodes.HASHED);
-                if (unlike == FULL_BRANCH) {
-                    if (fullBranch == 0) fullBranch = TrieNodes.allocateFullBranch();
-                    node = TrieNodes.fullBranch(fullBranch, position + 1, index, node);
-                    position += 1 + 15 * 32;
-                    --depth;
-                    continue;
+            while (true) {
+                // The root is a hash even of a node that a parent would embed.
+                while (length != TrieNodes.HASHED) {
+                    if (depth == 0) return (_hash(length, node), position);
+                    (position, depth, length, node) = _anyStep(position, depth, key, length, node, buffer);
                 }
-                // A word below 2^16 only for such a step too, and with ours not among the siblings.
-                uint256 siblings = ((head >> 232) ^ (BRANCH << 16)) | ((length ^ TrieNodes.HASHED) << 16);
-                if ((siblings | ((siblings & (0x8000 >> index)) << 16)) - 1 < 0xffff) {
-                    (node, position) = TrieNodes.hashedBranch(position + 3, siblings, index, node, buffer);
+                // Almost every step is one among hashes.
+                while (true) {
+                    if (depth == 0) return (node, position);
+                    uint256 head = uint256(_wordAt(position));
+                    uint256 index = (uint256(key) >> (256 - (depth << 2))) & 15;
+                    if (head >> 248 == FULL_BRANCH) {
+                        node = TrieNodes.fullBranch(position + 1, index, node, buffer);
+                        position += 1 + 15 * 32;
+                    } else {
+                        // Below 2^16 only for BRANCH; with siblings, and ours not among them.
+                        uint256 siblings = (head >> 232) ^ (BRANCH << 16);
+                        if ((siblings | ((siblings & (0x8000 >> index)) << 16)) - 1 >= 0xffff) break;
+                        (node, position) = TrieNodes.hashedBranch(position + 3, siblings, index, node, buffer);
+                    }
                     --depth;
-                    continue;
                 }
                 (position, depth, length, node) = _anyStep(position, depth, key, length, node, buffer);
             }
-            // The root is a hash even of a node that a parent would embed.
-            if (length != TrieNodes.HASHED) {
-                assembly ("memory-safe") {
-                    mstore(0x00, node)
-                    node := keccak256(0x00, length)
-                }
-            }
-            return (node, position);
         }
     }
 
@@ -352,6 +346,13 @@ library CompactProof {
             end = TrieNodes.writeNode(end, 0, 0);
             (length, node) = TrieNodes.closeList(start, end);
             return (next, length, node);
+        }
+    }
+
+    function _hash(uint256 length, bytes32 node) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            mstore(0x00, node)
+            hash := keccak256(0x00, length)
         }
     }
 

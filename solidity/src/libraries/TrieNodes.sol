@@ -13,20 +13,21 @@ library TrieNodes {
     uint256 internal constant HASHED = 32;
 
     /// @notice A node being built: the largest branch has 529 bytes and its header, which is written right-aligned in a word.
-    uint256 internal constant BUFFER_SIZE = 0x240;
-    /// @dev After it, the sixteen hashes of a branch in a row.
-    uint256 private constant ROW = 0x240;
-    uint256 private constant ROW_SIZE = 0x200;
+    uint256 internal constant NODE_SIZE = 0x240;
     /// @notice Where paths end: before it lie the longest path, 34 bytes with its header, and a word with the list's header.
     uint256 internal constant PATH_END = 0x60;
     /// @notice Where the payload of a branch begins that is written forwards.
     uint256 internal constant PAYLOAD_START = 0x20;
+    /// @dev After the node, the place of the full branch, or 0 while there is none.
+    uint256 private constant FULL_BRANCH = 0x240;
+    uint256 private constant BUFFER_SIZE = 0x260;
 
     /// @notice The place where nodes are rebuilt, for all proofs of one call. Between proofs its first 192 bytes are free.
     function allocateBuffer() internal pure returns (uint256 buffer) {
         assembly ("memory-safe") {
             buffer := mload(0x40)
-            mstore(0x40, add(buffer, add(BUFFER_SIZE, ROW_SIZE)))
+            mstore(0x40, add(buffer, BUFFER_SIZE))
+            mstore(add(buffer, FULL_BRANCH), 0)
         }
     }
 
@@ -54,34 +55,32 @@ library TrieNodes {
         }
     }
 
-    /// @notice The 532 bytes of a branch of sixteen hashes, without the hashes. Made once a proof: in such a branch only the
-    /// hashes change from one to the next.
-    function allocateFullBranch() internal pure returns (uint256 branch) {
-        assembly ("memory-safe") {
-            branch := mload(0x40)
-            mstore(0x40, add(branch, 0x220))
-            mstore(branch, shl(224, 0xf90211a0))
-            for { let tag := add(branch, 36) } lt(tag, add(branch, 531)) { tag := add(tag, 165) } {
-                mstore8(tag, 0xa0)
-                mstore8(add(tag, 33), 0xa0)
-                mstore8(add(tag, 66), 0xa0)
-                mstore8(add(tag, 99), 0xa0)
-                mstore8(add(tag, 132), 0xa0)
-            }
-            mstore8(add(branch, 531), 0x80)
-        }
-    }
-
     /// @notice A branch of sixteen hashes: 15 at `hashes`, and `node` as child `index`.
-    function fullBranch(uint256 branch, uint256 hashes, uint256 index, bytes32 node)
+    function fullBranch(uint256 hashes, uint256 index, bytes32 node, uint256 buffer)
         internal
         pure
         returns (bytes32 hash)
     {
-        // The 15 others are the half that the index is not in, the quarter of its half, the pair of its quarter, and its
-        // neighbour. Each of these runs lies together both in calldata and in the node, so nothing is tested inside of it.
-        // `hashes` lacks the index itself: a run after it begins 32 bytes earlier there.
         assembly ("memory-safe") {
+            // In such a branch only the hashes change from one to the next: the rest of its 532 bytes is made once.
+            let branch := mload(add(buffer, FULL_BRANCH))
+            if iszero(branch) {
+                branch := mload(0x40)
+                mstore(0x40, add(branch, 0x220))
+                mstore(add(buffer, FULL_BRANCH), branch)
+                mstore(branch, shl(232, 0xf90211))
+                for { let tag := add(branch, 3) } lt(tag, add(branch, 531)) { tag := add(tag, 132) } {
+                    mstore8(tag, 0xa0)
+                    mstore8(add(tag, 33), 0xa0)
+                    mstore8(add(tag, 66), 0xa0)
+                    mstore8(add(tag, 99), 0xa0)
+                }
+                mstore8(add(branch, 531), 0x80)
+            }
+
+            // The 15 others are the half that the index is not in, the quarter of its half, the pair of its quarter, and its
+            // neighbour. Each of these runs lies together both in calldata and in the node, so nothing is tested inside of
+            // it. `hashes` lacks the index itself: a run after it begins 32 bytes earlier there.
             let children := add(branch, 4)
 
             let run := xor(and(index, 8), 8)
@@ -134,50 +133,37 @@ library TrieNodes {
                 bits := mod(shr(15, bits), 0xffff)
             }
 
-            // All hashes in a row, ours among them.
-            let exponent := sub(15, index)
+            // The node from its end to its front. With each hash go 31 bytes of 0x80 before its tag, for absent children; the
+            // hash before it overwrites the rest of them. A mask's lowest bit is m & -m, and powers of two below 2^16 leave
+            // distinct remainders by 19, which a table leads to their exponents: the child of bit e, with k children after
+            // it, has its tag 34 + e + 32 * k bytes before the end.
             let size := shl(5, countBits(children))
-            let before := shl(5, countBits(shr(exponent, children)))
-            let row := add(buffer, ROW)
             next := add(hashes, size)
-            calldatacopy(row, hashes, before)
-            mstore(add(row, before), node)
-            calldatacopy(add(add(row, before), 32), add(hashes, before), sub(size, before))
-
-            // The node from its end to its front, so that the 31 bytes of 0x80 that go before each hash are overwritten by the
-            // hash before it, as far as no child is absent there. `place` is where the tag of the mask's lowest bit would be.
-            let gap := 0x80808080808080808080808080808080808080808080808080808080808080a0
-            let end := add(buffer, BUFFER_SIZE)
+            let end := add(buffer, NODE_SIZE)
             mstore(sub(end, 32), 0x8080808080808080808080808080808080808080808080808080808080808080)
-            let place := sub(end, 34)
-            let source := add(row, size)
-            for { let mask := or(children, shl(exponent, 1)) } mask { mask := shr(4, mask) } {
-                if and(mask, 1) {
-                    mstore(sub(place, 31), gap)
-                    mstore(add(place, 1), mload(source))
-                    place := sub(place, 32)
-                    source := sub(source, 32)
-                }
-                if and(mask, 2) {
-                    mstore(sub(place, 32), gap)
-                    mstore(place, mload(source))
-                    place := sub(place, 32)
-                    source := sub(source, 32)
-                }
-                if and(mask, 4) {
-                    mstore(sub(place, 33), gap)
-                    mstore(sub(place, 1), mload(source))
-                    place := sub(place, 32)
-                    source := sub(source, 32)
-                }
-                if and(mask, 8) {
-                    mstore(sub(place, 34), gap)
-                    mstore(sub(place, 2), mload(source))
-                    place := sub(place, 32)
-                    source := sub(source, 32)
-                }
-                place := sub(place, 4)
+            let exponent := sub(15, index)
+            let own := shl(exponent, 1)
+            let ownGap := sub(sub(end, 65), add(exponent, shl(5, countBits(and(children, sub(own, 1))))))
+            mstore(ownGap, 0x80808080808080808080808080808080808080808080808080808080808080a0)
+            let source := next
+            let shift := sub(sub(end, 33), next)
+            for { let mask := children } mask {} {
+                let lowest := and(mask, sub(0, mask))
+                mask := xor(mask, lowest)
+                source := sub(source, 32)
+                let gap :=
+                    sub(
+                        add(source, shift),
+                        add(
+                            byte(mod(lowest, 19), 0x0000010d02000e060308000c0f05070b040a0900000000000000000000000000),
+                            shl(5, gt(lowest, own))
+                        )
+                    )
+                mstore(gap, 0x80808080808080808080808080808080808080808080808080808080808080a0)
+                mstore(add(gap, 32), calldataload(source))
             }
+            // Ours last: the gap of the child after it has fallen on it.
+            mstore(add(ownGap, 32), node)
 
             // 17 bytes and 32 more for each child: 81 with two, 241 with seven, 273 with eight.
             let payload := add(size, 49)

@@ -105,7 +105,9 @@ contract BftLightClient is ILightClient, AccessManaged {
     ) AccessManaged(authority) {
         if (authority.code.length == 0) revert AccessManagedInvalidAuthority(authority);
         // A header that may be ahead by as much as trust lasts could keep a client alive that nobody updates.
-        if (maxClockDrift_ >= trustingPeriod_ || trustingPeriod_ > LONGEST_PERIOD) revert PeriodsInvalid(trustingPeriod_, maxClockDrift_);
+        if (maxClockDrift_ >= trustingPeriod_ || trustingPeriod_ > LONGEST_PERIOD) {
+            revert PeriodsInvalid(trustingPeriod_, maxClockDrift_);
+        }
         kind = kind_;
         trustingPeriod = trustingPeriod_;
         maxClockDrift = maxClockDrift_;
