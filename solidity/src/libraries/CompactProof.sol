@@ -307,7 +307,7 @@ library CompactProof {
             // Masks of the other children; bit 15 stands for child 0.
             uint256 own = 0x8000 >> index;
             uint256 hashed = 0xffff ^ own;
-            uint256 embedded;
+            uint256 embedded = 0;
             uint256 next = position + 1;
             if (kind != FULL_BRANCH) {
                 hashed = uint256(_wordAt(next)) >> 240;

@@ -55,6 +55,9 @@ library TrieNodes {
         }
     }
 
+    // fullBranch means an exclusive or, not a power; in hashedBranch it is 1 that is shifted.
+    // slither-disable-start incorrect-exp,incorrect-shift
+
     /// @notice A branch of sixteen hashes: 15 at `hashes`, and `node` as child `index`.
     function fullBranch(uint256 hashes, uint256 index, bytes32 node, uint256 buffer)
         internal
@@ -179,6 +182,8 @@ library TrieNodes {
             }
         }
     }
+
+    // slither-disable-end incorrect-exp,incorrect-shift
 
     /// @notice Writes what stands for a node in its parent, and returns where that ends.
     function writeNode(uint256 place, uint256 length, bytes32 node) internal pure returns (uint256 end) {

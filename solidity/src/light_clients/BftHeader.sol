@@ -276,8 +276,10 @@ library BftHeader {
                     }
                 }
                 height, next, flaws := readNumber(first, flaws)
-                time, next, flaws := readNumber(next, flaws)
-                time, next, flaws := readNumber(next, flaws)
+                // gasLimit and gasUsed are checked and passed over.
+                let gasLimit, gasUsed
+                gasLimit, next, flaws := readNumber(next, flaws)
+                gasUsed, next, flaws := readNumber(next, flaws)
                 time, next, flaws := readNumber(next, flaws)
             }
             if (flaws | (next - first ^ size) != 0) revert HeaderMalformed(position);
@@ -304,6 +306,8 @@ library BftHeader {
             if (count == 0) revert HeaderMalformed(validators);
             next = validators + 1 + count * 20;
             uint256 size = count * BftHeaderRlp.VALIDATOR_SIZE;
+            // Taken right behind the front, so it needs no name of its own.
+            // slither-disable-next-line unused-return
             BftHeaderRlp.allocate(BftHeaderRlp.BACK_SIZE + size);
 
             // What follows the validators: vote, round, and for QBFT the empty list of seals.
@@ -417,7 +421,7 @@ library BftHeader {
     /// @dev 1 to 6 canonical strings fill position..end.
     function _checkStrings(uint256 position, uint256 end) private pure {
         unchecked {
-            uint256 fields;
+            uint256 fields = 0;
             uint256 next = position;
             for (; next < end; ++fields) {
                 next = _stringEnd(next);

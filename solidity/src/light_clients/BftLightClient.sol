@@ -162,10 +162,10 @@ contract BftLightClient is ILightClient, AccessManaged {
             (link, position) = _readLink(position + 1);
 
             bytes32 trustedSet = _trusted.setHash;
-            bytes32 setHash;
+            bytes32 setHash = 0;
             (uint256 height, uint256 timestamp) = (_trusted.height, _timestampOf(belief));
             // Trusted validators that sealed any of the headers, by index.
-            uint256 witnesses;
+            uint256 witnesses = 0;
             for (uint256 i = 0; i < headers; ++i) {
                 BftHeader.Header memory header = BftHeader.read(position, kind);
 
@@ -282,6 +282,8 @@ contract BftLightClient is ILightClient, AccessManaged {
     function _statusOf(uint256 belief) private view returns (Status) {
         unchecked {
             if (belief & FROZEN != 0) return Status.Frozen;
+            // Trust ends by this chain's clock, in days: what a block producer can shift it by does not matter.
+            // slither-disable-next-line timestamp
             return block.timestamp > _timestampOf(belief) + trustingPeriod ? Status.Expired : Status.Active;
         }
     }
@@ -322,6 +324,8 @@ contract BftLightClient is ILightClient, AccessManaged {
     function _requireNotAhead(uint256 timestamp) private view {
         unchecked {
             uint256 most = block.timestamp + maxClockDrift;
+            // The drift is there to be wider than what a block producer can shift its clock by.
+            // slither-disable-next-line timestamp
             if (timestamp > most) revert TimestampInFuture(timestamp, most);
         }
     }
@@ -354,6 +358,8 @@ contract BftLightClient is ILightClient, AccessManaged {
     function _requireLinked(Link memory link, BftHeader.Header memory header, bytes32 trusted) private pure {
         unchecked {
             bytes32 old = header.setHash;
+            // Empty unless the set changes, and then read from the link.
+            // slither-disable-next-line uninitialized-local
             address[] memory oldSet;
             if (link.changes) {
                 oldSet = _list(link.trusted, link.trustedCount);
@@ -379,6 +385,8 @@ contract BftLightClient is ILightClient, AccessManaged {
     /// @dev The trusted validators among a header's sealers, as a mask of their indices.
     function _witnesses(Link memory link, BftHeader.Header memory header) private pure returns (uint256 mask) {
         unchecked {
+            // Where the seals lie is of no interest here.
+            // slither-disable-next-line unused-return
             (uint256 sealers,) = BftHeader.sealersOf(header.validators, header.sealers);
             for (uint256 position = link.indices; sealers != 0; sealers >>= 1) {
                 uint256 index = _byteAt(position);
