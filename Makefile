@@ -101,12 +101,16 @@ gas: $(TOOLS_STAMP) ## Gas of whole transactions on anvil, Prague rules
 	$(PY) -m tests.bench.gas $(ARGS)
 
 .PHONY: throughput
-throughput: $(TOOLS_STAMP) ## 20,000 messages through the whole pipeline
+throughput: $(TOOLS_STAMP) ## 30,000 messages through the whole pipeline
 	$(PY) -m tests.bench.throughput $(ARGS)
 
 .PHONY: kill
 kill: $(TOOLS_STAMP) ## 2,000 messages while the daemon is killed five times: none lost, none twice
 	$(PY) -m tests.bench.kill $(ARGS)
+
+.PHONY: proofs
+proofs: $(VENV_STAMP) ## Time of a proof and of a header in Python, beside the work that can't be left out
+	$(PY) -m tests.bench.proofs $(ARGS)
 
 ##@ Rules
 

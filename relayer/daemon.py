@@ -336,7 +336,9 @@ def _client_samples(pipeline: Pipeline) -> list[ClientSample]:
 def configure_logging(config: LogConfig) -> None:
     """Log to stderr, for people or for machines. Nothing that is logged holds a secret."""
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if config.format == "json" else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if config.format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[
