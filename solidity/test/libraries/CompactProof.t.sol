@@ -180,6 +180,49 @@ contract CompactProofTest is Test {
         }
     }
 
+    // ------------------------------------------------------------------------------------------------ elsewhere
+
+    /// @dev Roots of the same pairs by the Ethereum Foundation's `trie` 4.0 for Python: what is built here are tries as others
+    /// build them.
+    function test_INV1_rootsByAnotherImplementation() public view {
+        bytes32[] memory keys = new bytes32[](100);
+        bytes[] memory values = new bytes[](100);
+        for (uint256 i = 0; i < 100; ++i) {
+            keys[i] = keccak256(abi.encode(i));
+            values[i] = Rlp.word(keccak256(abi.encode(keys[i])));
+        }
+        Trie.Pairs memory trie = Trie.sorted(keys, values);
+        assertEq(Trie.root(trie), 0x791342dd6e67f4d915ab3972d1d68aa9a14098acbe0a9c7e40472b5775e67277);
+        for (uint256 i = 0; i < 100; i += 9) {
+            _checkAgainst(Trie.root(trie), trie, keys[i], uint256(keccak256(abi.encode(keys[i]))));
+        }
+
+        // Keys that part in their last 3 to 9 nibbles, and small values: embedded nodes.
+        (keys, values) = (new bytes32[](40), new bytes[](40));
+        for (uint256 i = 0; i < 40; ++i) {
+            uint256 low = (1 << (4 * (3 + i % 7))) - 1;
+            keys[i] = bytes32((uint256(keccak256("deep")) & ~low) | (uint256(keccak256(abi.encode(i))) & low));
+            values[i] = Rlp.integer(i + 1);
+        }
+        trie = Trie.sorted(keys, values);
+        assertEq(Trie.root(trie), 0xe54ef35455889aeb509c678e2ff5a20de651f2bca86419d961f050fd68dc2831);
+        _checkAll(trie);
+
+        (keys, values) = (new bytes32[](30), new bytes[](30));
+        for (uint256 i = 0; i < 30; ++i) {
+            keys[i] = keccak256(abi.encodePacked(address(uint160(i))));
+            values[i] = Trie.account(i, i * 1 ether, keccak256(abi.encode(i)), keccak256(abi.encode(i + 1000)));
+        }
+        trie = Trie.sorted(keys, values);
+        bytes32 root = Trie.root(trie);
+        assertEq(root, 0x168c7f9b4453e297e75db896327a6629562c94ef40deee1aea4c81b3a17ebb1c);
+        for (uint256 i = 0; i < 30; ++i) {
+            address account = address(uint160(i));
+            bytes memory proof = this.accountProof(trie, keccak256(abi.encodePacked(account)));
+            assertEq(harness.stateRoot(proof, account, keccak256(abi.encode(i))), root);
+        }
+    }
+
     // ------------------------------------------------------------------------------------------------ accounts
 
     /// @dev The lengths of nonce and balance, and depths from a lone account to the third level.

@@ -7,7 +7,7 @@ import {Block} from "../support/BftChain.sol";
 import {BftClientTest} from "../support/BftClientTest.sol";
 import {CompactProofHarness} from "../support/CompactProofHarness.sol";
 
-/// @title What the light client costs, whole transactions: calldata, cold storage and the base of 21,000 included.
+/// @title What the light client costs: an update as a whole transaction, storageAt as a gateway's call with cold storage.
 /// forge-config: default.isolate = true
 contract BftGasTest is BftClientTest {
     string internal constant GROUP = "bft";
