@@ -230,14 +230,21 @@ contract InboxBatchTest is GatewayTest {
         (bool ok, bytes memory answer) = address(b).call(call);
         assertFalse(ok);
         assertEq(answer, abi.encodeWithSelector(IInbox.MalformedBatch.selector, second));
-        // A leaf that reaches over the end likewise.
-        cut = BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 1);
-        call = abi.encodePacked(
-            IInbox.deliver.selector, uint256(64), uint256(96 + 79 + 33), uint256(79), cut, new bytes(33), uint256(0)
+        // A leaf that reaches over the end likewise: without its last 32 bytes, and without any.
+        bytes memory full = bytes.concat(
+            BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 2),
+            BatchEncoder.fullItem(messages[0], messages[0], false, plain())
         );
-        (ok, answer) = address(b).call(call);
-        assertFalse(ok);
-        assertEq(answer, abi.encodeWithSelector(IInbox.MalformedBatch.selector, 79));
+        bytes memory leaf = BatchEncoder.leafItem(messages[1].leaf);
+        for (uint256 kept = 0; kept < 2; ++kept) {
+            uint256 length = full.length + kept;
+            call = abi.encodePacked(
+                IInbox.deliver.selector, uint256(64), uint256(96 + full.length + 33), length, full, leaf, uint256(0)
+            );
+            (ok, answer) = address(b).call(call);
+            assertFalse(ok);
+            assertEq(answer, abi.encodeWithSelector(IInbox.MalformedBatch.selector, full.length));
+        }
     }
 
     /// @dev What an item leaves out is as in the one before, from zero on: never as in one behind it.
