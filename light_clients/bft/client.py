@@ -9,13 +9,11 @@ from typing import Self
 
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind
-from light_clients.bft.reader import Cursor, ReadHeader, read_header
+from light_clients.bft.reader import ReadHeader, read_header
 from light_clients.bft.validators import check_set, quorum, set_hash
 from light_clients.client import Height, Status, StorageValue, Timestamp
+from light_clients.cursor import Cursor
 from light_clients.errors import (
-    AnchorRejected,
-    ClientExpired,
-    ClientFrozen,
     EncodingRejected,
     HeaderRejected,
     MisbehaviourRejected,
@@ -23,7 +21,7 @@ from light_clients.errors import (
     UpdateRejected,
     ValidatorSetRejected,
 )
-from light_clients.proofs.compact import read_account, read_storage
+from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
 
 __all__ = ["Anchor", "BftClient", "BftKind", "BftParams", "BftState", "quorum", "set_hash"]
 
@@ -44,15 +42,6 @@ class BftParams:
     kind: BftKind
     trusting_period_s: int
     max_clock_drift_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A verified state root that proofs can refer to."""
-
-    height: Height
-    timestamp: Timestamp
-    state_root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +88,7 @@ class BftClient:
 
     def status(self, now: Timestamp) -> Status:
         """Frozen once frozen; else Expired when the trusting period is over; else Active."""
-        if self.state.frozen:
-            return Status.FROZEN
-        if now > self.state.timestamp + self.params.trusting_period_s:
-            return Status.EXPIRED
-        return Status.ACTIVE
+        return self._trust().status(now)
 
     def check_header(self, header: BftHeader, now: Timestamp) -> None:
         """Check a header that a node gave, as `storage_at` checks one that a proof carries.
@@ -111,42 +96,31 @@ class BftClient:
         Raises:
             Rejection: the client is not Active, or the header is not believed.
         """
-        self._check_active(now)
+        self._trust().check_active(now)
         if header.kind is not self.params.kind:
             raise HeaderRejected(
                 "the header is of the other protocol", found=header.kind.name, expected=self.params.kind.name
             )
         self._check_set_hash(set_hash(header.validators))
         _check_quorum(len(header.sealers()), quorum(len(header.validators)))
-        self._check_drift(header.timestamp, now)
+        self._trust().check_not_ahead(header.timestamp, now)
 
     def storage_at(self, proof: bytes, account: bytes, slot: bytes, now: Timestamp) -> StorageValue:
         """Prove a storage slot (32 bytes) of an account (20 bytes); see `LightClient.storage_at`."""
-        self._check_active(now)
+        self._trust().check_active(now)
         cursor = Cursor(proof)
-        mode = cursor.uint(1)
-        if mode > 1:
-            raise EncodingRejected("a proof is of no known mode", found=mode, expected="0 or 1")
-        storage = read_storage(proof, cursor.pos, slot)
-        root, cursor.pos = read_account(proof, storage.end, account, storage.root)
-        if mode == 0:
-            header = read_header(cursor, self.params.kind, root)
+        claim = read_claim(cursor, account, slot)
+        if claim.is_anchored:
             cursor.finish()
-            self._check_trusted(header, now)
-            return StorageValue(storage.value, header.number, header.timestamp)
+            return prove_by_anchor(self.state.anchor, claim)
+        header = read_header(cursor, self.params.kind, claim.state_root)
         cursor.finish()
-        anchor = self.state.anchor
-        if anchor is None:
-            raise AnchorRejected(
-                "there is no anchor to refer to", found="none", expected="an anchored state root"
-            )
-        if anchor.state_root != root:
-            raise AnchorRejected("the proof leads to another root", found=root, expected=anchor.state_root)
-        return StorageValue(storage.value, anchor.height, anchor.timestamp)
+        self._check_trusted(header, now)
+        return StorageValue(claim.value, header.number, header.timestamp)
 
     def update(self, data: bytes, now: Timestamp) -> Self:
         """Move trusted state to a later header, and to its validator set; see `LightClient.update`."""
-        self._check_active(now)
+        self._trust().check_active(now)
         cursor = Cursor(data)
         count = cursor.uint(1)
         if not 1 <= count <= _MAX_HEADERS:
@@ -158,7 +132,7 @@ class BftClient:
         cursor.finish()
         self._check_sequence(headers)
         last = headers[-1]
-        self._check_drift(last.timestamp, now)
+        self._trust().check_not_ahead(last.timestamp, now)
         for header in headers:
             _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
         if link is None:
@@ -172,19 +146,12 @@ class BftClient:
 
     def anchor(self, data: bytes, now: Timestamp) -> Self:
         """Store a header's state root; see `LightClient.anchor`."""
-        self._check_active(now)
+        self._trust().check_active(now)
         cursor = Cursor(data)
         header = read_header(cursor, self.params.kind)
         cursor.finish()
         self._check_trusted(header, now)
-        previous = self.state.anchor
-        if previous is not None and header.number <= previous.height:
-            raise AnchorRejected(
-                "the header does not lie above the last anchor",
-                found=header.number,
-                expected=f"more than {previous.height}",
-            )
-        anchor = Anchor(header.number, header.timestamp, header.state_root)
+        anchor = move_anchor(self.state.anchor, Anchor(header.number, header.timestamp, header.state_root))
         return replace(self, state=replace(self.state, anchor=anchor))
 
     def freeze(self, data: bytes) -> Self:
@@ -192,8 +159,7 @@ class BftClient:
 
         An expired client can be frozen, and clock drift does not matter: two such headers are proof enough.
         """
-        if self.state.frozen:
-            raise ClientFrozen("the client is frozen already", found="frozen", expected="active or expired")
+        self._trust().check_not_frozen()
         cursor = Cursor(data)
         pair = read_header(cursor, self.params.kind), read_header(cursor, self.params.kind)
         cursor.finish()
@@ -210,34 +176,20 @@ class BftClient:
             raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
         return replace(self, state=replace(self.state, frozen=True))
 
-    def _check_active(self, now: Timestamp) -> None:
-        status = self.status(now)
-        if status is Status.FROZEN:
-            raise ClientFrozen(
-                "misbehaviour was proven; the admin must bootstrap again", found="frozen", expected="active"
-            )
-        if status is Status.EXPIRED:
-            raise ClientExpired(
-                "the trusting period is over; the admin must bootstrap again",
-                found=now,
-                expected=f"at most {self.state.timestamp + self.params.trusting_period_s}",
-            )
+    def _trust(self) -> Trust:
+        params, state = self.params, self.state
+        return Trust(state.timestamp, params.trusting_period_s, params.max_clock_drift_s, state.frozen)
 
     def _check_trusted(self, header: ReadHeader, now: Timestamp) -> None:
         self._check_set_hash(header.set_hash)
         _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
-        self._check_drift(header.timestamp, now)
+        self._trust().check_not_ahead(header.timestamp, now)
 
     def _check_set_hash(self, found: bytes) -> None:
         if found != self.state.set_hash:
             raise ValidatorSetRejected(
                 "the set is not the trusted one", found=found, expected=self.state.set_hash
             )
-
-    def _check_drift(self, timestamp: Timestamp, now: Timestamp) -> None:
-        latest = now + self.params.max_clock_drift_s
-        if timestamp > latest:
-            raise HeaderRejected("a header is from the future", found=timestamp, expected=f"at most {latest}")
 
     def _check_sequence(self, headers: Sequence[ReadHeader]) -> None:
         """Heights ascend from the trusted one, timestamps do not descend, and the set is one."""

@@ -24,7 +24,7 @@ from light_clients.bft.validators import check_set, quorum, set_hash
 from light_clients.codec import rlp
 from light_clients.errors import QuorumNotReached, UpdateRejected
 from light_clients.hashing import EMPTY_TRIE_ROOT
-from light_clients.proofs.compact import encode_account, encode_storage
+from light_clients.trust import encode_claim
 
 #: Most headers that one update carries.
 MAX_HEADERS: Final = 8
@@ -113,10 +113,8 @@ def encode_proof(
         ProofRejected: the nodes cannot be those of this account and slot.
         QuorumNotReached: too few validators sealed the header.
     """
-    proof = encode_storage(slot, storage_nodes) + encode_account(account, account_nodes)
-    if header is None:
-        return b"\x01" + proof
-    return b"\x00" + proof + encode_header(header, with_state_root=False)
+    claim = encode_claim(storage_nodes, account_nodes, account, slot, anchored=header is None)
+    return claim if header is None else claim + encode_header(header, with_state_root=False)
 
 
 def encode_anchor(header: BftHeader) -> bytes:

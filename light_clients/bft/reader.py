@@ -15,6 +15,7 @@ from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind, Preimage, e
 from light_clients.bft.validators import encode_members
 from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
+from light_clients.cursor import Cursor
 from light_clients.ecdsa import recover
 from light_clients.errors import EncodingRejected, HeaderRejected
 from light_clients.hashing import EMPTY_TRIE_ROOT, keccak256
@@ -65,48 +66,6 @@ class ReadHeader:
     set_hash: bytes
     sealers: int
     preimage: Preimage
-
-
-class Cursor:
-    """Reads bytes from the front and never beyond the end."""
-
-    __slots__ = ("data", "pos")
-
-    def __init__(self, data: bytes, pos: int = 0) -> None:
-        self.data = data
-        self.pos = pos
-
-    def take(self, length: int) -> bytes:
-        """The next `length` bytes.
-
-        Raises:
-            EncodingRejected: there are fewer.
-        """
-        end = self.pos + length
-        if end > len(self.data):
-            raise EncodingRejected(
-                "the data is cut short", found=f"{len(self.data)} bytes", expected=f"at least {end}"
-            )
-        taken = self.data[self.pos : end]
-        self.pos = end
-        return taken
-
-    def uint(self, length: int) -> int:
-        """The next `length` bytes as a big-endian integer."""
-        return int.from_bytes(self.take(length), "big")
-
-    def prefixed(self) -> bytes:
-        """Bytes with their length in one byte before them."""
-        return self.take(self.uint(1))
-
-    def finish(self) -> None:
-        """Check that nothing is left over.
-
-        Raises:
-            EncodingRejected: something is.
-        """
-        if self.pos != len(self.data):
-            raise EncodingRejected("bytes are left over", found=self.data[self.pos :], expected="the end")
 
 
 def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) -> ReadHeader:

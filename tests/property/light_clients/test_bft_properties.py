@@ -18,8 +18,9 @@ from light_clients.bft.codec import (
     encode_update,
 )
 from light_clients.bft.header import BftHeader
-from light_clients.bft.reader import Cursor, read_header
+from light_clients.bft.reader import read_header
 from light_clients.client import Height, Timestamp
+from light_clients.cursor import Cursor
 from light_clients.errors import QuorumNotReached, Rejection
 from tests.support.bft import FORK_TAILS, Draft, validators
 from tests.support.mutation import mutate

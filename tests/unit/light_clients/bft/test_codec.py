@@ -13,8 +13,9 @@ from light_clients.bft.codec import (
     encode_proof,
     encode_update,
 )
-from light_clients.bft.reader import Cursor, ReadHeader, read_header
+from light_clients.bft.reader import ReadHeader, read_header
 from light_clients.client import Height, Timestamp
+from light_clients.cursor import Cursor
 from light_clients.errors import QuorumNotReached, UpdateRejected, ValidatorSetRejected
 from tests.support.bft import CANCUN, FORK_TAILS, PRAGUE, SHANGHAI, Draft, Validator, validator, validators
 from tests.support.trie import AccountEntry, State

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind
-from light_clients.bft.reader import Cursor, ReadHeader, read_header
+from light_clients.bft.reader import ReadHeader, read_header
 from light_clients.bft.validators import set_hash
+from light_clients.cursor import Cursor
 from light_clients.errors import Rejection
 from tests.support import rlp
 from tests.support.bft import FORK_TAILS, PRAGUE, Draft, validator, validators
