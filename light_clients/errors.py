@@ -63,6 +63,18 @@ class ValidatorSetRejected(HeaderRejected):
     """A validator list is not the trusted one, or cannot be a validator list at all."""
 
 
+class PublicKeyRejected(Rejection):
+    """Bytes are not a BLS public key, or keys add up to none."""
+
+
+class SignatureRejected(Rejection):
+    """Bytes are not a BLS signature, or do not go with what they are said to sign."""
+
+
+class SecretRejected(Rejection):
+    """A number is not the secret of any key. Never shows the number."""
+
+
 class UpdateRejected(Rejection):
     """An update does not follow the trusted state."""
 
