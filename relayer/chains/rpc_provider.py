@@ -10,15 +10,30 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import msgspec
 
-from relayer.errors import ConfigError, RangeRefused, RpcAnswerInvalid, RpcRefused, RpcUnavailable
+from relayer.chains.http import (
+    HttpClient,
+    RpcLimits,
+    clean_text,
+    describe_url,
+    find_secrets,
+    http_error,
+    validate_url,
+)
+from relayer.errors import RangeRefused, RpcAnswerInvalid, RpcRefused
 
-MAX_MESSAGE = 240
-_READ_CHUNK = 1 << 16
+__all__ = [
+    "RpcCall",
+    "RpcEndpoint",
+    "RpcLimits",
+    "RpcProvider",
+    "clean_text",
+    "describe_url",
+    "find_secrets",
+]
 
 # JSON-RPC has no code for "too much"; these are what nodes and gateways say in its place.
 _RANGE_CODES: Final = frozenset({-32005})
@@ -36,23 +51,6 @@ _RANGE_WORDS: Final = (
     "logs matched by query exceeds",
 )
 _NO_BATCH_WORDS: Final = ("batch",)
-
-
-@dataclass(frozen=True, slots=True)
-class RpcLimits:
-    """What one provider may cost us.
-
-    Attributes:
-        timeout_s: one request, from waiting for a connection to the last byte.
-        max_answer_bytes: of one answer, after decompression.
-        max_batch: calls in one HTTP request.
-        concurrency: requests at once to one provider.
-    """
-
-    timeout_s: float = 10.0
-    max_answer_bytes: int = 64 << 20
-    max_batch: int = 100
-    concurrency: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,7 @@ class RpcProvider:
         self.endpoint = endpoint
         self._limits = limits
         self._secrets = find_secrets(endpoint.http)
-        self._session: aiohttp.ClientSession | None = None
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._http = HttpClient(label, limits, {"Content-Type": "application/json"})
         self._next_id = 1
         self._takes_batches = True
 
@@ -132,21 +129,11 @@ class RpcProvider:
 
     async def close(self) -> None:
         """Close the connection; idempotent."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        await self._http.close()
 
     def session(self) -> aiohttp.ClientSession:
         """The HTTP session, for this provider's websocket too."""
-        if self._session is None:
-            # No cookies, no proxies from the environment: nothing that one provider says reaches another.
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._limits.timeout_s),
-                connector=aiohttp.TCPConnector(limit=self._limits.concurrency, keepalive_timeout=30),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Content-Type": "application/json", "User-Agent": "postroad"},
-            )
-        return self._session
+        return self._http.session()
 
     def _take_id(self) -> int:
         number = self._next_id
@@ -176,44 +163,11 @@ class RpcProvider:
         return [self._result(by_id[first + index]) for index in range(len(calls))]
 
     async def _post(self, body: bytes) -> bytes:
-        async with self._slots:
-            try:
-                async with self.session().post(
-                    self.endpoint.http, data=body, allow_redirects=False
-                ) as response:
-                    answer = await self._read(response)
-                    if response.status == 200 or (
-                        answer.lstrip()[:1] in (b"{", b"[") and response.status < 500
-                    ):
-                        return answer
-                    raise RpcUnavailable(
-                        f"{self.label} answered HTTP {response.status}",
-                        "HTTP 200",
-                        _http_advice(response.status),
-                    )
-            except TimeoutError:
-                raise RpcUnavailable(
-                    f"{self.label} gave no answer in {self._limits.timeout_s:g} s", "an answer"
-                ) from None
-            # The library's texts hold whole URLs, so they go no further.
-            except aiohttp.ClientError as error:
-                raise RpcUnavailable(f"{self.label} can't be reached ({_kind(error)})", "an answer") from None
-            except (OSError, ValueError) as error:
-                raise RpcUnavailable(f"{self.label} can't be reached ({_kind(error)})", "an answer") from None
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        most = self._limits.max_answer_bytes
-        parts: list[bytes] = []
-        size = 0
-        async for part in response.content.iter_chunked(_READ_CHUNK):
-            size += len(part)
-            if size > most:
-                response.close()
-                raise RangeRefused(
-                    0, f"{self.label} answered more than {most} bytes", f"at most {most} bytes"
-                )
-            parts.append(part)
-        return b"".join(parts)
+        answer = await self._http.request("POST", self.endpoint.http, data=body)
+        is_json = answer.body.lstrip()[:1] in (b"{", b"[")
+        if answer.status == 200 or (is_json and answer.status < 500):
+            return answer.body
+        raise http_error(self.label, answer.status)
 
     def _decode(self, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         try:
@@ -248,23 +202,6 @@ def _request(number: int, method: str, params: Sequence[Any]) -> bytes:
     return _ENCODER.encode({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
 
 
-def _kind(error: BaseException) -> str:
-    """What went wrong, without the texts of libraries."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
-
-
-def _http_advice(status: int) -> str:
-    if status in (401, 403):
-        return "Check the credentials in this provider's URL"
-    if status == 429:
-        return "It limits the rate of requests: add providers, or a better plan"
-    if 300 <= status < 400:
-        return "It redirects, which is not followed: configure the final URL"
-    return ""
-
-
 def _revert_data(data: Any) -> bytes:
     """Revert data wherever nodes put it: a hex string, or an object that holds one."""
     if isinstance(data, dict):
@@ -276,48 +213,3 @@ def _revert_data(data: Any) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         return b""
-
-
-def validate_url(url: str, schemes: tuple[str, ...]) -> None:
-    """Raise ConfigError for a URL that cannot be connected to, without repeating it."""
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.scheme not in schemes or not host:
-        raise ConfigError(
-            f"a provider's URL of scheme {parts.scheme!r} and host {host!r}",
-            f"{' or '.join(schemes)}:// and a host",
-            "Correct the chain's rpc and websocket lists.",
-        )
-
-
-def describe_url(url: str) -> str:
-    """The host and port of a URL, and nothing else of it."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "?", parts.port
-    except ValueError:
-        return "?"
-    shown = f"[{host}]" if ":" in host else host
-    return shown if port is None else f"{shown}:{port}"
-
-
-def find_secrets(url: str) -> tuple[str, ...]:
-    """The parts of a URL that may be credentials: user, password, long path segments, query values."""
-    parts = urlsplit(url)
-    found = [parts.username or "", parts.password or ""]
-    found += [segment for segment in parts.path.split("/") if len(segment) >= 8]
-    found += [value for _, value in parse_qsl(parts.query)]
-    return tuple(sorted((text for text in found if len(text) >= 4), key=len, reverse=True))
-
-
-def clean_text(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """A provider's words: without our credentials, printable, on one line, cut."""
-    for secret in secrets:
-        text = text.replace(secret, "…")
-    printable = "".join(
-        character if character.isprintable() else " " for character in text[: 2 * MAX_MESSAGE]
-    )
-    return printable if len(printable) <= MAX_MESSAGE else printable[:MAX_MESSAGE] + "…"

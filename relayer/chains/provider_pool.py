@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: MIT
+"""Several providers of one thing: health-scored, with failover. JSON-RPC pools and the Beacon API share it.
+
+A question goes to the healthiest provider; when that one fails, or gives an answer that the caller's check rejects, the
+next one is asked. A wrong answer costs far more health than a slow one. Failures decay, so that a mended provider comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, Protocol, TypeVar
+
+from light_clients.errors import Rejection
+from relayer.chains.http import describe_url
+from relayer.errors import (
+    ChainUnavailable,
+    NotFoundYet,
+    PostroadError,
+    RangeRefused,
+    RpcAnswerInvalid,
+    RpcRefused,
+    RpcUnavailable,
+    WrongChain,
+)
+from relayer.retry import RetryPolicy, retrying
+
+T = TypeVar("T")
+
+
+class Provider(Protocol):
+    """One of several that are asked the same."""
+
+    label: str
+
+    async def close(self) -> None:
+        """Close its connections; idempotent."""
+        ...
+
+
+P = TypeVar("P", bound=Provider)
+
+_HALF_LIFE_S: Final = 30.0
+_LATENCY_STEP_S: Final = 0.05
+_LATENCY_WEIGHT: Final = 0.05
+_LATENCY_SMOOTHING: Final = 0.2
+_COST: Final = {
+    "unreachable": 1.0,
+    "refused": 0.5,
+    "missing": 0.2,
+    # Worth many timeouts: who answers wrongly is broken or hostile.
+    "invalid": 30.0,
+    "wrong_chain": 1e9,
+}
+
+OnRpcError = Callable[[str, str], None]
+"""Told of every failure: the provider's label and one of unreachable, refused, missing, invalid, wrong_chain."""
+
+DEFAULT_POLICY = RetryPolicy(attempts=2, first_wait_s=0.1, longest_wait_s=1.0, jitter_s=0.05, total_s=25.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHealth:
+    """How a provider does. `cost` orders them, lowest first; `latency_s` is a moving average, None before an answer."""
+
+    label: str
+    cost: float
+    latency_s: float | None
+    failures: int
+    wrong_chain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A decoded answer and whose it is, so that it can be blamed later."""
+
+    value: T
+    provider: str
+
+
+@dataclass(slots=True)
+class Member(Generic[P]):
+    """A provider and how it does."""
+
+    provider: P
+    order: int
+    penalty: float = 0.0
+    penalty_at: float = 0.0
+    latency_s: float | None = None
+    failures: int = 0
+    is_probed: bool = False
+    wrong: WrongChain | None = None
+    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def needs_probe(self) -> bool:
+        """Whether it was never asked who it is."""
+        return not self.is_probed
+
+    def cost(self, now: float) -> float:
+        """What orders providers, the lowest first."""
+        # In coarse steps, so that two equally quick providers don't take turns at telling what the newest block is.
+        steps = 0 if self.latency_s is None else int(self.latency_s / _LATENCY_STEP_S)
+        return self.decayed_penalty(now) + steps * _LATENCY_WEIGHT
+
+    def decayed_penalty(self, now: float) -> float:
+        """What is left of its penalties."""
+        return self.penalty * math.pow(0.5, (now - self.penalty_at) / _HALF_LIFE_S)
+
+
+class ProviderPool(Generic[P]):
+    """The providers. `probe(provider)`, when given, is run once on each before its first use; it raises WrongChain when the
+    provider serves another chain, which excludes it for good.
+    """
+
+    def __init__(
+        self,
+        providers: Sequence[P],
+        *,
+        policy: RetryPolicy = DEFAULT_POLICY,
+        on_error: OnRpcError | None = None,
+        probe: Callable[[P], Awaitable[None]] | None = None,
+    ) -> None:
+        self._members = [Member(provider, order) for order, provider in enumerate(providers)]
+        self._policy = policy
+        self._on_error = on_error
+        self._probe = probe
+
+    @property
+    def providers(self) -> tuple[P, ...]:
+        """All of them, in the configured order."""
+        return tuple(member.provider for member in self._members)
+
+    def health(self) -> tuple[ProviderHealth, ...]:
+        """How each provider does, in the configured order."""
+        now = time.monotonic()
+        return tuple(
+            ProviderHealth(
+                member.provider.label,
+                member.cost(now),
+                member.latency_s,
+                member.failures,
+                member.wrong is not None,
+            )
+            for member in self._members
+        )
+
+    async def anyone(
+        self,
+        what: str,
+        once: Callable[[P], Awaitable[T]],
+        *,
+        exclude: frozenset[str] = frozenset(),
+        is_final: Callable[[RpcRefused], bool] = lambda _: False,
+    ) -> Answer[T]:
+        """What `once` makes of the healthiest provider that it does not fail with; providers in `exclude` are not asked.
+
+        `is_final` tells a refusal that every provider would repeat. `what` is asked for, for people.
+
+        Raises:
+            RpcRefused: a final refusal.
+            NotFoundYet: no provider has it.
+            ChainUnavailable: no provider gave a usable answer.
+            WrongChain: all providers serve another chain.
+        """
+
+        async def round_() -> Answer[T]:
+            return await self._one_round(what, once, exclude, is_final)
+
+        try:
+            return await retrying(round_, self._policy)
+        except _RefusalError as stop:
+            raise stop.error from None
+
+    async def everyone(self, once: Callable[[P], Awaitable[T]]) -> list[Answer[T] | PostroadError]:
+        """The same of all providers at once; each one's value or error, in the configured order."""
+
+        async def one(member: Member[P]) -> Answer[T] | PostroadError:
+            try:
+                await self._probe_once(member)
+                return Answer(await self._timed(member, once), member.provider.label)
+            except WrongChain as error:
+                return error
+            except (RpcUnavailable, RpcAnswerInvalid) as error:
+                self._charge(member, _kind_of(error))
+                return error
+            except (RpcRefused, NotFoundYet) as error:
+                return error
+
+        return list(await asyncio.gather(*(one(member) for member in self._members)))
+
+    def blame(self, provider: str, kind: str = "invalid") -> None:
+        """Charge a provider for an answer that turned out to be wrong only later."""
+        for member in self._members:
+            if member.provider.label == provider:
+                self._charge(member, kind)
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        await asyncio.gather(*(member.provider.close() for member in self._members))
+
+    async def _one_round(
+        self,
+        what: str,
+        once: Callable[[P], Awaitable[T]],
+        exclude: frozenset[str],
+        is_final: Callable[[RpcRefused], bool],
+    ) -> Answer[T]:
+        now = time.monotonic()
+        failures: list[tuple[str, PostroadError | Rejection]] = []
+        members = [member for member in self._members if member.provider.label not in exclude]
+        for member in sorted(members, key=lambda member: (member.cost(now), member.order)):
+            label = member.provider.label
+            try:
+                await self._probe_once(member)
+                value = await self._timed(member, once)
+                return Answer(value, label)
+            except WrongChain as error:
+                failures.append((label, error))
+            except RpcRefused as error:
+                if is_final(error):
+                    raise _RefusalError(error) from None
+                missing = is_missing(error)
+                self._charge(member, "missing" if missing else "refused")
+                failures.append((label, NotFoundYet(str(error)) if missing else error))
+            except (RpcUnavailable, RpcAnswerInvalid, NotFoundYet, Rejection) as error:
+                self._charge(member, _kind_of(error))
+                failures.append((label, error))
+        raise _summarize(what, failures)
+
+    async def _probe_once(self, member: Member[P]) -> None:
+        if member.wrong is not None:
+            raise member.wrong
+        if self._probe is None or not member.needs_probe():
+            return
+        async with member.probing:
+            if not member.needs_probe():
+                return
+            try:
+                await self._probe(member.provider)
+            except WrongChain as error:
+                member.wrong = error
+                self._charge(member, "wrong_chain")
+                raise
+            member.is_probed = True
+
+    async def _timed(self, member: Member[P], once: Callable[[P], Awaitable[T]]) -> T:
+        started = time.monotonic()
+        value = await once(member.provider)
+        taken = time.monotonic() - started
+        before = member.latency_s
+        member.latency_s = taken if before is None else before + _LATENCY_SMOOTHING * (taken - before)
+        return value
+
+    def _charge(self, member: Member[P], kind: str) -> None:
+        now = time.monotonic()
+        member.penalty = member.decayed_penalty(now) + _COST[kind]
+        member.penalty_at = now
+        member.failures += 1
+        if self._on_error is not None:
+            self._on_error(member.provider.label, kind)
+
+
+class _RefusalError(Exception):
+    """Carries an error past the retries: asking again or elsewhere would not change it."""
+
+    def __init__(self, error: RpcRefused) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _summarize(what: str, failures: Sequence[tuple[str, PostroadError | Rejection]]) -> PostroadError:
+    """One error for a round in which every provider failed."""
+    if not failures:
+        return ChainUnavailable(f"{what}: no provider is left to ask", "another provider")
+    strangers = [error for _, error in failures if isinstance(error, WrongChain)]
+    if len(strangers) == len(failures):
+        return strangers[0]
+    honest = [error for _, error in failures if not isinstance(error, WrongChain)]
+    if all(isinstance(error, NotFoundYet) for error in honest):
+        return NotFoundYet(f"{what}: {honest[0]}")
+    texts = [str(error) if str(error).startswith(label) else f"{label}: {error}" for label, error in failures]
+    return ChainUnavailable(f"{what}: no provider gave a usable answer: {'; '.join(texts)}")
+
+
+def _kind_of(error: PostroadError | Rejection) -> str:
+    if isinstance(error, RpcAnswerInvalid | Rejection):
+        return "invalid"
+    return "missing" if isinstance(error, NotFoundYet) else "unreachable"
+
+
+_MISSING_WORDS = (
+    "header not found",
+    "unknown block",
+    "block not found",
+    "missing trie node",
+    "resource not found",
+    "could not find block",
+    "blockoutofrange",
+    "state is not available",
+    "world state unavailable",
+)
+
+
+def is_missing(error: RpcRefused) -> bool:
+    """Whether a refusal says that the provider does not have what was asked for."""
+    if isinstance(error, RangeRefused):
+        return False
+    return any(word in error.message.lower() for word in _MISSING_WORDS)
+
+
+def label_urls(urls: Sequence[str]) -> list[str]:
+    """Host and port of each, numbered where several URLs share them."""
+    hosts = [describe_url(url) for url in urls]
+    seen: dict[str, int] = {}
+    labels = []
+    for host in hosts:
+        seen[host] = seen.get(host, 0) + 1
+        labels.append(host if hosts.count(host) == 1 else f"{host}#{seen[host]}")
+    return labels
