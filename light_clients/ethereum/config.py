@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""What tells one proof-of-stake network from another: preset, genesis, fork schedule; and the arithmetic of slots.
+
+Sources: consensus-specs `presets/*` and `configs/mainnet.yaml`; eth-clients/sepolia `metadata/config.yaml`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, NewType, Self
+
+from light_clients.client import Timestamp
+from light_clients.errors import HeaderRejected
+
+Slot = NewType("Slot", int)
+Epoch = NewType("Epoch", int)
+#: A sync committee's term of office: `Preset.slots_per_period` slots.
+Period = NewType("Period", int)
+
+GENESIS_SLOT: Final = Slot(0)
+#: The epoch of a fork that is not scheduled.
+FAR_FUTURE_EPOCH: Final = Epoch(2**64 - 1)
+
+
+class ForkName(enum.IntEnum):
+    """The forks that light clients know, in their order."""
+
+    ALTAIR = 1
+    BELLATRIX = 2
+    CAPELLA = 3
+    DENEB = 4
+    ELECTRA = 5
+    FULU = 6
+    #: Not final: as consensus-specs 1.7.0-alpha defines it.
+    GLOAS = 7
+
+    @property
+    def label(self) -> str:
+        """As the Beacon API's `version` has it: `deneb`."""
+        return self.name.lower()
+
+    @classmethod
+    def parse(cls, label: object) -> Self:
+        """Read a label.
+
+        Raises:
+            HeaderRejected: no fork has this name.
+        """
+        for fork in cls:
+            if label == fork.label:
+                return fork
+        raise HeaderRejected(
+            "an object is of an unknown fork",
+            found=repr(label),
+            expected=", ".join(fork.label for fork in cls),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Sizes that are compiled into a network's nodes.
+
+    Attributes:
+        name: as the Beacon API's `PRESET_BASE` has it.
+        slots_per_epoch, epochs_per_sync_committee_period: lengths of time.
+        sync_committee_size: members; the same key may sit several times.
+    """
+
+    name: str
+    slots_per_epoch: int
+    epochs_per_sync_committee_period: int
+    sync_committee_size: int
+
+    @property
+    def slots_per_period(self) -> int:
+        """The slots of a sync-committee period; also the specification's `UPDATE_TIMEOUT`."""
+        return self.slots_per_epoch * self.epochs_per_sync_committee_period
+
+
+MINIMAL: Final = Preset("minimal", 8, 8, 32)
+MAINNET: Final = Preset("mainnet", 32, 256, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A fork of a network.
+
+    Attributes:
+        name: which rules it brings.
+        epoch: the first one that it governs.
+        version: 4 bytes, mixed into every signature.
+    """
+
+    name: ForkName
+    epoch: Epoch
+    version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BlobParameters:
+    """How many blobs a block may hold from an epoch on (EIP-7892). It matters here for the fork digest alone."""
+
+    epoch: Epoch
+    max_blobs_per_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """A network.
+
+    Attributes:
+        preset: its sizes.
+        genesis_time: of slot 0, in seconds since 1970.
+        genesis_validators_root: 32 bytes; tells networks with equal fork versions apart.
+        slot_duration_ms: length of a slot.
+        forks: by ascending epoch (several may share one); nothing before the first is believed.
+        blob_schedule: by ascending epoch; where it has no entry for an epoch of Fulu or later, the digest cannot
+            be computed.
+    """
+
+    preset: Preset
+    genesis_time: int
+    genesis_validators_root: bytes
+    slot_duration_ms: int
+    forks: tuple[Fork, ...]
+    blob_schedule: tuple[BlobParameters, ...] = ()
+
+    def __post_init__(self) -> None:
+        order = [(fork.epoch, fork.name) for fork in self.forks]
+        if not order or order != sorted(order) or len({name for _, name in order}) != len(order):
+            raise ValueError(f"found forks {order}, expected one or more, each once, by ascending epoch")
+        if any(len(fork.version) != 4 for fork in self.forks) or len(self.genesis_validators_root) != 32:
+            raise ValueError("expected fork versions of 4 bytes and a genesis validators root of 32")
+
+    def epoch_at(self, slot: Slot) -> Epoch:
+        """The epoch of a slot (`compute_epoch_at_slot`)."""
+        return Epoch(slot // self.preset.slots_per_epoch)
+
+    def period_at(self, slot: Slot) -> Period:
+        """The sync-committee period of a slot (`compute_sync_committee_period_at_slot`)."""
+        return Period(slot // self.preset.slots_per_period)
+
+    def timestamp_at(self, slot: Slot) -> Timestamp:
+        """When a slot begins, in whole seconds."""
+        return Timestamp(self.genesis_time + slot * self.slot_duration_ms // 1000)
+
+    def slot_at(self, time: Timestamp) -> Slot:
+        """The last slot with `timestamp_at(slot)` not after a time in seconds; slot 0 before genesis."""
+        elapsed_s = max(time - self.genesis_time, 0)
+        return Slot((elapsed_s * 1000 + 999) // self.slot_duration_ms)
+
+    def fork_at(self, epoch: Epoch) -> Fork:
+        """The fork that governs an epoch: the last one whose epoch is not greater.
+
+        Raises:
+            HeaderRejected: the epoch lies before the first fork.
+        """
+        for fork in reversed(self.forks):
+            if epoch >= fork.epoch:
+                return fork
+        raise HeaderRejected(
+            "an epoch lies before the first fork with sync committees",
+            found=epoch,
+            expected=f"at least {self.forks[0].epoch} ({self.forks[0].name.label})",
+        )
+
+    def fork_at_slot(self, slot: Slot) -> Fork:
+        """The fork that governs a slot.
+
+        Raises:
+            HeaderRejected: the slot lies before the first fork.
+        """
+        return self.fork_at(self.epoch_at(slot))
+
+    def fork_named(self, name: ForkName) -> Fork | None:
+        """The fork of this name, None where it is not scheduled."""
+        return next((fork for fork in self.forks if fork.name is name), None)
+
+    def fork_data_root(self, version: bytes) -> bytes:
+        """`compute_fork_data_root` for this network: 32 bytes."""
+        return sha256(version.ljust(32, b"\x00") + self.genesis_validators_root).digest()
+
+    def fork_digest(self, fork: Fork, epoch: Epoch | None = None) -> bytes:
+        """`compute_fork_digest`: 4 bytes that name the rules of an epoch of a fork, by default its first one.
+
+        From Fulu on the blob parameters are part of it, so that one fork has several (EIP-7892).
+
+        Raises:
+            HeaderRejected: the blob parameters of that epoch are not known.
+        """
+        base = self.fork_data_root(fork.version)
+        if fork.name < ForkName.FULU:
+            return base[:4]
+        at = fork.epoch if epoch is None else epoch
+        known = [entry for entry in self.blob_schedule if at >= entry.epoch]
+        if not known:
+            raise HeaderRejected(
+                "the network's blob parameters are not known",
+                found=f"epoch {at}",
+                expected="an entry of the blob schedule",
+            )
+        entry = known[-1]
+        mask = sha256(
+            entry.epoch.to_bytes(8, "little") + entry.max_blobs_per_block.to_bytes(8, "little")
+        ).digest()
+        return bytes(a ^ b for a, b in zip(base[:4], mask, strict=False))
+
+    def fork_with_digest(self, digest: bytes) -> Fork:
+        """The fork that a digest names, whatever the epoch.
+
+        Raises:
+            HeaderRejected: none has it.
+        """
+        for fork in self.forks:
+            epochs = [fork.epoch]
+            if fork.name >= ForkName.FULU:
+                epochs += [entry.epoch for entry in self.blob_schedule if entry.epoch > fork.epoch]
+            if any(self.fork_digest(fork, epoch) == digest for epoch in epochs):
+                return fork
+        raise HeaderRejected(
+            "a fork digest is unknown", found=digest, expected=[fork.name.label for fork in self.forks]
+        )
+
+
+def _forks(*rows: tuple[ForkName, int, str]) -> tuple[Fork, ...]:
+    return tuple(Fork(name, Epoch(epoch), bytes.fromhex(version)) for name, epoch, version in rows)
+
+
+def _blobs(*rows: tuple[int, int]) -> tuple[BlobParameters, ...]:
+    return tuple(BlobParameters(Epoch(epoch), count) for epoch, count in rows)
+
+
+MAINNET_CONFIG: Final = NetworkConfig(
+    preset=MAINNET,
+    genesis_time=1_606_824_023,
+    genesis_validators_root=bytes.fromhex("4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95"),
+    slot_duration_ms=12_000,
+    forks=_forks(
+        (ForkName.ALTAIR, 74_240, "01000000"),
+        (ForkName.BELLATRIX, 144_896, "02000000"),
+        (ForkName.CAPELLA, 194_048, "03000000"),
+        (ForkName.DENEB, 269_568, "04000000"),
+        (ForkName.ELECTRA, 364_032, "05000000"),
+        (ForkName.FULU, 411_392, "06000000"),
+    ),
+    blob_schedule=_blobs((364_032, 9), (412_672, 15), (419_072, 21)),
+)
+SEPOLIA_CONFIG: Final = NetworkConfig(
+    preset=MAINNET,
+    genesis_time=1_655_733_600,
+    genesis_validators_root=bytes.fromhex("d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078"),
+    slot_duration_ms=12_000,
+    forks=_forks(
+        (ForkName.ALTAIR, 50, "90000070"),
+        (ForkName.BELLATRIX, 100, "90000071"),
+        (ForkName.CAPELLA, 56_832, "90000072"),
+        (ForkName.DENEB, 132_608, "90000073"),
+        (ForkName.ELECTRA, 222_464, "90000074"),
+        (ForkName.FULU, 272_640, "90000075"),
+    ),
+    blob_schedule=_blobs((222_464, 9), (274_176, 15), (275_712, 21)),
+)
+#: Networks to be chosen by name.
+NETWORKS: Final = {"mainnet": MAINNET_CONFIG, "sepolia": SEPOLIA_CONFIG}
