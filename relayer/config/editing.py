@@ -10,15 +10,22 @@ from pathlib import Path
 
 from relayer.config.errors import InvalidConfig
 from relayer.config.reading import load, parse
-from relayer.config.schema import BootstrapConfig, Config, EndpointConfig
+from relayer.config.schema import (
+    AnyBootstrap,
+    CheckpointConfig,
+    Config,
+    EndpointConfig,
+    NetworkName,
+    NetworkTable,
+)
 
 _TABLE = re.compile(r"\s*\[")
 
 
 def set_endpoint(text: str, name: str, endpoint: EndpointConfig) -> str:
-    """Return the file's text with a chain's gateway, genesis hash and bootstrap set; other lines are left alone.
+    """Return the file's text with a chain's gateway, genesis hash, network and bootstrap set; other lines are left alone.
 
-    A bootstrap that is there is kept: it is what the operator chose to trust.
+    A network or a bootstrap that is there is kept: it is what the operator chose to trust.
     """
     lines = text.splitlines()
     start = _find_table(lines, f"chains.{name}")
@@ -30,6 +37,13 @@ def set_endpoint(text: str, name: str, endpoint: EndpointConfig) -> str:
     has_bootstrap = _find_table(lines, f"chains.{name}.bootstrap") is not None
     lines = _set_key(lines, start, "genesis_hash", f'"0x{endpoint.genesis_hash.hex()}"')
     lines = _set_key(lines, start, "gateway", f'"0x{endpoint.gateway.hex()}"')
+    has_network = _find_table(lines, f"chains.{name}.network") is not None
+    if endpoint.network is not None and not has_network and not _has_key(lines, start, "network"):
+        if isinstance(endpoint.network, str):
+            lines = _set_key(lines, start, "network", f'"{endpoint.network}"')
+        else:
+            end = _end_of_table(lines, start)
+            lines[end:end] = ["", *render_network(name, endpoint.network)]
     if not has_bootstrap and not _has_key(lines, start, "bootstrap"):
         end = _end_of_table(lines, start)
         lines[end:end] = ["", *render_bootstrap(name, endpoint.bootstrap)]
@@ -48,7 +62,7 @@ def save_endpoint(path: Path, name: str, endpoint: EndpointConfig) -> Config:
     others = {each: table for each, table in after.chains.items() if each != name}
     as_meant = (
         (chain.gateway, chain.genesis_hash) == (endpoint.gateway, endpoint.genesis_hash)
-        and chain.bootstrap is not None
+        and not chain.missing
         and others == {each: table for each, table in before.chains.items() if each != name}
     )
     if not as_meant:
@@ -75,14 +89,22 @@ def render_endpoint(name: str, endpoint: EndpointConfig) -> str:
             f"[chains.{name}]",
             f'gateway = "0x{endpoint.gateway.hex()}"',
             f'genesis_hash = "0x{endpoint.genesis_hash.hex()}"',
+            *_render_network_of(name, endpoint.network),
             "",
             *render_bootstrap(name, endpoint.bootstrap),
         ]
     )
 
 
-def render_bootstrap(name: str, bootstrap: BootstrapConfig) -> list[str]:
+def render_bootstrap(name: str, bootstrap: AnyBootstrap) -> list[str]:
     """Return the lines of a bootstrap table."""
+    if isinstance(bootstrap, CheckpointConfig):
+        return [
+            f"[chains.{name}.bootstrap]",
+            f'root = "0x{bootstrap.root.hex()}"',
+            f"slot = {bootstrap.slot}",
+            f"height = {bootstrap.height}",
+        ]
     return [
         f"[chains.{name}.bootstrap]",
         f"height = {bootstrap.height}",
@@ -91,6 +113,35 @@ def render_bootstrap(name: str, bootstrap: BootstrapConfig) -> list[str]:
         *(f'    "0x{each.hex()}",' for each in bootstrap.validators),
         "]",
     ]
+
+
+def render_network(name: str, network: NetworkTable) -> list[str]:
+    """Return the lines of a network table."""
+    forks = (
+        f'    {{ name = "{each.name}", epoch = {each.epoch}, version = "0x{each.version.hex()}" }},'
+        for each in network.forks
+    )
+    blobs = [
+        f"    {{ epoch = {each.epoch}, max_blobs_per_block = {each.max_blobs_per_block} }},"
+        for each in network.blob_schedule
+    ]
+    return [
+        f"[chains.{name}.network]",
+        f'preset = "{network.preset}"',
+        f"genesis_time = {network.genesis_time}",
+        f'genesis_validators_root = "0x{network.genesis_validators_root.hex()}"',
+        f"slot_duration_ms = {network.slot_duration_ms}",
+        "forks = [",
+        *forks,
+        "]",
+        *(["blob_schedule = [", *blobs, "]"] if blobs else []),
+    ]
+
+
+def _render_network_of(name: str, network: NetworkName | NetworkTable | None) -> list[str]:
+    if network is None:
+        return []
+    return [f'network = "{network}"'] if isinstance(network, str) else ["", *render_network(name, network)]
 
 
 def _find_table(lines: list[str], name: str) -> int | None:

@@ -8,14 +8,24 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from relayer.config.checks import check
 from relayer.config.errors import InvalidConfig
 from relayer.config.lines import Lines
-from relayer.config.schema import Bytes20, Bytes32, ChainConfig, Config
+from relayer.config.schema import (
+    BootstrapConfig,
+    Bytes4,
+    Bytes20,
+    Bytes32,
+    ChainConfig,
+    CheckpointConfig,
+    Config,
+    ForkText,
+    NetworkName,
+)
 from relayer.config.secret_url import SecretUrl
 
 if TYPE_CHECKING:
@@ -24,8 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = Path("postroad.toml")
 
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|(?=\{))")
-_ADDRESS_BYTES = 20
-_WORD_BYTES = 32
+_SIZES: Mapping[type, int] = {Bytes4: 4, Bytes20: 20, Bytes32: 32}
 
 
 def load(path: Path | str = DEFAULT_PATH, environment: Mapping[str, str] = os.environ) -> Config:
@@ -60,7 +69,9 @@ def parse(
     _refuse_unknown(raw, Config, (), lines)
     expanded = _expand(raw, (), lines, environment)
     try:
-        config: Config = msgspec.convert(expanded | {"directory": directory}, Config, dec_hook=_decode)
+        config: Config = msgspec.convert(
+            _tag_bootstraps(expanded) | {"directory": directory}, Config, dec_hook=_decode
+        )
     except msgspec.ValidationError as error:
         raise _explain(error, raw, lines) from error
     check(config, lines)
@@ -99,8 +110,11 @@ def _refuse_unknown(
     if not isinstance(raw, dict):
         return
     known = _tables_of(struct)
+    if struct is ChainConfig:
+        known["bootstrap"] = ("one", _bootstrap_of(raw))
     for key, value in raw.items():
         if key not in known:
+            _refuse_other_bootstrap(key, struct, path, lines)
             close = difflib.get_close_matches(key, known, 1, 0.5)
             advice = (
                 f"Did you mean {close[0]!r}?"
@@ -115,6 +129,43 @@ def _refuse_unknown(
             continue
         for step, nested in _nested(shape, value):
             _refuse_unknown(nested, inner, (*path, key, *step), lines)
+
+
+def _bootstrap_of(chain: Mapping[str, Any]) -> type[BootstrapConfig | CheckpointConfig]:
+    """Which kind of bootstrap a chain's table has: its consensus says it."""
+    return CheckpointConfig if chain.get("consensus") == "ethereum" else BootstrapConfig
+
+
+def _refuse_other_bootstrap(
+    key: str, struct: type[msgspec.Struct], path: tuple[str | int, ...], lines: Lines
+) -> None:
+    """Say it plainly where a bootstrap is of the other kind."""
+    other: type[msgspec.Struct]
+    if struct is BootstrapConfig:
+        other, expected = CheckpointConfig, "height, timestamp, validators: who seals a block of a BFT chain"
+    elif struct is CheckpointConfig:
+        other, expected = BootstrapConfig, "root, slot: a finalized block of the beacon chain"
+    else:
+        return
+    if key in _tables_of(other):
+        what = "the bootstrap of another consensus"
+        advice = f"chains.{path[1]}.consensus decides which of the two it is: correct the one or the other."
+        raise InvalidConfig(lines.where((*path, key)), f"{key!r}, a key of {what}", expected, advice)
+
+
+def _tag_bootstraps(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell msgspec which kind of bootstrap each chain has."""
+    chains = raw.get("chains")
+    if not isinstance(chains, dict):
+        return dict(raw)
+    return dict(raw) | {"chains": {name: _tag_bootstrap(table) for name, table in chains.items()}}
+
+
+def _tag_bootstrap(chain: object) -> object:
+    if not isinstance(chain, dict) or not isinstance(chain.get("bootstrap"), dict):
+        return chain
+    tag = _bootstrap_of(chain).__struct_config__.tag
+    return chain | {"bootstrap": chain["bootstrap"] | {"kind": tag}}
 
 
 def _nested(shape: str, value: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
@@ -168,8 +219,8 @@ def _decode(kind: type, value: object) -> object:
             message = "a URL such as https://host:port"
             raise ValueError(message)
         return SecretUrl(value)
-    if kind in {Bytes20, Bytes32}:
-        size = _ADDRESS_BYTES if kind is Bytes20 else _WORD_BYTES
+    if kind in _SIZES:
+        size = _SIZES[kind]
         if not isinstance(value, str) or not re.fullmatch(rf"0x[0-9a-fA-F]{{{2 * size}}}", value):
             message = f"{size} bytes of hex in quotes, 0x and {2 * size} digits"
             raise ValueError(message)
@@ -194,7 +245,7 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], lines: Line
         )
     expected = text.removeprefix("Expected ")
     expected = re.sub(r", got `.+`$", "", expected).replace("`", "")
-    secret = any(part in {"rpc", "websocket", "url"} for part in path)
+    secret = any(part in {"rpc", "websocket", "beacon", "url"} for part in path)
     found = "(not shown)" if secret and isinstance(value, str) else _show(value)
     choices = re.fullmatch(r"Invalid enum value '(.*)'", text)
     if choices:
@@ -206,7 +257,10 @@ def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], lines: Line
 
 def _choices(path: tuple[str | int, ...]) -> str:
     literals = {
-        "consensus": ("qbft", "ibft2"),
+        "consensus": ("qbft", "ibft2", "ethereum"),
+        "network": (*get_args(NetworkName), "a table [chains.NAME.network]"),
+        "preset": ("mainnet", "minimal"),
+        "name": get_args(ForkText),
         "level": ("debug", "info", "warning", "error"),
         "format": ("text", "json"),
     }
@@ -232,7 +286,8 @@ def _resolve(path: tuple[str | int, ...], raw: Mapping[str, Any]) -> tuple[str |
         return path
     for name, table in raw["chains"].items():
         try:
-            msgspec.convert(_expand(table, (), Lines("", ""), _Anything()), ChainConfig, dec_hook=_decode)
+            expanded = _tag_bootstrap(_expand(table, (), Lines("", ""), _Anything()))
+            msgspec.convert(expanded, ChainConfig, dec_hook=_decode)
         except (msgspec.ValidationError, InvalidConfig):
             return ("chains", name, *path[2:])
     return ("chains", *path[2:])

@@ -63,7 +63,7 @@ def test_a_whole_file_is_read_into_types() -> None:
     assert court.chain_id == 41
     assert court.gateway == b"\x11" * 20
     assert court.genesis_hash == b"\x22" * 32
-    assert court.bootstrap is not None
+    assert isinstance(court.bootstrap, config.BootstrapConfig)
     assert court.bootstrap.validators == (b"\x33" * 20,)
     assert court.max_fee_wei == 1_100_000_000
     assert court.max_spend_wei_per_day == 300_000_000_000_000_000
@@ -272,6 +272,8 @@ def test_every_key_is_in_the_reference() -> None:
         "[endpoints]": config.EndpointsConfig,
         "[chains.NAME]": config.ChainConfig,
         "[chains.NAME.bootstrap]": config.BootstrapConfig,
+        "[chains.NAME.bootstrap] of a beacon chain": config.CheckpointConfig,
+        "[chains.NAME.network]": config.NetworkTable,
         "[[lanes]]": config.LaneConfig,
     }
     for heading, struct in sections.items():
