@@ -112,6 +112,10 @@ kill: $(TOOLS_STAMP) ## 2,000 messages while the daemon is killed five times: no
 proofs: $(VENV_STAMP) ## Time of a proof and of a header in Python, beside the work that can't be left out
 	$(PY) -m tests.bench.proofs $(ARGS)
 
+.PHONY: bls
+bls: $(TOOLS_STAMP) ## A sync committee's signature in Python, beside native blst in Node
+	$(PY) -m tests.bench.bls $(ARGS)
+
 ##@ Rules
 
 .PHONY: lint
