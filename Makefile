@@ -91,7 +91,7 @@ differential-long: $(TOOLS_STAMP) ## The same, for as long as a release deserves
 	HYPOTHESIS_PROFILE=long $(PY) -m pytest tests/differential -m 'long or not long' $(ARGS)
 
 .PHONY: conformance
-conformance: $(VENV_STAMP) ## Vectors of ../shared: passed, skipped, failed by folder, and .bench/conformance.json
+conformance: $(TOOLS_STAMP) ## Vectors of ../shared: passed, skipped, failed by folder, and .bench/conformance.json
 	$(PY) -m tests.conformance $(ARGS)
 
 ##@ Figures (each prints a table and writes .bench/NAME.json)

@@ -55,8 +55,6 @@ class Verdict:
 NOT_SERVED = {
     "beacon_spec": "no sync-committee light client yet",
     "beacon_updates": "no sync-committee light client yet",
-    "bls": "no BLS yet: it comes with the sync-committee light client",
-    "eip2537": "no BLS on chain yet: it comes with the sync-committee light client",
     "fisco_bcos": "no FISCO BCOS light client yet",
     "gm_sm2_sm3": "no SM2 and SM3 yet: they come with the FISCO BCOS light client",
     "cometbft": "no CometBFT light client yet",
