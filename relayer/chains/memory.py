@@ -33,6 +33,7 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.fees import FeePolicy, Fees, compute_bumped_fees, compute_fees
 from relayer.chains.evm.nonces import NonceManager
 from relayer.chains.memory_gateway import (
+    ANCHOR_GAS,
     Executed,
     MemoryBlock,
     MemoryClient,
@@ -40,6 +41,8 @@ from relayer.chains.memory_gateway import (
     MemoryState,
     OutLane,
     append_message,
+    apply_anchor,
+    apply_freeze,
     apply_update,
     execute_deliver,
 )
@@ -293,7 +296,7 @@ class MemoryChain:
         return Call(self.gateway, abi.encode_deliver(batch, proof), gas)
 
     async def call(self, call: Call, number: Height | None = None) -> bytes:
-        """`deliver` and `update` alone."""
+        """`deliver`, `update`, `anchor` and `freeze` alone."""
         self._execute(self._state(number).copy(), call, self.ledger.blocks[-1].timestamp)
         return b""
 
@@ -438,13 +441,16 @@ class MemoryChain:
             gas = 30_000_000 if call.gas is None else call.gas
             return execute_deliver(state, self.endpoint_id, now, call.data, gas, self._refusal_of)
         client = state.clients.get(call.to)
-        if client is not None and call.data[:4] == abi.CLIENT_UPDATE:
+        apply = {
+            abi.CLIENT_UPDATE: apply_update,
+            abi.CLIENT_ANCHOR: apply_anchor,
+            abi.CLIENT_FREEZE: apply_freeze,
+        }.get(call.data[:4])
+        if client is not None and apply is not None:
             length = int.from_bytes(call.data[36:68])
-            apply_update(client, call.data[68 : 68 + length])
-            return Executed(80_000)
-        raise NotImplementedError(
-            f"an in-memory chain runs deliver and update alone, not 0x{call.data[:4].hex()}"
-        )
+            apply(client, call.data[68 : 68 + length])
+            return Executed(ANCHOR_GAS if apply is apply_anchor else 80_000)
+        raise NotImplementedError(f"an in-memory chain does not run 0x{call.data[:4].hex()}")
 
     def _refusal_of(self, message: Message) -> bytes | None:
         return self.faults.refusals.get(message.recipient)

@@ -30,8 +30,12 @@ EXECUTION_GAS: Final = 60_000
 MESSAGE_GAS: Final = 4_000
 ALREADY_GAS: Final = 10_000
 
+ANCHOR_GAS: Final = 230_000
 _PROOF_TAG: Final = b"memory proof"
+_SHORT_TAG: Final = b"memory short"
 _UPDATE_TAG: Final = b"memory update"
+_ANCHOR_TAG: Final = b"memory anchor"
+_FREEZE_TAG: Final = b"memory freeze"
 
 
 @dataclass(slots=True)
@@ -44,6 +48,7 @@ class MemoryClient:
     timestamp: Timestamp
     trusting_period_s: int = 1_209_600
     frozen: bool = False
+    anchored: Height = Height(0)  # noqa: RUF009  a number
 
     def status(self, now: Timestamp) -> Status:
         """Frozen, Expired or Active, as contracts judge it."""
@@ -146,14 +151,33 @@ def encode_update(set_version: int, height: Height, timestamp: Timestamp) -> byt
     return _UPDATE_TAG + set_version.to_bytes(4) + height.to_bytes(8) + timestamp.to_bytes(8)
 
 
+def encode_anchor(set_version: int, height: Height, timestamp: Timestamp) -> bytes:
+    """What stands for a header that is anchored."""
+    return _ANCHOR_TAG + encode_update(set_version, height, timestamp)[len(_UPDATE_TAG) :]
+
+
+def encode_freeze(set_version: int) -> bytes:
+    """What stands for a proof of misbehaviour."""
+    return _FREEZE_TAG + set_version.to_bytes(4)
+
+
+def shorten_proof(proof: bytes) -> bytes:
+    """What stands for a proof that refers to the anchor."""
+    return _SHORT_TAG + proof[len(_PROOF_TAG) :]
+
+
 def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> bytes:
     """The proven value. Raises CallReverted when the client would reject the proof."""
-    if not proof.startswith(_PROOF_TAG) or len(proof) != len(_PROOF_TAG) + 84:
+    is_short = proof.startswith(_SHORT_TAG)
+    if not (is_short or proof.startswith(_PROOF_TAG)) or len(proof) != len(_PROOF_TAG) + 84:
         raise revert("ProofRejected()")
     body = proof[len(_PROOF_TAG) :]
     set_version, height = int.from_bytes(body[:4]), int.from_bytes(body[4:12])
     block = client.source.at(height)
-    if block is None or set_version != client.set_version or block.state.set_version != set_version:
+    if is_short and (height != client.anchored or not height):
+        raise revert("NotAnchoredRoot(bytes32,bytes32)", height, client.anchored)
+    is_known = is_short or set_version == client.set_version
+    if block is None or not is_known or block.state.set_version != set_version:
         raise revert("ProofRejected()")
     value = block.state.words.get(slot, bytes(32))
     if body[20:] != slot + value or int.from_bytes(body[12:20]) != block.timestamp:
@@ -172,6 +196,24 @@ def apply_update(client: MemoryClient, data: bytes) -> None:
         raise revert("UpdateRejected()")
     client.set_version = block.state.set_version
     client.height, client.timestamp = block.number, block.timestamp
+
+
+def apply_anchor(client: MemoryClient, data: bytes) -> None:
+    """Move a client's anchor. Raises CallReverted."""
+    body = data[len(_ANCHOR_TAG) :]
+    height = Height(int.from_bytes(body[4:12]))
+    if not data.startswith(_ANCHOR_TAG) or int.from_bytes(body[:4]) != client.set_version:
+        raise revert("HeaderRejected()")
+    if height <= client.anchored:
+        raise revert("HeightNotAbove(uint256,uint256)", height, client.anchored)
+    client.anchored = height
+
+
+def apply_freeze(client: MemoryClient, data: bytes) -> None:
+    """Freeze a client. Raises CallReverted."""
+    if data != encode_freeze(client.set_version) or client.frozen:
+        raise revert("NoMisbehaviour(bytes32)", 0)
+    client.frozen = True
 
 
 def execute_deliver(

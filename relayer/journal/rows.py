@@ -45,6 +45,7 @@ class Purpose(Enum):
 
     DELIVER = "deliver"
     UPDATE = "update"
+    ANCHOR = "anchor"
     FREEZE = "freeze"
 
 

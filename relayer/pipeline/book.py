@@ -37,6 +37,8 @@ class PageBook:
     in_flight: int = 0
     seen: int = 0
     """Messages that a provider of the destination shows as delivered, which is not proven."""
+    seen_at: int = 0
+    """The destination's newest block when it showed them: no older header says anything of them."""
     height: int = 0
     waits: dict[int, StoredWait] = field(default_factory=dict)
 

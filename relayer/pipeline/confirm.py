@@ -62,7 +62,7 @@ def judge_word(
         expired=expired,
         failed=tuple(failed.values()),
         returned=returned & ~mask_of(failed),
-        unseen=page.seen & ~word,
+        unseen=page.seen & ~word if header.number >= page.seen_at else 0,
     )
 
 

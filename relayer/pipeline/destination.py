@@ -82,6 +82,12 @@ class Destination:
         """The chain's time in seconds, by its newest verified header."""
         return self._worker.verified_timestamp
 
+    @property
+    def newest_block(self) -> int:
+        """The newest block that the chain tells of, verified or not."""
+        newest = self._worker.watcher.newest
+        return 0 if newest is None else newest.number
+
     def nudge(self) -> None:
         """Have its newest header looked at again."""
         self._worker.nudge()

@@ -179,6 +179,7 @@ class Pipeline:
             self._clock,
         )
         keeper.wake_lanes.append(submitter.wake)
+        keeper.anchoring.counts.append(submitter.count_ready)
         source.out_lanes.append(OutLane(book, submitter.wake, lambda: keeper.oldest_height))
         destination.in_lanes.append(InLane(book, submitter.wake, submitter.learn))
         self._shelves[stored.row] = shelf
@@ -192,6 +193,8 @@ class Pipeline:
             self.supervisor.start(f"heads of {name}", worker.watcher.run)
             self.supervisor.start(f"chain {name}", worker.run)
             self.supervisor.start(f"account of {name}", self.destinations[name].run)
+            if worker.prover.witnesses > 1:
+                self.supervisor.start(f"witness of {name}", worker.witness)
             if worker.tracker.live:
                 self.supervisor.start(f"restart of {name}", partial(self._offer, worker))
         for (source, destination), keeper in self.keepers.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from relayer.chains.base import SentMessage
-from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredPage, StoredWait, Transition
+from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
 from relayer.journal.writing import Writing
 from relayer.pipeline.book import LaneBook, PageBook
 from relayer.pipeline.live import LiveTransaction
@@ -29,6 +29,13 @@ class OutLane:
     oldest_height: Callable[[], int]
     audited_at: float = 0.0
     hearsay: int = 0
+    ahead: tuple[StoredMessage, ...] | None = None
+    """What the journal has of messages in blocks that are not final yet; None: what an earlier process left there."""
+
+    @property
+    def observed(self) -> int:
+        """The end of the messages whose story begins already."""
+        return max(self.hearsay, self.ahead[-1].message.sequence + 1 if self.ahead else 0)
 
 
 @dataclass(slots=True)
@@ -72,8 +79,9 @@ def write_down(
         end = lane.book.proven + len(verified.messages)
         if not verified.hearsay and lane.hearsay > end:
             discarded.append((lane.book.row, end))
+            lane.ahead = None
         altered += altered_waits(verified, now)
-        steps += verified_steps(verified, proven, lane.book.proven, lane.hearsay, now)
+        steps += verified_steps(verified, proven, lane.book.proven, lane.hearsay, now, observed=lane.observed)
     pages: list[StoredPage] = []
     over: list[tuple[LaneRow, list[int]]] = []
     for inbound, page, verdict in outcome.confirmed:

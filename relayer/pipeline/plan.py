@@ -64,13 +64,12 @@ def make_plans(
         ]
         if page.proof is None or page.proof_is_stale or page.proof.height < oldest_height:
             continue
-        covered = (2 << (page.proof.last & 0xFF)) - 1
-        ready = page.ready(now, destination_time) & covered
-        for index in [index for index in indices(ready) if index in page.waits]:
+        bits = ready(page, now, destination_time)
+        for index in [index for index in indices(bits) if index in page.waits]:
             # Alone, so that whoever keeps refusing can be simulated for nothing and costs nobody else.
             plans.append(Plan(page.page, 1 << index, is_retry=True))
-            ready &= ~(1 << index)
-        for mask, is_full in _split(page, ready, model, limits):
+            bits &= ~(1 << index)
+        for mask, is_full in _split(page, bits, model, limits):
             waited_until = Micros(min(page.proven_at[index] for index in indices(mask)) + limits.max_wait_us)
             if is_full or waited_until <= now or model.is_worth_sending(mask.bit_count()):
                 plans.append(Plan(page.page, mask, is_retry=False))
@@ -79,10 +78,17 @@ def make_plans(
     return Plans(tuple(plans), min(times, default=None))
 
 
-def _split(page: PageBook, ready: int, model: GasModel, limits: BatchLimits) -> Iterator[tuple[int, bool]]:
+def ready(page: PageBook, now: Micros, destination_time: int) -> int:
+    """The messages of a page that its proof covers and that could be delivered now, as bits."""
+    if page.proof is None:
+        return 0
+    return page.ready(now, destination_time) & ((2 << (page.proof.last & 0xFF)) - 1)
+
+
+def _split(page: PageBook, bits: int, model: GasModel, limits: BatchLimits) -> Iterator[tuple[int, bool]]:
     """Cut what is ready into batches that fit, each with whether company could still come."""
     mask, count, payload, largest = 0, 0, 0, 0
-    for index in indices(ready):
+    for index in indices(bits):
         message = page.messages[index]
         size = payload + len(message.payload)
         gas_limit = max(largest, message.gas_limit)

@@ -92,13 +92,13 @@ def judge_heads(
     book = wanted.book
     proven = {page: slot.value for page, slot in values.items()}
     count = count_proven(wanted.links, proven)
-    messages = tuple(_stored(book, each) for each in wanted.links[:count])
+    messages = tuple(to_stored(book, each) for each in wanted.links[:count])
     proven_count = book.proven + count
     proven_head = messages[-1].head if messages else book.proven_head
     waiting = None
     if caught_up and wanted.is_complete:
         waiting = _what_is_wrong(wanted, proven, proven_count, proven_head)
-    hearsay = tuple(_stored(book, each) for each in wanted.links[count:]) if waiting is not None else ()
+    hearsay = tuple(to_stored(book, each) for each in wanted.links[count:]) if waiting is not None else ()
     return Verified(book.row, header, messages, hearsay, waiting)
 
 
@@ -152,7 +152,8 @@ def proofs_of(wanted: WantedHeads, values: Mapping[int, ProvenSlot], verified: V
     return Proven(wanted.book.row, tuple(proofs))
 
 
-def _stored(book: LaneBook, each: Link) -> StoredMessage:
+def to_stored(book: LaneBook, each: Link) -> StoredMessage:
+    """A message that logs told of, as the journal keeps it."""
     sent = each.sent
     message: Message = sent.message
     return StoredMessage(

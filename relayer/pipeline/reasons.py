@@ -8,10 +8,10 @@ from collections.abc import Callable
 from relayer.journal.rows import LaneRow, Micros
 from relayer.journal.store import Journal
 from relayer.pipeline.book import LaneBook
-from relayer.protocol.delivery import Waiting
+from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: The parts that may hold up a lane, the gravest first.
-PARTS = ("client", "logs", "source", "destination", "delivery")
+PARTS = ("client", "logs", "source", "destination", "delivery", "sent", "delivered")
 
 
 class Reasons:
@@ -32,6 +32,10 @@ class Reasons:
         else:
             said[part] = waiting
         gravest = next((said[each] for each in PARTS if each in said), None)
+        if gravest is not None and gravest.reason is WaitingReason.FINALITY:
+            # Both ends may be waited for, and are waited for by different messages.
+            waited = (said[each].detail for each in PARTS if each in said)
+            gravest = Waiting(WaitingReason.FINALITY, "; ".join(waited))
         if gravest != book.waiting:
             book.waiting = gravest
             at = self._clock()

@@ -15,13 +15,16 @@ from relayer.protocol.message import PAGE_BITS
 
 
 def verified_steps(
-    verified: Verified, proven: Proven, first: int, hearsay: int, now: Micros
+    verified: Verified, proven: Proven, first: int, hearsay: int, now: Micros, *, observed: int = 0
 ) -> Iterator[Transition]:
-    """The steps of messages that logs told of, from `first` on; those below `hearsay` were observed before."""
+    """The steps of messages that logs told of, from `first` on.
+
+    Those below `hearsay` were observed before; those below `observed` too, in blocks that were not final.
+    """
     heights = {proof.page: proof.height for proof in proven.proofs}
     for page, stored in _by_page(verified.messages):
         low, high = int(stored[0].message.sequence), int(stored[-1].message.sequence)
-        fresh = max(low, hearsay)
+        fresh = max(low, hearsay, observed)
         if fresh <= high:
             yield Transition(verified.lane, fresh, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
         detail = {"height": verified.header.number, "block": verified.header.hash}
@@ -61,6 +64,19 @@ def restored_steps(lane: LaneRow, sequence: int, height: int, now: Micros) -> It
     """Logs tell a message's fields right after all."""
     for state in (DeliveryState.OBSERVED, DeliveryState.VERIFIED, DeliveryState.PROVEN):
         yield Transition(lane, sequence, sequence, state, now, detail={"height": height})
+
+
+def ahead_steps(
+    lane: LaneRow, stored: Iterable[StoredMessage], gone: range, now: Micros
+) -> Iterator[Transition]:
+    """Messages in blocks that are not final: those that are told now, and the sequences whose block is gone."""
+    if gone:
+        yield from _unfounded(lane, gone.start, gone.stop, now)
+    for _, several in _by_page(stored):
+        low, high = int(several[0].message.sequence), int(several[-1].message.sequence)
+        yield Transition(
+            lane, low, high, DeliveryState.OBSERVED, now, detail={**_blocks(several), "final": False}
+        )
 
 
 def _unfounded(lane: LaneRow, first: int, end: int, now: Micros) -> Iterator[Transition]:

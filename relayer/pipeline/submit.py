@@ -8,10 +8,12 @@ whose every refusal leaves no effect.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from light_clients.client import Height
 from relayer.chains.base import Call, SimulatedDelivery
 from relayer.errors import (
     CallReverted,
@@ -31,7 +33,7 @@ from relayer.pipeline.book import LaneBook, PageBook, indices
 from relayer.pipeline.confirm import refuse
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.gas import GasModel
-from relayer.pipeline.plan import Plan, full_messages, halve, make_batch, make_plans
+from relayer.pipeline.plan import Plan, full_messages, halve, make_batch, make_plans, ready
 from relayer.pipeline.reasons import Reasons
 from relayer.pipeline.shelf import Shelf
 from relayer.pipeline.story import seen_step, submitted_step
@@ -44,6 +46,10 @@ _MICROS = 1_000_000
 _AT_ONCE = 8
 #: Simulations of one batch with more and more gas.
 _GAS_TRIES = 5
+#: Refusals that may come of too little gas are tried with up to so much more.
+_MOST_FACTOR = 4.0
+#: What a batch of a chain with costly signatures needs, until the first receipt tells.
+_COSTLY_BASE = 450_000
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
 #: Without news the lane looks around this often.
@@ -81,7 +87,8 @@ class LaneSubmitter:
         self._reasons = reasons
         self._metrics = metrics
         self._clock = clock
-        self._model = GasModel()
+        # Too much costs nothing: the signatures of trailing chains are costly ones.
+        self._model = GasModel(_COSTLY_BASE) if keeper.source.prover.trails else GasModel()
         self._fresh = asyncio.Event()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,7 +152,7 @@ class LaneSubmitter:
             self._destination.timestamp,
             self._keeper.oldest_height,
         )
-        for plan in plans.now:
+        for plan in self._without_anchored(plans.now):
             if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
                 break
             await self._slots.acquire()
@@ -156,6 +163,28 @@ class LaneSubmitter:
         if plans.look_again is None:
             return _IDLE_S
         return min(_IDLE_S, max(0.001, (plans.look_again - self._clock()) / _MICROS))
+
+    def _without_anchored(self, plans: Sequence[Plan]) -> list[Plan]:
+        """Those plans that need not wait until their header is anchored, which is asked for here."""
+        at = {plan.page: self._proof_height(self.book.pages[plan.page]) for plan in plans}
+        count = Counter(at[plan.page] for plan in plans if not plan.is_retry)
+        waiting = {height for height in count if self._keeper.anchoring.is_worth_it(height, count[height])}
+        for height in waiting:
+            self._keeper.anchor(height)
+            detail = (
+                f"several batches wait until the header of block {height} is anchored, once for all of them"
+            )
+            self._reasons.set(self.book, "delivery", Waiting(WaitingReason.BATCH, detail))
+        return [plan for plan in plans if at[plan.page] not in waiting]
+
+    def count_ready(self, height: Height) -> int:
+        """At least how many batches under a header could be sent now."""
+        now = self._clock()
+        pages = (page for page in self.book.pages.values() if self._proof_height(page) == height)
+        return sum(bool(ready(page, now, self._destination.timestamp)) for page in pages)
+
+    def _proof_height(self, page: PageBook) -> Height:
+        return Height(0) if page.proof is None or page.proof_is_stale else Height(page.proof.height)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -247,27 +276,39 @@ class LaneSubmitter:
         for _ in range(_GAS_TRIES + plan.mask.bit_count().bit_length()):
             assert page.proof is not None
             batch = encode_batch(make_batch(self.book.lane, page, plan.mask))
-            proof = page.proof.proof
+            height = Height(page.proof.height)
+            short = self._keeper.anchoring.shorten(height, page.proof.proof)
+            proof = page.proof.proof if short is None else short
             calldata = chain.deliver_call(batch, proof, 0).data
             estimate = self._model.estimate(calldata, full_messages(page, plan.mask), most=most)
             gas = min(most, int(estimate * factor))
             try:
                 simulated = await chain.simulate_deliver(sender, batch, proof, gas)
             except CallReverted as error:
-                if not _wants_gas(error):
-                    raise
-                if gas < most:
-                    factor *= 2.0
-                elif plan.mask.bit_count() > 1:
-                    plan = halve(plan)
+                if _wants_gas(error) or self._may_want_gas(error, factor, short):
+                    if gas < most:
+                        factor *= 2.0
+                    elif plan.mask.bit_count() > 1:
+                        plan = halve(plan)
+                    else:
+                        raise _TooLargeError(plan, most) from error
+                elif short is not None:
+                    # Somebody's newer anchor took its place, or its block is gone.
+                    self._keeper.anchoring.refuse(height)
                 else:
-                    raise _TooLargeError(plan, most) from error
+                    raise
             else:
                 return plan, chain.deliver_call(batch, proof, gas), simulated
         raise Retryable(
             f"a batch of {plan.mask.bit_count()} messages for which no gas was found",
             "a simulation that passes",
         )
+
+    def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
+        """Whether a refusal may come of a precompile that ran out of gas, which looks like a signature that does not hold."""
+        if short is not None or error.name in _PAUSES or not self._keeper.source.prover.trails:
+            return False
+        return factor < _MOST_FACTOR
 
     # --- the journal ---
 
@@ -301,6 +342,7 @@ class LaneSubmitter:
         """A provider shows these as delivered: not sent, and proven at the destination's next header."""
         mask &= page.open & ~page.seen
         page.seen |= mask
+        page.seen_at = max(page.seen_at, self._destination.newest_block)
         self.book.audits.add(page.page)
         self._destination.nudge()
         if mask:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Upkeep: keeps one chain's light client on one destination able to believe that chain's newest headers.
 
-Validators' changes are brought as they come, and trust is renewed before a third of the trusting period is left. While
-the client lags, its lanes send nothing: a proof of validators that it does not know would only cost gas.
+Signers' changes (validators, sync committees) are brought as soon as the client would not know who signed the newest
+header, and trust is renewed before a third of the trusting period is left; nothing else is paid for. While the client lags,
+its lanes send nothing: a proof of signers that it does not know would only cost gas.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from light_clients.client import Status
+from light_clients.client import Height, Status
 from light_clients.errors import Rejection
 from relayer.chains.base import Address, Call
-from relayer.chains.evm.abi import CLIENT_FREEZE, CLIENT_UPDATE, encode_bytes
+from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_FREEZE, CLIENT_UPDATE, encode_bytes
 from relayer.errors import CallReverted, ClientExpired, ClientFrozen, KeyUnavailable, Retryable, StopLane
 from relayer.journal.rows import Purpose
 from relayer.metrics import Metrics
+from relayer.pipeline.anchoring import Anchoring
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.worker import ChainWorker
 from relayer.protocol.delivery import Waiting, WaitingReason
@@ -51,10 +53,12 @@ class ClientKeeper:
         self.waiting: Waiting | None = Waiting(WaitingReason.CLIENT_UPDATE, "the client was not read yet")
         self.client: OnChainClient | None = None
         self.oldest_height = 0
+        self.anchoring = Anchoring(source.prover)
         self.wake_lanes = list(lanes)
         self._metrics = metrics
         self._address: Address | None = None
         self._fresh = asyncio.Event()
+        self._signers: bytes | None = None
         self._failures = 0
         self._log = structlog.get_logger().bind(client=f"{source.chain.name} on {destination.name}")
 
@@ -65,7 +69,19 @@ class ClientKeeper:
 
     def notice(self) -> None:
         """The source has a newer verified header, or proof of misbehaviour."""
+        if self.client is not None and self.source.prover.signers != self._signers:
+            # A client that does not know them refuses every proof from now on: it is read before any is sent.
+            self._signers = self.source.prover.signers
+            if self.waiting is None:
+                self._set(Waiting(WaitingReason.CLIENT_UPDATE, "others sign now; the client is read"))
+            self._fresh.set()
         if self.source.misbehaviour is not None or (self.waiting is not None and not self._failures):
+            self._fresh.set()
+
+    def anchor(self, height: Height) -> None:
+        """Have a header anchored; lanes are woken once it is, or can't be."""
+        if self.anchoring.wanted != height:
+            self.anchoring.want(height)
             self._fresh.set()
 
     async def run(self) -> None:
@@ -129,8 +145,9 @@ class ClientKeeper:
         address = await self._find()
         if self.source.misbehaviour is not None:
             await self._freeze(address, self.source.misbehaviour)
-        client = await self.source.prover.client_at(chain, address)
-        self.client = client
+        signers = self.source.prover.signers
+        client = await self._read(address)
+        self._signers = signers
         if client.status is Status.FROZEN:
             raise ClientFrozen(
                 f"{self.source.chain.name}'s light client 0x{address.hex()} on {chain.name} is frozen",
@@ -149,8 +166,22 @@ class ClientKeeper:
             return
         if not client.current or self._is_old(client):
             await self._update(address, client)
-        elif self.waiting is not None:
+        else:
+            self._renew_proofs(client)
             self._set(None)
+        if self.anchoring.wanted is not None:
+            await self._anchor(address, self.anchoring.wanted)
+
+    async def _read(self, address: Address) -> OnChainClient:
+        self.client = await self.source.prover.client_at(self.destination.chain, address)
+        self.anchoring.read(self.client)
+        return self.client
+
+    def _renew_proofs(self, client: OnChainClient) -> None:
+        """Have proofs made anew whose signers the client no longer knows."""
+        if client.proofs_from > self.oldest_height:
+            self.oldest_height = client.proofs_from
+            self.source.nudge()
 
     def _is_old(self, client: OnChainClient) -> bool:
         """Whether less than a third of the trusting period is left."""
@@ -198,18 +229,49 @@ class ClientKeeper:
             live = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
             async with asyncio.timeout(_INCLUSION_S):
                 await live.settled.wait()
-        updated = await self.source.prover.client_at(chain, address)
-        self.client = updated
+        updated = await self._read(address)
         if not updated.current:
             raise Retryable(
                 f"the client at height {updated.height} still trusts other validators than ours",
                 "the newest ones",
                 "They changed again meanwhile; it is updated again",
             )
-        if not client.current:
-            self.oldest_height = updated.height
-            self.source.nudge()
+        self._renew_proofs(updated)
         self._set(None)
+
+    async def _anchor(self, address: Address, height: Height) -> None:
+        """Anchor a header that several deliveries wait for. Where that can't be, they carry its signature each."""
+        chain, tracker = self.destination.chain, self.destination.tracker
+        data = self.source.prover.anchor_for(height)
+        try:
+            if data is None:
+                self.anchoring.refuse(height)
+                return
+            # Deliveries under way may refer to the anchor that this one replaces.
+            await self._let_deliveries_land()
+            for live in tracker.open_calls(Purpose.ANCHOR, address):
+                async with asyncio.timeout(_INCLUSION_S):
+                    await live.settled.wait()
+            if height <= (await self._read(address)).anchored:
+                return
+            call = Call(
+                address, CLIENT_ANCHOR + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
+            )
+            await chain.call(call)
+            self.destination.check_spending()
+            self._log.info("anchoring a header", block=height)
+            live = await tracker.send(call, Purpose.ANCHOR, lambda _writing, _row: None)
+            async with asyncio.timeout(_INCLUSION_S):
+                await live.settled.wait()
+            if (await self._read(address)).anchored < height:
+                self.anchoring.refuse(height)
+        except (Retryable, CallReverted, KeyUnavailable, TimeoutError) as error:
+            # It only saves gas: what goes wrong here holds nothing up.
+            self._log.warning("a header could not be anchored", error=str(error) or type(error).__name__)
+            self.anchoring.refuse(height)
+        finally:
+            for wake in self.wake_lanes:
+                wake()
 
     async def _let_deliveries_land(self) -> None:
         waiting = [

@@ -18,6 +18,7 @@ from relayer.errors import MisbehaviourFound, Retryable, StopLane
 from relayer.journal.rows import ChainRow, Micros, StoredChain
 from relayer.journal.store import Journal
 from relayer.metrics import Metrics
+from relayer.pipeline.ahead import Lookout
 from relayer.pipeline.book import LaneBook, PageBook
 from relayer.pipeline.confirm import IncludedBatch, judge_word, was_wasted
 from relayer.pipeline.live import LiveTransaction
@@ -42,6 +43,8 @@ _AUDIT_DESTINATION_S = 30
 _STEP_TIMEOUT_S = 60
 #: Messages read and not proven, over all lanes; more are not read while these can't be proven.
 _MOST_CANDIDATES = 65_536
+#: How often what several providers say of one header is compared.
+_WITNESS_S = 60
 #: No head for so long means trouble with the providers, or a chain that stands still.
 STALL_S = 60
 
@@ -80,6 +83,8 @@ class ChainWorker:
         self._metrics = metrics
         self._clock = clock
         self.repair = LogRepair(chain, self.scanner, journal, reasons, metrics, clock)
+        self.lookout = Lookout(chain, prover, tracker, journal, reasons, clock)
+        self._is_header_stale = False
         self._state: bytes | None = stored.trusted_state
         self._log = structlog.get_logger().bind(chain=chain.name)
 
@@ -134,24 +139,75 @@ class ChainWorker:
         """
         nudged, self._nudged = self._nudged, False
         started = asyncio.get_running_loop().time()
-        if self.header is None or head.number > self.header.number:
+        if self.prover.trails:
+            await self._step_trailing(head, nudged=nudged)
+        elif self.header is None or head.number > self.header.number:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head)
+            await self._work(header, head)
         elif nudged:
-            header = self.header
+            await self._work(self.header, head)
         else:
             return
+        self._no_trouble()
+        self._tell()
+        self._metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
+
+    async def _step_trailing(self, head: Head, *, nudged: bool) -> None:
+        """A head of a chain whose verified headers trail it: most bring no new header, and only what is sent ahead of
+        finality is looked at. Transactions are followed at every one, whatever trouble there is with headers.
+        """
+        before, trouble = self.header, None
+        header = before
+        try:
+            async with asyncio.timeout(_STEP_TIMEOUT_S):
+                header = await self.prover.verify_head(head, wanted=self._is_newer_wanted(head))
+        except (Retryable, Rejection, TimeoutError) as error:
+            trouble = error
+        if header is not None and (
+            nudged or before is None or header.hash != before.hash or self._has_work(header)
+        ):
+            try:
+                await self._work(header, head)
+                self._is_header_stale = False
+            except (Retryable, Rejection, TimeoutError) as error:
+                # Nodes forget the state of old blocks: a newer header may be of more use.
+                self._is_header_stale = True
+                trouble = error
+        else:
+            async with asyncio.timeout(_STEP_TIMEOUT_S):
+                await self._follow_transactions(head)
+        if header is not None:
+            async with asyncio.timeout(_STEP_TIMEOUT_S):
+                await self.lookout.look(header, head, self.out_lanes, self.in_lanes)
+        if trouble is not None:
+            raise trouble
+
+    def _is_newer_wanted(self, head: Head) -> bool:
+        if self.header is None or self._is_header_stale:
+            return True
+        now_s = asyncio.get_running_loop().time()
+        return self.lookout.is_newer_wanted(self.header, head, self.out_lanes, self.in_lanes, now_s)
+
+    def _has_work(self, header: VerifiedHeader) -> bool:
+        """Whether a header that was worked with before has more to say."""
+        return any(self.repair.is_needed(lane) for lane in self.out_lanes) or any(
+            _is_due(lane.book, page, header.number) for lane in self.in_lanes for page in lane.book.audits
+        )
+
+    async def _follow_transactions(self, head: Head) -> None:
+        polled = await self.tracker.poll(head.number)
+        self._after_poll(polled.included, polled.displaced)
+
+    async def _work(self, header: VerifiedHeader, head: Head) -> None:
+        """All that a verified header is good for."""
         caught_up = False
         while not caught_up:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 await self._scan(header)
                 caught_up = self.scanner.scanned >= header.number
-                polled = await self.tracker.poll(head.number)
-                self._after_poll(polled.included, polled.displaced)
+                await self._follow_transactions(head)
                 await self._look(header, caught_up=caught_up)
-        self._no_trouble()
-        self._tell()
-        self._metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
 
     async def _scan(self, header: VerifiedHeader) -> None:
         """Read on in the logs, unless what was read already can't be proven."""
@@ -212,7 +268,7 @@ class ChainWorker:
             pages = {
                 each.batch.page for each in included if each.batch is not None and each.batch.lane == book.row
             }
-            pages |= book.audits & book.pages.keys()
+            pages |= {page for page in book.audits if _is_due(book, page, header.number)}
             if now_s - lane.audited_at >= _AUDIT_DESTINATION_S:
                 lane.audited_at = now_s
                 pages |= {page.page for page in book.pages.values() if page.open}
@@ -273,8 +329,6 @@ class ChainWorker:
                 outcome.confirmed.append((lanes[wanted.book.row], book, verdict))
         if outcome.suspects:
             outcome.settled = [each for each in outcome.settled if each not in outcome.suspects]
-
-    # --- writing it down ---
 
     # --- acting on it ---
 
@@ -373,7 +427,8 @@ class ChainWorker:
             del page.waits[index]
         for wait in verdict.failed:
             page.waits[wait.sequence & 0xFF] = wait
-        lane.book.audits.discard(page.page)
+        if _is_due(lane.book, page.page, verdict.height):
+            lane.book.audits.discard(page.page)
         if verdict.unseen:
             self._log.warning(
                 "a provider showed messages as delivered that are not", lane=lane.book.name, page=page.page
@@ -383,6 +438,30 @@ class ChainWorker:
             lane.book.name, verdict.delivered.bit_count(), verdict.expired.bit_count(), len(verdict.failed)
         )
 
+    async def witness(self) -> None:
+        """Compare what the chain's providers say, at a bounded rate, until cancelled: two headers that contradict one
+        another, each signed, freeze the clients that believe their signers.
+        """
+        while True:
+            await asyncio.sleep(_WITNESS_S)
+            if self.header is None or self.misbehaviour is not None:
+                continue
+            try:
+                async with asyncio.timeout(_STEP_TIMEOUT_S):
+                    found = await self.prover.look_for_misbehaviour()
+            except (Retryable, Rejection, StopLane, TimeoutError) as error:
+                self._log.info("providers could not be compared", error=str(error) or type(error).__name__)
+                continue
+            if found is not None:
+                self._log.error("misbehaviour: providers show two headers that contradict one another")
+                self.misbehaviour = found
+                self._tell()
+
     async def close(self) -> None:
         """Stop what runs beside the loop."""
         await self.repair.close()
+
+
+def _is_due(book: LaneBook, page: int, height: int) -> bool:
+    """Whether a header says anything of what a provider showed of a page."""
+    return page in book.pages and book.pages[page].seen_at <= height

@@ -37,6 +37,11 @@ _KINDS: Final[Mapping[str, BftKind]] = {"qbft": BftKind.QBFT, "ibft2": BftKind.I
 class BftSource(HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.EvmChain has it."""
 
+    @property
+    def witnesses(self) -> int:
+        """How many providers there are."""
+        ...
+
     async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
         """What `check` makes of a block; where it raises Rejection, the next provider is asked."""
         ...
@@ -119,6 +124,8 @@ class BftProver:
         self._validators = bootstrap.validators
         self._headers: OrderedDict[Height, BftHeader] = OrderedDict()
         self._newest: BftHeader | None = None
+        # The block that made our trusted set the trusted one; 0 while it is the one that we began with.
+        self._sealing_since = Height(0)
         self._lock = asyncio.Lock()
 
     @property
@@ -131,7 +138,22 @@ class BftProver:
         """The trusted set."""
         return self._validators
 
-    async def verify_head(self, head: Head) -> VerifiedHeader:
+    @property
+    def trails(self) -> bool:
+        """Never: a sealed block is final."""
+        return False
+
+    @property
+    def witnesses(self) -> int:
+        """How many providers the chain has."""
+        return self._source.witnesses
+
+    @property
+    def signers(self) -> bytes:
+        """The trusted set's hash."""
+        return self._client.state.set_hash
+
+    async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:  # noqa: ARG002  always
         """Verify the block of a head's number, following the validators to it; see Prover.
 
         Raises:
@@ -175,16 +197,33 @@ class BftProver:
 
         return await self._source.checked_proof(account, slots, header.number, check)
 
+    def explain_wait(self, head: Head, number: Height) -> str:
+        """Nothing waits: a sealed block is final."""
+        del head, number
+        return ""
+
+    def anchor_for(self, height: Height) -> bytes | None:
+        """None: seals cost less than an anchor's transaction."""
+        del height
+        return None
+
+    def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
+        """None: nothing is anchored."""
+        del height, proof
+        return None
+
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Read this chain's client on a destination; see Prover. Raises RpcAnswerInvalid for a client of other rules."""
         found = await self._read_client(destination, client)
+        current = found.state.set_hash == self._client.state.set_hash
         return OnChainClient(
             client,
             found.status,
             found.state.height,
             found.state.timestamp,
             found.params.trusting_period_s,
-            found.state.set_hash == self._client.state.set_hash,
+            current,
+            self._sealing_since if current else Height(0),
         )
 
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
@@ -222,10 +261,14 @@ class BftProver:
         except Rejection:
             return None
 
-    async def look_for_misbehaviour(self, number: Height) -> bytes | None:
-        """Compare what all providers say of a block; the argument of `freeze` when two of them hold a proof against the
+    async def look_for_misbehaviour(self, number: Height | None = None) -> bytes | None:
+        """Compare what all providers say of a block, by default the newest verified one; the argument of `freeze` when two of them hold a proof against the
         validators, None otherwise. Differing answers without such a proof are only wrong answers.
         """
+        if number is None:
+            if self._newest is None:
+                return None
+            number = self._newest.number
         told = await self._source.blocks_of_everyone(number)
         known = self._headers.get(number)
         headers = [] if known is None else [known]
@@ -309,6 +352,8 @@ class BftProver:
             try:
                 is_there = await walk.advance(header)
             finally:
+                if walk.validators != self._validators:
+                    self._sealing_since = walk.client.state.height
                 self._client, self._validators = walk.client, walk.validators
             if is_there:
                 return

@@ -39,6 +39,8 @@ CLIENT_TRUSTING_PERIOD: Final = selector("trustingPeriod()")
 CLIENT_MAX_CLOCK_DRIFT: Final = selector("maxClockDrift()")
 CLIENT_KIND: Final = selector("kind()")
 CLIENT_UPDATE: Final = selector("update(bytes)")
+CLIENT_ANCHOR: Final = selector("anchor(bytes)")
+CLIENT_ANCHORED: Final = selector("anchored()")
 CLIENT_FREEZE: Final = selector("freeze(bytes)")
 
 MIN_GAS_LIMIT: Final = selector("minGasLimit(uint256)")

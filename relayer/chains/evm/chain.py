@@ -339,6 +339,11 @@ class EvmChain:
 
     # --- upkeep --------------------------------------------------------------------------------------------------------
 
+    @property
+    def witnesses(self) -> int:
+        """How many providers there are to contradict one another."""
+        return len(self._pool.providers)
+
     def health(self) -> tuple[ProviderHealth, ...]:
         """How each provider does."""
         return self._pool.health()

@@ -80,6 +80,10 @@ class Source:
         del number
         return self._ask(lambda provider: check(provider.proof(account, slots)))
 
+    @property
+    def witnesses(self) -> int:
+        return len(self.providers)
+
     async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
         return [(str(index), each.block(number)) for index, each in enumerate(self.providers)]
 
