@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""What a fork changes for light clients: where things stand in the state and the body (consensus-specs).
+
+Sources: `specs/{altair,capella,electra,gloas}/light-client/sync-protocol.md`, constants.
+Gloas is not final: its row is that of consensus-specs 1.7.0-alpha.13 (EIP-7688's stable containers move the state's
+fields, EIP-7732 takes the payload out of the body and leaves the hash of the execution block).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from light_clients.ethereum.config import ForkName
+from light_clients.proofs.merkle_branch import floorlog2
+
+FINALIZED_ROOT_GINDEX: Final = 105
+CURRENT_SYNC_COMMITTEE_GINDEX: Final = 54
+NEXT_SYNC_COMMITTEE_GINDEX: Final = 55
+EXECUTION_PAYLOAD_GINDEX: Final = 25
+FINALIZED_ROOT_GINDEX_ELECTRA: Final = 169
+CURRENT_SYNC_COMMITTEE_GINDEX_ELECTRA: Final = 86
+NEXT_SYNC_COMMITTEE_GINDEX_ELECTRA: Final = 87
+FINALIZED_ROOT_GINDEX_GLOAS: Final = 735
+CURRENT_SYNC_COMMITTEE_GINDEX_GLOAS: Final = 2945
+NEXT_SYNC_COMMITTEE_GINDEX_GLOAS: Final = 2946
+#: Of the execution block's hash in the body: first Capella's payload, 15 fields, then Deneb's, 17 fields.
+EXECUTION_BLOCK_HASH_GINDEX: Final = 412
+EXECUTION_BLOCK_HASH_GINDEX_DENEB: Final = 812
+EXECUTION_BLOCK_HASH_GINDEX_GLOAS: Final = 2856
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Generalized indices of a fork.
+
+    Attributes:
+        finalized_root, current_sync_committee, next_sync_committee: in the beacon state.
+        execution: of the execution payload in the block's body; None where light clients see none.
+        execution_block_hash: of its hash in the body; None where they see none.
+        execution_branch: where the branch in a light-client header starts; None where it has none.
+    """
+
+    finalized_root: int
+    current_sync_committee: int
+    next_sync_committee: int
+    execution: int | None
+    execution_block_hash: int | None
+    execution_branch: int | None
+
+    @property
+    def finality_depth(self) -> int:
+        """The length of a finality branch."""
+        return floorlog2(self.finalized_root)
+
+    @property
+    def committee_depth(self) -> int:
+        """The length of a sync-committee branch."""
+        return floorlog2(self.next_sync_committee)
+
+    @property
+    def execution_depth(self) -> int:
+        """The length of a header's execution branch, 0 where it has none."""
+        return 0 if self.execution_branch is None else floorlog2(self.execution_branch)
+
+
+_ALTAIR: Final = Layout(
+    FINALIZED_ROOT_GINDEX, CURRENT_SYNC_COMMITTEE_GINDEX, NEXT_SYNC_COMMITTEE_GINDEX, None, None, None
+)
+_CAPELLA: Final = Layout(
+    FINALIZED_ROOT_GINDEX,
+    CURRENT_SYNC_COMMITTEE_GINDEX,
+    NEXT_SYNC_COMMITTEE_GINDEX,
+    EXECUTION_PAYLOAD_GINDEX,
+    EXECUTION_BLOCK_HASH_GINDEX,
+    EXECUTION_PAYLOAD_GINDEX,
+)
+_DENEB: Final = Layout(
+    FINALIZED_ROOT_GINDEX,
+    CURRENT_SYNC_COMMITTEE_GINDEX,
+    NEXT_SYNC_COMMITTEE_GINDEX,
+    EXECUTION_PAYLOAD_GINDEX,
+    EXECUTION_BLOCK_HASH_GINDEX_DENEB,
+    EXECUTION_PAYLOAD_GINDEX,
+)
+_ELECTRA: Final = Layout(
+    FINALIZED_ROOT_GINDEX_ELECTRA,
+    CURRENT_SYNC_COMMITTEE_GINDEX_ELECTRA,
+    NEXT_SYNC_COMMITTEE_GINDEX_ELECTRA,
+    EXECUTION_PAYLOAD_GINDEX,
+    EXECUTION_BLOCK_HASH_GINDEX_DENEB,
+    EXECUTION_PAYLOAD_GINDEX,
+)
+_GLOAS: Final = Layout(
+    FINALIZED_ROOT_GINDEX_GLOAS,
+    CURRENT_SYNC_COMMITTEE_GINDEX_GLOAS,
+    NEXT_SYNC_COMMITTEE_GINDEX_GLOAS,
+    None,
+    EXECUTION_BLOCK_HASH_GINDEX_GLOAS,
+    EXECUTION_BLOCK_HASH_GINDEX_GLOAS,
+)
+
+LAYOUTS: Final = {
+    ForkName.ALTAIR: _ALTAIR,
+    ForkName.BELLATRIX: _ALTAIR,
+    ForkName.CAPELLA: _CAPELLA,
+    ForkName.DENEB: _DENEB,
+    ForkName.ELECTRA: _ELECTRA,
+    ForkName.FULU: _ELECTRA,
+    ForkName.GLOAS: _GLOAS,
+}
