@@ -149,9 +149,9 @@ class StateBuilder:
         )
         leaves[4] = latest.hash_tree_root()
         leaves[17] = uint_leaf(finality.bits)
-        leaves[18] = _checkpoint_root(finality.previous_justified)
-        leaves[19] = _checkpoint_root(finality.justified)
-        leaves[STATE_FINALIZED_CHECKPOINT] = _checkpoint_root(finality.finalized)
+        leaves[18] = checkpoint_root(finality.previous_justified)
+        leaves[19] = checkpoint_root(finality.justified)
+        leaves[STATE_FINALIZED_CHECKPOINT] = checkpoint_root(finality.finalized)
         leaves[STATE_CURRENT_SYNC_COMMITTEE], leaves[STATE_NEXT_SYNC_COMMITTEE] = committees
         if len(leaves) > STATE_EXECUTION_PAYLOAD_HEADER:
             leaves[STATE_EXECUTION_PAYLOAD_HEADER] = payload_root
@@ -166,7 +166,8 @@ class StateBuilder:
         return kept
 
 
-def _checkpoint_root(checkpoint: Checkpoint) -> bytes:
+def checkpoint_root(checkpoint: Checkpoint) -> bytes:
+    """The leaf of a checkpoint."""
     return hash_pair(uint_leaf(checkpoint.epoch), checkpoint.root)
 
 

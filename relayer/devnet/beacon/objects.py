@@ -15,12 +15,17 @@ from light_clients.ethereum.containers import (
 from relayer.devnet.beacon.block import STATE_CURRENT_SYNC_COMMITTEE, STATE_NEXT_SYNC_COMMITTEE, BeaconBlock
 
 
-def light_header(block: BeaconBlock) -> LightClientHeader:
-    """A block's header for light clients (`block_to_light_client_header`): with its execution from Capella on."""
-    if block.fork.name < ForkName.CAPELLA:
-        return LightClientHeader(beacon=block.header, execution=None, execution_branch=())
+def light_header(block: BeaconBlock, form: ForkName | None = None) -> LightClientHeader:
+    """A block's header for light clients (`block_to_light_client_header`): with its execution from Capella on.
+
+    `form` is the fork of the object that holds it, where that is a later one than the block's own.
+    """
+    if block.fork.name < ForkName.CAPELLA or block.execution is None:
+        return LightClientHeader(beacon=block.header)
     return LightClientHeader(
-        beacon=block.header, execution=block.execution, execution_branch=block.execution_branch
+        beacon=block.header,
+        execution=block.execution.in_form_of(block.fork.name if form is None else form),
+        execution_branch=block.execution_branch,
     )
 
 
@@ -53,7 +58,7 @@ def update(
         next_sync_committee_branch=(
             () if next_committee is None else attested.state_branch(STATE_NEXT_SYNC_COMMITTEE)
         ),
-        finalized_header=LightClientHeader() if final is None else light_header(final),
+        finalized_header=LightClientHeader() if final is None else light_header(final, attested.fork.name),
         finality_branch=() if final is None else attested.finality_branch,
         sync_aggregate=block.aggregate,
         signature_slot=block.slot,
@@ -66,7 +71,7 @@ def finality_update(
     """Finality alone (`create_light_client_finality_update`)."""
     return LightClientFinalityUpdate(
         attested_header=light_header(attested),
-        finalized_header=light_header(final),
+        finalized_header=light_header(final, attested.fork.name),
         finality_branch=attested.finality_branch,
         sync_aggregate=block.aggregate,
         signature_slot=block.slot,

@@ -206,11 +206,8 @@ class Simulation:
 
     def finality_update(self) -> LightClientFinalityUpdate | None:
         """Of the newest block that somebody signed; None before anything is final."""
-        if self._signed is None:
-            return None
-        block, attested = self._signed
-        final = self._final_block(attested)
-        return None if final is None else objects.finality_update(block, attested, final)
+        newest = self.newest_signed
+        return None if newest is None else objects.finality_update(*newest)
 
     def optimistic_update(self) -> LightClientOptimisticUpdate | None:
         """Of the newest block that somebody signed; None before there is one."""
@@ -219,6 +216,15 @@ class Simulation:
     def newest_update(self) -> LightClientUpdate | None:
         """A whole update for the newest block that somebody signed."""
         return None if self._signed is None else self.update_of(*self._signed)
+
+    @property
+    def newest_signed(self) -> tuple[BeaconBlock, BeaconBlock, BeaconBlock] | None:
+        """The newest block whose aggregate somebody signed, its parent, and what that holds for final; None without."""
+        if self._signed is None:
+            return None
+        block, attested = self._signed
+        final = self._final_block(attested)
+        return None if final is None else (block, attested, final)
 
     def update_of(self, block: BeaconBlock, attested: BeaconBlock) -> LightClientUpdate:
         """The update that a block makes for its parent (`create_light_client_update`)."""
