@@ -106,6 +106,11 @@ class BlobParameters:
     max_blobs_per_block: int
 
 
+def compute_fork_data_root(current_version: bytes, genesis_validators_root: bytes) -> bytes:
+    """What tells signatures of forks and networks apart, 32 bytes (`specs/phase0/beacon-chain.md`)."""
+    return sha256(current_version.ljust(32, b"\x00") + genesis_validators_root).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """A network.
@@ -178,10 +183,6 @@ class NetworkConfig:
         """The fork of this name, None where it is not scheduled."""
         return next((fork for fork in self.forks if fork.name is name), None)
 
-    def fork_data_root(self, version: bytes) -> bytes:
-        """`compute_fork_data_root` for this network: 32 bytes."""
-        return sha256(version.ljust(32, b"\x00") + self.genesis_validators_root).digest()
-
     def fork_digest(self, fork: Fork, epoch: Epoch | None = None) -> bytes:
         """`compute_fork_digest`: 4 bytes that name the rules of an epoch of a fork, by default its first one.
 
@@ -190,7 +191,7 @@ class NetworkConfig:
         Raises:
             HeaderRejected: the blob parameters of that epoch are not known.
         """
-        base = self.fork_data_root(fork.version)
+        base = compute_fork_data_root(fork.version, self.genesis_validators_root)
         if fork.name < ForkName.FULU:
             return base[:4]
         at = fork.epoch if epoch is None else epoch

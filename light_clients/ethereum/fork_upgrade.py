@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Objects of one fork in the form of a later one (`specs/*/light-client/fork.md`).
+
+A client that upgrades its software before a fork upgrades its store with it, so that it can read the new form; headers of
+before the fork stay what they were and are checked by the rules of their own slot. What forks add is zeros, which this
+project's objects leave out; so only Deneb's new fields, longer branches, and Gloas's header change anything.
+
+Gloas is not final: this follows consensus-specs 1.7.0-alpha.13.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from light_clients.ethereum.config import ForkName, NetworkConfig
+from light_clients.ethereum.containers import (
+    Branch,
+    LightClientBootstrap,
+    LightClientFinalityUpdate,
+    LightClientHeader,
+    LightClientOptimisticUpdate,
+    LightClientUpdate,
+    is_absent,
+)
+from light_clients.ethereum.execution import ExecutionPayloadHeader
+from light_clients.ethereum.forks import EXECUTION_BLOCK_HASH_GINDEX_GLOAS, LAYOUTS
+from light_clients.ethereum.sync_protocol import LightClientStore
+from light_clients.proofs.merkle_branch import normalize_merkle_branch
+
+_FIRST_WITH_EXECUTION: Final = ForkName.CAPELLA
+
+
+def upgrade_lc_header(pre: LightClientHeader, fork: ForkName, config: NetworkConfig) -> LightClientHeader:
+    """A header in the form of `fork` (`upgrade_lc_header_to_*`).
+
+    Raises:
+        ValueError: it is in a later fork's form already.
+    """
+    if fork >= ForkName.GLOAS:
+        return _upgrade_lc_header_to_gloas(pre, config)
+    if pre.execution_block_hash is not None:
+        raise ValueError(f"found a header in the form of gloas, expected one of {fork.label} or before")
+    if pre.execution is None or fork < ForkName.DENEB:
+        return pre
+    return replace(pre, execution=pre.execution.in_form_of(fork))
+
+
+def _upgrade_lc_header_to_gloas(pre: LightClientHeader, config: NetworkConfig) -> LightClientHeader:
+    if pre == LightClientHeader() or pre.execution_block_hash is not None:
+        return pre
+    at = config.fork_at_slot(pre.beacon.slot).name
+    if at < _FIRST_WITH_EXECUTION:
+        return LightClientHeader(beacon=pre.beacon)
+    # The hash's place in the payload depends on how many fields the payload had at that slot
+    execution = (pre.execution or ExecutionPayloadHeader()).in_form_of(at)
+    inner = ExecutionPayloadHeader.ssz(at, config.preset).prove(execution, "block_hash")
+    return LightClientHeader(
+        beacon=pre.beacon,
+        execution_block_hash=execution.block_hash,
+        execution_branch=normalize_merkle_branch(
+            inner + tuple(pre.execution_branch), EXECUTION_BLOCK_HASH_GINDEX_GLOAS
+        ),
+    )
+
+
+def upgrade_lc_bootstrap(
+    pre: LightClientBootstrap, fork: ForkName, config: NetworkConfig
+) -> LightClientBootstrap:
+    """A bootstrap in the form of `fork` (`upgrade_lc_bootstrap_to_*`)."""
+    return LightClientBootstrap(
+        header=upgrade_lc_header(pre.header, fork, config),
+        current_sync_committee=pre.current_sync_committee,
+        current_sync_committee_branch=_lengthen(
+            pre.current_sync_committee_branch, LAYOUTS[fork].current_sync_committee
+        ),
+    )
+
+
+def upgrade_lc_update(pre: LightClientUpdate, fork: ForkName, config: NetworkConfig) -> LightClientUpdate:
+    """An update in the form of `fork` (`upgrade_lc_update_to_*`)."""
+    return replace(
+        pre,
+        attested_header=upgrade_lc_header(pre.attested_header, fork, config),
+        next_sync_committee_branch=_lengthen(
+            pre.next_sync_committee_branch, LAYOUTS[fork].next_sync_committee
+        ),
+        finalized_header=upgrade_lc_header(pre.finalized_header, fork, config),
+        finality_branch=_lengthen(pre.finality_branch, LAYOUTS[fork].finalized_root),
+    )
+
+
+def upgrade_lc_finality_update(
+    pre: LightClientFinalityUpdate, fork: ForkName, config: NetworkConfig
+) -> LightClientFinalityUpdate:
+    """A finality update in the form of `fork` (`upgrade_lc_finality_update_to_*`)."""
+    return replace(
+        pre,
+        attested_header=upgrade_lc_header(pre.attested_header, fork, config),
+        finalized_header=upgrade_lc_header(pre.finalized_header, fork, config),
+        finality_branch=_lengthen(pre.finality_branch, LAYOUTS[fork].finalized_root),
+    )
+
+
+def upgrade_lc_optimistic_update(
+    pre: LightClientOptimisticUpdate, fork: ForkName, config: NetworkConfig
+) -> LightClientOptimisticUpdate:
+    """An optimistic update in the form of `fork` (`upgrade_lc_optimistic_update_to_*`)."""
+    return replace(pre, attested_header=upgrade_lc_header(pre.attested_header, fork, config))
+
+
+def upgrade_lc_store(pre: LightClientStore, fork: ForkName, config: NetworkConfig) -> LightClientStore:
+    """A store in the form of `fork` (`upgrade_lc_store_to_*`)."""
+    best = pre.best_valid_update
+    return replace(
+        pre,
+        finalized_header=upgrade_lc_header(pre.finalized_header, fork, config),
+        best_valid_update=None if best is None else upgrade_lc_update(best, fork, config),
+        optimistic_header=upgrade_lc_header(pre.optimistic_header, fork, config),
+    )
+
+
+def upgrade_lc_store_to_capella(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
+    """Room for the execution header, which headers of before Capella leave empty."""
+    return upgrade_lc_store(pre, ForkName.CAPELLA, config)
+
+
+def upgrade_lc_store_to_deneb(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
+    """Execution headers get the two fields of blobs, zero."""
+    return upgrade_lc_store(pre, ForkName.DENEB, config)
+
+
+def upgrade_lc_store_to_electra(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
+    """Branches of the state get longer by one, zeros in front."""
+    return upgrade_lc_store(pre, ForkName.ELECTRA, config)
+
+
+def upgrade_lc_store_to_gloas(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
+    """Execution headers shrink to the block's hash, with a branch of its own."""
+    return upgrade_lc_store(pre, ForkName.GLOAS, config)
+
+
+def _lengthen(branch: Branch, gindex: int) -> Branch:
+    return () if is_absent(branch) else normalize_merkle_branch(branch, gindex)
