@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""The Ethereum light client: docs/reference/wire-formats.md §7, with the verdicts of `BeaconLightClient.sol` (INV-7, INV-8).
+
+This is the client that contracts are, in Python. The one that follows a chain by the specification's own objects is
+`sync_protocol.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from light_clients.bls import backend
+from light_clients.client import Status, StorageValue, Timestamp
+from light_clients.cursor import Cursor
+from light_clients.errors import (
+    HeaderRejected,
+    MisbehaviourRejected,
+    UpdateRejected,
+    ValidatorSetRejected,
+)
+from light_clients.ethereum.config import Slot
+from light_clients.ethereum.params import EthereumParams, WireFork, WireLayout
+from light_clients.ethereum.reader import Signed, read_signed
+from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
+
+__all__ = ["Anchor", "EthereumClient", "EthereumParams", "EthereumState", "WireFork", "WireLayout"]
+
+
+@dataclass(frozen=True, slots=True)
+class EthereumState:
+    """Trusted state: what a client believes and nothing else.
+
+    Attributes:
+        finalized_slot: of the newest trusted header.
+        committee: root of the sync committee of that slot's period.
+        next_committee: root of the one after it, None while unknown.
+        frozen: whether misbehaviour was proven.
+        anchor: the last one, None before the first.
+    """
+
+    finalized_slot: Slot
+    committee: bytes
+    next_committee: bytes | None
+    frozen: bool = False
+    anchor: Anchor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EthereumClient:
+    """A light client of one proof-of-stake chain. Immutable: `update`, `anchor` and `freeze` return a new one."""
+
+    params: EthereumParams
+    state: EthereumState
+
+    @classmethod
+    def bootstrap(
+        cls,
+        params: EthereumParams,
+        finalized_slot: Slot,
+        committee: bytes,
+        next_committee: bytes | None = None,
+    ) -> Self:
+        """Begin to trust a finalized slot and the committee of its period, as the contract's constructor does.
+
+        Args:
+            params: of the deployment.
+            finalized_slot: a finalized one, from a checkpoint.
+            committee: 32 bytes, the root of the `SyncCommittee` of that slot's period.
+            next_committee: of the period after it; None where unknown.
+
+        Raises:
+            HeaderRejected: the slot lies before the first fork.
+            ValidatorSetRejected: a root is zero.
+        """
+        params.fork_at(finalized_slot)
+        if not any(committee) or (next_committee is not None and not any(next_committee)):
+            raise ValidatorSetRejected(
+                "a committee's root is zero", found=bytes(32), expected="the root of a SyncCommittee"
+            )
+        return cls(params, EthereumState(finalized_slot, committee, next_committee))
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """The time of the newest trusted header, in seconds."""
+        return self.params.timestamp_at(self.state.finalized_slot)
+
+    def status(self, now: Timestamp) -> Status:
+        """Frozen once frozen; else Expired when the trusting period is over; else Active."""
+        return self._trust().status(now)
+
+    def storage_at(self, proof: bytes, account: bytes, slot: bytes, now: Timestamp) -> StorageValue:
+        """Prove a storage slot (32 bytes) of an account (20 bytes); see `LightClient.storage_at`.
+
+        The height is the execution block's number, the timestamp its slot's.
+        """
+        self._trust().check_active(now)
+        cursor = Cursor(proof)
+        claim = read_claim(cursor, account, slot)
+        if claim.is_anchored:
+            cursor.finish()
+            return prove_by_anchor(self.state.anchor, claim)
+        anchor = self._read_anchor(cursor, claim.state_root, now)
+        return StorageValue(claim.value, anchor.height, anchor.timestamp)
+
+    def update(self, data: bytes, now: Timestamp) -> Self:
+        """Move trusted state to a later finalized slot, or learn the next committee; see `LightClient.update`."""
+        self._trust().check_active(now)
+        cursor = Cursor(data)
+        signed = read_signed(cursor, self.params)
+        cursor.finish()
+        self._check_believed(signed)
+        self._check_not_ahead(signed, now)
+        state = self.state
+        learns = state.next_committee is None and signed.next_committee is not None
+        if signed.finalized_slot < state.finalized_slot or (
+            signed.finalized_slot == state.finalized_slot and not learns
+        ):
+            raise UpdateRejected(
+                "an update brings nothing new",
+                found=signed.finalized_slot,
+                expected=f"a finalized slot above {state.finalized_slot}, or there with the unknown next committee",
+            )
+        if self._period(signed.finalized_slot) == self._period(state.finalized_slot):
+            committee, known = state.committee, state.next_committee
+        else:
+            committee, known = signed.committee, None
+        if known is not None and signed.next_committee not in {None, known}:
+            raise UpdateRejected(
+                "the next committee is not the known one", found=signed.next_committee, expected=known
+            )
+        return replace(
+            self,
+            state=replace(
+                state,
+                finalized_slot=signed.finalized_slot,
+                committee=committee,
+                next_committee=known or signed.next_committee,
+            ),
+        )
+
+    def anchor(self, data: bytes, now: Timestamp) -> Self:
+        """Store the state root of a finalized execution block; see `LightClient.anchor`."""
+        self._trust().check_active(now)
+        cursor = Cursor(data)
+        anchor = move_anchor(self.state.anchor, self._read_anchor(cursor, cursor.take(32), now))
+        return replace(self, state=replace(self.state, anchor=anchor))
+
+    def freeze(self, data: bytes) -> Self:
+        """Prove misbehaviour: two finalized headers of one slot, or two next committees of one period.
+
+        An expired client can be frozen, and the clock does not matter; see `LightClient.freeze`.
+        """
+        self._trust().check_not_frozen()
+        cursor = Cursor(data)
+        first, second = read_signed(cursor, self.params), read_signed(cursor, self.params)
+        cursor.finish()
+        two_headers = (
+            first.finalized_slot == second.finalized_slot and first.finalized_root != second.finalized_root
+        )
+        two_committees = (
+            first.next_committee is not None
+            and second.next_committee is not None
+            and self._period(first.finalized_slot) == self._period(second.finalized_slot)
+            and first.next_committee != second.next_committee
+        )
+        if not two_headers and not two_committees:
+            raise MisbehaviourRejected(
+                "the finalized headers don't contradict each other",
+                found=f"slots {first.finalized_slot} and {second.finalized_slot}",
+                expected="two headers of one slot, or two next committees of one period",
+            )
+        self._check_believed(first)
+        self._check_believed(second)
+        return replace(self, state=replace(self.state, frozen=True))
+
+    def _trust(self) -> Trust:
+        params = self.params
+        return Trust(self.timestamp, params.trusting_period_s, params.max_clock_drift_s, self.state.frozen)
+
+    def _period(self, slot: Slot) -> int:
+        return self.params.period_at(slot)
+
+    def _read_anchor(self, cursor: Cursor, state_root: bytes, now: Timestamp) -> Anchor:
+        """Read `signed` with its execution to the end, believe it, and take the execution block's place in time."""
+        signed = read_signed(cursor, self.params, state_root)
+        cursor.finish()
+        self._check_believed(signed)
+        self._check_not_ahead(signed, now)
+        assert signed.block_number is not None
+        return Anchor(signed.block_number, self.params.timestamp_at(signed.finalized_slot), state_root)
+
+    def _check_believed(self, signed: Signed) -> None:
+        """A committee that is trusted for the signature's period signed."""
+        trusted, period = self.state, self._period(signed.signature_slot)
+        ahead = period - self._period(trusted.finalized_slot)
+        known = {0: trusted.committee, 1: trusted.next_committee}.get(ahead)
+        if known is None:
+            raise HeaderRejected(
+                f"the sync committee of period {period} is not known",
+                found=f"a signature at slot {signed.signature_slot}",
+                expected=f"one of period {self._period(trusted.finalized_slot)}"
+                + ("" if trusted.next_committee is None else " or the next"),
+            )
+        if signed.committee != known:
+            raise ValidatorSetRejected(
+                f"the sync committee is not the trusted one of period {period}",
+                found=signed.committee,
+                expected=known,
+            )
+        signed.check_signature(backend())
+
+    def _check_not_ahead(self, signed: Signed, now: Timestamp) -> None:
+        self._trust().check_not_ahead(self.params.timestamp_at(signed.signature_slot), now)

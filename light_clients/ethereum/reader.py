@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""Reading what a sync committee signed off the wire: docs/reference/wire-formats.md §7.3, with the contract's verdicts (INV-8).
+
+Every tree is rebuilt from its leaf upwards. What comes out is not believed yet: the committee has to be a trusted one, and
+the signature has to hold. All that needs no trusted state is checked here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from light_clients.bls import BlsBackend
+from light_clients.bls.encoding import compress_g1, compress_g2
+from light_clients.client import Height
+from light_clients.cursor import Cursor
+from light_clients.errors import EncodingRejected, HeaderRejected, SignatureRejected
+from light_clients.ethereum.config import Slot
+from light_clients.ethereum.g1 import subtract
+from light_clients.ethereum.members import Members, hash_key, read_everybody, read_members
+from light_clients.ethereum.params import EthereumParams, WireLayout
+from light_clients.proofs.merkle_branch import (
+    ZERO_CHUNK,
+    ZERO_HASHES,
+    compute_merkle_branch_root,
+    hash_pair,
+)
+
+FLAG_ABSENT: Final = 1
+FLAG_NEXT_COMMITTEE: Final = 2
+
+DOMAIN_SYNC_COMMITTEE: Final = bytes.fromhex("07000000")
+#: Where the way from the finalized header's root to the state's root turns: field 20, behind the checkpoint's epoch.
+_FINALIZED_CHECKPOINT: Final = 20
+#: The payload's place among the body's 16 leaves, and its depth there.
+_EXECUTION_PAYLOAD: Final = 9
+_BODY_DEPTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A finalized header, and what the committee's word for it hangs on.
+
+    Attributes:
+        signature_slot: of the block that carries the signature; its period says whose signature it is.
+        attested_slot: of the header that was signed.
+        finalized_slot: of the header that this one finalizes.
+        finalized_root: of that header.
+        block_number: of its execution block; None where the execution was not shown.
+        committee: the root of the sync committee whose members these are.
+        next_committee: the root of the one after it; None where it was not shown.
+        signers_key: 48 bytes, the sum of the keys of those who signed. Whether it is in the subgroup is not checked yet.
+        signing_root: what they signed.
+        signature: 96 bytes, compressed, a point of the twist. Whether it is in the subgroup is not checked yet.
+    """
+
+    signature_slot: Slot
+    attested_slot: Slot
+    finalized_slot: Slot
+    finalized_root: bytes
+    block_number: Height | None
+    committee: bytes
+    next_committee: bytes | None
+    signers_key: bytes
+    signing_root: bytes
+    signature: bytes
+
+    def check_signature(self, bls: BlsBackend) -> None:
+        """Check that those who are said to have signed did.
+
+        Raises:
+            PublicKeyRejected: the sum of their keys is not in the subgroup.
+            SignatureRejected: the signature is not in the subgroup, or not theirs.
+        """
+        if not bls.verify(bls.public_key(self.signers_key), self.signing_root, self.signature):
+            raise SignatureRejected(
+                "the sync committee's signature does not hold",
+                found=self.signature,
+                expected=f"a signature of 0x{self.signing_root.hex()}",
+            )
+
+
+def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None = None) -> Signed:
+    """Read `signed`.
+
+    Args:
+        cursor: stands at it; afterwards behind it.
+        params: of the client.
+        state_root: of the finalized header's execution block, where that is shown; None where `bodySide` is.
+
+    Raises:
+        Rejection: the bytes are malformed, or break a rule that needs no trusted state.
+    """
+    flags = cursor.uint(1)
+    if flags & ~(FLAG_ABSENT | FLAG_NEXT_COMMITTEE):
+        raise EncodingRejected("flags are unknown", found=bin(flags), expected="bits 0 and 1")
+    signature_slot = cursor.uint64_le()
+    signature = compress_g2(cursor.take(192))
+    aggregate_key = cursor.take(96)
+    aggregate = compress_g1(aggregate_key)
+    members = (
+        read_members(cursor, params.committee_size, params.threshold)
+        if flags & FLAG_ABSENT
+        else read_everybody(cursor, params.committee_size)
+    )
+    committee = hash_pair(members.pubkeys_root, hash_key(aggregate))
+
+    attested_slot = cursor.uint64_le()
+    attested_front = hash_pair(_chunk(attested_slot), _chunk(cursor.uint64_le()))
+    parent_root, attested_body_side = cursor.take(32), cursor.take(32)
+    layout = params.fork_at(attested_slot).layout
+    epoch, inactivity_scores, committees = cursor.uint64_le(), cursor.take(32), cursor.take(32)
+    upper = [cursor.take(32) for _ in range(layout.depth - 2)]
+
+    finalized_slot = cursor.uint64_le()
+    finalized_front = hash_pair(_chunk(finalized_slot), _chunk(cursor.uint64_le()))
+    parent_and_state = cursor.take(32)
+    block_number: Height | None = None
+    finalized_layout = params.fork_at(finalized_slot).layout
+    if state_root is None:
+        finalized_body_side = cursor.take(32)
+    else:
+        block_number, body_root = _read_execution(cursor, finalized_layout, state_root)
+        finalized_body_side = hash_body_side(body_root)
+
+    _check_slots(
+        params, signature_slot, attested_slot, finalized_slot, one_period=bool(flags & FLAG_NEXT_COMMITTEE)
+    )
+    next_committee: bytes | None = None
+    if flags & FLAG_NEXT_COMMITTEE:
+        next_committee = committees
+        if not any(next_committee):
+            raise HeaderRejected(
+                "the next committee's root is zero",
+                found=next_committee,
+                expected="the root of a SyncCommittee",
+            )
+        committees = hash_pair(committee, next_committee)
+    finalized_root = hash_pair(hash_pair(finalized_front, parent_and_state), finalized_body_side)
+    node = hash_pair(_chunk(epoch), finalized_root)
+    attested_state = compute_merkle_branch_root(
+        node, [inactivity_scores, committees, *upper], _FINALIZED_CHECKPOINT
+    )
+    attested_root = hash_pair(
+        hash_pair(attested_front, hash_pair(parent_root, attested_state)), attested_body_side
+    )
+    return Signed(
+        signature_slot=Slot(signature_slot),
+        attested_slot=Slot(attested_slot),
+        finalized_slot=Slot(finalized_slot),
+        finalized_root=finalized_root,
+        block_number=block_number,
+        committee=committee,
+        next_committee=next_committee,
+        signers_key=_signers_key(aggregate, aggregate_key, members),
+        signing_root=hash_pair(attested_root, _domain(params, signature_slot)),
+        signature=signature,
+    )
+
+
+def hash_body_side(body_root: bytes) -> bytes:
+    """The half of a header's tree that holds the body's root."""
+    return hash_pair(hash_pair(body_root, ZERO_CHUNK), ZERO_HASHES[1])
+
+
+def _signers_key(aggregate: bytes, aggregate_key: bytes, members: Members) -> bytes:
+    return subtract(aggregate_key, members.absent_keys) if members.absent_keys else aggregate
+
+
+def _read_execution(cursor: Cursor, layout: WireLayout, state_root: bytes) -> tuple[Height, bytes]:
+    """Read `execution`. Returns the block's number and the body's root that the payload's header leads to."""
+    if not layout.shows_execution:
+        raise HeaderRejected(
+            "headers of this fork don't show their execution", found=layout.name, expected="Capella or later"
+        )
+    block_number = cursor.uint64_le()
+    gas_limit = cursor.uint64_le()
+    receipts_root, fields0to1, fields4to5, fields8to15 = (cursor.take(32) for _ in range(4))
+    fields4to7 = hash_pair(fields4to5, hash_pair(_chunk(block_number), _chunk(gas_limit)))
+    fields0to3 = hash_pair(fields0to1, hash_pair(state_root, receipts_root))
+    node = hash_pair(hash_pair(fields0to3, fields4to7), fields8to15)
+    if layout.is_wide:
+        node = hash_pair(node, cursor.take(32))
+    branch = [cursor.take(32) for _ in range(_BODY_DEPTH)]
+    return Height(block_number), compute_merkle_branch_root(node, branch, _EXECUTION_PAYLOAD)
+
+
+def _check_slots(
+    params: EthereumParams, signature: int, attested: int, finalized: int, *, one_period: bool
+) -> None:
+    if not signature > attested >= finalized:
+        raise HeaderRejected(
+            "slots are out of order",
+            found=f"signature {signature}, attested {attested}, finalized {finalized}",
+            expected="signature > attested ≥ finalized",
+        )
+    if one_period and params.period_at(signature) != params.period_at(finalized):
+        raise HeaderRejected(
+            "the next committee is shown across periods",
+            found=f"periods {params.period_at(finalized)} to {params.period_at(signature)}",
+            expected="one period",
+        )
+
+
+def _domain(params: EthereumParams, signature_slot: int) -> bytes:
+    """`compute_domain` for the fork of the slot before the signature's."""
+    version = params.fork_at(signature_slot - 1).version
+    fork_data_root = hash_pair(version.ljust(32, b"\x00"), params.genesis_validators_root)
+    return DOMAIN_SYNC_COMMITTEE + fork_data_root[:28]
+
+
+def _chunk(value: int) -> bytes:
+    return value.to_bytes(32, "little")
