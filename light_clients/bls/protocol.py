@@ -82,7 +82,6 @@ class BlsBackend(abc.ABC):
             PublicKeyRejected: wrong length or flags, x not below the modulus, off the curve, off the subgroup, infinity.
         """
         check_compressed(compressed, 48, PublicKeyRejected, "public key")
-        compressed = bytes(compressed)
         return PublicKey(compressed, self._decompress_key(compressed))
 
     def aggregate(self, keys: Sequence[PublicKey]) -> PublicKey:
@@ -182,7 +181,7 @@ class BlsBackend(abc.ABC):
 
     def _signature(self, compressed: bytes) -> Any:
         check_compressed(compressed, 96, SignatureRejected, "signature")
-        return self._decompress_signature(bytes(compressed))
+        return self._decompress_signature(compressed)
 
     def _holds(self, signed: Sequence[tuple[Any, bytes]], signature: bytes) -> bool:
         try:

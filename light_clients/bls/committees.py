@@ -10,7 +10,7 @@ from itertools import compress
 
 from light_clients.bls.backends import backend
 from light_clients.bls.protocol import BlsBackend, PublicKey
-from light_clients.errors import SignatureRejected
+from light_clients.errors import PublicKeyRejected, SignatureRejected
 
 # This period's and the next one's of seven networks and one update under check; 512 keys take some 200 kB.
 _COMMITTEES = 16
@@ -44,16 +44,19 @@ class CommitteeKeys:
         return self.bls.subtract(self.total, tuple(compress(self.keys, (not bit for bit in bits))))
 
     def verify(self, bits: Sequence[bool], message: bytes, signature: bytes) -> bool:
-        """Whether exactly the members whose bit is set signed the message; False when nobody's is.
+        """Whether exactly the members whose bit is set signed the message.
 
-        The same verdict as `fast_aggregate_verify` of those keys, at the price of one key's when few are absent.
+        The same verdict as `fast_aggregate_verify` of their keys, False for nobody and for keys that add up to infinity,
+        but at the price of a single key's when few are absent.
 
         Raises:
-            PublicKeyRejected: the members' keys add up to infinity.
             SignatureRejected: there is not one bit a member.
         """
-        self._check_count(bits)
-        return any(bits) and self.bls.verify(self.sum_of(bits), message, signature)
+        try:
+            total = self.sum_of(bits)
+        except PublicKeyRejected:
+            return False
+        return self.bls.verify(total, message, signature)
 
     def _check_count(self, bits: Sequence[bool]) -> None:
         if len(bits) != len(self.keys):
