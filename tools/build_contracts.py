@@ -35,6 +35,7 @@ MANIFEST = "manifest.json"
 DEPLOYABLE: Mapping[str, str] = {
     "Gateway": "src/Gateway.sol",
     "BftLightClient": "src/light_clients/BftLightClient.sol",
+    "BeaconLightClient": "src/light_clients/BeaconLightClient.sol",
     "Postbox": "src/apps/Postbox.sol",
     "Doorbell": "src/apps/Doorbell.sol",
     "Multisender": "src/apps/Multisender.sol",

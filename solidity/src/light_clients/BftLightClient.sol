@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ILightClient} from "../interfaces/ILightClient.sol";
 import {CompactProof} from "../libraries/CompactProof.sol";
 import {TrieNodes} from "../libraries/TrieNodes.sol";
 import {BftHeader} from "./BftHeader.sol";
+import {LightClient} from "./LightClient.sol";
 
 /// @title A light client of a QBFT or IBFT 2.0 chain (docs/reference/wire-formats.md §6).
 /// @notice Trusts one validator set, by its hash. A header is believed when its own list is that set and a quorum of it
 /// sealed; a new set only when a quorum of the old one sealed headers that list it (INV-7).
-contract BftLightClient is ILightClient, AccessManaged {
+contract BftLightClient is LightClient {
     /// @dev All that a proof is checked against is in the first word, for a cold word costs 2,100 gas: the set is known there
     /// by the first 26 bytes of its hash. Trust moves by the whole hash.
     struct TrustedState {
@@ -29,10 +29,6 @@ contract BftLightClient is ILightClient, AccessManaged {
         uint256 count;
     }
 
-    /// @dev The first byte of a proof.
-    uint256 private constant BY_HEADER = 0;
-    uint256 private constant BY_ANCHOR = 1;
-
     /// @dev The first byte of a link.
     uint256 private constant SAME_SET = 0;
     uint256 private constant CHANGED_SET = 1;
@@ -44,33 +40,18 @@ contract BftLightClient is ILightClient, AccessManaged {
     uint256 private constant TIMESTAMP_SHIFT = 8;
     /// @dev Where the set's part of a belief begins.
     uint256 private constant SET_SHIFT = 48;
-    /// @dev Keeps timestamps, which may be ahead by less than it, below 40 bits.
-    uint64 private constant LONGEST_PERIOD = type(uint32).max;
     uint256 private constant MOST_VALIDATORS = 255;
 
-    /// @dev ERC-7201 `postroad.client.anchor`: the anchored state root; the word after it holds height and timestamp.
-    bytes32 private constant ANCHOR = 0x45e7e18082d6d4e21abf378a09f86348471982093f539fa3f1f10c670261f200;
-
     BftHeader.Kind public immutable kind;
-    /// @notice Seconds after the trusted timestamp in which the client believes anything.
-    uint64 public immutable trustingPeriod;
-    /// @notice Seconds that a header may be ahead of this chain's time.
-    uint64 public immutable maxClockDrift;
 
     TrustedState private _trusted;
 
     /// @notice The admin chose the trusted state, at deployment or again. The validators are in no other place on this chain.
     event Bootstrapped(uint64 indexed height, uint64 timestamp, address[] validators);
 
-    /// @notice Reading ended at another byte than the argument does: it is cut short, or something is left over.
-    error LengthMismatch(uint256 found, uint256 expected);
-    /// @notice The first byte of a proof, of an update or of an update's link is of no known kind.
-    error FormUnknown(uint256 found);
     error NotTrustedSet(bytes32 found, bytes32 trusted);
     error QuorumNotReached(uint256 found, uint256 needed);
-    error TimestampInFuture(uint256 found, uint256 most);
     error TimestampBelow(uint256 found, uint256 least);
-    error HeightNotAbove(uint256 found, uint256 above);
     error HeaderCountInvalid(uint256 found, uint256 most);
     /// @notice Headers of one update list different sets.
     error SetsDiffer(bytes32 found, bytes32 expected);
@@ -82,13 +63,10 @@ contract BftLightClient is ILightClient, AccessManaged {
     error ValidatorCountInvalid(uint256 found, uint256 most);
     error ValidatorZero(uint256 index);
     error ValidatorTwice(uint256 index, address validator);
-    error NoAnchor();
-    error NotAnchoredRoot(bytes32 found, bytes32 anchored);
     error HeightsDiffer(uint256 first, uint256 second);
     /// @notice Both headers are one block.
     error NoMisbehaviour(bytes32 onChainHash);
     error HeightZero();
-    error PeriodsInvalid(uint64 trustingPeriod, uint64 maxClockDrift);
 
     /// @param authority AccessManager whose roles say who may bootstrap again.
     /// @param validators Members of the set that sealed the block at `height`, in the order of its header.
@@ -102,15 +80,8 @@ contract BftLightClient is ILightClient, AccessManaged {
         uint64 timestamp,
         uint64 trustingPeriod_,
         uint64 maxClockDrift_
-    ) AccessManaged(authority) {
-        if (authority.code.length == 0) revert AccessManagedInvalidAuthority(authority);
-        // A header that may be ahead by as much as trust lasts could keep a client alive that nobody updates.
-        if (maxClockDrift_ >= trustingPeriod_ || trustingPeriod_ > LONGEST_PERIOD) {
-            revert PeriodsInvalid(trustingPeriod_, maxClockDrift_);
-        }
+    ) LightClient(authority, trustingPeriod_, maxClockDrift_) {
         kind = kind_;
-        trustingPeriod = trustingPeriod_;
-        maxClockDrift = maxClockDrift_;
         _bootstrap(validators, height, timestamp);
     }
 
@@ -139,12 +110,7 @@ contract BftLightClient is ILightClient, AccessManaged {
                 _requireEnd(proof, _requireQuorum(hash, validators, sealers, buffer));
                 return (value, uint64(number), uint64(time));
             }
-            if (form != BY_ANCHOR) revert FormUnknown(form);
-            _requireEnd(proof, position);
-            (bytes32 anchored_, uint64 height_, uint64 timestamp_) = anchored();
-            if (height_ == 0) revert NoAnchor();
-            if (root != anchored_) revert NotAnchoredRoot(root, anchored_);
-            return (value, height_, timestamp_);
+            (height, timestamp) = _requireAnchored(proof, position, form, root);
         }
     }
 
@@ -209,13 +175,7 @@ contract BftLightClient is ILightClient, AccessManaged {
         _requireNotAhead(header.timestamp);
         uint256 buffer = TrieNodes.allocateBuffer();
         _requireEnd(data, _requireQuorum(header.hash, header.validators, header.sealers, buffer));
-        (, uint64 above,) = anchored();
-        if (header.number <= above) revert HeightNotAbove(header.number, above);
-
-        bytes32 root = BftHeader.stateRootAt(position);
-        (uint64 height, uint64 timestamp) = (uint64(header.number), uint64(header.timestamp));
-        _storeAnchor(root, (uint256(height) << 64) | timestamp);
-        emit Anchored(height, timestamp, root);
+        _moveAnchor(BftHeader.stateRootAt(position), uint64(header.number), uint64(header.timestamp));
     }
 
     /// @inheritdoc ILightClient
@@ -255,16 +215,6 @@ contract BftLightClient is ILightClient, AccessManaged {
         return (_trusted.setHash, _trusted.height, uint64(_timestampOf(belief)), belief & FROZEN != 0);
     }
 
-    /// @notice The state root that proofs may refer to; height 0 while there is none.
-    function anchored() public view returns (bytes32 stateRoot, uint64 height, uint64 timestamp) {
-        uint256 word;
-        assembly ("memory-safe") {
-            stateRoot := sload(ANCHOR)
-            word := sload(add(ANCHOR, 1))
-        }
-        return (stateRoot, uint64(word >> 64), uint64(word));
-    }
-
     /// @notice How many of `count` validators make a quorum.
     function quorum(uint256 count) external pure returns (uint256) {
         if (count > MOST_VALIDATORS) revert ValidatorCountInvalid(count, MOST_VALIDATORS);
@@ -280,12 +230,8 @@ contract BftLightClient is ILightClient, AccessManaged {
     }
 
     function _statusOf(uint256 belief) private view returns (Status) {
-        unchecked {
-            if (belief & FROZEN != 0) return Status.Frozen;
-            // Trust ends by this chain's clock, in days: what a block producer can shift it by does not matter.
-            // slither-disable-next-line timestamp
-            return block.timestamp > _timestampOf(belief) + trustingPeriod ? Status.Expired : Status.Active;
-        }
+        if (belief & FROZEN != 0) return Status.Frozen;
+        return _isExpired(_timestampOf(belief)) ? Status.Expired : Status.Active;
     }
 
     function _timestampOf(uint256 belief) private pure returns (uint256) {
@@ -319,23 +265,6 @@ contract BftLightClient is ILightClient, AccessManaged {
         _requireTrustedSet(header.setHash);
         next = _requireQuorum(header.hash, header.validators, header.sealers, buffer);
         number = header.number;
-    }
-
-    function _requireNotAhead(uint256 timestamp) private view {
-        unchecked {
-            uint256 most = block.timestamp + maxClockDrift;
-            // The drift is there to be wider than what a block producer can shift its clock by.
-            // slither-disable-next-line timestamp
-            if (timestamp > most) revert TimestampInFuture(timestamp, most);
-        }
-    }
-
-    /// @dev Nothing is left over, and nothing was read past the end.
-    function _requireEnd(bytes calldata data, uint256 position) private pure {
-        unchecked {
-            uint256 expected = position - _start(data);
-            if (data.length != expected) revert LengthMismatch(data.length, expected);
-        }
     }
 
     function _readLink(uint256 position) private pure returns (Link memory link, uint256 next) {
@@ -463,27 +392,6 @@ contract BftLightClient is ILightClient, AccessManaged {
                 mstore(to, shr(96, calldataload(position)))
                 position := add(position, 20)
             }
-        }
-    }
-
-    // ------------------------------------------------------------------------------------------------ words
-
-    function _storeAnchor(bytes32 root, uint256 word) private {
-        assembly ("memory-safe") {
-            sstore(ANCHOR, root)
-            sstore(add(ANCHOR, 1), word)
-        }
-    }
-
-    function _start(bytes calldata data) private pure returns (uint256 position) {
-        assembly ("memory-safe") {
-            position := data.offset
-        }
-    }
-
-    function _byteAt(uint256 position) private pure returns (uint256 value) {
-        assembly ("memory-safe") {
-            value := byte(0, calldataload(position))
         }
     }
 }
