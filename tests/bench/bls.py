@@ -3,7 +3,7 @@
 
 Prints a table and writes .bench/bls.json. Both sides hold the same 512 keys decompressed, decompress and check the same
 signature, add the keys and verify; their rounds alternate in one run, so that what slows the machine slows both. The aim
-is at most 1.2 times blst in Node. `--reference` adds py_ecc: one run of half a minute.
+is at most 1.2 times blst in Node. `--reference` adds one run of py_ecc.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from light_clients.bls import GROUP_ORDER, PY_ECC, CommitteeKeys, backend, committee
+from light_clients.bls import GROUP_ORDER, PY_ECC, backend, committee
 from light_clients.hashing import keccak256
 from relayer.devnet import toolchain
 
@@ -102,16 +102,13 @@ def measure_threads(call: Callable[[], bool], count: int = 100) -> float:
     return alone / (time.perf_counter() - start)
 
 
-def measure_reference(members: CommitteeKeys, signature: bytes) -> float:
-    """Seconds that py_ecc takes for the same, decompressed keys in hand."""
-    from eth_typing import BLSPubkey
-    from py_ecc.bls.g2_primitives import pubkey_to_G1
-
-    from light_clients.bls import PublicKey
-
-    # Without the subgroup check of each key: it alone takes longer than what is measured here.
-    keys = [PublicKey(key.compressed, pubkey_to_G1(BLSPubkey(key.compressed))) for key in members.keys]
-    return clock(lambda: backend(PY_ECC).fast_aggregate_verify(keys, MESSAGE, signature), 1)[0] / 1e3
+def measure_reference(pubkeys: Sequence[bytes], signature: bytes) -> tuple[float, float]:
+    """Milliseconds that py_ecc takes to decompress and check the keys, and for the same as ours with them in hand."""
+    start = time.perf_counter()
+    keys = committee(pubkeys, PY_ECC).keys
+    decompressed_ms = (time.perf_counter() - start) * 1e3
+    reference = backend(PY_ECC)
+    return decompressed_ms, clock(lambda: reference.fast_aggregate_verify(keys, MESSAGE, signature), 1)[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,8 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("512 keys decompressed and checked, once a period", decompressed_ms),
     ]
     if options.reference:
-        figures["py_ecc_s"] = measure_reference(members, whole)
-        rows.append(("512 keys added and verified, py_ecc", figures["py_ecc_s"] * 1e3))
+        figures["py_ecc_decompress_ms"], figures["py_ecc_ms"] = measure_reference(pubkeys, whole)
+        rows.append(("512 keys decompressed and checked, py_ecc", figures["py_ecc_decompress_ms"]))
+        rows.append(("512 keys added and verified, py_ecc", figures["py_ecc_ms"]))
     for name, took in rows:
         print(f"{name:<50}{took:11.3f} ms")
     print(f"two threads get done {figures['two_threads_speedup']:.2f} times what one does")
