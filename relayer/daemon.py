@@ -15,17 +15,13 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import structlog
 
-from light_clients.client import Height, Status, Timestamp
-from relayer.chains.base import Address
-from relayer.chains.evm.chain import EvmChain, EvmSettings
-from relayer.chains.evm.fees import FeePolicy
+from light_clients.client import Status
 from relayer.chains.evm.tx import Signer
-from relayer.chains.rpc_provider import RpcEndpoint
-from relayer.config import ChainConfig, Config, LogConfig
+from relayer.config import Config, LogConfig
+from relayer.endpoint.opening import OpenChain, open_chain
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.errors import JournalBroken
 from relayer.journal.store import Journal, now_micros
@@ -36,18 +32,10 @@ from relayer.pipeline.loop import BatchSettings, Pipeline, ServedChain, ServedLa
 from relayer.pipeline.submit import LaneSubmitter
 from relayer.pipeline.worker import STALL_S, ChainWorker
 from relayer.protocol.delivery import WaitingReason
-from relayer.provers.bft import BftBootstrap, BftProver
 
-_GATEWAY_CHECK_S = 10.0
+_CHECK_S = 10.0
 _LOOK_S = 0.5
 _MICROS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Built:
-    chain: EvmChain
-    prover: BftProver
-    config: ChainConfig
 
 
 def build(
@@ -73,9 +61,7 @@ def build(
         raise ConfigError("no lanes", "at least one lane between two chains", "Add a [[lanes]] table")
     served = {name for lane in lanes for name in (lane.source, lane.destination)}
     built = {
-        name: _build_chain(config, name, signers.get(name, ()), metrics)
-        for name in config.chains
-        if name in served
+        name: _open(config, name, signers.get(name, ()), metrics) for name in config.chains if name in served
     }
     journal = Journal.open(config.journal_url.reveal())
     return Daemon(config, built, lanes, journal, metrics)
@@ -92,36 +78,11 @@ def _unlock(config: Config, environment: Mapping[str, str]) -> dict[str, Sequenc
     return {name: [keys[key] for key in chain.keys] for name, chain in config.chains.items()}
 
 
-def _build_chain(config: Config, name: str, signers: Sequence[Signer], metrics: Metrics) -> _Built:
-    chain, endpoint = config.chain(name), config.require_endpoint(name)
-    sockets = [url.reveal() for url in chain.websocket]
-    endpoints = tuple(
-        RpcEndpoint(url.reveal(), sockets[index] if index < len(sockets) else None)
-        for index, url in enumerate(chain.rpc)
-    )
-    settings = EvmSettings(
-        name=name,
-        chain_id=chain.chain_id,
-        gateway=Address(endpoint.gateway),
-        genesis_hash=endpoint.genesis_hash,
-        endpoints=endpoints,
-        fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
-        poll_interval_s=chain.poll_interval_ms / 1_000,
-    )
-
+def _open(config: Config, name: str, signers: Sequence[Signer], metrics: Metrics) -> OpenChain:
     def on_rpc_error(provider: str, kind: str) -> None:
         metrics.rpc_failed(name, provider, kind)
 
-    evm = EvmChain(settings, signers, on_rpc_error)
-    bootstrap = BftBootstrap(
-        consensus=chain.consensus,
-        validators=tuple(bytes(each) for each in endpoint.bootstrap.validators),
-        height=Height(endpoint.bootstrap.height),
-        timestamp=Timestamp(endpoint.bootstrap.timestamp),
-        trusting_period_s=chain.trusting_period_s,
-        max_clock_drift_s=chain.max_clock_drift_s,
-    )
-    return _Built(evm, BftProver(evm, bootstrap), chain)
+    return open_chain(config, name, signers, on_rpc_error)
 
 
 class Daemon:
@@ -130,7 +91,7 @@ class Daemon:
     def __init__(
         self,
         config: Config,
-        built: Mapping[str, _Built],
+        built: Mapping[str, OpenChain],
         lanes: tuple[ServedLane, ...],
         journal: Journal,
         metrics: Metrics,
@@ -153,7 +114,7 @@ class Daemon:
         """Relay until stopped.
 
         Raises:
-            ConfigError: a provider shows that the configuration is of another chain or gateway.
+            ConfigError: a provider shows that the configuration is of another chain, gateway or beacon chain.
             JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
         """
         configure_logging(self._config.log)
@@ -163,7 +124,7 @@ class Daemon:
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.stop)
         try:
-            await asyncio.gather(*(self._check_gateway(each.chain) for each in self._built.values()))
+            await asyncio.gather(*(self._check_chain(each) for each in self._built.values()))
             self.pipeline = await self._open()
             self.metrics.watch(self.sample)
             if self._config.metrics.address is not None:
@@ -174,13 +135,13 @@ class Daemon:
         finally:
             await self._end()
 
-    async def _check_gateway(self, chain: EvmChain) -> None:
+    async def _check_chain(self, opened: OpenChain) -> None:
         try:
-            async with asyncio.timeout(_GATEWAY_CHECK_S):
-                await chain.check_gateway()
+            async with asyncio.timeout(_CHECK_S):
+                await opened.check()
         except (Retryable, TimeoutError) as error:
             # A chain that is down now may be up later; its lanes say why they wait.
-            self._log.warning("the gateway could not be checked", chain=chain.name, error=str(error))
+            self._log.warning("the chain could not be checked", chain=opened.name, error=str(error))
 
     async def _open(self) -> Pipeline:
         batch = self._config.batch
@@ -227,7 +188,7 @@ class Daemon:
         if self.pipeline is not None:
             await self.pipeline.drain()
         for each in self._built.values():
-            await each.chain.close()
+            await each.close()
         await asyncio.to_thread(self.journal.close)
         self._log.info("stopped")
 

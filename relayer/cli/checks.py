@@ -21,11 +21,12 @@ def check_files(config: Config) -> list[Finding]:
     """Look at the keystores, the password file and the endpoints' entries. Nothing is unlocked."""
     findings = []
     for name, chain in config.chains.items():
-        missing = [key for key in ("gateway", "genesis_hash", "bootstrap") if getattr(chain, key) is None]
-        if missing:
+        if chain.missing:
             advice = f"Run `postroad endpoint deploy {name}`, or copy them from the endpoint's owner."
             findings.append(
-                Finding(Severity.WARNING, name, f"no {', '.join(missing)}", "a complete endpoint", advice)
+                Finding(
+                    Severity.WARNING, name, f"no {', '.join(chain.missing)}", "a complete endpoint", advice
+                )
             )
         if not chain.keys:
             advice = (
@@ -85,17 +86,16 @@ async def _check_chain(config: Config, name: str) -> list[Finding]:
     chain = config.chain(name)
     each = await asyncio.gather(*(_check_provider(name, chain, url.reveal(), str(url)) for url in chain.rpc))
     findings = [finding for found in each for finding in found]
+    findings += await _check_beacon(name, chain)
     if any(finding.severity is Severity.OK for finding in findings):
         findings += await _check_accounts(config, name, chain)
     return findings
 
 
 async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -> list[Finding]:
-    from light_clients.bft.header import BftHeader
-    from light_clients.errors import Rejection
     from relayer.contracts import load
+    from relayer.endpoint.consensus import CONSENSUS
     from relayer.endpoint.node import Node
-    from relayer.endpoint.survey import KINDS
 
     subject = f"{name} at {shown}"
     node = Node.over(name, [url])
@@ -130,26 +130,32 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
         findings.append(
             Finding(Severity.REFUSAL, subject, found, "the Gateway of this version", "Correct the address.")
         )
-    try:
-        header = BftHeader.from_rpc(head, KINDS[chain.consensus])
-    except Rejection as error:
+    refused = CONSENSUS[chain.consensus].refuse_head(chain, head)
+    if refused is not None:
         advice = "Is the consensus right? Is it at block 0 still?"
-        findings.append(
-            Finding(
-                Severity.REFUSAL, subject, f"a head that is not believed: {error}", chain.consensus, advice
-            )
-        )
+        found = f"a head that is not believed: {refused}"
+        findings.append(Finding(Severity.REFUSAL, subject, found, chain.consensus, advice))
         return findings
-    age_s = time.time() - header.timestamp
+    number, timestamp = (int(str(head[key]), 16) for key in ("number", "timestamp"))
+    age_s = time.time() - timestamp
     if age_s < -_CLOCK_DRIFT_S:
         advice = "Set this machine's clock (NTP), or the chain's."
         findings.append(
             Finding(Severity.WARNING, subject, f"a head {-age_s:.0f} s in the future", "our own time", advice)
         )
     if not findings:
-        text = f"block {header.number}, {span(max(0.0, age_s))} old, answers in {latency_s * 1000:.0f} ms"
+        text = f"block {number}, {span(max(0.0, age_s))} old, answers in {latency_s * 1000:.0f} ms"
         findings.append(Finding(Severity.OK, subject, text))
     return findings
+
+
+async def _check_beacon(name: str, chain: ChainConfig) -> list[Finding]:
+    """Ask every Beacon API by itself."""
+    from relayer.endpoint.consensus import CONSENSUS
+
+    consensus = CONSENSUS[chain.consensus]
+    found = await asyncio.gather(*(consensus.check_beacon(name, chain, url) for url in chain.beacon))
+    return [finding for each in found for finding in each]
 
 
 async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:

@@ -14,7 +14,7 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of, yes_option
-from relayer.cli.output import console, hex_of, print_json, print_table, span
+from relayer.cli.output import console, fields, hex_of, print_json, print_table, span
 from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
         if located is None:
             continue
         table = config.chain(name)
-        if None not in (table.gateway, table.genesis_hash, table.bootstrap):
+        if not table.missing:
             continue
         found = found_endpoint(plan, config, manifest, name)
         save_endpoint(path, name, found)
@@ -252,11 +252,8 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
             "gateway": found.gateway,
             "genesis_hash": found.genesis_hash,
             "endpoint_id": bytes(located.endpoint_id),
-            "bootstrap": {
-                "height": found.bootstrap.height,
-                "timestamp": found.bootstrap.timestamp,
-                "validators": [bytes(each) for each in found.bootstrap.validators],
-            },
+            "network": fields(found.network),
+            "bootstrap": fields(found.bootstrap),
         }
     return saved
 
@@ -329,13 +326,8 @@ def show_plan(plan: Plan) -> None:
     out = console()
     show_findings(plan.findings)
     for step in plan.steps:
-        if step.bootstrap is not None:
-            out.print(
-                f"\nOn {step.chain}, trust in {step.remote} begins with block {step.bootstrap.height}, sealed by these "
-                f"{len(step.bootstrap.validators)} validators. Compare them with what its owners say:"
-            )
-            for validator in step.bootstrap.validators:
-                out.print(f"  {hex_of(validator)}")
+        for line in plan.describe(step):
+            out.print(line, markup=False)
     if not plan.steps:
         out.print("\nNothing to send.")
         return

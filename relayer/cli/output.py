@@ -89,6 +89,15 @@ def span(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
+def fields(value: object) -> Any:
+    """Return a table of the configuration as `--json` shows it: with its keys."""
+    import msgspec
+
+    if isinstance(value, msgspec.Struct):
+        return {name: fields(getattr(value, name)) for name in value.__struct_fields__}
+    return [fields(each) for each in value] if isinstance(value, tuple) else value
+
+
 def _plain(value: object) -> Any:
     if isinstance(value, (bytes, bytearray)):
         return hex_of(bytes(value))

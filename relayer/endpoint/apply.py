@@ -14,10 +14,23 @@ from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from relayer.config import Config
 from relayer.contracts import load
-from relayer.endpoint.manifest import Admin, Client, Contract, Hex, Joined, Manifest, Pending, Record, Roles
+from relayer.endpoint.manifest import (
+    Admin,
+    Bootstrap,
+    Checkpoint,
+    Client,
+    Contract,
+    Hex,
+    Joined,
+    Manifest,
+    Pending,
+    Record,
+    Roles,
+)
 from relayer.endpoint.node import Mined, Node
 from relayer.endpoint.plan import Plan
 from relayer.endpoint.steps import Step, StepKind, admin_of, build, guardian_of, locate, opener_of
+from relayer.endpoint.survey import with_networks
 from relayer.errors import Drop, NonceConflict, Retryable
 from relayer.keys import Key
 
@@ -75,6 +88,7 @@ async def apply_plan(
     """
     if plan.is_refused:
         raise PlanRefused("the plan has findings that forbid it", "none", "Mend them, and plan again.")
+    config = with_networks(config, plan.surveys)
     for step in plan.steps:
         if manifest.get(step.chain) is None:
             chain, survey = config.chain(step.chain), plan.surveys[step.chain]
@@ -250,12 +264,13 @@ class _Runner:
             self._put(step, pending=None, roles=roles)
         elif step.kind is StepKind.CLIENT:
             assert contract is not None
-            assert step.bootstrap is not None
             remote = self._config.chain(step.remote)
             client = Client(
                 contract=contract,
                 consensus=remote.consensus,
-                bootstrap=step.bootstrap,
+                bootstrap=step.begun if isinstance(step.begun, Bootstrap) else None,
+                checkpoint=step.begun if isinstance(step.begun, Checkpoint) else None,
+                threshold=remote.threshold,
                 trusting_period_s=remote.trusting_period_s,
                 max_clock_drift_s=remote.max_clock_drift_s,
             )

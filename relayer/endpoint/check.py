@@ -6,16 +6,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from light_clients.bft.preimage import BftKind
-from light_clients.bft.validators import quorum, set_hash
 from light_clients.client import Status
 from relayer.config import Config
+from relayer.endpoint.consensus import CONSENSUS, ClientView, Consensus
 from relayer.endpoint.findings import Finding, Severity
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.node import Node
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
-from relayer.endpoint.survey import KINDS, Survey, compare_chains, survey_chain
-from relayer.endpoint.view import ADMIN_FUNCTIONS, ClientView, EndpointView, RemoteView, view_endpoint
+from relayer.endpoint.survey import Survey, compare_chains, survey_chain
+from relayer.endpoint.view import ADMIN_FUNCTIONS, EndpointView, RemoteView, view_endpoint
 
 _SHORT_DELAY_S = 86_400
 
@@ -94,20 +93,23 @@ def judge_client(
 ) -> list[Finding]:
     """Judge a light client against the chain that it follows, as that chain shows itself now."""
     client, chain = remote.client, config.chain(remote.name)
+    consensus = CONSENSUS[chain.consensus]
     if client is None:
         found = f"other code, or none, at the light client's address 0x{remote.client_address.hex()}"
         advice = "Whoever wrote that code decides what is believed: replace the client."
-        return [Finding(Severity.REFUSAL, subject, found, "the BftLightClient of this version", advice)]
+        return [
+            Finding(Severity.REFUSAL, subject, found, f"the {consensus.contract} of this version", advice)
+        ]
+    if client.contract != consensus.contract:
+        advice = "It can't believe any header of that chain: replace the client, or correct the consensus."
+        expected = f"a {consensus.contract} ({chain.consensus})"
+        return [Finding(Severity.REFUSAL, subject, f"a {client.contract}", expected, advice)]
     findings = []
-    if client.kind != KINDS[chain.consensus]:
-        found = f"a client for {BftKind(client.kind).name}"
-        advice = "It can't believe any header of that chain: replace the client."
-        findings.append(Finding(Severity.REFUSAL, subject, found, chain.consensus, advice))
     if client.authority != view.authority:
         found = f"the client's authority 0x{client.authority.hex()}"
         advice = "Another authority can bootstrap it anew, so it can forge: replace the client."
         findings.append(Finding(Severity.REFUSAL, subject, found, f"0x{view.authority.hex()}", advice))
-    findings += _judge_trust(subject, view.now, client)
+    findings += _judge_trust(subject, view.now, client, consensus)
     if (client.trusting_period_s, client.max_clock_drift_s) != (
         chain.trusting_period_s,
         chain.max_clock_drift_s,
@@ -116,25 +118,13 @@ def judge_client(
         expected = f"{chain.trusting_period_s} s and {chain.max_clock_drift_s} s, as configured"
         advice = "Correct the config: the deployed client can't be changed, only replaced."
         findings.append(Finding(Severity.WARNING, subject, found, expected, advice))
-    if survey.header is not None and client.set_hash != set_hash(survey.header.validators):
-        advice = f"A running relayer updates it; by hand: `postroad client update {remote.name} {view.name}`."
-        found = f"the validators of block {client.height}, which have changed since"
-        findings.append(Finding(Severity.WARNING, subject, found, "those that seal now", advice))
-    elif survey.header is not None:
-        members = len(survey.header.validators)
-        text = (
-            f"client 0x{client.address.hex()} follows, {quorum(members)} of {members} must sign (two thirds)"
-        )
-        findings.append(Finding(Severity.OK, subject, text))
-    return findings
+    return findings + consensus.judge(subject, view.name, remote.name, client, chain, survey.trust)
 
 
-def _judge_trust(subject: str, now: int, client: ClientView) -> list[Finding]:
+def _judge_trust(subject: str, now: int, client: ClientView, consensus: Consensus) -> list[Finding]:
     left_s = client.timestamp + client.trusting_period_s - now
     if client.status is Status.FROZEN:
-        advice = (
-            "Validators signed two blocks of one height. Find out why; then the admin bootstraps it again."
-        )
+        advice = f"{consensus.misbehaviour} Find out why; then the admin bootstraps it again."
         return [Finding(Severity.REFUSAL, subject, "a frozen client", "an active one", advice)]
     if client.status is Status.EXPIRED:
         advice = "The admin bootstraps it again. A running relayer refreshes clients in time."

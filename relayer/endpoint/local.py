@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relayer import config as configuration
-from relayer.config import BootstrapConfig, Bytes20, Config, EndpointConfig
+from relayer.config import Config, EndpointConfig
 from relayer.contracts import load
 from relayer.endpoint.apply import Progress, apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
@@ -108,16 +108,15 @@ async def join_local(
 
 
 def found_endpoint(plan: Plan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
-    """What the configuration has to say of a deployed endpoint: its bootstrap is the header that the plan showed."""
-    located, header = locate(config, manifest, name), plan.surveys[name].header
+    """What the configuration has to say of a deployed endpoint: its bootstrap is what the plan showed."""
+    located, trust = locate(config, manifest, name), plan.trusts[name]
     assert located is not None
-    assert header is not None
-    bootstrap = BootstrapConfig(
-        height=header.number,
-        timestamp=header.timestamp,
-        validators=tuple(Bytes20(each) for each in header.validators),
+    return EndpointConfig(
+        gateway=located.gateway,
+        genesis_hash=located.genesis_hash,
+        bootstrap=trust.setting(),
+        network=trust.network(),
     )
-    return EndpointConfig(gateway=located.gateway, genesis_hash=located.genesis_hash, bootstrap=bootstrap)
 
 
 def remove_files(directory: Path) -> None:

@@ -43,19 +43,35 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Bootstrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a light client was told to believe first."""
+    """What a BFT chain's light client was told to believe first."""
 
     height: int
     timestamp: int
     validators: tuple[Hex, ...]
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A light client of a remote chain."""
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a beacon chain's light client was told to believe first: a finalized block, and who signs after it.
+
+    `committee` and `next_committee` are SyncCommittee roots, the latter empty where it was not known; `height` is the
+    execution block in the finalized one.
+    """
+
+    root: Hex
+    slot: int
+    height: int
+    committee: Hex
+    next_committee: Hex
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A light client of a remote chain. It has the one of `bootstrap` and `checkpoint` that its consensus has."""
 
     contract: Contract
     consensus: str
-    bootstrap: Bootstrap
+    bootstrap: Bootstrap | None = None
+    checkpoint: Checkpoint | None = None
+    threshold: int | None = None
     trusting_period_s: int
     max_clock_drift_s: int
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from light_clients.client import Status
-from light_clients.errors import Rejection
 from light_clients.hashing import keccak256
-from relayer.chains.base import Head
 from relayer.config import Config
 from relayer.contracts import load
+from relayer.endpoint.calling import Caller
+from relayer.endpoint.consensus import CONSENSUS, Trust, view_client
 from relayer.endpoint.findings import Finding, Severity, has_refusal
-from relayer.endpoint.manifest import Bootstrap, Client, Contract, Hex, Manifest, Record
+from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
 from relayer.endpoint.node import Node
-from relayer.endpoint.opening import open_for_trust
 from relayer.endpoint.steps import (
     Located,
     Step,
@@ -27,8 +26,8 @@ from relayer.endpoint.steps import (
     locate,
     register_call,
 )
-from relayer.endpoint.survey import Survey, compare_chains, survey_chain
-from relayer.errors import CallReverted, PostroadError
+from relayer.endpoint.survey import Survey, compare_chains, survey_chain, with_networks
+from relayer.errors import CallReverted
 
 # What these take, measured on Prague rules; creations are estimated by the node.
 _GAS = {
@@ -48,11 +47,20 @@ class Plan:
     findings: tuple[Finding, ...]
     surveys: Mapping[str, Survey]
     deployers: Mapping[str, bytes]
+    trusts: Mapping[str, Trust]
+    """What clients of a chain begin with, by the chain's name."""
 
     @property
     def is_refused(self) -> bool:
         """Whether a finding forbids to apply it."""
         return has_refusal(self.findings)
+
+    def describe(self, step: Step) -> tuple[str, ...]:
+        """What a person compares before a step: whom a light client will believe. Nothing for other steps."""
+        if step.begun is None:
+            return ()
+        trust = self.trusts[step.remote]
+        return ("", *trust.describe(step.chain, step.remote))
 
     def cost_wei(self, step: Step) -> int:
         """About what a step costs at today's price."""
@@ -82,15 +90,17 @@ async def make_plan(
             strict=True,
         )
     )
+    config = with_networks(config, surveys)
     findings = [finding for survey in surveys.values() for finding in survey.findings]
     findings += compare_chains(surveys.values())
-    findings += await _follow_bootstraps(config, surveys)
-    planner = _Planner(config, manifest, nodes, deployers, surveys)
+    trusts, followed = await _follow_bootstraps(config, surveys)
+    findings += followed
+    planner = _Planner(config, manifest, nodes, deployers, surveys, trusts)
     for name in deployers:
         findings += await planner.check_record(name)
     if has_refusal(findings):
         # What is planned on a chain that isn't the one that was meant would only mislead.
-        return Plan((), tuple(findings), surveys, deployers)
+        return Plan((), tuple(findings), surveys, deployers, trusts)
     for name in deployers:
         await planner.adopt(name)
     steps = [step for name in deployers for step in planner.plan_endpoint(name)]
@@ -100,7 +110,7 @@ async def make_plan(
         findings += found
     if close:
         steps += [step for name in deployers for step in planner.plan_close(name)]
-    plan = Plan(tuple(steps), tuple(findings), surveys, deployers)
+    plan = Plan(tuple(steps), tuple(findings), surveys, deployers, trusts)
     return replace(plan, findings=(*plan.findings, *await _check_funds(plan, nodes)))
 
 
@@ -114,12 +124,14 @@ class _Planner:
         nodes: Mapping[str, Node],
         deployers: Mapping[str, bytes],
         surveys: Mapping[str, Survey],
+        trusts: Mapping[str, Trust],
     ) -> None:
         self._config = config
         self._manifest = manifest
         self._nodes = nodes
         self._deployers = deployers
         self._surveys = surveys
+        self._trusts = trusts
 
     async def check_record(self, name: str) -> list[Finding]:
         """Compare what the manifest says is deployed with what is there."""
@@ -133,7 +145,9 @@ class _Planner:
                 Finding(Severity.REFUSAL, name, found, f"0x{record.genesis_hash.hex()} (manifest)", advice)
             ]
         contracts = [("AccessManager", record.authority), ("Gateway", record.gateway)]
-        contracts += [("BftLightClient", client.contract) for client in record.clients.values()]
+        contracts += [
+            (CONSENSUS[client.consensus].contract, client.contract) for client in record.clients.values()
+        ]
         findings = []
         for kind, contract in contracts:
             if contract is None:
@@ -201,12 +215,17 @@ class _Planner:
         client = None if record is None else record.clients.get(remote)
         if client is not None and await self._is_active(on, client):
             return await self._plan_registration(on, remote, has_client=True)
-        step = Step(StepKind.CLIENT, on, 0, remote, self._bootstrap_of(remote))
+        consensus = CONSENSUS[self._config.chain(remote).consensus]
+        findings = await consensus.survey_destination(self._nodes[on], remote)
+        if has_refusal(findings):
+            return [], findings
+        begun = self._trusts[remote].record()
+        step = Step(StepKind.CLIENT, on, 0, remote, begun, consensus.contract)
         # Which authority it obeys doesn't change what it takes.
         data = client_creation(self._config, self._deployers[on], step)
-        first = replace(step, gas=_creation_gas("BftLightClient", data))
-        more, findings = await self._plan_registration(on, remote, has_client=False)
-        return [first, *more], findings
+        first = replace(step, gas=_creation_gas(consensus.contract, data, consensus.storage_gas))
+        more, found = await self._plan_registration(on, remote, has_client=False)
+        return [first, *more], findings + found
 
     def plan_close(self, name: str) -> list[Step]:
         """The admin's delay, once, at the end."""
@@ -267,49 +286,36 @@ class _Planner:
         return True
 
     async def _is_active(self, on: str, client: Client) -> bool:
-        artifact = load("BftLightClient")
-        answer = await self._nodes[on].call(bytes(client.contract.address), artifact.encode_call("status"))
-        return bool(artifact.decode_result("status", answer) == Status.ACTIVE)
-
-    def _bootstrap_of(self, remote: str) -> Bootstrap:
-        header = self._surveys[remote].header
-        assert header is not None
-        validators = tuple(Hex(each) for each in header.validators)
-        return Bootstrap(height=header.number, timestamp=header.timestamp, validators=validators)
+        view = await view_client(Caller(self._nodes[on]), bytes(client.contract.address))
+        return view is not None and view.status is Status.ACTIVE
 
 
-def _creation_gas(contract: str, data: bytes) -> int:
+def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int:
     """About what a creation takes. Computed, because a node can't estimate one whose authority isn't deployed yet."""
     zeros = data.count(0)
     calldata = 4 * zeros + 16 * (len(data) - zeros) + 2 * (len(data) // 32)
-    # A transaction, a creation, its code's deposit, and some storage.
-    return 21_000 + 32_000 + calldata + 200 * len(load(contract).runtime_code) + 150_000
+    # A transaction, a creation, its code's deposit, and what the constructor stores.
+    return 21_000 + 32_000 + calldata + 200 * len(load(contract).runtime_code) + storage_gas
 
 
-async def _follow_bootstraps(config: Config, surveys: Mapping[str, Survey]) -> list[Finding]:
-    """Where the config says whom to trust, lead from there to the header that a plan would begin with.
+async def _follow_bootstraps(
+    config: Config, surveys: Mapping[str, Survey]
+) -> tuple[dict[str, Trust], list[Finding]]:
+    """Where the config says whom to trust, lead from there to what a plan would begin with.
 
-    A provider alone could show any validators at all; what the owners have said it can't.
+    A provider alone could show anything at all; what the owners have said it can't.
     """
-    findings = []
+    trusts: dict[str, Trust] = {}
+    findings: list[Finding] = []
     for name, survey in surveys.items():
-        opened = None if survey.header is None else open_for_trust(config, name, survey.genesis_hash)
-        if opened is None or survey.header is None:
+        if survey.trust is None:
             continue
-        header = survey.header
-        head = Head(header.number, header.block_hash, header.parent_hash, header.timestamp)
-        try:
-            verified = await opened.prover.verify_head(head)
-        except (PostroadError, Rejection) as error:
-            advice = f"Another provider, or a newer bootstrap from the owners of {name}, in chains.{name}.bootstrap."
-            found = f"block {header.number} does not follow from the configured bootstrap: {error}"
-            findings.append(Finding(Severity.REFUSAL, name, found, "a header that it leads to", advice))
-        else:
-            text = f"block {verified.number} follows from the configured bootstrap"
-            findings.append(Finding(Severity.OK, name, text))
-        finally:
-            await opened.close()
-    return findings
+        chain = config.chain(name)
+        trust, found = await CONSENSUS[chain.consensus].follow(name, chain, survey.genesis_hash, survey.trust)
+        findings += found
+        if trust is not None:
+            trusts[name] = trust
+    return trusts, findings
 
 
 async def _check_funds(plan: Plan, nodes: Mapping[str, Node]) -> list[Finding]:

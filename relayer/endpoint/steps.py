@@ -8,8 +8,8 @@ from enum import Enum
 
 from relayer.config import Config
 from relayer.contracts import load
-from relayer.endpoint.manifest import BadManifest, Bootstrap, Manifest, Record
-from relayer.endpoint.survey import KINDS
+from relayer.endpoint.consensus import CONSENSUS
+from relayer.endpoint.manifest import BadManifest, Bootstrap, Checkpoint, Manifest, Record
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
 from relayer.protocol.message import EndpointId
@@ -47,7 +47,9 @@ class Step:
     chain: str
     gas: int
     remote: str = ""
-    bootstrap: Bootstrap | None = None
+    begun: Bootstrap | Checkpoint | None = None
+    client: str = ""
+    """The contract of a light client that is deployed."""
 
     @property
     def id(self) -> str:
@@ -60,7 +62,7 @@ class Step:
         return {
             StepKind.AUTHORITY: "AccessManager",
             StepKind.GATEWAY: "Gateway",
-            StepKind.CLIENT: "BftLightClient",
+            StepKind.CLIENT: self.client,
         }.get(self.kind)
 
 
@@ -149,18 +151,10 @@ def register_call(config: Config, manifest: Manifest, name: str, remote: str) ->
 
 
 def client_creation(config: Config, authority: bytes, step: Step) -> bytes:
-    """The init code of a light client of the step's remote chain, as its config and the step's bootstrap have it."""
-    assert step.bootstrap is not None
+    """The init code of a light client of the step's remote chain, as its config and the step have it."""
+    assert step.begun is not None
     chain = config.chain(step.remote)
-    return load("BftLightClient").encode_creation(
-        authority,
-        int(KINDS[chain.consensus]),
-        [bytes(each) for each in step.bootstrap.validators],
-        step.bootstrap.height,
-        step.bootstrap.timestamp,
-        chain.trusting_period_s,
-        chain.max_clock_drift_s,
-    )
+    return CONSENSUS[chain.consensus].creation(authority, chain, step.begun)
 
 
 def guardian_of(config: Config, deployer: bytes) -> bytes:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from light_clients.client import Status
 from relayer.config import Config
 from relayer.contracts import load
+from relayer.endpoint.calling import Caller, address_of
+from relayer.endpoint.consensus import ClientView, view_client
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.node import Node
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
@@ -26,21 +26,6 @@ ADMIN_FUNCTIONS = (
     "unpauseInboundLane",
 )
 """What nobody but the delayed admin may do."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientView:
-    """A light client as it stands on a chain. Times in seconds, `set_hash` 32 bytes."""
-
-    address: bytes
-    status: Status
-    kind: int
-    set_hash: bytes
-    height: int
-    timestamp: int
-    trusting_period_s: int
-    max_clock_drift_s: int
-    authority: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +78,9 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     now = int(str((await node.block("latest"))["timestamp"]), 16)
     if not gateway.is_runtime(await node.code(located.gateway)):
         return EndpointView(name, located, False, b"", b"", False, (), (), {}, (), now)  # noqa: FBT003
-    caller = _Caller(node)
+    caller = Caller(node)
     own_id = await caller.ask(located.gateway, "Gateway", "endpointId")
-    authority = _address(await caller.ask(located.gateway, "Gateway", "authority"))
+    authority = address_of(await caller.ask(located.gateway, "Gateway", "authority"))
     is_manager = manager.is_runtime(await node.code(authority))
     admins: tuple[AdminView, ...] = ()
     guardians: tuple[bytes, ...] = ()
@@ -130,41 +115,8 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     )
 
 
-async def view_client(node: Node, address: bytes) -> ClientView | None:
-    """Read a light client; None when there is no code of ours at the address."""
-    if not load("BftLightClient").is_runtime(await node.code(address)):
-        return None
-    caller = _Caller(node)
-    functions = ("status", "kind", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
-    values = await asyncio.gather(*(caller.ask(address, "BftLightClient", each) for each in functions))
-    status, kind, (set_hash, height, timestamp, _), period, drift, authority = values
-    return ClientView(
-        address=address,
-        status=Status(status),
-        kind=kind,
-        set_hash=set_hash,
-        height=height,
-        timestamp=timestamp,
-        trusting_period_s=period,
-        max_clock_drift_s=drift,
-        authority=_address(authority),
-    )
-
-
-class _Caller:
-    """Calls of our own contracts, encoded and decoded."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    async def ask(self, to: bytes, contract: str, function: str, *arguments: object) -> Any:
-        artifact = load(contract)
-        answer = await self.node.call(to, artifact.encode_call(function, *arguments))
-        return artifact.decode_result(function, answer)
-
-
 async def _view_remote(
-    config: Config, manifest: Manifest, caller: _Caller, on: Located, name: str
+    config: Config, manifest: Manifest, caller: Caller, on: Located, name: str
 ) -> RemoteView | None:
     located = locate(config, manifest, name)
     if located is None:
@@ -176,18 +128,18 @@ async def _view_remote(
             return None
         raise
     client, _, _, is_paused, is_retired = answer
-    address = _address(client)
+    address = address_of(client)
     return RemoteView(
         name=name,
         endpoint_id=located.endpoint_id,
         client_address=address,
-        client=await view_client(caller.node, address),
+        client=await view_client(caller, address),
         is_paused=is_paused,
         is_retired=is_retired,
     )
 
 
-async def _read_members(caller: _Caller, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
+async def _read_members(caller: Caller, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
     """Everybody who has a role now: role, account, delay. The manager keeps no list, but its events name them all."""
     manager = load("AccessManager")
     last = int(str((await caller.node.block("latest"))["number"]), 16)
@@ -199,7 +151,3 @@ async def _read_members(caller: _Caller, authority: bytes, first: int) -> list[t
         if is_member:
             members.append((role, account, delay))
     return members
-
-
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text[2:])

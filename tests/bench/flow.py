@@ -19,7 +19,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from light_clients.client import Height, Timestamp
 from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
@@ -28,10 +27,10 @@ from relayer.chains.rpc_provider import RpcEndpoint
 from relayer.config import Config
 from relayer.devnet import background
 from relayer.devnet.state import ChainState, NetworkState
+from relayer.endpoint import opening
 from relayer.journal.errors import JournalUnreadable
 from relayer.protocol.lane import delivered_slot
 from relayer.protocol.message import PAGE_SIZE
-from relayer.provers.bft import BftBootstrap, BftProver
 from tests.support.relaynet import (
     PASSWORD,
     PASSWORD_VARIABLE,
@@ -98,26 +97,16 @@ def open_chain(config: Config, name: str) -> EvmChain:
 async def count_proven(net: RelayNet, source: str, destination: str, total: int) -> int:
     """How many of a lane's first `total` messages the destination's light client proves as executed."""
     config = net.config
-    endpoint = config.require_endpoint(destination)
-    table = config.chain(destination)
-    chain = open_chain(config, destination)
-    bootstrap = BftBootstrap(
-        consensus=table.consensus,
-        validators=tuple(bytes(each) for each in endpoint.bootstrap.validators),
-        height=Height(endpoint.bootstrap.height),
-        timestamp=Timestamp(endpoint.bootstrap.timestamp),
-        trusting_period_s=table.trusting_period_s,
-        max_clock_drift_s=table.max_clock_drift_s,
-    )
+    opened = opening.open_chain(config, destination)
     try:
-        prover = BftProver(chain, bootstrap)
+        chain, prover = opened.chain, opened.prover
         header = await prover.verify_head(await chain.head())
         lane = net.lane(source, destination)
         pages = range((total + PAGE_SIZE - 1) // PAGE_SIZE)
         slots = tuple(delivered_slot(lane.id, page) for page in pages)
         proven = await prover.prove(header, chain.gateway, slots)
     finally:
-        await chain.close()
+        await opened.close()
     mask = (1 << total) - 1
     bits = sum(
         int.from_bytes(each.value) << (PAGE_SIZE * page) for page, each in zip(pages, proven, strict=True)

@@ -14,10 +14,11 @@ import relayer
 from light_clients.bft.client import BftClient
 from light_clients.client import Timestamp
 from relayer.chains.base import Call
-from relayer.config import Config
+from relayer.config import BootstrapConfig, Config
 from relayer.contracts import load
 from relayer.devnet.faults import WrongProofs
 from relayer.devnet.network import Network
+from relayer.endpoint.consensus.bft import bft_prover
 from relayer.endpoint.local import LocalEndpoint, LocalSite, join_local
 from relayer.errors import CallReverted, ConfigError, KeyUnavailable, LanePaused, Malformed
 from relayer.keys import Key
@@ -81,8 +82,9 @@ async def test_three_lines_send_and_a_receipt_anyone_can_check_again(stage: Stag
         receipt = await message.delivered(timeout="30s")
         assert (receipt.message_id, receipt.sequence) == (message.id, 0)
         # A light client of our own, from the bootstrap alone, believes the same bytes.
-        prover = road.chain("port").prover
+        prover = bft_prover(road.chain("port").prover)
         bootstrap = stage.config.require_endpoint("port").bootstrap
+        assert isinstance(bootstrap, BootstrapConfig)
         fresh = BftClient.bootstrap(
             prover.client.params,
             [bytes(each) for each in bootstrap.validators],

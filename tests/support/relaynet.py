@@ -12,12 +12,12 @@ from typing import Any
 
 from light_clients.hashing import keccak256
 from relayer import config as configuration
-from relayer.config import Config, EndpointConfig
+from relayer.config import Config
 from relayer.config.editing import save_endpoint
-from relayer.config.schema import BootstrapConfig, Bytes20
 from relayer.contracts import load
 from relayer.devnet.chain import LocalChain
 from relayer.endpoint.apply import apply_plan, created_address
+from relayer.endpoint.local import found_endpoint
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.node import Node
 from relayer.endpoint.plan import make_plan
@@ -264,16 +264,7 @@ async def _deploy(net: RelayNet) -> None:
         place.gateway = bytes(record.gateway.address)
         genesis_hash = bytes(record.genesis_hash)
         place.endpoint = endpoint_id(place.interop(place.gateway), genesis_hash)
-        other = next(each for each in names if each != name)
-        of_other = Manifest(config.manifest_path).get(other)
-        assert of_other is not None
-        bootstrap = of_other.clients[name].bootstrap
-        trusted = BootstrapConfig(
-            height=bootstrap.height,
-            timestamp=bootstrap.timestamp,
-            validators=tuple(Bytes20(each) for each in bootstrap.validators),
-        )
-        endpoint = EndpointConfig(gateway=place.gateway, genesis_hash=genesis_hash, bootstrap=trusted)
+        endpoint = found_endpoint(plan, config, Manifest(config.manifest_path), name)
         save_endpoint(net.config_path, name, endpoint)
 
 

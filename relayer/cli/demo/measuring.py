@@ -12,6 +12,7 @@ from relayer.cli.demo.figures import Figures
 from relayer.cli.demo.stage import Stage
 from relayer.cli.output import hex_of, short
 from relayer.contracts import load
+from relayer.endpoint.consensus.bft import bft_prover
 from relayer.endpoint.local import LocalRoads
 from relayer.errors import ChainUnavailable, PostroadError
 from relayer.journal.store import Journal
@@ -60,7 +61,7 @@ async def measure(
         single=single.gas_used if single.messages == 1 else None,
         batch_messages=largest.messages,
         batch_share=largest.gas_used / largest.messages,
-        validators=len(sender.prover.validators),
+        validators=len(bft_prover(sender.prover).validators),
     )
 
 

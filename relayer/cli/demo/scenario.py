@@ -30,6 +30,7 @@ from relayer.daemon import build
 from relayer.devnet.chain import LocalChain
 from relayer.devnet.network import Network
 from relayer.endpoint.apply import Moment, Progress
+from relayer.endpoint.consensus.bft import bft_prover
 from relayer.endpoint.local import LocalRoads, LocalSite, join_local
 from relayer.endpoint.opening import OpenChain
 from relayer.journal.store import Journal
@@ -307,7 +308,7 @@ async def _gather_material(road: Road, message: RoadMessage) -> Material:
         header=await read_header(source, verified.number),
         nodes=await source.chain.proof(source.chain.gateway, (slot,), verified.number),
         proof=proven.proof,
-        client=source.prover.client,
+        client=bft_prover(source.prover).client,
         source_gateway=source.chain.gateway,
         destination=destination,
         sender=destination.chain.senders[0],
@@ -317,7 +318,7 @@ async def _gather_material(road: Road, message: RoadMessage) -> Material:
 
 async def read_header(source: OpenChain, height: Height) -> BftHeader:
     """A header with its seals, as the chain gives it."""
-    return BftHeader.from_rpc(await source.chain.block(height), source.prover.client.params.kind)
+    return BftHeader.from_rpc(await source.chain.block(height), bft_prover(source.prover).client.params.kind)
 
 
 def abi_arguments(data: bytes) -> tuple[bytes, bytes]:

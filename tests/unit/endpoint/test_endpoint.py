@@ -13,6 +13,7 @@ import pytest
 from light_clients.hashing import keccak256
 from relayer.contracts import UnknownContract, load
 from relayer.endpoint.apply import created_address
+from relayer.endpoint.consensus.bft import BftTrust
 from relayer.endpoint.findings import Severity
 from relayer.endpoint.manifest import BadManifest, Contract, Hex, Manifest, Pending, Record
 from relayer.endpoint.node import Node
@@ -169,7 +170,7 @@ def survey(name: str, chain_id: int, genesis: bytes, validators: tuple[bytes, ..
     header: Any = Header()
     header.validators = validators
     none: Any = None
-    return Survey(name, chain_id, genesis, "", header, 0, none, (), ())
+    return Survey(name, chain_id, genesis, "", BftTrust(header), 0, none, (), ())
 
 
 def test_chains_with_one_id_one_genesis_or_one_validator_are_refused() -> None:

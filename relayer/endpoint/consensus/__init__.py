@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""The kinds of consensus that endpoints can be joined over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from relayer.contracts import load
+from relayer.endpoint.calling import Caller
+from relayer.endpoint.consensus.base import Believing, ClientView, Conflict, Consensus, Trust
+from relayer.endpoint.consensus.bft import Bft
+
+__all__ = [
+    "CONSENSUS",
+    "Believing",
+    "ClientView",
+    "Conflict",
+    "Consensus",
+    "Trust",
+    "view_client",
+]
+
+CONSENSUS: Mapping[str, Consensus] = {"qbft": Bft("qbft"), "ibft2": Bft("ibft2")}
+"""By the name that a chain's configuration has."""
+
+
+async def view_client(caller: Caller, address: bytes) -> ClientView | None:
+    """Read a light client, of whatever consensus; None when there is no code of ours at the address."""
+    code = await caller.node.code(address)
+    for consensus in CONSENSUS.values():
+        if load(consensus.contract).is_runtime(code):
+            return await consensus.view(caller, address)
+    return None
