@@ -15,6 +15,7 @@ from light_clients.bft.client import BftClient, BftKind, BftParams, quorum
 from light_clients.client import Height, Timestamp
 from light_clients.errors import Rejection
 from light_clients.proofs.compact import read_account, read_storage
+from tests.differential.clients import ACCOUNT, SLOT, Case
 from tests.differential.compact_cases import account_proof, grammatical_account, storage_case, storage_proof
 from tests.support import rlp
 from tests.support.bft import FORK_TAILS, Draft, Validator, validators
@@ -25,17 +26,6 @@ from tests.support.wire import flag, header_parts, join, prefixed, reseal
 TRUSTED_TIME = 1_700_000_000
 PERIOD, DRIFT = 1000, 15
 NOW = TRUSTED_TIME + 100
-ACCOUNT, SLOT = b"\xaa" * 20, b"\x05" * 32
-
-
-@dataclass(frozen=True)
-class Case:
-    """A call of a client: the argument, and the calldata's bytes behind it that do not belong to it."""
-
-    method: str
-    data: bytes
-    behind: bytes = b""
-    now: int = NOW
 
 
 @dataclass(frozen=True)

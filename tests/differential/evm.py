@@ -58,6 +58,14 @@ class Anvil:
         request = {"to": "0x" + to.hex(), "data": "0x" + data.hex(), "gas": hex(GAS)}
         return bytes.fromhex(self.rpc("eth_call", request, "latest", *overrides)[2:])
 
+    def set_code(self, place: bytes, code: bytes) -> None:
+        """Put other code in a contract's place; its storage stays."""
+        self.rpc("anvil_setCode", "0x" + place.hex(), "0x" + code.hex())
+
+    def code_at(self, place: bytes) -> bytes:
+        """A contract's code, its immutables in it."""
+        return bytes.fromhex(self.rpc("eth_getCode", "0x" + place.hex(), "latest")[2:])
+
     def transact(self, to: bytes | None, data: bytes, now: int) -> bytes:
         """Send a transaction at a time. Returns the address of the contract it made, if any.
 

@@ -10,33 +10,29 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 
 from light_clients.bft.client import BftClient, BftKind, quorum
 from light_clients.bft.validators import MAX_VALIDATORS
-from light_clients.client import Timestamp
 from light_clients.ecdsa import recover
 from light_clients.errors import Rejection
 from light_clients.proofs.compact import read_account, read_storage
 from relayer.contracts import load
 from tests.differential.client_cases import (
-    ACCOUNT,
     NOW,
-    SLOT,
     TRUSTED_TIME,
-    Case,
     World,
     anchor_of,
     make_case,
     make_world,
 )
+from tests.differential.clients import Case, Consensus, Deployed, compare, deploy, is_known
 from tests.differential.compact_cases import account_case, storage_case
-from tests.differential.evm import Anvil, Outcome, compile_helpers, probe, run_anvil, selector
+from tests.differential.evm import Anvil, compile_helpers, probe, run_anvil, selector
 from tests.support.bft import validator
 from tests.support.secp256k1 import N
 from tools.build_contracts import check_hashes
@@ -67,11 +63,6 @@ def bare_probe(anvil: Anvil) -> bytes:
 @pytest.fixture(scope="module")
 def harness(anvil: Anvil) -> bytes:
     return anvil.transact(None, compile_helpers()["CompactProofHarness"][0], TRUSTED_TIME)
-
-
-def is_known(outcome: Outcome, errors: Sequence[bytes]) -> bool:
-    """Whether a rejection is one of the contract's own: not a panic, not a lack of gas, not silence."""
-    return outcome.accepted or outcome.result[:4] in errors
 
 
 # --- ecrecover -------------------------------------------------------------------------------------------------------
@@ -190,14 +181,12 @@ def test_compact_proofs_lead_to_the_same_root(anvil: Anvil, bare_probe: bytes, h
 # --- clients ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """A world whose client is on chain too: `place` has its storage, `implementation` its code."""
+def trusted(client: BftClient) -> tuple[bytes, int, int, bool]:
+    state = client.state
+    return state.set_hash, state.height, state.timestamp, state.frozen
 
-    world: World
-    client: BftClient
-    place: bytes
-    implementation: bytes
+
+BFT = Consensus("BftLightClient", ["bytes32", "uint64", "uint64", "bool"], trusted)
 
 
 @pytest.fixture(scope="module")
@@ -205,12 +194,11 @@ def authority(anvil: Anvil) -> bytes:
     return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
 
 
-def deploy(anvil: Anvil, authority: bytes, world: World, *, anchored: bool, frozen: bool = False) -> Deployed:
-    """Deploy the real contract twice, let one of them live through the same story as the Python client, then put the
-    probe in its place."""
-    artifact = load("BftLightClient")
+def deploy_world(
+    anvil: Anvil, authority: bytes, world: World, *, anchored: bool, frozen: bool = False
+) -> Deployed:
     state, params = world.client.state, world.client.params
-    creation = artifact.encode_creation(
+    creation = load(BFT.contract).encode_creation(
         "0x" + authority.hex(),
         int(params.kind),
         ["0x" + member.address.hex() for member in world.members],
@@ -219,21 +207,13 @@ def deploy(anvil: Anvil, authority: bytes, world: World, *, anchored: bool, froz
         params.trusting_period_s,
         params.max_clock_drift_s,
     )
-    implementation, place = (
-        anvil.transact(None, creation, TRUSTED_TIME),
-        anvil.transact(None, creation, TRUSTED_TIME),
-    )
-    client = world.client
+    story: list[Case] = []
     if anchored:
-        data = anchor_of(world)
-        anvil.transact(place, artifact.encode_call("anchor", data), NOW)
-        client = client.anchor(data, Timestamp(NOW))
+        story.append(Case("anchor", anchor_of(world), now=NOW))
     if frozen:
-        data = next(filter(freezes(client), (make_case(random.Random(i), world).data for i in range(10_000))))
-        anvil.transact(place, artifact.encode_call("freeze", data), NOW)
-        client = client.freeze(data)
-    anvil.rpc("anvil_setCode", "0x" + place.hex(), "0x" + compile_helpers()["Probe"][1].hex())
-    return Deployed(world, client, place, implementation)
+        found = (make_case(random.Random(i), world).data for i in range(10_000))
+        story.append(Case("freeze", next(filter(freezes(world.client), found)), now=NOW))
+    return deploy(anvil, BFT, world.client, creation, story, TRUSTED_TIME)
 
 
 def freezes(client: BftClient) -> Callable[[bytes], bool]:
@@ -246,75 +226,15 @@ def freezes(client: BftClient) -> Callable[[bytes], bool]:
     return does
 
 
-def encode_call(case: Case) -> bytes:
-    """The call's data, spelled out: the argument's bytes may be followed by others that are not its own."""
-    tail = len(case.data).to_bytes(32, "big") + case.data + case.behind
-    tail += bytes(-len(tail) % 32)
-    if case.method == "storageAt":
-        head = (96).to_bytes(32, "big") + ACCOUNT.rjust(32, b"\0") + SLOT
-        return selector("storageAt(bytes,address,bytes32)") + head + tail
-    return selector(f"{case.method}(bytes)") + (32).to_bytes(32, "big") + tail
-
-
-def ask_python(client: BftClient, case: Case) -> tuple[bytes, BftClient] | None:
-    """What a call returns and the client afterwards; None for a rejection."""
-    now = Timestamp(case.now)
-    try:
-        if case.method == "storageAt":
-            found = client.storage_at(case.data, ACCOUNT, SLOT, now)
-            return encode(
-                ["bytes32", "uint64", "uint64"], [found.value, found.height, found.timestamp]
-            ), client
-        if case.method == "update":
-            return b"", client.update(case.data, now)
-        if case.method == "anchor":
-            return b"", client.anchor(case.data, now)
-        return b"", client.freeze(case.data)
-    except Rejection:
-        return None
-
-
-def state_of(client: BftClient) -> tuple[Any, ...]:
-    state, anchor = client.state, client.state.anchor
-    kept = (bytes(32), 0, 0) if anchor is None else (anchor.state_root, anchor.height, anchor.timestamp)
-    return (state.set_hash, state.height, state.timestamp, state.frozen), kept
-
-
-def decoded(outcome: Outcome) -> tuple[Any, ...]:
-    trusted = decode(["bytes32", "uint64", "uint64", "bool"], outcome.trusted)
-    return trusted, decode(["bytes32", "uint64", "uint64"], outcome.anchored)
-
-
-def compare_clients(
-    anvil: Anvil, deployed: Deployed, cases: Sequence[Case], seed: str
-) -> Counter[tuple[str, bool]]:
-    """Ask both sides every case. Returns how often each method was believed and not."""
-    errors = list(load("BftLightClient").errors)
-    verdicts: Counter[tuple[str, bool]] = Counter()
-    for now in sorted({case.now for case in cases}):
-        some = [case for case in cases if case.now == now]
-        outcomes = probe(anvil, deployed.place, deployed.implementation, list(map(encode_call, some)), now)
-        for case, outcome in zip(some, outcomes, strict=True):
-            found = ask_python(deployed.client, case)
-            told = f"{seed}, {case.method} at {now}: {case.data.hex()} behind it {case.behind.hex()}"
-            assert outcome.accepted == (found is not None), told
-            assert is_known(outcome, errors), f"{told}: {outcome.result.hex()}"
-            result, after = (outcome.result, deployed.client) if found is None else found
-            assert outcome.result == result, told
-            assert decoded(outcome) == state_of(after), told
-            verdicts[case.method, found is not None] += 1
-    return verdicts
-
-
 def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> None:
     worlds = [(kind, size) for kind in BftKind for size in SIZES]
     verdicts: Counter[tuple[str, bool]] = Counter()
     for index, (kind, size) in enumerate(worlds):
         rng = random.Random(f"{seed} {kind} {size}")
         world = make_world(rng, kind, size)
-        deployed = deploy(anvil, authority, world, anchored=index % 4 != 0)
+        deployed = deploy_world(anvil, authority, world, anchored=index % 4 != 0)
         cases = [make_case(rng, world) for _ in range(count // len(worlds))]
-        verdicts += compare_clients(anvil, deployed, cases, f"seed {seed}, {kind.name} of {size}")
+        verdicts += compare(anvil, deployed, cases, f"seed {seed}, {kind.name} of {size}")
     for method in ("storageAt", "update", "anchor", "freeze"):
         believed, refused = verdicts[method, True], verdicts[method, False]
         # Cases that only ever go one way would compare nothing.
@@ -331,14 +251,16 @@ def test_frozen_clients_believe_nothing_on_both_sides(anvil: Anvil, authority: b
     rng = random.Random(SEED)
     for kind in BftKind:
         world = make_world(rng, kind, 4)
-        deployed = deploy(anvil, authority, world, anchored=True, frozen=True)
-        verdicts = compare_clients(anvil, deployed, [make_case(rng, world) for _ in range(40)], "frozen")
+        deployed = deploy_world(anvil, authority, world, anchored=True, frozen=True)
+        verdicts = compare(anvil, deployed, [make_case(rng, world) for _ in range(40)], "frozen")
         assert not any(believed for (_, believed), often in verdicts.items() if often)
 
 
 def test_quorums_are_the_same(anvil: Anvil, authority: bytes) -> None:
     """INV-8, for every size that a set can have."""
-    deployed = deploy(anvil, authority, make_world(random.Random(SEED), BftKind.QBFT, 1), anchored=False)
+    deployed = deploy_world(
+        anvil, authority, make_world(random.Random(SEED), BftKind.QBFT, 1), anchored=False
+    )
     artifact = load("BftLightClient")
     calls = [artifact.encode_call("quorum", count) for count in range(MAX_VALIDATORS + 1)]
     outcomes = probe(anvil, deployed.place, deployed.implementation, calls, NOW)
