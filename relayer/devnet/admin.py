@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The admin RPC of a local chain: faults, validators and mining for whoever is in another process. Off by default.
+"""The admin RPC of a local chain: faults, mining and what a consensus adds for whoever is in another process. Off by default.
 
 It listens on a loopback port of its own, and its path is a secret, so that no web page that somebody has open can reach it.
 """
@@ -29,13 +29,13 @@ from relayer.devnet.jsonrpc import (
 )
 
 if TYPE_CHECKING:
-    from relayer.devnet.chain import LocalChain
+    from relayer.devnet.base import AnvilChain
 
 
 class AdminServer:
     """One chain's admin RPC."""
 
-    def __init__(self, chain: LocalChain) -> None:
+    def __init__(self, chain: AnvilChain[Any]) -> None:
         self._chain = chain
         self._path = "/" + secrets.token_urlsafe(16)
         self._port = 0
@@ -46,12 +46,9 @@ class AdminServer:
             "postroad_clearFaults": self._clear_faults,
             "postroad_faults": self._faults,
             "postroad_mine": self._mine,
-            "postroad_addValidator": self._add_validator,
-            "postroad_removeValidator": self._remove_validator,
-            "postroad_replaceValidators": self._replace_validators,
-            "postroad_equivocate": self._equivocate,
             "postroad_fund": self._fund,
             "postroad_dropTransactions": self._drop_transactions,
+            **chain._admin_methods(),
         }
 
     @property
@@ -114,28 +111,15 @@ class AdminServer:
     async def _mine(self, count: int = 1) -> str:
         return hex((await self._chain.mine(count)).number)
 
-    async def _add_validator(self, at: int | None = None) -> str:
-        return "0x" + self._chain.add_validator(at=at).hex()
-
-    async def _remove_validator(self, address: str, at: int | None = None) -> None:
-        self._chain.remove_validator(_address(address), at=at)
-
-    async def _replace_validators(self, count: int, at: int | None = None) -> list[str]:
-        addresses = self._chain.new_validators(count)
-        self._chain.set_validators(addresses, at=at)
-        return ["0x" + address.hex() for address in addresses]
-
-    async def _equivocate(self, number: int) -> str:
-        return "0x" + self._chain.equivocate(number).hash.hex()
-
     async def _fund(self, address: str, amount: str) -> None:
-        await self._chain.fund(_address(address), int(amount, 16))
+        await self._chain.fund(read_address(address), int(amount, 16))
 
     async def _drop_transactions(self) -> None:
         await self._chain.drop_transactions()
 
 
-def _address(text: str) -> bytes:
+def read_address(text: str) -> bytes:
+    """An address from a request. Raises ValueError."""
     address = b""
     with contextlib.suppress(ValueError):
         address = bytes.fromhex(text.removeprefix("0x"))

@@ -46,7 +46,15 @@ class Anvil:
         _running[process.pid] = start_mark(process.pid)
 
     @classmethod
-    async def start(cls, *, chain_id: int, gas_limit: int, history: int, guard: bool | None = None) -> Self:
+    async def start(
+        cls,
+        *,
+        chain_id: int,
+        gas_limit: int,
+        history: int,
+        guard: bool | None = None,
+        genesis_time: int | None = None,
+    ) -> Self:
         """Start one and wait until it answers.
 
         Args:
@@ -55,6 +63,7 @@ class Anvil:
             history: how many past states anvil keeps, in memory; older ones can't be asked for.
             guard: watch over anvil with a process of its own instead of the kernel's parent-death signal. By default only
                 where the kernel has none.
+            genesis_time: of block 0, in seconds; the wall clock's when None.
 
         Raises:
             ChainStartError: anvil is missing, or did not come up.
@@ -78,6 +87,8 @@ class Anvil:
                 "--gas-limit": gas_limit,
                 "--prune-history": history,
             }
+            if genesis_time is not None:
+                options["--timestamp"] = genesis_time
             words = [str(program.resolve()), "--no-mining", "--no-request-size-limit"]
             words += [str(word) for option in options.items() for word in option]
             anvil = cls(await _spawn(words, guard=sys.platform != "linux" if guard is None else guard), port)

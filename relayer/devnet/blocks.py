@@ -35,7 +35,7 @@ class BlockServer:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Ledger[SealedBlock],
         native: NativeBlocks,
         faults: Faults,
         accounts: dict[bytes, Account],

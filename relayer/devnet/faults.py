@@ -96,6 +96,56 @@ class Rounds(_Fault, frozen=True, tag="rounds"):
     round: Count = 1
 
 
+class Participation(_Fault, frozen=True, tag="participation"):
+    """Of a sync committee only a share signs, the absent ones at random places; or all but some validators, who stay away
+    for as long as it lasts. `times` counts blocks.
+    """
+
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    absent: frozenset[int] = frozenset()
+
+
+class WithheldFinality(_Fault, frozen=True, tag="withheld-finality"):
+    """Only a share of the validators votes for checkpoints: with less than two thirds nothing becomes final. `times` counts blocks."""
+
+    votes: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+
+
+class MissedSlots(_Fault, frozen=True, tag="missed-slots"):
+    """Slots pass without a block: every `every`-th. `times` counts missed slots."""
+
+    every: Count = 1
+
+
+class WrongLightClient(_Fault, frozen=True, tag="wrong-light-client"):
+    """The Beacon API serves wrong light-client objects.
+
+    how: `signature` = of another message; `participation` = one more bit is set than signed; `header` = the attested header's
+    state root is invented; `finality-branch`, `committee-branch`, `execution-branch` = a bit of the first sibling is flipped;
+    `committee` = one key of the next (or current) committee is another; `garbage` = a text that is no object. What an object
+    does not have stays as it is.
+    """
+
+    how: Literal[
+        "signature",
+        "participation",
+        "header",
+        "finality-branch",
+        "committee-branch",
+        "execution-branch",
+        "committee",
+        "garbage",
+    ] = "signature"
+
+
+class SecondFinality(_Fault, frozen=True, tag="second-finality"):
+    """Finality updates come with another finalized block of the same slot, which the whole committee signed."""
+
+
+class StaleLightClient(_Fault, frozen=True, tag="stale-light-client"):
+    """The Beacon API answers as it did when the fault began: a node that is stuck. `times` has no meaning here."""
+
+
 class _AnswerFault(_Fault, frozen=True):
     """methods: which calls suffer (empty = all)."""
 
@@ -135,11 +185,40 @@ Fault: TypeAlias = (
     | WrongLogs
     | Stall
     | Rounds
+    | Participation
+    | WithheldFinality
+    | MissedSlots
+    | WrongLightClient
+    | SecondFinality
+    | StaleLightClient
     | DropConnections
     | SlowAnswers
     | RpcErrors
 )
 SealFault: TypeAlias = MissingSeals | ForgedSeals | ForeignSeals | RepeatedSeals
+
+_EVERYWHERE: frozenset[type[Fault]] = frozenset(
+    {WrongProofs, WrongLogs, Stall, DropConnections, SlowAnswers, RpcErrors}
+)
+#: What can go wrong with QBFT and IBFT 2.0 chains.
+BFT_FAULTS: frozenset[type[Fault]] = _EVERYWHERE | {
+    MissingSeals,
+    ForgedSeals,
+    ForeignSeals,
+    RepeatedSeals,
+    ForgedHeader,
+    Equivocation,
+    Rounds,
+}
+#: What can go wrong with proof-of-stake chains.
+POS_FAULTS: frozenset[type[Fault]] = _EVERYWHERE | {
+    Participation,
+    WithheldFinality,
+    MissedSlots,
+    WrongLightClient,
+    SecondFinality,
+    StaleLightClient,
+}
 
 _F = TypeVar("_F", bound=_Fault)
 _BF = TypeVar("_BF", bound=_BlockFault)
@@ -149,7 +228,9 @@ _AF = TypeVar("_AF", bound=_AnswerFault)
 class Faults:
     """The faults of one chain that act now."""
 
-    def __init__(self) -> None:
+    def __init__(self, possible: frozenset[type[Fault]] | None = None) -> None:
+        #: What can go wrong with this chain; None = anything.
+        self.possible = possible
         #: Called with each fault that starts.
         self.started: Callable[[Fault], None] = lambda _: None
         self._active: dict[int, Fault] = {}
@@ -161,7 +242,17 @@ class Faults:
         return bool(self._active)
 
     def start(self, fault: Fault) -> int:
-        """Let a fault act, and return the number to stop it by."""
+        """Let a fault act, and return the number to stop it by.
+
+        Raises:
+            SpecError: it can't happen on a chain of this kind.
+        """
+        if self.possible is not None and type(fault) not in self.possible:
+            kinds = ", ".join(sorted(str(kind.__struct_config__.tag) for kind in self.possible))
+            raise SpecError(
+                f"the fault {type(fault).__struct_config__.tag} on a chain where it has no meaning",
+                f"one of {kinds}",
+            )
         number = next(self._ids)
         self._active[number] = fault
         self.started(fault)

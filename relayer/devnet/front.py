@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import StreamReader, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
@@ -41,7 +41,12 @@ class Front:
     """One chain's server."""
 
     def __init__(
-        self, methods: Methods, logs: LogSource, publisher: Publisher, faults: Faults, head: Callable[[], int]
+        self,
+        methods: Methods,
+        logs: LogSource,
+        publisher: Publisher[Any],
+        faults: Faults,
+        head: Callable[[], int],
     ) -> None:
         self._methods = methods
         self._logs = logs

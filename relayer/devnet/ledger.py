@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The sealed chain: its blocks by number and by hash, and the one map that turns anvil's block hashes into ours."""
+"""A chain's blocks by number and by hash, and the one map that turns anvil's block hashes into ours."""
 
 from __future__ import annotations
 
 import re
+from typing import Generic, Protocol, TypeVar
 
 from relayer.devnet.errors import ExecutionError
-from relayer.devnet.header import SealedBlock
 
 # anvil writes JSON without spaces. Inside a JSON string the quotes would be escaped, so no text can pretend to be this key.
 _BLOCK_HASH = re.compile(rb'("blockHash":")(0x[0-9a-f]{64})')
@@ -16,26 +16,52 @@ class NotSealedYet(Exception):  # noqa: N818  not a fault: anvil is a moment ahe
     """An answer of anvil speaks of a block that is not part of the sealed chain yet."""
 
 
-class Ledger:
-    """Every block since genesis. Readers see a block only once it is sealed, whatever anvil already knows."""
+class Block(Protocol):
+    """What a block of any kind of chain has: hashes and roots of 32 bytes; `native_hash` is anvil's own hash of it."""
 
-    def __init__(self, genesis: SealedBlock) -> None:
+    @property
+    def number(self) -> int: ...  # noqa: D102  the class tells
+    @property
+    def hash(self) -> bytes: ...  # noqa: D102
+    @property
+    def parent_hash(self) -> bytes: ...  # noqa: D102
+    @property
+    def native_hash(self) -> bytes: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def state_root(self) -> bytes: ...  # noqa: D102
+
+
+B = TypeVar("B", bound=Block)
+
+
+class Ledger(Generic[B]):
+    """Every block since genesis. Readers see a block only once it is sealed, whatever anvil already knows.
+
+    Attributes:
+        safe, finalized: the numbers that these tags mean; None where every block is final at once.
+    """
+
+    def __init__(self, genesis: B) -> None:
+        self.safe: int | None = None
+        self.finalized: int | None = None
         self._blocks = [genesis]
         self._numbers = {genesis.hash: 0}
         self._sealed_text = {_text(genesis.native_hash): _text(genesis.hash)}
-        self._twins: dict[bytes, SealedBlock] = {}
+        self._twins: dict[bytes, B] = {}
 
     @property
-    def head(self) -> SealedBlock:
-        """The newest block, which is final: BFT chains have no other."""
+    def head(self) -> B:
+        """The newest block."""
         return self._blocks[-1]
 
     @property
-    def genesis(self) -> SealedBlock:
+    def genesis(self) -> B:
         """Block 0."""
         return self._blocks[0]
 
-    def append(self, block: SealedBlock) -> None:
+    def append(self, block: B) -> None:
         """Make a block part of the chain.
 
         Raises:
@@ -51,19 +77,31 @@ class Ledger:
         self._sealed_text[_text(block.native_hash)] = _text(block.hash)
         self._blocks.append(block)
 
-    def at(self, number: int) -> SealedBlock | None:
+    def at(self, number: int) -> B | None:
         """The block of a number; None above the head."""
         return self._blocks[number] if 0 <= number < len(self._blocks) else None
+
+    def tagged(self, tag: str, head: int) -> int | None:
+        """The number that a tag means to a reader for whom `head` is the newest block; None when it is no tag.
+
+        `pending` means the head, as Besu does: the block in the making has no seal and no hash.
+        """
+        if tag in {"latest", "pending"}:
+            return head
+        if tag in {"safe", "finalized"}:
+            number = self.safe if tag == "safe" else self.finalized
+            return head if number is None else min(number, head)
+        return 0 if tag == "earliest" else None
 
     def number_of(self, block_hash: bytes) -> int | None:
         """The number of the block of the chain with this hash; anvil's hashes are unknown here."""
         return self._numbers.get(block_hash)
 
-    def add_twin(self, twin: SealedBlock) -> None:
+    def add_twin(self, twin: B) -> None:
         """Keep a second block of a height, which is served by its hash but is no part of the chain."""
         self._twins[twin.hash] = twin
 
-    def twin(self, block_hash: bytes) -> SealedBlock | None:
+    def twin(self, block_hash: bytes) -> B | None:
         """The second block with this hash, if validators were made to seal it."""
         return self._twins.get(block_hash)
 

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
@@ -48,7 +49,7 @@ class Criteria:
 class LogSource:
     """Answers `eth_getLogs`, and asks for the logs of single blocks on behalf of subscriptions."""
 
-    def __init__(self, ledger: Ledger, upstream: Upstream, faults: Faults) -> None:
+    def __init__(self, ledger: Ledger[Any], upstream: Upstream, faults: Faults) -> None:
         self._ledger = ledger
         self._upstream = upstream
         self._faults = faults
@@ -115,11 +116,10 @@ class LogSource:
         if raw == _NULL:
             return None
         text = bytes(raw)
-        return (
-            None
-            if text in {b'"latest"', b'"pending"', b'"safe"', b'"finalized"'}
-            else block_number(text, head, self._ledger)
-        )
+        follows_head = {b'"latest"', b'"pending"'}
+        if self._ledger.finalized is None:
+            follows_head |= {b'"safe"', b'"finalized"'}
+        return None if text in follows_head else block_number(text, head, self._ledger)
 
 
 @dataclass(slots=True)
@@ -134,7 +134,11 @@ class Filters:
     """Filters that live here and not in anvil: their changes are ranges of the sealed chain."""
 
     def __init__(
-        self, logs: LogSource, ledger: Ledger, upstream: Upstream, clock: Callable[[], float] = time.monotonic
+        self,
+        logs: LogSource,
+        ledger: Ledger[Any],
+        upstream: Upstream,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._logs = logs
         self._ledger = ledger

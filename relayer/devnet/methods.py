@@ -12,10 +12,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from relayer.devnet.blocks import BlockServer
 from relayer.devnet.faults import Faults, WrongProofs
 from relayer.devnet.gate import Gate
-from relayer.devnet.header import Kind
+from relayer.devnet.header import Kind, SealedBlock
 from relayer.devnet.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -65,17 +64,33 @@ class Session(Protocol):
         ...
 
 
+class Blocks(Protocol):
+    """Blocks as clients get them, of one kind of chain."""
+
+    async def by_number(self, number: int, *, full: bool) -> bytes:
+        """The block of a height as JSON; `null` above the head."""
+        ...
+
+    async def by_hash(self, block_hash: bytes, *, full: bool) -> bytes:
+        """The block with this hash; `null` when there is none."""
+        ...
+
+    def header_rlp(self, number: int) -> bytes | None:
+        """The header as a node stores it; None above the head."""
+        ...
+
+
 class Methods:
     """The table of methods of one chain."""
 
     def __init__(
         self,
         *,
-        kind: Kind,
+        kind: str,
         chain_id: int,
-        ledger: Ledger,
+        ledger: Ledger[Any],
         upstream: Upstream,
-        blocks: BlockServer,
+        blocks: Blocks,
         logs: LogSource,
         faults: Faults,
         gate: Gate,
@@ -89,7 +104,6 @@ class Methods:
         self._gate = gate
         self._mine = mine
         self._filters = Filters(logs, ledger, upstream)
-        consensus = "qbft" if kind is Kind.QBFT else "ibft"
         fixed: dict[str, Any] = {
             "eth_chainId": hex(chain_id),
             "net_version": str(chain_id),
@@ -125,9 +139,13 @@ class Methods:
             "eth_uninstallFilter": self._uninstall_filter,
             "evm_mine": self._evm_mine,
             "debug_getRawHeader": self._raw_header,
-            f"{consensus}_getValidatorsByBlockNumber": self._validators_by_number,
-            f"{consensus}_getValidatorsByBlockHash": self._validators_by_hash,
         }
+        if kind in {Kind.QBFT, Kind.IBFT2}:
+            prefix = "qbft" if kind == Kind.QBFT else "ibft"
+            self._table |= {
+                f"{prefix}_getValidatorsByBlockNumber": self._validators_by_number,
+                f"{prefix}_getValidatorsByBlockHash": self._validators_by_hash,
+            }
 
     @property
     def names(self) -> frozenset[str]:
@@ -255,7 +273,7 @@ class Methods:
 
     async def _validators_by_number(self, call: Call) -> bytes:
         block = self._ledger.at(self._checked_number(call))
-        assert block is not None
+        assert isinstance(block, SealedBlock)
         return call.result(
             msgspec.json.encode(["0x" + address.hex() for address in block.consensus.validators])
         )

@@ -4,21 +4,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
 from relayer.devnet.jsonrpc import INVALID_PARAMS, SERVER_ERROR, RpcError
 from relayer.devnet.ledger import Ledger
 
-# A sealed block is final: all tags that follow the head mean it. anvil's own safe and finalized lag by 32 and 64 blocks.
-# `pending` too, as Besu does: the block in the making has no seal and no hash.
-HEAD_TAGS = frozenset({"latest", "safe", "finalized", "pending"})
-
 _QUANTITY = re.compile("0x[0-9a-fA-F]{1,16}")
 _EXPECTED = "expected a tag, a number as 0x-hex, a block hash, or an object with blockNumber or blockHash"
 
 
-def block_number(raw: bytes | None, head: int, ledger: Ledger) -> int:
+def block_number(raw: bytes | None, head: int, ledger: Ledger[Any]) -> int:
     """The number that a block parameter means; absent = the head. It may be above the head.
 
     Raises:
@@ -34,10 +31,9 @@ def block_number(raw: bytes | None, head: int, ledger: Ledger) -> int:
         value = value.get("blockHash", value.get("blockNumber"))
     if not isinstance(value, str):
         raise RpcError(INVALID_PARAMS, f"a block parameter of another kind; {_EXPECTED}")
-    if value in HEAD_TAGS:
-        return head
-    if value == "earliest":
-        return 0
+    tagged = ledger.tagged(value, head)
+    if tagged is not None:
+        return tagged
     if len(value) == 66:
         number = ledger.number_of(parse_hash(value))
         if number is None:
@@ -46,7 +42,7 @@ def block_number(raw: bytes | None, head: int, ledger: Ledger) -> int:
     return parse_quantity(value)
 
 
-def state_block(raw: bytes | None, head: int, ledger: Ledger) -> int:
+def state_block(raw: bytes | None, head: int, ledger: Ledger[Any]) -> int:
     """The same for a call that reads state at a block, which must not be above the head."""
     number = block_number(raw, head, ledger)
     if number > head:

@@ -1,30 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""What a running chain is made of, put together in the one right order."""
+"""What a running chain is made of, whatever its consensus."""
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from relayer.devnet.anvil import Anvil
 from relayer.devnet.blocks import BlockServer
 from relayer.devnet.faults import DropConnections, Fault, Faults
 from relayer.devnet.front import Front
 from relayer.devnet.gate import Gate
-from relayer.devnet.ledger import Ledger
+from relayer.devnet.header import SealedBlock
+from relayer.devnet.ledger import B, Ledger
 from relayer.devnet.logs import LogSource
-from relayer.devnet.methods import Methods
+from relayer.devnet.making import BlockMaker
+from relayer.devnet.methods import Blocks, Methods
 from relayer.devnet.native import NativeBlocks
 from relayer.devnet.producer import Producer, read_genesis
 from relayer.devnet.sealing import Validators
-from relayer.devnet.subscriptions import Publisher
+from relayer.devnet.subscriptions import Headers, Publisher
+
+_B_contra = TypeVar("_B_contra", contravariant=True)
+
+
+class Served(Blocks, Headers[_B_contra], Protocol[_B_contra]):
+    """Blocks as one kind of chain serves them, in answers and in subscriptions."""
 
 
 class Endpoint:
     """One RPC endpoint of a chain. A chain may have several, as it has several providers in life; each fails by itself."""
 
     def __init__(
-        self, front: Front, publisher: Publisher, blocks: BlockServer, methods: Methods, faults: Faults
+        self, front: Front, publisher: Publisher[Any], blocks: Served[Any], methods: Methods, faults: Faults
     ) -> None:
         self._front = front
         self._port = 0
@@ -64,27 +74,32 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """A chain's parts. The first endpoint is there from the start; its faults are the ones that the producer minds too."""
+class Parts(Generic[B]):
+    """A chain's parts. The first endpoint is there from the start; its faults are the ones that the producer minds too.
 
+    Attributes:
+        kind: the consensus, which decides about methods that only such chains have.
+        serve: blocks as clients get them, with the faults of one endpoint.
+    """
+
+    kind: str
     chain_id: int
-    seed: bytes
     anvil: Anvil
-    ledger: Ledger
-    validators: Validators
+    ledger: Ledger[B]
     native: NativeBlocks
     gate: Gate
-    producer: Producer
-    publishers: list[Publisher]
+    producer: BlockMaker[B]
+    serve: Callable[[Faults], Served[B]]
+    publishers: list[Publisher[B]] = field(default_factory=list)
 
     def make_endpoint(self, faults: Faults) -> Endpoint:
         """One more endpoint, not serving yet. Its subscribers hear of blocks from now on."""
         upstream, ledger = self.anvil.upstream, self.ledger
-        blocks = BlockServer(ledger, self.native, faults, self.validators.accounts, self.seed)
+        blocks = self.serve(faults)
         logs = LogSource(ledger, upstream, faults)
         publisher = Publisher(blocks, logs)
         methods = Methods(
-            kind=self.validators.kind,
+            kind=self.kind,
             chain_id=self.chain_id,
             ledger=ledger,
             upstream=upstream,
@@ -101,11 +116,11 @@ class Parts:
 
 async def assemble(
     *, anvil: Anvil, chain_id: int, validators: Validators, faults: Faults, seed: bytes, all_seals: bool
-) -> Parts:
-    """Put a chain together over a started anvil. Nothing is served yet, and there is no block but the genesis block."""
+) -> Parts[SealedBlock]:
+    """Put a BFT chain together over a started anvil. Nothing is served yet, and there is no block but the genesis block."""
     gate, native = Gate(), NativeBlocks(anvil.upstream)
     ledger = Ledger(await read_genesis(anvil.upstream, validators.kind, validators.current))
-    publishers: list[Publisher] = []
+    publishers: list[Publisher[SealedBlock]] = []
     producer = Producer(
         ledger=ledger,
         upstream=anvil.upstream,
@@ -116,4 +131,8 @@ async def assemble(
         gate=gate,
         all_seals=all_seals,
     )
-    return Parts(chain_id, seed, anvil, ledger, validators, native, gate, producer, publishers)
+
+    def serve(each: Faults) -> BlockServer:
+        return BlockServer(ledger, native, each, validators.accounts, seed)
+
+    return Parts(str(validators.kind), chain_id, anvil, ledger, native, gate, producer, serve, publishers)

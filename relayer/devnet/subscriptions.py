@@ -7,14 +7,16 @@ import asyncio
 import contextlib
 import secrets
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from relayer.devnet.blocks import BlockServer
-from relayer.devnet.header import SealedBlock
 from relayer.devnet.jsonrpc import INVALID_PARAMS, SERVER_ERROR, Call, RpcError
+from relayer.devnet.ledger import B
 from relayer.devnet.logs import LogSource
+
+_B_contra = TypeVar("_B_contra", contravariant=True)
 
 # A subscriber that reads slower than blocks come is cut off before its backlog fills our memory.
 MAX_BACKLOG_BYTES = 128 << 20
@@ -94,15 +96,23 @@ class Listener:
         return call.result(b"true" if found else b"false")
 
 
-class Publisher:
+class Headers(Protocol[_B_contra]):
+    """Tells what a subscription to new heads gets."""
+
+    async def header(self, block: _B_contra) -> bytes:
+        """A block's header as JSON."""
+        ...
+
+
+class Publisher(Generic[B]):
     """Tells listeners of each new block."""
 
-    def __init__(self, blocks: BlockServer, logs: LogSource) -> None:
+    def __init__(self, blocks: Headers[B], logs: LogSource) -> None:
         self._blocks = blocks
         self._logs = logs
         self.listeners: set[Listener] = set()
 
-    async def publish(self, block: SealedBlock, *, has_logs: bool) -> None:
+    async def publish(self, block: B, *, has_logs: bool) -> None:
         """Queue the events of a block. Whoever subscribed before the block was sealed hears of it."""
         wanted = [
             (listener, subscription)

@@ -38,7 +38,8 @@ def second_finality(
 
     Args:
         chain: whose committees sign.
-        block, attested: a block and its parent, whose honest update this one contradicts.
+        block: whose honest update this one contradicts.
+        attested: its parent.
         final: what the parent's state holds for final.
         execution: what the second block executed; by default the first one's, with another state root.
     """

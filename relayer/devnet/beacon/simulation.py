@@ -25,7 +25,9 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.proofs.merkle_branch import hash_pair, merkleize
+from light_clients.ethereum.signing import sync_committee_signing_root
+from light_clients.ethereum.sync_protocol import is_better_update
+from light_clients.proofs.merkle_branch import merkleize
 from relayer.devnet.beacon import objects
 from relayer.devnet.beacon.block import (
     BeaconBlock,
@@ -39,16 +41,7 @@ from relayer.devnet.beacon.payload import invent_payload
 
 #: How many blocks can still be asked for, and how many finalized ones beside them.
 RETENTION = 4096
-_DOMAIN_SYNC_COMMITTEE = bytes.fromhex("07000000")
 _BALANCES_LIMIT = 2**38
-
-
-try:
-    from light_clients.ethereum.sync_protocol import is_better_update
-except ImportError:  # it lands in a moment
-
-    def is_better_update(*_: object) -> bool:
-        return False
 
 
 class Simulation:
@@ -176,10 +169,8 @@ class Simulation:
         return block
 
     def signing_root(self, root: bytes, signature_slot: Slot) -> bytes:
-        """What a committee signs of a block's root in a slot: the fork is that of the slot before (altair, `validator.md`)."""
-        fork = self.config.fork_at_slot(Slot(max(signature_slot, 1) - 1))
-        domain = _DOMAIN_SYNC_COMMITTEE + self.config.fork_data_root(fork.version)[:28]
-        return hash_pair(root, domain)
+        """What a committee signs of a block's root in a slot."""
+        return sync_committee_signing_root(root, signature_slot, self.config)
 
     # --- what light clients ask for --------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ def block(number: int, parent_hash: bytes) -> SealedBlock:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
+def ledger() -> Ledger[SealedBlock]:
     made = Ledger(block(0, bytes(32)))
     for number in (1, 2):
         made.append(block(number, made.head.hash))
@@ -43,7 +43,7 @@ def compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def test_every_block_hash_is_replaced_and_nothing_else(ledger: Ledger) -> None:
+def test_every_block_hash_is_replaced_and_nothing_else(ledger: Ledger[SealedBlock]) -> None:
     blocks = [ledger.at(number) for number in (1, 2)]
     ours = ["0x" + one.hash.hex() for one in blocks if one is not None]
 
@@ -57,12 +57,12 @@ def test_every_block_hash_is_replaced_and_nothing_else(ledger: Ledger) -> None:
     assert ledger.native_hashes() == {native(0), native(1), native(2)}
 
 
-def test_what_is_not_sealed_is_not_shown(ledger: Ledger) -> None:
+def test_what_is_not_sealed_is_not_shown(ledger: Ledger[SealedBlock]) -> None:
     with pytest.raises(NotSealedYet):
         ledger.rewrite(compact([{"blockHash": native(1)}, {"blockHash": native(3)}]))
 
 
-def test_only_the_next_block_follows(ledger: Ledger) -> None:
+def test_only_the_next_block_follows(ledger: Ledger[SealedBlock]) -> None:
     for wrong in (block(2, ledger.head.hash), block(4, ledger.head.hash), block(3, bytes(32))):
         with pytest.raises(ExecutionError, match=f"block {wrong.number} on parent"):
             ledger.append(wrong)
@@ -71,7 +71,7 @@ def test_only_the_next_block_follows(ledger: Ledger) -> None:
     assert ledger.at(-1) is None
 
 
-def test_second_blocks_are_no_part_of_the_chain(ledger: Ledger) -> None:
+def test_second_blocks_are_no_part_of_the_chain(ledger: Ledger[SealedBlock]) -> None:
     twin = ledger.head.with_state_root(b"\x05" * 32)
     ledger.add_twin(twin)
     assert ledger.twin(twin.hash) == twin
@@ -79,7 +79,7 @@ def test_second_blocks_are_no_part_of_the_chain(ledger: Ledger) -> None:
     assert ledger.twin(ledger.head.hash) is None
 
 
-def test_every_way_to_name_a_block(ledger: Ledger) -> None:
+def test_every_way_to_name_a_block(ledger: Ledger[SealedBlock]) -> None:
     ours = "0x" + ledger.head.hash.hex()
     for raw, number in (
         (None, 2),
@@ -121,7 +121,7 @@ def test_every_way_to_name_a_block(ledger: Ledger) -> None:
         (b'"Latest"', "the block 'Latest'"),
     ],
 )
-def test_what_names_no_block(ledger: Ledger, raw: bytes, message: str) -> None:
+def test_what_names_no_block(ledger: Ledger[SealedBlock], raw: bytes, message: str) -> None:
     """anvil's own hashes are among it: from outside nobody can know them."""
     with pytest.raises(RpcError, match=message):
         block_number(raw, 2, ledger)
