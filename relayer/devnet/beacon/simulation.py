@@ -109,8 +109,8 @@ class Simulation:
 
     @property
     def justified(self) -> BeaconBlock:
-        """The newest block that the head's state holds for justified; the genesis block before there is any."""
-        return self._blocks.get(self._head.finality.justified.root, self._genesis)
+        """The newest block that the head's state holds for justified; the finalized one where that was forgotten."""
+        return self._blocks.get(self._head.finality.justified.root) or self.finalized
 
     def committee(self, period: Period) -> SyncCommittee:
         """The sync committee of a period."""
