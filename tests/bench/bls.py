@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,9 @@ def native(setup: dict[str, Any]) -> Iterator[Callable[[int], dict[str, list[flo
     watch.start()
 
     def ask(line: str) -> str:
-        stdin.write(line + "\n")
-        stdin.flush()
+        with suppress(BrokenPipeError):
+            stdin.write(line + "\n")
+            stdin.flush()
         answer = stdout.readline()
         if not answer:
             raise RuntimeError(
@@ -79,7 +80,8 @@ def native(setup: dict[str, Any]) -> Iterator[Callable[[int], dict[str, list[flo
         yield lambda calls: json.loads(ask(f"round {calls}"))
     finally:
         watch.cancel()
-        stdin.close()
+        with suppress(BrokenPipeError):
+            stdin.close()
         stdout.close()
         try:
             node.wait(5)
