@@ -90,18 +90,19 @@ def native(setup: dict[str, Any]) -> Iterator[Callable[[int], dict[str, list[flo
             node.wait()
 
 
-def measure_threads(call: Callable[[], bool], count: int = 100) -> float:
+def measure_threads(call: Callable[[], bool], count: int = 40) -> float:
     """How many times as much two threads get done as one: 1 when the library keeps the interpreter's lock, 2 at best."""
-    start = time.perf_counter()
-    clock(call, 2 * count)
-    alone = time.perf_counter() - start
-    threads = [threading.Thread(target=clock, args=(call, count)) for _ in range(2)]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return alone / (time.perf_counter() - start)
+    alone, together = [], []
+    for _ in range(ROUNDS):
+        alone.append(sum(clock(call, count)) / count)
+        threads = [threading.Thread(target=clock, args=(call, count)) for _ in range(2)]
+        start = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        together.append((time.perf_counter() - start) * 1e3 / (2 * count))
+    return statistics.median(alone) / statistics.median(together)
 
 
 def measure_reference(pubkeys: Sequence[bytes], signature: bytes) -> tuple[float, float]:
