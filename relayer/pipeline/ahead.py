@@ -138,8 +138,8 @@ class Lookout:
         first = Height(lane.ahead[0].block_number)
         return Waiting(
             WaitingReason.FINALITY,
-            f"{_count(len(lane.ahead))} sent on {self._chain.name} in block {first} or later, not final: "
-            f"{self._prover.explain_wait(head, first)}",
+            f"{_count(len(lane.ahead))} sent on {self._chain.name} from block {first} on, waiting for finality "
+            f"({self._prover.explain_wait(head, first)})",
         )
 
     def _explain_delivered(self, book: LaneBook, header: VerifiedHeader, head: Head) -> Waiting | None:
@@ -149,8 +149,8 @@ class Lookout:
         first, count = awaited
         return Waiting(
             WaitingReason.FINALITY,
-            f"{_count(count)} delivered on {self._chain.name} in block {first} or later, not final: "
-            f"{self._prover.explain_wait(head, first)}",
+            f"{_count(count)} delivered on {self._chain.name} from block {first} on, waiting for finality "
+            f"({self._prover.explain_wait(head, first)})",
         )
 
     def _awaited(self, book: LaneBook, header: VerifiedHeader) -> tuple[Height, int] | None:

@@ -1,0 +1,561 @@
+# SPDX-License-Identifier: MIT
+"""Why to believe Ethereum, or another proof-of-stake chain: the signatures of its sync committees, from a checkpoint on.
+
+Only finalized headers count. Whatever is returned has passed the Python light client, on the very bytes that are sent
+(INV-5, INV-7). Finality is asked for when a newer header is wanted, and not more than once a slot; committees are followed
+each period, wanted or not. Signatures are checked in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from light_clients.client import Height, Status, Timestamp
+from light_clients.errors import HeaderRejected, ProofRejected
+from light_clients.ethereum.client import EthereumClient, EthereumState
+from light_clients.ethereum.codec import FinalizingUpdate
+from light_clients.ethereum.config import NetworkConfig, Period, Slot
+from light_clients.ethereum.containers import (
+    LightClientBootstrap,
+    LightClientFinalityUpdate,
+    LightClientUpdate,
+    SyncCommittee,
+)
+from light_clients.ethereum.params import EthereumParams
+from light_clients.ethereum.sync_protocol import LightClientStore, initialize_light_client_store
+from light_clients.proofs import mpt
+from light_clients.trust import BY_ANCHOR, BY_HEADER, encode_claim
+from relayer.chains.base import AccountProof, Address, Chain, Head
+from relayer.errors import ClientExpired, ClientFrozen, MisbehaviourFound, NotFoundYet
+from relayer.provers.base import OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.provers.ethereum_clients import EthereumWalk, check_usable, read_client
+from relayer.provers.ethereum_evidence import encode_freeze, find_contradiction
+from relayer.provers.ethereum_headers import SignedHeader, SignedHeaders
+from relayer.provers.ethereum_sources import BeaconSource, EthereumSource
+from relayer.provers.ethereum_store import (
+    Followed,
+    Rules,
+    decode_store,
+    encode_store,
+    follow_finality,
+    follow_updates,
+)
+
+T = TypeVar("T")
+
+# Verified headers that are kept at hand for proofs and anchors.
+_KEPT_HEADERS: Final = 64
+# Best updates and committees, by period and by root: what clients on destinations that lag a little need.
+_KEPT_UPDATES: Final = 8
+_KEPT_COMMITTEES: Final = 8
+_MOST_UPDATES: Final = 128
+# A block of epoch e is final when epoch e + 3 begins, at the earliest, and a signature over that comes a slot or two later.
+_EPOCHS_TO_FINALITY: Final = 3
+_SLOTS_TO_SIGNATURE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class EthereumBootstrap:
+    """What is believed from the start, and by which rules.
+
+    Attributes:
+        network: what the chain is.
+        checkpoint_root: root of a finalized block, the first of its epoch, that the operator confirmed; 32 bytes.
+        threshold: members of the sync committee that have to sign, at least two thirds.
+        trusting_period_s: how long a finalized header is believed after its time.
+        max_clock_drift_s: how far a signature's slot may lie ahead of our time.
+        slot: of the checkpoint, where it is known: a state from the journal that is older is left for it.
+    """
+
+    network: NetworkConfig
+    checkpoint_root: bytes
+    threshold: int
+    trusting_period_s: int
+    max_clock_drift_s: int
+    slot: Slot | None = None
+
+
+class EthereumProver:
+    """Proves one proof-of-stake chain. Implements relayer.provers.base.Prover.
+
+    Args:
+        source: the execution chain that is proven.
+        beacon: nodes of its consensus.
+        bootstrap: where trust begins.
+        clock: our own time, in seconds since 1970.
+
+    Raises:
+        ValueError: no light client can have these rules.
+    """
+
+    def __init__(
+        self,
+        source: EthereumSource,
+        beacon: BeaconSource,
+        bootstrap: EthereumBootstrap,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._beacon = beacon
+        self._bootstrap = bootstrap
+        self._network = bootstrap.network
+        self._clock = clock
+        self._params = EthereumParams.of(
+            bootstrap.network,
+            bootstrap.threshold,
+            bootstrap.trusting_period_s,
+            bootstrap.max_clock_drift_s,
+        )
+        self._rules = Rules(bootstrap.network, bootstrap.threshold)
+        self._checkpoint = bootstrap.checkpoint_root
+        self._store: LightClientStore | None = None
+        self._headers = SignedHeaders(_KEPT_HEADERS)
+        self._newest: SignedHeader | None = None
+        self._updates: OrderedDict[Period, LightClientUpdate] = OrderedDict()
+        self._committees: OrderedDict[bytes, SyncCommittee] = OrderedDict()
+        self._exported: tuple[LightClientStore, bytes] | None = None
+        self._obstacle = ""
+        self._polled_at = float("-inf")
+        self._rotated_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    @property
+    def client(self) -> EthereumClient:
+        """Our own trusted state, as the client on a destination has it. Raises NotFoundYet before the bootstrap."""
+        if self._store is None:
+            raise NotFoundYet("no trusted state", "a verified head first")
+        return self._client_of(self._store)
+
+    @property
+    def trails(self) -> bool:
+        """Always: blocks are final after two epochs and more."""
+        return True
+
+    @property
+    def witnesses(self) -> int:
+        """How many beacon nodes there are."""
+        return self._beacon.witnesses
+
+    @property
+    def signers(self) -> bytes:
+        """Root of the sync committee that signed the newest verified header."""
+        return b"" if self._newest is None else self._newest.committee.hash_tree_root()
+
+    # --- verifying -----------------------------------------------------------------------------------------------------
+
+    async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:  # noqa: ARG002  a reason to look
+        """The newest finalized execution block; see Prover. The head only says that there is something new.
+
+        Raises:
+            Rejection: the checkpoint's bootstrap is not to be believed.
+            ClientExpired: our own trusted state is too old; the configuration needs a newer checkpoint.
+            ChainUnavailable: no node gave what holds.
+            NotFoundYet: nobody has a finalized header that enough members signed, or sync committees can't be followed.
+            MisbehaviourFound: another header of a finalized slot was verified before.
+        """
+        async with self._lock:
+            if self._store is None:
+                await self._begin()
+            self._check_own()
+            await self._rotate()
+            if wanted or self._newest is None:
+                await self._poll()
+            if self._newest is None:
+                raise NotFoundYet("no finalized header was shown yet", "one that enough members signed")
+            return self._newest.to_verified(self._network)
+
+    async def _begin(self) -> None:
+        """Verify what nodes say of the checkpoint. Raises Rejection, NotFoundYet, ChainUnavailable."""
+        root, network = self._checkpoint, self._network
+
+        def check(bootstrap: LightClientBootstrap) -> LightClientStore:
+            store = initialize_light_client_store(root, bootstrap, network)
+            found, told = store.finalized_header.beacon.slot, self._bootstrap.slot
+            if told is not None and found != told:
+                # The root is what the operator confirmed, and it is of one slot alone.
+                raise HeaderRejected("the checkpoint is of another slot", found=found, expected=told)
+            return store
+
+        self._store = await self._beacon.checked_bootstrap(root, check)
+        self._keep_committee(self._store.current_sync_committee)
+
+    async def _rotate(self) -> None:
+        """Know the committee that signs now, and the one after it as soon as there is a way to; else try again an epoch later.
+
+        Raises:
+            NotFoundYet, ChainUnavailable: the committee that signs now is not known, and nodes lead to it nowhere.
+        """
+        store = self._require_store()
+        slot = self._current_slot()
+        period, known = self._network.period_at(slot), self._rules.known_until(store)
+        if known > period:
+            return
+        is_behind = known < period
+        if not is_behind and self._clock() - self._rotated_at < self._epoch_s:
+            return
+        self._rotated_at = self._clock()
+        while known <= period:
+            count = min(period - known + 1, _MOST_UPDATES)
+            try:
+                followed = await self._beacon.checked_updates(known, count, self._follow_updates)
+            except NotFoundYet as error:
+                if self._rules.known_until(self._require_store()) >= period:
+                    # A period's first finalized block comes some epochs into it.
+                    return
+                raise NotFoundYet(
+                    f"the sync committee of period {period} is not known: {error}",
+                    "an update for each period since the trusted one",
+                    "Where a whole period was not finalized, only a newer checkpoint helps",
+                ) from error
+            self._take(followed)
+            for each in followed.headers:
+                assert isinstance(each.update, LightClientUpdate)
+                self._keep_update(each.update)
+            known = self._rules.known_until(self._require_store())
+
+    def _follow_updates(self, updates: tuple[LightClientUpdate, ...]) -> Followed:
+        return self._encode_newest(
+            follow_updates(self._require_store(), updates, self._slot_ahead(), self._rules)
+        )
+
+    async def _poll(self) -> None:
+        """Ask for the newest finality, unless that was done in this slot.
+
+        Raises:
+            NotFoundYet: nobody has one that brings anything, and there is none from before.
+        """
+        if self._clock() - self._polled_at < self._network.slot_duration_ms / 1_000:
+            return
+        self._polled_at = self._clock()
+
+        def check(update: LightClientFinalityUpdate) -> Followed | None:
+            newest = self._newest
+            if newest is not None and newest.header == update.finalized_header:
+                return None
+            return self._encode_newest(
+                follow_finality(self._require_store(), update, self._slot_ahead(), self._rules)
+            )
+
+        try:
+            followed = await self._beacon.checked_finality_update(check)
+        except NotFoundYet as error:
+            if self._newest is None:
+                raise
+            self._obstacle = f"; {error}"
+            return
+        self._obstacle = ""
+        if followed is not None:
+            self._take(followed)
+
+    def _encode_newest(self, followed: Followed) -> Followed:
+        """With the newest header's bytes at hand; in the thread, for they take some milliseconds."""
+        *older, newest = followed.headers
+        if newest.header.execution is None:
+            return Followed(
+                followed.store, tuple(each for each in older if each.header.execution is not None)
+            )
+        shown = tuple(each for each in older if each.header.execution is not None)
+        return Followed(followed.store, (*shown, newest.encoded(self._params)))
+
+    def _take(self, followed: Followed) -> None:
+        """Believe what was followed.
+
+        Raises:
+            MisbehaviourFound: a header contradicts one that was verified before. What is trusted stays as it was.
+        """
+        for signed in followed.headers:
+            before = self._headers.at_slot(signed.slot)
+            if before is not None and before.header.beacon != signed.header.beacon:
+                raise MisbehaviourFound(
+                    f"two finalized headers of slot {signed.slot}: 0x{before.header.beacon.hash_tree_root().hex()} "
+                    f"and 0x{signed.header.beacon.hash_tree_root().hex()}",
+                    encode_freeze(before, signed, self._params),
+                )
+        self._store = followed.store
+        self._keep_committee(followed.store.current_sync_committee)
+        if followed.store.next_sync_committee is not None:
+            self._keep_committee(followed.store.next_sync_committee)
+        for signed in followed.headers:
+            if signed.anchor:
+                self._headers.put(signed)
+                if self._newest is None or signed.number > self._newest.number:
+                    self._newest = signed
+
+    # --- proving -------------------------------------------------------------------------------------------------------
+
+    async def prove(
+        self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
+    ) -> tuple[ProvenSlot, ...]:
+        """Prove slots at a verified header; see Prover.
+
+        Raises:
+            ChainUnavailable: no provider gave a proof that leads to the header's state.
+            NotFoundYet: none has that state any more, or the header is none that was verified here.
+            Rejection: our own light client does not accept the bytes.
+        """
+        signed = self._headers.at(header.number)
+        if signed is None or signed.execution.block_hash != header.hash:
+            raise NotFoundYet(
+                f"block {header.number} is not among the newest verified ones", "a header that was"
+            )
+        found, client = signed, self.client
+
+        def check(proof: AccountProof) -> dict[bytes, bytes]:
+            return _read_proof(proof, header.state_root, account, slots)
+
+        def read(proof: AccountProof) -> tuple[AccountProof, dict[bytes, bytes]]:
+            return proof, check(proof)
+
+        proof, values = await self._source.checked_proof(account, slots, header.number, read)
+        return await asyncio.to_thread(self._prove_slots, found, client, account, proof, values)
+
+    def _prove_slots(
+        self,
+        signed: SignedHeader,
+        client: EthereumClient,
+        account: Address,
+        proof: AccountProof,
+        values: dict[bytes, bytes],
+    ) -> tuple[ProvenSlot, ...]:
+        now, proven = self._now(), []
+        for slot, value in values.items():
+            claim = encode_claim(
+                proof.storage_nodes[slot], proof.account_nodes, account, slot, anchored=False
+            )
+            encoded = claim + signed.wire
+            found = client.storage_at(encoded, account, slot, now)
+            if found.value != value or found.height != signed.number:
+                raise ProofRejected(
+                    "two verifiers read a proof differently",
+                    found=found.value + found.height.to_bytes(8),
+                    expected=value + signed.number.to_bytes(8),
+                )
+            proven.append(ProvenSlot(slot, value, found.height, found.timestamp, encoded))
+        return tuple(proven)
+
+    def explain_wait(self, head: Head, number: Height) -> str:
+        """How far a block is from being final; see Prover. A missed slot makes it seem nearer than it is."""
+        slots_per_epoch = self._network.preset.slots_per_epoch
+        newest = self._network.slot_at(head.timestamp)
+        slot = max(0, newest - max(0, head.number - number))
+        final_at = (slot // slots_per_epoch + _EPOCHS_TO_FINALITY) * slots_per_epoch + _SLOTS_TO_SIGNATURE
+        passed, needed = self._current_slot() - slot, final_at - slot
+        late = (
+            ", which is late: too few validators vote or sign, or nodes are behind" if passed > needed else ""
+        )
+        return f"waiting for finality ({max(0, passed)} of about {needed} slots{late})"
+
+    def anchor_for(self, height: Height) -> bytes | None:
+        """The argument of `anchor` for a header that is at hand; see Prover."""
+        signed = self._headers.at(height)
+        return None if signed is None else signed.anchor
+
+    def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
+        """The proof without the header and its signature; see Prover."""
+        signed = self._headers.at(height)
+        if signed is None or proof[:1] != bytes((BY_HEADER,)) or not proof.endswith(signed.wire):
+            return None
+        return bytes((BY_ANCHOR,)) + proof[1 : -len(signed.wire)]
+
+    # --- clients on destinations ---------------------------------------------------------------------------------------
+
+    async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
+        """Read this chain's client on a destination; see Prover. Raises RpcAnswerInvalid for one of another network."""
+        found = await read_client(destination, client, self._params, self._current_slot())
+        state, newest = found.client.state, self._newest
+        current = newest is None or found.knows(newest)
+        proofs_from = Height(0)
+        if current and newest is not None:
+            # Committees before the client's own are forgotten there.
+            proofs_from = min(each.number for each in self._headers if each.period >= found.period)
+        return OnChainClient(
+            client,
+            found.status,
+            Height(state.finalized_slot),
+            found.client.timestamp,
+            found.client.params.trusting_period_s,
+            current,
+            proofs_from,
+            Height(0) if state.anchor is None else state.anchor.height,
+        )
+
+    async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
+        """Arguments of `update` that let a client know who signed the newest verified header; see Prover.
+
+        One a period. Where it knows already, it is one update that renews the trusting period, by the newest finality.
+
+        Raises:
+            ClientExpired, ClientFrozen: no update can help.
+            NotFoundYet: no header was verified yet, or nodes have no update that leads on.
+            ChainUnavailable: no node's updates hold.
+        """
+        found = await read_client(destination, client, self._params, self._current_slot())
+        check_usable(found, client)
+        # The contract judges by its own chain's clock, which can't run behind its newest block.
+        now = (await destination.head()).timestamp
+        target = self._newest
+        if target is None:
+            raise NotFoundYet("no verified header to bring the client to", "a verified head first")
+        walk = EthereumWalk(self, found.client, now)
+        if not found.knows(target):
+            await walk.advance(target)
+            return tuple(walk.updates)
+        async with self._lock:
+            await self._rotate()
+            await self._poll()
+        await walk.renew(self._newest or target)
+        return tuple(walk.updates)
+
+    async def best_update(self, period: Period) -> LightClientUpdate:
+        """The best update of a period: the one that we followed, or what a node has. Raises NotFoundYet."""
+        kept = self._updates.get(period)
+        if kept is not None:
+            return kept
+
+        def first(updates: tuple[LightClientUpdate, ...]) -> LightClientUpdate:
+            if not updates or self._network.period_at(updates[0].attested_header.beacon.slot) != period:
+                raise NotFoundYet(f"a node has no update of period {period}", "one that its committee signed")
+            return updates[0]
+
+        return await self._beacon.checked_updates(period, 1, first)
+
+    async def committee_with(self, root: bytes, period: Period) -> SyncCommittee:
+        """The committee of a period by its root, which the update of the period before shows. Raises NotFoundYet."""
+        kept = self._committees.get(root)
+        if kept is not None:
+            return kept
+
+        def check(updates: tuple[LightClientUpdate, ...]) -> SyncCommittee:
+            shown = updates[0].next_sync_committee if updates else None
+            if shown is None:
+                raise NotFoundYet(f"a node has no update that shows the sync committee of period {period}")
+            if shown.hash_tree_root() != root:
+                raise HeaderRejected(
+                    f"another sync committee of period {period} than the client's",
+                    found=shown.hash_tree_root(),
+                    expected=root,
+                )
+            return shown
+
+        committee = await self._beacon.checked_updates(Period(max(0, period - 1)), 1, check)
+        self._keep_committee(committee)
+        return committee
+
+    # --- misbehaviour --------------------------------------------------------------------------------------------------
+
+    async def look_for_misbehaviour(self) -> bytes | None:
+        """Compare what all nodes say of finality and of the next committee; see Prover. Differing answers without two
+        signatures are only wrong answers.
+        """
+        store = self._store
+        if store is None:
+            return None
+        period = self._network.period_at(store.finalized_header.beacon.slot)
+        finality, updates = await asyncio.gather(
+            self._beacon.finality_updates_of_everyone(), self._beacon.updates_of_everyone(period)
+        )
+        told: list[FinalizingUpdate] = [*(each for _, each in finality), *(each for _, each in updates)]
+        told += [each.update for each in self._headers]
+        told += [each for each in (self._updates.get(period),) if each is not None]
+        return await asyncio.to_thread(find_contradiction, self._client_of(store), store, told, self._rules)
+
+    # --- state ---------------------------------------------------------------------------------------------------------
+
+    def export_state(self) -> bytes:
+        """The trusted state, for the journal. Empty before the bootstrap."""
+        store = self._store
+        if store is None:
+            return b""
+        if self._exported is None or self._exported[0] is not store:
+            self._exported = store, encode_store(store, self._checkpoint, self._network)
+        return self._exported[1]
+
+    def import_state(self, state: bytes) -> None:
+        """Take a state that `export_state` gave, unless the configured checkpoint is newer or, where its slot is not known,
+        another one: then an operator began anew.
+
+        Raises ValueError when it is not one.
+        """
+        if not state:
+            return
+        found = decode_store(state, self._network)
+        newest = found.store.finalized_header.beacon.slot
+        slot = self._bootstrap.slot
+        if newest < slot if slot is not None else found.checkpoint != self._checkpoint:
+            return
+        self._store = found.store
+        self._keep_committee(found.store.current_sync_committee)
+        if found.store.next_sync_committee is not None:
+            self._keep_committee(found.store.next_sync_committee)
+
+    def _check_own(self) -> None:
+        client, now = self.client, self._now()
+        status = client.status(now)
+        if status is Status.FROZEN:
+            raise ClientFrozen("our own light client is frozen", "Active", "Configure a newer checkpoint")
+        if status is Status.EXPIRED:
+            raise ClientExpired(
+                f"our own trusted header, of slot {client.state.finalized_slot}, is older than the trusting period",
+                f"one younger than {self._params.trusting_period_s} s",
+                "Configure a newer checkpoint, after confirming its root with somebody you trust",
+            )
+
+    def _client_of(self, store: LightClientStore) -> EthereumClient:
+        following = store.next_sync_committee
+        state = EthereumState(
+            store.finalized_header.beacon.slot,
+            store.current_sync_committee.hash_tree_root(),
+            None if following is None else following.hash_tree_root(),
+        )
+        return EthereumClient(self._params, state)
+
+    def _require_store(self) -> LightClientStore:
+        assert self._store is not None
+        return self._store
+
+    def _keep_committee(self, committee: SyncCommittee) -> None:
+        _put(self._committees, committee.hash_tree_root(), committee, _KEPT_COMMITTEES)
+
+    def _keep_update(self, update: LightClientUpdate) -> None:
+        period = self._network.period_at(update.attested_header.beacon.slot)
+        _put(self._updates, period, update, _KEPT_UPDATES)
+
+    @property
+    def _epoch_s(self) -> float:
+        return self._network.preset.slots_per_epoch * self._network.slot_duration_ms / 1_000
+
+    def _now(self) -> Timestamp:
+        return Timestamp(int(self._clock()))
+
+    def _current_slot(self) -> Slot:
+        return self._network.slot_at(self._now())
+
+    def _slot_ahead(self) -> Slot:
+        """The newest slot that may be there by a clock that runs ahead of ours."""
+        return self._network.slot_at(Timestamp(self._now() + self._params.max_clock_drift_s))
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _put(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+def _read_proof(
+    proof: AccountProof, state_root: bytes, account: Address, slots: tuple[bytes, ...]
+) -> dict[bytes, bytes]:
+    """The words that a proof proves, by slot. Raises ProofRejected."""
+    found = mpt.verify_account(state_root, account, proof.account_nodes)
+    if found is None:
+        raise ProofRejected("an account is absent", found=account, expected="a contract")
+    return {slot: mpt.verify_storage(found.storage_root, slot, proof.storage_nodes[slot]) for slot in slots}
