@@ -129,10 +129,11 @@ class AnvilChain(ABC, Generic[B]):
             parts = await self._assemble(anvil)
             rich = {account.address: self._balance_wei for account in self.funded_keys}
             await parts.producer.mine({**rich, self._faucet.address: _FAUCET_WEI})
+            self._parts = parts
             endpoint = parts.make_endpoint(self.faults)
             stack.push_async_callback(endpoint.stop)
             await endpoint.start(sock)
-            self._parts, self.endpoints = parts, [endpoint]
+            self.endpoints = [endpoint]
             await self._prepare(stack)
             if self._admin is not None:
                 await self._admin.start()

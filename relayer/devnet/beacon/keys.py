@@ -96,6 +96,10 @@ class Keyring:
         total = sum(self.secrets[i] for i, is_present in present if is_present) % GROUP_ORDER
         return backend().sign(total, message) if total else INFINITY_SIGNATURE
 
+    def sign_as(self, message: bytes, bits: tuple[bool, ...]) -> bytes:
+        """A signature of as many validators as bits are set, whoever they are."""
+        return self.sign(Period(0), bits, message)
+
     @cached_property
     def registry_root(self) -> bytes:
         """The SSZ root of the `validators` field of the state, all active since genesis: also the root that names the chain."""
