@@ -53,8 +53,6 @@ class Verdict:
 
 #: Why nobody reads a folder yet. A folder that is neither here nor read by a module is reported all the same.
 NOT_SERVED = {
-    "beacon_spec": "no sync-committee light client yet",
-    "beacon_updates": "no sync-committee light client yet",
     "fisco_bcos": "no FISCO BCOS light client yet",
     "gm_sm2_sm3": "no SM2 and SM3 yet: they come with the FISCO BCOS light client",
     "cometbft": "no CometBFT light client yet",
