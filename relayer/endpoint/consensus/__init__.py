@@ -9,6 +9,7 @@ from relayer.contracts import load
 from relayer.endpoint.calling import Caller
 from relayer.endpoint.consensus.base import Believing, ClientView, Conflict, Consensus, Trust
 from relayer.endpoint.consensus.bft import Bft
+from relayer.endpoint.consensus.ethereum import Ethereum
 
 __all__ = [
     "CONSENSUS",
@@ -20,7 +21,7 @@ __all__ = [
     "view_client",
 ]
 
-CONSENSUS: Mapping[str, Consensus] = {"qbft": Bft("qbft"), "ibft2": Bft("ibft2")}
+CONSENSUS: Mapping[str, Consensus] = {"qbft": Bft("qbft"), "ibft2": Bft("ibft2"), "ethereum": Ethereum()}
 """By the name that a chain's configuration has."""
 
 
