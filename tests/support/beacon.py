@@ -258,7 +258,7 @@ class Draft:
     state_root: bytes | None = None
     block_number: int = 77
     seed: str = ""
-    extra: Mapping[str, bytes] = field(default_factory=dict)
+    extra: dict[str, bytes] = field(default_factory=dict)
 
 
 def signed_parts(draft: Draft, committee: Committee, network: Network) -> dict[str, bytes]:

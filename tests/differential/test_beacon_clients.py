@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""INV-8 for the Ethereum light client: Python and Solidity accept exactly the same, and are the same afterwards.
+
+POSTROAD_DIFFERENTIAL_CASES says how many cases are run (by default 4,000, and 60,000 in the test marked long), and
+POSTROAD_DIFFERENTIAL_SEED from which seed. A difference is reported with its seed and its bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from light_clients.ethereum.client import EthereumClient
+from relayer.contracts import load
+from tests.differential.beacon_cases import (
+    GENESIS,
+    SETTINGS,
+    World,
+    find_anchor,
+    find_freeze,
+    find_update,
+    make_case,
+    make_world,
+)
+from tests.differential.clients import Consensus, Deployed, compare, deploy, live_on
+from tests.differential.evm import Anvil, run_anvil
+from tools.build_contracts import check_hashes
+
+SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
+
+
+def case_count(default: int) -> int:
+    return int(os.environ.get("POSTROAD_DIFFERENTIAL_CASES", default))
+
+
+@pytest.fixture(scope="module")
+def anvil() -> Iterator[Anvil]:
+    # What ships must be what the sources say: agreeing with last week's contract proves nothing.
+    check_hashes()
+    with run_anvil() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def authority(anvil: Anvil) -> bytes:
+    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), GENESIS)
+
+
+def trusted(client: EthereumClient) -> tuple[int, int, bytes, bytes, bool]:
+    state = client.state
+    return (
+        state.finalized_slot,
+        client.timestamp,
+        state.committee,
+        state.next_committee or bytes(32),
+        state.frozen,
+    )
+
+
+BEACON = Consensus("BeaconLightClient", ["uint64", "uint64", "bytes32", "bytes32", "bool"], trusted)
+
+
+def creation_of(client: EthereumClient, authority: bytes) -> bytes:
+    """The init code of the contract that is this client's twin."""
+    params, state = client.params, client.state
+    parameters = (
+        params.genesis_time,
+        params.slot_duration_ms,
+        params.slots_per_epoch,
+        params.slots_per_period,
+        params.committee_size,
+        params.threshold,
+        params.trusting_period_s,
+        params.max_clock_drift_s,
+        params.genesis_validators_root,
+        [(fork.epoch, fork.version, int(fork.layout)) for fork in params.forks],
+    )
+    known = state.next_committee or bytes(32)
+    return load(BEACON.contract).encode_creation(
+        "0x" + authority.hex(), parameters, state.finalized_slot, state.committee, known
+    )
+
+
+def deploy_world(anvil: Anvil, authority: bytes, world: World, *, anchored: bool) -> Deployed:
+    creation = creation_of(world.client, authority)
+    story = [find_anchor(world)] if anchored else []
+    return deploy(anvil, BEACON, world.client, creation, story, world.client.timestamp)
+
+
+def moves_on(world: World, after: EthereumClient, *, rotating: bool) -> bool:
+    """Whether trust has moved and can rotate, or has rotated."""
+    before, period = world.client, after.params.period_at(after.state.finalized_slot)
+    if rotating:
+        return period > before.params.period_at(before.state.finalized_slot)
+    return after != before and after.state.next_committee == world.committees[period + 1].root
+
+
+def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> Counter[tuple[str, bool]]:
+    """In each world: cases before and after trust moved, within its period and to the next one, and once frozen."""
+    verdicts: Counter[tuple[str, bool]] = Counter()
+    for index, setting in enumerate(SETTINGS):
+        told = f"seed {seed}, world {index}"
+        rng = random.Random(told)
+        world = make_world(rng, setting)
+        anchored = index % 4 != 1
+        deployed = deploy_world(anvil, authority, world, anchored=anchored)
+        world = replace(world, client=deployed.client)
+        some = max(4, count // len(SETTINGS) // 3)
+        verdicts += compare(
+            anvil, deployed, [make_case(rng, world) for _ in range(some)], f"{told}, at first"
+        )
+        for rotating in (False, True):
+            step = find_update(world, partial(moves_on, world, rotating=rotating))
+            deployed = live_on(anvil, deployed, step)
+            world = replace(world, client=deployed.client)
+            cases = [make_case(rng, world) for _ in range(some)]
+            verdicts += compare(
+                anvil, deployed, cases, f"{told}, after {'rotation' if rotating else 'an update'}"
+            )
+        deployed = live_on(anvil, deployed, find_freeze(world))
+        frozen = compare(anvil, deployed, [make_case(rng, world) for _ in range(4)], f"{told}, frozen")
+        assert not any(believed for (_, believed), often in frozen.items() if often)
+    return verdicts
+
+
+def check_both_ways(verdicts: Counter[tuple[str, bool]]) -> None:
+    for method in ("storageAt", "update", "anchor", "freeze"):
+        believed, refused = verdicts[method, True], verdicts[method, False]
+        # Cases that only ever go one way would compare nothing.
+        assert min(believed, refused) > (believed + refused) // 10, verdicts
+
+
+def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
+    """INV-7, INV-8: the same word, height and time, the same state afterwards, or a rejection on both sides."""
+    check_both_ways(compare_worlds(anvil, authority, SEED, case_count(4_000)))
+
+
+@pytest.mark.long
+def test_at_length(anvil: Anvil, authority: bytes) -> None:
+    """The same over as many cases as a release deserves, from a seed of the day unless one is given."""
+    seed = SEED if "POSTROAD_DIFFERENTIAL_SEED" in os.environ else random.SystemRandom().randrange(2**32)
+    count, slices = case_count(60_000), 10
+    for part in range(slices):
+        check_both_ways(compare_worlds(anvil, authority, seed + part, count // slices))
