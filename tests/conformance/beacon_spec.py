@@ -45,12 +45,12 @@ def cases(folder: Path) -> Iterator[Case]:
         fork, name = ForkName.parse(path.parts[-5]), f"merkle_proof/{path.parts[-5]}/{path.name}"
         yield Case(name, partial(check_merkle_proof, path, fork))
     for path in sorted((version / "general").glob("*/bls/eth_fast_aggregate_verify/*/*/data.yaml")):
-        for name in (PYBLST, PY_ECC):
-            yield Case(f"bls/{path.parent.name}/{name}", partial(check_aggregate, path, name))
+        for library in (PYBLST, PY_ECC):
+            yield Case(f"bls/{path.parent.name}/{library}", partial(check_aggregate, path, library))
     for path in sorted((folder / "ssz_static_1.7.0a13").glob("*/*/*/*")):
-        preset, fork, kind, name = path.parts[-4:]
-        check = partial(check_static, path, ForkName.parse(fork), PRESETS[preset], kind)
-        yield Case(f"ssz_static/{preset}/{fork}/{kind}/{name}", check)
+        preset, label, kind, name = path.parts[-4:]
+        check = partial(check_static, path, ForkName.parse(label), PRESETS[preset], kind)
+        yield Case(f"ssz_static/{preset}/{label}/{kind}/{name}", check)
     for path in sorted((folder / "ssz_static_mainnet_deneb_trin").glob("*/*/*")):
         check = partial(check_static, path, ForkName.DENEB, MAINNET, path.parts[-3])
         yield Case(f"ssz_static_trin/{path.parts[-3]}/{path.name}", check)

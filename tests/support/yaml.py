@@ -7,11 +7,14 @@ a line. Scalars stay text: the vectors mean hex and numbers by the same look.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
 def load(text: str) -> Any:
     """Read one document."""
+    # In double quotes, a backslash at a line's end joins it with the next one's text
+    text = re.sub(r"\\\n *", "", text)
     lines = [
         (len(line) - len(line.lstrip(" ")), line.strip())
         for line in text.splitlines()
