@@ -11,19 +11,23 @@ import contextlib
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from light_clients.client import Timestamp
 from relayer import config as configuration
+from relayer.chains.beacon import BeaconApi
 from relayer.config import Config, EndpointConfig
 from relayer.contracts import load
 from relayer.endpoint.apply import Progress, apply_plan, created_address
+from relayer.endpoint.consensus.beacon_network import discover_network
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.node import Node
 from relayer.endpoint.plan import Plan, make_plan
 from relayer.endpoint.steps import locate
-from relayer.errors import Retryable
+from relayer.errors import ChainUnavailable, NotFoundYet, Retryable
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
 
 CONFIG_FILE = "postroad.toml"
@@ -36,11 +40,17 @@ DEPLOYER, RELAYER, SENDER = "deployer", "relayer", "sender"
 
 _POLL_S = 0.05
 _TIMEOUT_S = 120.0
+_FINALITY_POLL_S = 0.25
+_FINALITY_TIMEOUT_S = 180.0
+_EPOCHS_TO_FINALITY = 4
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSite:
-    """A running local chain. Secrets are 32 bytes; each account is used for one purpose, so that nonces never clash."""
+    """A running local chain. Secrets are 32 bytes; each account is used for one purpose, so that nonces never clash.
+
+    `consensus` as the configuration has it, or the local chain's kind: `pos` is `ethereum`. Only there is a `beacon_url`.
+    """
 
     name: str
     consensus: str
@@ -50,6 +60,7 @@ class LocalSite:
     deployer: bytes
     relayer: bytes
     sender: bytes
+    beacon_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +88,17 @@ async def join_local(
     directory: Path,
     on_progress: Callable[[Progress], None] = lambda _: None,
     *,
+    on_wait: Callable[[str, str], None] = lambda *_: None,
     poll_interval_ms: int = 250,
 ) -> LocalRoads:
     """Deploy an endpoint on every chain, join all of them, and write the files. A run that was cut short resumes.
 
-    Raises what planning and applying raise.
+    `on_wait` is told a chain's name and what it waits for, while nothing is final there. Raises what planning and applying
+    raise, and ChainUnavailable where nothing becomes final.
     """
     path = _write_files(sites, directory, poll_interval_ms)
     config = configuration.load(path)
+    await asyncio.gather(*(_await_finality(site, on_wait) for site in sites))
     manifest = Manifest(config.manifest_path)
     nodes = {site.name: Node.over(site.name, [site.http_url]) for site in sites}
     keys = {site.name: Key(DEPLOYER, site.deployer) for site in sites}
@@ -128,6 +142,36 @@ def remove_files(directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         directory.rmdir()
+
+
+async def _await_finality(site: LocalSite, tell: Callable[[str, str], None]) -> None:
+    """Wait until a proof-of-stake chain has a finalized block, from which trust can begin."""
+    if site.beacon_url is None:
+        return
+    network = await discover_network(site.name, [site.beacon_url])
+    api = BeaconApi(site.name, [site.beacon_url], network)
+    last = ""
+    try:
+        for _ in range(int(_FINALITY_TIMEOUT_S / _FINALITY_POLL_S)):
+            try:
+                await api.finality_update()
+            except NotFoundYet:
+                slot = network.slot_at(Timestamp(int(time.time())))
+                needed = _EPOCHS_TO_FINALITY * network.preset.slots_per_epoch
+                said = f"the first finality: slot {slot} of about {needed}"
+                if said != last:
+                    tell(site.name, said)
+                last = said
+                await asyncio.sleep(_FINALITY_POLL_S)
+            else:
+                return
+    finally:
+        await api.close()
+    raise ChainUnavailable(
+        f"nothing is final on {site.name} after {_FINALITY_TIMEOUT_S:g} s",
+        "a finalized block",
+        "Do its slots pass, and do enough validators vote?",
+    )
 
 
 async def _put_applications(config: Config, manifest: Manifest, node: Node, key: Key) -> LocalEndpoint:
@@ -221,7 +265,8 @@ def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
             f'rpc = ["{site.http_url}"]',
             f'websocket = ["{site.ws_url}"]',
             f"poll_interval_ms = {poll_interval_ms}",
-            f'consensus = "{site.consensus}"',
+            f'consensus = "{"ethereum" if site.consensus == "pos" else site.consensus}"',
+            *([] if site.beacon_url is None else [f'beacon = ["{site.beacon_url}"]']),
             f'keys = ["{key_name(site, RELAYER)}"]',
             f'sender = "{key_name(site, SENDER)}"',
             f'deployer = "{key_name(site, DEPLOYER)}"',
