@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad devnet`: local chains of real QBFT and IBFT 2.0 blocks, joined with each other, in the background."""
+"""`postroad devnet`: local chains of QBFT, IBFT 2.0 and proof of stake, joined with each other, in the background."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ DEFAULT_DIRECTORY = ".postroad/devnet"
 def devnet() -> None:
     """Start, stop and show local chains.
 
-    anvil executes their blocks; validators of our own seal them, so that light clients have real seals to verify.
+    anvil executes their blocks; validators and sync committees of our own sign them, so that light clients have real
+    signatures to verify.
     """
 
 
@@ -46,7 +47,7 @@ def _directory_option(command: Any) -> Any:
     "--chains",
     default=DEFAULT_CHAINS,
     show_default=True,
-    help="NAME=KIND[:VALIDATORS][@BLOCK_TIME], separated by commas; KIND is qbft or ibft2.",
+    help="NAME=KIND[:VALIDATORS][@BLOCK_TIME], separated by commas; KIND is qbft, ibft2 or pos (@SLOT_TIME).",
 )
 @click.option("--seed", type=HexParam(), help="Hex from which all keys follow; random without.")
 @click.option("--admin", is_flag=True, help="Serve each chain's admin RPC: faults, validators, mining.")
@@ -123,9 +124,7 @@ def status(directory: Path, as_json: bool) -> None:
         for chain in state.chains:
             height = heights.get(chain.name)
             shown_height = "does not answer" if height is None else f"block {height}"
-            click.echo(
-                f"{chain.name}: {chain.kind}, {len(chain.validators)} validators, {chain.http_url}, {shown_height}"
-            )
+            click.echo(f"{chain.name}: {_describe(chain)}, {chain.http_url}, {shown_height}")
     if not is_running:
         raise click.exceptions.Exit(ExitCode.PROBLEM)
 
@@ -146,6 +145,13 @@ def _site(chain: ChainState) -> LocalSite:
     )
 
 
+def _describe(chain: ChainState) -> str:
+    if chain.beacon_url is not None:
+        slots = "" if chain.block_time_s is None else f", slots of {chain.block_time_s:g} s"
+        return f"proof of stake{slots}"
+    return f"{chain.kind}, {len(chain.validators)} validators"
+
+
 def _tell(progress: Progress) -> None:
     from relayer.cli.endpoint import describe_step
     from relayer.endpoint.apply import Moment
@@ -158,10 +164,11 @@ def _tell(progress: Progress) -> None:
 def _show(state: NetworkState, directory: Path, roads: LocalRoads | None) -> None:
     out = console()
     for chain in state.chains:
-        out.print(
-            f"\n[bold]{chain.name}[/]  {chain.kind}, {len(chain.validators)} validators, chain id {chain.chain_id}"
-        )
+        out.print(f"\n[bold]{chain.name}[/]  {_describe(chain)}, chain id {chain.chain_id}")
         out.print(f"  RPC        {chain.http_url}   {chain.ws_url}", markup=False)
+        if chain.beacon_url is not None:
+            out.print(f"  Beacon API {chain.beacon_url}", markup=False)
+            out.print(f"  checkpoint {chain.checkpoint_root}   (slot {chain.checkpoint_slot})", markup=False)
         if chain.admin_url is not None:
             out.print(f"  admin RPC  {chain.admin_url}", markup=False)
         if roads is not None:
@@ -218,6 +225,14 @@ def _chain_json(chain: ChainState) -> dict[str, Any]:
         "rpc": chain.http_url,
         "websocket": chain.ws_url,
         "admin": chain.admin_url,
+        "beacon": chain.beacon_url,
+        "checkpoint": None
+        if chain.checkpoint_root is None
+        else {
+            "root": chain.checkpoint_root,
+            "slot": chain.checkpoint_slot,
+            "height": chain.checkpoint_height,
+        },
         "genesis_hash": chain.genesis_hash,
         "validators": list(chain.validators),
         "funded": [{"address": key.address, "secret": key.secret} for key in chain.funded_keys],

@@ -7,12 +7,16 @@ import asyncio
 import secrets
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from relayer.devnet.chain import LocalChain
 from relayer.devnet.errors import DevnetError, SpecError
+from relayer.devnet.header import Kind
 from relayer.devnet.identities import chain_id_of
+from relayer.devnet.pos import LocalPosChain, PosKind
 from relayer.devnet.spec import ChainSpec, parse_spec
+
+AnyChain: TypeAlias = LocalChain | LocalPosChain
 
 # Each is a process that starts; all at once would only make all of them late.
 _STARTING_AT_ONCE = 4
@@ -24,7 +28,7 @@ class Network:
     Args:
         chains: a line as `parse_spec` reads it, or its parts.
         seed: all keys follow from it; random when None.
-        options: of `LocalChain`, for each of them (`admin`, `funded`, `gas_limit`, ...).
+        options: of `LocalChain` and `LocalPosChain`, for each of them (`admin`, `funded`, `gas_limit`, ...).
     """
 
     def __init__(
@@ -32,7 +36,7 @@ class Network:
     ) -> None:
         specs = parse_spec(chains) if isinstance(chains, str) else tuple(chains)
         seed = secrets.token_bytes(32) if seed is None else seed
-        built: dict[str, LocalChain] = {}
+        built: dict[str, AnyChain] = {}
         taken: set[int] = set()
         for spec in specs:
             if spec.name in built:
@@ -42,27 +46,39 @@ class Network:
             while (chain_id := chain_id_of(spec.name, attempt)) in taken:
                 attempt += 1
             taken.add(chain_id)
-            built[spec.name] = LocalChain(
-                spec.name,
-                spec.kind,
-                validators=spec.validators,
-                block_time_s=spec.block_time_s,
-                seed=seed,
-                chain_id=chain_id,
+            common = {
+                "validators": spec.validators,
+                "block_time_s": spec.block_time_s,
+                "seed": seed,
+                "chain_id": chain_id,
                 **options,
-            )
+            }
+            if isinstance(spec.kind, PosKind):
+                built[spec.name] = LocalPosChain(spec.name, **common)
+            else:
+                built[spec.name] = LocalChain(spec.name, spec.kind, **common)
         self.specs = specs
-        self.chains: Mapping[str, LocalChain] = MappingProxyType(built)
+        self.chains: Mapping[str, AnyChain] = MappingProxyType(built)
 
     def __getitem__(self, name: str) -> LocalChain:
-        """The chain of a name."""
-        return self.chains[name]
+        """The QBFT or IBFT 2.0 chain of a name. Raises DevnetError when it is of another kind: see `pos`."""
+        chain = self.chains[name]
+        if not isinstance(chain, LocalChain):
+            raise DevnetError(f"the chain {name} of kind {chain.kind}", f"one of {', '.join(Kind)}")
+        return chain
+
+    def pos(self, name: str) -> LocalPosChain:
+        """The proof-of-stake chain of a name. Raises DevnetError when it is of another kind."""
+        chain = self.chains[name]
+        if not isinstance(chain, LocalPosChain):
+            raise DevnetError(f"the chain {name} of kind {chain.kind}", "a chain of kind pos")
+        return chain
 
     async def start(self) -> None:
         """Start all. When one can't be started, the others are stopped again. Errors as `LocalChain.start`."""
         slots = asyncio.Semaphore(_STARTING_AT_ONCE)
 
-        async def start(chain: LocalChain) -> None:
+        async def start(chain: AnyChain) -> None:
             async with slots:
                 await chain.start()
 

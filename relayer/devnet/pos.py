@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 from light_clients.ethereum.config import (
@@ -51,6 +52,12 @@ DEFAULT_FORKS: Final[Mapping[ForkName, int]] = {name: 0 for name in ForkName if 
 _BLOBS: Final = (BlobParameters(Epoch(0), 9),)
 
 
+class PosKind(StrEnum):
+    """The consensus of a proof-of-stake chain, beside those of `Kind`."""
+
+    POS = "pos"
+
+
 class LocalPosChain(AnvilChain[PosBlock]):
     """A local proof-of-stake chain, as an async context manager. Once it has started, something is final.
 
@@ -67,7 +74,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
         others: as of `LocalChain`.
     """
 
-    kind = "pos"
+    kind: Final = PosKind.POS
 
     def __init__(
         self,
@@ -175,14 +182,21 @@ class LocalPosChain(AnvilChain[PosBlock]):
         return await self._producer.mine_at(Slot(slot))
 
     async def advance_to_finality(self) -> PosBlock:
-        """Make what is now the head final, and return it.
+        """Make what is now the head final, and signed for; returns it.
 
         On demand that takes few blocks, at the beginnings of epochs; where a clock runs it takes its time.
+
+        Raises:
+            DevnetError: faults are in the way, or the slots lie in the future.
         """
         head = self.head
         if self.block_time_s is None:
             await self._finalize()
-        while self.finalized.number < head.number:
+            if not self._is_shown_final(head):
+                raise DevnetError(
+                    f"block {head.number} of {self.name} does not become final", "no fault that withholds it"
+                )
+        while not self._is_shown_final(head):
             await self.wait_for(self.head.number + 1)
         return head
 
@@ -243,6 +257,11 @@ class LocalPosChain(AnvilChain[PosBlock]):
             raise DevnetError(
                 f"the chain {self.name}, whose slots pass by a clock", "a chain on demand (block_time_s=None)"
             )
+
+    def _is_shown_final(self, block: PosBlock) -> bool:
+        newest = self.beacon.newest_signed
+        execution = None if newest is None else newest[2].execution
+        return execution is not None and execution.block_number >= block.number
 
     def _newest(self) -> tuple[BeaconBlock, BeaconBlock, BeaconBlock]:
         newest = self.beacon.newest_signed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What chains somebody wants, in one line: `a=qbft:4,b=ibft2:7@0.5`."""
+"""What chains somebody wants, in one line: `a=qbft:4,b=ibft2:7@0.5,c=pos`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from relayer.devnet.chain import DEFAULT_BLOCK_TIME_S, MIN_BLOCK_TIME_S
 from relayer.devnet.errors import SpecError
 from relayer.devnet.header import Kind
+from relayer.devnet.pos import DEFAULT_POS_VALIDATORS, DEFAULT_SLOT_TIME_S, MAX_POS_VALIDATORS, PosKind
 from relayer.devnet.sealing import MAX_VALIDATORS
 
 DEFAULT_VALIDATORS = 4
@@ -18,15 +19,15 @@ ON_DEMAND = "manual"
 MAX_CHAINS = 200
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_GRAMMAR = "NAME=KIND[:VALIDATORS][@BLOCK_TIME], separated by commas, such as a=qbft:4,b=ibft2:7@0.5"
+_GRAMMAR = "NAME=KIND[:VALIDATORS][@BLOCK_TIME], separated by commas, such as a=qbft:4,b=ibft2:7@0.5,c=pos"
 
 
 @dataclass(frozen=True, slots=True)
 class ChainSpec:
-    """One wanted chain. `block_time_s` None = blocks on demand."""
+    """One wanted chain. `block_time_s` is a slot's length with proof of stake; None = blocks on demand."""
 
     name: str
-    kind: Kind
+    kind: Kind | PosKind
     validators: int = DEFAULT_VALIDATORS
     block_time_s: float | None = DEFAULT_BLOCK_TIME_S
 
@@ -62,24 +63,32 @@ def _parse_chain(part: str) -> ChainSpec:
         )
     rest, at, block_time = rest.partition("@")
     kind_text, colon, count = rest.partition(":")
-    try:
-        kind = Kind(kind_text)
-    except ValueError:
-        kinds = " or ".join(Kind)
-        raise SpecError(f"the consensus {kind_text!r} of chain {name!r}", kinds) from None
+    kind: Kind | PosKind
+    if kind_text == PosKind.POS:
+        kind, validators, most, block_time_s = (
+            PosKind.POS,
+            DEFAULT_POS_VALIDATORS,
+            MAX_POS_VALIDATORS,
+            DEFAULT_SLOT_TIME_S,
+        )
+    else:
+        try:
+            kind = Kind(kind_text)
+        except ValueError:
+            kinds = f"{', '.join(Kind)} or {PosKind.POS}"
+            raise SpecError(f"the consensus {kind_text!r} of chain {name!r}", kinds) from None
+        validators, most, block_time_s = DEFAULT_VALIDATORS, MAX_VALIDATORS, DEFAULT_BLOCK_TIME_S
     return ChainSpec(
         name=name,
         kind=kind,
-        validators=_parse_validators(name, count) if colon else DEFAULT_VALIDATORS,
-        block_time_s=_parse_block_time(name, block_time) if at else DEFAULT_BLOCK_TIME_S,
+        validators=_parse_validators(name, count, most) if colon else validators,
+        block_time_s=_parse_block_time(name, block_time) if at else block_time_s,
     )
 
 
-def _parse_validators(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= MAX_VALIDATORS:
-        raise SpecError(
-            f"{text!r} validators of chain {name!r}", f"a whole number from 1 to {MAX_VALIDATORS}"
-        )
+def _parse_validators(name: str, text: str, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 4 or not 1 <= int(text) <= most:
+        raise SpecError(f"{text!r} validators of chain {name!r}", f"a whole number from 1 to {most}")
     return int(text)
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from relayer.devnet.errors import DevnetError
 from relayer.devnet.network import Network
+from relayer.devnet.pos import LocalPosChain
 from relayer.devnet.processes import is_same_process, start_mark
 
 STATE_FILE = "network.json"
@@ -31,7 +32,11 @@ class FundedKey:
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """Where a chain is and what it is. `anvil_mark` tells anvil's process from a later one of the same id."""
+    """Where a chain is and what it is. `anvil_mark` tells anvil's process from a later one of the same id.
+
+    `validators` are addresses, with proof of stake none. Only there are `beacon_url` and a finalized beacon block to begin with: its root
+    as 0x-hex, its slot, and the number of the execution block in it.
+    """
 
     name: str
     kind: str
@@ -45,6 +50,10 @@ class ChainState:
     funded_keys: tuple[FundedKey, ...]
     anvil_pid: int
     anvil_mark: str
+    beacon_url: str | None = None
+    checkpoint_root: str | None = None
+    checkpoint_slot: int | None = None
+    checkpoint_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +98,26 @@ def describe(network: Network) -> tuple[ChainState, ...]:
             admin_url=chain.admin_url,
             genesis_hash="0x" + chain.genesis_hash.hex(),
             block_time_s=chain.block_time_s,
-            validators=tuple("0x" + address.hex() for address in chain.validators),
+            validators=()
+            if isinstance(chain, LocalPosChain)
+            else tuple("0x" + address.hex() for address in chain.validators),
             funded_keys=tuple(FundedKey(key.address_text, key.secret_text) for key in chain.funded_keys),
             anvil_pid=chain.anvil_pid,
             anvil_mark=start_mark(chain.anvil_pid),
+            **(_describe_beacon(chain) if isinstance(chain, LocalPosChain) else {}),
         )
         for chain in network.chains.values()
     )
+
+
+def _describe_beacon(chain: LocalPosChain) -> dict[str, Any]:
+    checkpoint = chain.checkpoint
+    return {
+        "beacon_url": chain.beacon_url,
+        "checkpoint_root": "0x" + checkpoint.root.hex(),
+        "checkpoint_slot": int(checkpoint.slot),
+        "checkpoint_height": chain.finalized.number,
+    }
 
 
 def write_state(directory: Path, state: NetworkState) -> None:

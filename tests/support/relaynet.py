@@ -15,7 +15,7 @@ from relayer import config as configuration
 from relayer.config import Config
 from relayer.config.editing import save_endpoint
 from relayer.contracts import load
-from relayer.devnet.chain import LocalChain
+from relayer.devnet.network import AnyChain
 from relayer.endpoint.apply import apply_plan, created_address
 from relayer.endpoint.local import found_endpoint
 from relayer.endpoint.manifest import Manifest
@@ -202,7 +202,7 @@ class RelayNet:
             await place.node.close()
 
 
-def access_of(chain: LocalChain) -> ChainAccess:
+def access_of(chain: AnyChain) -> ChainAccess:
     """A chain of this process, as the relayer reaches it."""
     secrets = tuple(key.secret for key in chain.funded_keys)
     return ChainAccess(chain.name, chain.kind.value, chain.chain_id, chain.http_url, chain.ws_url, secrets)

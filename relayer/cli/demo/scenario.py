@@ -27,8 +27,7 @@ from relayer.cli.demo.watching import Track, watch
 from relayer.cli.endpoint import describe_step
 from relayer.contracts import load
 from relayer.daemon import build
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.network import Network
+from relayer.devnet.network import AnyChain, Network
 from relayer.endpoint.apply import Moment, Progress
 from relayer.endpoint.consensus.bft import bft_prover
 from relayer.endpoint.local import LocalRoads, LocalSite, join_local
@@ -184,14 +183,14 @@ async def _play_messages(
     await _count_effects(stage, outcome, roads, road, options)
 
 
-def _introduce(stage: Stage, chain: LocalChain) -> None:
+def _introduce(stage: Stage, chain: AnyChain) -> None:
     kind = {"qbft": "QBFT", "ibft2": "IBFT 2.0"}[chain.kind.value]
     stage.stamped(
         f"{chain.name}: {kind}, {len(chain.validators)} validators, chain id {chain.chain_id}, {chain.http_url}"
     )
 
 
-def _site(chain: LocalChain) -> LocalSite:
+def _site(chain: AnyChain) -> LocalSite:
     keys = [account.secret for account in chain.funded_keys[:3]]
     return LocalSite(chain.name, chain.kind.value, chain.chain_id, chain.http_url, chain.ws_url, *keys)
 

@@ -26,7 +26,7 @@ def test_what_can_be_said() -> None:
         ("a=qbft,,b=qbft", r"the chain ''"),
         ("A=qbft", "the chain name 'A'"),
         ("=qbft", "the chain name ''"),
-        ("a=clique", r"the consensus 'clique' of chain 'a' \(expected qbft or ibft2\)"),
+        ("a=clique", r"the consensus 'clique' of chain 'a' \(expected qbft, ibft2 or pos\)"),
         ("a=", "the consensus ''"),
         ("a=qbft:", r"'' validators of chain 'a'"),
         ("a=qbft:0", r"'0' validators"),
