@@ -142,6 +142,7 @@ def _site(chain: ChainState) -> LocalSite:
         deployer=secrets[0],
         relayer=secrets[1],
         sender=secrets[2],
+        beacon_url=chain.beacon_url,
     )
 
 
