@@ -38,7 +38,8 @@ def status(config_path: Path, as_json: bool) -> None:
         if each["error"] is not None:
             rows.append((each["source"], each["destination"], "-", "-", "-", "-", each["error"]))
             continue
-        follows = "follows the validators of today" if each["current"] else "validators have changed since"
+        signers = "sync committee" if each["consensus"] == "ethereum" else "validators"
+        follows = f"knows the {signers} of today" if each["current"] else f"the {signers} changed since"
         rows.append(
             (
                 each["source"],
@@ -50,7 +51,7 @@ def status(config_path: Path, as_json: bool) -> None:
                 follows,
             )
         )
-    columns = ("of", "on", "client", "status", "trusted block", "expires in", "")
+    columns = ("of", "on", "client", "status", "trusted block or slot", "expires in", "")
     print_table(columns, rows, empty="No chains are joined.")
 
 
@@ -117,6 +118,7 @@ async def _read_all(config: Config) -> list[dict[str, Any]]:
                 shown: dict[str, Any] = {
                     "source": source,
                     "destination": destination,
+                    "consensus": config.chain(source).consensus,
                     "client": None,
                     "status": None,
                 }

@@ -63,7 +63,16 @@ def _look_at_installation() -> list[Finding]:
         advice = "Signing is ten times slower without it: install the package coincurve."
         findings.append(Finding(Severity.WARNING, "coincurve", "not installed", "installed", advice))
     try:
-        names = [load(name).name for name in ("Gateway", "BftLightClient", "AccessManager")]
+        import pyblst  # noqa: F401  only whether it is there
+    except ImportError:
+        advice = (
+            "Proof-of-stake chains can't be followed at their pace without it: install the package pyblst."
+        )
+        findings.append(Finding(Severity.WARNING, "pyblst", "not installed", "installed", advice))
+    try:
+        names = [
+            load(name).name for name in ("Gateway", "BftLightClient", "BeaconLightClient", "AccessManager")
+        ]
         findings.append(Finding(Severity.OK, "contracts", f"{', '.join(names)} ship with this installation"))
     except UnknownContract as error:
         findings.append(Finding(Severity.REFUSAL, "contracts", error.found, error.expected, error.advice))

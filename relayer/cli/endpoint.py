@@ -450,6 +450,8 @@ def _view_json(name: str, view: EndpointView | None) -> dict[str, Any]:
                 "expires_at": None
                 if remote.client is None
                 else remote.client.timestamp + remote.client.trusting_period_s,
+                "kind": None if remote.client is None else remote.client.contract,
+                "details": {} if remote.client is None else dict(remote.client.details()),
                 "paused": remote.is_paused,
                 "retired": remote.is_retired,
             }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import console, print_json
+from relayer.cli.output import console, fields, hex_of, print_json
 from relayer.cli.running import run_async
 
 _SHAPE = "NAME=CONSENSUS,URL[,URL...]"
+_CONSENSUS = ("qbft", "ibft2", "ethereum")
+_ANY_CONSENSUS = "qbft or ibft2 or ethereum"
+_BEACON = "beacon="
 
 
 @click.command()
@@ -25,7 +28,8 @@ _SHAPE = "NAME=CONSENSUS,URL[,URL...]"
     "chains",
     multiple=True,
     metavar=_SHAPE,
-    help="A chain, such as court=qbft,https://node:8545 (ws:// URLs are websockets). Repeat it. Asked for without.",
+    help="A chain, such as court=qbft,https://node:8545 (ws:// URLs are websockets), or "
+    "eth=ethereum,https://node:8545,beacon=https://node:5052. Without CONSENSUS it is detected. Repeat it. Asked for without.",
 )
 @click.option(
     "--key", "keys", multiple=True, metavar="CHAIN=NAME", help="The key that relays to a chain. Repeat it."
@@ -52,7 +56,11 @@ def init(
     config_path: Path,
     as_json: bool,
 ) -> None:
-    """Write a configuration with comments. Chain ids and genesis hashes are read from the chains themselves."""
+    """Write a configuration with comments.
+
+    Chain ids and genesis hashes are read from the chains themselves, and a beacon chain's network from its Beacon API: compare
+    what is written with what their owners publish, for afterwards it is what nodes are held to.
+    """
     if config_path.exists() and not force:
         raise CommandFailed(
             ExitCode.CONFIG,
@@ -72,28 +80,41 @@ def init(
     ids = dict(_parse_pair("--chain-id", each) for each in chain_ids)
     for spec in specs:
         spec["key"] = named.get(spec["name"])
+        if spec["consensus"] == "ethereum" and not spec["beacon"]:
+            raise _no_beacon(spec["name"])
         if offline:
-            if not ids.get(spec["name"], "").isdigit():
-                raise click.UsageError(
-                    f"found no chain id for {spec['name']}, expected --chain-id {spec['name']}=NUMBER"
-                )
-            spec |= {"chain_id": int(ids[spec["name"]]), "genesis_hash": None}
+            _complete_offline(spec, ids)
     if not offline:
         run_async(_ask_nodes(specs))
     text = render(specs, journal=journal, password_env=password_env)
     _check_renders(text, config_path)
     config_path.parent.mkdir(parents=True, exist_ok=True)
     config_path.write_text(text, encoding="utf-8")
+    _tell(specs, config_path, as_json=as_json)
+
+
+def _tell(specs: Sequence[dict[str, Any]], path: Path, *, as_json: bool) -> None:
+    from relayer.config import network_of
+
     if as_json:
         shown = [
-            {"name": spec["name"], "chain": f"eip155:{spec['chain_id']}", "consensus": spec["consensus"]}
+            {
+                "name": spec["name"],
+                "chain": f"eip155:{spec['chain_id']}",
+                "consensus": spec["consensus"],
+                "network": fields(spec["network"]),
+            }
             for spec in specs
         ]
-        print_json({"config": config_path, "chains": shown})
+        print_json({"config": path, "chains": shown})
         return
     out = console()
-    out.print(f"Wrote {config_path}.\n\nNext:")
+    out.print(f"Wrote {path}.\n\nNext:")
     for spec in specs:
+        if spec["network"] is not None:
+            root = hex_of(network_of(spec["network"]).genesis_validators_root)
+            what = f"chains.{spec['name']}.network with what the network publishes"
+            out.print(f"  compare {what} (genesis validators' root {root})", markup=False)
         if spec["key"] is None:
             out.print(
                 f"  postroad keys new {spec['name']}-relayer    and name it in chains.{spec['name']}.keys",
@@ -102,8 +123,22 @@ def init(
     out.print("  postroad config check --live\n  postroad endpoint deploy")
 
 
+def _complete_offline(spec: dict[str, Any], ids: Mapping[str, str]) -> None:
+    """What nobody is asked for has to be told."""
+    if not ids.get(spec["name"], "").isdigit():
+        raise click.UsageError(
+            f"found no chain id for {spec['name']}, expected --chain-id {spec['name']}=NUMBER"
+        )
+    if spec["consensus"] is None:
+        expected = f"{spec['name']}=CONSENSUS,URL with {_ANY_CONSENSUS}"
+        raise click.UsageError(f"found --offline, and no consensus to write, expected {expected}")
+    spec |= {"chain_id": int(ids[spec["name"]]), "genesis_hash": None}
+
+
 def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) -> str:
     """Return the text of a configuration."""
+    from relayer.config import render_network
+
     lines = [
         "# Postroad's configuration. Every key is explained in docs/reference/config.md.",
         "# ${NAME} stands for an environment variable: keep credentials out of this file.",
@@ -143,6 +178,15 @@ def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) 
             urls = ", ".join(f'"{url}"' for url in spec["websocket"])
             lines += [f"websocket = [{urls}]"]
         lines += [f'consensus = "{spec["consensus"]}"']
+        if spec["beacon"]:
+            urls = ", ".join(f'"{url}"' for url in spec["beacon"])
+            lines += [f"beacon = [{urls}]"]
+        if isinstance(spec["network"], str):
+            lines += [f'network = "{spec["network"]}"   # compare it with what you meant']
+        if spec["consensus"] == "ethereum":
+            lines += [
+                "# threshold = 400                   # members of the sync committee that must sign; two thirds without"
+            ]
         if spec["genesis_hash"] is not None:
             lines += [f'genesis_hash = "{spec["genesis_hash"]}"']
         lines += [
@@ -153,9 +197,15 @@ def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) 
             "max_fee_gwei = 500.0                # the most for a unit of gas; messages wait while it costs more",
             "priority_fee_gwei = 1.0",
             "# max_spend_ether_per_day = 1.0",
-            "trusting_period_s = 1209600         # how long a validator set is believed without news of it",
+            "trusting_period_s = 1209600         # how long validators or a committee are believed without news of them",
             "",
         ]
+        if spec["network"] is not None and not isinstance(spec["network"], str):
+            lines += [
+                "# As the Beacon API told it: compare it with what the network's owners publish.",
+                *render_network(name, spec["network"]),
+                "",
+            ]
     lines += [
         "# Without [[lanes]] every joined pair is served both ways, on the public lane.",
         "# [[lanes]]",
@@ -186,18 +236,31 @@ def _check_renders(text: str, path: Path) -> None:
 
 def _parse_chain(text: str) -> dict[str, Any]:
     name, equals, rest = text.partition("=")
-    consensus, *urls = rest.split(",")
-    if not equals or consensus not in {"qbft", "ibft2"} or not urls:
-        raise click.UsageError(f"found --chain {text!r}, expected {_SHAPE} with qbft or ibft2")
-    return _spec(name.strip(), consensus, [url.strip() for url in urls])
+    first, *others = [each.strip() for each in rest.split(",")]
+    if not equals or not first:
+        raise click.UsageError(f"found --chain {text!r}, expected {_SHAPE}")
+    if "://" in first:
+        return _spec(name.strip(), None, [first, *others])
+    if first not in _CONSENSUS or not others:
+        expected = f"{_SHAPE} with {_ANY_CONSENSUS}"
+        raise click.UsageError(f"found --chain {text!r}, expected {expected}")
+    return _spec(name.strip(), first, others)
 
 
-def _spec(name: str, consensus: str, urls: Sequence[str]) -> dict[str, Any]:
+def _spec(name: str, consensus: str | None, urls: Sequence[str]) -> dict[str, Any]:
+    beacon = [url.removeprefix(_BEACON) for url in urls if url.startswith(_BEACON)]
     sockets = [url for url in urls if url.startswith(("ws://", "wss://"))]
-    rpc = [url for url in urls if url not in sockets]
+    rpc = [url for url in urls if url not in sockets and not url.startswith(_BEACON)]
     if not rpc:
         raise click.UsageError(f"found no http:// or https:// URL for {name!r}, expected at least one")
-    return {"name": name, "consensus": consensus, "rpc": rpc, "websocket": sockets}
+    spec = {"name": name, "consensus": consensus, "rpc": rpc, "websocket": sockets}
+    return spec | {"beacon": beacon, "network": None}
+
+
+def _no_beacon(name: str) -> click.UsageError:
+    return click.UsageError(
+        f"found no Beacon API for the proof-of-stake chain {name!r}, expected {_BEACON}https://… among its URLs"
+    )
 
 
 def _parse_pair(option: str, text: str) -> tuple[str, str]:
@@ -212,18 +275,26 @@ def _ask_chains() -> list[dict[str, Any]]:
     while True:
         name = click.prompt("Name of a chain (a-z, 0-9, -)", err=True)
         consensus = click.prompt(
-            "Its consensus", type=click.Choice(["qbft", "ibft2"]), default="qbft", err=True
+            "Its consensus", type=click.Choice([*_CONSENSUS, "detect"]), default="detect", err=True
         )
         urls = click.prompt("Its RPC URLs, separated by commas (ws:// ones too)", err=True)
-        specs.append(_spec(name, consensus, [url.strip() for url in urls.split(",")]))
+        found = [url.strip() for url in urls.split(",")]
+        if consensus in {"ethereum", "detect"}:
+            text = "Its Beacon APIs, separated by commas (nothing for a BFT chain)"
+            beacon = click.prompt(text, default="", show_default=False, err=True)
+            found += [_BEACON + url.strip() for url in beacon.split(",") if url.strip()]
+        specs.append(_spec(name, None if consensus == "detect" else consensus, found))
         if not click.confirm("Another chain?", default=len(specs) == 1, err=True):
             return specs
 
 
 async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
-    """Read chain ids and genesis hashes. Raises ChainUnavailable, which names the chain."""
+    """Read chain ids, genesis hashes, and what consensus and network it is. Raises ChainUnavailable, which names the chain."""
     import os
 
+    from relayer.config import setting_of
+    from relayer.endpoint.consensus import detect_consensus
+    from relayer.endpoint.consensus.beacon_network import discover_network
     from relayer.endpoint.node import Node
     from relayer.errors import ChainUnavailable
 
@@ -233,6 +304,18 @@ async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
         try:
             spec["chain_id"] = await node.chain_id()
             spec["genesis_hash"] = "0x" + (await node.genesis_hash()).hex()
+            if spec["consensus"] is None:
+                spec["consensus"] = detect_consensus(await node.block("latest"))
+            if spec["consensus"] is None:
+                expected = f"{spec['name']}=CONSENSUS,URL with {_ANY_CONSENSUS}"
+                raise click.UsageError(
+                    f"found a newest block of {spec['name']!r} that is of no known consensus, expected {expected}"
+                )
+            if spec["consensus"] == "ethereum":
+                if not spec["beacon"]:
+                    raise _no_beacon(spec["name"])
+                beacon = [os.path.expandvars(url) for url in spec["beacon"]]
+                spec["network"] = setting_of(await discover_network(spec["name"], beacon))
         except ChainUnavailable as error:
             advice = (
                 "Is the URL right, and the node up? --offline with --chain-id writes the file without asking."

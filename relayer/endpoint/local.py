@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from light_clients.client import Timestamp
@@ -60,7 +60,7 @@ class LocalSite:
     deployer: bytes
     relayer: bytes
     sender: bytes
-    beacon_url: str | None = None
+    beacon_url: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from relayer.contracts import load
 from relayer.endpoint.calling import Caller
@@ -18,6 +19,7 @@ __all__ = [
     "Conflict",
     "Consensus",
     "Trust",
+    "detect_consensus",
     "view_client",
 ]
 
@@ -32,3 +34,8 @@ async def view_client(caller: Caller, address: bytes) -> ClientView | None:
         if load(consensus.contract).is_runtime(code):
             return await consensus.view(caller, address)
     return None
+
+
+def detect_consensus(head: Mapping[str, Any]) -> str | None:
+    """Which consensus a node's newest block looks like; None where it is none of these. A look is no proof."""
+    return next((name for name, each in CONSENSUS.items() if each.looks_like(head)), None)

@@ -104,6 +104,10 @@ class Consensus(Protocol):
         """Why a block that a provider gives as its newest can't be of this consensus; None where it can."""
         ...
 
+    def looks_like(self, head: Mapping[str, Any]) -> bool:
+        """Whether a block looks like one of this consensus."""
+        ...
+
     async def check_beacon(self, name: str, chain: ChainConfig, url: SecretUrl) -> list[Finding]:
         """Look at one Beacon API, where the consensus has any."""
         ...

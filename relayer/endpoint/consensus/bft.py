@@ -87,6 +87,10 @@ class BftClientView(ClientView):
     kind: int
     set_hash: bytes
 
+    def details(self) -> Mapping[str, Any]:
+        """What `--json` shows besides."""
+        return {"consensus": BftKind(self.kind).name.lower(), "set_hash": self.set_hash}
+
 
 class Bft:
     """One of the two kinds."""
@@ -105,6 +109,14 @@ class Bft:
         except Rejection as error:
             return str(error)
         return None
+
+    def looks_like(self, head: Mapping[str, Any]) -> bool:
+        """Its extra data tells, and that somebody sealed it."""
+        try:
+            header = BftHeader.from_rpc(head, KINDS[self._name])
+            return len(header.sealers()) > 0
+        except Rejection:
+            return False
 
     async def check_beacon(self, name: str, chain: ChainConfig, url: SecretUrl) -> list[Finding]:  # noqa: ARG002
         """It has none."""

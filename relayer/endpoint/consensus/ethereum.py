@@ -138,6 +138,10 @@ class Ethereum:
             return f"a block with difficulty {difficulty}, which is none of proof of stake"
         return None
 
+    def looks_like(self, head: Mapping[str, Any]) -> bool:
+        """No difficulty, and withdrawals, which came after the merge."""
+        return str(head.get("difficulty")) == "0x0" and head.get("withdrawalsRoot") is not None
+
     def believe(
         self,
         name: str,
