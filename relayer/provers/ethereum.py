@@ -236,6 +236,9 @@ class EthereumProver:
         def check(update: LightClientFinalityUpdate) -> Followed | None:
             newest = self._newest
             if newest is not None and newest.header == update.finalized_header:
+                if self._current_slot() - newest.slot > self._usual_lag:
+                    # Either the chain does not finalize, or this node stands still: others are asked.
+                    raise NotFoundYet(f"no finality after slot {newest.slot}", "a newer one by now")
                 return None
             return self._encode_newest(
                 follow_finality(self._require_store(), update, self._slot_ahead(), self._rules)
@@ -256,11 +259,9 @@ class EthereumProver:
         """With the newest header's bytes at hand; in the thread, for they take some milliseconds."""
         *older, newest = followed.headers
         if newest.header.execution is None:
-            return Followed(
-                followed.store, tuple(each for each in older if each.header.execution is not None)
-            )
-        shown = tuple(each for each in older if each.header.execution is not None)
-        return Followed(followed.store, (*shown, newest.encoded(self._params)))
+            # Before Capella there is nothing to prove; committees are followed all the same.
+            return followed
+        return Followed(followed.store, (*older, newest.encoded(self._params)))
 
     def _take(self, followed: Followed) -> None:
         """Believe what was followed.
@@ -280,11 +281,12 @@ class EthereumProver:
         self._keep_committee(followed.store.current_sync_committee)
         if followed.store.next_sync_committee is not None:
             self._keep_committee(followed.store.next_sync_committee)
-        for signed in followed.headers:
-            if signed.anchor:
-                self._headers.put(signed)
-                if self._newest is None or signed.number > self._newest.number:
-                    self._newest = signed
+        newest = followed.headers[-1]
+        # The best update of a period may show an older header than the one that is trusted already.
+        if newest.anchor and newest.slot >= followed.store.finalized_header.beacon.slot:
+            self._headers.put(newest)
+            if self._newest is None or newest.number > self._newest.number:
+                self._newest = newest
 
     # --- proving -------------------------------------------------------------------------------------------------------
 
@@ -345,10 +347,8 @@ class EthereumProver:
         slot = max(0, newest - max(0, head.number - number))
         final_at = (slot // slots_per_epoch + _EPOCHS_TO_FINALITY) * slots_per_epoch + _SLOTS_TO_SIGNATURE
         passed, needed = self._current_slot() - slot, final_at - slot
-        late = (
-            ", which is late: too few validators vote or sign, or nodes are behind" if passed > needed else ""
-        )
-        return f"waiting for finality ({max(0, passed)} of about {needed} slots{late})"
+        late = ", which is late" if passed > needed else ""
+        return f"{max(0, passed)} of about {needed} slots{late}{self._obstacle}"
 
     def anchor_for(self, height: Height) -> bytes | None:
         """The argument of `anchor` for a header that is at hand; see Prover."""
@@ -528,6 +528,11 @@ class EthereumProver:
     @property
     def _epoch_s(self) -> float:
         return self._network.preset.slots_per_epoch * self._network.slot_duration_ms / 1_000
+
+    @property
+    def _usual_lag(self) -> int:
+        """By how many slots finality trails on a healthy chain, at most."""
+        return _EPOCHS_TO_FINALITY * self._network.preset.slots_per_epoch + _SLOTS_TO_SIGNATURE
 
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
