@@ -94,6 +94,11 @@ differential-long: $(TOOLS_STAMP) ## The same, for as long as a release deserves
 conformance: $(TOOLS_STAMP) ## Vectors of ../shared: passed, skipped, failed by folder, and .bench/conformance.json
 	$(PY) -m tests.conformance $(ARGS)
 
+.PHONY: oracle
+oracle: $(VENV_STAMP) ## The same light-client objects to Postroad and to Lodestar's light client, good and tampered: same verdict
+	$(PY) -m tools.live.install oracle
+	$(PY) -m pytest tests/live/test_oracle.py -m long $(ARGS)
+
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 
 .PHONY: gas
@@ -178,4 +183,4 @@ clean: ## Remove what builds, tests and measurements left; keep the environments
 
 .PHONY: distclean
 distclean: clean ## Remove the environments and tools too
-	rm -rf .venv .venv-slither .venv-lock tools/node_modules tools/bin solidity/node_modules
+	rm -rf .venv .venv-slither .venv-lock .venv-live tools/node_modules tools/bin tools/live/*/node_modules solidity/node_modules
