@@ -21,7 +21,7 @@ from relayer.devnet.faults import MissedSlots, Participation, Rounds, Stall, Wit
 from relayer.devnet.network import Network
 from relayer.devnet.pos import LocalPosChain
 from relayer.devnet.processes import start_mark
-from tests.support.devnet import EMITTER, Client, Wallet, open_socket, word
+from tests.support.devnet import EMITTER, WITNESS, Client, Wallet, open_socket, word
 
 SLOT_S = 0.1
 
@@ -122,6 +122,24 @@ async def test_storage_is_proven_by_what_the_committee_signed(chain: LocalPosCha
     assert account is not None
     slot_nodes = [bytes.fromhex(node[2:]) for node in proof["storageProof"][0]["proof"]]
     assert verify_storage(account.storage_root, word(0), slot_nodes) == word(3)
+
+
+async def test_contracts_see_the_chain_that_clients_see(chain: LocalPosChain, client: Client) -> None:
+    """Unlike on sealed chains. Only the beacon chain's roots (EIP-4788) are missing."""
+    wallet = Wallet(client, chain)  # type: ignore[arg-type]  # as above
+    witness = await wallet.deploy(WITNESS)
+    await wallet.send(witness, b"")
+    block = await chain.mine()
+    header = await client.call("eth_getBlockByNumber", hex(block.number), False)
+    seen = [
+        await client.call("eth_getStorageAt", "0x" + witness.hex(), "0x" + word(slot).hex(), "latest")
+        for slot in range(4)
+    ]
+    assert seen[0] == header["parentHash"] == "0x" + chain.block(block.number - 1).hash.hex()
+    assert seen[1] == header["mixHash"]
+    assert int(seen[2], 16) == int(header["miner"], 16)
+    assert int(seen[3], 16) == block.timestamp
+    assert header["parentBeaconBlockRoot"] == "0x" + "00" * 32
 
 
 async def test_transactions_are_in_the_payloads_tree(chain: LocalPosChain, client: Client) -> None:
