@@ -105,7 +105,7 @@ class BeaconTrust:
             f"  0x{self.checkpoint.root.hex()}",
             "Compare it with at least two independent sources: your own consensus client",
             f"(/eth/v1/beacon/headers/{slot}), a block explorer, a checkpoint provider, another operator.",
-            f"{self.threshold} of {size} members of the sync committee must sign. The network, as configured:",
+            f"{self.threshold} of {size} members of the sync committee must sign. The network:",
             f"  genesis validators' root 0x{self.rules.genesis_validators_root.hex()}",
             f"  forks {forks}",
         ]
