@@ -153,8 +153,8 @@ class NetworkConfig:
 
     def slot_at(self, time: Timestamp) -> Slot:
         """The last slot with `timestamp_at(slot)` not after a time in seconds; slot 0 before genesis."""
-        elapsed_s = max(time - self.genesis_time, 0)
-        return Slot((elapsed_s * 1000 + 999) // self.slot_duration_ms)
+        elapsed_s = time - self.genesis_time
+        return Slot((elapsed_s * 1000 + 999) // self.slot_duration_ms) if elapsed_s >= 0 else GENESIS_SLOT
 
     def fork_at(self, epoch: Epoch) -> Fork:
         """The fork that governs an epoch: the last one whose epoch is not greater.
