@@ -64,14 +64,15 @@ def deploy(
     return Deployed(consensus, client, place, implementation)
 
 
-def live_on(anvil: Anvil, deployed: Deployed, case: Case) -> Deployed:
-    """Let both live through one more call that both believe."""
+def live_on(anvil: Anvil, deployed: Deployed, case: Case) -> tuple[Deployed, int]:
+    """Let both live through one more call that both believe. Returns the gas of its transaction, too."""
     answer = ask_python(deployed.client, case)
     assert answer is not None
     anvil.set_code(deployed.place, anvil.code_at(deployed.implementation))
-    anvil.transact(deployed.place, encode_call(case), case.now)
+    receipt = anvil.send(deployed.place, encode_call(case), case.now)
     anvil.set_code(deployed.place, compile_helpers()["Probe"][1])
-    return Deployed(deployed.consensus, answer[1], deployed.place, deployed.implementation)
+    after = Deployed(deployed.consensus, answer[1], deployed.place, deployed.implementation)
+    return after, int(receipt["gasUsed"], 16)
 
 
 def is_known(outcome: Outcome, errors: Sequence[bytes]) -> bool:

@@ -72,6 +72,14 @@ class Anvil:
         Raises:
             RuntimeError: it failed.
         """
+        return bytes.fromhex((self.send(to, data, now)["contractAddress"] or "0x")[2:])
+
+    def send(self, to: bytes | None, data: bytes, now: int) -> Any:
+        """Send a transaction at a time. Returns its receipt.
+
+        Raises:
+            RuntimeError: it failed.
+        """
         self.rpc("anvil_setTime", now)
         self.rpc("evm_setNextBlockTimestamp", now)
         request = {"from": self.sender, "data": "0x" + data.hex(), "gas": hex(GAS)}
@@ -87,7 +95,7 @@ class Anvil:
             raise RuntimeError(f"{transaction} was not mined")
         if receipt["status"] != "0x1":
             raise RuntimeError(f"{transaction} failed: {receipt}")
-        return bytes.fromhex((receipt["contractAddress"] or "0x")[2:])
+        return receipt
 
 
 @contextmanager

@@ -28,7 +28,8 @@ from tests.differential.beacon_cases import (
     make_case,
     make_world,
 )
-from tests.differential.clients import Consensus, Deployed, compare, deploy, live_on
+from tests.differential.beacon_twins import BEACON, creation_of
+from tests.differential.clients import Deployed, compare, deploy, live_on
 from tests.differential.evm import Anvil, run_anvil
 from tools.build_contracts import check_hashes
 
@@ -50,41 +51,6 @@ def anvil() -> Iterator[Anvil]:
 @pytest.fixture(scope="module")
 def authority(anvil: Anvil) -> bytes:
     return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), GENESIS)
-
-
-def trusted(client: EthereumClient) -> tuple[int, int, bytes, bytes, bool]:
-    state = client.state
-    return (
-        state.finalized_slot,
-        client.timestamp,
-        state.committee,
-        state.next_committee or bytes(32),
-        state.frozen,
-    )
-
-
-BEACON = Consensus("BeaconLightClient", ["uint64", "uint64", "bytes32", "bytes32", "bool"], trusted)
-
-
-def creation_of(client: EthereumClient, authority: bytes) -> bytes:
-    """The init code of the contract that is this client's twin."""
-    params, state = client.params, client.state
-    parameters = (
-        params.genesis_time,
-        params.slot_duration_ms,
-        params.slots_per_epoch,
-        params.slots_per_period,
-        params.committee_size,
-        params.threshold,
-        params.trusting_period_s,
-        params.max_clock_drift_s,
-        params.genesis_validators_root,
-        [(fork.epoch, fork.version, int(fork.layout)) for fork in params.forks],
-    )
-    known = state.next_committee or bytes(32)
-    return load(BEACON.contract).encode_creation(
-        "0x" + authority.hex(), parameters, state.finalized_slot, state.committee, known
-    )
 
 
 def deploy_world(anvil: Anvil, authority: bytes, world: World, *, anchored: bool) -> Deployed:
@@ -117,13 +83,13 @@ def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> Cou
         )
         for rotating in (False, True):
             step = find_update(world, partial(moves_on, world, rotating=rotating))
-            deployed = live_on(anvil, deployed, step)
+            deployed, _ = live_on(anvil, deployed, step)
             world = replace(world, client=deployed.client)
             cases = [make_case(rng, world) for _ in range(some)]
             verdicts += compare(
                 anvil, deployed, cases, f"{told}, after {'rotation' if rotating else 'an update'}"
             )
-        deployed = live_on(anvil, deployed, find_freeze(world))
+        deployed, _ = live_on(anvil, deployed, find_freeze(world))
         frozen = compare(anvil, deployed, [make_case(rng, world) for _ in range(4)], f"{told}, frozen")
         assert not any(believed for (_, believed), often in frozen.items() if often)
     return verdicts

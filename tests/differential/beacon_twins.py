@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""The Ethereum light client and its contract: what the comparison needs to know of them."""
+
+from __future__ import annotations
+
+from light_clients.ethereum.client import EthereumClient
+from relayer.contracts import load
+from tests.differential.clients import Consensus
+
+
+def trusted(client: EthereumClient) -> tuple[int, int, bytes, bytes, bool]:
+    state = client.state
+    return (
+        state.finalized_slot,
+        client.timestamp,
+        state.committee,
+        state.next_committee or bytes(32),
+        state.frozen,
+    )
+
+
+BEACON = Consensus("BeaconLightClient", ["uint64", "uint64", "bytes32", "bytes32", "bool"], trusted)
+
+
+def creation_of(client: EthereumClient, authority: bytes) -> bytes:
+    """The init code of the contract that is this client's twin."""
+    params, state = client.params, client.state
+    parameters = (
+        params.genesis_time,
+        params.slot_duration_ms,
+        params.slots_per_epoch,
+        params.slots_per_period,
+        params.committee_size,
+        params.threshold,
+        params.trusting_period_s,
+        params.max_clock_drift_s,
+        params.genesis_validators_root,
+        [(fork.epoch, fork.version, int(fork.layout)) for fork in params.forks],
+    )
+    known = state.next_committee or bytes(32)
+    return load(BEACON.contract).encode_creation(
+        "0x" + authority.hex(), parameters, state.finalized_slot, state.committee, known
+    )
