@@ -248,10 +248,7 @@ class Road:
                     opened.prover.import_state(stored.trusted_state)
 
     def _ready_names(self) -> list[str]:
-        chains = self.config.chains.items()
-        return [
-            name for name, each in chains if None not in (each.gateway, each.genesis_hash, each.bootstrap)
-        ]
+        return [name for name, each in self.config.chains.items() if not each.missing]
 
     def _lane_of(self, lane_id: bytes) -> Lane | None:
         assert self._journal is not None

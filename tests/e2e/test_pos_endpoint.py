@@ -20,7 +20,7 @@ from relayer.daemon import build
 from relayer.devnet import anvil
 from relayer.devnet.chain import LocalChain
 from relayer.devnet.pos import LocalPosChain
-from relayer.endpoint.apply import PlanRefused, apply_plan
+from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.consensus.beacon_judging import BeaconClientView
 from relayer.endpoint.consensus.beacon_network import discover_network
@@ -94,9 +94,14 @@ async def plan_of(config: Config, keys: dict[str, Key], *joins: tuple[str, str])
 async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_messages(
     eth: LocalPosChain, court: LocalChain, tmp_path: Path
 ) -> None:
-    roads: LocalRoads = await join_local([site_of(eth), site_of(court)], tmp_path)
+    told: list[Progress] = []
+    roads: LocalRoads = await join_local([site_of(eth), site_of(court)], tmp_path, told.append)
     config = roads.config
     chain = config.chain("eth")
+    # What was shown is what it cost: never less, and not far more.
+    for each in told:
+        if each.moment is Moment.DONE:
+            assert each.gas_used <= each.step.gas <= 2 * each.gas_used, each.step
     # What was read from the Beacon API is in the file now.
     assert isinstance(chain.network, NetworkTable)
     assert network_of(chain.network).genesis_validators_root == eth.network.genesis_validators_root

@@ -267,6 +267,18 @@ def test_init_writes_a_commented_file_that_reads_back(
     assert read.chain("port").rpc[0].reveal() == "https://user:pw@port.example"
 
 
+def test_init_writes_a_proof_of_stake_chain(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "postroad.toml"
+    chain = "eth=ethereum,https://node.example,beacon=https://one.example,beacon=https://two.example/${KEY}"
+    code, _, _ = run(capsys, "init", "--offline", "--chain", chain, "--chain-id", "eth=1", "-c", str(path))
+    assert code == 0
+    read = configuration.load(path, {"KEY": "s3cret"}).chain("eth")
+    assert (read.consensus, read.network) == ("ethereum", None)
+    assert [url.reveal() for url in read.rpc] == ["https://node.example"]
+    assert [url.reveal() for url in read.beacon] == ["https://one.example", "https://two.example/s3cret"]
+    assert "threshold" in path.read_text()
+
+
 def test_init_overwrites_nothing_unless_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "postroad.toml"
     path.write_text("mine")
@@ -284,6 +296,8 @@ def test_init_overwrites_nothing_unless_told(capsys: pytest.CaptureFixture[str],
         (["init", "--chain", "court"], "NAME=CONSENSUS"),
         (["init", "--chain", "court=clique,http://x"], "qbft or ibft2"),
         (["init", "--chain", "court=qbft,ws://x"], "http://"),
+        (["init", "--chain", "eth=ethereum,http://x"], "beacon=https://"),
+        (["init", "--offline", "--chain", "eth=http://x", "--chain-id", "eth=1"], "no consensus to write"),
         (["init", "--offline", "--chain", "court=qbft,http://x"], "--chain-id court="),
         (["init", "--chain", "c=qbft,http://x", "--chain", "c=qbft,http://y"], "twice"),
         (["init", "--chain", "c=qbft,http://x", "--key", "d=k"], "one of the chains"),
