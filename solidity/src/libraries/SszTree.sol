@@ -39,13 +39,12 @@ library SszTree {
     }
 
     /// @notice Rebuilds a root from some of its leaves.
-    /// @param nodes Memory with (place, leaf) for each, by ascending place. It is used up.
-    /// @param count How many, at least one.
-    /// @param leaves How many the tree has, a power of two.
+    /// @param nodes The last thing in memory: (generalized index, leaf) of each, at least one, by ascending index.
+    /// @param end Where they end.
     /// @param position Where the siblings stand that can't be computed: level by level from the leaves, by ascending place.
     /// @return root The only node that is left.
     /// @return next The position after the siblings.
-    function multiproof(uint256 nodes, uint256 count, uint256 leaves, uint256 position)
+    function multiproof(uint256 nodes, uint256 end, uint256 position)
         internal
         view
         returns (bytes32 root, uint256 next)
@@ -54,32 +53,28 @@ library SszTree {
         assembly ("memory-safe") {
             done := 1
             next := position
-            let end := add(nodes, shl(6, count))
-            for {} gt(leaves, 1) { leaves := shr(1, leaves) } {
-                // A level's nodes are read, and their parents written over them.
-                let to := nodes
-                for { let from := nodes } lt(from, end) {} {
-                    let place := mload(from)
-                    let side := shl(5, and(place, 1))
-                    mstore(side, mload(add(from, 0x20)))
-                    from := add(from, 0x40)
-                    // The right neighbour of a left node comes next, if it is here.
-                    switch and(lt(from, end), eq(mload(from), or(place, 1)))
-                    case 0 {
-                        mstore(xor(side, 0x20), calldataload(next))
-                        next := add(next, 0x20)
-                    }
-                    default {
-                        mstore(0x20, mload(add(from, 0x20)))
-                        from := add(from, 0x40)
-                    }
-                    mstore(to, shr(1, place))
-                    done := and(done, staticcall(gas(), 2, 0x00, 0x40, add(to, 0x20), 0x20))
-                    to := add(to, 0x40)
+            // A queue: parents come after the last node of the level below.
+            for { let index := mload(nodes) } gt(index, 1) { index := mload(nodes) } {
+                let side := and(shl(5, index), 0x20)
+                mstore(side, mload(add(nodes, 0x20)))
+                nodes := add(nodes, 0x40)
+                mstore(end, shr(1, index))
+                end := add(end, 0x20)
+                // The right neighbour of a left node comes next, if it is here.
+                switch eq(mload(nodes), xor(index, 1))
+                case 0 {
+                    mstore(xor(side, 0x20), calldataload(next))
+                    next := add(next, 0x20)
                 }
-                end := to
+                default {
+                    mstore(0x20, mload(add(nodes, 0x20)))
+                    nodes := add(nodes, 0x40)
+                }
+                done := and(staticcall(gas(), 2, 0x00, 0x40, end, 0x20), done)
+                end := add(end, 0x20)
             }
             root := mload(add(nodes, 0x20))
+            mstore(0x40, end)
         }
         if (!done) revert HashFailed();
     }

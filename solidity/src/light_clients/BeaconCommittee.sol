@@ -122,17 +122,17 @@ library BeaconCommittee {
                 )
             }
             if (isInfinity) revert AggregateInfinity();
-            return SszTree.multiproof(nodes, count, size, next);
+            return SszTree.multiproof(nodes, node, next);
         }
     }
 
-    /// @dev Makes (place, -) in memory for each clear bit, by ascending place.
+    /// @dev Makes (generalized index, -) in memory for each clear bit, by ascending place.
     function _listAbsent(uint256 position, uint256 size) private pure returns (uint256 nodes, uint256 count) {
         assembly ("memory-safe") {
             nodes := mload(0x40)
             let node := nodes
             let all := sub(shl(size, 1), 1)
-            for { let place := 0 } lt(place, size) { place := add(place, 256) } {
+            for { let base := size } lt(base, shl(1, size)) { base := add(base, 256) } {
                 // SSZ's first bit is the lowest of the first byte.
                 let word := calldataload(position)
                 position := add(position, 0x20)
@@ -157,7 +157,7 @@ library BeaconCommittee {
                     exponent := or(exponent, more)
                     // Powers of two below 2^16 leave distinct remainders by 19.
                     exponent := or(exponent, byte(mod(lowest, 19), EXPONENTS))
-                    mstore(node, add(place, exponent))
+                    mstore(node, add(base, exponent))
                     node := add(node, 0x40)
                 }
             }

@@ -15,9 +15,10 @@ import {LightClient} from "./LightClient.sol";
 /// @notice Trusts the committee of one period and, once it is shown, that of the next, by their roots. A finalized header is
 /// believed when enough of the committee of its time signed a header whose state finalized it (INV-7).
 contract BeaconLightClient is LightClient, BeaconParameters {
-    /// @dev Two cold words are all that a proof needs: the belief, and one committee.
+    /// @dev What most proofs are checked against is in the first word, for a cold word costs 2,100 gas: the committee is known
+    /// there by the first 26 bytes of its root.
     struct TrustedState {
-        /// finalizedSlot, then 1 in the last byte when frozen.
+        /// The first 26 bytes of the committee of finalizedSlot's period, then finalizedSlot (47 bits), then 1 when frozen.
         uint256 belief;
         /// Roots of SyncCommittees, by the parity of their period; 0 for a next one that is unknown.
         bytes32[2] committees;
@@ -50,7 +51,11 @@ contract BeaconLightClient is LightClient, BeaconParameters {
     uint256 private constant AGGREGATE_KEY = 201;
 
     uint256 private constant FROZEN = 1;
-    uint256 private constant SLOT_SHIFT = 8;
+    uint256 private constant SLOT_SHIFT = 1;
+    /// @dev Enough for slots of a millisecond each until the year 4000.
+    uint256 private constant SLOT_MASK = (1 << 47) - 1;
+    /// @dev Where the committee's part of a belief begins.
+    uint256 private constant COMMITTEE_SHIFT = 48;
     /// @dev DOMAIN_SYNC_COMMITTEE, before 28 bytes of the fork's data root.
     bytes32 private constant DOMAIN = bytes32(uint256(7) << 248);
 
@@ -95,7 +100,7 @@ contract BeaconLightClient is LightClient, BeaconParameters {
         returns (bytes32 value, uint64 height, uint64 timestamp)
     {
         unchecked {
-            uint256 trustedSlot = _requireActive();
+            uint256 belief = _requireActive();
             uint256 buffer = TrieNodes.allocateBuffer();
             uint256 position = _start(proof);
             uint256 form = _byteAt(position);
@@ -103,7 +108,7 @@ contract BeaconLightClient is LightClient, BeaconParameters {
             (root, value, position) = CompactProof.storageRoot(position + 1, CompactProof.keyOf(slot), buffer);
             (root, position) = CompactProof.stateRoot(position, CompactProof.keyOf(account), root, buffer);
             if (form == BY_HEADER) {
-                (height, timestamp) = _believeExecution(proof, position, root, trustedSlot);
+                (height, timestamp) = _believeExecution(proof, position, root, belief);
             } else {
                 (height, timestamp) = _requireAnchored(proof, position, form, root);
             }
@@ -115,18 +120,20 @@ contract BeaconLightClient is LightClient, BeaconParameters {
     /// @inheritdoc ILightClient
     function update(bytes calldata data) external {
         unchecked {
-            uint256 trustedSlot = _requireActive();
+            uint256 belief = _requireActive();
             // Where it ends is compared, and the root is of no interest once it is signed.
             // slither-disable-next-line unused-return
-            (Signed memory signed,, uint256 end) = _believe(_start(data), trustedSlot);
+            (Signed memory signed,, uint256 end) = _believe(_start(data), belief);
             _requireEnd(data, end);
             _requireNotAhead(_timestampOf(signed.signatureSlot));
 
+            uint256 trustedSlot = _slotOf(belief);
             (uint256 slot, bytes32 shown) = (signed.finalizedSlot, signed.nextCommittee);
             uint256 period = _periodOf(slot);
             if (period > _periodOf(trustedSlot)) {
-                // The next committee is this one now, and what was this one's place is for the one after it.
+                // The next committee, which signed, is this one now, and this one's place is for the one after it.
                 _trusted.committees[(period + 1) & 1] = shown;
+                belief = uint256(signed.committee);
             } else {
                 bytes32 known = shown == 0 ? shown : _trusted.committees[(period + 1) & 1];
                 bool isNews = known != shown;
@@ -136,7 +143,7 @@ contract BeaconLightClient is LightClient, BeaconParameters {
                     _trusted.committees[(period + 1) & 1] = shown;
                 }
             }
-            _trusted.belief = slot << SLOT_SHIFT;
+            _trusted.belief = _beliefOf(bytes32(belief), slot);
             emit Updated(uint64(slot), uint64(_timestampOf(slot)));
         }
     }
@@ -144,13 +151,13 @@ contract BeaconLightClient is LightClient, BeaconParameters {
     /// @inheritdoc ILightClient
     function anchor(bytes calldata data) external {
         unchecked {
-            uint256 trustedSlot = _requireActive();
+            uint256 belief = _requireActive();
             uint256 position = _start(data);
             bytes32 root;
             assembly ("memory-safe") {
                 root := calldataload(position)
             }
-            (uint64 height, uint64 timestamp) = _believeExecution(data, position + 32, root, trustedSlot);
+            (uint64 height, uint64 timestamp) = _believeExecution(data, position + 32, root, belief);
             _moveAnchor(root, height, timestamp);
         }
     }
@@ -160,8 +167,8 @@ contract BeaconLightClient is LightClient, BeaconParameters {
     function freeze(bytes calldata data) external {
         uint256 belief = _trusted.belief;
         if (belief & FROZEN != 0) revert NotActive(Status.Frozen);
-        (Signed memory one, bytes32 root, uint256 second) = _believe(_start(data), belief >> SLOT_SHIFT);
-        (Signed memory other, bytes32 otherRoot, uint256 end) = _believe(second, belief >> SLOT_SHIFT);
+        (Signed memory one, bytes32 root, uint256 second) = _believe(_start(data), belief);
+        (Signed memory other, bytes32 otherRoot, uint256 end) = _believe(second, belief);
         _requireEnd(data, end);
 
         bool twoHeaders = one.finalizedSlot == other.finalizedSlot && root != otherRoot;
@@ -197,7 +204,7 @@ contract BeaconLightClient is LightClient, BeaconParameters {
         returns (uint64 finalizedSlot, uint64 timestamp, bytes32 committee, bytes32 nextCommittee, bool frozen)
     {
         uint256 belief = _trusted.belief;
-        finalizedSlot = uint64(belief >> SLOT_SHIFT);
+        finalizedSlot = uint64(_slotOf(belief));
         timestamp = uint64(_timestampOf(finalizedSlot));
         uint256 period = _periodOf(finalizedSlot);
         committee = _trusted.committees[period & 1];
@@ -214,26 +221,32 @@ contract BeaconLightClient is LightClient, BeaconParameters {
 
     // ------------------------------------------------------------------------------------------------ rules
 
-    /// @dev The finalized slot that is trusted.
-    function _requireActive() private view returns (uint256 trustedSlot) {
-        uint256 belief = _trusted.belief;
+    function _requireActive() private view returns (uint256 belief) {
+        belief = _trusted.belief;
         Status found = _statusOf(belief);
         if (found != Status.Active) revert NotActive(found);
-        return belief >> SLOT_SHIFT;
     }
 
     function _statusOf(uint256 belief) private view returns (Status) {
         if (belief & FROZEN != 0) return Status.Frozen;
-        return _isExpired(_timestampOf(belief >> SLOT_SHIFT)) ? Status.Expired : Status.Active;
+        return _isExpired(_timestampOf(_slotOf(belief))) ? Status.Expired : Status.Active;
+    }
+
+    function _slotOf(uint256 belief) private pure returns (uint256) {
+        return (belief >> SLOT_SHIFT) & SLOT_MASK;
+    }
+
+    function _beliefOf(bytes32 committee, uint256 slot) private pure returns (uint256) {
+        return (uint256(committee) >> COMMITTEE_SHIFT << COMMITTEE_SHIFT) | (slot << SLOT_SHIFT);
     }
 
     /// @dev Believes the rest of `data`, from a position: `signed`, with this state root in the finalized payload.
-    function _believeExecution(bytes calldata data, uint256 position, bytes32 stateRoot, uint256 trustedSlot)
+    function _believeExecution(bytes calldata data, uint256 position, bytes32 stateRoot, uint256 belief)
         private
         view
         returns (uint64 height, uint64 timestamp)
     {
-        Signed memory signed = _read(position, trustedSlot);
+        Signed memory signed = _read(position, belief);
         (bytes32 root, uint256 blockNumber, uint256 end) =
             BeaconHeader.finalizedRootBy(signed.finalized, _layoutOf(signed.finalizedSlot), stateRoot);
         _requireEnd(data, end);
@@ -243,12 +256,12 @@ contract BeaconLightClient is LightClient, BeaconParameters {
     }
 
     /// @dev Believes `signed` with `bodySide`, but for the clock.
-    function _believe(uint256 position, uint256 trustedSlot)
+    function _believe(uint256 position, uint256 belief)
         private
         view
         returns (Signed memory signed, bytes32 root, uint256 end)
     {
-        signed = _read(position, trustedSlot);
+        signed = _read(position, belief);
         // Of a fork that is believed.
         _layoutOf(signed.finalizedSlot);
         (root, end) = BeaconHeader.finalizedRoot(signed.finalized);
@@ -256,7 +269,7 @@ contract BeaconLightClient is LightClient, BeaconParameters {
     }
 
     /// @dev Reads `signed` up to the finalized header: its committee is trusted, enough of it are named, its slots are in order.
-    function _read(uint256 position, uint256 trustedSlot) private view returns (Signed memory signed) {
+    function _read(uint256 position, uint256 belief) private view returns (Signed memory signed) {
         unchecked {
             uint256 flags = _byteAt(position);
             if (flags >= FLAGS_END) revert FormUnknown(flags);
@@ -266,9 +279,11 @@ contract BeaconLightClient is LightClient, BeaconParameters {
 
             // The committee of its period, by its root.
             uint256 period = _periodOf(slot);
-            bytes32 committee = _committeeOf(period, _periodOf(trustedSlot));
-            (signed.sum, position) = _readCommittee(position + AGGREGATE_KEY, flags & SOME_ABSENT != 0, committee);
-            signed.committee = committee;
+            signed.sum = BeaconCommittee.allocateSum();
+            (signed.committee, position) = BeaconCommittee.read(
+                position + AGGREGATE_KEY, flags & SOME_ABSENT != 0, _committeeSize, _threshold, signed.sum
+            );
+            _requireTrusted(signed.committee, period, belief);
 
             // Its slots, and with them the places of what follows.
             signed.attested = position;
@@ -304,25 +319,19 @@ contract BeaconLightClient is LightClient, BeaconParameters {
         }
     }
 
-    /// @dev The root of a period's committee.
-    function _committeeOf(uint256 period, uint256 trustedPeriod) private view returns (bytes32 committee) {
+    /// @dev The committee of this root is the trusted one of its period.
+    function _requireTrusted(bytes32 root, uint256 period, uint256 belief) private view {
         unchecked {
-            if (period - trustedPeriod < 2) committee = _trusted.committees[period & 1];
-            if (committee == 0) revert PeriodUnknown(period, trustedPeriod);
+            uint256 trustedPeriod = _periodOf(_slotOf(belief));
+            if (period == trustedPeriod) {
+                if ((uint256(root) ^ belief) >> COMMITTEE_SHIFT == 0) return;
+            } else if (period != trustedPeriod + 1) {
+                revert PeriodUnknown(period, trustedPeriod);
+            }
+            bytes32 trusted = _trusted.committees[period & 1];
+            if (trusted == 0) revert PeriodUnknown(period, trustedPeriod);
+            if (root != trusted) revert NotTrustedCommittee(root, trusted);
         }
-    }
-
-    /// @dev Reads the key and the members, up to the root that must be this one. Returns where in memory the negated sum of
-    /// the keys that signed is left, and the position after the members.
-    function _readCommittee(uint256 position, bool someAbsent, bytes32 committee)
-        private
-        view
-        returns (uint256 sum, uint256 next)
-    {
-        sum = BeaconCommittee.allocateSum();
-        bytes32 root;
-        (root, next) = BeaconCommittee.read(position, someAbsent, _committeeSize, _threshold, sum);
-        if (root != committee) revert NotTrustedCommittee(root, committee);
     }
 
     function _bootstrap(uint64 finalizedSlot, bytes32 committee, bytes32 nextCommittee) private {
@@ -332,7 +341,7 @@ contract BeaconLightClient is LightClient, BeaconParameters {
         uint256 timestamp = _timestampOf(finalizedSlot);
         _requireNotAhead(timestamp);
         uint256 period = _periodOf(finalizedSlot);
-        _trusted.belief = uint256(finalizedSlot) << SLOT_SHIFT;
+        _trusted.belief = _beliefOf(committee, finalizedSlot);
         _trusted.committees[period & 1] = committee;
         _trusted.committees[(period + 1) & 1] = nextCommittee;
         // A state that is too old to be believed is a mistake, not a state.

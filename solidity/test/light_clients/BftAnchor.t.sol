@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ILightClient} from "../../src/interfaces/ILightClient.sol";
 import {BftHeader} from "../../src/light_clients/BftHeader.sol";
 import {BftLightClient} from "../../src/light_clients/BftLightClient.sol";
+import {LightClient} from "../../src/light_clients/LightClient.sol";
 import {Block} from "../support/BftChain.sol";
 import {BftClientTest} from "../support/BftClientTest.sol";
 
@@ -47,9 +48,7 @@ contract BftAnchorTest is BftClientTest {
     }
 
     function test_INV1_noAnchor() public {
-        assertRejected(
-            client, bytes.concat(hex"01", inclusion), abi.encodeWithSelector(BftLightClient.NoAnchor.selector)
-        );
+        assertRejected(client, bytes.concat(hex"01", inclusion), abi.encodeWithSelector(LightClient.NoAnchor.selector));
     }
 
     function test_INV1_otherRoot() public {
@@ -59,7 +58,7 @@ contract BftAnchorTest is BftClientTest {
         assertRejected(
             client,
             bytes.concat(hex"01", inclusion),
-            abi.encodeWithSelector(BftLightClient.NotAnchoredRoot.selector, stateRoot, b.stateRoot)
+            abi.encodeWithSelector(LightClient.NotAnchoredRoot.selector, stateRoot, b.stateRoot)
         );
     }
 
@@ -68,7 +67,7 @@ contract BftAnchorTest is BftClientTest {
         assertRejected(
             client,
             bytes.concat(hex"01", inclusion, hex"00"),
-            abi.encodeWithSelector(BftLightClient.LengthMismatch.selector, inclusion.length + 2, inclusion.length + 1)
+            abi.encodeWithSelector(LightClient.LengthMismatch.selector, inclusion.length + 2, inclusion.length + 1)
         );
     }
 
@@ -79,7 +78,7 @@ contract BftAnchorTest is BftClientTest {
             Block memory older = provingBlock(QBFT, keys);
             older.number -= back;
             bytes memory data = sealedBlock(older, keys, 7);
-            vm.expectRevert(abi.encodeWithSelector(BftLightClient.HeightNotAbove.selector, older.number, b.number));
+            vm.expectRevert(abi.encodeWithSelector(LightClient.HeightNotAbove.selector, older.number, b.number));
             client.anchor(data);
         }
         b.number += 1;
@@ -102,14 +101,12 @@ contract BftAnchorTest is BftClientTest {
         client.anchor(foreign);
 
         bytes memory long = bytes.concat(sealedBlock(b, keys, 7), hex"00");
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.LengthMismatch.selector, long.length, long.length - 1));
+        vm.expectRevert(abi.encodeWithSelector(LightClient.LengthMismatch.selector, long.length, long.length - 1));
         client.anchor(long);
 
         b.timestamp = NOW + CLOCK_DRIFT + 1;
         bytes memory early = sealedBlock(b, keys, 7);
-        vm.expectRevert(
-            abi.encodeWithSelector(BftLightClient.TimestampInFuture.selector, b.timestamp, NOW + CLOCK_DRIFT)
-        );
+        vm.expectRevert(abi.encodeWithSelector(LightClient.TimestampInFuture.selector, b.timestamp, NOW + CLOCK_DRIFT));
         client.anchor(early);
 
         vm.warp(uint256(TRUSTED_TIME) + TRUSTING_PERIOD + 1);

@@ -5,6 +5,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {ILightClient} from "../../src/interfaces/ILightClient.sol";
 import {BftHeader} from "../../src/light_clients/BftHeader.sol";
 import {BftLightClient} from "../../src/light_clients/BftLightClient.sol";
+import {LightClient} from "../../src/light_clients/LightClient.sol";
 import {Block} from "../support/BftChain.sol";
 import {BftClientTest} from "../support/BftClientTest.sol";
 
@@ -82,7 +83,7 @@ contract BftBootstrapTest is BftClientTest {
             members,
             1,
             uint64(NOW + CLOCK_DRIFT + 1),
-            abi.encodeWithSelector(BftLightClient.TimestampInFuture.selector, NOW + CLOCK_DRIFT + 1, NOW + CLOCK_DRIFT)
+            abi.encodeWithSelector(LightClient.TimestampInFuture.selector, NOW + CLOCK_DRIFT + 1, NOW + CLOCK_DRIFT)
         );
         _refused(
             members,
@@ -96,9 +97,9 @@ contract BftBootstrapTest is BftClientTest {
         address[] memory members = addressesOf(keysOf(1, 4));
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedInvalidAuthority.selector, address(0xdead)));
         this.create(address(0xdead), members, 1, TRUSTED_TIME, TRUSTING_PERIOD, CLOCK_DRIFT);
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.PeriodsInvalid.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(LightClient.PeriodsInvalid.selector, 0, 0));
         this.create(address(manager), members, 1, TRUSTED_TIME, 0, 0);
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.PeriodsInvalid.selector, 60, 60));
+        vm.expectRevert(abi.encodeWithSelector(LightClient.PeriodsInvalid.selector, 60, 60));
         this.create(address(manager), members, 1, uint64(NOW), 60, 60);
         assertEq(this.create(address(manager), members, 1, uint64(NOW), 60, 59).trustingPeriod(), 60);
     }
@@ -156,9 +157,7 @@ contract BftBootstrapTest is BftClientTest {
         assertEq(height, 7);
         assertEq(timestamp, TRUSTED_TIME + 1);
         assertFalse(frozen);
-        assertRejected(
-            client, bytes.concat(hex"01", inclusion), abi.encodeWithSelector(BftLightClient.NoAnchor.selector)
-        );
+        assertRejected(client, bytes.concat(hex"01", inclusion), abi.encodeWithSelector(LightClient.NoAnchor.selector));
         assertRejected(client, proofBy(b, keys, 7), notTrusted(keys, next));
         Block memory proving = provingBlock(QBFT, next);
         assertProves(client, proofBy(proving, next, first(4)), proving);

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ILightClient} from "../../src/interfaces/ILightClient.sol";
 import {BftHeader} from "../../src/light_clients/BftHeader.sol";
 import {BftLightClient} from "../../src/light_clients/BftLightClient.sol";
+import {LightClient} from "../../src/light_clients/LightClient.sol";
 import {Rlp} from "../support/Rlp.sol";
 import {Block, Form} from "../support/BftChain.sol";
 import {BftClientTest} from "../support/BftClientTest.sol";
@@ -216,7 +217,7 @@ contract BftMisbehaviourTest is BftClientTest {
         BftLightClient client = deploy(QBFT, keys);
         (Block memory one, Block memory other) = _fork(QBFT, keys);
         bytes memory data = bytes.concat(sealedBlock(one, keys, 7), sealedBlock(other, keys, 7), hex"00");
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.LengthMismatch.selector, data.length, data.length - 1));
+        vm.expectRevert(abi.encodeWithSelector(LightClient.LengthMismatch.selector, data.length, data.length - 1));
         client.freeze(data);
     }
 

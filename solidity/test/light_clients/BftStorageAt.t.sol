@@ -5,6 +5,7 @@ import {ILightClient} from "../../src/interfaces/ILightClient.sol";
 import {CompactProof} from "../../src/libraries/CompactProof.sol";
 import {BftHeader} from "../../src/light_clients/BftHeader.sol";
 import {BftLightClient} from "../../src/light_clients/BftLightClient.sol";
+import {LightClient} from "../../src/light_clients/LightClient.sol";
 import {Block, Form} from "../support/BftChain.sol";
 import {BftClientTest} from "../support/BftClientTest.sol";
 
@@ -287,7 +288,7 @@ contract BftStorageAtTest is BftClientTest {
         assertRejected(
             client,
             early,
-            abi.encodeWithSelector(BftLightClient.TimestampInFuture.selector, b.timestamp, NOW + CLOCK_DRIFT)
+            abi.encodeWithSelector(LightClient.TimestampInFuture.selector, b.timestamp, NOW + CLOCK_DRIFT)
         );
         vm.warp(NOW + 1);
         assertProves(client, early, b);
@@ -326,7 +327,7 @@ contract BftStorageAtTest is BftClientTest {
         bytes memory proof = proofBy(provingBlock(QBFT, keys), keys, first(3));
         for (uint256 form = 2; form < 256; form = form * 2 + 1) {
             proof[0] = bytes1(uint8(form));
-            assertRejected(client, proof, abi.encodeWithSelector(BftLightClient.FormUnknown.selector, form));
+            assertRejected(client, proof, abi.encodeWithSelector(LightClient.FormUnknown.selector, form));
         }
     }
 
@@ -337,7 +338,7 @@ contract BftStorageAtTest is BftClientTest {
         assertRejected(
             client,
             bytes.concat(proof, hex"00"),
-            abi.encodeWithSelector(BftLightClient.LengthMismatch.selector, proof.length + 1, proof.length)
+            abi.encodeWithSelector(LightClient.LengthMismatch.selector, proof.length + 1, proof.length)
         );
     }
 
@@ -359,7 +360,7 @@ contract BftStorageAtTest is BftClientTest {
         _setWord(data, 4 + 96, bytes32(proof.length - 1));
         (bool again, bytes memory reason) = address(client).staticcall(data);
         assertFalse(again);
-        assertEq(reason, abi.encodeWithSelector(BftLightClient.LengthMismatch.selector, proof.length - 1, proof.length));
+        assertEq(reason, abi.encodeWithSelector(LightClient.LengthMismatch.selector, proof.length - 1, proof.length));
     }
 
     function _wordAt(bytes memory data, uint256 offset) private pure returns (bytes32 word) {

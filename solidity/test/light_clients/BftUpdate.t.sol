@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ILightClient} from "../../src/interfaces/ILightClient.sol";
 import {BftHeader} from "../../src/light_clients/BftHeader.sol";
 import {BftLightClient} from "../../src/light_clients/BftLightClient.sol";
+import {LightClient} from "../../src/light_clients/LightClient.sol";
 import {Block} from "../support/BftChain.sol";
 import {BftClientTest} from "../support/BftClientTest.sol";
 
@@ -47,7 +48,7 @@ contract BftUpdateTest is BftClientTest {
             _rejects(
                 client,
                 refresh(sealedBlock(b, keys, first(3)), 1),
-                abi.encodeWithSelector(BftLightClient.HeightNotAbove.selector, b.number, TRUSTED_HEIGHT)
+                abi.encodeWithSelector(LightClient.HeightNotAbove.selector, b.number, TRUSTED_HEIGHT)
             );
         }
     }
@@ -75,7 +76,7 @@ contract BftUpdateTest is BftClientTest {
         _rejects(
             client,
             refresh(sealedBlock(b, keys, first(3)), 1),
-            abi.encodeWithSelector(BftLightClient.TimestampInFuture.selector, b.timestamp, NOW + CLOCK_DRIFT)
+            abi.encodeWithSelector(LightClient.TimestampInFuture.selector, b.timestamp, NOW + CLOCK_DRIFT)
         );
         b.timestamp = NOW + CLOCK_DRIFT;
         _moves(client, refresh(sealedBlock(b, keys, first(3)), 1), b);
@@ -136,12 +137,12 @@ contract BftUpdateTest is BftClientTest {
         _rejects(
             client,
             refresh(bytes.concat(good, sealedBlock(one, keys, first(3))), 2),
-            abi.encodeWithSelector(BftLightClient.HeightNotAbove.selector, one.number, two.number)
+            abi.encodeWithSelector(LightClient.HeightNotAbove.selector, one.number, two.number)
         );
         _rejects(
             client,
             refresh(bytes.concat(good, good), 2),
-            abi.encodeWithSelector(BftLightClient.HeightNotAbove.selector, two.number, two.number)
+            abi.encodeWithSelector(LightClient.HeightNotAbove.selector, two.number, two.number)
         );
         two.timestamp = one.timestamp - 1;
         _rejects(
@@ -411,9 +412,7 @@ contract BftUpdateTest is BftClientTest {
         uint256[] memory keys = keysOf(1, 4);
         BftLightClient client = deploy(QBFT, keys);
         bytes memory header = sealedBlock(_next(QBFT, keys, 1), keys, first(4));
-        _rejects(
-            client, bytes.concat(hex"0102", header), abi.encodeWithSelector(BftLightClient.FormUnknown.selector, 2)
-        );
+        _rejects(client, bytes.concat(hex"0102", header), abi.encodeWithSelector(LightClient.FormUnknown.selector, 2));
     }
 
     // ------------------------------------------------------------------------------------------------ bytes
@@ -425,7 +424,7 @@ contract BftUpdateTest is BftClientTest {
         _rejects(
             client,
             bytes.concat(data, hex"00"),
-            abi.encodeWithSelector(BftLightClient.LengthMismatch.selector, data.length + 1, data.length)
+            abi.encodeWithSelector(LightClient.LengthMismatch.selector, data.length + 1, data.length)
         );
     }
 
