@@ -99,10 +99,11 @@ async def open_road(
     clock: Clock | None = None,
     limits: dict[str, int] | None = None,
     start: bool = True,
+    provers: dict[str, MemoryProver] | None = None,
 ) -> Road:
     clock = clock or Clock()
     journal = Journal.open(f"sqlite:///{folder}/journal.db")
-    provers = {name: MemoryProver(chain) for name, chain in chains.items()}
+    provers = provers or {name: MemoryProver(chain) for name, chain in chains.items()}
     names = list(chains)
     served = {
         name: ServedChain(chain, provers[name], 1, (limits or {}).get(name)) for name, chain in chains.items()
