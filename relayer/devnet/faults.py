@@ -143,7 +143,7 @@ class SecondFinality(_Fault, frozen=True, tag="second-finality"):
 
 
 class StaleLightClient(_Fault, frozen=True, tag="stale-light-client"):
-    """The Beacon API answers as it did when the fault began: a node that is stuck. `times` has no meaning here."""
+    """The Beacon API's light-client objects are those of when the fault began: a node that is stuck. `times` has no meaning here."""
 
 
 class _AnswerFault(_Fault, frozen=True):

@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,10 +30,12 @@ from relayer.devnet.beacon.simulation import Simulation
 from relayer.devnet.beacon.tampering import tamper
 from relayer.devnet.faults import (
     DropConnections,
+    Fault,
     Faults,
     RpcErrors,
     SecondFinality,
     SlowAnswers,
+    StaleLightClient,
     WrongLightClient,
 )
 
@@ -75,6 +78,16 @@ class _Problem(Exception):  # noqa: N818  an answer, not an error
 
 
 @dataclass(frozen=True, slots=True)
+class _View:
+    """What light clients are told, at one moment."""
+
+    newest: tuple[BeaconBlock, BeaconBlock, BeaconBlock] | None
+    finality: LightClientFinalityUpdate | None
+    optimistic: LightClientOptimisticUpdate | None
+    best: Mapping[Period, LightClientUpdate]
+
+
+@dataclass(frozen=True, slots=True)
 class _Route:
     name: str
     path: re.Pattern[str]
@@ -96,6 +109,7 @@ class BeaconServer:
         self._strangers = Keyring(b"strangers", 4, simulation.config.preset.sync_committee_size)
         self._runner: web.ServerRunner | None = None
         self._port = 0
+        self._stuck: _View | None = None
         self.faults = faults
         table: dict[str, tuple[str, _Handler]] = {
             "beacon_bootstrap": (r"/eth/v1/beacon/light_client/bootstrap/([^/]+)", self._bootstrap),
@@ -126,6 +140,14 @@ class BeaconServer:
     async def start(self, sock: socket.socket) -> None:
         """Serve on a listening socket."""
         self._port = sock.getsockname()[1]
+        also = self.faults.started
+
+        def started(fault: Fault) -> None:
+            also(fault)
+            if isinstance(fault, StaleLightClient):
+                self._stuck = self._look()
+
+        self.faults.started = started
         server = web.Server(self._handle, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
@@ -168,6 +190,16 @@ class BeaconServer:
 
     # --- light clients ---------------------------------------------------------------------------------------------
 
+    def _look(self) -> _View:
+        chain = self._chain
+        return _View(
+            chain.newest_signed, chain.finality_update(), chain.optimistic_update(), chain.best_updates()
+        )
+
+    def _view(self) -> _View | None:
+        """What the node is stuck at; None when it is not."""
+        return self._stuck if self.faults.is_on(StaleLightClient) else None
+
     async def _bootstrap(self, request: web.BaseRequest, text: str) -> web.StreamResponse:
         root = _root(text)
         block = None if root is None else self._chain.block(root)
@@ -182,7 +214,7 @@ class BeaconServer:
         start, count = (_number(request, name) for name in ("start_period", "count"))
         if count < 1:
             raise _Problem(400, "count 0; expected at least 1")
-        updates = self._chain.updates(Period(start), min(count, MAX_UPDATES))
+        updates = self._best(start, min(count, MAX_UPDATES))
         wrong = self.faults.take(WrongLightClient) if self.faults else None
         if wrong is not None and wrong.how == "garbage":
             return web.Response(body=_GARBAGE, content_type=_JSON)
@@ -201,9 +233,17 @@ class BeaconServer:
         pairs = zip(updates, forks, strict=True)
         return _json([update.to_versioned_json(fork.name, preset) for update, fork in pairs])
 
+    def _best(self, start: int, count: int) -> tuple[LightClientUpdate, ...]:
+        view = self._view()
+        if view is None:
+            return self._chain.updates(Period(start), count)
+        wanted = map(view.best.get, map(Period, range(start, start + count)))
+        return tuple(update for update in takewhile(bool, wanted) if update is not None)
+
     async def _finality(self, request: web.BaseRequest, _: str) -> web.StreamResponse:
-        value = self._chain.finality_update()
-        newest = self._chain.newest_signed
+        view = self._view()
+        value = self._chain.finality_update() if view is None else view.finality
+        newest = self._chain.newest_signed if view is None else view.newest
         if value is None or newest is None:
             raise _Problem(404, "no finality update: nothing is final yet")
         if self.faults and self.faults.take(SecondFinality) is not None:
@@ -218,7 +258,8 @@ class BeaconServer:
         return self._object(request, value, self._fork(value))
 
     async def _optimistic(self, request: web.BaseRequest, _: str) -> web.StreamResponse:
-        value = self._chain.optimistic_update()
+        view = self._view()
+        value = self._chain.optimistic_update() if view is None else view.optimistic
         if value is None:
             raise _Problem(404, "no optimistic update: nobody signed a block yet")
         return self._object(request, value, self._fork(value))

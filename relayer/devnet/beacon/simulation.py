@@ -195,6 +195,10 @@ class Simulation:
             found.append(update)
         return tuple(found)
 
+    def best_updates(self) -> dict[Period, LightClientUpdate]:
+        """The best update of each period that has one, as of now."""
+        return dict(self._best)
+
     def finality_update(self) -> LightClientFinalityUpdate | None:
         """Of the newest block that somebody signed; None before anything is final."""
         newest = self.newest_signed

@@ -30,6 +30,7 @@ from relayer.devnet.faults import (
     RpcErrors,
     SecondFinality,
     SlowAnswers,
+    StaleLightClient,
     WrongLightClient,
     read_fault,
 )
@@ -288,6 +289,21 @@ async def test_a_second_finalized_block_is_signed_and_believed_by_whoever_sees_o
         found.append(after.finalized_header)
     assert found[0] != found[1]
     assert found[0].beacon.slot == found[1].beacon.slot
+
+
+async def test_a_node_that_is_stuck(chain: LocalPosChain, node: Node) -> None:
+    paths = ("finality_update", "optimistic_update", "updates?start_period=0&count=9")
+    before = [(await node.get(f"{LIGHT}/{path}")).json for path in paths]
+    fault = chain.faults.start(StaleLightClient())
+    await chain.advance(100)
+    assert [(await node.get(f"{LIGHT}/{path}")).json for path in paths] == before
+    assert (await node.get("/eth/v1/beacon/headers/head")).json["data"][
+        "root"
+    ] == "0x" + chain.beacon.head.root.hex()
+    chain.faults.stop(fault)
+    after = [(await node.get(f"{LIGHT}/{path}")).json for path in paths]
+    assert all(new != old for new, old in zip(after, before, strict=True))
+    assert len(after[2]) == 2
 
 
 async def test_errors_on_demand(chain: LocalPosChain, node: Node) -> None:

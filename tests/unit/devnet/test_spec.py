@@ -6,6 +6,7 @@ import pytest
 from relayer.devnet.errors import SpecError
 from relayer.devnet.header import Kind
 from relayer.devnet.network import Network
+from relayer.devnet.pos import PosKind
 from relayer.devnet.spec import ChainSpec, parse_spec
 
 
@@ -15,6 +16,15 @@ def test_what_can_be_said() -> None:
     assert parse_spec(" a=qbft:1@0.2 , b=qbft@manual ") == (
         ChainSpec("a", Kind.QBFT, 1, 0.2),
         ChainSpec("b", Kind.QBFT, 4, None),
+    )
+
+
+def test_chains_of_proof_of_stake() -> None:
+    """A slot is a quarter of a second unless somebody says otherwise."""
+    assert parse_spec("eth=pos,b=pos:512@0.5,c=pos@manual") == (
+        ChainSpec("eth", PosKind.POS, 64, 0.25),
+        ChainSpec("b", PosKind.POS, 512, 0.5),
+        ChainSpec("c", PosKind.POS, 64, None),
     )
 
 
@@ -31,6 +41,9 @@ def test_what_can_be_said() -> None:
         ("a=qbft:", r"'' validators of chain 'a'"),
         ("a=qbft:0", r"'0' validators"),
         ("a=qbft:256", r"\(expected a whole number from 1 to 255\)"),
+        ("a=pos:4097", r"\(expected a whole number from 1 to 4096\)"),
+        ("a=pos:0@0.25", "'0' validators"),
+        ("a=pos@0.01", "the block time '0.01'"),
         ("a=qbft:-4", "'-4' validators"),
         ("a=qbft:4²", "'4²' validators"),
         ("a=qbft:4@", "the block time ''"),
