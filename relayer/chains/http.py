@@ -16,6 +16,10 @@ import aiohttp
 from relayer.errors import ConfigError, RangeRefused, RpcUnavailable
 
 MAX_MESSAGE = 240
+# No answer is nested deeper. The decoder has the interpreter's limit, which libraries raise beyond what a stack holds.
+_MOST_DEPTH = 64
+_FEW_BRACKETS = 4_096
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _READ_CHUNK = 1 << 16
 
 
@@ -119,6 +123,18 @@ class HttpClient:
                 )
             parts.append(part)
         return b"".join(parts)
+
+
+def is_too_deep(body: bytes) -> bool:
+    """Whether JSON is nested so deeply that reading it could exhaust the stack. Brackets in texts count, too."""
+    if body.count(b"[") + body.count(b"{") <= _FEW_BRACKETS:
+        return False
+    brackets = body.translate(None, _NO_BRACKETS)
+    for _ in range(_MOST_DEPTH):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return False
+    return True
 
 
 def http_error(label: str, status: int) -> RpcUnavailable:

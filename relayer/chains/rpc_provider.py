@@ -21,6 +21,7 @@ from relayer.chains.http import (
     describe_url,
     find_secrets,
     http_error,
+    is_too_deep,
     validate_url,
 )
 from relayer.errors import RangeRefused, RpcAnswerInvalid, RpcRefused
@@ -170,6 +171,10 @@ class RpcProvider:
         raise http_error(self.label, answer.status)
 
     def _decode(self, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+        if is_too_deep(body):
+            raise RpcAnswerInvalid(
+                f"{self.label} answered JSON that is nested without end", "a JSON-RPC response"
+            )
         try:
             return decoder.decode(body)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:

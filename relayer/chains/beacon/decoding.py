@@ -16,6 +16,7 @@ from light_clients.ethereum.config import ForkName, NetworkConfig
 from light_clients.ethereum.containers import LightClientUpdate
 from light_clients.ethereum.serializable import Serializable
 from relayer.chains.beacon.provider import BeaconAnswer
+from relayer.chains.http import is_too_deep
 from relayer.errors import RpcAnswerInvalid
 
 S = TypeVar("S", bound=Serializable)
@@ -26,6 +27,8 @@ _LENGTH = 8
 
 def decode_json(body: bytes) -> Any:
     """JSON. Raises RpcAnswerInvalid."""
+    if is_too_deep(body):
+        raise RpcAnswerInvalid("JSON that is nested without end", "version and data")
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

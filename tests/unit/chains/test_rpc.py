@@ -13,6 +13,7 @@ from aiohttp import web
 
 from light_clients.errors import HeaderRejected
 from relayer.chains.evm.probe import make_probe
+from relayer.chains.http import is_too_deep
 from relayer.chains.rpc_pool import Answer, RpcPool
 from relayer.chains.rpc_provider import RpcEndpoint, RpcLimits, RpcProvider, clean_text, find_secrets
 from relayer.errors import (
@@ -149,6 +150,21 @@ async def test_answers_that_are_no_json_rpc_are_refused(bench: Bench, body: str)
     provider = bench.provider(await bench.server(raw(body)))
     with pytest.raises(RpcAnswerInvalid):
         await provider.call("m", [])
+
+
+@pytest.mark.parametrize(
+    ("body", "deep"),
+    [
+        (b"[" * 100_000, True),
+        (b'{"a":' * 100_000, True),
+        (b"[" * 4_096, False),
+        (b"[" + b'{"topics":["0x"]},' * 50_000 + b"{}]", False),
+        (b"[" * 65 + b"[]," * 5_000 + b"[]" + b"]" * 65, True),
+    ],
+)
+def test_answers_that_are_nested_without_end_are_told(body: bytes, *, deep: bool) -> None:
+    """Whatever recursion limit a library has set, for a stack ends sooner."""
+    assert is_too_deep(body) is deep
 
 
 async def test_an_answer_has_a_largest_size(bench: Bench) -> None:
