@@ -58,7 +58,7 @@ class PosProducer(BlockMaker[PosBlock]):
         return Slot(max(0, int((time.time() - config.genesis_time) * 1000)) // config.slot_duration_ms)
 
     async def run(self, block_time_s: float) -> None:  # noqa: ARG002  the network's slots say
-        """Let slots pass as the clock has them, without catching up on what a busy machine missed, until cancelled."""
+        """Let slots pass as the clock has them, until cancelled. What a busy machine missed stays missed but for `_catch_up`."""
         self._is_clocked = True
         while True:
             await self._wait_until(Slot(max(self.slot, self.clock_slot) + 1))
@@ -68,6 +68,7 @@ class PosProducer(BlockMaker[PosBlock]):
                 if slot <= self.slot:
                     continue
                 if not self._faults.is_on(Stall):
+                    await self._catch_up(slot)
                     await self._pass(slot)
                 else:
                     self.slot = slot
@@ -102,6 +103,15 @@ class PosProducer(BlockMaker[PosBlock]):
             for _ in range(slots):
                 await self._pass(Slot(self.slot + 1))
         return self._ledger.head
+
+    async def _catch_up(self, slot: Slot) -> None:
+        """After a pause of whole epochs, make the first block of each: a real network does not sleep when one machine does.
+
+        Without them a period could be left without an update, and no light client could ever follow again.
+        """
+        length = self._beacon.config.preset.slots_per_epoch
+        for begin in range((self.slot // length + 1) * length, slot - length, length):
+            await self._mine_at(Slot(begin), _NOTHING)
 
     async def _pass(self, slot: Slot) -> None:
         missed = next(

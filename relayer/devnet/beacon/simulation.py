@@ -41,6 +41,7 @@ from relayer.devnet.beacon.payload import invent_payload
 
 #: How many blocks can still be asked for, and how many finalized ones beside them.
 RETENTION = 4096
+_MOST_TRUSTED = 1024
 _BALANCES_LIMIT = 2**38
 
 
@@ -53,7 +54,7 @@ class Simulation:
         seed: all keys, committees and filler follow from it.
         validators: how many keys there are; committees repeat them when they are fewer than places.
         genesis_execution: of block 0; invented when None.
-        retention: how many blocks are kept.
+        retention: how many blocks are kept, at least those of four epochs.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class Simulation:
         self.config = config
         self.keys = Keyring(seed, validators, config.preset.sync_committee_size)
         self._seed = sha256(b"postroad devnet/filler/" + seed).digest()
-        self._retention = retention
+        # What is to become final must not be forgotten before: it is at most three epochs back.
+        self._retention = max(retention, 4 * config.preset.slots_per_epoch)
         self._states = StateBuilder(self._seed, self._fixed_leaves())
         self._blocks: OrderedDict[bytes, BeaconBlock] = OrderedDict()
         self._by_slot: dict[Slot, bytes] = {}
         self._finals: OrderedDict[bytes, BeaconBlock] = OrderedDict()
+        self._trusted: OrderedDict[bytes, BeaconBlock] = OrderedDict()
         self._best: dict[Period, LightClientUpdate] = {}
         self._votes: dict[Epoch, float] = {}
         self._signed: tuple[BeaconBlock, BeaconBlock] | None = None
@@ -118,7 +121,7 @@ class Simulation:
 
     def block(self, root: bytes) -> BeaconBlock | None:
         """A block by its root; None when there is none, or it was forgotten."""
-        return self._blocks.get(root) or self._finals.get(root)
+        return self._blocks.get(root) or self._finals.get(root) or self._trusted.get(root)
 
     def block_at(self, slot: Slot) -> BeaconBlock | None:
         """The block of a slot; None where it was missed or forgotten."""
@@ -175,10 +178,17 @@ class Simulation:
     # --- what light clients ask for --------------------------------------------------------------------------------
 
     def bootstrap(self, block_root: bytes) -> LightClientBootstrap | None:
-        """What a client starts with from a trusted block; None when there is no such block."""
+        """What a client starts with from a trusted block; None when there is no such block.
+
+        A block that somebody began with is kept when others are forgotten: it will be asked for at the next start too.
+        """
         block = self.block(block_root)
         if block is None:
             return None
+        self._trusted[block_root] = block
+        self._trusted.move_to_end(block_root)
+        if len(self._trusted) > _MOST_TRUSTED:
+            self._trusted.popitem(last=False)
         return objects.bootstrap(block, self.committee(self.config.period_at(block.slot)))
 
     def update(self, period: Period) -> LightClientUpdate | None:
@@ -295,7 +305,8 @@ class Simulation:
         if final is not None:
             self._finals[final.root] = final
             if len(self._finals) > self._retention:
-                self._finals.popitem(last=False)
+                _, old = self._finals.popitem(last=False)
+                self._forget_slot(old)
         return finality
 
     def _remember(self, block: BeaconBlock) -> None:
@@ -303,8 +314,11 @@ class Simulation:
         self._by_slot[block.slot] = block.root
         if len(self._blocks) > self._retention:
             _, old = self._blocks.popitem(last=False)
-            if old.root not in self._finals:
-                del self._by_slot[old.slot]
+            self._forget_slot(old)
+
+    def _forget_slot(self, block: BeaconBlock) -> None:
+        if block.root not in self._blocks and block.root not in self._finals:
+            self._by_slot.pop(block.slot, None)
 
     def _final_block(self, block: BeaconBlock) -> BeaconBlock | None:
         root = block.finality.finalized.root

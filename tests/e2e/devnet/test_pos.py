@@ -213,6 +213,22 @@ async def test_a_stall_passes_slots_without_blocks() -> None:
         assert after.slot > passed
 
 
+async def test_a_pause_of_the_machine_leaves_light_clients_a_way() -> None:
+    """Two periods pass while nothing runs: a client from before must be able to follow."""
+    async with LocalPosChain("eth", block_time_s=0.05) as chain:
+        trusted, began = chain.checkpoint.root, chain.slot
+        async with chain._producer._lock:
+            await asyncio.sleep(130 * 0.05)
+        await chain.wait_for(chain.head.number + 20)
+        assert chain.slot > began + 128
+        bootstrap = chain.beacon.bootstrap(trusted)
+        assert bootstrap is not None
+        store = initialize_light_client_store(trusted, bootstrap, chain.network)
+        for update in chain.beacon.updates(Period(0), 9):
+            store = process_light_client_update(store, update, chain.slot, chain.network)
+        assert store.finalized_header.beacon.slot >= 128
+
+
 async def test_time_on_demand_ends_at_the_wall_clock() -> None:
     async with LocalPosChain("eth", block_time_s=None, slot_time_s=1, genesis_ago_s=40) as chain:
         await chain.advance(14)

@@ -221,15 +221,29 @@ def test_a_signature_of_the_next_period_shows_no_committee() -> None:
 
 def test_old_blocks_are_forgotten_but_not_what_is_final() -> None:
     config = network((ForkName.ELECTRA, 0))
-    chain = Simulation(config, b"seed", retention=20)
+    chain = Simulation(config, b"seed", retention=32)
     for slot in range(1, 30):
         chain.propose(Slot(slot))
     for slot in range(30, 90):
         chain.propose(Slot(slot), target_votes=0.0)
-    assert chain.block_at(Slot(60)) is None
+    assert chain.block_at(Slot(50)) is None
     assert chain.finalized.slot == 8
     assert chain.finality_update() is not None
     assert chain.bootstrap(chain.finalized.root) is not None
+
+
+def test_a_block_that_somebody_began_with_is_kept() -> None:
+    chain = Simulation(network((ForkName.ELECTRA, 0)), b"seed", retention=5)
+    for slot in range(1, 42):
+        chain.propose(Slot(slot))
+    asked, not_asked = chain.finalized.root, chain.head.root
+    assert chain.bootstrap(asked) is not None
+    for slot in range(42, 500):
+        chain.propose(Slot(slot))
+    assert chain.bootstrap(asked) is not None
+    assert chain.bootstrap(not_asked) is None
+    # The slots of what was forgotten are forgotten too.
+    assert len(chain._by_slot) <= 2 * 32
 
 
 def test_the_same_seed_makes_the_same_chain() -> None:
