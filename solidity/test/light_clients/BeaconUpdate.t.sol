@@ -203,9 +203,7 @@ contract BeaconUpdateTest is BeaconClientTest {
             abi.encodeWithSelector(BeaconLightClient.NextCommitteeDiffers.selector, scene.next, rootOf(6))
         );
         scene.next = 0;
-        assertUpdateRejected(
-            client, signed(scene), abi.encodeWithSelector(BeaconLightClient.CommitteeZero.selector)
-        );
+        assertUpdateRejected(client, signed(scene), abi.encodeWithSelector(BeaconLightClient.CommitteeZero.selector));
     }
 
     /// @dev Field 22 of the state is the committee that signed, or nothing is shown.
@@ -275,9 +273,7 @@ contract BeaconUpdateTest is BeaconClientTest {
         bytes memory data = signed(sceneAt(380));
         vm.warp(timeOf(380) - CLOCK_DRIFT - 1);
         assertUpdateRejected(
-            client,
-            data,
-            abi.encodeWithSelector(LightClient.TimestampInFuture.selector, timeOf(380), timeOf(380) - 1)
+            client, data, abi.encodeWithSelector(LightClient.TimestampInFuture.selector, timeOf(380), timeOf(380) - 1)
         );
         vm.warp(timeOf(380) - CLOCK_DRIFT);
         client.update(data);

@@ -75,10 +75,10 @@ abstract contract BeaconClientTest is Test {
         warpTo(NOW_SLOT);
         manager = new AccessManager(address(this));
         bls = new BeaconBlsHarness();
-        Trie.Pairs memory slots = Trie.sorted(_pair(keccak256(abi.encode(SLOT))), _values(Rlp.word(VALUE)));
+        Trie.Pairs memory slots = Trie.sorted(_pair(keccak256(abi.encode(SLOT))), _values(Rlp.word(VALUE), hex"07"));
         bytes32 key = keccak256(abi.encodePacked(ACCOUNT));
         bytes memory account = Trie.account(1, 0, Trie.root(slots), keccak256("code"));
-        Trie.Pairs memory accounts = Trie.sorted(_pair(key), _values(account));
+        Trie.Pairs memory accounts = Trie.sorted(_pair(key), _values(account, account));
         stateRoot = Trie.root(accounts);
         bytes memory accountProof = Trie.accountProof(accounts, key);
         inclusion = bytes.concat(Trie.storageProof(slots, keccak256(abi.encode(SLOT))), accountProof);
@@ -345,9 +345,8 @@ abstract contract BeaconClientTest is Test {
         (keys[0], keys[1], keys[2]) = (key, keccak256("another"), keccak256("a third"));
     }
 
-    function _values(bytes memory value) private pure returns (bytes[] memory values) {
+    function _values(bytes memory value, bytes memory other) private pure returns (bytes[] memory values) {
         values = new bytes[](3);
-        bytes memory other = Trie.account(3, 9, keccak256("no root"), keccak256("no code"));
         (values[0], values[1], values[2]) = (value, other, other);
     }
 }
