@@ -119,8 +119,11 @@ class EthereumProver:
         self._updates: OrderedDict[Period, LightClientUpdate] = OrderedDict()
         self._committees: OrderedDict[bytes, SyncCommittee] = OrderedDict()
         self._exported: tuple[LightClientStore, bytes] | None = None
+        # What is in the way of newer finality, and of newer committees; for people.
         self._obstacle = ""
+        self._no_way = "nothing was asked yet"
         self._polled_at = float("-inf")
+        self._polled_head = Height(0)
         self._rotated_at = float("-inf")
         self._lock = asyncio.Lock()
 
@@ -148,7 +151,7 @@ class EthereumProver:
 
     # --- verifying -----------------------------------------------------------------------------------------------------
 
-    async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:  # noqa: ARG002  a reason to look
+    async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
         """The newest finalized execution block; see Prover. The head only says that there is something new.
 
         Raises:
@@ -164,7 +167,7 @@ class EthereumProver:
             self._check_own()
             await self._rotate()
             if wanted or self._newest is None:
-                await self._poll()
+                await self._poll(head.number)
             if self._newest is None:
                 raise NotFoundYet("no finalized header was shown yet", "one that enough members signed")
             return self._newest.to_verified(self._network)
@@ -185,18 +188,13 @@ class EthereumProver:
         self._keep_committee(self._store.current_sync_committee)
 
     async def _rotate(self) -> None:
-        """Know the committee that signs now, and the one after it as soon as there is a way to; else try again an epoch later.
+        """Know the committee that signs now, and the one after it as soon as there is a way to; else try again later.
 
-        Raises:
-            NotFoundYet, ChainUnavailable: the committee that signs now is not known, and nodes lead to it nowhere.
+        By our clock a chain that stands still seems to be behind. Whether it is shows with the next finality.
         """
-        store = self._require_store()
-        slot = self._current_slot()
-        period, known = self._network.period_at(slot), self._rules.known_until(store)
-        if known > period:
-            return
-        is_behind = known < period
-        if not is_behind and self._clock() - self._rotated_at < self._epoch_s:
+        period, known = self._network.period_at(self._current_slot()), self._known_until()
+        pause_s = self._slot_s if known < period else self._epoch_s
+        if known > period or self._clock() - self._rotated_at < pause_s:
             return
         self._rotated_at = self._clock()
         while known <= period:
@@ -204,36 +202,52 @@ class EthereumProver:
             try:
                 followed = await self._beacon.checked_updates(known, count, self._follow_updates)
             except NotFoundYet as error:
-                if self._rules.known_until(self._require_store()) >= period:
-                    # A period's first finalized block comes some epochs into it.
-                    return
-                raise NotFoundYet(
-                    f"the sync committee of period {period} is not known: {error}",
-                    "an update for each period since the trusted one",
-                    "Where a whole period was not finalized, only a newer checkpoint helps",
-                ) from error
+                # A period's first finalized block comes some epochs into it.
+                self._no_way = str(error)
+                return
             self._take(followed)
             for each in followed.headers:
                 assert isinstance(each.update, LightClientUpdate)
                 self._keep_update(each.update)
-            known = self._rules.known_until(self._require_store())
+            known = self._known_until()
+
+    def _known_until(self) -> Period:
+        return self._rules.known_until(self._require_store())
 
     def _follow_updates(self, updates: tuple[LightClientUpdate, ...]) -> Followed:
         return self._encode_newest(
             follow_updates(self._require_store(), updates, self._slot_ahead(), self._rules)
         )
 
-    async def _poll(self) -> None:
-        """Ask for the newest finality, unless that was done in this slot.
+    async def _poll(self, head: Height) -> None:
+        """Ask for the newest finality, unless that was done in this slot and at this head; follow committees to it.
 
         Raises:
-            NotFoundYet: nobody has one that brings anything, and there is none from before.
+            NotFoundYet: nobody has one that brings anything, and there is none from before; or who signed is not known.
         """
-        if self._clock() - self._polled_at < self._network.slot_duration_ms / 1_000:
+        if self._clock() - self._polled_at < self._slot_s and head <= self._polled_head:
             return
-        self._polled_at = self._clock()
+        self._polled_at, self._polled_head = self._clock(), head
+        if not await self._ask_finality(is_last_try=False):
+            # The chain is ahead of what our clock led us to.
+            self._rotated_at = float("-inf")
+            await self._rotate()
+            await self._ask_finality(is_last_try=True)
+
+    async def _ask_finality(self, *, is_last_try: bool) -> bool:
+        """Take the newest finality. False when it is signed by a committee that is not known."""
+        lost = False
 
         def check(update: LightClientFinalityUpdate) -> Followed | None:
+            nonlocal lost
+            period, known = self._network.period_at(update.signature_slot), self._known_until()
+            if period > known:
+                lost = True
+                raise NotFoundYet(
+                    f"the sync committee of period {period} is not known: {self._no_way}",
+                    f"an update for each period from {known} on",
+                    "Where a whole period was not finalized, only a newer checkpoint helps",
+                )
             newest = self._newest
             if newest is not None and newest.header == update.finalized_header:
                 if self._current_slot() - newest.slot > self._usual_lag:
@@ -247,13 +261,16 @@ class EthereumProver:
         try:
             followed = await self._beacon.checked_finality_update(check)
         except NotFoundYet as error:
-            if self._newest is None:
+            if lost and not is_last_try:
+                return False
+            if self._newest is None or lost:
                 raise
             self._obstacle = f"; {error}"
-            return
+            return True
         self._obstacle = ""
         if followed is not None:
             self._take(followed)
+        return True
 
     def _encode_newest(self, followed: Followed) -> Followed:
         """With the newest header's bytes at hand; in the thread, for they take some milliseconds."""
@@ -407,7 +424,7 @@ class EthereumProver:
             return tuple(walk.updates)
         async with self._lock:
             await self._rotate()
-            await self._poll()
+            await self._poll(self._polled_head)
         await walk.renew(self._newest or target)
         return tuple(walk.updates)
 
@@ -526,8 +543,12 @@ class EthereumProver:
         _put(self._updates, period, update, _KEPT_UPDATES)
 
     @property
+    def _slot_s(self) -> float:
+        return self._network.slot_duration_ms / 1_000
+
+    @property
     def _epoch_s(self) -> float:
-        return self._network.preset.slots_per_epoch * self._network.slot_duration_ms / 1_000
+        return self._network.preset.slots_per_epoch * self._slot_s
 
     @property
     def _usual_lag(self) -> int:

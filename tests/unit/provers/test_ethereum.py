@@ -101,7 +101,7 @@ async def test_nothing_is_asked_where_nothing_waits(world: World) -> None:
     newer = await prover.verify_head(world.head())
     assert newer.number > first.number
     assert beacon.asked.count("finality") == 1
-    # Nor is it asked twice in one slot.
+    # Nor is it asked twice in one slot, at one head.
     await prover.verify_head(world.head())
     assert beacon.asked.count("finality") == 1
 
@@ -188,6 +188,14 @@ async def test_a_period_without_finality_of_its_own_stops_everything(world: Worl
     with pytest.raises(NotFoundYet, match=r"sync committee of period 3 is not known.*newer checkpoint"):
         await prover.verify_head(world.head())
     assert prover.client.state == state
+
+
+async def test_a_chain_that_stands_still_is_believed_where_it_stands(world: World) -> None:
+    """By our clock committees are missing; nobody needs them."""
+    beacon = Beacon([Node(world.chain)])
+    prover = EthereumProver(Execution(), beacon, world.bootstrap(), lambda: world.now() + 9 * PERIOD * 2)
+    assert await prover.verify_head(world.head()) == finalized(world)
+    assert beacon.blamed == []
 
 
 async def test_too_few_signers_are_not_believed_and_told(world: World) -> None:
