@@ -99,6 +99,10 @@ oracle: $(VENV_STAMP) ## The same light-client objects to Postroad and to Lodest
 	$(PY) -m tools.live.install oracle
 	$(PY) -m pytest tests/live/test_oracle.py -m long $(ARGS)
 
+.PHONY: live-pos
+live-pos: $(TOOLS_STAMP) ## Real consensus and execution clients, followed over three periods, messages both ways (15 min; ARGS="specification --execution ethereumjs")
+	$(PY) -m tests.live $(ARGS)
+
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 
 .PHONY: gas

@@ -250,10 +250,10 @@ class Chain:
         )
 
     def _sync_aggregate(self, spec: Any, state: Any, slot: int, root: bytes) -> Any:
-        """The committee's signature of the parent. Every fourth block some members are absent, at most a quarter."""
+        """The committee's signature of the parent. Every third block some members are absent, at most a quarter."""
         places = [self._index(state, key) for key in state.current_sync_committee.pubkeys]
         absent: set[int] = set()
-        if slot % 4 == 0:
+        if slot % 3 == 0:
             absent = set(self._random.sample(range(len(places)), self._random.randint(1, len(places) // 4)))
         domain = spec.get_domain(
             state, spec.DOMAIN_SYNC_COMMITTEE, spec.compute_epoch_at_slot(spec.Slot(slot - 1))
