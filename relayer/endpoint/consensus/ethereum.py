@@ -13,9 +13,9 @@ from light_clients.client import Status, Timestamp
 from light_clients.errors import Rejection
 from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import NetworkConfig, Slot
-from light_clients.ethereum.containers import LightClientBootstrap, LightClientHeader
+from light_clients.ethereum.containers import LightClientHeader
 from light_clients.ethereum.params import LAYOUTS, EthereumParams, least_threshold
-from light_clients.ethereum.sync_protocol import initialize_light_client_store
+from light_clients.ethereum.sync_protocol import is_valid_light_client_header
 from relayer.chains.beacon import BeaconApi
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
@@ -46,7 +46,7 @@ from relayer.endpoint.findings import Finding, Severity, has_refusal
 from relayer.endpoint.manifest import Bootstrap, Checkpoint, Hex
 from relayer.endpoint.node import Node
 from relayer.endpoint.probes import lacks_bls
-from relayer.errors import ConfigError, PostroadError
+from relayer.errors import ConfigError, NotFoundYet, PostroadError, RpcAnswerInvalid
 from relayer.provers.ethereum import EthereumBootstrap, EthereumProver
 
 _TIMEOUT_S: Final = 30.0
@@ -227,7 +227,7 @@ class Ethereum:
         except (PostroadError, Rejection) as error:
             advice = "Nothing is final yet, or its Beacon API does not serve light clients: wait, or configure another."
             found = f"no finalized block to begin with: {error}"
-            return None, [*findings, _refuse(name, found, "a bootstrap of the finalized block", advice)]
+            return None, [*findings, _refuse(name, found, "a finalized block", advice)]
         finally:
             await api.close()
         same = await _judge_execution(node, trust.number, trust.block_hash)
@@ -368,20 +368,21 @@ def encode_parameters(params: EthereumParams) -> tuple[object, ...]:
 async def _newest_finalized(
     name: str, api: BeaconApi, rules: NetworkConfig, told: NetworkConfig, threshold: int
 ) -> BeaconTrust:
-    """The finalized block that a node shows newest, with the bootstrap that belongs to its root."""
-    update = await api.finality_update()
-    root = update.finalized_header.beacon.hash_tree_root()
-
-    def check(bootstrap: LightClientBootstrap) -> LightClientHeader:
-        return initialize_light_client_store(root, bootstrap, rules).finalized_header
-
-    header = await api.checked_bootstrap(root, check)
+    """The finalized block that a node shows newest. Its execution block is in it; whether it is final, `follow` verifies."""
+    header = (await api.finality_update()).finalized_header
+    if header == LightClientHeader():
+        raise NotFoundYet("nothing is final on this chain yet", "a finalized epoch after genesis")
+    if not is_valid_light_client_header(header, rules):
+        raise RpcAnswerInvalid(
+            f"a finalized header of slot {header.beacon.slot} that its block does not hold", "its own"
+        )
     if header.execution is None:
         raise ConfigError(
             f"a finalized block of slot {header.beacon.slot} without an execution block",
             "Capella or a later fork",
             "Join when the chain is there.",
         )
+    root = header.beacon.hash_tree_root()
     number = header.execution.block_number
     checkpoint = CheckpointConfig(root=Bytes32(root), slot=header.beacon.slot, height=max(1, number))
     return BeaconTrust(name, rules, told, checkpoint, number, bytes(header.execution.block_hash), threshold)

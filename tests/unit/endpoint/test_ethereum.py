@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,19 +24,20 @@ from light_clients.ethereum.config import (
     NetworkConfig,
     Slot,
 )
+from light_clients.ethereum.containers import LightClientHeader
 from light_clients.ethereum.params import EthereumParams
 from relayer import config as configuration
 from relayer.config import Bytes32, ChainConfig, CheckpointConfig, Config
 from relayer.contracts import load
 from relayer.endpoint.consensus import CONSENSUS, detect_consensus
 from relayer.endpoint.consensus.beacon_judging import BeaconClientView, judge_forks, judge_parameters
-from relayer.endpoint.consensus.ethereum import BeaconTrust, encode_parameters
+from relayer.endpoint.consensus.ethereum import BeaconTrust, _newest_finalized, encode_parameters
 from relayer.endpoint.findings import Finding, Severity
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
 from relayer.endpoint.node import Node
 from relayer.endpoint.probes import lacks_bls
 from relayer.endpoint.survey import Survey, compare_chains, with_networks
-from relayer.errors import RpcRefused
+from relayer.errors import PostroadError, RpcRefused
 
 ROOT = b"\x07" * 32
 CHECKPOINT = CheckpointConfig(root=Bytes32(ROOT), slot=8_203_648, height=8_791_234)
@@ -115,6 +117,28 @@ def test_proof_of_stake_is_detected_by_its_blocks(head: dict[str, Any], expected
 def test_a_block_with_difficulty_is_none_of_proof_of_stake() -> None:
     assert ETHEREUM.refuse_head(chain(), {"difficulty": "0x0"}) is None
     assert "0x1" in str(ETHEREUM.refuse_head(chain(), {"difficulty": "0x1"}))
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (LightClientHeader(), "nothing is final"),
+        (
+            LightClientHeader(beacon=replace(LightClientHeader().beacon, slot=Slot(8_203_648))),
+            "does not hold",
+        ),
+    ],
+)
+async def test_a_finalized_header_without_its_execution_block_is_no_beginning(
+    header: LightClientHeader, words: str
+) -> None:
+    class Api:
+        async def finality_update(self) -> Any:
+            return SimpleNamespace(finalized_header=header)
+
+    api: Any = Api()
+    with pytest.raises(PostroadError, match=words):
+        await _newest_finalized("eth", api, SEPOLIA_CONFIG, SEPOLIA_CONFIG, 342)
 
 
 # --- the BLS precompiles ------------------------------------------------------------------------------------------------
