@@ -13,8 +13,16 @@ from relayer.cli.options import json_option
 from relayer.cli.output import console, print_json
 from relayer.cli.running import run_async
 
+DEFAULT_CHAINS = "court=qbft:4@0.5,port=ibft2:7@0.5"
+
 
 @click.command()
+@click.option(
+    "--chains",
+    default=DEFAULT_CHAINS,
+    show_default=True,
+    help="Two of NAME=KIND[:VALIDATORS][@BLOCK_TIME]; KIND is qbft, ibft2 or pos (@SLOT_TIME).",
+)
 @click.option(
     "--messages",
     type=click.IntRange(1, 64),
@@ -31,19 +39,25 @@ from relayer.cli.running import run_async
 )
 @click.option("--plain", is_flag=True, help="Plain lines, as where there is no terminal.")
 @json_option
-def demo(messages: int, batch: int, plain: bool, as_json: bool) -> None:
-    """Start a QBFT and an IBFT 2.0 chain, join them, relay messages both ways, and explain the proof of one.
+def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> None:
+    """Start two chains, join them, relay messages both ways, and explain the proof of one.
 
-    Everything is real: seals, headers, storage proofs, contracts, a relayer with its journal. Forgeries are tried, too.
+    Everything is real: signatures, headers, storage proofs, contracts, a relayer with its journal. Forgeries are tried, too.
+    With `--chains eth=pos,court=qbft:4@0.5` one of them is proof of stake; the explained message is from the first chain.
     Nothing is left behind. Exits with 1 when anything is not as it should be.
     """
     from relayer.cli.demo.scenario import Options, play
     from relayer.cli.demo.stage import Stage
+    from relayer.devnet.errors import SpecError
+    from relayer.devnet.spec import parse_spec
 
+    specs = parse_spec(chains)
+    if len(specs) != 2 or None in {spec.block_time_s for spec in specs}:
+        raise SpecError(f"the chains {chains!r}", "two chains, whose blocks come by the clock")
     out = console(stderr=as_json)
     with tempfile.TemporaryDirectory(prefix="postroad-demo-") as folder:
         stage = Stage(out, is_live=out.is_terminal and not plain and not as_json)
-        outcome = run_async(play(Options(messages, batch), Path(folder), stage))
+        outcome = run_async(play(Options(specs, messages, batch), Path(folder), stage))
     if as_json:
         print_json(outcome.to_json())
     if not outcome.is_good:

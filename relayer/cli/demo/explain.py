@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import BftKind
-from light_clients.bft.validators import quorum, set_hash
 from light_clients.hashing import keccak256
 from light_clients.proofs.mpt import verify_account, verify_storage
 from light_clients.proofs.node import read_path, split, string
 from relayer.chains.base import AccountProof
+from relayer.cli.demo.consensus.base import Vouching, judge
 from relayer.cli.demo.stage import Stage
 from relayer.cli.output import hex_of, short
 from relayer.protocol.batch import Batch
@@ -29,12 +27,11 @@ class Evidence:
     batch: Batch
     encoded_batch: bytes
     proof: bytes
-    header: BftHeader
+    vouching: Vouching
     nodes: AccountProof
     gateway: bytes
     source: str
     destination: str
-    trusted_hash: bytes
 
 
 def explain(stage: Stage, evidence: Evidence) -> bool:
@@ -43,7 +40,7 @@ def explain(stage: Stage, evidence: Evidence) -> bool:
         _explain_message(stage, evidence),
         _explain_chain_of_leaves(stage, evidence),
         _explain_storage(stage, evidence),
-        _explain_header(stage, evidence),
+        evidence.vouching.explain(stage),
     ]
     raw = sum(len(node) for nodes in evidence.nodes.storage_nodes.values() for node in nodes)
     raw += sum(len(node) for node in evidence.nodes.account_nodes)
@@ -84,11 +81,11 @@ def _explain_chain_of_leaves(stage: Stage, evidence: Evidence) -> bool:
         stage.fact(f"+ leaf of #{sequence}", f"{short(leaf)}  →  head {hex_of(head)}{mark}")
     proven = verify_storage_value(evidence)
     stage.fact("the proven slot holds", hex_of(proven), style="green")
-    return _judge(stage, head == proven, "the hashes lead to the head that the chain's state holds")
+    return judge(stage, head == proven, "the hashes lead to the head that the chain's state holds")
 
 
 def _explain_storage(stage: Stage, evidence: Evidence) -> bool:
-    page, root = evidence.batch.last >> 8, evidence.header.state_root
+    page, root = evidence.batch.last >> 8, evidence.vouching.state_root
     slot = heads_slot(evidence.message.lane_id, page)
     stage.say(
         "The storage proof: from that slot up to the block's state root, each node named by its hash above.",
@@ -98,44 +95,20 @@ def _explain_storage(stage: Stage, evidence: Evidence) -> bool:
     _show_nodes(stage, "storage trie", evidence.nodes.storage_nodes[slot], keccak256(slot))
     account = verify_account(root, evidence.gateway, evidence.nodes.account_nodes)
     if account is None:
-        return _judge(stage, False, "the gateway has an account in that state")  # noqa: FBT003
+        return judge(stage, False, "the gateway has an account in that state")  # noqa: FBT003
     stage.fact(
         "→ storage root of", f"{hex_of(evidence.gateway)} (the gateway): {hex_of(account.storage_root)}"
     )
     _show_nodes(stage, "account trie", evidence.nodes.account_nodes, keccak256(evidence.gateway))
     stage.fact("→ state root", hex_of(root), style="green")
-    return _judge(stage, True, "both tries were walked from root to leaf, every hash compared")  # noqa: FBT003
-
-
-def _explain_header(stage: Stage, evidence: Evidence) -> bool:
-    header = evidence.header
-    members, sealers = header.validators, header.sealers()
-    kind = "QBFT" if header.kind is BftKind.QBFT else "IBFT 2.0"
-    stage.say(f"The header and its seals: why that state root is to be believed ({kind}).", style="bold")
-    stage.fact("block", f"{header.number} of {evidence.source}, hash {hex_of(header.block_hash)}")
-    stage.fact("what is sealed", f"{hex_of(header.commit_seal_hash)} (the header's hash, its seals left out)")
-    for index, validator in enumerate(members):
-        seal = sealers.get(index)
-        shown = (
-            "did not seal" if seal is None else f"r ‖ s = {seal[:6].hex()}…{seal[-4:].hex()} recovers to it"
-        )
-        stage.fact(f"validator {index}", f"{hex_of(validator)}  {shown}", style="" if seal else "dim")
-    needed, found = quorum(len(members)), len(sealers)
-    is_enough = _judge(
-        stage, found >= needed, f"{found} of {len(members)} sealed, {needed} are needed (two thirds)"
-    )
-    is_trusted = _judge(
-        stage,
-        set_hash(members) == evidence.trusted_hash,
-        f"the set hashes to the one that the light client on {evidence.destination} trusts: {short(evidence.trusted_hash)}",
-    )
-    return is_enough and is_trusted
+    return judge(stage, True, "both tries were walked from root to leaf, every hash compared")  # noqa: FBT003
 
 
 def verify_storage_value(evidence: Evidence) -> bytes:
     """The slot's word, walked to from the header's state root. Raises Rejection."""
     slot = heads_slot(evidence.message.lane_id, evidence.batch.last >> 8)
-    account = verify_account(evidence.header.state_root, evidence.gateway, evidence.nodes.account_nodes)
+    root = evidence.vouching.state_root
+    account = verify_account(root, evidence.gateway, evidence.nodes.account_nodes)
     return (
         bytes(32)
         if account is None
@@ -166,11 +139,3 @@ def _show_nodes(stage: Stage, trie: str, nodes: tuple[bytes, ...], key: bytes) -
             f"{trie} {index}",
             f"{hex_of(keccak256(nodes[index]))[:18]}…  {len(nodes[index]):3} bytes  {lines[index]}",
         )
-
-
-def _judge(stage: Stage, holds: bool, text: str) -> bool:
-    if holds:
-        stage.good(text)
-    else:
-        stage.bad(f"NOT SO: {text}")
-    return holds

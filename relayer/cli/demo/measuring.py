@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 
 from relayer.chains.base import Address, Call
+from relayer.cli.demo.consensus import Show
 from relayer.cli.demo.figures import Figures
 from relayer.cli.demo.stage import Stage
 from relayer.cli.output import hex_of, short
 from relayer.contracts import load
-from relayer.endpoint.consensus.bft import bft_prover
 from relayer.endpoint.local import LocalRoads
 from relayer.errors import ChainUnavailable, PostroadError
 from relayer.journal.store import Journal
@@ -29,8 +29,9 @@ async def measure(
     road: Road,
     journal: Journal,
     lane: tuple[str, str],
+    show: Show,
 ) -> Figures:
-    """One message alone, then many at once, down the lane from the chain with more validators."""
+    """One message alone, then many at once, down a lane. `show` is its source's."""
     source, destination = lane
     box = roads.endpoints[destination].postbox
     stage.stamped(f"one message alone, {source} → {destination} …")
@@ -61,7 +62,10 @@ async def measure(
         single=single.gas_used if single.messages == 1 else None,
         batch_messages=largest.messages,
         batch_share=largest.gas_used / largest.messages,
-        validators=len(bft_prover(sender.prover).validators),
+        validators=show.signers,
+        source=source,
+        consensus=show.kind,
+        checked=show.checked,
     )
 
 

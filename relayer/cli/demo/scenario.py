@@ -7,39 +7,38 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from light_clients.bft.header import BftHeader
 from light_clients.client import Height, Timestamp
-from relayer.chains.base import Call
-from relayer.chains.evm import abi
+from relayer.cli.demo.consensus import Delivered, Show, Truth, show_of
 from relayer.cli.demo.explain import Evidence, explain
 from relayer.cli.demo.figures import Figures, show_figures
-from relayer.cli.demo.forgeries import Attempt, Material, try_forgeries
+from relayer.cli.demo.forgeries import Attempt, Material, invent, try_forgeries
 from relayer.cli.demo.measuring import measure
 from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.trust import TrustTeller
 from relayer.cli.demo.watching import Track, watch
 from relayer.cli.endpoint import describe_step
 from relayer.contracts import load
 from relayer.daemon import build
 from relayer.devnet.network import AnyChain, Network
+from relayer.devnet.pos import LocalPosChain
+from relayer.devnet.spec import ChainSpec
 from relayer.endpoint.apply import Moment, Progress
-from relayer.endpoint.consensus.bft import bft_prover
 from relayer.endpoint.local import LocalRoads, LocalSite, join_local
-from relayer.endpoint.opening import OpenChain
 from relayer.journal.store import Journal
 from relayer.keys import Key
 from relayer.protocol.batch import decode_batch
 from relayer.protocol.lane import heads_slot
 from relayer.road import Receipt, Road, RoadMessage, connect
 
-CHAINS = "court=qbft:4@0.5,port=ibft2:7@0.5"
 _PATIENCE_S = 60.0
+_POLL_S = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TEXTS = (
     "case 2031-114: hearing moved to 14:00",
@@ -53,6 +52,7 @@ _TEXTS = (
 class Options:
     """What can be chosen."""
 
+    chains: tuple[ChainSpec, ...]
     messages: int
     batch: int
 
@@ -65,6 +65,7 @@ class Outcome:
     delivered: list[dict[str, Any]] = field(default_factory=list)
     forgeries: list[Attempt] = field(default_factory=list)
     figures: Figures | None = None
+    trust: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -84,6 +85,7 @@ class Outcome:
                 for each in self.forgeries
             ],
             "gas": None if self.figures is None else msgspec.to_builtins(self.figures),
+            "trust": self.trust,
         }
 
 
@@ -129,21 +131,29 @@ class Ending:
 async def _play(options: Options, folder: Path, stage: Stage, ending: Ending) -> Outcome:
     outcome = Outcome()
     stage.say("Postroad: two blockchains, one relayer, and nobody who has to be trusted.", style="bold")
-    stage.act("Two chains start: validators seal every block, as Besu's would")
-    async with Network(CHAINS) as network:
-        for chain in network.chains.values():
-            _introduce(stage, chain)
+    stage.act("Two chains start, and sign as real ones do")
+    async with Network(options.chains) as network:
+        shows = {name: show_of(chain) for name, chain in network.chains.items()}
+        for name, chain in network.chains.items():
+            shows[name].begin()
+            stage.stamped(f"{name}: {shows[name].introduction}, chain id {chain.chain_id}, {chain.http_url}")
         stage.act(
             "An endpoint on each, joined with the other: a gateway, and a light client of the other chain"
         )
         sites = [_site(each) for each in network.chains.values()]
-        roads = await join_local(sites, folder, _teller(stage), poll_interval_ms=100)
+        roads = await join_local(
+            sites,
+            folder,
+            _teller(stage),
+            on_wait=lambda name, what: stage.stamped(f"{name}: waits for {what}"),
+            poll_interval_ms=100,
+        )
         stage.good("both endpoints are deployed and registered, the admins behind their delay")
         signers = {
             name: [Key("sender", chain.funded_keys[2].secret)] for name, chain in network.chains.items()
         }
         async with _relaying(roads, network, ending), connect(roads.config, signers=signers) as road:
-            await _play_messages(options, stage, outcome, network, roads, road)
+            await _play_messages(options, stage, outcome, shows, roads, road)
     outcome.seconds = stage.seconds
     stage.say()
     if outcome.is_good:
@@ -155,44 +165,58 @@ async def _play(options: Options, folder: Path, stage: Stage, ending: Ending) ->
 
 
 async def _play_messages(
-    options: Options, stage: Stage, outcome: Outcome, network: Network, roads: LocalRoads, road: Road
+    options: Options,
+    stage: Stage,
+    outcome: Outcome,
+    shows: Mapping[str, Show],
+    roads: LocalRoads,
+    road: Road,
 ) -> None:
-    first, second = network.chains
+    first, second = shows
+    # What a delivery costs is told of the direction whose headers are the most work.
+    costly = (first, second) if shows[first].signers > shows[second].signers else (second, first)
+    believed = {name: show.believed for name, show in shows.items()}
+    teller = TrustTeller(stage, road, shows, outcome.trust)
     stage.act(f"{2 * options.messages} messages cross, {options.messages} each way")
     tracks: list[Track] = []
     journal = await _open_journal(roads)
     try:
-        async with asyncio.TaskGroup() as group:
+        async with teller.telling(), asyncio.TaskGroup() as group:
             group.create_task(_send_all(options, roads, road, (first, second), tracks))
             group.create_task(_send_all(options, roads, road, (second, first), tracks))
-            group.create_task(watch(stage, journal, tracks, 2 * options.messages, _PATIENCE_S))
+            group.create_task(watch(stage, journal, tracks, 2 * options.messages, _PATIENCE_S, believed))
         receipts = [await track.message.delivered(_PATIENCE_S) for track in tracks]
         _note_receipts(stage, outcome, tracks, receipts)
         stage.act("The proof of one message, explained")
         chosen = [track for track in tracks if track.message.destination == second][-1].message
-        if not explain(stage, await _gather_evidence(road, journal, chosen)):
+        if not explain(stage, await _gather_evidence(shows[first], road, journal, chosen)):
             outcome.problems.append("the explained proof does not hold")
         stage.act("Forgeries: what a dishonest relayer would send")
-        outcome.forgeries = await try_forgeries(stage, await _gather_material(road, chosen))
+        material = await _gather_material(shows[first], road, chosen)
+        outcome.forgeries = await try_forgeries(stage, shows[first], material)
         outcome.problems += [f"accepted: {each.name}" for each in outcome.forgeries if not each.is_refused]
         stage.act("What it costs")
-        outcome.figures = await measure(options.batch, stage, roads, road, journal, (second, first))
+        async with teller.telling():
+            outcome.figures = await measure(
+                options.batch, stage, roads, road, journal, costly, shows[costly[0]]
+            )
         show_figures(stage, outcome.figures)
     finally:
         await asyncio.to_thread(journal.close)
-    await _count_effects(stage, outcome, roads, road, options)
-
-
-def _introduce(stage: Stage, chain: AnyChain) -> None:
-    kind = {"qbft": "QBFT", "ibft2": "IBFT 2.0"}[chain.kind.value]
-    stage.stamped(
-        f"{chain.name}: {kind}, {len(chain.validators)} validators, chain id {chain.chain_id}, {chain.http_url}"
-    )
+    await _count_effects(stage, outcome, roads, road, options, costly)
 
 
 def _site(chain: AnyChain) -> LocalSite:
     keys = [account.secret for account in chain.funded_keys[:3]]
-    return LocalSite(chain.name, chain.kind.value, chain.chain_id, chain.http_url, chain.ws_url, *keys)
+    return LocalSite(
+        chain.name,
+        chain.kind.value,
+        chain.chain_id,
+        chain.http_url,
+        chain.ws_url,
+        *keys,
+        beacon_url=chain.beacon_url if isinstance(chain, LocalPosChain) else None,
+    )
 
 
 def _teller(stage: Stage) -> Any:
@@ -263,7 +287,7 @@ def _note_receipts(stage: Stage, outcome: Outcome, tracks: list[Track], receipts
     stage.good(f"{len(receipts)} deliveries, each bit proven again by the library's own light clients")
 
 
-async def _gather_evidence(road: Road, journal: Journal, message: RoadMessage) -> Evidence:
+async def _gather_evidence(show: Show, road: Road, journal: Journal, message: RoadMessage) -> Evidence:
     """Read back what the relayer sent: the transaction's own bytes, and the trie nodes at the height that it proved."""
     source, destination = road.chain(message.source), road.chain(message.destination)
     story = await asyncio.to_thread(journal.story, message.id)
@@ -274,50 +298,65 @@ async def _gather_evidence(road: Road, journal: Journal, message: RoadMessage) -
     slot = heads_slot(message.lane_id, batch.last >> 8)
     submitted = next(step for step in reversed(story.steps) if "proof_height" in step.detail)
     height = Height(int(submitted.detail["proof_height"]))
-    header = await read_header(source, height)
     remote = await destination.chain.remote(message.lane.source)
+    mined = await destination.node.mined(tx_hash)
     assert remote is not None
-    state = await destination.chain.call(Call(remote.client, abi.CLIENT_TRUSTED_STATE))
+    assert mined is not None
+    delivered = Delivered(
+        source=source,
+        destination=destination,
+        client=remote.client,
+        account=source.chain.gateway,
+        slot=slot,
+        proof=proof,
+        height=height,
+        block=Height(mined.block_number),
+    )
     return Evidence(
         message=message.sent.message,
         batch=batch,
         encoded_batch=batch_bytes,
         proof=proof,
-        header=header,
+        vouching=await show.vouching_of(delivered),
         nodes=await source.chain.proof(source.chain.gateway, (slot,), height),
         gateway=source.chain.gateway,
         source=message.source,
         destination=message.destination,
-        trusted_hash=abi.decode_trusted_state(state)[0],
     )
 
 
-async def _gather_material(road: Road, message: RoadMessage) -> Material:
-    """A true proof of the lane's newest head, and a sender to try forgeries as."""
+async def _gather_material(show: Show, road: Road, message: RoadMessage) -> Material:
+    """A true proof of the lane's newest head that the contracts believe as it is, and a sender to try forgeries as."""
     source, destination = road.chain(message.source), await road.chain_to_write(message.destination)
+    remote = await destination.chain.remote(message.lane.source)
+    assert remote is not None
+    account = source.chain.gateway
     verified = await source.prover.verify_head(await source.chain.head())
+    # The relayer tells the contract who signs now; a forgery is to be refused for what is false about it alone.
+    while not (await source.prover.client_at(destination.chain, remote.client)).current:
+        await asyncio.sleep(_POLL_S)
+        verified = await source.prover.verify_head(await source.chain.head())
     state = await source.chain.lane(message.lane_id, verified.number)
     slot = heads_slot(message.lane_id, (state.next_sequence - 1) >> 8)
-    (proven,) = await source.prover.prove(verified, source.chain.gateway, (slot,))
+    (proven,) = await source.prover.prove(verified, account, (slot,))
+    batch, forged_head = invent(message.lane, proven.value, state.next_sequence, message.sent.message)
     return Material(
-        lane=message.lane,
-        head=proven.value,
-        next_sequence=state.next_sequence,
-        template=message.sent.message,
-        header=await read_header(source, verified.number),
-        nodes=await source.chain.proof(source.chain.gateway, (slot,), verified.number),
-        proof=proven.proof,
-        client=bft_prover(source.prover).client,
-        source_gateway=source.chain.gateway,
+        batch=batch,
+        truth=Truth(
+            source=source,
+            account=account,
+            slot=slot,
+            proof=proven.proof,
+            nodes=await source.chain.proof(account, (slot,), verified.number),
+            height=verified.number,
+            word=proven.value,
+            forged_word=forged_head,
+        ),
+        client=show.client_of(source),
         destination=destination,
         sender=destination.chain.senders[0],
         now=Timestamp(int(time.time())),
     )
-
-
-async def read_header(source: OpenChain, height: Height) -> BftHeader:
-    """A header with its seals, as the chain gives it."""
-    return BftHeader.from_rpc(await source.chain.block(height), bft_prover(source.prover).client.params.kind)
 
 
 def abi_arguments(data: bytes) -> tuple[bytes, bytes]:
@@ -329,11 +368,16 @@ def abi_arguments(data: bytes) -> tuple[bytes, bytes]:
 
 
 async def _count_effects(
-    stage: Stage, outcome: Outcome, roads: LocalRoads, road: Road, options: Options
+    stage: Stage,
+    outcome: Outcome,
+    roads: LocalRoads,
+    road: Road,
+    options: Options,
+    costly: tuple[str, str],
 ) -> None:
     """Count what the recipients saw: every message once, and nothing else (INV-1, INV-2)."""
-    first, second = roads.endpoints
-    expected = {second: options.messages, first: options.messages + 1 + options.batch}
+    source, destination = costly
+    expected = {source: options.messages, destination: options.messages + 1 + options.batch}
     topic = load("Postbox").event_topic("Received")
     for name, endpoint in roads.endpoints.items():
         node = road.chain(name).node

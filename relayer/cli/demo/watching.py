@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -54,26 +54,38 @@ class Track:
 
 
 async def watch(
-    stage: Stage, journal: Journal, tracks: Sequence[Track], total: int, timeout_s: float
+    stage: Stage,
+    journal: Journal,
+    tracks: Sequence[Track],
+    total: int,
+    timeout_s: float,
+    believed: Mapping[str, str],
 ) -> None:
     """Show the messages' steps until `total` are confirmed; `tracks` grows while they are sent.
+
+    `believed` says by chain why headers are.
 
     Raises ChainUnavailable when that takes too long.
     """
     ends_at = time.monotonic() + timeout_s
     if not stage.is_live:
-        await _follow(stage, journal, tracks, total, ends_at)
+        await _follow(stage, journal, tracks, total, ends_at, believed)
         return
     with Live(_table(tracks), console=stage.console, refresh_per_second=12) as live:
         while not _is_done(tracks, total):
-            await _read(journal, tracks)
+            await _read(journal, tracks, believed)
             live.update(_table(tracks))
             await _pause(tracks, ends_at)
         live.update(_table(tracks))
 
 
 async def _follow(
-    stage: Stage, journal: Journal, tracks: Sequence[Track], total: int, ends_at: float
+    stage: Stage,
+    journal: Journal,
+    tracks: Sequence[Track],
+    total: int,
+    ends_at: float,
+    believed: Mapping[str, str],
 ) -> None:
     told = 0
     while not _is_done(tracks, total):
@@ -82,7 +94,7 @@ async def _follow(
                 f"{track.name}  sent    in block {track.message.block_number} of {track.message.source}"
             )
         told = len(tracks)
-        for track, step in await _read(journal, tracks[:told]):
+        for track, step in await _read(journal, tracks[:told], believed):
             stage.stamped(f"{track.name}  {step:<7} {track.details.get(step, '')}")
         await _pause(tracks, ends_at)
 
@@ -107,7 +119,9 @@ async def _pause(tracks: Sequence[Track], ends_at: float) -> None:
     await asyncio.sleep(_POLL_S)
 
 
-async def _read(journal: Journal, tracks: Sequence[Track]) -> list[tuple[Track, str]]:
+async def _read(
+    journal: Journal, tracks: Sequence[Track], believed: Mapping[str, str]
+) -> list[tuple[Track, str]]:
     """Take up what is new in the journal, in the order in which it happened."""
     news: list[tuple[float, Track, str]] = []
     for track in tracks:
@@ -119,14 +133,16 @@ async def _read(journal: Journal, tracks: Sequence[Track]) -> list[tuple[Track, 
             if name is None or name in track.steps:
                 continue
             track.steps[name] = max(0.0, at - track.sent_at)
-            track.details[name] = _detail(name, dict(step.detail), step.tx_hash)
+            track.details[name] = _detail(
+                name, dict(step.detail), step.tx_hash, believed[track.message.source]
+            )
             news.append((at, track, name))
     return [
         (track, name) for _, track, name in sorted(news, key=lambda each: (each[0], STEPS.index(each[2])))
     ]
 
 
-def _detail(step: str, detail: dict[str, object], tx_hash: bytes | None) -> str:
+def _detail(step: str, detail: dict[str, object], tx_hash: bytes | None, believed: str) -> str:
     if step == "watch":
         blocks = detail.get("blocks")
         return f"in the logs of block {blocks[0]}" if isinstance(blocks, list) else ""
@@ -134,7 +150,7 @@ def _detail(step: str, detail: dict[str, object], tx_hash: bytes | None) -> str:
         count = detail.get("messages", 1)
         return f"transaction {short(tx_hash or b'')} with {count} message{'' if count == 1 else 's'}"
     said = {
-        "verify": "header of block {} believed: enough validators sealed it",
+        "verify": f"header of block {{}} believed: {believed}",
         "prove": "its page's head proven in block {}",
         "confirm": "its bit proven in block {} of the destination",
     }[step]

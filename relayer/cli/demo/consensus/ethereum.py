@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Proof of stake in the demo: a sync committee's signature under what finalizes a block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from light_clients.cursor import Cursor
+from light_clients.ethereum.client import EthereumClient, EthereumState
+from light_clients.ethereum.config import Slot
+from light_clients.ethereum.params import EthereumParams
+from light_clients.trust import read_claim
+from relayer.chains.base import Address, Call
+from relayer.chains.evm import abi
+from relayer.chains.evm.beacon_client import decode_parameters, decode_trusted_state
+from relayer.cli.demo.consensus.base import Delivered, Forgery, Truth, Vouching
+from relayer.cli.demo.consensus.ethereum_explain import Finalized
+from relayer.cli.demo.consensus.ethereum_forgeries import forge
+from relayer.cli.demo.consensus.ethereum_wire import SignedParts
+from relayer.cli.output import short
+from relayer.contracts import load
+from relayer.devnet.beacon.block import BeaconBlock
+from relayer.devnet.faults import Participation
+from relayer.devnet.pos import LocalPosChain
+from relayer.endpoint.opening import OpenChain
+from relayer.errors import ConfigError, NotFoundYet
+from relayer.provers.ethereum import EthereumProver
+
+_STATE_ROOT_BYTES = 32
+
+
+class EthereumShow:
+    """Implements relayer.cli.demo.consensus.Show."""
+
+    kind = "ethereum"
+    believed = "enough of a sync committee signed what finalizes it"
+
+    def __init__(self, chain: LocalPosChain) -> None:
+        self._chain = chain
+
+    @property
+    def introduction(self) -> str:
+        """See Show."""
+        network = self._chain.network
+        fork = network.fork_at_slot(self._chain.slot).name
+        slot_s = network.slot_duration_ms / 1_000
+        return (
+            f"proof of stake ({fork.label.capitalize()}), {len(self._chain.validators)} validators, slots of "
+            f"{slot_s:g} s, a sync committee of {self.signers} for {network.preset.slots_per_period * slot_s:g} s each"
+        )
+
+    @property
+    def signers(self) -> int:
+        """See Show."""
+        return self._chain.network.preset.sync_committee_size
+
+    @property
+    def checked(self) -> str:
+        """See Show."""
+        return (
+            f"the signature of a sync committee of {self.signers}, the way from what it signed to a finalized execution "
+            "block,"
+        )
+
+    def begin(self) -> None:
+        """One member misses its turn in each slot, as some always do on real chains."""
+        self._chain.faults.start(Participation(share=1 - 1 / self.signers))
+
+    def client_of(self, source: OpenChain) -> EthereumClient:
+        """See Show."""
+        return _prover(source).client
+
+    async def trust_of(self, destination: OpenChain, client: Address) -> str:
+        """See Show."""
+        state = decode_trusted_state(await destination.chain.call(Call(client, abi.CLIENT_TRUSTED_STATE)))
+        period = self._chain.network.period_at(state.finalized_slot)
+        told = f"the sync committee of period {period} ({short(state.committee)})"
+        if state.next_committee is None:
+            return f"{told}; the next is not known yet"
+        return f"{told} and the next ({short(state.next_committee)})"
+
+    async def vouching_of(self, delivered: Delivered) -> Vouching:
+        """See Show."""
+        cursor = Cursor(delivered.proof)
+        claim = read_claim(cursor, delivered.account, delivered.slot)
+        signed, anchored_by = delivered.proof[cursor.pos :], None
+        if claim.is_anchored:
+            anchored_by, signed = await _find_anchor(delivered)
+        params, state = await _read_client(delivered)
+        parts = SignedParts.read(signed, params)
+        committee = self._chain.beacon.committee(self._chain.network.period_at(parts.signature_slot))
+        return Finalized(
+            state_root=claim.state_root,
+            signed=signed,
+            parts=parts,
+            anchored_by=anchored_by,
+            params=params,
+            trusted=state,
+            network=self._chain.network,
+            committee=committee,
+            finalized=self._block(parts.finalized_slot),
+            attested=self._block(parts.attested.slot),
+            source=delivered.source.name,
+            destination=delivered.destination.name,
+        )
+
+    async def forge(self, truth: Truth) -> Sequence[Forgery]:
+        """See Show."""
+        return forge(truth, _prover(truth.source).client.params, self._chain.beacon)
+
+    def _block(self, slot: Slot) -> BeaconBlock:
+        block = self._chain.beacon.block_at(slot)
+        if block is None:
+            raise NotFoundYet(f"no beacon block of slot {slot}", "the one that was signed for")
+        return block
+
+
+def _prover(source: OpenChain) -> EthereumProver:
+    prover = source.prover
+    if not isinstance(prover, EthereumProver):
+        raise ConfigError(f"a {type(prover).__name__} of {source.name}", "a proof-of-stake chain")
+    return prover
+
+
+async def _read_client(delivered: Delivered) -> tuple[EthereumParams, EthereumState]:
+    """The light client's rules, and what it trusted when it believed the delivery."""
+    ask, client = delivered.destination.chain.call, delivered.client
+    params = decode_parameters(await ask(Call(client, abi.CLIENT_PARAMETERS)))
+    state = decode_trusted_state(await ask(Call(client, abi.CLIENT_TRUSTED_STATE), delivered.block))
+    return params, state
+
+
+async def _find_anchor(delivered: Delivered) -> tuple[bytes, bytes]:
+    """The transaction that anchored the header of a short proof, and `signed` from its data."""
+    from eth_abi import abi as codec
+
+    node, topic = delivered.destination.node, load("BeaconLightClient").event_topic("Anchored")
+    height = abi.encode_word(delivered.height)
+    logs = await node.logs(delivered.client, [topic, height], 0, delivered.block)
+    if not logs:
+        raise NotFoundYet(f"no anchor of block {delivered.height}", "the one that a short proof refers to")
+    tx_hash = bytes.fromhex(str(logs[-1]["transactionHash"]).removeprefix("0x"))
+    (data,) = codec.decode(["bytes"], (await node.transaction_data(tx_hash))[4:])
+    return tx_hash, data[_STATE_ROOT_BYTES:]

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Whom the light clients trust while the demo plays: told when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from relayer.cli.demo.consensus import Show
+from relayer.cli.demo.stage import Stage
+from relayer.errors import Retryable
+from relayer.road import Road
+
+_POLL_S = 0.25
+
+
+class TrustTeller:
+    """Looks at the light client of each chain on the other one.
+
+    Args:
+        shows: of the two chains.
+        told: what was told, for `--json`; grows.
+    """
+
+    def __init__(
+        self, stage: Stage, road: Road, shows: Mapping[str, Show], told: list[dict[str, Any]]
+    ) -> None:
+        self._stage = stage
+        self._road = road
+        self._shows = shows
+        self._told = told
+        self._last: dict[str, str] = {}
+
+    @contextlib.asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """Tell changes as they come, for as long as the block lasts; at its beginning, whatever changed before."""
+        with contextlib.suppress(Retryable):
+            await self._look()
+        task = asyncio.create_task(self._keep_looking(), name="trust")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL_S)
+            # An answer that does not come now comes at the next look; the demo does not hang on it.
+            with contextlib.suppress(Retryable):
+                await self._look()
+
+    async def _look(self) -> None:
+        first, second = self._shows
+        for source, destination in ((first, second), (second, first)):
+            chain = self._road.chain(destination)
+            remote = await chain.chain.remote(self._road.chain(source).chain.endpoint_id)
+            if remote is None:
+                continue
+            trusted = await self._shows[source].trust_of(chain, remote.client)
+            if trusted == self._last.get(source):
+                continue
+            self._last[source] = trusted
+            self._told.append(
+                {
+                    "seconds": round(self._stage.seconds, 1),
+                    "source": source,
+                    "destination": destination,
+                    "trusted": trusted,
+                }
+            )
+            self._stage.stamped(f"the light client of {source} on {destination} trusts {trusted}")
