@@ -67,7 +67,8 @@ library HashToCurve {
         }
     }
 
-    /// @notice high · 2^256 + low modulo the field's prime. A third of what the modexp precompile would cost since EIP-7883.
+    /// @notice high · 2^256 + low modulo the field's prime. The modexp precompile would cost more, and 500 gas at least since
+    /// EIP-7883.
     function reduce(uint256 high, uint256 low) internal pure returns (uint256, uint256) {
         assembly ("memory-safe") {
             function multiply(a, b) -> productHigh, productLow {

@@ -38,6 +38,9 @@ library SszTree {
         }
     }
 
+    // multiproof means an exclusive or, not a power.
+    // slither-disable-start incorrect-exp
+
     /// @notice Rebuilds a root from some of its leaves.
     /// @param nodes The last thing in memory: (generalized index, leaf) of each, at least one, by ascending index.
     /// @param end Where they end.
@@ -78,4 +81,6 @@ library SszTree {
         }
         if (!done) revert HashFailed();
     }
+
+    // slither-disable-end incorrect-exp
 }

@@ -126,6 +126,9 @@ library BeaconCommittee {
         }
     }
 
+    // It is 1 that is shifted.
+    // slither-disable-start incorrect-shift
+
     /// @dev Makes (generalized index, -) in memory for each clear bit, by ascending place.
     function _listAbsent(uint256 position, uint256 size) private pure returns (uint256 nodes, uint256 count) {
         assembly ("memory-safe") {
@@ -165,6 +168,8 @@ library BeaconCommittee {
             count := shr(6, sub(node, nodes))
         }
     }
+
+    // slither-disable-end incorrect-shift
 
     /// @dev Writes a key, x ‖ y in calldata, as a point, and returns the leaf that it is in its committee: its compressed form.
     /// That y belongs to x, and that x is below p, is for the precompiles to refuse.

@@ -78,6 +78,8 @@ abstract contract BeaconParameters {
         Fork[] memory forks = parameters_.forks;
         uint256 count = forks.length;
         if (count == 0 || count > MOST_FORKS) revert ForkCountInvalid(count, MOST_FORKS);
+        // Zero after the oldest.
+        // slither-disable-next-line uninitialized-local
         uint256[MOST_FORKS] memory packed;
         for (uint256 i = 0; i < count; ++i) {
             Fork memory fork = forks[i];
