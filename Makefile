@@ -57,6 +57,10 @@ $(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidit
 demo: $(TOOLS_STAMP) ## Two local chains, messages crossing both ways before your eyes, one proof explained
 	@$(BIN)/postroad demo
 
+.PHONY: demo-pos
+demo-pos: $(TOOLS_STAMP) ## The same between a proof-of-stake chain and a QBFT chain: finality, sync committees, their rotation
+	@$(BIN)/postroad demo --chains eth=pos,court=qbft:4@0.5
+
 .PHONY: test
 test: test-python contracts-test ## All tests that need no ../shared and no root: Python, then Solidity
 
