@@ -31,6 +31,7 @@ from relayer.devnet.pos import LocalPosChain
 from relayer.devnet.spec import ChainSpec
 from relayer.endpoint.apply import Moment, Progress
 from relayer.endpoint.local import LocalRoads, LocalSite, join_local
+from relayer.errors import ChainUnavailable
 from relayer.journal.store import Journal
 from relayer.keys import Key
 from relayer.protocol.batch import decode_batch
@@ -333,7 +334,14 @@ async def _gather_material(show: Show, road: Road, message: RoadMessage) -> Mate
     account = source.chain.gateway
     verified = await source.prover.verify_head(await source.chain.head())
     # The relayer tells the contract who signs now; a forgery is to be refused for what is false about it alone.
+    ends_at = time.monotonic() + _PATIENCE_S
     while not (await source.prover.client_at(destination.chain, remote.client)).current:
+        if time.monotonic() > ends_at:
+            raise ChainUnavailable(
+                f"the light client of {source.name} on {destination.name} lags after {_PATIENCE_S:g} s",
+                "a relayer that lets it follow",
+                "Run the demo again with POSTROAD_DEBUG=1; is the machine very busy?",
+            )
         await asyncio.sleep(_POLL_S)
         verified = await source.prover.verify_head(await source.chain.head())
     state = await source.chain.lane(message.lane_id, verified.number)

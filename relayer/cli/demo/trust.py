@@ -61,7 +61,8 @@ class TrustTeller:
             if remote is None:
                 continue
             trusted = await self._shows[source].trust_of(chain, remote.client)
-            if trusted == self._last.get(source):
+            before = self._last.get(source)
+            if trusted == before:
                 continue
             self._last[source] = trusted
             self._told.append(
@@ -72,4 +73,5 @@ class TrustTeller:
                     "trusted": trusted,
                 }
             )
-            self._stage.stamped(f"the light client of {source} on {destination} trusts {trusted}")
+            verb = "trusts" if before is None else "has moved on: it trusts"
+            self._stage.stamped(f"the light client of {source} on {destination} {verb} {trusted}")
