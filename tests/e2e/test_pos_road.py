@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""A proof-of-stake chain and a QBFT chain, with the real daemon between them: rotation, forks, finality that fails to come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relayer.protocol.delivery import DeliveryState
+from tests.support.posroad import COURT, ETH, open_pos_road
+
+
+async def test_messages_go_both_ways_and_anyone_can_check_that_they_arrived(tmp_path: Path) -> None:
+    """INV-1, INV-2, INV-5: exactly once each, proven by light clients of the library's own."""
+    async with open_pos_road(tmp_path) as road:
+        net = road.net
+        there = await road.send(ETH, COURT, b"a deed for the court")
+        back = await road.send(COURT, ETH, b"and its answer")
+        await net.send_counted(ETH, COURT, 40, 1)
+        await net.send_counted(COURT, ETH, 40, 1_000)
+        await net.await_delivered(ETH, COURT, 41)
+        await net.await_delivered(COURT, ETH, 41)
+        for message in (there, back):
+            assert (await road.prove_delivery(message)).message_id == message.id
+        await net.await_settled(ETH, COURT, 41)
+        await net.await_settled(COURT, ETH, 41)
+        assert await road.daemon.stop() == 0
+        await road.assert_once_each(COURT, 41)
+        await road.assert_once_each(ETH, 41)
+        with net.open_journal() as journal, journal.reading() as reading:
+            assert journal.pending() == ()
+            assert reading.gas_totals()[1] == 0
+            story = journal.story(there.id)
+        # The story of a message that had to wait for finality tells each step once.
+        assert story is not None
+        assert story.state is DeliveryState.CONFIRMED
+        states = [step.state for step in story.steps]
+        assert states[0] is DeliveryState.OBSERVED
+        assert states.count(DeliveryState.SUBMITTED) == 1
+
+
+async def test_committees_rotate_while_nothing_is_sent_and_each_costs_one_update(tmp_path: Path) -> None:
+    """INV-7: the client on the court follows every period, is never left behind, and nobody pays for more than that."""
+    async with open_pos_road(tmp_path) as road:
+        await road.net.send_counted(ETH, COURT, 1, 1)
+        await road.net.await_settled(ETH, COURT, 1)
+        known, period = await road.known_until(), road.period
+        updates = len(await road.paid_for(COURT, "update"))
+        await road.wait_for_period(period + 2)
+        await road.wait_until_known(period + 2)
+        assert road.daemon.is_running()
+        # So far nothing was sent: each update brought one committee.
+        brought = await road.known_until() - known
+        assert brought >= 1
+        assert len(await road.paid_for(COURT, "update")) - updates == brought
+
+        message = await road.send(ETH, COURT, b"after two changes of the committee")
+        await road.net.await_delivered(ETH, COURT, 2)
+        assert (await road.prove_delivery(message)).sequence == 1
+        await road.net.await_settled(ETH, COURT, 2)
+        assert await road.daemon.stop() == 0
+        await road.assert_once_each(COURT, 2)
+        paid = await road.paid(COURT)
+        assert {each.purpose for each in paid} == {"update", "deliver"}
+        brought = await road.known_until() - known
+        assert sum(each.purpose == "update" for each in paid) - updates == brought
