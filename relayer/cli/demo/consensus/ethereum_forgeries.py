@@ -33,17 +33,17 @@ def forge(truth: Truth, params: EthereumParams, chain: Simulation) -> Sequence[F
     return (
         Forgery(
             "the same, in a state that a sync committee of the forger's own signed",
-            lie + _sign_as_strangers(parts, state_root, chain).encode(),
+            lie + sign_as_strangers(parts, state_root, chain).encode(),
         ),
         Forgery("one bit of the true signature changed", bytes(bent)),
         Forgery(
             f"that state, truly signed by {few} of the true committee's {params.committee_size} members: one too few",
-            lie + _sign_as_few(parts, state_root, chain, few).encode(),
+            lie + sign_as_few(parts, state_root, chain, few).encode(),
         ),
     )
 
 
-def _sign_as_strangers(parts: SignedParts, state_root: bytes, chain: Simulation) -> SignedParts:
+def sign_as_strangers(parts: SignedParts, state_root: bytes, chain: Simulation) -> SignedParts:
     """All members of a committee that the forger has made up sign."""
     bls, size = backend(), len(parts.members.bits)
     keys = [secrets.randbelow(GROUP_ORDER - 1) + 1 for _ in range(size)]
@@ -58,7 +58,7 @@ def _sign_as_strangers(parts: SignedParts, state_root: bytes, chain: Simulation)
     )
 
 
-def _sign_as_few(parts: SignedParts, state_root: bytes, chain: Simulation, count: int) -> SignedParts:
+def sign_as_few(parts: SignedParts, state_root: bytes, chain: Simulation, count: int) -> SignedParts:
     """The first members of the true committee sign, as if the forger had bought their keys."""
     period: Period = chain.config.period_at(parts.signature_slot)
     pubkeys = chain.committee(period).pubkeys
