@@ -124,7 +124,11 @@ class Daemon:
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.stop)
         try:
-            await asyncio.gather(*(self._check_chain(each) for each in self._built.values()))
+            # All of them end before one's refusal ends the run: a check that went on would open what was closed.
+            checks = (self._check_chain(each) for each in self._built.values())
+            for failure in await asyncio.gather(*checks, return_exceptions=True):
+                if isinstance(failure, BaseException):
+                    raise failure
             self.pipeline = await self._open()
             self.metrics.watch(self.sample)
             if self._config.metrics.address is not None:
