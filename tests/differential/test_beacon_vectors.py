@@ -201,9 +201,8 @@ def test_mainnet_bellatrix_713(anvil: Anvil, authority: bytes, updates: Path) ->
 def test_mainnet_capella(anvil: Anvil, authority: bytes, updates: Path) -> None:
     folder = updates / "mainnet_capella_862_864"
     (bootstrap,) = read_answers(LightClientBootstrap, folder / "bootstrap.json")
-    # The bootstrap lies above the first update: trust begins where its period does.
-    slot, committee = bootstrap.header.beacon.slot, bootstrap.current_sync_committee
-    follower = begin_period(anvil, authority, MAINNET_CONFIG, slot, committee)
+    # The bootstrap lies above the first update, which teaches the next committee all the same.
+    follower = begin(anvil, authority, MAINNET_CONFIG, bootstrap)
     follow(follower, read_answers(LightClientUpdate, folder / "updates_862_864.json"))
 
 
@@ -212,8 +211,7 @@ def test_mainnet_deneb(anvil: Anvil, authority: bytes, updates: Path) -> None:
     found = [portal_object(LightClientUpdate, each) for each in portal_updates(content["updates"][0])]
     (bootstrap,) = (portal_object(LightClientBootstrap, each) for each in content["bootstrap"])
     # As before.
-    slot, committee = bootstrap.header.beacon.slot, bootstrap.current_sync_committee
-    follow(begin_period(anvil, authority, MAINNET_CONFIG, slot, committee), found)
+    follow(begin(anvil, authority, MAINNET_CONFIG, bootstrap), found)
 
 
 def test_sepolia_deneb(anvil: Anvil, authority: bytes, updates: Path) -> None:

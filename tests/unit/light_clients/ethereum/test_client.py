@@ -131,6 +131,17 @@ def test_the_next_committee_is_learnt_once() -> None:
     assert learnt.update(sign(FIRST + 20, FIRST + 9), NOW).state.next_committee == shown
 
 
+def test_older_headers_of_the_period_still_teach_the_next_committee() -> None:
+    """Nodes show it in one update a period: moving trust past that one first must not end the client."""
+    client, shown = make_client(knows_next=False), COMMITTEES[PERIOD + 1].root
+    learnt = client.update(sign(FIRST + 20, FIRST + 2, shown=shown), NOW)
+    assert learnt.state == replace(client.state, next_committee=shown)
+    with pytest.raises(UpdateRejected, match="nothing new"):
+        learnt.update(sign(FIRST + 20, FIRST + 2, shown=shown), NOW)
+    with pytest.raises(UpdateRejected, match="nothing new"):
+        client.update(sign(FIRST + 20, FIRST + 2), NOW)
+
+
 def test_committees_rotate() -> None:
     start = FIRST + 64
     after = make_client().update(sign(start + 9, start + 1), NOW)
