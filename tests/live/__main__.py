@@ -67,7 +67,8 @@ def _attempt(run: str, execution: Client, periods: int, *, keep: bool) -> bool:
             asyncio.run(RUNS[run](Path(folder), execution, periods, say))
         except Exception:  # noqa: BLE001  whatever it is, the other run still counts
             say("FAILED\n" + traceback.format_exc())
-            for log in sorted(Path(folder).rglob("*.log")):
+            # One folder deeper lie the programs' own data, some of it under the same ending.
+            for log in sorted(Path(folder).glob("*/*.log")):
                 end = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
                 print(f"--- {log.name}\n" + "\n".join(line[:300] for line in end))
             return False

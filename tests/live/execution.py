@@ -99,15 +99,14 @@ async def run_execution(client: Client, folder: Path, given: Mapping[str, Any]) 
         ProgramError: it does not start.
     """
     secret = _write_files(folder, given)
-    http, ws, engine, spare = free_ports(4)
+    http, ws, engine, *spare = free_ports(5)
     if client == "geth":
         program = await _geth(folder, http, ws, engine)
     else:
-        program = _ethereumjs(folder, http, ws, engine, spare)
+        program = _ethereumjs(folder, http, ws, engine, *spare)
     async with program:
         url = f"http://127.0.0.1:{http}"
         block = await _await_genesis(program, url)
-        osaka = given["config"].get("osakaTime") if client == "geth" else None
         version = str(await ask(url, "web3_clientVersion"))
         yield Execution(
             client,
@@ -118,7 +117,7 @@ async def run_execution(client: Client, folder: Path, given: Mapping[str, Any]) 
             engine,
             secret,
             bytes.fromhex(block["hash"][2:]),
-            osaka,
+            given["config"].get("osakaTime"),
         )
 
 
@@ -167,7 +166,7 @@ async def _geth(folder: Path, http: int, ws: int, engine: int) -> Program:
     return Program("geth", [*words, *options.split()], folder, {"GOMEMLIMIT": "768MiB", "GOMAXPROCS": "2"})
 
 
-def _ethereumjs(folder: Path, http: int, ws: int, engine: int, peers: int) -> Program:
+def _ethereumjs(folder: Path, http: int, ws: int, engine: int, ws_engine: int, peers: int) -> Program:
     home = LIVE / "ethereumjs"
     words: list[str | Path] = [
         node20(),
@@ -183,7 +182,7 @@ def _ethereumjs(folder: Path, http: int, ws: int, engine: int, peers: int) -> Pr
         folder / "jwt.hex",
     ]
     options = f"""--rpc --rpcAddr 127.0.0.1 --rpcPort {http} --ws --wsAddr 127.0.0.1 --wsPort {ws}
-        --rpcEngine --rpcEngineAddr 127.0.0.1 --rpcEnginePort {engine} --port {peers}
+        --rpcEngine --rpcEngineAddr 127.0.0.1 --rpcEnginePort {engine} --wsEnginePort {ws_engine} --port {peers}
         --isSingleNode --bootnodes --discDns=false --discV4=false --logFile false --saveReceipts"""
     return Program("ethereumjs", [*words, *options.split()], folder)
 

@@ -19,7 +19,8 @@ from tests.support.daemon_process import DaemonProcess
 
 Say = Callable[[str], None]
 
-_DELIVERED_S = 180.0
+_DELIVERED_S = 240.0
+_WATCH_S = 0.5
 
 
 @dataclass
@@ -61,16 +62,26 @@ async def send_for(
     """
     journal = Journal()
     async with relayer.connect(roads.config) as road, asyncio.TaskGroup() as waiting:
+        # Beside the rest: where a program has ended, the rest would wait for it.
+        watching = waiting.create_task(_keep(watch))
+        arriving: list[asyncio.Task[None]] = []
         while not enough():
-            watch()
             for source, destination in pairs:
                 payload = secrets.token_bytes(secrets.choice((1, 32, 200)))
                 message = await _send(road, roads, source, destination, payload)
                 journal.sent.append((message, time.monotonic()))
-                waiting.create_task(_await_delivery(journal, message, payload))
+                arriving.append(waiting.create_task(_await_delivery(journal, message, payload)))
             await asyncio.sleep(every_s)
             say(f"{len(journal.sent)} messages sent, {len(journal.proven)} proven as executed")
+        await asyncio.gather(*arriving)
+        watching.cancel()
     return journal
+
+
+async def _keep(watch: Callable[[], None]) -> None:
+    while True:
+        watch()
+        await asyncio.sleep(_WATCH_S)
 
 
 async def _send(

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The client always opens its peer-to-peer port on every address. Loaded before it, this keeps every port on this machine.
+// Some of the client's ports open on every address, whatever its options say. Loaded before it, this keeps all of them on
+// this machine.
 "use strict";
 const net = require("node:net");
 const { listen } = net.Server.prototype;
-net.Server.prototype.listen = function (...words) {
-  return listen.apply(this, words.map((word) => (word === "0.0.0.0" || word === "::" ? "127.0.0.1" : word)));
+net.Server.prototype.listen = function (first, second, ...rest) {
+  const port = Number(first);
+  if (first === null || typeof first === "object" || !Number.isInteger(port)) return listen.call(this, first, second, ...rest);
+  const others = typeof second === "string" ? rest : [second, ...rest];
+  return listen.call(this, port, "127.0.0.1", ...others.filter((word) => word !== undefined));
 };
