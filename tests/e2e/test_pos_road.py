@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from light_clients.ethereum.config import ForkName
 from relayer.protocol.delivery import DeliveryState
-from tests.support.posroad import COURT, ETH, open_pos_road
+from tests.support.posroad import COURT, ETH, PosRoad, open_pos_road
+
+#: In epochs of 0.8 s. The first fork comes some seconds after the chains are joined.
+FORKS = {ForkName.DENEB: 0, ForkName.ELECTRA: 20, ForkName.FULU: 26}
 
 
 async def test_messages_go_both_ways_and_anyone_can_check_that_they_arrived(tmp_path: Path) -> None:
@@ -63,3 +68,33 @@ async def test_committees_rotate_while_nothing_is_sent_and_each_costs_one_update
         assert {each.purpose for each in paid} == {"update", "deliver"}
         brought = await road.known_until() - known
         assert sum(each.purpose == "update" for each in paid) - updates == brought
+
+
+async def test_forks_pass_while_messages_are_on_their_way(tmp_path: Path) -> None:
+    """INV-1, INV-2, INV-5: Deneb, Electra and Fulu change trees and signatures; nothing is lost, refused or paid for twice."""
+    async with open_pos_road(tmp_path, forks=FORKS) as road:
+        net, network = road.net, road.eth.network
+        end = FORKS[ForkName.FULU] * network.preset.slots_per_epoch
+        total = 0
+        assert _fork_now(road) is ForkName.DENEB
+        while road.eth.checkpoint.slot < end:
+            await net.send_counted(ETH, COURT, 4, 1 + total)
+            await net.send_counted(COURT, ETH, 4, 10_000 + total)
+            total += 4
+            await asyncio.sleep(0.5)
+        await net.await_delivered(ETH, COURT, total)
+        await net.await_delivered(COURT, ETH, total)
+        await net.await_settled(ETH, COURT, total)
+        await net.await_settled(COURT, ETH, total)
+        assert await road.daemon.stop() == 0
+        await road.assert_once_each(COURT, total)
+        await road.assert_once_each(ETH, total)
+        # Headers of all three were believed on the court: what deliveries were proven by.
+        proven_by = {road.eth.block(height).slot for height in road.proof_heights(ETH)}
+        assert {network.fork_at_slot(slot).name for slot in proven_by} == set(FORKS)
+        with net.open_journal() as journal:
+            assert journal.pending() == ()
+
+
+def _fork_now(road: PosRoad) -> ForkName:
+    return road.eth.network.fork_at_slot(road.eth.slot).name

@@ -26,7 +26,7 @@ from relayer.endpoint.local import LocalSite, join_local
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.node import Node
 from relayer.journal.errors import JournalUnreadable
-from relayer.journal.rows import PendingMessage, StoredLane
+from relayer.journal.rows import BatchRow, PendingMessage, StoredLane
 from relayer.keys import Key
 from relayer.protocol.message import EndpointId
 from relayer.road import Receipt, RoadMessage
@@ -40,6 +40,7 @@ SLOT_TIME_S: Final = 0.1
 COURT_BLOCK_TIME_S: Final = 0.2
 #: Patience with a machine that is busy with other things; nothing waits that long where all is well.
 PATIENCE_S: Final = 90.0
+_MOST_BATCHES: Final = 1_000
 
 _DEPLOYER, _RELAYER, _SENDER, _USER = range(4)
 _PURPOSES: Final = {
@@ -153,13 +154,30 @@ class PosRoad:
             (found,) = (each for each in reading.lanes() if each.source == source)
         return found
 
+    def proof_heights(self, source: str) -> set[int]:
+        """The blocks of a chain by whose headers batches of its messages were proven."""
+        row = self.lane(source).row
+        with self.net.open_journal() as journal, journal.reading() as reading:
+            batches = reading.batches(BatchRow(each) for each in range(1, _MOST_BATCHES))
+        return {each.proof_height for each in batches if each.lane == row}
+
     def pending(self, source: str) -> list[PendingMessage]:
-        """What waits of a chain's messages, as operators are told; nothing before the daemon has made its journal."""
+        """What waits of a chain's messages, as operators are told."""
+        with self.net.open_journal() as journal:
+            return [each for each in journal.pending() if each.source == source]
+
+    async def start_daemon(self) -> None:
+        """Start the daemon, and wait until it has its journal open."""
+        await self.daemon.start()
+        await self.wait_until("a journal", self._has_journal)
+
+    def _has_journal(self) -> bool:
+        assert self.daemon.is_running(), self.daemon.log_end()
         try:
-            with self.net.open_journal() as journal:
-                return [each for each in journal.pending() if each.source == source]
+            self.net.open_journal().close()
         except JournalUnreadable:
-            return []
+            return False
+        return True
 
     async def wait_until(
         self, what: str, is_so: Callable[[], bool], timeout_s: float = PATIENCE_S, pause_s: float = 0.1
@@ -197,8 +215,8 @@ async def open_pos_road(
         path = road.net.config_path
         path.write_text(edit(path.read_text(), eth))
         configuration.load(path)
-        await road.daemon.start()
         try:
+            await road.start_daemon()
             yield road
         except BaseException:
             print(road.daemon.log_end(40))
