@@ -7,13 +7,17 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from light_clients.client import Height
+from light_clients.trust import BY_ANCHOR
 from relayer.chains.base import Address, Call
 from relayer.cli.demo.consensus import Show
 from relayer.cli.demo.figures import Figures
+from relayer.cli.demo.reading import find_anchor, read_delivery
 from relayer.cli.demo.stage import Stage
 from relayer.cli.output import hex_of, short
 from relayer.contracts import load
 from relayer.endpoint.local import LocalRoads
+from relayer.endpoint.opening import OpenChain
 from relayer.errors import ChainUnavailable, PostroadError
 from relayer.journal.store import Journal
 from relayer.road import Road
@@ -51,17 +55,20 @@ async def measure(
     shares = [await asyncio.to_thread(_delivery_of, journal, each.id) for each in messages]
     used = {each.tx_hash: each for each in shares}
     largest = max(used.values(), key=lambda each: each.messages)
+    anchors = await _gas_of_anchors(sender, receiver, list(used.values()))
     own = await sender.chain.receipt(alone.sent.tx_hash)
     assert own is not None
     if len(messages) != count:
         raise ChainUnavailable(f"{len(messages)} messages in the logs", f"{count}, as sent")
     transactions = f"{len(used)} transaction{'' if len(used) == 1 else 's'}"
     stage.good(f"{len(messages)} messages delivered in {transactions}")
+    if anchors:
+        stage.say(f"  Their header was anchored once for all of them ({anchors:,} gas, shared out below).")
     return Figures(
         send=own.gas_used,
         single=single.gas_used if single.messages == 1 else None,
         batch_messages=largest.messages,
-        batch_share=largest.gas_used / largest.messages,
+        batch_share=largest.gas_used / largest.messages + anchors / len(messages),
         validators=show.signers,
         source=source,
         consensus=show.kind,
@@ -74,14 +81,36 @@ class _Delivery:
     tx_hash: bytes
     gas_used: int
     messages: int
+    height: Height
+
+
+async def _gas_of_anchors(source: OpenChain, destination: OpenChain, deliveries: list[_Delivery]) -> int:
+    """What it took to anchor the headers that short proofs of some deliveries refer to."""
+    remote = await destination.chain.remote(source.chain.endpoint_id)
+    assert remote is not None
+    anchors = set()
+    for each in deliveries:
+        mined = await destination.node.mined(each.tx_hash)
+        assert mined is not None
+        _, proof = await read_delivery(destination, each.tx_hash)
+        if proof[0] == BY_ANCHOR:
+            anchors.add(
+                await find_anchor(destination, remote.client, each.height, Height(mined.block_number))
+            )
+    found = [await destination.node.mined(tx_hash) for tx_hash in anchors]
+    return sum(each.gas_used for each in found if each is not None)
 
 
 def _delivery_of(journal: Journal, message_id: bytes) -> _Delivery:
     story = journal.story(message_id)
     assert story is not None
+    height = next(
+        (step.detail["proof_height"] for step in reversed(story.steps) if "proof_height" in step.detail), 0
+    )
     for step in reversed(story.steps):
         if "gas_used" in step.detail and step.tx_hash is not None:
-            return _Delivery(step.tx_hash, int(step.detail["gas_used"]), int(step.detail["messages"]))
+            gas, messages = int(step.detail["gas_used"]), int(step.detail["messages"])
+            return _Delivery(step.tx_hash, gas, messages, Height(int(height)))
     raise PostroadError(f"the journal has no delivery of {short(message_id)}")
 
 

@@ -20,6 +20,7 @@ from relayer.cli.demo.explain import Evidence, explain
 from relayer.cli.demo.figures import Figures, show_figures
 from relayer.cli.demo.forgeries import Attempt, Material, invent, try_forgeries
 from relayer.cli.demo.measuring import measure
+from relayer.cli.demo.reading import read_delivery
 from relayer.cli.demo.stage import Stage
 from relayer.cli.demo.trust import TrustTeller
 from relayer.cli.demo.watching import Track, watch
@@ -294,7 +295,7 @@ async def _gather_evidence(show: Show, road: Road, journal: Journal, message: Ro
     story = await asyncio.to_thread(journal.story, message.id)
     assert story is not None
     tx_hash = next(step.tx_hash for step in reversed(story.steps) if step.tx_hash is not None)
-    batch_bytes, proof = abi_arguments(await destination.node.transaction_data(tx_hash))
+    batch_bytes, proof = await read_delivery(destination, tx_hash)
     batch = decode_batch(batch_bytes, destination.chain.endpoint_id)
     slot = heads_slot(message.lane_id, batch.last >> 8)
     submitted = next(step for step in reversed(story.steps) if "proof_height" in step.detail)
@@ -365,14 +366,6 @@ async def _gather_material(show: Show, road: Road, message: RoadMessage) -> Mate
         sender=destination.chain.senders[0],
         now=Timestamp(int(time.time())),
     )
-
-
-def abi_arguments(data: bytes) -> tuple[bytes, bytes]:
-    """The two arguments of `deliver` in a transaction's data."""
-    from eth_abi import abi as codec
-
-    batch, proof = codec.decode(["bytes", "bytes"], data[4:])
-    return batch, proof
 
 
 async def _count_effects(

@@ -17,8 +17,8 @@ from relayer.cli.demo.consensus.base import Delivered, Forgery, Truth, Vouching
 from relayer.cli.demo.consensus.ethereum_explain import Finalized
 from relayer.cli.demo.consensus.ethereum_forgeries import forge
 from relayer.cli.demo.consensus.ethereum_wire import SignedParts
+from relayer.cli.demo.reading import find_anchor, read_anchor
 from relayer.cli.output import short
-from relayer.contracts import load
 from relayer.devnet.beacon.block import BeaconBlock
 from relayer.devnet.faults import Participation
 from relayer.devnet.pos import LocalPosChain
@@ -85,7 +85,9 @@ class EthereumShow:
         claim = read_claim(cursor, delivered.account, delivered.slot)
         signed, anchored_by = delivered.proof[cursor.pos :], None
         if claim.is_anchored:
-            anchored_by, signed = await _find_anchor(delivered)
+            where = delivered.destination
+            anchored_by = await find_anchor(where, delivered.client, delivered.height, delivered.block)
+            signed = (await read_anchor(where, anchored_by))[_STATE_ROOT_BYTES:]
         params, state = await _read_client(delivered)
         parts = SignedParts.read(signed, params)
         committee = self._chain.beacon.committee(self._chain.network.period_at(parts.signature_slot))
@@ -128,17 +130,3 @@ async def _read_client(delivered: Delivered) -> tuple[EthereumParams, EthereumSt
     params = decode_parameters(await ask(Call(client, abi.CLIENT_PARAMETERS)))
     state = decode_trusted_state(await ask(Call(client, abi.CLIENT_TRUSTED_STATE), delivered.block))
     return params, state
-
-
-async def _find_anchor(delivered: Delivered) -> tuple[bytes, bytes]:
-    """The transaction that anchored the header of a short proof, and `signed` from its data."""
-    from eth_abi import abi as codec
-
-    node, topic = delivered.destination.node, load("BeaconLightClient").event_topic("Anchored")
-    height = abi.encode_word(delivered.height)
-    logs = await node.logs(delivered.client, [topic, height], 0, delivered.block)
-    if not logs:
-        raise NotFoundYet(f"no anchor of block {delivered.height}", "the one that a short proof refers to")
-    tx_hash = bytes.fromhex(str(logs[-1]["transactionHash"]).removeprefix("0x"))
-    (data,) = codec.decode(["bytes"], (await node.transaction_data(tx_hash))[4:])
-    return tx_hash, data[_STATE_ROOT_BYTES:]
