@@ -112,19 +112,18 @@ class EthereumClient:
         self._check_believed(signed)
         self._check_not_ahead(signed, now)
         state = self.state
-        learns = state.next_committee is None and signed.next_committee is not None
-        if signed.finalized_slot < state.finalized_slot or (
-            signed.finalized_slot == state.finalized_slot and not learns
-        ):
+        is_same_period = self._period(signed.finalized_slot) == self._period(state.finalized_slot)
+        committee, known = (
+            (state.committee, state.next_committee) if is_same_period else (signed.committee, None)
+        )
+        # Nodes keep one update of a period: where others moved trust beyond its slot, its next committee still counts.
+        learns = is_same_period and known is None and signed.next_committee is not None
+        if signed.finalized_slot <= state.finalized_slot and not learns:
             raise UpdateRejected(
                 "an update brings nothing new",
                 found=signed.finalized_slot,
-                expected=f"a finalized slot above {state.finalized_slot}, or there with the unknown next committee",
+                expected=f"a finalized slot above {state.finalized_slot}, or its period's unknown next committee",
             )
-        if self._period(signed.finalized_slot) == self._period(state.finalized_slot):
-            committee, known = state.committee, state.next_committee
-        else:
-            committee, known = signed.committee, None
         if known is not None and signed.next_committee not in {None, known}:
             raise UpdateRejected(
                 "the next committee is not the known one", found=signed.next_committee, expected=known
@@ -133,7 +132,7 @@ class EthereumClient:
             self,
             state=replace(
                 state,
-                finalized_slot=signed.finalized_slot,
+                finalized_slot=max(state.finalized_slot, signed.finalized_slot),
                 committee=committee,
                 next_committee=known or signed.next_committee,
             ),
