@@ -41,6 +41,8 @@ from relayer.road import Receipt, Road, RoadMessage, connect
 
 _PATIENCE_S = 60.0
 _POLL_S = 0.2
+# Longer ones are not waited for.
+_LONGEST_ROTATION_S = 30.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TEXTS = (
     "case 2031-114: hearing moved to 14:00",
@@ -203,9 +205,27 @@ async def _play_messages(
                 options.batch, stage, roads, road, journal, costly, shows[costly[0]]
             )
         show_figures(stage, outcome.figures)
+        await _await_rotations(stage, outcome, shows, teller)
     finally:
         await asyncio.to_thread(journal.close)
     await _count_effects(stage, outcome, roads, road, options, costly)
+
+
+async def _await_rotations(
+    stage: Stage, outcome: Outcome, shows: Mapping[str, Show], teller: TrustTeller
+) -> None:
+    """Where signers change often, see that the light client follows, though no message asks it to."""
+    for name, show in shows.items():
+        every_s = show.rotates_every_s
+        if every_s is None or every_s > _LONGEST_ROTATION_S or teller.has_moved(name):
+            continue
+        stage.act(
+            f"The signers of {name} change every {every_s:g} s, and the light client follows, with no message to carry"
+        )
+        if await teller.await_move(name, _PATIENCE_S):
+            stage.good("the contract trusts the next ones, because those before them said who they are")
+        else:
+            outcome.problems.append(f"the light client of {name} has not followed in {_PATIENCE_S:g} s")
 
 
 def _site(chain: AnyChain) -> LocalSite:

@@ -32,6 +32,7 @@ class TrustTeller:
         self._shows = shows
         self._told = told
         self._last: dict[str, str] = {}
+        self._moved = {source: asyncio.Event() for source in shows}
 
     @contextlib.asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
@@ -45,6 +46,18 @@ class TrustTeller:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    def has_moved(self, source: str) -> bool:
+        """Whether others than at first were told to be trusted for a source."""
+        return self._moved[source].is_set()
+
+    async def await_move(self, source: str, timeout_s: float) -> bool:
+        """Look until others are trusted for a source than at first. Returns whether that came in time."""
+        async with self.telling():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._moved[source].wait()
+        return self.has_moved(source)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -73,5 +86,7 @@ class TrustTeller:
                     "trusted": trusted,
                 }
             )
+            if before is not None:
+                self._moved[source].set()
             verb = "trusts" if before is None else "has moved on: it trusts"
             self._stage.stamped(f"the light client of {source} on {destination} {verb} {trusted}")

@@ -116,3 +116,17 @@ async def test_what_no_later_look_can_mend_is_not_swallowed() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         await break_it()
+
+
+async def test_a_move_is_waited_for_and_not_longer_than_said() -> None:
+    eth, court = FakeShow("committee 1"), FakeShow("four validators")
+    teller, told, _ = make(FakeRoad(), eth, court)
+    assert not await teller.await_move("eth", 0.1)
+    assert not teller.has_moved("eth")
+    waiting = asyncio.create_task(teller.await_move("eth", 5))
+    await asyncio.sleep(0.05)
+    eth.trusted = "committee 2"
+    assert await waiting
+    assert teller.has_moved("eth")
+    assert not teller.has_moved("court")
+    assert [each["trusted"] for each in told] == ["committee 1", "four validators", "committee 2"]

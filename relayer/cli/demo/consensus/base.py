@@ -106,6 +106,11 @@ class Show(Protocol):
         """What a delivery has its destination check of this chain, besides storage."""
         ...
 
+    @property
+    def rotates_every_s(self) -> float | None:
+        """How often its signers are others by rule; None where they are the same until somebody decides otherwise."""
+        ...
+
     def begin(self) -> None:
         """Make the chain live as chains do, before anything is shown."""
         ...

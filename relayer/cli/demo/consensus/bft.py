@@ -33,6 +33,7 @@ class BftShow:
     """Implements relayer.cli.demo.consensus.Show."""
 
     believed = "enough validators sealed it"
+    rotates_every_s = None
 
     def __init__(self, chain: LocalChain) -> None:
         self._chain = chain

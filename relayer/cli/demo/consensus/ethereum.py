@@ -43,10 +43,9 @@ class EthereumShow:
         """See Show."""
         network = self._chain.network
         fork = network.fork_at_slot(self._chain.slot).name
-        slot_s = network.slot_duration_ms / 1_000
         return (
             f"proof of stake ({fork.label.capitalize()}), {len(self._chain.validators)} validators, slots of "
-            f"{slot_s:g} s, a sync committee of {self.signers} for {network.preset.slots_per_period * slot_s:g} s each"
+            f"{network.slot_duration_ms / 1_000:g} s, a sync committee of {self.signers} for {self.rotates_every_s:g} s each"
         )
 
     @property
@@ -61,6 +60,12 @@ class EthereumShow:
             f"the signature of a sync committee of {self.signers}, the way from what it signed to a finalized execution "
             "block,"
         )
+
+    @property
+    def rotates_every_s(self) -> float:
+        """See Show."""
+        network = self._chain.network
+        return network.preset.slots_per_period * network.slot_duration_ms / 1_000
 
     def begin(self) -> None:
         """One member misses its turn in each slot, as some always do on real chains."""
