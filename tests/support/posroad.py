@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 import relayer
+from light_clients.client import Status
 from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import Period
 from relayer import config as configuration
@@ -126,11 +127,16 @@ class PosRoad:
 
     async def client(self) -> EthereumState:
         """What eth's light client on the court trusts."""
+        return decode_trusted_state(await self._ask_client(abi.CLIENT_TRUSTED_STATE))
+
+    async def client_status(self) -> Status:
+        """Whether eth's light client on the court is active."""
+        return abi.decode_status(await self._ask_client(abi.CLIENT_STATUS))
+
+    async def _ask_client(self, data: bytes) -> bytes:
         record = Manifest(self.net.config.manifest_path).get(COURT)
         assert record is not None
-        address = bytes(record.clients[ETH].contract.address)
-        node = self.net.places[COURT].node
-        return decode_trusted_state(await node.call(address, abi.CLIENT_TRUSTED_STATE))
+        return await self.net.places[COURT].node.call(bytes(record.clients[ETH].contract.address), data)
 
     async def known_until(self) -> Period:
         """The last period whose sync committee eth's light client on the court knows."""
@@ -139,20 +145,22 @@ class PosRoad:
 
     async def wait_until_known(self, period: int) -> None:
         """Wait until eth's light client on the court knows the sync committee of a period."""
-        known = await self.known_until()
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                while known < period:
-                    await asyncio.sleep(0.2)
-                    known = await self.known_until()
-        except TimeoutError:
-            raise AssertionError(f"the client knows period {known}, expected {period}") from None
+
+        async def is_known() -> bool:
+            return await self.known_until() >= period
+
+        await self.wait_until(f"the client knows period {period}", is_known)
 
     def lane(self, source: str) -> StoredLane:
         """What the journal has of the lane from a chain."""
         with self.net.open_journal() as journal, journal.reading() as reading:
             (found,) = (each for each in reading.lanes() if each.source == source)
         return found
+
+    def verified(self, name: str) -> int:
+        """The newest block of a chain that the daemon has verified, by its journal."""
+        with self.net.open_journal() as journal, journal.reading() as reading:
+            return next(each.verified_height for each in reading.chains() if each.name == name)
 
     def proof_heights(self, source: str) -> set[int]:
         """The blocks of a chain by whose headers batches of its messages were proven."""
@@ -179,16 +187,17 @@ class PosRoad:
             return False
         return True
 
-    async def wait_until(
-        self, what: str, is_so: Callable[[], bool], timeout_s: float = PATIENCE_S, pause_s: float = 0.1
-    ) -> None:
-        """Wait until something is so. Raises AssertionError with what the daemon said last."""
+    async def wait_until(self, what: str, is_so: Callable[[], bool | Awaitable[bool]]) -> None:
+        """Wait until something is so. Raises AssertionError when it is not in `PATIENCE_S`."""
         try:
-            async with asyncio.timeout(timeout_s):
-                while not is_so():  # noqa: ASYNC110  another process's file has no event
-                    await asyncio.sleep(pause_s)
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    found = is_so()
+                    if found if isinstance(found, bool) else await found:
+                        return
+                    await asyncio.sleep(0.1)
         except TimeoutError:
-            raise AssertionError(f"not in {timeout_s:g} s: {what}; slot {self.eth.slot}") from None
+            raise AssertionError(f"not in {PATIENCE_S:g} s: {what}; slot {self.eth.slot}") from None
 
     async def wait_for_period(self, period: int) -> None:
         """Wait until the chain's clock is in a period."""
