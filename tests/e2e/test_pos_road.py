@@ -7,9 +7,11 @@ import asyncio
 from pathlib import Path
 
 from light_clients.ethereum.config import ForkName
+from relayer.devnet.pos import LocalPosChain
 from relayer.protocol.delivery import DeliveryState
 from tests.support.posroad import COURT, ETH, PosRoad, open_pos_road
 
+BATCH = 5
 #: In epochs of 0.8 s. The first fork comes some seconds after the chains are joined.
 FORKS = {ForkName.DENEB: 0, ForkName.ELECTRA: 20, ForkName.FULU: 26}
 
@@ -94,6 +96,34 @@ async def test_forks_pass_while_messages_are_on_their_way(tmp_path: Path) -> Non
         assert {network.fork_at_slot(slot).name for slot in proven_by} == set(FORKS)
         with net.open_journal() as journal:
             assert journal.pending() == ()
+
+
+def _in_small_batches(text: str, _: LocalPosChain) -> str:
+    return text.replace("[batch]\n", f"[batch]\nmax_messages = {BATCH}\n")
+
+
+async def test_batches_under_one_finalized_header_pay_for_its_signature_once(tmp_path: Path) -> None:
+    """Several deliveries refer to one anchor; a lone one carries the signature itself."""
+    async with open_pos_road(tmp_path, edit=_in_small_batches) as road:
+        net = road.net
+        # One transaction, so one block and one header.
+        await net.send_counted(ETH, COURT, 4 * BATCH, 1)
+        await net.await_settled(ETH, COURT, 4 * BATCH)
+        paid = await road.paid(COURT)
+        anchored = [each for each in paid if each.purpose == "deliver"]
+        assert [each.delivered for each in anchored] == [BATCH] * 4
+        assert sum(each.purpose == "anchor" for each in paid) == 1
+        assert len(road.proof_heights(ETH)) == 1
+
+        await net.send_counted(ETH, COURT, 1, 100)
+        await net.await_settled(ETH, COURT, 4 * BATCH + 1)
+        assert len(await road.paid_for(COURT, "anchor")) == 1
+        *_, alone = await road.paid_for(COURT, "deliver")
+        assert alone.delivered == 1
+        # Five messages by the anchor cost less than one that has its header verified.
+        assert max(each.gas for each in anchored) < alone.gas
+        assert await road.daemon.stop() == 0
+        await road.assert_once_each(COURT, 4 * BATCH + 1)
 
 
 def _fork_now(road: PosRoad) -> ForkName:
