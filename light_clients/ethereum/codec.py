@@ -20,7 +20,7 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.ethereum.members import check_threshold, encode_bits, encode_siblings, hash_key
+from light_clients.ethereum.members import check_threshold, encode_absent, encode_siblings, hash_key
 from light_clients.ethereum.params import EthereumParams, WireLayout
 from light_clients.ethereum.reader import FLAG_ABSENT, FLAG_NEXT_COMMITTEE, hash_body_side
 from light_clients.proofs.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
@@ -200,7 +200,7 @@ def _encode_members(
     if not absent:
         return 0, merkleize(leaves)
     keys = (decompress_g1(committee.pubkeys[index]) for index in absent)
-    return FLAG_ABSENT, b"".join((encode_bits(bits), *keys, encode_siblings(leaves, absent)))
+    return FLAG_ABSENT, b"".join((encode_absent(bits), *keys, encode_siblings(leaves, absent)))
 
 
 def _encode_front(header: BeaconBlockHeader) -> bytes:

@@ -47,14 +47,14 @@ def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Members
         QuorumNotReached: fewer than `threshold` signed.
         PublicKeyRejected: a key is not on the curve.
     """
-    bits = int.from_bytes(cursor.take(committee_size // 8), "little")
-    signed = bits.bit_count()
+    marks = int.from_bytes(cursor.take(committee_size // 8), "little")
+    signed = committee_size - marks.bit_count()
     if signed == committee_size:
         raise EncodingRejected(
             "nobody is absent where some are said to be", found=signed, expected=f"fewer than {signed}"
         )
     check_threshold(signed, threshold)
-    absent = [index for index in range(committee_size) if not bits >> index & 1]
+    absent = [index for index in range(committee_size) if marks >> index & 1]
     keys = tuple([cursor.take(96) for _ in absent])
     leaves = [hash_key(compress_g1(key)) for key in keys]
     depth = committee_size.bit_length() - 1
@@ -74,9 +74,9 @@ def check_threshold(signed: int, threshold: int) -> None:
         )
 
 
-def encode_bits(bits: Sequence[bool]) -> bytes:
-    """Participation as SSZ has a bit vector: the first member is the lowest bit of the first byte."""
-    return sum(1 << index for index, bit in enumerate(bits) if bit).to_bytes(len(bits) // 8, "little")
+def encode_absent(bits: Sequence[bool]) -> bytes:
+    """Participation as SSZ has a bit vector, the first member in the lowest bit of the first byte, with each bit turned."""
+    return sum(1 << index for index, bit in enumerate(bits) if not bit).to_bytes(len(bits) // 8, "little")
 
 
 def encode_siblings(leaves: Sequence[bytes], places: Sequence[int]) -> bytes:

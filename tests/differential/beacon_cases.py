@@ -30,7 +30,7 @@ from tests.support.beacon import (
     P,
     Seat,
     add,
-    encode_bits,
+    encode_absent,
     join,
     make_committee,
     number,
@@ -364,8 +364,8 @@ def tamper(rng: random.Random, parts: dict[str, bytes]) -> dict[str, bytes]:
             return {"keys": shuffle(rng, b"".join(keys), 96) if rng.random() < 0.3 else b"".join(keys)}
         case 4:
             return {"aggregate_key": tamper_key(rng, parts["aggregate_key"])}
-        case 5 if parts["bits"]:
-            return {"bits": tamper_bits(rng, parts["bits"])}
+        case 5 if parts["absent"]:
+            return {"absent": tamper_absent(rng, parts["absent"])}
         case 6:
             upper = parts["upper"]
             return {"upper": rng.choice([upper[32:], upper + rng.randbytes(32), mutate(rng, upper)])}
@@ -423,22 +423,22 @@ def tamper_key(rng: random.Random, xy: bytes) -> bytes:
             return flip(rng, xy)
 
 
-def tamper_bits(rng: random.Random, bits: bytes) -> bytes:
-    present = [bool(bits[place // 8] >> place % 8 & 1) for place in range(8 * len(bits))]
+def tamper_absent(rng: random.Random, marks: bytes) -> bytes:
+    present = [not marks[place // 8] >> place % 8 & 1 for place in range(8 * len(marks))]
     match rng.randrange(5):
         case 0:
-            return bytes(len(bits))
+            return bytes(len(marks))
         case 1:
-            return b"\xff" * len(bits)
+            return b"\xff" * len(marks)
         case 2:
-            return encode_bits(present[::-1])
+            return encode_absent(present[::-1])
         case 3:
             absent = [place for place, bit in enumerate(present) if not bit]
             if absent:
                 present[rng.choice(absent)] = True
-            return encode_bits(present)
+            return encode_absent(present)
         case _:
-            return flip(rng, bits)
+            return flip(rng, marks)
 
 
 def tamper_signature(rng: random.Random, signature: bytes) -> bytes:

@@ -28,7 +28,7 @@ ORDER = (
     "signature",
     "aggregate_key",
     "pubkeys_root",
-    "bits",
+    "absent",
     "keys",
     "siblings",
     "attested_slot",
@@ -205,11 +205,11 @@ def make_committee(name: str, size: int) -> Committee:
     return Committee(tuple(seat(f"{name} {place}") for place in range(size)))
 
 
-def encode_bits(present: Sequence[bool]) -> bytes:
-    """SSZ's bit vector, by its text: bit i is bit i % 8 of byte i // 8."""
+def encode_absent(present: Sequence[bool]) -> bytes:
+    """SSZ's bit vector, by its text, of who is not there: bit i is bit i % 8 of byte i // 8."""
     packed = bytearray(len(present) // 8)
     for place, bit in enumerate(present):
-        packed[place // 8] |= bit << place % 8
+        packed[place // 8] |= (not bit) << place % 8
     return bytes(packed)
 
 
@@ -292,7 +292,7 @@ def signed_parts(draft: Draft, committee: Committee, network: Network) -> dict[s
     if draft.absent:
         absent = sorted(draft.absent)
         parts |= {
-            "bits": encode_bits(present),
+            "absent": encode_absent(present),
             "keys": b"".join(committee.seats[place].xy for place in absent),
             "siblings": committee.siblings(absent),
         }

@@ -129,7 +129,7 @@ library BeaconCommittee {
     // It is 1 that is shifted.
     // slither-disable-start incorrect-shift
 
-    /// @dev Makes (generalized index, -) in memory for each clear bit, by ascending place.
+    /// @dev Makes (generalized index, -) in memory for each set bit, by ascending place.
     function _listAbsent(uint256 position, uint256 size) private pure returns (uint256 nodes, uint256 count) {
         assembly ("memory-safe") {
             nodes := mload(0x40)
@@ -145,7 +145,7 @@ library BeaconCommittee {
                 word := or(and(shr(64, word), OCTETS), shl(64, and(word, OCTETS)))
                 word := or(shr(128, word), shl(128, word))
 
-                for { let absent := and(not(word), all) } absent { absent := and(absent, sub(absent, 1)) } {
+                for { let absent := and(word, all) } absent { absent := and(absent, sub(absent, 1)) } {
                     let lowest := and(absent, sub(0, absent))
                     let exponent := shl(7, gt(lowest, 0xffffffffffffffffffffffffffffffff))
                     lowest := shr(exponent, lowest)

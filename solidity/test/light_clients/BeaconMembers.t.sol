@@ -103,19 +103,19 @@ contract BeaconMembersTest is BeaconClientTest {
     function test_nobodyAbsent() public {
         Wire memory w = _wire(0);
         w.flags = hex"01";
-        w.members = bytes.concat(hex"ffffffff", committeeOf(5, SIZE).pubkeysRoot);
+        w.members = bytes.concat(hex"00000000", committeeOf(5, SIZE).pubkeysRoot);
         _rejected(w, BeaconCommittee.NobodyAbsent.selector);
     }
 
     function test_INV7_keysOfOthers() public {
         Committee memory committee = committeeOf(5, SIZE);
-        (bytes memory bits, bytes memory keys, bytes memory siblings) = memberParts(committee, [uint256(0x90), 0]);
+        (bytes memory marks, bytes memory keys, bytes memory siblings) = memberParts(committee, [uint256(0x90), 0]);
         Wire memory w = _wire(0x90);
         // In the wrong order: their sum is right.
-        w.members = bytes.concat(bits, committee.keys[7], committee.keys[4], siblings);
+        w.members = bytes.concat(marks, committee.keys[7], committee.keys[4], siblings);
         _rejected(w, BeaconLightClient.NotTrustedCommittee.selector);
         // Others' instead, with the same sum: 5 + 6 = 4 + 7.
-        w.members = bytes.concat(bits, committee.keys[5], committee.keys[6], siblings);
+        w.members = bytes.concat(marks, committee.keys[5], committee.keys[6], siblings);
         _rejected(w, BeaconLightClient.NotTrustedCommittee.selector);
         // Bits of others: 4 and 5.
         w.members = bytes.concat(hex"cfffffff", keys, siblings);
@@ -124,15 +124,15 @@ contract BeaconMembersTest is BeaconClientTest {
         bytes memory stranger = BeaconKeys.publicKey(99);
         w = _wire(0);
         w.flags = hex"01";
-        w.members = bytes.concat(bits, stranger, _negative(stranger), siblings);
+        w.members = bytes.concat(marks, stranger, _negative(stranger), siblings);
         _rejected(w, BeaconLightClient.NotTrustedCommittee.selector);
     }
 
     function test_INV7_siblings() public {
-        (bytes memory bits, bytes memory keys, bytes memory siblings) =
+        (bytes memory marks, bytes memory keys, bytes memory siblings) =
             memberParts(committeeOf(5, SIZE), [uint256(0x90), 0]);
         Wire memory w = _wire(0x90);
-        bytes memory front = bytes.concat(bits, keys);
+        bytes memory front = bytes.concat(marks, keys);
         w.members = bytes.concat(front, Trie.slice(siblings, 32, siblings.length));
         _rejected(w, BeaconLightClient.NotTrustedCommittee.selector);
         // One more moves all that follows.
@@ -145,10 +145,10 @@ contract BeaconMembersTest is BeaconClientTest {
 
     /// @dev The other root of the same x: another leaf, or another sum.
     function test_INV7_wrongSign() public {
-        (bytes memory bits, bytes memory keys, bytes memory siblings) =
+        (bytes memory marks, bytes memory keys, bytes memory siblings) =
             memberParts(committeeOf(5, SIZE), [uint256(0x80), 0]);
         Wire memory w = _wire(0x80);
-        w.members = bytes.concat(bits, _negative(keys), siblings);
+        w.members = bytes.concat(marks, _negative(keys), siblings);
         _rejected(w, BeaconLightClient.NotTrustedCommittee.selector);
         w = _wire(0);
         w.key = _negative(w.key);

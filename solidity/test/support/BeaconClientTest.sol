@@ -233,22 +233,23 @@ abstract contract BeaconClientTest is Test {
     }
 
     function membersOf(Committee memory committee, uint256[2] memory absent) internal pure returns (bytes memory) {
-        (bytes memory bits, bytes memory keys, bytes memory siblings) = memberParts(committee, absent);
-        return bytes.concat(bits, keys, siblings);
+        (bytes memory marks, bytes memory keys, bytes memory siblings) = memberParts(committee, absent);
+        return bytes.concat(marks, keys, siblings);
     }
 
     function memberParts(Committee memory committee, uint256[2] memory absent)
         internal
         pure
-        returns (bytes memory bits, bytes memory keys, bytes memory siblings)
+        returns (bytes memory marks, bytes memory keys, bytes memory siblings)
     {
         uint256 size = committee.keys.length;
-        bits = new bytes(size / 8);
+        marks = new bytes(size / 8);
         bool[] memory marked = new bool[](size);
         for (uint256 i = 0; i < size; ++i) {
             marked[i] = isAbsent(absent, i);
-            if (marked[i]) keys = bytes.concat(keys, committee.keys[i]);
-            else bits[i / 8] |= bytes1(uint8(1 << (i % 8)));
+            if (!marked[i]) continue;
+            keys = bytes.concat(keys, committee.keys[i]);
+            marks[i / 8] |= bytes1(uint8(1 << (i % 8)));
         }
         siblings = BeaconSsz.siblings(committee.leaves, marked);
     }

@@ -13,7 +13,7 @@ from typing import Self
 from light_clients.bls import compress_g1
 from light_clients.cursor import Cursor
 from light_clients.ethereum.config import Slot
-from light_clients.ethereum.members import encode_bits, hash_key, rebuild
+from light_clients.ethereum.members import encode_absent, hash_key, rebuild
 from light_clients.ethereum.params import EthereumParams
 from light_clients.ethereum.reader import FLAG_ABSENT, hash_body_side
 from light_clients.proofs.merkle_branch import compute_merkle_branch_root, hash_pair
@@ -45,7 +45,7 @@ class Members:
         """The bytes on the wire."""
         if all(self.bits):
             return self.pubkeys_root
-        return encode_bits(self.bits) + b"".join(self.absent_keys) + b"".join(self.siblings)
+        return encode_absent(self.bits) + b"".join(self.absent_keys) + b"".join(self.siblings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _read_members(cursor: Cursor, size: int, *, some_absent: bool) -> Members:
     if not some_absent:
         return Members((True,) * size, (), (), cursor.take(32))
     packed = int.from_bytes(cursor.take(size // 8), "little")
-    bits = tuple(bool(packed >> place & 1) for place in range(size))
+    bits = tuple(not packed >> place & 1 for place in range(size))
     absent = [place for place, bit in enumerate(bits) if not bit]
     keys = tuple(cursor.take(KEY_BYTES) for _ in absent)
     leaves = [(place, hash_key(compress_g1(key))) for place, key in zip(absent, keys, strict=True)]

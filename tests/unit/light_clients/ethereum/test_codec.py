@@ -43,7 +43,7 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.fork_upgrade import upgrade_lc_update
-from light_clients.ethereum.members import encode_bits, encode_siblings, hash_key, rebuild
+from light_clients.ethereum.members import encode_absent, encode_siblings, hash_key, rebuild
 from light_clients.ethereum.params import least_threshold
 from light_clients.proofs.merkle_branch import merkleize
 from relayer.devnet.beacon.misbehaviour import second_committee, second_finality
@@ -217,8 +217,8 @@ def split_words(data: bytes) -> list[bytes]:
 
 
 def test_bits_are_those_of_ssz() -> None:
-    assert encode_bits([True] + [False] * 15) == b"\x01\x00"
-    assert encode_bits([False] * 9 + [True] + [False] * 6) == b"\x00\x02"
+    assert encode_absent([False] + [True] * 15) == b"\x01\x00"
+    assert encode_absent([True] * 9 + [False] + [True] * 6) == b"\x00\x02"
 
 
 def test_the_next_committee_is_shown_where_it_can_be() -> None:
