@@ -45,6 +45,6 @@ def show_figures(stage: Stage, figures: Figures) -> None:
     rows.append((f"deliver one of {figures.batch_messages}", share, PEERS["batch"]))
     stage.columns(rows, right=frozenset({1}))
     stage.say(
-        f"  Ours: {figures.checked} and a storage proof checked on chain, for an ERC-7786 recipient that logs."
+        f"  Ours: {figures.checked}, and a storage proof, all checked on chain, for an ERC-7786 recipient that logs."
     )
     stage.say("  `make gas` measures the same under fixed conditions, committed beside its snapshots.")

@@ -56,10 +56,7 @@ class EthereumShow:
     @property
     def checked(self) -> str:
         """See Show."""
-        return (
-            f"the signature of a sync committee of {self.signers}, the way from what it signed to a finalized execution "
-            "block,"
-        )
+        return f"the signature of a sync committee of {self.signers}, the way from what it signed to a finalized execution block"
 
     @property
     def rotates_every_s(self) -> float:
