@@ -34,7 +34,9 @@ RECEIVED = keccak256(b"Received(bytes32,bytes,bytes)")
 
 @dataclass(frozen=True)
 class ChainAccess:
-    """How to reach a local chain, wherever it runs. `secrets`: private keys with money, the relayer's last."""
+    """How to reach a local chain, wherever it runs. `secrets`: private keys with money, the relayer's last; only a
+    proof-of-stake chain has a `beacon_url`.
+    """
 
     name: str
     kind: str
@@ -42,6 +44,12 @@ class ChainAccess:
     http_url: str
     ws_url: str
     secrets: tuple[bytes, ...]
+    beacon_url: str | None = None
+
+    @property
+    def consensus(self) -> str:
+        """As the configuration has it."""
+        return self.kind if self.beacon_url is None else "ethereum"
 
 
 @dataclass
@@ -228,9 +236,10 @@ async def join_network(
             f"relayer-{access.name}", access.secrets[-1].hex(), PASSWORD, scrypt_n=SCRYPT_N_DEVNET
         )
         socket = f'websocket = ["{access.ws_url}"]\n' if websocket else ""
+        beacon = f'beacon = ["{access.beacon_url}"]\n' if access.beacon_url else ""
         text += (
-            f'[chains.{access.name}]\nchain = "eip155:{access.chain_id}"\nrpc = ["{access.http_url}"]\n{socket}'
-            f'consensus = "{access.kind}"\nkeys = ["relayer-{access.name}"]\n{per_chain}\n\n'
+            f'[chains.{access.name}]\nchain = "eip155:{access.chain_id}"\nrpc = ["{access.http_url}"]\n{socket}{beacon}'
+            f'consensus = "{access.consensus}"\nkeys = ["relayer-{access.name}"]\n{per_chain}\n\n'
         )
     for source, destination in lanes:
         text += f'[[lanes]]\nsource = "{source}"\ndestination = "{destination}"\n\n'
