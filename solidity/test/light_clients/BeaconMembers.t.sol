@@ -118,7 +118,7 @@ contract BeaconMembersTest is BeaconClientTest {
         w.members = bytes.concat(marks, committee.keys[5], committee.keys[6], siblings);
         _rejected(w, BeaconLightClient.NotTrustedCommittee.selector);
         // Bits of others: 4 and 5.
-        w.members = bytes.concat(hex"cfffffff", keys, siblings);
+        w.members = bytes.concat(hex"30000000", keys, siblings);
         _rejected(w, BeaconLightClient.NotTrustedCommittee.selector);
         // Keys of strangers that sum up to nothing.
         bytes memory stranger = BeaconKeys.publicKey(99);
