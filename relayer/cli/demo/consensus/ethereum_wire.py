@@ -192,8 +192,8 @@ class SignedParts:
 def _read_members(cursor: Cursor, size: int, *, some_absent: bool) -> Members:
     if not some_absent:
         return Members((True,) * size, (), (), cursor.take(32))
-    packed = int.from_bytes(cursor.take(size // 8), "little")
-    bits = tuple(not packed >> place & 1 for place in range(size))
+    marks = int.from_bytes(cursor.take(size // 8), "little")
+    bits = tuple(not marks >> place & 1 for place in range(size))
     absent = [place for place, bit in enumerate(bits) if not bit]
     keys = tuple(cursor.take(KEY_BYTES) for _ in absent)
     leaves = [(place, hash_key(compress_g1(key))) for place, key in zip(absent, keys, strict=True)]
