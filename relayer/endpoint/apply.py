@@ -35,6 +35,8 @@ from relayer.errors import Drop, NonceConflict, Retryable
 from relayer.keys import Key
 
 _POLL_S = 0.25
+# How long a receipt may come after the account's count that holds it.
+_RECEIPT_TIMEOUT_S = 6.0
 _INCLUSION_TIMEOUT_S = 300.0
 _GAS_MARGIN_PERCENT = 125
 
@@ -199,21 +201,21 @@ class _Runner:
         mined = await self._node.mined(pending.tx_hash)
         if mined is None:
             await self._node.send(pending.raw)
+        polls_since_taken = 0
         for _ in range(int(_INCLUSION_TIMEOUT_S / _POLL_S)):
             mined = await self._node.mined(pending.tx_hash)
             if mined is not None:
                 break
             if await self._node.nonce(self._key.address, included=True) > pending.nonce:
-                # Included between the two questions, or replaced by another transaction of this key.
-                mined = await self._node.mined(pending.tx_hash)
-                if mined is None:
+                # By itself, and its receipt comes late: some nodes count first, and others answer by turns. Or by another one.
+                polls_since_taken += 1
+                if polls_since_taken * _POLL_S > _RECEIPT_TIMEOUT_S:
                     self._put(step, pending=None)
                     raise NonceConflict(
                         f"another transaction of 0x{self._key.address.hex()} took the nonce {pending.nonce}",
                         "a key that nobody else uses meanwhile",
                         "Run the same command again.",
                     )
-                break
             await asyncio.sleep(_POLL_S)
         if mined is None:
             raise NotIncluded(

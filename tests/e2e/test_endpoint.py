@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.findings import Finding, Severity
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Node
+from relayer.endpoint.node import Mined, Node
 from relayer.endpoint.plan import Plan, make_plan
 from relayer.endpoint.steps import StepKind
 from relayer.endpoint.view import view_endpoint
@@ -128,6 +129,25 @@ async def test_a_run_that_is_cut_short_resumes_and_sends_nothing_twice(
     assert (await site.plan()).steps == ()
     assert not refusals(await site.check())
     # One transaction a step: 6 steps, 6 nonces.
+    for name, key in site.keys.items():
+        assert await site.nodes[name].nonce(key.address) == 6
+
+
+async def test_receipts_that_come_after_the_count_that_holds_them_are_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of load-balanced providers, and of EthereumJS: nothing is taken for replaced, and nothing is sent twice."""
+    asked: Counter[bytes] = Counter()
+    truth = Node.mined
+
+    async def late(node: Node, tx_hash: bytes) -> Mined | None:
+        found = await truth(node, tx_hash)
+        asked[tx_hash] += found is not None
+        return found if asked[tx_hash] > 2 else None
+
+    monkeypatch.setattr(Node, "mined", late)
+    await site.apply(await site.plan())
+    assert min(asked.values()) > 2
     for name, key in site.keys.items():
         assert await site.nodes[name].nonce(key.address) == 6
 

@@ -24,6 +24,7 @@ _KNOWN_WORDS: Final = (
     "already known",
     "known transaction",
     "already imported",
+    "already in the txpool",
     "already exists",
     "alreadyknown",
 )

@@ -415,8 +415,9 @@ async def test_refused_broadcasts_are_told_apart(bench: Bench, message: str, err
         await chain.broadcast(signed.raw)
 
 
-async def test_a_transaction_that_a_node_has_is_a_success(bench: Bench) -> None:
-    refusing = Node(eth_sendRawTransaction=refuse(-32000, "already known"))
+@pytest.mark.parametrize("words", ["already known", "the transaction is already in the TxPool"])
+async def test_a_transaction_that_a_node_has_is_a_success(bench: Bench, words: str) -> None:
+    refusing = Node(eth_sendRawTransaction=refuse(-32000, words))
     down = Node(eth_sendRawTransaction=lambda _: web.Response(status=503))
     chain = await bench.chain(refusing, down)
     signed = await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
