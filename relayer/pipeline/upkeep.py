@@ -59,6 +59,7 @@ class ClientKeeper:
         self._address: Address | None = None
         self._fresh = asyncio.Event()
         self._signers: bytes | None = None
+        self._brought_for: bytes | None = None
         self._failures = 0
         self._log = structlog.get_logger().bind(client=f"{source.chain.name} on {destination.name}")
 
@@ -207,7 +208,6 @@ class ClientKeeper:
         return self._address
 
     async def _update(self, address: Address, client: OnChainClient) -> None:
-        chain, tracker = self.destination.chain, self.destination.tracker
         if not client.current:
             self._set(
                 Waiting(
@@ -216,19 +216,7 @@ class ClientKeeper:
             )
             # Deliveries under way prove by the old validators: they land first.
             await self._let_deliveries_land()
-        for live in tracker.open_calls(Purpose.UPDATE, address):
-            # An earlier process signed it: it lands first, and may be all that is needed.
-            async with asyncio.timeout(_INCLUSION_S):
-                await live.settled.wait()
-        for data in await self.source.prover.updates_for(chain, address):
-            call = Call(
-                address, CLIENT_UPDATE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
-            )
-            await chain.call(call)
-            self._log.info("updating the client", from_height=client.height)
-            live = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
-            async with asyncio.timeout(_INCLUSION_S):
-                await live.settled.wait()
+        await self._send_updates(address)
         updated = await self._read(address)
         if not updated.current:
             raise Retryable(
@@ -238,6 +226,24 @@ class ClientKeeper:
             )
         self._renew_proofs(updated)
         self._set(None)
+
+    async def _send_updates(self, address: Address) -> None:
+        chain, tracker = self.destination.chain, self.destination.tracker
+        for live in tracker.open_calls(Purpose.UPDATE, address):
+            # An earlier process signed it: it lands first, and may be all that is needed.
+            async with asyncio.timeout(_INCLUSION_S):
+                await live.settled.wait()
+        for data in await self.source.prover.updates_for(chain, address):
+            call = Call(
+                address, CLIENT_UPDATE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
+            )
+            await chain.call(call)
+            self._log.info(
+                "updating the client", from_height=None if self.client is None else self.client.height
+            )
+            live = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
+            async with asyncio.timeout(_INCLUSION_S):
+                await live.settled.wait()
 
     async def _anchor(self, address: Address, height: Height) -> None:
         """Anchor a header that several deliveries wait for. Where that can't be, they carry its signature each."""
@@ -288,13 +294,24 @@ class ClientKeeper:
 
     async def _freeze(self, address: Address, data: bytes) -> None:
         """Show the destination the proof of misbehaviour, unless somebody else did."""
-        chain = self.destination.chain
         call = Call(address, CLIENT_FREEZE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data))
-        try:
-            await chain.call(call)
-        except CallReverted:
-            return
+        if not await self._is_accepted(call):
+            if self._brought_for == data or (await self._read(address)).status is not Status.ACTIVE:
+                return
+            # It may be signed by those who come after the ones that the client knows: it is brought there, once.
+            await self._send_updates(address)
+            self._brought_for = data
+            if not await self._is_accepted(call):
+                self._log.error("the client does not accept the proof of misbehaviour")
+                return
         self._log.error("misbehaviour: freezing the client")
         live = await self.destination.tracker.send(call, Purpose.FREEZE, lambda _writing, _row: None)
         async with asyncio.timeout(_INCLUSION_S):
             await live.settled.wait()
+
+    async def _is_accepted(self, call: Call) -> bool:
+        try:
+            await self.destination.chain.call(call)
+        except CallReverted:
+            return False
+        return True

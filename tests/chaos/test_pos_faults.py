@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from light_clients.client import Status
 from relayer.devnet.faults import (
@@ -53,7 +54,7 @@ def prefer_the_hostile(text: str, eth: LocalPosChain) -> str:
 
 async def test_a_hostile_beacon_node_beside_an_honest_one_stops_and_costs_nothing(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5, INV-10."""
-    async with open_pos_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.06) as road:
+    async with open_pos_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.05) as road:
         net = road.net
         _, hostile, honest = road.eth.beacon_endpoints
         total = 0
@@ -86,25 +87,39 @@ async def test_a_hostile_beacon_node_beside_an_honest_one_stops_and_costs_nothin
         assert await road.paid_for(COURT, "freeze") == []
 
 
-async def test_two_finalized_headers_of_one_slot_freeze_the_client(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("epoch", "changes"),
+    [
+        pytest.param(3, 0, id="of one committee"),
+        # The client on the court does not know yet who signs the second one: it is brought there first.
+        pytest.param(5, 1, id="of two committees", marks=pytest.mark.long),
+    ],
+)
+async def test_two_finalized_headers_of_one_slot_freeze_the_client(
+    tmp_path: Path, epoch: int, changes: int
+) -> None:
     """INV-5, INV-7, INV-10: signed by the committee, shown by one node beside an honest one; once, and for good."""
     async with open_pos_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.2) as road:
         net, eth = road.net, road.eth
         _, hostile, _ = eth.beacon_endpoints
         await net.send_counted(ETH, COURT, AT_ONCE, 1)
         await net.await_settled(ETH, COURT, AT_ONCE)
-        # Both headers are to be signed within one period, whose committee the client on the court knows.
-        preset = eth.network.preset
-        early = range(3 * preset.slots_per_epoch, 4 * preset.slots_per_epoch)
-        await road.wait_until("early in a period", lambda: eth.slot % preset.slots_per_period in early)
+        length, period_length = eth.network.preset.slots_per_epoch, eth.network.preset.slots_per_period
+        begins = range(epoch * length, (epoch + 1) * length)
+        await road.wait_until("the right part of a period", lambda: eth.slot % period_length in begins)
         with eth.faults.on(WithheldFinality()):
             # Finality stands still soon, so that the daemon has verified the honest header when the other one is shown.
             message, since = await road.send(ETH, COURT, b"too late to be believed"), eth.slot
-            stands = since + 2 * preset.slots_per_epoch
+            stands, period = since + 2 * length, road.period + changes
             await road.wait_until(
                 "the last finality is verified",
-                lambda: eth.slot > stands and road.verified(ETH) == eth.finalized.number,
+                lambda: (
+                    eth.slot > stands
+                    and eth.slot > period * period_length + changes
+                    and road.verified(ETH) == eth.finalized.number
+                ),
             )
+            assert road.period == period
             with hostile.faults.on(SecondFinality()):
                 await road.wait_until("a frozen client", lambda: _is_frozen(road))
         await road.wait_until("finality", lambda: eth.finalized.number >= message.block_number)

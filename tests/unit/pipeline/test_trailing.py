@@ -11,7 +11,7 @@ import pytest
 from light_clients.client import Height
 from relayer.chains.evm import abi
 from relayer.chains.memory import MemoryChain, join
-from relayer.chains.memory_gateway import OutLane, encode_anchor, encode_freeze
+from relayer.chains.memory_gateway import OutLane, encode_anchor, encode_freeze, encode_update
 from relayer.journal.rows import Purpose, TransactionRow
 from relayer.pipeline import worker
 from relayer.pipeline.anchoring import Anchoring
@@ -366,6 +366,47 @@ async def test_misbehaviour_that_providers_show_freezes_the_clients(
         # The other chains' lanes go on.
         fine = road.send("b", "c")
         await road.mine_until(lambda: road.is_confirmed(fine))
+
+
+async def test_a_client_that_does_not_know_who_signed_the_proof_yet_is_brought_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-7: a contradiction at the change of signers freezes the client too."""
+    monkeypatch.setattr(worker, "_WITNESS_S", 0.02)
+    chains = two_chains()
+    provers = trailing(chains, witnesses=2)
+    async with running_road(tmp_path, chains, provers=provers) as road:
+        sent = road.send("a", "b")
+        await road.mine_until(lambda: road.is_confirmed(sent), blocks=30)
+        # Others seal the newest block, which is not final: our verified header is still of those that the client knows.
+        chains["a"].change_validators()
+        await road.mine(1)
+        block = chains["a"].ledger.blocks[-1]
+
+        async def updates_for(*_: object) -> tuple[bytes, ...]:
+            return (encode_update(block.state.set_version, block.number, block.timestamp),)
+
+        provers["a"].updates_for = updates_for  # type: ignore[method-assign,assignment]
+        provers["a"].misbehaviour = encode_freeze(block.state.set_version)
+        await road.settle(20)
+        await road.mine(4)
+        assert calls(chains["b"])[abi.CLIENT_UPDATE] == 1
+        assert calls(chains["b"])[abi.CLIENT_FREEZE] == 1
+
+
+async def test_a_proof_of_misbehaviour_that_no_client_accepts_costs_no_more_than_one_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_WITNESS_S", 0.02)
+    chains = two_chains()
+    provers = {name: MemoryProver(chain, witnesses=2) for name, chain in chains.items()}
+    async with running_road(tmp_path, chains, provers=provers) as road:
+        provers["a"].misbehaviour = encode_freeze(7)
+        for _ in range(4):
+            await road.mine(2)
+            await road.settle(10)
+        assert calls(chains["b"])[abi.CLIENT_UPDATE] <= 1
+        assert calls(chains["b"])[abi.CLIENT_FREEZE] == 0
 
 
 async def test_one_provider_alone_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
