@@ -19,7 +19,7 @@ AT_ONCE, PAUSE_S = 3, 0.4
 
 async def test_after_missed_periods_the_client_is_brought_up_and_messages_arrive(tmp_path: Path) -> None:
     """INV-6, INV-7: what was sent meanwhile arrives, over one update for each period that the client did not know."""
-    async with open_pos_road(tmp_path, slot_time_s=0.06) as road:
+    async with open_pos_road(tmp_path, slot_time_s=0.05) as road:
         net = road.net
         await net.send_counted(ETH, COURT, 3, 1)
         await net.send_counted(COURT, ETH, 3, 100)

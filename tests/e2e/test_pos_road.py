@@ -47,7 +47,7 @@ async def test_messages_go_both_ways_and_anyone_can_check_that_they_arrived(tmp_
 
 async def test_committees_rotate_while_nothing_is_sent_and_each_costs_one_update(tmp_path: Path) -> None:
     """INV-7: the client on the court follows every period, is never left behind, and nobody pays for more than that."""
-    async with open_pos_road(tmp_path) as road:
+    async with open_pos_road(tmp_path, slot_time_s=0.075) as road:
         await road.net.send_counted(ETH, COURT, 1, 1)
         await road.net.await_settled(ETH, COURT, 1)
         known, period = await road.known_until(), road.period
