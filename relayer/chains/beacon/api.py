@@ -24,7 +24,13 @@ from light_clients.ethereum.containers import (
     LightClientUpdate,
 )
 from light_clients.ethereum.serializable import Serializable
-from relayer.chains.beacon.decoding import decode_json, decode_object, decode_updates
+from relayer.chains.beacon.decoding import (
+    decode_json,
+    decode_object,
+    decode_updates,
+    read_bytes,
+    read_number,
+)
 from relayer.chains.beacon.provider import BeaconLimits, BeaconProvider
 from relayer.chains.http import clean_text
 from relayer.chains.provider_pool import (
@@ -234,8 +240,8 @@ class BeaconApi:
         async def once(provider: BeaconProvider) -> Syncing:
             found = await self._json(provider, "/eth/v1/node/syncing")
             return Syncing(
-                Slot(_number(found, "head_slot", provider.label)),
-                _number(found, "sync_distance", provider.label),
+                Slot(read_number(found, "head_slot", provider.label)),
+                read_number(found, "sync_distance", provider.label),
                 bool(found.get("is_syncing")),
                 bool(found.get("is_optimistic")),
             )
@@ -314,9 +320,9 @@ class BeaconApi:
     async def _genesis_of(self, provider: BeaconProvider) -> Genesis:
         found = await self._json(provider, "/eth/v1/beacon/genesis")
         return Genesis(
-            Timestamp(_number(found, "genesis_time", provider.label)),
-            _hex(found, "genesis_validators_root", 32, provider.label),
-            _hex(found, "genesis_fork_version", 4, provider.label),
+            Timestamp(read_number(found, "genesis_time", provider.label)),
+            read_bytes(found, "genesis_validators_root", 32, provider.label),
+            read_bytes(found, "genesis_fork_version", 4, provider.label),
         )
 
     async def _check_network(self, provider: BeaconProvider) -> None:
@@ -335,33 +341,13 @@ def _same(found: T) -> T:
     return found
 
 
-def _number(found: Mapping[str, Any], key: str, label: str) -> int:
-    value = found.get(key)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
-        return int(value)
-    raise RpcAnswerInvalid(f"{label} tells no {key}", "a number")
-
-
-def _hex(found: Mapping[str, Any], key: str, length: int, label: str) -> bytes:
-    value = found.get(key)
-    try:
-        read = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
-    except ValueError:
-        read = b""
-    if len(read) != length:
-        raise RpcAnswerInvalid(f"{label} tells no {key}", f"{length} bytes in hex")
-    return read
-
-
 def _read_header(found: Any, label: str, network: NetworkConfig) -> NamedHeader:
     data = found.get("data") if isinstance(found, dict) else None
     signed = data.get("header") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(signed, dict):
         raise RpcAnswerInvalid(f"{label} answered a header of another shape", "root and header under data")
     header = BeaconBlockHeader.from_json(signed.get("message"), network.forks[-1].name, network.preset)
-    root = _hex(data, "root", 32, label)
+    root = read_bytes(data, "root", 32, label)
     if header.hash_tree_root() != root:
         raise RpcAnswerInvalid(
             f"{label} names a header 0x{root.hex()}", f"its root 0x{header.hash_tree_root().hex()}"

@@ -6,7 +6,7 @@ The fork decides how bytes are read and nothing else; whether an object is one o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +23,7 @@ S = TypeVar("S", bound=Serializable)
 
 _DIGEST = 4
 _LENGTH = 8
+_MOST_DIGITS = 20
 
 
 def decode_json(body: bytes) -> Any:
@@ -70,6 +71,36 @@ def decode_updates(answer: BeaconAnswer, network: NetworkConfig, most: int) -> t
     if len(found) > most:
         raise RpcAnswerInvalid(f"{len(found)} updates or more", f"at most {most}")
     return found
+
+
+def read_number(found: Mapping[str, Any], key: str, label: str) -> int:
+    """An integer of 64 bits, as decimal text or, from some nodes, as a number; `label` names the node in errors.
+
+    Raises:
+        RpcAnswerInvalid: there is none.
+    """
+    value = found.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64:
+        return value
+    raise RpcAnswerInvalid(f"{label} tells no number {key} ({str(value)[:40]!r})", "a number of 64 bits")
+
+
+def read_bytes(found: Mapping[str, Any], key: str, length: int, label: str) -> bytes:
+    """Exactly `length` bytes, told in hex; `label` names the node in errors.
+
+    Raises:
+        RpcAnswerInvalid: there are none.
+    """
+    value = found.get(key)
+    try:
+        read = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
+    except ValueError:
+        read = b""
+    if len(read) != length:
+        raise RpcAnswerInvalid(f"{label} tells no {key} ({str(value)[:40]!r})", f"{length} bytes in hex")
+    return read
 
 
 def _read_chunks(body: bytes, network: NetworkConfig) -> Iterator[LightClientUpdate]:

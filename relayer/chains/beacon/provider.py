@@ -129,9 +129,7 @@ class BeaconProvider:
             answer.status == 500 and any(word in lowered for word in _MISSING_WORDS)
         ):
             return NotFoundYet(text, "an object that the node has")
-        if answer.status == 400:
-            return RpcRefused(answer.status, f"{self.label}: {said}")
-        if answer.status == 500:
+        if answer.status in {400, 500}:
             return RpcRefused(answer.status, f"{self.label}: {said}")
         return http_error(self.label, answer.status)
 

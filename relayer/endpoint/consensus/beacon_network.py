@@ -19,7 +19,7 @@ from light_clients.ethereum.config import (
     NetworkConfig,
 )
 from relayer.chains.beacon import BeaconLimits
-from relayer.chains.beacon.decoding import decode_json
+from relayer.chains.beacon.decoding import decode_json, read_bytes, read_number
 from relayer.chains.beacon.provider import BeaconProvider
 from relayer.chains.provider_pool import label_urls
 from relayer.errors import ChainUnavailable, PostroadError, RpcAnswerInvalid
@@ -27,6 +27,7 @@ from relayer.errors import ChainUnavailable, PostroadError, RpcAnswerInvalid
 _SPEC: Final = "/eth/v1/config/spec"
 _GENESIS: Final = "/eth/v1/beacon/genesis"
 _MOST_BYTES: Final = 1 << 20
+_NODE: Final = "the node"
 _LENGTHS: Final = ("SLOTS_PER_EPOCH", "EPOCHS_PER_SYNC_COMMITTEE_PERIOD", "SYNC_COMMITTEE_SIZE")
 
 
@@ -71,8 +72,8 @@ async def _network_of(get: Callable[..., Awaitable[Any]], label: str) -> Network
     spec, genesis = found
     return read_network(
         spec,
-        _number(genesis, "genesis_time"),
-        _bytes(genesis, "genesis_validators_root", 32),
+        read_number(genesis, "genesis_time", label),
+        read_bytes(genesis, "genesis_validators_root", 32, label),
     )
 
 
@@ -82,7 +83,7 @@ def read_network(spec: Mapping[str, Any], genesis_time: int, genesis_validators_
     Raises:
         RpcAnswerInvalid: a value is missing or malformed, or the preset is none that light clients of this version have.
     """
-    lengths = tuple(_number(spec, key) for key in _LENGTHS)
+    lengths = tuple(read_number(spec, key, _NODE) for key in _LENGTHS)
     presets = {
         (each.slots_per_epoch, each.epochs_per_sync_committee_period, each.sync_committee_size): each
         for each in (MAINNET, MINIMAL)
@@ -96,9 +97,9 @@ def read_network(spec: Mapping[str, Any], genesis_time: int, genesis_validators_
     if any(low.epoch > high.epoch for low, high in pairwise(forks)):
         raise RpcAnswerInvalid("a network whose forks are out of order", "ascending epochs")
     slot_ms = (
-        _number(spec, "SLOT_DURATION_MS")
+        read_number(spec, "SLOT_DURATION_MS", _NODE)
         if "SLOT_DURATION_MS" in spec
-        else 1_000 * _number(spec, "SECONDS_PER_SLOT")
+        else 1_000 * read_number(spec, "SECONDS_PER_SLOT", _NODE)
     )
     if not slot_ms:
         raise RpcAnswerInvalid("slots that take no time", "at least a millisecond")
@@ -144,10 +145,10 @@ def _fork(spec: Mapping[str, Any], name: ForkName) -> Fork | None:
     key = f"{name.name}_FORK_EPOCH"
     if key not in spec:
         return None
-    epoch = _number(spec, key)
+    epoch = read_number(spec, key, _NODE)
     if epoch == FAR_FUTURE_EPOCH:
         return None
-    return Fork(name, Epoch(epoch), _bytes(spec, f"{name.name}_FORK_VERSION", 4))
+    return Fork(name, Epoch(epoch), read_bytes(spec, f"{name.name}_FORK_VERSION", 4, _NODE))
 
 
 def _blobs(spec: Mapping[str, Any], forks: Sequence[Fork]) -> tuple[BlobParameters, ...]:
@@ -155,33 +156,13 @@ def _blobs(spec: Mapping[str, Any], forks: Sequence[Fork]) -> tuple[BlobParamete
     found = {}
     electra = next((fork for fork in forks if fork.name is ForkName.ELECTRA), None)
     if electra is not None and "MAX_BLOBS_PER_BLOCK_ELECTRA" in spec:
-        found[electra.epoch] = _number(spec, "MAX_BLOBS_PER_BLOCK_ELECTRA")
+        found[electra.epoch] = read_number(spec, "MAX_BLOBS_PER_BLOCK_ELECTRA", _NODE)
     schedule = spec.get("BLOB_SCHEDULE")
     for entry in schedule if isinstance(schedule, list) else []:
         if not isinstance(entry, dict):
             raise RpcAnswerInvalid("a BLOB_SCHEDULE of another shape", "a list of epochs and counts")
-        found[Epoch(_number(entry, "EPOCH"))] = _number(entry, "MAX_BLOBS_PER_BLOCK")
+        found[Epoch(read_number(entry, "EPOCH", _NODE))] = read_number(entry, "MAX_BLOBS_PER_BLOCK", _NODE)
     return tuple(BlobParameters(epoch, found[epoch]) for epoch in sorted(found) if epoch != FAR_FUTURE_EPOCH)
-
-
-def _number(found: Mapping[str, Any], key: str) -> int:
-    value = found.get(key)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64:
-        return value
-    raise RpcAnswerInvalid(f"no number {key} ({str(value)[:40]!r})", "a number, as the Beacon API has it")
-
-
-def _bytes(found: Mapping[str, Any], key: str, length: int) -> bytes:
-    value = found.get(key)
-    try:
-        read = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
-    except ValueError:
-        read = b""
-    if len(read) != length:
-        raise RpcAnswerInvalid(f"no {key} ({str(value)[:40]!r})", f"{length} bytes in hex")
-    return read
 
 
 def _hex(data: bytes) -> str:
