@@ -22,12 +22,6 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=_plain) + "\n")
 
 
-def print_json_line(value: object) -> None:
-    """Print one JSON value on one line, at once: for streams."""
-    sys.stdout.write(json.dumps(value, default=_plain, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
-
-
 def console(*, stderr: bool = False) -> Console:
     """Return a console for people. Without a terminal it is as wide as its lines, and without colour."""
     from rich.console import Console

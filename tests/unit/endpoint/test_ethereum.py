@@ -32,7 +32,7 @@ from relayer.contracts import load
 from relayer.endpoint.consensus import CONSENSUS, detect_consensus
 from relayer.endpoint.consensus.beacon_judging import BeaconClientView, judge_forks, judge_parameters
 from relayer.endpoint.consensus.ethereum import BeaconTrust, _newest_finalized, encode_parameters
-from relayer.endpoint.findings import Finding, Severity
+from relayer.endpoint.findings import Severity
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
 from relayer.endpoint.node import Node
 from relayer.endpoint.probes import lacks_bls
@@ -236,10 +236,6 @@ def view(params: EthereumParams = PARAMS, slot: int = 8_203_680) -> BeaconClient
         committee=STATE.committee,
         next_committee=None,
     )
-
-
-def severities(findings: list[Finding]) -> list[Severity]:
-    return [each.severity for each in findings]
 
 
 def test_a_client_as_configured_is_fine() -> None:

@@ -72,11 +72,6 @@ def finalized(world: World) -> VerifiedHeader:
     )
 
 
-def in_turn(slot: int, share: float) -> Callable[[int], float]:
-    """Everybody signs until a slot, then only a share."""
-    return lambda at: 1.0 if at < slot else share
-
-
 # --- following ---
 
 
