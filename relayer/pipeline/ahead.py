@@ -58,7 +58,7 @@ class Lookout:
         self, header: VerifiedHeader, head: Head, outbound: list[OutLane], inbound: list[InLane], now_s: float
     ) -> bool:
         """Whether anything waits for a header above the one that is verified: a message sent, one delivered, one that is
-        past its deadline, or proofs by newer signers.
+        past its deadline, or proofs by newer signers, or other than those that a destination refuses.
         """
         if now_s - self._audited_at >= _AUDIT_S:
             self._audited_at = now_s
@@ -74,8 +74,9 @@ class Lookout:
         ):
             return True
         return any(
-            lane.oldest_height() > header.number and any(page.open for page in lane.book.pages.values())
+            page.open and (page.proof_is_stale or lane.oldest_height() > header.number)
             for lane in outbound
+            for page in lane.book.pages.values()
         )
 
     async def look(

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from light_clients.client import Height
+from relayer.chains.base import Address, SimulatedDelivery
 from relayer.chains.evm import abi
 from relayer.chains.memory import MemoryChain, join
 from relayer.chains.memory_gateway import OutLane, encode_anchor, encode_freeze, encode_update
+from relayer.errors import CallReverted
 from relayer.journal.rows import Purpose, TransactionRow
-from relayer.pipeline import worker
+from relayer.pipeline import submit, worker
 from relayer.pipeline.anchoring import Anchoring
 from relayer.pipeline.loop import BatchSettings, ServedLane
 from relayer.protocol.delivery import DeliveryState, WaitingReason
@@ -231,6 +233,31 @@ async def test_a_header_whose_state_nodes_forgot_is_left_for_a_newer_one(tmp_pat
         assert newer.number > header.number
         second = road.send("a", "b")
         await road.mine_until(lambda: road.is_confirmed(second), blocks=30)
+
+
+async def test_a_header_whose_proofs_the_destination_refuses_is_left_for_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer members signed it than that client asks for: nothing else need happen for the next one to be looked for."""
+    chains = two_chains()
+    monkeypatch.setattr(submit, "_FIRST_PAUSE_S", 0.01)
+    refused: list[int] = []
+    simulate = chains["b"].simulate_deliver
+    async with running_road(tmp_path, chains, provers=trailing(chains)) as road:
+
+        async def refuse(sender: Address, batch: bytes, proof: bytes, gas: int) -> SimulatedDelivery:
+            header = road.pipeline.workers["a"].header
+            assert header is not None
+            refused.append(header.number)
+            if header.number == refused[0]:
+                raise CallReverted("ParticipationTooLow", {}, b"\x01")
+            return await simulate(sender, batch, proof, gas)
+
+        chains["b"].simulate_deliver = refuse  # type: ignore[method-assign]
+        await road.mine(LAG + 1)
+        sent = road.send("a", "b")
+        await road.mine_until(lambda: road.is_confirmed(sent), blocks=40)
+        assert refused[-1] > refused[0]
 
 
 # --- signers ---
