@@ -431,15 +431,23 @@ class EthereumProver:
         await walk.renew(self._newest or target)
         return tuple(walk.updates)
 
-    async def best_update(self, period: Period) -> LightClientUpdate:
-        """The best update of a period: the one that we followed, or what a node has. Raises NotFoundYet."""
+    async def best_update(self, period: Period, least: int) -> LightClientUpdate:
+        """An update of a period that `least` members signed: the one that we followed, or the best one that a node has.
+
+        Raises NotFoundYet.
+        """
         kept = self._updates.get(period)
-        if kept is not None:
+        if kept is not None and kept.sync_aggregate.participants >= least:
             return kept
 
         def first(updates: tuple[LightClientUpdate, ...]) -> LightClientUpdate:
             if not updates or self._network.period_at(updates[0].attested_header.beacon.slot) != period:
                 raise NotFoundYet(f"a node has no update of period {period}", "one that its committee signed")
+            signed = updates[0].sync_aggregate.participants
+            if signed < least:
+                raise NotFoundYet(
+                    f"{signed} members signed a node's best update of period {period}", f"at least {least}"
+                )
             return updates[0]
 
         return await self._beacon.checked_updates(period, 1, first)

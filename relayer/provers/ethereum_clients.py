@@ -107,8 +107,8 @@ def check_usable(found: DeployedClient, client: Address) -> None:
 class UpdateSource(Protocol):
     """Where the best updates and the committees of periods are had; EthereumProver is one."""
 
-    async def best_update(self, period: Period) -> LightClientUpdate:
-        """The best update of a period. Unverified. Raises NotFoundYet."""
+    async def best_update(self, period: Period, least: int) -> LightClientUpdate:
+        """The best update of a period, by at least so many signers as it tells. Unverified. Raises NotFoundYet."""
         ...
 
     async def committee_with(self, root: bytes, period: Period) -> SyncCommittee:
@@ -159,7 +159,7 @@ class EthereumWalk:
         else:
             period, root = Period(own + 1), state.next_committee
         committee = await self._source.committee_with(root, period)
-        update = await self._source.best_update(period)
+        update = await self._source.best_update(period, params.threshold)
         try:
             data, self.client = await asyncio.to_thread(self._accept, update, committee)
         except Rejection as error:

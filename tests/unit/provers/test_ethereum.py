@@ -484,6 +484,24 @@ async def test_a_client_that_knows_no_next_committee_learns_it(world: World) -> 
     assert (await prover.client_at(destination, GATEWAY)).current  # type: ignore[arg-type]
 
 
+async def test_a_client_that_asks_for_more_signers_than_we_do_gets_an_update_by_so_many(world: World) -> None:
+    """The update that we followed is not asked for again; a node's best one may have become better since."""
+    prover = make_prover(world)
+    await prover.verify_head(world.head())
+    start = prover.client
+    world.advance(PERIOD + 4 * SPE, participation=24 / 32)
+    await prover.verify_head(world.head())
+    strict = replace(start, params=replace(start.params, threshold=30))
+    destination = BeaconDestination(strict, world.now())
+    with pytest.raises(NotFoundYet, match="24 members"):
+        await prover.best_update(Period(1), 30)
+    world.advance(2 * PERIOD + 4 * SPE)
+    await prover.verify_head(world.head())
+    destination.now = world.now()
+    destination.apply(await prover.updates_for(destination, GATEWAY))  # type: ignore[arg-type]
+    assert (await prover.client_at(destination, GATEWAY)).current  # type: ignore[arg-type]
+
+
 async def test_a_known_committee_has_its_trust_renewed_by_the_newest_finality(world: World) -> None:
     beacon = Beacon([Node(world.chain)])
     prover = make_prover(world, beacon)
