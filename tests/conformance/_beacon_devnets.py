@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,33 @@ BELLATRIX_STATE_ROOT, BELLATRIX_BLOCK_NUMBER = 18, 22
 # --- devnets ---------------------------------------------------------------------------------------------------------
 
 
-def eureka_cases(folder: Path) -> Iterator[Case]:
-    """From Electra to Fulu and into the next period, then a storage slot of the finalized state."""
+@dataclass(frozen=True)
+class EurekaRecord:
+    """From Electra to Fulu and into the next period, then a storage slot of the finalized state.
+
+    Attributes:
+        network: what the devnet is.
+        contract: the account (20 bytes) of whose storage a slot is proven.
+        trusted: the state that is trusted first, as it was stored.
+        committee: who signs. It is the next one of that state; the current one is known by its hash alone.
+        updates: that follow each other.
+        proof: of the slot, in the state that the last update finalizes, as it was stored.
+    """
+
+    network: NetworkConfig
+    contract: bytes
+    trusted: dict[str, Any]
+    committee: SyncCommittee
+    updates: tuple[LightClientUpdate, ...]
+    proof: dict[str, Any]
+
+
+def read_eureka(folder: Path) -> EurekaRecord:
+    """Read what the folder of that devnet holds."""
     path = folder / "Test_TimeoutPacketFromCosmos.json"
     begin, end = (step["data"] for step in read_json(path)["steps"])
-    client, trusted = begin["client_state"], begin["consensus_state"]
-    config = NetworkConfig(
+    client = begin["client_state"]
+    network = NetworkConfig(
         preset=MINIMAL,
         genesis_time=client["genesis_time"],
         genesis_validators_root=unhex(client["genesis_validators_root"]),
@@ -70,14 +91,25 @@ def eureka_cases(folder: Path) -> Iterator[Case]:
     )
     first, second, proof = embedded_json(unhex(end["relayer_tx_body"]))
     fork = ForkName.FULU
-    updates = [
-        LightClientUpdate.from_json(beacon_api(each["consensus_update"], fork, MINIMAL), fork, MINIMAL)
-        for each in (first, second)
-    ]
-    committee = SyncCommittee.from_json(first["active_sync_committee"]["Next"], fork, MINIMAL)
-    follower = Follower(config)
+    return EurekaRecord(
+        network,
+        unhex(client["ibc_contract_address"]),
+        begin["consensus_state"],
+        SyncCommittee.from_json(first["active_sync_committee"]["Next"], fork, MINIMAL),
+        tuple(
+            LightClientUpdate.from_json(beacon_api(each["consensus_update"], fork, MINIMAL), fork, MINIMAL)
+            for each in (first, second)
+        ),
+        proof,
+    )
+
+
+def eureka_cases(folder: Path) -> Iterator[Case]:
+    """All of the record, by the specification's own functions."""
+    record = read_eureka(folder)
+    trusted, committee, proof = record.trusted, record.committee, record.proof
+    follower = Follower(record.network)
     header = BeaconBlockHeader(Slot(trusted["slot"]), state_root=unhex(trusted["state_root"]))
-    # The current committee is known by its hash alone, but it is the next one that signs.
     follower.begin(trust(header, committee, committee))
 
     def committee_is_the_trusted_one() -> None:
@@ -95,8 +127,7 @@ def eureka_cases(folder: Path) -> Iterator[Case]:
     def storage() -> None:
         expect("slot", follower.store.finalized_header.beacon.slot, 136)
         nodes = [unhex(node) for node in proof["account_proof"]["proof"]]
-        contract = unhex(client["ibc_contract_address"])
-        account = mpt.verify_account(execution_state_root(follower.store), contract, nodes)
+        account = mpt.verify_account(execution_state_root(follower.store), record.contract, nodes)
         if account is None:
             raise AssertionError("the contract has no account")
         expect("storage root", account.storage_root, unhex(proof["account_proof"]["storage_root"]))
@@ -105,7 +136,7 @@ def eureka_cases(folder: Path) -> Iterator[Case]:
         expect("word", int.from_bytes(value, "big"), int(proof["storage_proof"]["value"], 16))
 
     yield Case(f"{folder.name}/committee", committee_is_the_trusted_one)
-    for number, update in enumerate(updates):
+    for number, update in enumerate(record.updates):
         yield Case(f"{folder.name}/update {number}", partial(follower.update, update))
     yield Case(f"{folder.name}/storage", storage)
 

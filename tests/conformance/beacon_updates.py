@@ -30,9 +30,9 @@ from light_clients.ethereum.signing import sync_committee_signing_root
 from light_clients.proofs import mpt
 from tests.conformance._beacon_devnets import (
     devnet_bellatrix_cases,
-    embedded_json,
     eureka_cases,
     goerli_cases,
+    read_eureka,
 )
 from tests.conformance._beacon_follower import (
     Follower,
@@ -52,12 +52,12 @@ __all__ = [
     "FOLDER",
     "SEPOLIA_CONTRACT",
     "cases",
-    "embedded_json",
     "portal_contents",
     "portal_object",
     "portal_updates",
     "read",
     "read_answers",
+    "read_eureka",
 ]
 
 FOLDER = "beacon_updates"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from light_clients.ethereum.client import EthereumClient
 from relayer.contracts import load
+from relayer.endpoint.consensus.ethereum import encode_parameters
 from tests.differential.clients import Consensus
 
 
@@ -24,20 +25,12 @@ BEACON = Consensus("BeaconLightClient", ["uint64", "uint64", "bytes32", "bytes32
 
 def creation_of(client: EthereumClient, authority: bytes) -> bytes:
     """The init code of the contract that is this client's twin."""
-    params, state = client.params, client.state
-    parameters = (
-        params.genesis_time,
-        params.slot_duration_ms,
-        params.slots_per_epoch,
-        params.slots_per_period,
-        params.committee_size,
-        params.threshold,
-        params.trusting_period_s,
-        params.max_clock_drift_s,
-        params.genesis_validators_root,
-        [(fork.epoch, fork.version, int(fork.layout)) for fork in params.forks],
-    )
+    state = client.state
     known = state.next_committee or bytes(32)
     return load(BEACON.contract).encode_creation(
-        "0x" + authority.hex(), parameters, state.finalized_slot, state.committee, known
+        "0x" + authority.hex(),
+        encode_parameters(client.params),
+        state.finalized_slot,
+        state.committee,
+        known,
     )

@@ -14,7 +14,7 @@ from light_clients.client import LightClient, Timestamp
 from light_clients.errors import Rejection
 from light_clients.trust import Anchor
 from relayer.contracts import load
-from tests.differential.evm import Anvil, Outcome, compile_helpers, probe, selector
+from tests.differential.evm import Anvil, Outcome, compile_probe, probe, selector
 
 ACCOUNT, SLOT = b"\xaa" * 20, b"\x05" * 32
 
@@ -60,7 +60,7 @@ def deploy(
         answer = ask_python(client, case)
         assert answer is not None, f"{case.method} is no part of a story: {case.data.hex()}"
         client = answer[1]
-    anvil.set_code(place, compile_helpers()["Probe"][1])
+    anvil.set_code(place, compile_probe().runtime)
     return Deployed(consensus, client, place, implementation)
 
 
@@ -70,7 +70,7 @@ def live_on(anvil: Anvil, deployed: Deployed, case: Case) -> tuple[Deployed, int
     assert answer is not None
     anvil.set_code(deployed.place, anvil.code_at(deployed.implementation))
     receipt = anvil.send(deployed.place, encode_call(case), case.now)
-    anvil.set_code(deployed.place, compile_helpers()["Probe"][1])
+    anvil.set_code(deployed.place, compile_probe().runtime)
     after = Deployed(deployed.consensus, answer[1], deployed.place, deployed.implementation)
     return after, int(receipt["gasUsed"], 16)
 

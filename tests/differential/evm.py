@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import functools
 import http.client
 import json
 import random
-import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,8 @@ from eth_abi.abi import decode, encode
 
 from light_clients.hashing import keccak256
 from relayer.devnet import toolchain
+from tests.support.solc import Compiled, compile_contract
 
-ROOT = Path(__file__).resolve().parents[2]
 GAS = 2**40
 #: Calls in one eth_call. What one client call costs is far below a thousandth of what anvil lets through.
 BATCH = 64
@@ -152,54 +150,9 @@ def _free_port() -> int:
     raise RuntimeError("found no free port in 20000..32000")
 
 
-@functools.cache
-def compile_helpers() -> dict[str, tuple[bytes, bytes]]:
-    """Creation code and runtime code of Probe and CompactProofHarness, from the compiler that builds the contracts."""
-    names = {
-        "Probe": ROOT / "tests/differential/Probe.sol",
-        "CompactProofHarness": ROOT / "solidity/test/support/CompactProofHarness.sol",
-    }
-    settings = {
-        "viaIR": True,
-        "optimizer": {"enabled": True, "runs": 1_000_000},
-        "evmVersion": "cancun",
-        "outputSelection": {"*": {"*": ["evm.bytecode.object", "evm.deployedBytecode.object"]}},
-    }
-    request = {
-        "language": "Solidity",
-        "sources": {
-            str(path.relative_to(ROOT)): {"content": path.read_text()} for path in _sources(names.values())
-        },
-        "settings": settings,
-    }
-    words = [str(toolchain.find_solc()), "--standard-json", "-"]
-    done = subprocess.run(
-        words, input=json.dumps(request), capture_output=True, text=True, check=True, timeout=120
-    )
-    answer = json.loads(done.stdout)
-    errors = [error["formattedMessage"] for error in answer.get("errors", []) if error["severity"] == "error"]
-    if errors:
-        raise RuntimeError("\n".join(errors))
-    compiled = {
-        name: answer["contracts"][str(path.relative_to(ROOT))][name]["evm"] for name, path in names.items()
-    }
-    return {
-        name: (bytes.fromhex(evm["bytecode"]["object"]), bytes.fromhex(evm["deployedBytecode"]["object"]))
-        for name, evm in compiled.items()
-    }
-
-
-def _sources(roots: Iterable[Path]) -> set[Path]:
-    """The files and all that they import; none of them imports a package."""
-    found: set[Path] = set()
-    waiting = [root.resolve() for root in roots]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            imports = re.findall(r'^import [^"]*"(\.[^"]+)";', path.read_text(), re.MULTILINE)
-            waiting += [(path.parent / name).resolve() for name in imports]
-    return found
+def compile_probe() -> Compiled:
+    """The contract that tries calls for `probe`."""
+    return compile_contract(Path(__file__).with_name("Probe.sol"), "Probe")
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,7 @@ from light_clients.ethereum.codec import (
 from light_clients.ethereum.config import (
     MAINNET,
     MAINNET_CONFIG,
-    MINIMAL,
     SEPOLIA_CONFIG,
-    Epoch,
-    Fork,
     ForkName,
     NetworkConfig,
     Slot,
@@ -44,12 +41,12 @@ from light_clients.proofs import mpt
 from relayer.contracts import load
 from tests.conformance.beacon_updates import (
     SEPOLIA_CONTRACT,
-    embedded_json,
     portal_contents,
     portal_object,
     portal_updates,
     read,
     read_answers,
+    read_eureka,
 )
 from tests.conformance.case import read_json, unhex
 from tests.differential.beacon_twins import BEACON, creation_of
@@ -264,40 +261,16 @@ def check_anchored_account(follower: Follower, path: Path) -> None:
 
 def test_a_devnet_over_fulu_down_to_a_storage_slot(anvil: Anvil, authority: bytes, updates: Path) -> None:
     """The whole of `storageAt` on real data: the minimal preset, a fork in between, a slot of a real contract."""
-    begun, ended = (
-        step["data"]
-        for step in read_json(
-            updates / "devnet_minimal_electra_fulu_eureka" / "Test_TimeoutPacketFromCosmos.json"
-        )["steps"]
-    )
-    told = begun["client_state"]
-    config = NetworkConfig(
-        preset=MINIMAL,
-        genesis_time=told["genesis_time"],
-        genesis_validators_root=unhex(told["genesis_validators_root"]),
-        slot_duration_ms=1000 * told["seconds_per_slot"],
-        forks=tuple(
-            Fork(ForkName.parse(label), Epoch(fork["epoch"]), unhex(fork["version"]))
-            for label, fork in told["fork_parameters"].items()
-            if isinstance(fork, dict)
-        ),
-    )
-    first, second, proof = embedded_json(unhex(ended["relayer_tx_body"]))
-    fork = ForkName.FULU
-    found = [
-        LightClientUpdate.from_json(beacon_api(each["consensus_update"], fork, MINIMAL), fork, MINIMAL)
-        for each in (first, second)
-    ]
-    committee = SyncCommittee.from_json(first["active_sync_committee"]["Next"], fork, MINIMAL)
-    # The current committee is known by its hash alone, but it is the next one that signs.
-    slot = Slot(begun["consensus_state"]["slot"])
-    follower = Follower(anvil, authority, config, slot, committee, committee)
-    for update in found:
+    record = read_eureka(updates / "devnet_minimal_electra_fulu_eureka")
+    slot = Slot(record.trusted["slot"])
+    follower = Follower(anvil, authority, record.network, slot, record.committee, record.committee)
+    for update in record.updates:
         follower.update(update)
-    contract, place = unhex(told["ibc_contract_address"]), unhex(proof["storage_proof"]["key"])
+    contract, proof = record.contract, record.proof
+    place = unhex(proof["storage_proof"]["key"])
     nodes = [unhex(node) for node in proof["storage_proof"]["proof"]]
     account_nodes = [unhex(node) for node in proof["account_proof"]["proof"]]
-    last = found[-1]
+    last = record.updates[-1]
     signed = last, follower.signer(last)
     data = encode_proof(nodes, account_nodes, signed, contract, place, follower.params)
     now = follower.params.timestamp_at(last.signature_slot)

@@ -17,7 +17,7 @@ from eth_abi.abi import decode, encode
 from light_clients.bls import PY_ECC, backend
 from light_clients.bls.encoding import MODULUS
 from tests.differential.evm import Anvil, run_anvil, selector
-from tests.support.solc import compile_runtime
+from tests.support.solc import compile_contract
 
 SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
 MESSAGES = 1_200
@@ -31,7 +31,7 @@ WORD = 2**256
 
 @pytest.fixture(scope="module")
 def anvil() -> Iterator[Anvil]:
-    probe = compile_runtime(Path(__file__).with_name("HashToCurveProbe.sol"), "HashToCurveProbe")
+    probe = compile_contract(Path(__file__).with_name("HashToCurveProbe.sol"), "HashToCurveProbe").runtime
     with run_anvil() as running:
         running.rpc("anvil_setCode", "0x" + PLACE.hex(), "0x" + probe.hex())
         yield running

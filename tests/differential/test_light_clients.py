@@ -32,14 +32,16 @@ from tests.differential.client_cases import (
 )
 from tests.differential.clients import Case, Consensus, Deployed, compare, deploy, is_known
 from tests.differential.compact_cases import account_case, storage_case
-from tests.differential.evm import Anvil, compile_helpers, probe, run_anvil, selector
+from tests.differential.evm import Anvil, compile_probe, probe, run_anvil, selector
 from tests.support.bft import validator
 from tests.support.secp256k1 import N
+from tests.support.solc import ROOT, compile_contract
 from tools.build_contracts import check_hashes
 
 SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
 SIZES = [1, 2, 3, 4, 5, 7, 9, 21]
 ECRECOVER = (1).to_bytes(20, "big")
+HARNESS = ROOT / "solidity/test/support/CompactProofHarness.sol"
 
 
 def case_count(default: int) -> int:
@@ -57,12 +59,12 @@ def anvil() -> Iterator[Anvil]:
 @pytest.fixture(scope="module")
 def bare_probe(anvil: Anvil) -> bytes:
     """A probe that stands in nobody's place."""
-    return anvil.transact(None, compile_helpers()["Probe"][0], TRUSTED_TIME)
+    return anvil.transact(None, compile_probe().creation, TRUSTED_TIME)
 
 
 @pytest.fixture(scope="module")
 def harness(anvil: Anvil) -> bytes:
-    return anvil.transact(None, compile_helpers()["CompactProofHarness"][0], TRUSTED_TIME)
+    return anvil.transact(None, compile_contract(HARNESS, "CompactProofHarness").creation, TRUSTED_TIME)
 
 
 # --- ecrecover -------------------------------------------------------------------------------------------------------

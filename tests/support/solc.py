@@ -7,6 +7,7 @@ import functools
 import json
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from relayer.devnet import toolchain
@@ -15,9 +16,17 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILES_WITHIN_S = 120
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """A contract's code to be deployed with, and its code once deployed."""
+
+    creation: bytes
+    runtime: bytes
+
+
 @functools.cache
-def compile_runtime(source: Path, name: str, evm_version: str = "cancun") -> bytes:
-    """The runtime code of a contract without immutables, whose sources import no package.
+def compile_contract(source: Path, name: str, evm_version: str = "cancun") -> Compiled:
+    """A contract without immutables, whose sources import no package.
 
     Raises:
         RuntimeError: it does not compile.
@@ -27,7 +36,7 @@ def compile_runtime(source: Path, name: str, evm_version: str = "cancun") -> byt
         "viaIR": True,
         "optimizer": {"enabled": True, "runs": 1_000_000},
         "evmVersion": evm_version,
-        "outputSelection": {"*": {name: ["evm.deployedBytecode.object"]}},
+        "outputSelection": {"*": {name: ["evm.bytecode.object", "evm.deployedBytecode.object"]}},
     }
     done = subprocess.run(
         [str(toolchain.find_solc()), "--standard-json", "-"],
@@ -41,8 +50,10 @@ def compile_runtime(source: Path, name: str, evm_version: str = "cancun") -> byt
     errors = [error["formattedMessage"] for error in answer.get("errors", []) if error["severity"] == "error"]
     if errors:
         raise RuntimeError("\n".join(errors))
-    compiled = answer["contracts"][str(source.relative_to(ROOT))][name]
-    return bytes.fromhex(compiled["evm"]["deployedBytecode"]["object"])
+    evm = answer["contracts"][str(source.relative_to(ROOT))][name]["evm"]
+    return Compiled(
+        bytes.fromhex(evm["bytecode"]["object"]), bytes.fromhex(evm["deployedBytecode"]["object"])
+    )
 
 
 def _with_imports(source: Path) -> set[Path]:
