@@ -8,6 +8,7 @@ storage proof serve both. Nothing here waits for another chain.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -162,6 +163,12 @@ class ChainWorker:
         try:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head, wanted=self._is_newer_wanted(head))
+        except StopLane:
+            # Nothing that the chain shows is believed any more; what was signed for it has to get in all the same.
+            with contextlib.suppress(Retryable, TimeoutError):
+                async with asyncio.timeout(_STEP_TIMEOUT_S):
+                    await self._follow_transactions(head)
+            raise
         except (Retryable, Rejection, TimeoutError) as error:
             trouble = error
         if header is not None and (

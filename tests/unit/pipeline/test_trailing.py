@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from light_clients.client import Height
-from relayer.chains.base import Address, SimulatedDelivery
+from relayer.chains.base import Address, Head, SimulatedDelivery
 from relayer.chains.evm import abi
 from relayer.chains.memory import MemoryChain, join
 from relayer.chains.memory_gateway import OutLane, encode_anchor, encode_freeze, encode_update
-from relayer.errors import CallReverted
+from relayer.errors import CallReverted, ClientExpired
 from relayer.journal.rows import Purpose, TransactionRow
 from relayer.pipeline import submit, worker
 from relayer.pipeline.anchoring import Anchoring
@@ -21,6 +21,7 @@ from relayer.pipeline.loop import BatchSettings, ServedLane
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
+from relayer.provers.base import VerifiedHeader
 from relayer.provers.memory import MemoryProver
 from tests.unit.pipeline.road import Clock, Road, running_road, two_chains
 
@@ -213,6 +214,22 @@ async def test_transactions_are_followed_though_headers_can_not_be_had(tmp_path:
         assert "rpc_trouble" in detail(road, sent[0])
         provers["a"].rejected_heights.clear()
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=30)
+
+
+async def test_transactions_are_followed_though_the_chain_is_believed_no_more(tmp_path: Path) -> None:
+    """Our own trust in its headers has expired; what was sent to it is still replaced, and its receipts are read."""
+    chains = two_chains()
+    provers = trailing(chains)
+    async with running_road(tmp_path, chains, provers=provers) as road:
+        await road.mine(LAG + 1)
+
+        async def refuse(head: Head, *, wanted: bool = True) -> VerifiedHeader:
+            raise ClientExpired("our own trusted header is too old", "a younger one")
+
+        provers["a"].verify_head = refuse  # type: ignore[method-assign]
+        sent = road.send("b", "a")
+        await road.mine(5)
+        assert states(road, sent) == ["included"]
 
 
 async def test_a_header_whose_state_nodes_forgot_is_left_for_a_newer_one(tmp_path: Path) -> None:
