@@ -327,8 +327,8 @@ def test_absent_members_are_those_of_the_bits(count: int) -> None:
     parts = signed_parts(replace(DRAFT, absent=absent), COMMITTEE, NETWORK)
     keys = COMMITTEE.seats[9].xy + parts["keys"][96:]
     assert read(parts | {"keys": keys}).committee != COMMITTEE.root
-    absent = (number(parts["absent"]) ^ 1 << 4 ^ 1 << 9).to_bytes(2, "little")
-    moved = parts | {"absent": absent}
+    marks = (number(parts["absent"]) ^ 1 << 4 ^ 1 << 9).to_bytes(2, "little")
+    moved = parts | {"absent": marks}
     if len(COMMITTEE.siblings((9, *absent[1:]))) == len(parts["siblings"]):
         assert read(moved).committee != COMMITTEE.root
     dropped = parts | {"keys": parts["keys"][96:]}
