@@ -22,14 +22,13 @@ from light_clients.ethereum.containers import (
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.members import check_threshold, encode_absent, encode_siblings, hash_key
 from light_clients.ethereum.params import EthereumParams, WireLayout
-from light_clients.ethereum.reader import FLAG_ABSENT, FLAG_NEXT_COMMITTEE, hash_body_side
+from light_clients.ethereum.reader import BODY_DEPTH, FLAG_ABSENT, FLAG_NEXT_COMMITTEE, hash_body_side
 from light_clients.proofs.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
 from light_clients.trust import encode_claim
 
 #: Objects that finalize a header. An optimistic update does not.
 FinalizingUpdate = LightClientUpdate | LightClientFinalityUpdate
 
-_BODY_DEPTH: Final = 4
 #: Whose fields the payload's header has in each layout.
 _PAYLOADS: Final = {
     WireLayout.CAPELLA: ForkName.CAPELLA,
@@ -233,11 +232,11 @@ def _encode_execution(header: LightClientHeader, params: EthereumParams) -> byte
             expected="Capella or later",
         )
     execution = _execution(header).in_form_of(payload_fork)
-    if len(header.execution_branch) != _BODY_DEPTH:
+    if len(header.execution_branch) != BODY_DEPTH:
         raise UpdateRejected(
             "an execution branch has another length",
             found=f"{len(header.execution_branch)} nodes",
-            expected=_BODY_DEPTH,
+            expected=BODY_DEPTH,
         )
     kind = ExecutionPayloadHeader.ssz(payload_fork, MAINNET)
     receipts_root, fields0to1, _, *rest = kind.prove(execution, "state_root")

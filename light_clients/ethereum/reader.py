@@ -31,10 +31,10 @@ FLAG_NEXT_COMMITTEE: Final = 2
 
 DOMAIN_SYNC_COMMITTEE: Final = bytes.fromhex("07000000")
 #: Where the way from the finalized header's root to the state's root turns: field 20, behind the checkpoint's epoch.
-_FINALIZED_CHECKPOINT: Final = 20
+FINALIZED_CHECKPOINT: Final = 20
 #: The payload's place among the body's 16 leaves, and its depth there.
-_EXECUTION_PAYLOAD: Final = 9
-_BODY_DEPTH: Final = 4
+EXECUTION_PAYLOAD: Final = 9
+BODY_DEPTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
     finalized_root = hash_pair(hash_pair(finalized_front, parent_and_state), finalized_body_side)
     node = hash_pair(_chunk(epoch), finalized_root)
     attested_state = compute_merkle_branch_root(
-        node, [inactivity_scores, committees, *upper], _FINALIZED_CHECKPOINT
+        node, [inactivity_scores, committees, *upper], FINALIZED_CHECKPOINT
     )
     attested_root = hash_pair(
         hash_pair(attested_front, hash_pair(parent_root, attested_state)), attested_body_side
@@ -181,8 +181,8 @@ def _read_execution(cursor: Cursor, layout: WireLayout, state_root: bytes) -> tu
     node = hash_pair(hash_pair(fields0to3, fields4to7), fields8to15)
     if layout.is_wide:
         node = hash_pair(node, cursor.take(32))
-    branch = [cursor.take(32) for _ in range(_BODY_DEPTH)]
-    return Height(block_number), compute_merkle_branch_root(node, branch, _EXECUTION_PAYLOAD)
+    branch = [cursor.take(32) for _ in range(BODY_DEPTH)]
+    return Height(block_number), compute_merkle_branch_root(node, branch, EXECUTION_PAYLOAD)
 
 
 def _check_slots(

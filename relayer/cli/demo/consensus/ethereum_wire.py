@@ -15,12 +15,15 @@ from light_clients.cursor import Cursor
 from light_clients.ethereum.config import Slot
 from light_clients.ethereum.members import encode_absent, hash_key, rebuild
 from light_clients.ethereum.params import EthereumParams
-from light_clients.ethereum.reader import FLAG_ABSENT, hash_body_side
+from light_clients.ethereum.reader import (
+    BODY_DEPTH,
+    EXECUTION_PAYLOAD,
+    FINALIZED_CHECKPOINT,
+    FLAG_ABSENT,
+    hash_body_side,
+)
 from light_clients.proofs.merkle_branch import compute_merkle_branch_root, hash_pair
 
-FINALIZED_CHECKPOINT = 20
-EXECUTION_PAYLOAD = 9
-BODY_DEPTH = 4
 SIGNATURE_BYTES = 192
 KEY_BYTES = 96
 SIGNATURE_AT = 9
