@@ -33,7 +33,6 @@ _RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
 #: How long an update may take to get into a block before the client is looked at again anyway.
 _INCLUSION_S = 60.0
-_GAS_MARGIN = 1.3
 _BASE_GAS = 300_000
 _GAS_PER_BYTE = 400
 
@@ -165,13 +164,16 @@ class ClientKeeper:
         if self.source.header is None:
             # Nothing can be proven yet, so nothing waits for the client.
             return
+        if client.current:
+            # Before a renewal, which may fail for reasons of its own: whole proofs and anchors are good until trust ends.
+            await self._anchor_wanted(address)
         if not client.current or self._is_old(client):
             await self._update(address, client)
         else:
             self._renew_proofs(client)
             self._set(None)
-        if self.anchoring.wanted is not None:
-            await self._anchor(address, self.anchoring.wanted)
+        if not client.current:
+            await self._anchor_wanted(address)
 
     async def _read(self, address: Address) -> OnChainClient:
         self.client = await self.source.prover.client_at(self.destination.chain, address)
@@ -245,8 +247,11 @@ class ClientKeeper:
             async with asyncio.timeout(_INCLUSION_S):
                 await live.settled.wait()
 
-    async def _anchor(self, address: Address, height: Height) -> None:
+    async def _anchor_wanted(self, address: Address) -> None:
         """Anchor a header that several deliveries wait for. Where that can't be, they carry its signature each."""
+        height = self.anchoring.wanted
+        if height is None:
+            return
         chain, tracker = self.destination.chain, self.destination.tracker
         data = self.source.prover.anchor_for(height)
         try:

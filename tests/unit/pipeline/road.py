@@ -86,9 +86,6 @@ class Road:
         stories = [self.journal.story(each.id) for each in messages]
         return all(story is not None and story.state.value == "confirmed" for story in stories)
 
-    def executed_gas(self) -> int:
-        return sum(worker.tracker.gas_used for worker in self.pipeline.workers.values())
-
 
 async def open_road(
     folder: Path,
