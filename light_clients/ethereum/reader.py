@@ -19,6 +19,7 @@ from light_clients.ethereum.config import Slot
 from light_clients.ethereum.g1 import subtract
 from light_clients.ethereum.members import Members, hash_key, read_everybody, read_members
 from light_clients.ethereum.params import EthereumParams, WireLayout
+from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
 from light_clients.proofs.merkle_branch import (
     ZERO_CHUNK,
     ZERO_HASHES,
@@ -29,7 +30,6 @@ from light_clients.proofs.merkle_branch import (
 FLAG_ABSENT: Final = 1
 FLAG_NEXT_COMMITTEE: Final = 2
 
-DOMAIN_SYNC_COMMITTEE: Final = bytes.fromhex("07000000")
 #: Where the way from the finalized header's root to the state's root turns: field 20, behind the checkpoint's epoch.
 FINALIZED_CHECKPOINT: Final = 20
 #: The payload's place among the body's 16 leaves, and its depth there.
@@ -203,10 +203,8 @@ def _check_slots(
 
 
 def _domain(params: EthereumParams, signature_slot: int) -> bytes:
-    """`compute_domain` for the fork of the slot before the signature's."""
     version = params.fork_at(signature_slot - 1).version
-    fork_data_root = hash_pair(version.ljust(32, b"\x00"), params.genesis_validators_root)
-    return DOMAIN_SYNC_COMMITTEE + fork_data_root[:28]
+    return compute_domain(DOMAIN_SYNC_COMMITTEE, version, params.genesis_validators_root)
 
 
 def _chunk(value: int) -> bytes:
