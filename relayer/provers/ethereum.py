@@ -185,8 +185,7 @@ class EthereumProver:
                 raise HeaderRejected("the checkpoint is of another slot", found=found, expected=told)
             return store
 
-        self._store = await self._beacon.checked_bootstrap(root, check)
-        self._keep_committee(self._store.current_sync_committee)
+        self._set_store(await self._beacon.checked_bootstrap(root, check))
 
     async def _rotate(self) -> None:
         """Know the committee that signs now, and the one after it as soon as there is a way to; else try again later.
@@ -295,10 +294,7 @@ class EthereumProver:
                     f"and 0x{signed.header.beacon.hash_tree_root().hex()}",
                     encode_freeze(before, signed, self._params),
                 )
-        self._store = followed.store
-        self._keep_committee(followed.store.current_sync_committee)
-        if followed.store.next_sync_committee is not None:
-            self._keep_committee(followed.store.next_sync_committee)
+        self._set_store(followed.store)
         newest = followed.headers[-1]
         # The best update of a period may show an older header than the one that is trusted already.
         if newest.anchor and newest.slot >= followed.store.finalized_header.beacon.slot:
@@ -516,10 +512,7 @@ class EthereumProver:
         slot = self._bootstrap.slot
         if newest < slot if slot is not None else found.checkpoint != self._checkpoint:
             return
-        self._store = found.store
-        self._keep_committee(found.store.current_sync_committee)
-        if found.store.next_sync_committee is not None:
-            self._keep_committee(found.store.next_sync_committee)
+        self._set_store(found.store)
 
     def _check_own(self) -> None:
         client, now = self.client, self._now()
@@ -541,6 +534,12 @@ class EthereumProver:
             None if following is None else following.hash_tree_root(),
         )
         return EthereumClient(self._params, state)
+
+    def _set_store(self, store: LightClientStore) -> None:
+        self._store = store
+        self._keep_committee(store.current_sync_committee)
+        if store.next_sync_committee is not None:
+            self._keep_committee(store.next_sync_committee)
 
     def _require_store(self) -> LightClientStore:
         assert self._store is not None
