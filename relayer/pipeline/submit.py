@@ -290,8 +290,10 @@ class LaneSubmitter:
                         factor *= 2.0
                     elif plan.mask.bit_count() > 1:
                         plan = halve(plan)
-                    else:
+                    elif _wants_gas(error):
                         raise _TooLargeError(plan, most) from error
+                    else:
+                        raise
                 elif short is not None:
                     # Somebody's newer anchor took its place, or its block is gone.
                     self._keeper.anchoring.refuse(height)
@@ -306,9 +308,8 @@ class LaneSubmitter:
 
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
         """Whether a refusal may come of a precompile that ran out of gas, which looks like a signature that does not hold."""
-        if short is not None or error.name in _PAUSES or not self._keeper.source.prover.trails:
-            return False
-        return factor < _MOST_FACTOR
+        is_suspect = not error.name or error.name in _GAS_SUSPECTS
+        return is_suspect and short is None and self._keeper.source.prover.trails and factor < _MOST_FACTOR
 
     # --- the journal ---
 
@@ -383,6 +384,8 @@ def _wants_gas(error: CallReverted) -> bool:
     return error.name == "InsufficientGas" or (not error.name and not error.data)
 
 
+#: What a light client says when a precompile got too little gas, and when a proof is wrong.
+_GAS_SUSPECTS = frozenset({"PrecompileFailed", "HashFailed", "SignatureInvalid"})
 _PAUSES = frozenset({"RemoteIsPaused", "InboundLaneIsPaused", "UnknownRemote", "UnsupportedLaneFlags"})
 
 

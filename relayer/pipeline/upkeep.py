@@ -165,14 +165,14 @@ class ClientKeeper:
             # Nothing can be proven yet, so nothing waits for the client.
             return
         if client.current:
-            # Before a renewal, which may fail for reasons of its own: whole proofs and anchors are good until trust ends.
-            await self._anchor_wanted(address)
-        if not client.current or self._is_old(client):
-            await self._update(address, client)
-        else:
+            # It is good until its trust ends: nothing waits for a renewal, which may fail for reasons of its own.
             self._renew_proofs(client)
             self._set(None)
-        if not client.current:
+            await self._anchor_wanted(address)
+            if self._is_old(client):
+                await self._update(address, client)
+        else:
+            await self._update(address, client)
             await self._anchor_wanted(address)
 
     async def _read(self, address: Address) -> OnChainClient:

@@ -13,11 +13,12 @@ from relayer.chains.base import Address, Head, SimulatedDelivery
 from relayer.chains.evm import abi
 from relayer.chains.memory import MemoryChain, join
 from relayer.chains.memory_gateway import OutLane, encode_anchor, encode_freeze, encode_update
-from relayer.errors import CallReverted, ClientExpired
+from relayer.errors import CallReverted, ClientExpired, Retryable
 from relayer.journal.rows import Purpose, TransactionRow
 from relayer.pipeline import submit, worker
 from relayer.pipeline.anchoring import Anchoring
 from relayer.pipeline.loop import BatchSettings, ServedLane
+from relayer.pipeline.upkeep import ClientKeeper
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
@@ -377,6 +378,23 @@ async def test_an_anchor_that_is_refused_holds_nothing_up(tmp_path: Path) -> Non
         sent = road.send("a", "b", 300, gas_limit=10_000)
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=60)
         assert calls(chains["b"])[abi.CLIENT_ANCHOR] == 0
+
+
+async def test_a_renewal_that_fails_does_not_hold_an_anchor_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_update(*_: object) -> tuple[bytes, ...]:
+        raise Retryable("nothing to renew the client with", "an update")
+
+    chains = two_chains()
+    provers = trailing(chains, anchors=True)
+    async with running_road(tmp_path, chains, provers=provers) as road:
+        await road.mine(2)
+        monkeypatch.setattr(ClientKeeper, "_is_old", lambda *_: True)
+        monkeypatch.setattr(provers["a"], "updates_for", no_update)
+        sent = road.send("a", "b", 300, gas_limit=10_000)
+        await road.mine_until(lambda: road.is_confirmed(sent), blocks=60)
+        assert calls(chains["b"])[abi.CLIENT_ANCHOR] == 1
 
 
 # --- misbehaviour ---
