@@ -2,8 +2,8 @@
 """Why to believe Ethereum, or another proof-of-stake chain: the signatures of its sync committees, from a checkpoint on.
 
 Only finalized headers count. Whatever is returned has passed the Python light client, on the very bytes that are sent
-(INV-5, INV-7). Finality is asked for when a newer header is wanted, and not more than once a slot; committees are followed
-each period, wanted or not. Signatures are checked in threads.
+(INV-5, INV-7). Finality is asked for when a newer header is wanted or our own trust becomes old, and not more than once a
+slot; committees are followed each period, wanted or not. Signatures are checked in threads.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class EthereumProver:
                 await self._begin()
             self._check_own()
             await self._rotate()
-            if wanted or self._newest is None:
+            if wanted or self._newest is None or self._is_trust_old:
                 await self._poll(head.number)
             if self._newest is None:
                 raise NotFoundYet("no finalized header was shown yet", "one that enough members signed")
@@ -525,6 +525,12 @@ class EthereumProver:
                 f"one younger than {self._params.trusting_period_s} s",
                 "Configure a newer checkpoint, after confirming its root with somebody you trust",
             )
+
+    @property
+    def _is_trust_old(self) -> bool:
+        """Whether two thirds of our own trusting period have passed; beyond its end only a newer checkpoint helps."""
+        age_s = self._now() - self.client.timestamp
+        return 3 * age_s >= 2 * self._params.trusting_period_s
 
     def _client_of(self, store: LightClientStore) -> EthereumClient:
         following = store.next_sync_committee

@@ -260,6 +260,21 @@ async def test_trust_that_is_too_old_is_none(world: World) -> None:
         await prover.verify_head(world.head())
 
 
+async def test_trust_does_not_run_out_while_nothing_waits(world: World) -> None:
+    """Committees alone move it once a period, which is too seldom for a short trusting period."""
+    beacon = Beacon([Node(world.chain)])
+    prover = make_prover(world, beacon, trusting_period_s=100, max_clock_drift_s=5)
+    await prover.verify_head(world.head())
+    beacon.forget()
+    passed = 2 * PERIOD
+    for slot in range(NEXT + 1, NEXT + passed):
+        world.advance(slot)
+        await prover.verify_head(world.head(), wanted=False)
+        assert prover.client.status(_now(world)) is Status.ACTIVE
+    # Not at every head: only where trust has become old.
+    assert 0 < beacon.asked.count("finality") <= passed // SPE
+
+
 # --- hostile nodes ---
 
 
