@@ -102,7 +102,9 @@ class SignedHeaders:
         return next((each for each in self._by_number.values() if each.slot == slot), None)
 
     def put(self, signed: SignedHeader) -> None:
-        """Keep one; it takes the place of another of the same block."""
-        self._by_number[signed.number] = signed
+        """Keep one. The same header signed again changes nothing: proofs and anchors have the first signature already."""
+        kept = self._by_number.get(signed.number)
+        if kept is None or kept.header.beacon != signed.header.beacon:
+            self._by_number[signed.number] = signed
         while len(self._by_number) > self._most:
             self._by_number.popitem(last=False)

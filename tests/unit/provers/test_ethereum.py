@@ -384,6 +384,37 @@ async def test_proofs_are_those_that_the_client_accepts(world: World) -> None:
     assert prover.to_anchored(header.number, b"\x01" + found.proof[1:]) is None
 
 
+async def test_a_proof_stays_short_though_its_header_is_signed_again() -> None:
+    """The best update of a period may finalize the newest header too, by other signers than showed it first."""
+    world = World()
+    world.advance(CONFIRMED, participation=24 / 32)
+    world.keep_checkpoint()
+    world.advance(NEXT, participation=24 / 32)
+    node = Node(world.chain)
+    updates, node.updates = node.updates, lambda *_: ()  # type: ignore[method-assign]
+    prover = make_prover(world, Beacon([node]))
+    header = await prover.verify_head(world.head())
+    (proven,) = await prover.prove(header, GATEWAY, (STORAGE_SLOT,))
+    data, short = prover.anchor_for(header.number), prover.to_anchored(header.number, proven.proof)
+    assert data is not None
+    assert short is not None
+    before = prover.client
+    assert before.state.next_committee is None
+    node.updates = updates  # type: ignore[method-assign]
+    world.advance(NEXT + SPE)
+    assert await prover.verify_head(world.head(), wanted=False) == header
+    assert prover.client.state.next_committee is not None
+    (best,) = updates(Period(0), 1)
+    assert best.finalized_header.execution is not None
+    assert best.finalized_header.execution.block_hash == header.hash
+    assert best.sync_aggregate.participants == 32
+    assert prover.to_anchored(header.number, proven.proof) == short
+    (later,) = await prover.prove(header, GATEWAY, (STORAGE_SLOT,))
+    assert prover.to_anchored(header.number, later.proof) == short
+    anchored = prover.client.anchor(data, _now(world))
+    assert anchored.storage_at(short, GATEWAY, STORAGE_SLOT, _now(world)).value == proven.value
+
+
 async def test_a_proof_of_another_state_is_asked_of_the_next_provider(world: World) -> None:
     """INV-5."""
     other = State({GATEWAY: AccountEntry(storage={STORAGE_SLOT: b"\x66" * 32})})
