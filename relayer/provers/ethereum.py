@@ -117,6 +117,8 @@ class EthereumProver:
         self._store: LightClientStore | None = None
         self._headers = SignedHeaders(_KEPT_HEADERS)
         self._newest: SignedHeader | None = None
+        # A signed header that contradicts a trusted one whose signature is not at hand: half of a proof of misbehaviour.
+        self._refused: SignedHeader | None = None
         self._updates: OrderedDict[Period, LightClientUpdate] = OrderedDict()
         self._committees: OrderedDict[bytes, SyncCommittee] = OrderedDict()
         self._exported: tuple[LightClientStore, bytes] | None = None
@@ -158,9 +160,9 @@ class EthereumProver:
         Raises:
             Rejection: the checkpoint's bootstrap is not to be believed.
             ClientExpired: our own trusted state is too old; the configuration needs a newer checkpoint.
-            ChainUnavailable: no node gave what holds.
+            ChainUnavailable: no node gave what holds, or all show another header of the trusted slot.
             NotFoundYet: nobody has a finalized header that enough members signed, or sync committees can't be followed.
-            MisbehaviourFound: another header of a finalized slot was verified before.
+            MisbehaviourFound: another header of a finalized slot was signed before.
         """
         async with self._lock:
             if self._store is None:
@@ -215,9 +217,8 @@ class EthereumProver:
         return self._rules.known_until(self._require_store())
 
     def _follow_updates(self, updates: tuple[LightClientUpdate, ...]) -> Followed:
-        return self._encode_newest(
-            follow_updates(self._require_store(), updates, self._slot_ahead(), self._rules)
-        )
+        followed = follow_updates(self._require_store(), updates, self._slot_ahead(), self._rules)
+        return self._encode_newest(self._without_second(followed))
 
     async def _poll(self, head: Height) -> None:
         """Ask for the newest finality, unless that was done in this slot and at this head; follow committees to it.
@@ -254,9 +255,8 @@ class EthereumProver:
                     # Either the chain does not finalize, or this node stands still: others are asked.
                     raise NotFoundYet(f"no finality after slot {newest.slot}", "a newer one by now")
                 return None
-            return self._encode_newest(
-                follow_finality(self._require_store(), update, self._slot_ahead(), self._rules)
-            )
+            followed = follow_finality(self._require_store(), update, self._slot_ahead(), self._rules)
+            return self._encode_newest(self._without_second(followed))
 
         try:
             followed = await self._beacon.checked_finality_update(check)
@@ -272,6 +272,31 @@ class EthereumProver:
             self._take(followed)
         return True
 
+    def _without_second(self, followed: Followed) -> Followed:
+        """The same, unless it shows another header of the trusted slot. Other nodes are asked then, for the first one with
+        its signature makes the two a proof; where that is at hand, `_take` tells.
+
+        Raises HeaderRejected.
+        """
+        trusted = self._require_store().finalized_header.beacon
+        for signed in followed.headers:
+            found, before = signed.header.beacon, self._signed_at(signed.slot)
+            if found.slot != trusted.slot or found == trusted:
+                continue
+            if before is None or before.header.beacon == found:
+                self._refused = signed
+                raise HeaderRejected(
+                    f"another finalized header of slot {trusted.slot} than the trusted one",
+                    found=found.hash_tree_root(),
+                    expected=trusted.hash_tree_root(),
+                )
+        return followed
+
+    def _signed_at(self, slot: Slot) -> SignedHeader | None:
+        """A header of a slot that was seen with its signature, believed or not."""
+        refused = self._refused if self._refused is not None and self._refused.slot == slot else None
+        return self._headers.at_slot(slot) or refused
+
     def _encode_newest(self, followed: Followed) -> Followed:
         """With the newest header's bytes at hand; in the thread, for they take some milliseconds."""
         *older, newest = followed.headers
@@ -284,10 +309,10 @@ class EthereumProver:
         """Believe what was followed.
 
         Raises:
-            MisbehaviourFound: a header contradicts one that was verified before. What is trusted stays as it was.
+            MisbehaviourFound: a header contradicts one that was signed before. What is trusted stays as it was.
         """
         for signed in followed.headers:
-            before = self._headers.at_slot(signed.slot)
+            before = self._signed_at(signed.slot)
             if before is not None and before.header.beacon != signed.header.beacon:
                 raise MisbehaviourFound(
                     f"two finalized headers of slot {signed.slot}: 0x{before.header.beacon.hash_tree_root().hex()} "
@@ -486,6 +511,7 @@ class EthereumProver:
         told: list[FinalizingUpdate] = [*(each for _, each in finality), *(each for _, each in updates)]
         told += [each.update for each in self._headers]
         told += [each for each in (self._updates.get(period),) if each is not None]
+        told += [each.update for each in (self._refused,) if each is not None]
         return await asyncio.to_thread(find_contradiction, self._client_of(store), store, told, self._rules)
 
     # --- state ---------------------------------------------------------------------------------------------------------

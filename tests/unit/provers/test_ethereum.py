@@ -694,6 +694,56 @@ async def test_the_second_header_found_while_following_stops_the_lane(world: Wor
     assert prover.client.freeze(found.value.freeze_data).state.frozen
 
 
+def _tell_twin(world: World) -> Callable[[Any], Any]:
+    """A node's answers in which the second header of the newest finalized slot takes the place of the first."""
+    twin = _twin_of_newest(world)
+    as_finality = LightClientFinalityUpdate(
+        twin.attested_header,
+        twin.finalized_header,
+        twin.finality_branch,
+        twin.sync_aggregate,
+        twin.signature_slot,
+    )
+
+    def tell(found: Any) -> Any:
+        if isinstance(found, LightClientFinalityUpdate):
+            return as_finality
+        return twin if isinstance(found, LightClientUpdate) else found
+
+    return tell
+
+
+@pytest.mark.parametrize("is_next_known", [True, False])
+async def test_a_second_header_of_the_slot_that_was_trusted_before_a_restart_is_refused(
+    world: World, is_next_known: bool
+) -> None:
+    """INV-7: no signature of the first is at hand, so it proves nothing yet; nor is it believed."""
+    node = Node(world.chain)
+    if not is_next_known:
+        node.updates = lambda *_: ()  # type: ignore[method-assign]
+    prover = make_prover(world, Beacon([node]))
+    await prover.verify_head(world.head())
+    assert (prover.client.state.next_committee is not None) == is_next_known
+    beacon = Beacon([Node(world.chain, _tell_twin(world))])
+    again = make_prover(world, beacon)
+    again.import_state(prover.export_state())
+    with pytest.raises(ChainUnavailable, match="another finalized header of slot 24"):
+        await again.verify_head(world.head())
+    assert beacon.blamed == [0]
+    assert again.client == prover.client
+    # Another node shows the first header with its signature: now it is evidence, to the audit and while following.
+    beacon.nodes.append(Node(world.chain))
+    beacon.nodes[0].tamper = lambda found: found
+    data = await again.look_for_misbehaviour()
+    assert data is not None
+    assert again.client.freeze(data).state.frozen
+    world.advance(world.slot + 1)
+    with pytest.raises(MisbehaviourFound) as found:
+        await again.verify_head(world.head())
+    assert prover.client.freeze(found.value.freeze_data).state.frozen
+    assert again.client == prover.client
+
+
 async def test_contradictions_that_nobody_signed_are_no_evidence(world: World) -> None:
     twin = _twin_of_newest(world)
     unsigned = replace(
