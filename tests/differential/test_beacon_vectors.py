@@ -26,8 +26,11 @@ from light_clients.ethereum.config import (
     MAINNET,
     MAINNET_CONFIG,
     SEPOLIA_CONFIG,
+    Epoch,
+    Fork,
     ForkName,
     NetworkConfig,
+    Period,
     Slot,
 )
 from light_clients.ethereum.containers import (
@@ -39,6 +42,8 @@ from light_clients.ethereum.containers import (
 from light_clients.ethereum.params import least_threshold
 from light_clients.proofs import mpt
 from relayer.contracts import load
+from relayer.devnet.beacon.payload import payload_of_block
+from relayer.devnet.beacon.simulation import Simulation
 from tests.conformance.beacon_updates import (
     SEPOLIA_CONTRACT,
     portal_contents,
@@ -267,17 +272,67 @@ def test_a_devnet_over_fulu_down_to_a_storage_slot(anvil: Anvil, authority: byte
     for update in record.updates:
         follower.update(update)
     contract, proof = record.contract, record.proof
-    place = unhex(proof["storage_proof"]["key"])
-    nodes = [unhex(node) for node in proof["storage_proof"]["proof"]]
-    account_nodes = [unhex(node) for node in proof["account_proof"]["proof"]]
     last = record.updates[-1]
-    signed = last, follower.signer(last)
-    data = encode_proof(nodes, account_nodes, signed, contract, place, follower.params)
-    now = follower.params.timestamp_at(last.signature_slot)
-    believed = follower.deployed.client.storage_at(data, contract, place, now)
-    assert int.from_bytes(believed.value, "big") == int(proof["storage_proof"]["value"], 16)
+    value = prove_storage(
+        follower,
+        last,
+        contract,
+        unhex(proof["storage_proof"]["key"]),
+        [unhex(node) for node in proof["account_proof"]["proof"]],
+        [unhex(node) for node in proof["storage_proof"]["proof"]],
+    )
+    assert int.from_bytes(value, "big") == int(proof["storage_proof"]["value"], 16)
 
+
+def test_mainnets_state_down_to_a_storage_slot(anvil: Anvil, authority: bytes, shared_vectors: Path) -> None:
+    """A real block's state root and a real proof below it. No beacon header of it is to be had, so a simulated committee of
+    512 finalizes it, in a payload header whose transactions and withdrawals are left out.
+    """
+    folder = shared_vectors / "mpt_rlp" / "mainnet_21925176"
+    block, proof = read_json(folder / "block.json"), read_json(folder / "proof.json")
+    epoch = MAINNET.slots_per_epoch
+    began = int(block["timestamp"], 16) - 2 * epoch * 12
+    forks = (Fork(ForkName.DENEB, Epoch(0), b"\4\0\0\0"),)
+    config = NetworkConfig(MAINNET, began, MAINNET_CONFIG.genesis_validators_root, 12_000, forks)
+    chain = Simulation(config, b"mainnet's state")
+    for slot in (epoch, 2 * epoch, 3 * epoch, 4 * epoch, 4 * epoch + 1):
+        payload = payload_of_block(block, (), ForkName.DENEB, 16) if slot == 2 * epoch else None
+        chain.propose(Slot(slot), payload)
+    update = chain.newest_update()
+    assert update is not None
+    follower = Follower(anvil, authority, config, Slot(0), chain.committee(Period(0)))
+    (entry,) = proof["storageProof"]
+    value = prove_storage(
+        follower,
+        update,
+        unhex(proof["address"]),
+        unhex(entry["key"]),
+        [unhex(node) for node in proof["accountProof"]],
+        [unhex(node) for node in entry["proof"]],
+    )
+    assert value == unhex(entry["value"])
+    assert update.finalized_header.execution is not None
+    assert update.finalized_header.execution.state_root == unhex(block["stateRoot"])
+
+
+def prove_storage(
+    follower: Follower,
+    update: FinalizingUpdate,
+    contract: bytes,
+    place: bytes,
+    account_nodes: Sequence[bytes],
+    storage_nodes: Sequence[bytes],
+) -> bytes:
+    """The word of a slot by the whole of `storageAt`, in both languages."""
+    signed = update, follower.signer(update)
+    data = encode_proof(storage_nodes, account_nodes, signed, contract, place, follower.params)
+    now = follower.params.timestamp_at(update.signature_slot)
+    believed = follower.deployed.client.storage_at(data, contract, place, now)
     artifact = load(BEACON.contract)
     call = artifact.encode_call("storageAt", data, "0x" + contract.hex(), place)
-    answer = artifact.decode_result("storageAt", anvil.call(follower.deployed.implementation, call, now))
+    answer = artifact.decode_result(
+        "storageAt", follower.anvil.call(follower.deployed.implementation, call, now)
+    )
     assert tuple(answer) == (believed.value, believed.height, believed.timestamp)
+    value: bytes = believed.value
+    return value
