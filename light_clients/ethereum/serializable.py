@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -11,15 +12,15 @@ from light_clients.errors import EncodingRejected
 from light_clients.ethereum.config import ForkName, Preset
 
 
-class Serializable:
+class Serializable(ABC):
     """An object whose SSZ type depends on the fork and the preset."""
 
     __slots__ = ()
 
     @classmethod
+    @abstractmethod
     def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:
         """The SSZ type."""
-        raise NotImplementedError
 
     def encode_ssz(self, fork: ForkName, preset: Preset) -> bytes:
         """Serialize in a fork's form.
