@@ -47,7 +47,7 @@ $(VENV_STAMP): requirements/dev.txt pyproject.toml
 .PHONY: tools
 tools: $(TOOLS_STAMP) ## Install anvil, forge, solc and OpenZeppelin at their pinned versions
 
-$(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/toolchain.py
+$(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/process/toolchain.py
 	$(PY) -m tools.install
 	@touch $@
 

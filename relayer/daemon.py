@@ -21,16 +21,16 @@ import structlog
 from light_clients.client import Status
 from relayer.chains.evm.tx import Signer
 from relayer.config import Config, LogConfig
-from relayer.endpoint.opening import OpenChain, open_chain
+from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.errors import JournalBroken
 from relayer.journal.store import Journal, now_micros
 from relayer.keys import KeyStore, read_password
 from relayer.metrics import ChainSample, ClientSample, LaneSample, Metrics, MetricsServer, Sample
-from relayer.pipeline.book import LaneBook
-from relayer.pipeline.loop import BatchSettings, Pipeline, ServedChain, ServedLane
-from relayer.pipeline.submit import LaneSubmitter
-from relayer.pipeline.worker import STALL_S, ChainWorker
+from relayer.pipeline.chain_task import STALL_S, ChainWorker
+from relayer.pipeline.lane_state import LaneBook
+from relayer.pipeline.lane_task import LaneSubmitter
+from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
 from relayer.protocol.delivery import WaitingReason
 
 _CHECK_S = 10.0

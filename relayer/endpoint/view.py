@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from relayer.chains.evm.contract_reader import Caller, address_of
+from relayer.chains.evm.node import Node
 from relayer.config import Config
+from relayer.consensus.registry import ClientView, view_client
 from relayer.contracts import load
-from relayer.endpoint.calling import Caller, address_of
-from relayer.endpoint.consensus import ClientView, view_client
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Node
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
 from relayer.errors import CallReverted
 

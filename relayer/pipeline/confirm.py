@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from relayer.chains.base import DeliveryEventKind, TxReceipt
+from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredWait
-from relayer.pipeline.book import PageBook, indices, mask_of
+from relayer.pipeline.lane_state import PageBook, indices, mask_of
 from relayer.pipeline.steps import Confirmed
 from relayer.protocol.delivery import Waiting, WaitingReason
-from relayer.provers.base import VerifiedHeader
 
 _MICROS = 1_000_000
 #: A recipient that refused is asked again after this, then after twice as long each time.

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import StoredMessage, StoredProof
-from relayer.pipeline.book import LaneBook, PageBook
+from relayer.pipeline.lane_state import LaneBook, PageBook
+from relayer.pipeline.linking import Link, count_proven, is_explained, link
 from relayer.pipeline.steps import Proven, Verified
-from relayer.pipeline.verify import Link, count_proven, is_explained, link
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import delivered_slot, heads_slot
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
-from relayer.provers.base import ProvenSlot, VerifiedHeader
 
 #: One proof with more slots than this would make the provider's answer too large.
 MOST_SLOTS = 96

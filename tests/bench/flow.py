@@ -25,9 +25,9 @@ from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.heads import HeadFeed
 from relayer.chains.rpc_provider import RpcEndpoint
 from relayer.config import Config
-from relayer.devnet import background
-from relayer.devnet.state import ChainState, NetworkState
-from relayer.endpoint import opening
+from relayer.consensus import open_chain as opening
+from relayer.devnet.network import background
+from relayer.devnet.network.state_file import ChainState, NetworkState
 from relayer.journal.errors import JournalUnreadable
 from relayer.protocol.lane import delivered_slot
 from relayer.protocol.message import PAGE_SIZE

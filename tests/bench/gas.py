@@ -20,9 +20,9 @@ from light_clients.ethereum import codec
 from light_clients.ethereum.config import MAINNET
 from light_clients.ethereum.members import encode_siblings
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.faults import Participation
-from relayer.devnet.pos import LocalPosChain
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.devnet.state.faults import Participation
 from relayer.protocol.batch import encode_batch
 from tests.bench.sides import BftSide, PosSide, Side
 from tests.bench.stage import Stage, open_stage

@@ -19,15 +19,15 @@ from light_clients.bft.preimage import BftKind
 from light_clients.ethereum import codec
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
+from relayer.consensus.ethereum.endpoint import encode_parameters
 from relayer.contracts import artifact
-from relayer.endpoint.consensus.ethereum import encode_parameters
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
 
 if TYPE_CHECKING:
     from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
-    from relayer.devnet.chain import LocalChain
-    from relayer.devnet.pos import LocalPosChain
+    from relayer.consensus.bft.local.chain import LocalChain
+    from relayer.consensus.ethereum.local.chain import LocalPosChain
     from relayer.protocol.message import EndpointId
 
 TRUSTING_PERIOD_S = 86_400

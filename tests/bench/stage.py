@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from relayer.consensus.bft.local.chain import LocalChain
 from relayer.contracts import artifact
-from relayer.devnet.chain import LocalChain
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import Lane, heads_slot, page_of

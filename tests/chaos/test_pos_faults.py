@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 
 from light_clients.client import Status
-from relayer.devnet.faults import (
+from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.devnet.state.faults import (
     DropConnections,
     Fault,
     RpcErrors,
@@ -25,7 +26,6 @@ from relayer.devnet.faults import (
     WithheldFinality,
     WrongLightClient,
 )
-from relayer.devnet.pos import LocalPosChain
 from relayer.protocol.delivery import WaitingReason
 from tests.support.posroad import COURT, ETH, PosRoad, open_pos_road
 

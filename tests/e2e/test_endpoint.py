@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from relayer import config as configuration
+from relayer.chains.evm.node import Mined, Node
 from relayer.config import Config
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.findings import Finding, Severity
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
-from relayer.endpoint.findings import Finding, Severity
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Mined, Node
 from relayer.endpoint.plan import Plan, make_plan
 from relayer.endpoint.steps import StepKind
 from relayer.endpoint.view import view_endpoint

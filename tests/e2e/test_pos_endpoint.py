@@ -15,19 +15,19 @@ import relayer
 from light_clients.client import Status
 from light_clients.ethereum.config import ForkName
 from relayer import config as configuration
+from relayer.chains.evm.node import Node
 from relayer.config import CheckpointConfig, Config, NetworkTable, network_of
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.ethereum.discovery import discover_network
+from relayer.consensus.ethereum.judging import BeaconClientView
+from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.findings import Finding, Severity
 from relayer.daemon import build
-from relayer.devnet import anvil
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.pos import LocalPosChain
+from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
+from relayer.devnet.process import anvil
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
-from relayer.endpoint.consensus.beacon_judging import BeaconClientView
-from relayer.endpoint.consensus.beacon_network import discover_network
-from relayer.endpoint.findings import Finding, Severity
-from relayer.endpoint.local import LocalRoads, LocalSite, join_local
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Node
 from relayer.endpoint.plan import Plan, make_plan
 from relayer.endpoint.view import view_endpoint
 from relayer.errors import ConfigError

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from relayer.devnet.faults import Participation, WithheldFinality
+from relayer.devnet.state.faults import Participation, WithheldFinality
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from tests.support.posroad import COURT, ETH, SLOT_TIME_S, PosRoad, open_pos_road
 

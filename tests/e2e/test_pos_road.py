@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from light_clients.ethereum.config import ForkName
-from relayer.devnet.pos import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalPosChain
 from relayer.protocol.delivery import DeliveryState
 from tests.support.posroad import COURT, ETH, PosRoad, open_pos_road
 

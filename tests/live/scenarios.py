@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from light_clients.ethereum.config import ForkName
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.ethereum.discovery import discover_network
 from relayer.contracts import load
-from relayer.devnet.chain import LocalChain
-from relayer.endpoint.consensus.beacon_network import discover_network
-from relayer.endpoint.local import LocalRoads, LocalSite, join_local
+from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
 from relayer.endpoint.manifest import Manifest
 from relayer.errors import NonceConflict, Retryable
 from relayer.keys import Key

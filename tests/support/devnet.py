@@ -13,9 +13,9 @@ from typing import Any, Self
 import aiohttp
 from eth_account import Account as Signer
 
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.identities import Account
-from relayer.devnet.parts import Endpoint
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.devnet.chain.assembly import Endpoint
+from relayer.devnet.state.identities import Account
 
 GWEI = 10**9
 

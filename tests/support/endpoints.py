@@ -15,12 +15,12 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.contracts import load
-from relayer.devnet.chain import LocalChain
 from relayer.keys import Key
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
-from relayer.provers.bft import BftBootstrap, BftProver
 
 GWEI = 10**9
 NOBODY = Address(bytes(20))

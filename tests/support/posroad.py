@@ -18,14 +18,14 @@ from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import Period
 from relayer import config as configuration
 from relayer.chains.evm import abi
-from relayer.chains.evm.beacon_client import decode_trusted_state
+from relayer.chains.evm.node import Node
 from relayer.config import JournalConfig
 from relayer.config.secret_url import SecretUrl
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.pos import DEFAULT_FORKS, LocalPosChain
-from relayer.endpoint.local import LocalSite, join_local
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.ethereum.contract import decode_trusted_state
+from relayer.consensus.ethereum.local.chain import DEFAULT_FORKS, LocalPosChain
+from relayer.devnet.network.join import LocalSite, join_local
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Node
 from relayer.journal.errors import JournalUnreadable
 from relayer.journal.rows import BatchRow, PendingMessage, StoredLane
 from relayer.keys import Key

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.header import Kind
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.header import Kind
 from tests.support.devnet import Client
 
 

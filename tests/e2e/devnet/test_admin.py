@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalChain
 from tests.support.devnet import Client, Refused
 
 

@@ -24,8 +24,9 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_finality_update,
     process_light_client_update,
 )
-from relayer.devnet.beacon.server import OPERATIONS
-from relayer.devnet.faults import (
+from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.server import OPERATIONS
+from relayer.devnet.state.faults import (
     DropConnections,
     RpcErrors,
     SecondFinality,
@@ -34,7 +35,6 @@ from relayer.devnet.faults import (
     WrongLightClient,
     read_fault,
 )
-from relayer.devnet.pos import LocalPosChain
 from tests.support.devnet import Client, Refused
 
 SSZ = "application/octet-stream"

@@ -15,8 +15,8 @@ from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from light_clients.proofs import mpt
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.header import Kind, quorum
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.header import Kind, quorum
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
 KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}

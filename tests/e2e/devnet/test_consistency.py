@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from light_clients.hashing import keccak256
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.methods import PASSED_ON
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.devnet.rpc.methods import PASSED_ON
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
 HASH = re.compile(r"0x[0-9a-f]{64}")

@@ -7,7 +7,7 @@ COINBASE and TIMESTAMP are told to anvil beforehand, and agree.
 
 from __future__ import annotations
 
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalChain
 from tests.support.devnet import WITNESS, Client, Wallet
 
 HISTORY = "0x0000f90827f1c53a10cb7a02335b175320002935"

@@ -16,9 +16,10 @@ from light_clients.bft.header import BftHeader, BftKind
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import ProofRejected, QuorumNotReached
 from light_clients.proofs import mpt
-from relayer.devnet.anvil import listen_on
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.faults import (
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.header import Kind
+from relayer.devnet.process.anvil import listen_on
+from relayer.devnet.state.faults import (
     DropConnections,
     Equivocation,
     Fault,
@@ -34,7 +35,6 @@ from relayer.devnet.faults import (
     WrongLogs,
     WrongProofs,
 )
-from relayer.devnet.header import Kind
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
 KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}

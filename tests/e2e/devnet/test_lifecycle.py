@@ -15,18 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from relayer.devnet import anvil as anvil_module
-from relayer.devnet.anvil import PORTS, listen_on
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalChain
 from relayer.devnet.errors import ChainStartError, DevnetError, ExecutionError, SpecError
-from relayer.devnet.network import Network
-from relayer.devnet.processes import start_mark
+from relayer.devnet.network.network import Network
+from relayer.devnet.process import anvil as anvil_module
+from relayer.devnet.process.anvil import PORTS, listen_on
+from relayer.devnet.process.process_identity import start_mark
 from tests.support.devnet import Client, Refused
 
 # Starts a chain, says which processes and ports it has, and waits to be ended.
 HOLDER = """
 import asyncio, signal
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalChain
 
 async def main():
     async with LocalChain("alpha", block_time_s=0.05, guard=GUARD) as chain:

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from eth_account import Account as Signer
 
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.upstream import Upstream
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.devnet.process.upstream import Upstream
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
 LOGS = 2_000

@@ -14,13 +14,13 @@ from light_clients.ethereum.config import MAINNET, ForkName, Period, Slot
 from light_clients.ethereum.sync_protocol import initialize_light_client_store, process_light_client_update
 from light_clients.hashing import keccak256
 from light_clients.proofs.mpt import verify_account, verify_storage
-from relayer.devnet import anvil as anvil_module
-from relayer.devnet import background
+from relayer.consensus.ethereum.local.chain import LocalPosChain
 from relayer.devnet.errors import DevnetError, SpecError
-from relayer.devnet.faults import MissedSlots, Participation, Rounds, Stall, WithheldFinality
-from relayer.devnet.network import Network
-from relayer.devnet.pos import LocalPosChain
-from relayer.devnet.processes import start_mark
+from relayer.devnet.network import background
+from relayer.devnet.network.network import Network
+from relayer.devnet.process import anvil as anvil_module
+from relayer.devnet.process.process_identity import start_mark
+from relayer.devnet.state.faults import MissedSlots, Participation, Rounds, Stall, WithheldFinality
 from tests.support.devnet import EMITTER, WITNESS, Client, Wallet, open_socket, word
 
 SLOT_S = 0.1
@@ -151,7 +151,7 @@ async def test_transactions_are_in_the_payloads_tree(chain: LocalPosChain, clien
     empty = chain.beacon.genesis.execution
     assert beacon is not None
     assert empty is not None
-    from relayer.devnet.beacon.payload import transactions_root
+    from relayer.consensus.ethereum.local.payload import transactions_root
 
     assert beacon.block_number == block.number
     assert beacon.transactions_root == transactions_root(wallet.sent) != empty.transactions_root

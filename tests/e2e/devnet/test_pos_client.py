@@ -14,8 +14,8 @@ from light_clients.ethereum.codec import encode_anchor, encode_misbehaviour, enc
 from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
 from light_clients.ethereum.params import EthereumParams, least_threshold
-from relayer.devnet.faults import Participation
-from relayer.devnet.pos import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.devnet.state.faults import Participation
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
 FORKS = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}

@@ -7,8 +7,8 @@ import asyncio
 
 import pytest
 
-from relayer.devnet import subscriptions
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.devnet.rpc import subscriptions
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
 NOT_IN_HEADERS = {"size", "totalDifficulty", "transactions", "uncles", "withdrawals"}

@@ -12,9 +12,9 @@ from light_clients.bft.codec import encode_update
 from light_clients.bft.header import BftHeader, BftKind
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.header import Kind, SealedBlock
 from relayer.devnet.errors import SpecError
-from relayer.devnet.header import Kind, SealedBlock
 from tests.support.devnet import Client
 
 KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}

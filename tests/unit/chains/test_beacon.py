@@ -15,7 +15,7 @@ from light_clients.errors import HeaderRejected
 from light_clients.ethereum.config import Period, Slot
 from light_clients.ethereum.containers import LightClientUpdate
 from light_clients.ethereum.serializable import Serializable
-from relayer.chains.beacon import BeaconApi, BeaconLimits
+from relayer.consensus.ethereum.beacon_api import BeaconApi, BeaconLimits
 from relayer.errors import ChainUnavailable, ConfigError, NotFoundYet, WrongChain
 from relayer.retry import RetryPolicy
 from tests.support.pos import PERIOD, SPE, World

@@ -8,7 +8,7 @@ from light_clients.client import Height, Status
 from light_clients.errors import HeaderRejected
 from relayer.chains.base import Call, Chain, DeliveryEventKind, SignedTransaction, TxReceipt
 from relayer.chains.evm import abi
-from relayer.chains.memory import GENESIS_TIME, MemoryChain, join
+from relayer.consensus.base import ProvenSlot, Prover
 from relayer.errors import (
     CallReverted,
     CallRevertedDrop,
@@ -23,8 +23,8 @@ from relayer.errors import (
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.lane import Lane, heads_slot
 from relayer.protocol.message import Message, MessageId, Sequence
-from relayer.provers.base import ProvenSlot, Prover
-from relayer.provers.memory import MemoryProver
+from relayer.testing.chain import GENESIS_TIME, MemoryChain, join
+from relayer.testing.prover import MemoryProver
 
 GAS = 5_000_000
 

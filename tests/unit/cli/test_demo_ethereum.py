@@ -30,12 +30,12 @@ from light_clients.ethereum.reader import read_signed
 from light_clients.trust import read_claim
 from relayer.chains.base import AccountProof, Address, Call
 from relayer.chains.evm import abi
-from relayer.cli.demo.consensus.base import Delivered, Truth, rewrite
-from relayer.cli.demo.consensus.ethereum import EthereumShow
-from relayer.cli.demo.consensus.ethereum_explain import Finalized
-from relayer.cli.demo.consensus.ethereum_forgeries import forge, sign_as_few
-from relayer.cli.demo.consensus.ethereum_wire import SignedParts
-from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.console import Stage
+from relayer.consensus.ethereum.show import EthereumShow
+from relayer.consensus.ethereum.show.explain import Finalized
+from relayer.consensus.ethereum.show.forgeries import forge, sign_as_few
+from relayer.consensus.ethereum.show.wire import SignedParts
+from relayer.consensus.show import Delivered, Truth, rewrite
 from relayer.contracts import load
 from relayer.errors import NotFoundYet
 from tests.support.pos import GATEWAY, SPE, STATE, STORAGE_SLOT, BeaconDestination, World

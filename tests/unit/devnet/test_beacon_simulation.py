@@ -29,8 +29,8 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_optimistic_update,
     process_light_client_update,
 )
-from relayer.devnet.beacon.misbehaviour import second_committee, second_finality
-from relayer.devnet.beacon.simulation import Simulation
+from relayer.consensus.ethereum.local.misbehaviour import second_committee, second_finality
+from relayer.consensus.ethereum.local.simulation import Simulation
 
 GENESIS = 1_700_000_000
 KNOWN = [name for name in ForkName if name < ForkName.GLOAS]

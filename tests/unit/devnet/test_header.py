@@ -16,20 +16,11 @@ from light_clients.bft.header import BftHeader, BftKind
 from light_clients.codec import rlp
 from light_clients.ecdsa import recover
 from light_clients.hashing import keccak256
+from relayer.consensus.bft.local.header import Consensus, Kind, Vote, build_block, quorum
+from relayer.consensus.bft.local.sealing import seal
 from relayer.devnet.errors import ExecutionError
-from relayer.devnet.header import (
-    Consensus,
-    Header,
-    Kind,
-    Vote,
-    build_block,
-    check_native_hash,
-    list_bytes,
-    list_payload_bytes,
-    quorum,
-)
-from relayer.devnet.identities import derive_account
-from relayer.devnet.sealing import seal
+from relayer.devnet.state.header import Header, check_native_hash, list_bytes, list_payload_bytes
+from relayer.devnet.state.identities import derive_account
 
 KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from light_clients.ecdsa import recover
+from relayer.consensus.bft.local.header import Consensus, Kind, SealedBlock, build_block, quorum
+from relayer.consensus.bft.local.sealing import MAX_VALIDATORS, Validators, seal
 from relayer.devnet.errors import SpecError
-from relayer.devnet.header import Consensus, Header, Kind, SealedBlock, build_block, quorum
-from relayer.devnet.identities import derive_account
-from relayer.devnet.sealing import MAX_VALIDATORS, Validators, seal
+from relayer.devnet.state.header import Header
+from relayer.devnet.state.identities import derive_account
 
 ACCOUNTS = [derive_account(b"test", "test", "validator", index) for index in range(30)]
 

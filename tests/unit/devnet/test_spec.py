@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import pytest
 
+from relayer.consensus.bft.local.header import Kind
+from relayer.consensus.ethereum.local.chain import PosKind
 from relayer.devnet.errors import SpecError
-from relayer.devnet.header import Kind
-from relayer.devnet.network import Network
-from relayer.devnet.pos import PosKind
-from relayer.devnet.spec import ChainSpec, parse_spec
+from relayer.devnet.network.network import Network
+from relayer.devnet.network.spec import ChainSpec, parse_spec
 
 
 def test_what_can_be_said() -> None:
@@ -61,7 +61,7 @@ def test_what_cannot_be_said_and_why(text: str, message: str) -> None:
 
 def test_no_chain_id_twice_in_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two names may hash to one id: the second gets the next one."""
-    monkeypatch.setattr("relayer.devnet.network.chain_id_of", lambda name, attempt=0: 1000 + attempt)
+    monkeypatch.setattr("relayer.devnet.network.network.chain_id_of", lambda name, attempt=0: 1000 + attempt)
     network = Network("a=qbft,b=qbft,c=ibft2")
     assert [chain.chain_id for chain in network.chains.values()] == [1000, 1001, 1002]
     with pytest.raises(SpecError, match="two chains"):

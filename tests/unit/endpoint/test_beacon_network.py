@@ -22,13 +22,13 @@ from light_clients.ethereum.config import (
     NetworkConfig,
 )
 from relayer.config import network_of, setting_of
-from relayer.devnet.beacon.describe import genesis_json, spec_json
-from relayer.endpoint.consensus.beacon_network import (
+from relayer.consensus.ethereum.discovery import (
     discover_network,
     find_differences,
     missing_forks,
     read_network,
 )
+from relayer.consensus.ethereum.local.describe import genesis_json, spec_json
 from relayer.errors import ChainUnavailable, RpcAnswerInvalid
 
 ROOT = b"\x77" * 32

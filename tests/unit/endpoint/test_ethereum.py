@@ -27,14 +27,14 @@ from light_clients.ethereum.config import (
 from light_clients.ethereum.containers import LightClientHeader
 from light_clients.ethereum.params import EthereumParams
 from relayer import config as configuration
+from relayer.chains.evm.node import Node
 from relayer.config import Bytes32, ChainConfig, CheckpointConfig, Config
+from relayer.consensus.ethereum.endpoint import BeaconTrust, _newest_finalized, encode_parameters
+from relayer.consensus.ethereum.judging import BeaconClientView, judge_forks, judge_parameters
+from relayer.consensus.findings import Severity
+from relayer.consensus.registry import CONSENSUS, detect_consensus
 from relayer.contracts import load
-from relayer.endpoint.consensus import CONSENSUS, detect_consensus
-from relayer.endpoint.consensus.beacon_judging import BeaconClientView, judge_forks, judge_parameters
-from relayer.endpoint.consensus.ethereum import BeaconTrust, _newest_finalized, encode_parameters
-from relayer.endpoint.findings import Severity
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
-from relayer.endpoint.node import Node
 from relayer.endpoint.probes import lacks_bls
 from relayer.endpoint.survey import Survey, compare_chains, with_networks
 from relayer.errors import PostroadError, RpcRefused

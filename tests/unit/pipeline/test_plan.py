@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.journal.rows import LaneRow, Micros, StoredProof, StoredWait
-from relayer.pipeline.book import PageBook, indices, mask_of, trailing_ones
 from relayer.pipeline.gas import MOST_TRANSACTION_GAS, GasModel
+from relayer.pipeline.lane_state import PageBook, indices, mask_of, trailing_ones
 from relayer.pipeline.plan import BatchLimits, Plan, full_messages, halve, make_batch, make_plans
 from relayer.protocol.batch import calldata_gas, decode_batch, encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from light_clients.client import Height, Timestamp
 from relayer.chains.base import SentMessage, TxHash
+from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import LaneRow
-from relayer.pipeline.book import LaneBook
+from relayer.pipeline.lane_state import LaneBook
+from relayer.pipeline.linking import count_proven, is_explained, link
 from relayer.pipeline.prove import judge_heads, proofs_of, want_heads
-from relayer.pipeline.verify import count_proven, is_explained, link
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.lane import Lane, heads_slot
 from relayer.protocol.message import ZERO_HEAD, EndpointId, Message, MessageId, Sequence, next_head
-from relayer.provers.base import ProvenSlot, VerifiedHeader
 
 LANE = Lane(EndpointId(b"a" * 32), EndpointId(b"b" * 32))
 HEADER = VerifiedHeader(Height(50), b"h" * 32, Timestamp(1_000), b"r" * 32)

@@ -15,6 +15,8 @@ from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, MisbehaviourRejected, Rejection, ValidatorSetRejected
 from relayer.chains.base import AccountProof, Address, Call, Head
 from relayer.chains.evm import abi
+from relayer.consensus.base import VerifiedHeader
+from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.errors import (
     ChainUnavailable,
     ClientExpired,
@@ -23,8 +25,6 @@ from relayer.errors import (
     NotFoundYet,
     RpcAnswerInvalid,
 )
-from relayer.provers.base import VerifiedHeader
-from relayer.provers.bft import BftBootstrap, BftProver
 from tests.support.bft import Draft, Validator, validator, validators
 from tests.support.trie import AccountEntry, State
 

@@ -16,7 +16,9 @@ from light_clients.ethereum.config import ForkName, Period, Slot
 from light_clients.ethereum.containers import LightClientFinalityUpdate, LightClientUpdate
 from light_clients.ethereum.params import EthereumParams
 from relayer.chains.base import Address
-from relayer.devnet.beacon.misbehaviour import second_committee, second_finality
+from relayer.consensus.base import VerifiedHeader
+from relayer.consensus.ethereum.local.misbehaviour import second_committee, second_finality
+from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.errors import (
     ChainUnavailable,
     ClientExpired,
@@ -25,8 +27,6 @@ from relayer.errors import (
     NotFoundYet,
     RpcAnswerInvalid,
 )
-from relayer.provers.base import VerifiedHeader
-from relayer.provers.ethereum import EthereumProver
 from tests.support.pos import (
     EMPTY_SLOT,
     GATEWAY,
