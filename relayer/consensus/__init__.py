@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Believing chains: what the road asks of a kind of consensus, and one folder for each kind."""
+"""OpenProver chains: what the road asks of a kind of consensus, and one folder for each kind."""

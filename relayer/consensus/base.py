@@ -52,7 +52,7 @@ class Prover(Protocol):
     """Why to believe one chain. Holds that chain's trusted state, which the journal keeps (`export_state`)."""
 
     @property
-    def trails(self) -> bool:
+    def has_delayed_finality(self) -> bool:
         """Whether verified headers trail the head until blocks are final. Else a head is final, once it is verified."""
         ...
 
@@ -76,7 +76,7 @@ class Prover(Protocol):
         """
         ...
 
-    def explain_wait(self, head: Head, number: Height) -> str:
+    def describe_finality_wait(self, head: Head, number: Height) -> str:
         """How far a block of a trailing chain is from being final, for people: `12 of about 31 slots`."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from light_clients.client import Status
 from relayer.chains.evm.chain import EvmChain
-from relayer.chains.evm.contract_reader import Caller
+from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.chains.provider_pool import OnRpcError
 from relayer.config import AnyBootstrap, ChainConfig, NetworkName, NetworkTable, SecretUrl
@@ -74,7 +74,7 @@ async def _nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Believing:
+class OpenProver:
     """A prover in use. `check` asks once whether the configuration is of this chain, and raises ConfigError if not."""
 
     prover: Prover
@@ -119,7 +119,7 @@ class Consensus(Protocol):
         bootstrap: AnyBootstrap,
         source: EvmChain,
         on_error: OnRpcError | None = None,
-    ) -> Believing:
+    ) -> OpenProver:
         """Build the prover. Nothing is asked of the chain yet. Raises ConfigError."""
         ...
 
@@ -146,7 +146,7 @@ class Consensus(Protocol):
         """The init code of a light client."""
         ...
 
-    async def view(self, caller: Caller, address: bytes) -> ClientView:
+    async def view(self, caller: ContractReader, address: bytes) -> ClientView:
         """Read a client of this kind, whose code is known to be ours."""
         ...
 

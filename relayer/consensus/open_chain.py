@@ -13,7 +13,7 @@ from relayer.chains.evm.tx import Signer
 from relayer.chains.provider_pool import OnRpcError
 from relayer.config import ChainConfig, Config
 from relayer.consensus.base import Prover
-from relayer.consensus.registry import CONSENSUS, Believing
+from relayer.consensus.registry import CONSENSUS, OpenProver
 from relayer.protocol.interop_address import InteropAddress
 
 
@@ -23,7 +23,7 @@ class OpenChain:
 
     name: str
     chain: EvmChain
-    believing: Believing
+    believing: OpenProver
     node: Node
     config: ChainConfig
 

@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relayer.chains.evm.contract_reader import Caller
+from relayer.chains.evm.contract_reader import ContractReader
 from relayer.consensus.bft.endpoint import Bft
 from relayer.consensus.ethereum.endpoint import Ethereum
-from relayer.consensus.kind import Believing, ClientView, Conflict, Consensus, Trust
+from relayer.consensus.kind import ClientView, Conflict, Consensus, OpenProver, Trust
 from relayer.contracts import load
 
 __all__ = [
     "CONSENSUS",
-    "Believing",
     "ClientView",
     "Conflict",
     "Consensus",
+    "OpenProver",
     "Trust",
     "detect_consensus",
     "view_client",
@@ -27,7 +27,7 @@ CONSENSUS: Mapping[str, Consensus] = {"qbft": Bft("qbft"), "ibft2": Bft("ibft2")
 """By the name that a chain's configuration has."""
 
 
-async def view_client(caller: Caller, address: bytes) -> ClientView | None:
+async def view_client(caller: ContractReader, address: bytes) -> ClientView | None:
     """Read a light client, of whatever consensus; None when there is no code of ours at the address."""
     code = await caller.node.code(address)
     for consensus in CONSENSUS.values():

@@ -36,7 +36,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class ForgeryBasis:
     """What a forger starts from: the newest true proof, and what the forger would have the proven word be.
 
     Attributes:
@@ -65,7 +65,7 @@ class Forgery:
     proof: bytes
 
 
-class Vouching(Protocol):
+class TrustExplanation(Protocol):
     """Why the state root of one delivery was believed."""
 
     @property
@@ -123,11 +123,11 @@ class Show(Protocol):
         """Whom this chain's light client on a destination trusts now: other words when it is others."""
         ...
 
-    async def vouching_of(self, delivered: Delivered) -> Vouching:
+    async def vouching_of(self, delivered: Delivered) -> TrustExplanation:
         """Read back why a delivery was believed, from the bytes that it carried."""
         ...
 
-    async def forge(self, truth: Truth) -> Sequence[Forgery]:
+    async def forge(self, truth: ForgeryBasis) -> Sequence[Forgery]:
         """What somebody would try who can write anything but signatures of honest members."""
         ...
 

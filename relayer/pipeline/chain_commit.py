@@ -10,9 +10,9 @@ from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
 from relayer.journal.writing import Writing
-from relayer.pipeline.lane_state import LaneBook, PageBook
+from relayer.pipeline.lane_state import LaneProgress, PageState
 from relayer.pipeline.steps import Confirmed, Proven, Verified
-from relayer.pipeline.tracked_transaction import LiveTransaction
+from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.transitions import altered_waits, confirmed_steps, verified_steps
 
@@ -24,7 +24,7 @@ class OutLane:
     `hearsay` is the end of what logs told beyond the proven messages and what is in the journal as such.
     """
 
-    book: LaneBook
+    book: LaneProgress
     wake: Callable[[], None]
     oldest_height: Callable[[], int]
     audited_at: float = 0.0
@@ -42,7 +42,7 @@ class OutLane:
 class InLane:
     """An incoming lane: its book, who to wake, and who learns what deliveries cost (calldata, messages, gas)."""
 
-    book: LaneBook
+    book: LaneProgress
     wake: Callable[[], None]
     learn: Callable[[bytes, int, int], None]
     audited_at: float = 0.0
@@ -54,9 +54,9 @@ class Outcome:
 
     header: VerifiedHeader
     verified: list[tuple[OutLane, Verified, Proven]] = field(default_factory=list)
-    confirmed: list[tuple[InLane, PageBook, Confirmed]] = field(default_factory=list)
-    settled: list[LiveTransaction] = field(default_factory=list)
-    suspects: list[LiveTransaction] = field(default_factory=list)
+    confirmed: list[tuple[InLane, PageState, Confirmed]] = field(default_factory=list)
+    settled: list[TrackedTransaction] = field(default_factory=list)
+    suspects: list[TrackedTransaction] = field(default_factory=list)
 
 
 def write_down(

@@ -22,15 +22,15 @@ from relayer.journal.store import Journal
 from relayer.metrics import Metrics
 from relayer.pipeline.chain_commit import InLane, Outcome, OutLane, write_down
 from relayer.pipeline.confirm import IncludedBatch, judge_word, was_wasted
-from relayer.pipeline.lane_state import LaneBook, PageBook
+from relayer.pipeline.lane_state import LaneProgress, PageState
 from relayer.pipeline.lane_waiting import Reasons
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
 from relayer.pipeline.prove import MOST_SLOTS, WantedHeads, WantedWords, judge_heads, proofs_of, want_heads
 from relayer.pipeline.steps import Confirmed, Proven, Verified
-from relayer.pipeline.tracked_transaction import LiveTransaction
+from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.pipeline.transactions import TransactionTracker
-from relayer.pipeline.unfinalized import Lookout
+from relayer.pipeline.unfinalized import UnfinalizedWatcher
 from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.message import PAGE_SIZE
@@ -50,7 +50,7 @@ _WITNESS_S = 60
 STALL_S = 60
 
 
-class ChainWorker:
+class ChainTask:
     """Follows one chain."""
 
     def __init__(
@@ -84,7 +84,7 @@ class ChainWorker:
         self._metrics = metrics
         self._clock = clock
         self.repair = LogRepair(chain, self.scanner, journal, reasons, metrics, clock)
-        self.lookout = Lookout(chain, prover, tracker, journal, reasons, clock)
+        self.lookout = UnfinalizedWatcher(chain, prover, tracker, journal, reasons, clock)
         self._is_header_stale = False
         self._state: bytes | None = stored.trusted_state
         self._log = structlog.get_logger().bind(chain=chain.name)
@@ -140,7 +140,7 @@ class ChainWorker:
         """
         nudged, self._nudged = self._nudged, False
         started = asyncio.get_running_loop().time()
-        if self.prover.trails:
+        if self.prover.has_delayed_finality:
             await self._step_trailing(head, nudged=nudged)
         elif self.header is None or head.number > self.header.number:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
@@ -340,7 +340,7 @@ class ChainWorker:
     # --- acting on it ---
 
     def _after_poll(
-        self, included: tuple[LiveTransaction, ...], displaced: tuple[LiveTransaction, ...]
+        self, included: tuple[TrackedTransaction, ...], displaced: tuple[TrackedTransaction, ...]
     ) -> None:
         lanes = {lane.book.row: lane for lane in self.in_lanes}
         for each in included:
@@ -387,7 +387,7 @@ class ChainWorker:
             self._settle(inbound.book)
             inbound.wake()
 
-    def _settle(self, book: LaneBook) -> None:
+    def _settle(self, book: LaneProgress) -> None:
         """Move the lane's cursor over what is final. Should the write be lost, a restart works it out again."""
         row, before = book.row, book.settled
         settled = book.settle()
@@ -403,7 +403,7 @@ class ChainWorker:
             page = book.pages.get(number)
             is_first = each.message.sequence % PAGE_SIZE == 0
             if is_first and number == book.next_page and len(book.pages) < WINDOW:
-                page = book.pages[number] = PageBook(number, book.proven_head)
+                page = book.pages[number] = PageState(number, book.proven_head)
                 book.next_page = number + 1
             if page is not None:
                 page.add(each.message, each.leaf, each.head, now)
@@ -424,7 +424,7 @@ class ChainWorker:
         if verified.messages or proven.proofs:
             lane.wake()
 
-    def _apply_word(self, lane: InLane, page: PageBook, verdict: Confirmed) -> None:
+    def _apply_word(self, lane: InLane, page: PageState, verdict: Confirmed) -> None:
         final = verdict.delivered | verdict.expired
         page.delivered |= verdict.delivered
         page.expired |= verdict.expired
@@ -469,6 +469,6 @@ class ChainWorker:
         await self.repair.close()
 
 
-def _is_due(book: LaneBook, page: int, height: int) -> bool:
+def _is_due(book: LaneProgress, page: int, height: int) -> bool:
     """Whether a header says anything of what a provider showed of a page."""
     return page in book.pages and book.pages[page].seen_at <= height

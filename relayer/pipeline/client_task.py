@@ -22,7 +22,7 @@ from relayer.errors import CallReverted, ClientExpired, ClientFrozen, KeyUnavail
 from relayer.journal.rows import Purpose
 from relayer.metrics import Metrics
 from relayer.pipeline.anchoring import Anchoring
-from relayer.pipeline.chain_task import ChainWorker
+from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.destination import Destination
 from relayer.protocol.delivery import Waiting, WaitingReason
 
@@ -37,12 +37,12 @@ _BASE_GAS = 300_000
 _GAS_PER_BYTE = 400
 
 
-class ClientKeeper:
+class LightClientTask:
     """The client of `source` on `destination`."""
 
     def __init__(
         self,
-        source: ChainWorker,
+        source: ChainTask,
         destination: Destination,
         metrics: Metrics,
         lanes: Iterable[Callable[[], None]] = (),

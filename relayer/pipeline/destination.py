@@ -11,7 +11,7 @@ from relayer.chains.base import Address, Chain
 from relayer.errors import InsufficientFunds, KeyUnavailable, Retryable
 from relayer.journal.rows import Micros
 from relayer.journal.store import Journal
-from relayer.pipeline.chain_task import ChainWorker
+from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.gas import MOST_TRANSACTION_GAS
 from relayer.pipeline.plan import BatchLimits
 
@@ -30,7 +30,7 @@ class Destination:
 
     def __init__(
         self,
-        worker: ChainWorker,
+        worker: ChainTask,
         journal: Journal,
         clock: Callable[[], Micros],
         *,

@@ -19,7 +19,7 @@ _FULL_PAGE = (1 << PAGE_SIZE) - 1
 
 
 @dataclass(slots=True)
-class PageBook:
+class PageState:
     """The proven messages of one page, and what is under way with them."""
 
     page: int
@@ -112,7 +112,7 @@ class Parked:
 
 
 @dataclass(slots=True)
-class LaneBook:
+class LaneProgress:
     """A lane at work."""
 
     row: LaneRow
@@ -123,7 +123,7 @@ class LaneBook:
     proven_head: bytes
     proven_block: int
     settled: int
-    pages: dict[int, PageBook] = field(default_factory=dict)
+    pages: dict[int, PageState] = field(default_factory=dict)
     parked: dict[int, Parked] = field(default_factory=dict)
     """Pages that are out of memory because all of their open messages wait for a time."""
     next_page: int = 0
@@ -200,7 +200,7 @@ def trailing_ones(bits: int) -> int:
 
 
 def fill_page(
-    book: PageBook,
+    book: PageState,
     stored: Iterable[StoredMessage],
     proof: StoredProof | None,
     waits: Iterable[StoredWait],

@@ -29,13 +29,13 @@ from relayer.journal.rows import BatchRow, Micros, Purpose, StoredBatch, StoredW
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
-from relayer.pipeline.client_task import ClientKeeper
+from relayer.pipeline.client_task import LightClientTask
 from relayer.pipeline.confirm import refuse
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.gas import GasModel
-from relayer.pipeline.lane_state import LaneBook, PageBook, indices
+from relayer.pipeline.lane_state import LaneProgress, PageState, indices
 from relayer.pipeline.lane_waiting import Reasons
-from relayer.pipeline.page_window import Shelf
+from relayer.pipeline.page_window import PageWindow
 from relayer.pipeline.plan import Plan, full_messages, halve, make_batch, make_plans, ready
 from relayer.pipeline.transitions import seen_step, submitted_step
 from relayer.protocol.batch import encode_batch
@@ -65,15 +65,15 @@ class _TooLargeError(Exception):
         self.plan = plan
 
 
-class LaneSubmitter:
+class LaneTask:
     """Delivers one lane's messages to its destination."""
 
     def __init__(
         self,
-        book: LaneBook,
+        book: LaneProgress,
         destination: Destination,
-        keeper: ClientKeeper,
-        shelf: Shelf,
+        keeper: LightClientTask,
+        shelf: PageWindow,
         journal: Journal,
         reasons: Reasons,
         metrics: Metrics,
@@ -88,7 +88,7 @@ class LaneSubmitter:
         self._metrics = metrics
         self._clock = clock
         # Too much costs nothing: the signatures of trailing chains are costly ones.
-        self._model = GasModel(_COSTLY_BASE) if keeper.source.prover.trails else GasModel()
+        self._model = GasModel(_COSTLY_BASE) if keeper.source.prover.has_delayed_finality else GasModel()
         self._fresh = asyncio.Event()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -183,7 +183,7 @@ class LaneSubmitter:
         pages = (page for page in self.book.pages.values() if self._proof_height(page) == height)
         return sum(bool(ready(page, now, self._destination.timestamp)) for page in pages)
 
-    def _proof_height(self, page: PageBook) -> Height:
+    def _proof_height(self, page: PageState) -> Height:
         return Height(0) if page.proof is None or page.proof_is_stale else Height(page.proof.height)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -238,7 +238,7 @@ class LaneSubmitter:
         self._reasons.set(self.book, "delivery", waiting)
         self._log.warning("a batch could not be sent", reason=str(waiting), again_in_s=pause_s)
 
-    async def _try_deliver(self, plan: Plan, page: PageBook) -> int:
+    async def _try_deliver(self, plan: Plan, page: PageState) -> int:
         """Send what of a plan is worth sending; return the messages that a signed transaction carries now."""
         started = asyncio.get_running_loop().time()
         destination = self._destination
@@ -263,7 +263,7 @@ class LaneSubmitter:
         assert live.batch is not None
         return plan.mask
 
-    async def _simulate(self, plan: Plan, page: PageBook) -> tuple[Plan, Call, SimulatedDelivery]:
+    async def _simulate(self, plan: Plan, page: PageState) -> tuple[Plan, Call, SimulatedDelivery]:
         """Find the gas with which a batch goes through; a batch that needs too much is halved.
 
         Raises:
@@ -309,12 +309,17 @@ class LaneSubmitter:
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
         """Whether a refusal may come of a precompile that ran out of gas, which looks like a signature that does not hold."""
         is_suspect = not error.name or error.name in _GAS_SUSPECTS
-        return is_suspect and short is None and self._keeper.source.prover.trails and factor < _MOST_FACTOR
+        return (
+            is_suspect
+            and short is None
+            and self._keeper.source.prover.has_delayed_finality
+            and factor < _MOST_FACTOR
+        )
 
     # --- the journal ---
 
     def _recorder(
-        self, plan: Plan, page: PageBook, simulated: SimulatedDelivery
+        self, plan: Plan, page: PageState, simulated: SimulatedDelivery
     ) -> Callable[[Writing, TransactionRow], StoredBatch]:
         assert page.proof is not None
         places = list(indices(plan.mask))
@@ -339,7 +344,7 @@ class LaneSubmitter:
 
         return record
 
-    async def _mark_seen(self, page: PageBook, mask: int) -> None:
+    async def _mark_seen(self, page: PageState, mask: int) -> None:
         """A provider shows these as delivered: not sent, and proven at the destination's next header."""
         mask &= page.open & ~page.seen
         page.seen |= mask
@@ -350,7 +355,7 @@ class LaneSubmitter:
             step = seen_step(self.book.row, page.page, mask, self._clock())
             await self._journal.commit(lambda writing: writing.add_transitions([step]))
 
-    async def _set_aside(self, plan: Plan, page: PageBook, why: str) -> None:
+    async def _set_aside(self, plan: Plan, page: PageState, why: str) -> None:
         """A message that does not fit a batch waits for the operator to allow more, and is tried now and then."""
         now, (index,) = self._clock(), indices(plan.mask)
         wait = StoredWait(
@@ -364,7 +369,7 @@ class LaneSubmitter:
         page.waits[index] = wait
         await self._journal.commit(lambda writing: writing.put_waits([wait]))
 
-    async def _keep_waiting(self, plan: Plan, page: PageBook, simulated: SimulatedDelivery) -> None:
+    async def _keep_waiting(self, plan: Plan, page: PageState, simulated: SimulatedDelivery) -> None:
         """Nothing would be executed, so nothing is paid: refused again, or too late."""
         if simulated.expired:
             self.book.audits.add(page.page)

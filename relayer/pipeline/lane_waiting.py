@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from relayer.journal.rows import LaneRow, Micros
 from relayer.journal.store import Journal
-from relayer.pipeline.lane_state import LaneBook
+from relayer.pipeline.lane_state import LaneProgress
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: The parts that may hold up a lane, the gravest first.
@@ -22,7 +22,7 @@ class Reasons:
         self._clock = clock
         self._said: dict[LaneRow, dict[str, Waiting]] = {}
 
-    def set(self, book: LaneBook, part: str, waiting: Waiting | None) -> None:
+    def set(self, book: LaneProgress, part: str, waiting: Waiting | None) -> None:
         """Say why a part of the pipeline holds a lane up; None when it does not."""
         said = self._said.setdefault(book.row, {})
         if said.get(part) == waiting:
@@ -41,6 +41,6 @@ class Reasons:
             at = self._clock()
             self._journal.post(lambda writing: writing.set_reason(book.row, gravest, at))
 
-    def of(self, book: LaneBook, part: str) -> Waiting | None:
+    def of(self, book: LaneProgress, part: str) -> Waiting | None:
         """What a part says of a lane."""
         return self._said.get(book.row, {}).get(part)

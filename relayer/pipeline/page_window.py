@@ -11,7 +11,7 @@ from relayer.journal.errors import JournalUnreadable
 from relayer.journal.reading import Reading
 from relayer.journal.rows import Micros, StoredMessage, StoredPage, StoredProof, StoredWait
 from relayer.journal.store import Journal
-from relayer.pipeline.lane_state import LaneBook, PageBook, Parked, fill_page, indices
+from relayer.pipeline.lane_state import LaneProgress, PageState, Parked, fill_page, indices
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
 
@@ -22,10 +22,10 @@ _SHORTEST_REST = 30_000_000
 _READS = 3
 
 
-class Shelf:
+class PageWindow:
     """Loads pages of one lane and puts them back."""
 
-    def __init__(self, book: LaneBook, journal: Journal, tracker: TransactionTracker) -> None:
+    def __init__(self, book: LaneProgress, journal: Journal, tracker: TransactionTracker) -> None:
         self._book = book
         self._journal = journal
         self._tracker = tracker
@@ -69,7 +69,7 @@ class Shelf:
                 f"{count}, which were proven",
                 "Restore the journal from a copy, or start with an empty one: it is rebuilt from the chains",
             )
-        loaded = PageBook(page, start_head)
+        loaded = PageState(page, start_head)
         fill_page(loaded, stored[:count], proof, waits, now)
         if settled is not None:
             loaded.delivered, loaded.expired, loaded.height = (
@@ -111,7 +111,7 @@ class Shelf:
 _Page = tuple[tuple[StoredMessage, ...], StoredProof | None, StoredPage | None, tuple[StoredWait, ...], bytes]
 
 
-def _read_page(reading: Reading, book: LaneBook, page: int) -> _Page:
+def _read_page(reading: Reading, book: LaneProgress, page: int) -> _Page:
     first, last = page << PAGE_BITS, (page << PAGE_BITS) + PAGE_SIZE - 1
     before = reading.messages(book.row, first - 1, first - 1) if first else ()
     settled = reading.pages(book.row, page, page)
@@ -125,7 +125,7 @@ def _read_page(reading: Reading, book: LaneBook, page: int) -> _Page:
     )
 
 
-async def open_lane(book: LaneBook, shelf: Shelf, journal: Journal, now: Micros) -> None:
+async def open_lane(book: LaneProgress, shelf: PageWindow, journal: Journal, now: Micros) -> None:
     """Put a lane back to where an earlier process left it.
 
     Pages with messages in signed transactions come first, wherever they lie; the rest follows by the window.

@@ -27,13 +27,13 @@ from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
 from relayer.pipeline.chain_commit import InLane, OutLane
-from relayer.pipeline.chain_task import ChainWorker
-from relayer.pipeline.client_task import ClientKeeper
+from relayer.pipeline.chain_task import ChainTask
+from relayer.pipeline.client_task import LightClientTask
 from relayer.pipeline.destination import Destination
-from relayer.pipeline.lane_state import LaneBook
-from relayer.pipeline.lane_task import LaneSubmitter
+from relayer.pipeline.lane_state import LaneProgress
+from relayer.pipeline.lane_task import LaneTask
 from relayer.pipeline.lane_waiting import Reasons
-from relayer.pipeline.page_window import Shelf, open_lane
+from relayer.pipeline.page_window import PageWindow, open_lane
 from relayer.pipeline.supervise import Supervisor
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.lane import Lane
@@ -80,12 +80,12 @@ class Pipeline:
         self.journal = journal
         self.metrics = metrics
         self.reasons = Reasons(journal, clock)
-        self.workers: dict[str, ChainWorker] = {}
+        self.workers: dict[str, ChainTask] = {}
         self.destinations: dict[str, Destination] = {}
-        self.keepers: dict[tuple[str, str], ClientKeeper] = {}
-        self.lanes: list[LaneSubmitter] = []
+        self.keepers: dict[tuple[str, str], LightClientTask] = {}
+        self.lanes: list[LaneTask] = []
         self.supervisor = Supervisor(metrics)
-        self._shelves: dict[LaneRow, Shelf] = {}
+        self._shelves: dict[LaneRow, PageWindow] = {}
         self._clock = clock
         self._log = structlog.get_logger()
         self._drained = False
@@ -128,7 +128,7 @@ class Pipeline:
                     "Correct the chain's consensus",
                 ) from error
         tracker = TransactionTracker(served.chain, stored.row, self.journal, self._clock)
-        worker = ChainWorker(
+        worker = ChainTask(
             served.chain,
             served.prover,
             stored,
@@ -151,7 +151,7 @@ class Pipeline:
 
     async def _add_lane(self, lane: ServedLane, stored: StoredLane) -> None:
         source, destination = self.workers[lane.source], self.workers[lane.destination]
-        book = LaneBook(
+        book = LaneProgress(
             row=stored.row,
             lane=stored.lane,
             source=lane.source,
@@ -161,14 +161,14 @@ class Pipeline:
             proven_block=stored.proven_block,
             settled=stored.settled,
         )
-        shelf = Shelf(book, self.journal, destination.tracker)
+        shelf = PageWindow(book, self.journal, destination.tracker)
         await open_lane(book, shelf, self.journal, self._clock())
         pair = (lane.source, lane.destination)
         if pair not in self.keepers:
-            self.keepers[pair] = ClientKeeper(source, self.destinations[lane.destination], self.metrics)
+            self.keepers[pair] = LightClientTask(source, self.destinations[lane.destination], self.metrics)
             source.on_header.append(self.keepers[pair].notice)
         keeper = self.keepers[pair]
-        submitter = LaneSubmitter(
+        submitter = LaneTask(
             book,
             self.destinations[lane.destination],
             keeper,
@@ -202,7 +202,7 @@ class Pipeline:
         for lane in self.lanes:
             self.supervisor.start(f"lane {lane.book.name}", lane.run)
 
-    async def _offer(self, worker: ChainWorker) -> None:
+    async def _offer(self, worker: ChainTask) -> None:
         """Broadcast what an earlier process signed, at once: it may never have been."""
         while True:
             try:

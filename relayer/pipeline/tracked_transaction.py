@@ -12,7 +12,7 @@ from relayer.protocol.delivery import Waiting
 
 
 @dataclass(slots=True)
-class LiveTransaction:
+class TrackedTransaction:
     """A transaction that may still land, or whose effect is not proven yet."""
 
     row: TransactionRow

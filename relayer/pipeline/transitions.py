@@ -9,7 +9,7 @@ from typing import Any
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
 from relayer.pipeline.lane_state import indices
 from relayer.pipeline.steps import Confirmed, Proven, Verified
-from relayer.pipeline.tracked_transaction import LiveTransaction
+from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import PAGE_BITS
 
@@ -111,7 +111,7 @@ def submitted_step(batch: StoredBatch, detail: dict[str, Any], now: Micros) -> T
     )
 
 
-def included_steps(included: Iterable[LiveTransaction], now: Micros) -> Iterator[Transition]:
+def included_steps(included: Iterable[TrackedTransaction], now: Micros) -> Iterator[Transition]:
     """Transactions that providers show in a block."""
     for each in included:
         if each.batch is None or each.receipt is None:
@@ -127,14 +127,14 @@ def included_steps(included: Iterable[LiveTransaction], now: Micros) -> Iterator
         yield _of_batch(each.batch, DeliveryState.INCLUDED, detail, now)
 
 
-def returned_steps(returned: Iterable[LiveTransaction], why: str, now: Micros) -> Iterator[Transition]:
+def returned_steps(returned: Iterable[TrackedTransaction], why: str, now: Micros) -> Iterator[Transition]:
     """Messages whose transaction can never land any more."""
     for each in returned:
         if each.batch is not None:
             yield _of_batch(each.batch, DeliveryState.PROVEN, {"why": why}, now)
 
 
-def reopened_steps(each: LiveTransaction, now: Micros) -> Iterator[Transition]:
+def reopened_steps(each: TrackedTransaction, now: Micros) -> Iterator[Transition]:
     """A transaction whose block is gone: it may land again."""
     if each.batch is not None:
         yield _of_batch(each.batch, DeliveryState.SUBMITTED, {"why": "its block is gone"}, now)

@@ -17,7 +17,7 @@ from relayer.journal.rows import Micros, StoredMessage
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.pipeline.chain_commit import InLane, OutLane
-from relayer.pipeline.lane_state import LaneBook
+from relayer.pipeline.lane_state import LaneProgress
 from relayer.pipeline.lane_waiting import Reasons
 from relayer.pipeline.linking import link
 from relayer.pipeline.prove import to_stored
@@ -33,7 +33,7 @@ _MOST_SHOWN = 1_024
 _AUDIT_S = 3_600
 
 
-class Lookout:
+class UnfinalizedWatcher:
     """Keeps what one trailing chain's newest blocks tell of its lanes, and says whether a newer header is of use."""
 
     def __init__(
@@ -140,10 +140,10 @@ class Lookout:
         return Waiting(
             WaitingReason.FINALITY,
             f"{_count(len(lane.ahead))} sent on {self._chain.name} from block {first} on, waiting for finality "
-            f"({self._prover.explain_wait(head, first)})",
+            f"({self._prover.describe_finality_wait(head, first)})",
         )
 
-    def _explain_delivered(self, book: LaneBook, header: VerifiedHeader, head: Head) -> Waiting | None:
+    def _explain_delivered(self, book: LaneProgress, header: VerifiedHeader, head: Head) -> Waiting | None:
         awaited = self._awaited(book, header)
         if not awaited:
             return None
@@ -151,10 +151,10 @@ class Lookout:
         return Waiting(
             WaitingReason.FINALITY,
             f"{_count(count)} delivered on {self._chain.name} from block {first} on, waiting for finality "
-            f"({self._prover.explain_wait(head, first)})",
+            f"({self._prover.describe_finality_wait(head, first)})",
         )
 
-    def _awaited(self, book: LaneBook, header: VerifiedHeader) -> tuple[Height, int] | None:
+    def _awaited(self, book: LaneProgress, header: VerifiedHeader) -> tuple[Height, int] | None:
         """The first block above the header in which messages of a lane were delivered, and how many; None for none."""
         blocks = {
             each.receipt.block_number: each.batch.mask.bit_count()

@@ -62,7 +62,7 @@ class MemoryProver:
         self._state = _Exported(0, 0)
 
     @property
-    def trails(self) -> bool:
+    def has_delayed_finality(self) -> bool:
         """Whether a lag was asked for."""
         return self._lag > 0
 
@@ -91,7 +91,7 @@ class MemoryProver:
             self._state = _Exported(block.number, block.timestamp)
         return _to_verified(block)
 
-    def explain_wait(self, head: Head, number: Height) -> str:
+    def describe_finality_wait(self, head: Head, number: Height) -> str:
         """Blocks that are there of those that are needed."""
         return f"{head.number - number} of {self._lag} blocks"
 

@@ -9,7 +9,7 @@ from relayer.chains.evm.node import Node
 from relayer.contracts import load
 
 
-class Caller:
+class ContractReader:
     """Asks contracts on one chain."""
 
     def __init__(self, node: Node) -> None:

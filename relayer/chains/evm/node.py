@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from relayer.chains.rpc_provider import RpcEndpoint, RpcLimits, RpcProvider, describe_url
+from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, describe_url
 from relayer.errors import CallReverted, ChainUnavailable, RpcAnswerInvalid, RpcRefused, RpcUnavailable
 
 Request = Callable[[str, Sequence[Any]], Awaitable[Any]]
@@ -55,7 +55,7 @@ class Node:
     @classmethod
     def over(cls, name: str, urls: Sequence[str]) -> Node:
         """Ask these providers, the next one where one can't be reached; `close` it."""
-        providers = [RpcProvider(RpcEndpoint(url), describe_url(url), RpcLimits()) for url in urls]
+        providers = [RpcProvider(ProviderUrls(url), describe_url(url), RpcLimits()) for url in urls]
 
         async def request(method: str, params: Sequence[Any]) -> Any:
             failure: RpcUnavailable | None = None

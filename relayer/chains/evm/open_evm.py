@@ -10,7 +10,7 @@ from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.tx import Signer
 from relayer.chains.provider_pool import OnRpcError
-from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.chains.rpc_provider import ProviderUrls
 from relayer.config import ChainConfig
 
 _NOBODY = bytes(20)
@@ -26,7 +26,7 @@ def open_evm(
     """Build the connection to a chain; nothing is asked of it yet. It may have no gateway so far."""
     sockets = [url.reveal() for url in chain.websocket]
     endpoints = tuple(
-        RpcEndpoint(url.reveal(), sockets[index] if index < len(sockets) else None)
+        ProviderUrls(url.reveal(), sockets[index] if index < len(sockets) else None)
         for index, url in enumerate(chain.rpc)
     )
     settings = EvmSettings(

@@ -25,9 +25,9 @@ from relayer.cli.demo.trust import TrustTeller
 from relayer.cli.demo.watching import Track, watch
 from relayer.cli.endpoint import describe_step
 from relayer.consensus.bft.show import BftShow
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.ethereum.show import EthereumShow
-from relayer.consensus.show import Delivered, Show, Truth
+from relayer.consensus.show import Delivered, ForgeryBasis, Show
 from relayer.contracts import load
 from relayer.daemon import build
 from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
@@ -140,7 +140,7 @@ async def _play(options: Options, folder: Path, stage: Stage, ending: Ending) ->
     stage.act("Two chains start, and sign as real ones do")
     async with Network(options.chains) as network:
         shows = {
-            name: (EthereumShow(chain) if isinstance(chain, LocalPosChain) else BftShow(chain))
+            name: (EthereumShow(chain) if isinstance(chain, LocalEthereumChain) else BftShow(chain))
             for name, chain in network.chains.items()
         }
         for name, chain in network.chains.items():
@@ -242,7 +242,7 @@ def _site(chain: AnyChain) -> LocalSite:
         chain.http_url,
         chain.ws_url,
         *keys,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalPosChain) else None,
+        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
     )
 
 
@@ -376,7 +376,7 @@ async def _gather_material(show: Show, road: Road, message: RoadMessage) -> Mate
     batch, forged_head = invent(message.lane, proven.value, state.next_sequence, message.sent.message)
     return Material(
         batch=batch,
-        truth=Truth(
+        truth=ForgeryBasis(
             source=source,
             account=account,
             slot=slot,

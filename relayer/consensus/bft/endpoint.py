@@ -15,7 +15,7 @@ from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import Rejection
 from relayer.chains.base import Head
 from relayer.chains.evm.chain import EvmChain
-from relayer.chains.evm.contract_reader import Caller, address_of
+from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
 from relayer.chains.provider_pool import OnRpcError
@@ -23,7 +23,7 @@ from relayer.config import AnyBootstrap, BootstrapConfig, Bytes20, ChainConfig, 
 from relayer.consensus.base import Prover
 from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.consensus.findings import Finding, Severity
-from relayer.consensus.kind import Believing, ClientView, Conflict, Trust
+from relayer.consensus.kind import ClientView, Conflict, OpenProver, Trust
 from relayer.contracts import load
 from relayer.endpoint.manifest import Bootstrap, Checkpoint, Hex
 from relayer.errors import ConfigError, PostroadError
@@ -129,7 +129,7 @@ class Bft:
         bootstrap: AnyBootstrap,
         source: EvmChain,
         on_error: OnRpcError | None = None,  # noqa: ARG002  headers come from the chain itself
-    ) -> Believing:
+    ) -> OpenProver:
         """See Consensus."""
         assert isinstance(bootstrap, BootstrapConfig), name
         trusted = BftBootstrap(
@@ -140,7 +140,7 @@ class Bft:
             trusting_period_s=chain.trusting_period_s,
             max_clock_drift_s=chain.max_clock_drift_s,
         )
-        return Believing(BftProver(source, trusted))
+        return OpenProver(BftProver(source, trusted))
 
     async def survey(
         self, node: Node, chain: ChainConfig, head: Mapping[str, Any]
@@ -214,7 +214,7 @@ class Bft:
             chain.max_clock_drift_s,
         )
 
-    async def view(self, caller: Caller, address: bytes) -> BftClientView:
+    async def view(self, caller: ContractReader, address: bytes) -> BftClientView:
         """See Consensus."""
         functions = ("status", "kind", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
         values = await asyncio.gather(*(caller.ask(address, self.contract, each) for each in functions))

@@ -139,7 +139,7 @@ class BftProver:
         return self._validators
 
     @property
-    def trails(self) -> bool:
+    def has_delayed_finality(self) -> bool:
         """Never: a sealed block is final."""
         return False
 
@@ -197,7 +197,7 @@ class BftProver:
 
         return await self._source.checked_proof(account, slots, header.number, check)
 
-    def explain_wait(self, head: Head, number: Height) -> str:
+    def describe_finality_wait(self, head: Head, number: Height) -> str:
         """Nothing waits: a sealed block is final."""
         del head, number
         return ""

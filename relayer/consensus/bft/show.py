@@ -22,9 +22,9 @@ from relayer.chains.evm import abi
 from relayer.cli.demo.console import Stage
 from relayer.cli.output import hex_of, short
 from relayer.consensus.bft.endpoint import KINDS, bft_prover
-from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.open_chain import OpenChain
-from relayer.consensus.show import Delivered, Forgery, Truth, Vouching, judge
+from relayer.consensus.show import Delivered, Forgery, ForgeryBasis, TrustExplanation, judge
 
 _LABELS = {BftKind.QBFT: "QBFT", BftKind.IBFT2: "IBFT 2.0"}
 
@@ -35,7 +35,7 @@ class BftShow:
     believed = "enough validators sealed it"
     rotates_every_s = None
 
-    def __init__(self, chain: LocalChain) -> None:
+    def __init__(self, chain: LocalBftChain) -> None:
         self._chain = chain
         self._kind = KINDS[chain.kind.value]
 
@@ -71,7 +71,7 @@ class BftShow:
         trusted = await _trusted_set(destination, client)
         return f"the {self.signers} validators whose set hashes to {short(trusted)}"
 
-    async def vouching_of(self, delivered: Delivered) -> Vouching:
+    async def vouching_of(self, delivered: Delivered) -> TrustExplanation:
         """See Show."""
         return _Sealed(
             header=await self._header(delivered.source, delivered.height),
@@ -80,7 +80,7 @@ class BftShow:
             destination=delivered.destination.name,
         )
 
-    async def forge(self, truth: Truth) -> Sequence[Forgery]:
+    async def forge(self, truth: ForgeryBasis) -> Sequence[Forgery]:
         """See Show."""
         header = await self._header(truth.source, truth.height)
         by_strangers = encode_proof(
@@ -103,7 +103,7 @@ class BftShow:
 
 @dataclass(frozen=True, slots=True)
 class _Sealed:
-    """A header, and the hash of the set that the destination's light client trusted. Implements Vouching."""
+    """A header, and the hash of the set that the destination's light client trusted. Implements TrustExplanation."""
 
     header: BftHeader
     trusted_set: bytes
@@ -112,11 +112,11 @@ class _Sealed:
 
     @property
     def state_root(self) -> bytes:
-        """See Vouching."""
+        """See TrustExplanation."""
         return self.header.state_root
 
     def explain(self, stage: Stage) -> bool:
-        """See Vouching."""
+        """See TrustExplanation."""
         header = self.header
         members, sealers = header.validators, header.sealers()
         kind = _LABELS[header.kind]

@@ -17,7 +17,7 @@ from light_clients.ethereum.containers import LightClientHeader
 from light_clients.ethereum.params import LAYOUTS, EthereumParams, least_threshold
 from light_clients.ethereum.sync_protocol import is_valid_light_client_header
 from relayer.chains.evm.chain import EvmChain
-from relayer.chains.evm.contract_reader import Caller, address_of
+from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
 from relayer.chains.provider_pool import OnRpcError
@@ -40,10 +40,10 @@ from relayer.consensus.ethereum.discovery import (
     missing_forks,
     read_network,
 )
-from relayer.consensus.ethereum.judging import BeaconClientView, judge_forks, judge_parameters
+from relayer.consensus.ethereum.judging import EthereumClientView, judge_forks, judge_parameters
 from relayer.consensus.ethereum.prover import EthereumBootstrap, EthereumProver
 from relayer.consensus.findings import Finding, Severity, has_refusal
-from relayer.consensus.kind import Believing, ClientView, Conflict, Trust
+from relayer.consensus.kind import ClientView, Conflict, OpenProver, Trust
 from relayer.contracts import load
 from relayer.endpoint.manifest import Bootstrap, Checkpoint, Hex
 from relayer.endpoint.probes import lacks_bls
@@ -55,7 +55,7 @@ _UNKNOWN: Final = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class BeaconTrust:
+class EthereumTrust:
     """A finalized block, and once it was followed from a checkpoint, what a client is deployed with.
 
     Attributes:
@@ -112,7 +112,7 @@ class BeaconTrust:
 
     def conflict(self, other: Trust) -> Conflict | None:
         """One genesis validators' root: signatures are bound to it, so a fork of a network shares them."""
-        if not isinstance(other, BeaconTrust):
+        if not isinstance(other, EthereumTrust):
             return None
         root = self.told.genesis_validators_root
         if root != other.told.genesis_validators_root:
@@ -149,7 +149,7 @@ class Ethereum:
         bootstrap: AnyBootstrap,
         source: EvmChain,
         on_error: OnRpcError | None = None,
-    ) -> Believing:
+    ) -> OpenProver:
         """See Consensus."""
         assert isinstance(bootstrap, CheckpointConfig), name
         assert chain.network is not None, name
@@ -167,7 +167,7 @@ class Ethereum:
         async def check() -> None:
             await _check_network(name, api)
 
-        return Believing(EthereumProver(source, api, trusted), check, api.close)
+        return OpenProver(EthereumProver(source, api, trusted), check, api.close)
 
     async def check_beacon(self, name: str, chain: ChainConfig, url: SecretUrl) -> list[Finding]:
         """Whether one Beacon API answers, is of the configured network, and keeps up."""
@@ -245,7 +245,7 @@ class Ethereum:
         self, name: str, chain: ChainConfig, genesis_hash: bytes, trust: Trust
     ) -> tuple[Trust | None, list[Finding]]:
         """Bootstrap from the configured checkpoint, or the one that people are shown, and verify the newest finality."""
-        assert isinstance(trust, BeaconTrust)
+        assert isinstance(trust, EthereumTrust)
         configured = isinstance(chain.bootstrap, CheckpointConfig)
         begin = chain.bootstrap if isinstance(chain.bootstrap, CheckpointConfig) else trust.checkpoint
         evm = open_evm(name, chain, genesis_hash)
@@ -300,13 +300,13 @@ class Ethereum:
             bytes(begun.next_committee) or _UNKNOWN,
         )
 
-    async def view(self, caller: Caller, address: bytes) -> ClientView:
+    async def view(self, caller: ContractReader, address: bytes) -> ClientView:
         """See Consensus."""
         functions = ("status", "trustedState", "parameters", "authority")
         values = await asyncio.gather(*(caller.ask(address, self.contract, each) for each in functions))
         status, (slot, timestamp, committee, following, _), parameters, authority = values
         *_, period, drift, _, _ = parameters
-        return BeaconClientView(
+        return EthereumClientView(
             contract=self.contract,
             address=address,
             status=Status(status),
@@ -324,8 +324,8 @@ class Ethereum:
         self, subject: str, on: str, remote: str, client: ClientView, chain: ChainConfig, trust: Trust | None
     ) -> list[Finding]:
         """Its network, its threshold, its forks, and how far it is behind."""
-        assert isinstance(client, BeaconClientView)
-        told = trust.told if isinstance(trust, BeaconTrust) else None
+        assert isinstance(client, EthereumClientView)
+        told = trust.told if isinstance(trust, EthereumTrust) else None
         rules = told if chain.network is None else network_of(chain.network)
         if rules is None:
             return []
@@ -367,7 +367,7 @@ def encode_parameters(params: EthereumParams) -> tuple[object, ...]:
 
 async def _newest_finalized(
     name: str, api: BeaconApi, rules: NetworkConfig, told: NetworkConfig, threshold: int
-) -> BeaconTrust:
+) -> EthereumTrust:
     """The finalized block that a node shows newest. Its execution block is in it; whether it is final, `follow` verifies."""
     header = (await api.finality_update()).finalized_header
     if header == LightClientHeader():
@@ -385,7 +385,7 @@ async def _newest_finalized(
     root = header.beacon.hash_tree_root()
     number = header.execution.block_number
     checkpoint = CheckpointConfig(root=Bytes32(root), slot=header.beacon.slot, height=max(1, number))
-    return BeaconTrust(name, rules, told, checkpoint, number, bytes(header.execution.block_hash), threshold)
+    return EthereumTrust(name, rules, told, checkpoint, number, bytes(header.execution.block_hash), threshold)
 
 
 async def _judge_execution(node: Node, number: int, block_hash: bytes) -> Finding | None:

@@ -14,7 +14,7 @@ from relayer.consensus.kind import ClientView
 
 
 @dataclass(frozen=True, slots=True)
-class BeaconClientView(ClientView):
+class EthereumClientView(ClientView):
     """A BeaconLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
 
     parameters: tuple[Any, ...]
@@ -46,7 +46,7 @@ class BeaconClientView(ClientView):
         }
 
 
-def judge_parameters(subject: str, client: BeaconClientView, expected: EthereumParams) -> list[Finding]:
+def judge_parameters(subject: str, client: EthereumClientView, expected: EthereumParams) -> list[Finding]:
     """Whether it is a client of this network, and how many must sign."""
     identity = (
         ("genesis time", client.parameters[0], expected.genesis_time),
@@ -84,7 +84,7 @@ def judge_parameters(subject: str, client: BeaconClientView, expected: EthereumP
 
 
 def judge_forks(
-    subject: str, client: BeaconClientView, rules: NetworkConfig, told: NetworkConfig, now: Slot
+    subject: str, client: EthereumClientView, rules: NetworkConfig, told: NetworkConfig, now: Slot
 ) -> list[Finding]:
     """Hold the deployed fork table against the network, and against what a node says is scheduled."""
     findings: list[Finding] = []

@@ -138,7 +138,7 @@ class EthereumProver:
         return self._client_of(self._store)
 
     @property
-    def trails(self) -> bool:
+    def has_delayed_finality(self) -> bool:
         """Always: blocks are final after two epochs and more."""
         return True
 
@@ -379,7 +379,7 @@ class EthereumProver:
             proven.append(ProvenSlot(slot, value, found.height, found.timestamp, encoded))
         return tuple(proven)
 
-    def explain_wait(self, head: Head, number: Height) -> str:
+    def describe_finality_wait(self, head: Head, number: Height) -> str:
         """How far a block is from being final; see Prover. A missed slot makes it seem nearer than it is."""
         slots_per_epoch = self._network.preset.slots_per_epoch
         newest = self._network.slot_at(head.timestamp)

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
-from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.bft.local.header import Kind
-from relayer.consensus.ethereum.local.chain import LocalPosChain, PosKind
+from relayer.consensus.ethereum.local.chain import EthereumKind, LocalEthereumChain
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network.spec import ChainSpec, parse_spec
 from relayer.devnet.state.identities import chain_id_of
 
-AnyChain: TypeAlias = LocalChain | LocalPosChain
+AnyChain: TypeAlias = LocalBftChain | LocalEthereumChain
 
 # Each is a process that starts; all at once would only make all of them late.
 _STARTING_AT_ONCE = 4
@@ -28,7 +28,7 @@ class Network:
     Args:
         chains: a line as `parse_spec` reads it, or its parts.
         seed: all keys follow from it; random when None.
-        options: of `LocalChain` and `LocalPosChain`, for each of them (`admin`, `funded`, `gas_limit`, ...).
+        options: of `LocalBftChain` and `LocalEthereumChain`, for each of them (`admin`, `funded`, `gas_limit`, ...).
     """
 
     def __init__(
@@ -53,29 +53,29 @@ class Network:
                 "chain_id": chain_id,
                 **options,
             }
-            if isinstance(spec.kind, PosKind):
-                built[spec.name] = LocalPosChain(spec.name, **common)
+            if isinstance(spec.kind, EthereumKind):
+                built[spec.name] = LocalEthereumChain(spec.name, **common)
             else:
-                built[spec.name] = LocalChain(spec.name, spec.kind, **common)
+                built[spec.name] = LocalBftChain(spec.name, spec.kind, **common)
         self.specs = specs
         self.chains: Mapping[str, AnyChain] = MappingProxyType(built)
 
-    def __getitem__(self, name: str) -> LocalChain:
+    def __getitem__(self, name: str) -> LocalBftChain:
         """The QBFT or IBFT 2.0 chain of a name. Raises DevnetError when it is of another kind: see `pos`."""
         chain = self.chains[name]
-        if not isinstance(chain, LocalChain):
+        if not isinstance(chain, LocalBftChain):
             raise DevnetError(f"the chain {name} of kind {chain.kind}", f"one of {', '.join(Kind)}")
         return chain
 
-    def pos(self, name: str) -> LocalPosChain:
+    def pos(self, name: str) -> LocalEthereumChain:
         """The proof-of-stake chain of a name. Raises DevnetError when it is of another kind."""
         chain = self.chains[name]
-        if not isinstance(chain, LocalPosChain):
+        if not isinstance(chain, LocalEthereumChain):
             raise DevnetError(f"the chain {name} of kind {chain.kind}", "a chain of kind pos")
         return chain
 
     async def start(self) -> None:
-        """Start all. When one can't be started, the others are stopped again. Errors as `LocalChain.start`."""
+        """Start all. When one can't be started, the others are stopped again. Errors as `LocalBftChain.start`."""
         slots = asyncio.Semaphore(_STARTING_AT_ONCE)
 
         async def start(chain: AnyChain) -> None:

@@ -10,10 +10,10 @@ from relayer.consensus.bft.local.chain import DEFAULT_BLOCK_TIME_S, MIN_BLOCK_TI
 from relayer.consensus.bft.local.header import Kind
 from relayer.consensus.bft.local.sealing import MAX_VALIDATORS
 from relayer.consensus.ethereum.local.chain import (
-    DEFAULT_POS_VALIDATORS,
+    DEFAULT_ETHEREUM_VALIDATORS,
     DEFAULT_SLOT_TIME_S,
-    MAX_POS_VALIDATORS,
-    PosKind,
+    MAX_ETHEREUM_VALIDATORS,
+    EthereumKind,
 )
 from relayer.devnet.errors import SpecError
 
@@ -32,7 +32,7 @@ class ChainSpec:
     """One wanted chain. `block_time_s` is a slot's length with proof of stake; None = blocks on demand."""
 
     name: str
-    kind: Kind | PosKind
+    kind: Kind | EthereumKind
     validators: int = DEFAULT_VALIDATORS
     block_time_s: float | None = DEFAULT_BLOCK_TIME_S
 
@@ -68,19 +68,19 @@ def _parse_chain(part: str) -> ChainSpec:
         )
     rest, at, block_time = rest.partition("@")
     kind_text, colon, count = rest.partition(":")
-    kind: Kind | PosKind
-    if kind_text == PosKind.POS:
+    kind: Kind | EthereumKind
+    if kind_text == EthereumKind.POS:
         kind, validators, most, block_time_s = (
-            PosKind.POS,
-            DEFAULT_POS_VALIDATORS,
-            MAX_POS_VALIDATORS,
+            EthereumKind.POS,
+            DEFAULT_ETHEREUM_VALIDATORS,
+            MAX_ETHEREUM_VALIDATORS,
             DEFAULT_SLOT_TIME_S,
         )
     else:
         try:
             kind = Kind(kind_text)
         except ValueError:
-            kinds = f"{', '.join(Kind)} or {PosKind.POS}"
+            kinds = f"{', '.join(Kind)} or {EthereumKind.POS}"
             raise SpecError(f"the consensus {kind_text!r} of chain {name!r}", kinds) from None
         validators, most, block_time_s = DEFAULT_VALIDATORS, MAX_VALIDATORS, DEFAULT_BLOCK_TIME_S
     return ChainSpec(

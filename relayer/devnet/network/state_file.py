@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.devnet.errors import DevnetError
 from relayer.devnet.network.network import Network
 from relayer.devnet.process.process_identity import is_same_process, start_mark
@@ -99,18 +99,18 @@ def describe(network: Network) -> tuple[ChainState, ...]:
             genesis_hash="0x" + chain.genesis_hash.hex(),
             block_time_s=chain.block_time_s,
             validators=()
-            if isinstance(chain, LocalPosChain)
+            if isinstance(chain, LocalEthereumChain)
             else tuple("0x" + address.hex() for address in chain.validators),
             funded_keys=tuple(FundedKey(key.address_text, key.secret_text) for key in chain.funded_keys),
             anvil_pid=chain.anvil_pid,
             anvil_mark=start_mark(chain.anvil_pid),
-            **(_describe_beacon(chain) if isinstance(chain, LocalPosChain) else {}),
+            **(_describe_beacon(chain) if isinstance(chain, LocalEthereumChain) else {}),
         )
         for chain in network.chains.values()
     )
 
 
-def _describe_beacon(chain: LocalPosChain) -> dict[str, Any]:
+def _describe_beacon(chain: LocalEthereumChain) -> dict[str, Any]:
     checkpoint = chain.checkpoint
     return {
         "beacon_url": chain.beacon_url,

@@ -211,7 +211,7 @@ BFT_FAULTS: frozenset[type[Fault]] = _EVERYWHERE | {
     Rounds,
 }
 #: What can go wrong with proof-of-stake chains.
-POS_FAULTS: frozenset[type[Fault]] = _EVERYWHERE | {
+ETHEREUM_FAULTS: frozenset[type[Fault]] = _EVERYWHERE | {
     Participation,
     WithheldFinality,
     MissedSlots,

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from relayer.consensus.bft.local.header import Kind
-from relayer.consensus.ethereum.local.chain import PosKind
+from relayer.consensus.ethereum.local.chain import EthereumKind
 from relayer.devnet.errors import SpecError
 from relayer.devnet.network.network import Network
 from relayer.devnet.network.spec import ChainSpec, parse_spec
@@ -22,9 +22,9 @@ def test_what_can_be_said() -> None:
 def test_chains_of_proof_of_stake() -> None:
     """A slot is a quarter of a second unless somebody says otherwise."""
     assert parse_spec("eth=pos,b=pos:512@0.5,c=pos@manual") == (
-        ChainSpec("eth", PosKind.POS, 64, 0.25),
-        ChainSpec("b", PosKind.POS, 512, 0.5),
-        ChainSpec("c", PosKind.POS, 64, None),
+        ChainSpec("eth", EthereumKind.POS, 64, 0.25),
+        ChainSpec("b", EthereumKind.POS, 512, 0.5),
+        ChainSpec("c", EthereumKind.POS, 64, None),
     )
 
 

@@ -17,7 +17,7 @@ from relayer.journal.rows import Purpose, TransactionRow
 from relayer.pipeline import chain_task as worker
 from relayer.pipeline import lane_task as submit
 from relayer.pipeline.anchoring import Anchoring
-from relayer.pipeline.client_task import ClientKeeper
+from relayer.pipeline.client_task import LightClientTask
 from relayer.pipeline.pipeline import BatchSettings, ServedLane
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
@@ -391,7 +391,7 @@ async def test_a_renewal_that_fails_does_not_hold_an_anchor_up(
     provers = trailing(chains, anchors=True)
     async with running_road(tmp_path, chains, provers=provers) as road:
         await road.mine(2)
-        monkeypatch.setattr(ClientKeeper, "_is_old", lambda *_: True)
+        monkeypatch.setattr(LightClientTask, "_is_old", lambda *_: True)
         monkeypatch.setattr(provers["a"], "updates_for", no_update)
         sent = road.send("a", "b", 300, gas_limit=10_000)
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=60)

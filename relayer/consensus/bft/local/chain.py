@@ -27,7 +27,7 @@ __all__ = [
     "DEFAULT_HISTORY",
     "ETHER",
     "MIN_BLOCK_TIME_S",
-    "LocalChain",
+    "LocalBftChain",
 ]
 
 #: At 10,000 accounts each state takes anvil 2.7 MB.
@@ -35,7 +35,7 @@ DEFAULT_HISTORY = 128
 DEFAULT_BLOCK_TIME_S = 1.0
 
 
-class LocalChain(AnvilChain[SealedBlock]):
+class LocalBftChain(AnvilChain[SealedBlock]):
     """A local chain, as an async context manager.
 
     Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it means that thread.

@@ -22,10 +22,10 @@ from light_clients.ethereum.config import (
 from light_clients.ethereum.containers import LightClientUpdate
 from relayer.consensus.ethereum.local import misbehaviour
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
-from relayer.consensus.ethereum.local.execution_blocks import PosBlock, PosBlocks
+from relayer.consensus.ethereum.local.execution_blocks import EthereumBlock, EthereumBlocks
 from relayer.consensus.ethereum.local.keys import Keyring
 from relayer.consensus.ethereum.local.payload import payload_of_block
-from relayer.consensus.ethereum.local.producer import PosProducer, max_withdrawals, read_genesis
+from relayer.consensus.ethereum.local.producer import EthereumProducer, max_withdrawals, read_genesis
 from relayer.consensus.ethereum.local.server import BeaconServer
 from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.devnet.chain.anvil_chain import DEFAULT_GAS_LIMIT, ETHER, AnvilChain
@@ -35,30 +35,30 @@ from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.process.anvil_blocks import NativeBlocks
 from relayer.devnet.process.read_gate import Gate
 from relayer.devnet.rpc.subscriptions import Publisher
-from relayer.devnet.state.faults import POS_FAULTS, Faults
+from relayer.devnet.state.faults import ETHEREUM_FAULTS, Faults
 from relayer.devnet.state.identities import derive_account
 from relayer.devnet.state.ledger import Ledger
 
 #: Four sync-committee periods of the minimal preset a minute.
 DEFAULT_SLOT_TIME_S: Final = 0.25
-DEFAULT_POS_VALIDATORS: Final = 64
+DEFAULT_ETHEREUM_VALIDATORS: Final = 64
 #: Proofs are asked for at the finalized block, which is 16 to 24 slots back (64 to 96 in the mainnet preset), more when finality is withheld.
 DEFAULT_POS_HISTORY: Final = 256
 #: How far in the past a chain on demand begins, so that its slots can pass at any speed.
 DEFAULT_GENESIS_AGO_S: Final = 3600.0
-MAX_POS_VALIDATORS: Final = 4096
+MAX_ETHEREUM_VALIDATORS: Final = 4096
 #: Sooner and later forks of a chain that names none: all of them from the start.
 DEFAULT_FORKS: Final[Mapping[ForkName, int]] = {name: 0 for name in ForkName if name <= ForkName.FULU}
 _BLOBS: Final = (BlobParameters(Epoch(0), 9),)
 
 
-class PosKind(StrEnum):
+class EthereumKind(StrEnum):
     """The consensus of a proof-of-stake chain, beside those of `Kind`."""
 
     POS = "pos"
 
 
-class LocalPosChain(AnvilChain[PosBlock]):
+class LocalEthereumChain(AnvilChain[EthereumBlock]):
     """A local proof-of-stake chain, as an async context manager. Once it has started, something is final.
 
     Args:
@@ -71,16 +71,16 @@ class LocalPosChain(AnvilChain[PosBlock]):
         preset: sizes; `MINIMAL` (8 slots an epoch, 64 a period, 32 members) or `MAINNET` (32, 8192, 512), or others of one's own.
         forks: epoch by fork. The first is at 0; Capella or a later one, or there is nothing to prove execution by.
         history: how many past states can still be asked for.
-        others: as of `LocalChain`.
+        others: as of `LocalBftChain`.
     """
 
-    kind: Final = PosKind.POS
+    kind: Final = EthereumKind.POS
 
     def __init__(
         self,
         name: str,
         *,
-        validators: int = DEFAULT_POS_VALIDATORS,
+        validators: int = DEFAULT_ETHEREUM_VALIDATORS,
         block_time_s: float | None = DEFAULT_SLOT_TIME_S,
         slot_time_s: float = DEFAULT_SLOT_TIME_S,
         genesis_ago_s: float = DEFAULT_GENESIS_AGO_S,
@@ -96,12 +96,12 @@ class LocalPosChain(AnvilChain[PosBlock]):
         admin: bool = False,
         guard: bool | None = None,
     ) -> None:
-        if not 1 <= validators <= MAX_POS_VALIDATORS:
-            raise SpecError(f"{validators} validators", f"1 to {MAX_POS_VALIDATORS}")
+        if not 1 <= validators <= MAX_ETHEREUM_VALIDATORS:
+            raise SpecError(f"{validators} validators", f"1 to {MAX_ETHEREUM_VALIDATORS}")
         super().__init__(
             name,
             self.kind,
-            faults=Faults(POS_FAULTS),
+            faults=Faults(ETHEREUM_FAULTS),
             block_time_s=block_time_s,
             seed=seed,
             chain_id=chain_id,
@@ -120,7 +120,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
         self._count = validators
         self._beacon_seed = self._seed + name.encode()
         self._simulation: Simulation | None = None
-        self._clock: PosProducer | None = None
+        self._clock: EthereumProducer | None = None
         self._began = 0
         self.beacon_endpoints: list[BeaconServer] = []
 
@@ -151,7 +151,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
         return self._producer.slot
 
     @property
-    def finalized(self) -> PosBlock:
+    def finalized(self) -> EthereumBlock:
         """The newest execution block that is final; block 0 before there is another."""
         return self.block(self._running.ledger.finalized or 0)
 
@@ -167,7 +167,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
 
     # --- what it does ----------------------------------------------------------------------------------------------
 
-    async def advance(self, slots: int = 1) -> PosBlock:
+    async def advance(self, slots: int = 1) -> EthereumBlock:
         """Let slots of a chain on demand pass, with a block in each that no fault takes away; returns the head.
 
         Raises:
@@ -176,12 +176,12 @@ class LocalPosChain(AnvilChain[PosBlock]):
         self._check_on_demand()
         return await self._producer.advance(slots)
 
-    async def advance_to(self, slot: int) -> PosBlock:
+    async def advance_to(self, slot: int) -> EthereumBlock:
         """Make the block of a slot of a chain on demand, and none in those before it. Errors as `advance`."""
         self._check_on_demand()
         return await self._producer.mine_at(Slot(slot))
 
-    async def advance_to_finality(self) -> PosBlock:
+    async def advance_to_finality(self) -> EthereumBlock:
         """Make what is now the head final, and signed for; returns it.
 
         On demand that takes few blocks, at the beginnings of epochs; where a clock runs it takes its time.
@@ -200,7 +200,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
             await self.wait_for(self.head.number + 1)
         return head
 
-    async def advance_to_period(self, period: int) -> PosBlock:
+    async def advance_to_period(self, period: int) -> EthereumBlock:
         """Go on to the first block of a sync-committee period of a chain on demand, with one good update in each on the way.
 
         Errors as `advance`.
@@ -242,12 +242,12 @@ class LocalPosChain(AnvilChain[PosBlock]):
         Raises:
             ChainStartError: the port can't be had.
         """
-        return await self._serve_beacon(self._stack, Faults(POS_FAULTS), port)
+        return await self._serve_beacon(self._stack, Faults(ETHEREUM_FAULTS), port)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
     @property
-    def _producer(self) -> PosProducer:
+    def _producer(self) -> EthereumProducer:
         if self._clock is None:
             raise self._not_running()
         return self._clock
@@ -258,7 +258,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
                 f"the chain {self.name}, whose slots pass by a clock", "a chain on demand (block_time_s=None)"
             )
 
-    def _is_shown_final(self, block: PosBlock) -> bool:
+    def _is_shown_final(self, block: EthereumBlock) -> bool:
         newest = self.beacon.newest_signed
         execution = None if newest is None else newest[2].execution
         return execution is not None and execution.block_number >= block.number
@@ -283,7 +283,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
             self._began = int(time.time() - ago_ms / 1000)
         return self._began
 
-    async def _assemble(self, anvil: Anvil) -> Parts[PosBlock]:
+    async def _assemble(self, anvil: Anvil) -> Parts[EthereumBlock]:
         gate, native = Gate(), NativeBlocks(anvil.upstream)
         genesis, raw = await read_genesis(anvil.upstream)
         keys = Keyring(self._beacon_seed, self._count, self._preset.sync_committee_size)
@@ -305,8 +305,8 @@ class LocalPosChain(AnvilChain[PosBlock]):
         )
         ledger = Ledger(genesis)
         ledger.safe = ledger.finalized = 0
-        publishers: list[Publisher[PosBlock]] = []
-        producer = PosProducer(
+        publishers: list[Publisher[EthereumBlock]] = []
+        producer = EthereumProducer(
             simulation=simulation,
             beneficiary=derive_account(self._seed, self.name, "fees", 0).address,
             ledger=ledger,
@@ -325,7 +325,7 @@ class LocalPosChain(AnvilChain[PosBlock]):
             native,
             gate,
             producer,
-            lambda _: PosBlocks(ledger, native),
+            lambda _: EthereumBlocks(ledger, native),
             publishers,
         )
 

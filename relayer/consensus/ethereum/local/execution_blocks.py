@@ -20,7 +20,7 @@ _BODY_FIELDS = ("size", "totalDifficulty", "transactions", "uncles", "withdrawal
 
 
 @dataclass(frozen=True, slots=True)
-class PosBlock:
+class EthereumBlock:
     """An execution block, and the beacon block that holds it.
 
     Attributes:
@@ -44,7 +44,7 @@ class PosBlock:
         return self.hash
 
 
-def read_block(block: Mapping[str, Any], parent: PosBlock | None, slot: Slot) -> PosBlock:
+def read_block(block: Mapping[str, Any], parent: EthereumBlock | None, slot: Slot) -> EthereumBlock:
     """A block as anvil tells it, after its hash was computed again.
 
     Raises:
@@ -56,7 +56,7 @@ def read_block(block: Mapping[str, Any], parent: PosBlock | None, slot: Slot) ->
         raise ExecutionError(
             f"block {header.number} on parent 0x{header.parent_hash.hex()}", f"0x{parent_hash.hex()}"
         )
-    return PosBlock(
+    return EthereumBlock(
         number=header.number,
         hash=check_native_hash(header, block),
         parent_hash=parent_hash,
@@ -67,10 +67,10 @@ def read_block(block: Mapping[str, Any], parent: PosBlock | None, slot: Slot) ->
     )
 
 
-class PosBlocks:
+class EthereumBlocks:
     """Serves them as JSON."""
 
-    def __init__(self, ledger: Ledger[PosBlock], native: NativeBlocks) -> None:
+    def __init__(self, ledger: Ledger[EthereumBlock], native: NativeBlocks) -> None:
         self._ledger = ledger
         self._native = native
 
@@ -85,7 +85,7 @@ class PosBlocks:
         number = self._ledger.number_of(block_hash)
         return b"null" if number is None else await self.by_number(number, full=full)
 
-    async def header(self, block: PosBlock) -> bytes:
+    async def header(self, block: EthereumBlock) -> bytes:
         """What a subscription to new heads gets: the block without its body."""
         fields: Fields = await self._native.get(block.number, full=False)
         return msgspec.json.encode(

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from light_clients.ethereum.config import ForkName, Slot
-from relayer.consensus.ethereum.local.execution_blocks import PosBlock, read_block
+from relayer.consensus.ethereum.local.execution_blocks import EthereumBlock, read_block
 from relayer.consensus.ethereum.local.payload import MAX_WITHDRAWALS, payload_of_block
 from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.devnet.chain.block_maker import BlockMaker, Executed
@@ -23,7 +23,7 @@ _MAX_WITHDRAWALS_MINIMAL = 4
 _NOTHING: Mapping[bytes, int] = {}
 
 
-async def read_genesis(upstream: Upstream) -> tuple[PosBlock, Mapping[str, Any]]:
+async def read_genesis(upstream: Upstream) -> tuple[EthereumBlock, Mapping[str, Any]]:
     """anvil's block 0, and its JSON. Its state root is wrong: trust begins at block 1."""
     block = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
     return read_block(block, None, Slot(0)), block
@@ -34,7 +34,7 @@ def max_withdrawals(preset: str) -> int:
     return _MAX_WITHDRAWALS_MINIMAL if preset == "minimal" else MAX_WITHDRAWALS
 
 
-class PosProducer(BlockMaker[PosBlock]):
+class EthereumProducer(BlockMaker[EthereumBlock]):
     """Makes one proof-of-stake chain's blocks.
 
     Args:
@@ -73,7 +73,7 @@ class PosProducer(BlockMaker[PosBlock]):
                 else:
                     self.slot = slot
 
-    async def mine(self, balances: Mapping[bytes, int] | None = None) -> PosBlock:
+    async def mine(self, balances: Mapping[bytes, int] | None = None) -> EthereumBlock:
         """Make the block of the next slot, whatever slots are to be missed; where a clock runs, as soon as it allows.
 
         Raises:
@@ -88,7 +88,7 @@ class PosProducer(BlockMaker[PosBlock]):
                 slot = self.clock_slot
             return await self._mine_at(slot, balances or _NOTHING)
 
-    async def mine_at(self, slot: Slot) -> PosBlock:
+    async def mine_at(self, slot: Slot) -> EthereumBlock:
         """Make the block of a slot; those before it that have not passed are missed.
 
         Raises:
@@ -97,7 +97,7 @@ class PosProducer(BlockMaker[PosBlock]):
         async with self._lock:
             return await self._mine_at(slot, _NOTHING)
 
-    async def advance(self, slots: int) -> PosBlock:
+    async def advance(self, slots: int) -> EthereumBlock:
         """Let slots pass, with a block in each that no fault takes away; returns the head. Errors as `mine_at`."""
         async with self._lock:
             for _ in range(slots):
@@ -124,7 +124,7 @@ class PosProducer(BlockMaker[PosBlock]):
         else:
             await self._mine_at(slot, _NOTHING)
 
-    async def _mine_at(self, slot: Slot, balances: Mapping[bytes, int]) -> PosBlock:
+    async def _mine_at(self, slot: Slot, balances: Mapping[bytes, int]) -> EthereumBlock:
         self._check_slot(slot)
         self._slot = slot
         return await self._mine(balances)
@@ -145,12 +145,12 @@ class PosProducer(BlockMaker[PosBlock]):
         # A timer may fire a little early, and the slot must have begun.
         await asyncio.sleep(max(0.0, begins - time.time()) + 0.0005)
 
-    def _advance(self, block: PosBlock) -> None:
+    def _advance(self, block: EthereumBlock) -> None:
         self.slot = block.slot
         for tag, beacon in (("safe", self._beacon.justified), ("finalized", self._beacon.finalized)):
             setattr(self._ledger, tag, 0 if beacon.execution is None else beacon.execution.block_number)
 
-    async def _make(self, balances: Mapping[bytes, int]) -> tuple[PosBlock, bool]:
+    async def _make(self, balances: Mapping[bytes, int]) -> tuple[EthereumBlock, bool]:
         beacon, parent, slot = self._beacon, self._ledger.head, self._slot
         config = beacon.config
         number = parent.number + 1

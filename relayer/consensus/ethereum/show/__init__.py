@@ -16,13 +16,13 @@ from relayer.cli.demo.reading import find_anchor, read_anchor
 from relayer.cli.output import short
 from relayer.consensus.ethereum.contract import decode_parameters, decode_trusted_state
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.consensus.ethereum.show.explain import Finalized
 from relayer.consensus.ethereum.show.forgeries import forge
 from relayer.consensus.ethereum.show.wire import SignedParts
 from relayer.consensus.open_chain import OpenChain
-from relayer.consensus.show import Delivered, Forgery, Truth, Vouching
+from relayer.consensus.show import Delivered, Forgery, ForgeryBasis, TrustExplanation
 from relayer.devnet.state.faults import Participation
 from relayer.errors import ConfigError, NotFoundYet
 
@@ -35,7 +35,7 @@ class EthereumShow:
     kind = "ethereum"
     believed = "enough of a sync committee signed what finalizes it"
 
-    def __init__(self, chain: LocalPosChain) -> None:
+    def __init__(self, chain: LocalEthereumChain) -> None:
         self._chain = chain
 
     @property
@@ -81,7 +81,7 @@ class EthereumShow:
             return f"{told}; the next is not known yet"
         return f"{told} and the next ({short(state.next_committee)})"
 
-    async def vouching_of(self, delivered: Delivered) -> Vouching:
+    async def vouching_of(self, delivered: Delivered) -> TrustExplanation:
         """See Show."""
         cursor = Cursor(delivered.proof)
         claim = read_claim(cursor, delivered.account, delivered.slot)
@@ -108,7 +108,7 @@ class EthereumShow:
             destination=delivered.destination.name,
         )
 
-    async def forge(self, truth: Truth) -> Sequence[Forgery]:
+    async def forge(self, truth: ForgeryBasis) -> Sequence[Forgery]:
         """See Show."""
         return forge(truth, _prover(truth.source).client.params, self._chain.beacon)
 

@@ -29,7 +29,7 @@ _KEY_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Finalized:
-    """A finalized header with its signature. Implements relayer.consensus.show.Vouching.
+    """A finalized header with its signature. Implements relayer.consensus.show.TrustExplanation.
 
     Attributes:
         state_root: of the execution block, as the storage proof leads to it.
@@ -55,7 +55,7 @@ class Finalized:
     destination: str
 
     def explain(self, stage: Stage) -> bool:
-        """See Vouching."""
+        """See TrustExplanation."""
         rebuilt = self.parts.rebuild(self.state_root)
         if self.anchored_by is not None:
             stage.say(

@@ -17,10 +17,10 @@ from light_clients.proofs.merkle_branch import merkleize
 from light_clients.trust import read_claim
 from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.consensus.ethereum.show.wire import SIGNATURE_AT, SIGNATURE_BYTES, Members, SignedParts
-from relayer.consensus.show import Forgery, Truth, rewrite
+from relayer.consensus.show import Forgery, ForgeryBasis, rewrite
 
 
-def forge(truth: Truth, params: EthereumParams, chain: Simulation) -> Sequence[Forgery]:
+def forge(truth: ForgeryBasis, params: EthereumParams, chain: Simulation) -> Sequence[Forgery]:
     """Forgeries that only the signature, or who made it, gives away: every tree in them is rebuilt around the lie."""
     cursor = Cursor(truth.proof)
     read_claim(cursor, truth.account, truth.slot)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from relayer.devnet.state.faults import Participation, WithheldFinality
 from relayer.protocol.delivery import DeliveryState, WaitingReason
-from tests.support.posroad import COURT, ETH, SLOT_TIME_S, PosRoad, open_pos_road
+from tests.support.ethereum_road import COURT, ETH, SLOT_TIME_S, EthereumRoad, open_ethereum_road
 
 FINALITY = re.compile(r"waiting for finality \((\d+) of about (\d+) slots(, which is late)?")
 COMMITTEE = 32
@@ -19,7 +19,7 @@ LEAST = 22
 
 async def test_messages_wait_for_withheld_finality_and_say_so(tmp_path: Path) -> None:
     """INV-1, INV-5, INV-10: nothing is delivered before it is final; both ends' reasons are readable; all arrive after it."""
-    async with open_pos_road(tmp_path) as road:
+    async with open_ethereum_road(tmp_path) as road:
         net, eth = road.net, road.eth
         await net.send_counted(ETH, COURT, 1, 1)
         await net.await_settled(ETH, COURT, 1)
@@ -63,7 +63,7 @@ async def test_below_two_thirds_nothing_is_delivered_and_from_there_on_absentees
     tmp_path: Path,
 ) -> None:
     """INV-5, INV-7, INV-10."""
-    async with open_pos_road(tmp_path) as road:
+    async with open_ethereum_road(tmp_path) as road:
         net, eth = road.net, road.eth
         await net.send_counted(ETH, COURT, 1, 1)
         await net.await_settled(ETH, COURT, 1)
@@ -91,14 +91,14 @@ async def test_below_two_thirds_nothing_is_delivered_and_from_there_on_absentees
         await road.assert_once_each(COURT, 6)
 
 
-async def _until_finality_stands(road: PosRoad) -> None:
+async def _until_finality_stands(road: EthereumRoad) -> None:
     """Wait until blocks that were voted for before are final: from now on nothing is any more."""
     since = road.eth.slot
     length = road.eth.network.preset.slots_per_epoch
     await road.wait_until("two epochs without votes", lambda: road.eth.slot > since + 2 * length)
 
 
-async def _until_signed_by(road: PosRoad, members: int) -> None:
+async def _until_signed_by(road: EthereumRoad, members: int) -> None:
     """Wait until the newest finality is signed by so many members."""
 
     def is_so() -> bool:
@@ -115,12 +115,12 @@ def _slots(detail: str) -> tuple[int, int, bool]:
     return int(told[1]), int(told[2]), told[3] is not None
 
 
-def _is_late(road: PosRoad, source: str) -> bool:
+def _is_late(road: EthereumRoad, source: str) -> bool:
     pending = road.pending(source)
     return bool(pending) and all("which is late" in each.waiting.detail for each in pending)
 
 
-async def _trace(road: PosRoad, message_id: bytes) -> str:
+async def _trace(road: EthereumRoad, message_id: bytes) -> str:
     """What `postroad trace` prints."""
     words = ("trace", f"0x{message_id.hex()}", "--config", str(road.net.config_path))
     process = await asyncio.create_subprocess_exec(

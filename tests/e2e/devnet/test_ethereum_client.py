@@ -14,14 +14,14 @@ from light_clients.ethereum.codec import encode_anchor, encode_misbehaviour, enc
 from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
 from light_clients.ethereum.params import EthereumParams, least_threshold
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.devnet.state.faults import Participation
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
 FORKS = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}
 
 
-def start(chain: LocalPosChain, size: int = 32) -> EthereumClient:
+def start(chain: LocalEthereumChain, size: int = 32) -> EthereumClient:
     """A client that trusts the chain's checkpoint."""
     slot = chain.checkpoint.slot
     params = EthereumParams.of(chain.network, least_threshold(size), 86_400, 30)
@@ -29,22 +29,22 @@ def start(chain: LocalPosChain, size: int = 32) -> EthereumClient:
     return EthereumClient.bootstrap(params, slot, committee.hash_tree_root())
 
 
-def now(chain: LocalPosChain) -> Timestamp:
+def now(chain: LocalEthereumChain) -> Timestamp:
     return chain.network.timestamp_at(chain.slot)
 
 
-def signed(chain: LocalPosChain, update: LightClientUpdate) -> tuple[LightClientUpdate, SyncCommittee]:
+def signed(chain: LocalEthereumChain, update: LightClientUpdate) -> tuple[LightClientUpdate, SyncCommittee]:
     """An update and who signed it."""
     return update, chain.beacon.committee(chain.network.period_at(update.signature_slot))
 
 
-def newest(chain: LocalPosChain) -> LightClientUpdate:
+def newest(chain: LocalEthereumChain) -> LightClientUpdate:
     update = chain.beacon.newest_update()
     assert update is not None
     return update
 
 
-def follow(chain: LocalPosChain, client: EthereumClient) -> EthereumClient:
+def follow(chain: LocalEthereumChain, client: EthereumClient) -> EthereumClient:
     """Take the best update of each period since the trusted one, for its committees, then the newest."""
     since = chain.network.period_at(client.state.finalized_slot)
     for update in (*chain.beacon.updates(since, 128), newest(chain)):
@@ -55,7 +55,7 @@ def follow(chain: LocalPosChain, client: EthereumClient) -> EthereumClient:
 
 async def test_a_client_follows_over_forks_and_periods_and_proves_storage() -> None:
     async with (
-        LocalPosChain("eth", block_time_s=None, forks=FORKS) as chain,
+        LocalEthereumChain("eth", block_time_s=None, forks=FORKS) as chain,
         Client(chain.http_url) as rpc,
     ):
         client = start(chain)
@@ -93,7 +93,7 @@ async def test_a_client_follows_over_forks_and_periods_and_proves_storage() -> N
 
 async def test_too_few_are_not_believed() -> None:
     """INV-7."""
-    async with LocalPosChain("eth", block_time_s=None) as chain:
+    async with LocalEthereumChain("eth", block_time_s=None) as chain:
         client = start(chain)
         with chain.faults.on(Participation(share=21 / 32)):
             await chain.advance(20)
@@ -107,7 +107,7 @@ async def test_too_few_are_not_believed() -> None:
 @pytest.mark.parametrize("how", ["equivocate", "usurp"])
 async def test_misbehaviour_freezes(how: str) -> None:
     """INV-7."""
-    async with LocalPosChain("eth", block_time_s=None) as chain:
+    async with LocalEthereumChain("eth", block_time_s=None) as chain:
         client = start(chain)
         await chain.advance(20)
         honest, lie = newest(chain), getattr(chain, how)()
@@ -119,8 +119,8 @@ async def test_misbehaviour_freezes(how: str) -> None:
 
 async def test_an_update_of_a_chain_with_the_same_name_and_another_seed_is_not_believed() -> None:
     async with (
-        LocalPosChain("eth", block_time_s=None, seed=b"1") as one,
-        LocalPosChain("eth", block_time_s=None, seed=b"2") as other,
+        LocalEthereumChain("eth", block_time_s=None, seed=b"1") as one,
+        LocalEthereumChain("eth", block_time_s=None, seed=b"2") as other,
     ):
         client = start(one)
         await other.advance(20)

@@ -18,7 +18,7 @@ from light_clients.ethereum.serializable import Serializable
 from relayer.consensus.ethereum.beacon_api import BeaconApi, BeaconLimits
 from relayer.errors import ChainUnavailable, ConfigError, NotFoundYet, WrongChain
 from relayer.retry import RetryPolicy
-from tests.support.pos import PERIOD, SPE, World
+from tests.support.ethereum import PERIOD, SPE, World
 
 pytestmark = pytest.mark.network
 

@@ -21,9 +21,9 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.node import Node
 from relayer.config import JournalConfig
 from relayer.config.secret_url import SecretUrl
-from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.contract import decode_trusted_state
-from relayer.consensus.ethereum.local.chain import DEFAULT_FORKS, LocalPosChain
+from relayer.consensus.ethereum.local.chain import DEFAULT_FORKS, LocalEthereumChain
 from relayer.devnet.network.join import LocalSite, join_local
 from relayer.endpoint.manifest import Manifest
 from relayer.journal.errors import JournalUnreadable
@@ -69,11 +69,11 @@ class Paid:
 
 
 @dataclass
-class PosRoad:
+class EthereumRoad:
     """Both chains, what is deployed on them, and the daemon. `began`: the first block of each after deployment."""
 
-    eth: LocalPosChain
-    court: LocalChain
+    eth: LocalEthereumChain
+    court: LocalBftChain
     net: RelayNet
     daemon: DaemonProcess
     began: Mapping[str, int]
@@ -205,18 +205,18 @@ class PosRoad:
 
 
 @asynccontextmanager
-async def open_pos_road(
+async def open_ethereum_road(
     folder: Path,
     *,
     forks: Mapping[Any, int] = DEFAULT_FORKS,
-    edit: Callable[[str, LocalPosChain], str] = lambda text, _: text,
+    edit: Callable[[str, LocalEthereumChain], str] = lambda text, _: text,
     more_beacons: int = 0,
     slot_time_s: float = SLOT_TIME_S,
-) -> AsyncIterator[PosRoad]:
+) -> AsyncIterator[EthereumRoad]:
     """Start and join both chains, and start the daemon. `edit` changes its configuration first."""
     async with (
-        LocalPosChain(ETH, block_time_s=slot_time_s, forks=forks, history=4_096) as eth,
-        LocalChain(COURT, "qbft", validators=4, block_time_s=COURT_BLOCK_TIME_S) as court,
+        LocalEthereumChain(ETH, block_time_s=slot_time_s, forks=forks, history=4_096) as eth,
+        LocalBftChain(COURT, "qbft", validators=4, block_time_s=COURT_BLOCK_TIME_S) as court,
     ):
         for _ in range(more_beacons):
             await eth.add_beacon_endpoint()
@@ -236,8 +236,8 @@ async def open_pos_road(
             await road.net.close()
 
 
-async def _join(folder: Path, eth: LocalPosChain, court: LocalChain) -> PosRoad:
-    chains: tuple[LocalPosChain | LocalChain, ...] = (eth, court)
+async def _join(folder: Path, eth: LocalEthereumChain, court: LocalBftChain) -> EthereumRoad:
+    chains: tuple[LocalEthereumChain | LocalBftChain, ...] = (eth, court)
     roads = await join_local([_site_of(each) for each in chains], folder, poll_interval_ms=100)
     net = RelayNet(folder, {})
     began = {}
@@ -256,10 +256,10 @@ async def _join(folder: Path, eth: LocalPosChain, court: LocalChain) -> PosRoad:
             endpoint=EndpointId(put.endpoint_id),
         )
         began[chain.name] = chain.head.number + 1
-    return PosRoad(eth, court, net, DaemonProcess(net.config_path), began)
+    return EthereumRoad(eth, court, net, DaemonProcess(net.config_path), began)
 
 
-def _site_of(chain: LocalChain | LocalPosChain) -> LocalSite:
+def _site_of(chain: LocalBftChain | LocalEthereumChain) -> LocalSite:
     deployer, relaying, sender = (account.secret for account in chain.funded_keys[:_USER])
     return LocalSite(
         name=chain.name,
@@ -270,7 +270,7 @@ def _site_of(chain: LocalChain | LocalPosChain) -> LocalSite:
         deployer=deployer,
         relayer=relaying,
         sender=sender,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalPosChain) else None,
+        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
     )
 
 

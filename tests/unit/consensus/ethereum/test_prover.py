@@ -27,7 +27,7 @@ from relayer.errors import (
     NotFoundYet,
     RpcAnswerInvalid,
 )
-from tests.support.pos import (
+from tests.support.ethereum import (
     EMPTY_SLOT,
     GATEWAY,
     PERIOD,
@@ -82,7 +82,7 @@ async def test_the_newest_finalized_block_is_verified(world: World) -> None:
     assert verified == finalized(world)
     assert verified.number < world.head().number
     assert prover.client.state.finalized_slot == 3 * SPE
-    assert prover.trails
+    assert prover.has_delayed_finality
 
 
 async def test_nothing_is_asked_where_nothing_waits(world: World) -> None:
@@ -160,16 +160,16 @@ async def test_while_nothing_becomes_final_the_last_header_stays_and_says_so(wor
     prover = make_prover(world)
     first = await prover.verify_head(world.head())
     sent = world.head().number
-    assert prover.explain_wait(world.head(), sent) == "0 of about 24 slots"
+    assert prover.describe_finality_wait(world.head(), sent) == "0 of about 24 slots"
     last = first
     for _ in range(4 * SPE):
         world.advance(world.slot + 1, votes=0.0)
         last = await prover.verify_head(world.head())
     assert first.number <= last.number < sent
-    assert "32 of about 24 slots, which is late" in prover.explain_wait(world.head(), sent)
+    assert "32 of about 24 slots, which is late" in prover.describe_finality_wait(world.head(), sent)
     world.advance(world.slot + 4 * SPE)
     assert (await prover.verify_head(world.head())).number > sent
-    assert "late" not in prover.explain_wait(world.head(), world.head().number)
+    assert "late" not in prover.describe_finality_wait(world.head(), world.head().number)
 
 
 async def test_a_period_without_finality_of_its_own_stops_everything(world: World) -> None:
@@ -200,11 +200,11 @@ async def test_too_few_signers_are_not_believed_and_told(world: World) -> None:
     sent = world.head().number
     world.advance(7 * SPE, participation=21 / 32)
     assert await prover.verify_head(world.head()) == before
-    assert "21 of 32 members" in prover.explain_wait(world.head(), sent)
+    assert "21 of 32 members" in prover.describe_finality_wait(world.head(), sent)
     world.advance(world.slot + 1, participation=22 / 32)
     newer = await prover.verify_head(world.head())
     assert newer.number > before.number
-    assert "members" not in prover.explain_wait(world.head(), sent)
+    assert "members" not in prover.describe_finality_wait(world.head(), sent)
     (proven,) = await prover.prove(newer, GATEWAY, (STORAGE_SLOT,))
     assert prover.client.storage_at(proven.proof, GATEWAY, STORAGE_SLOT, _now(world)).height == newer.number
 

@@ -29,8 +29,8 @@ from light_clients.ethereum.params import EthereumParams
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
 from relayer.config import Bytes32, ChainConfig, CheckpointConfig, Config
-from relayer.consensus.ethereum.endpoint import BeaconTrust, _newest_finalized, encode_parameters
-from relayer.consensus.ethereum.judging import BeaconClientView, judge_forks, judge_parameters
+from relayer.consensus.ethereum.endpoint import EthereumTrust, _newest_finalized, encode_parameters
+from relayer.consensus.ethereum.judging import EthereumClientView, judge_forks, judge_parameters
 from relayer.consensus.findings import Severity
 from relayer.consensus.registry import CONSENSUS, detect_consensus
 from relayer.contracts import load
@@ -62,11 +62,11 @@ def chain(extra: str = 'network = "sepolia"\n') -> ChainConfig:
     return config(extra).chain("eth")
 
 
-def trust(network: NetworkConfig = SEPOLIA_CONFIG, state: EthereumState | None = STATE) -> BeaconTrust:
-    return BeaconTrust("eth", network, network, CHECKPOINT, 8_791_250, b"\x09" * 32, 342, state)
+def trust(network: NetworkConfig = SEPOLIA_CONFIG, state: EthereumState | None = STATE) -> EthereumTrust:
+    return EthereumTrust("eth", network, network, CHECKPOINT, 8_791_250, b"\x09" * 32, 342, state)
 
 
-def survey(name: str, chain_id: int, found: BeaconTrust) -> Survey:
+def survey(name: str, chain_id: int, found: EthereumTrust) -> Survey:
     none: Any = None
     return Survey(name, chain_id, bytes([chain_id]) * 32, "", found, 0, none, (), ())
 
@@ -222,8 +222,8 @@ def test_either_kind_of_beginning_survives_in_the_manifest(tmp_path: Path) -> No
 # --- judging ------------------------------------------------------------------------------------------------------------
 
 
-def view(params: EthereumParams = PARAMS, slot: int = 8_203_680) -> BeaconClientView:
-    return BeaconClientView(
+def view(params: EthereumParams = PARAMS, slot: int = 8_203_680) -> EthereumClientView:
+    return EthereumClientView(
         contract="BeaconLightClient",
         address=b"\x05" * 20,
         status=Status.ACTIVE,

@@ -12,7 +12,7 @@ from light_clients.client import Height, Timestamp
 from relayer.chains.base import SentMessage, TxHash
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import LaneRow
-from relayer.pipeline.lane_state import LaneBook
+from relayer.pipeline.lane_state import LaneProgress
 from relayer.pipeline.linking import count_proven, is_explained, link
 from relayer.pipeline.prove import judge_heads, proofs_of, want_heads
 from relayer.protocol.delivery import WaitingReason
@@ -43,8 +43,8 @@ def heads(messages: list[SentMessage], head: bytes = ZERO_HEAD) -> list[bytes]:
     return found
 
 
-def book(candidates: list[SentMessage], *, proven: int = 0, head: bytes = ZERO_HEAD) -> LaneBook:
-    return LaneBook(LaneRow(1), LANE, "a", "b", proven, head, 0, 0, candidates=candidates)
+def book(candidates: list[SentMessage], *, proven: int = 0, head: bytes = ZERO_HEAD) -> LaneProgress:
+    return LaneProgress(LaneRow(1), LANE, "a", "b", proven, head, 0, 0, candidates=candidates)
 
 
 def slot(page: int, value: bytes) -> ProvenSlot:

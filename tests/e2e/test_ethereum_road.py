@@ -7,9 +7,9 @@ import asyncio
 from pathlib import Path
 
 from light_clients.ethereum.config import ForkName
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.protocol.delivery import DeliveryState
-from tests.support.posroad import COURT, ETH, PosRoad, open_pos_road
+from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
 
 BATCH = 5
 #: In epochs of 0.8 s. The first fork comes some seconds after the chains are joined.
@@ -18,7 +18,7 @@ FORKS = {ForkName.DENEB: 0, ForkName.ELECTRA: 20, ForkName.FULU: 26}
 
 async def test_messages_go_both_ways_and_anyone_can_check_that_they_arrived(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5: exactly once each, proven by light clients of the library's own."""
-    async with open_pos_road(tmp_path) as road:
+    async with open_ethereum_road(tmp_path) as road:
         net = road.net
         there = await road.send(ETH, COURT, b"a deed for the court")
         back = await road.send(COURT, ETH, b"and its answer")
@@ -47,7 +47,7 @@ async def test_messages_go_both_ways_and_anyone_can_check_that_they_arrived(tmp_
 
 async def test_committees_rotate_while_nothing_is_sent_and_each_costs_one_update(tmp_path: Path) -> None:
     """INV-7: the client on the court follows every period, is never left behind, and nobody pays for more than that."""
-    async with open_pos_road(tmp_path, slot_time_s=0.075) as road:
+    async with open_ethereum_road(tmp_path, slot_time_s=0.075) as road:
         await road.net.send_counted(ETH, COURT, 1, 1)
         await road.net.await_settled(ETH, COURT, 1)
         known, period = await road.known_until(), road.period
@@ -74,7 +74,7 @@ async def test_committees_rotate_while_nothing_is_sent_and_each_costs_one_update
 
 async def test_forks_pass_while_messages_are_on_their_way(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5: Deneb, Electra and Fulu change trees and signatures; nothing is lost, refused or paid for twice."""
-    async with open_pos_road(tmp_path, forks=FORKS) as road:
+    async with open_ethereum_road(tmp_path, forks=FORKS) as road:
         net, network = road.net, road.eth.network
         end = FORKS[ForkName.FULU] * network.preset.slots_per_epoch
         total = 0
@@ -98,13 +98,13 @@ async def test_forks_pass_while_messages_are_on_their_way(tmp_path: Path) -> Non
             assert journal.pending() == ()
 
 
-def _in_small_batches(text: str, _: LocalPosChain) -> str:
+def _in_small_batches(text: str, _: LocalEthereumChain) -> str:
     return text.replace("[batch]\n", f"[batch]\nmax_messages = {BATCH}\n")
 
 
 async def test_batches_under_one_finalized_header_pay_for_its_signature_once(tmp_path: Path) -> None:
     """Several deliveries refer to one anchor; a lone one carries the signature itself."""
-    async with open_pos_road(tmp_path, edit=_in_small_batches) as road:
+    async with open_ethereum_road(tmp_path, edit=_in_small_batches) as road:
         net = road.net
         # One transaction, so one block and one header.
         await net.send_counted(ETH, COURT, 4 * BATCH, 1)
@@ -126,5 +126,5 @@ async def test_batches_under_one_finalized_header_pay_for_its_signature_once(tmp
         await road.assert_once_each(COURT, 4 * BATCH + 1)
 
 
-def _fork_now(road: PosRoad) -> ForkName:
+def _fork_now(road: EthereumRoad) -> ForkName:
     return road.eth.network.fork_at_slot(road.eth.slot).name

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from light_clients.client import Status
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.devnet.state.faults import (
     DropConnections,
     Fault,
@@ -27,7 +27,7 @@ from relayer.devnet.state.faults import (
     WrongLightClient,
 )
 from relayer.protocol.delivery import WaitingReason
-from tests.support.posroad import COURT, ETH, PosRoad, open_pos_road
+from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
 
 FAULTS: list[tuple[str, Fault]] = [
     ("a signature of something else", WrongLightClient(how="signature")),
@@ -46,7 +46,7 @@ FAULTS: list[tuple[str, Fault]] = [
 AT_ONCE = 3
 
 
-def prefer_the_hostile(text: str, eth: LocalPosChain) -> str:
+def prefer_the_hostile(text: str, eth: LocalEthereumChain) -> str:
     """The hostile node comes first; the honest one is not the chain's own, so that the chain's faults stay its own."""
     _, hostile, honest = eth.beacon_endpoints
     return text.replace(f'beacon = ["{eth.beacon_url}"]', f'beacon = ["{hostile.url}", "{honest.url}"]')
@@ -54,7 +54,9 @@ def prefer_the_hostile(text: str, eth: LocalPosChain) -> str:
 
 async def test_a_hostile_beacon_node_beside_an_honest_one_stops_and_costs_nothing(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5, INV-10."""
-    async with open_pos_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.05) as road:
+    async with open_ethereum_road(
+        tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.05
+    ) as road:
         net = road.net
         _, hostile, honest = road.eth.beacon_endpoints
         total = 0
@@ -99,7 +101,7 @@ async def test_two_finalized_headers_of_one_slot_freeze_the_client(
     tmp_path: Path, epoch: int, changes: int
 ) -> None:
     """INV-5, INV-7, INV-10: signed by the committee, shown by one node beside an honest one; once, and for good."""
-    async with open_pos_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.2) as road:
+    async with open_ethereum_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.2) as road:
         net, eth = road.net, road.eth
         _, hostile, _ = eth.beacon_endpoints
         await net.send_counted(ETH, COURT, AT_ONCE, 1)
@@ -135,15 +137,15 @@ async def test_two_finalized_headers_of_one_slot_freeze_the_client(
         await road.assert_once_each(COURT, AT_ONCE)
 
 
-async def _is_frozen(road: PosRoad) -> bool:
+async def _is_frozen(road: EthereumRoad) -> bool:
     return await road.client_status() is Status.FROZEN
 
 
-def _lane_reason(road: PosRoad) -> str:
+def _lane_reason(road: EthereumRoad) -> str:
     return str(road.lane(ETH).waiting)
 
 
-async def _count_failures(road: PosRoad, url: str) -> Counter[str]:
+async def _count_failures(road: EthereumRoad, url: str) -> Counter[str]:
     """How many answers of a node the daemon has refused or not had, by kind, as its metrics tell."""
     address = road.net.config.metrics.listen
     async with aiohttp.ClientSession() as session, session.get(f"http://{address}/metrics") as answer:

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.posroad import COURT, ETH, PosRoad, open_pos_road
+from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
 
 MISSED_PERIODS = 3
 KILLS = 6
@@ -19,7 +19,7 @@ AT_ONCE, PAUSE_S = 3, 0.4
 
 async def test_after_missed_periods_the_client_is_brought_up_and_messages_arrive(tmp_path: Path) -> None:
     """INV-6, INV-7: what was sent meanwhile arrives, over one update for each period that the client did not know."""
-    async with open_pos_road(tmp_path, slot_time_s=0.05) as road:
+    async with open_ethereum_road(tmp_path, slot_time_s=0.05) as road:
         net = road.net
         await net.send_counted(ETH, COURT, 3, 1)
         await net.send_counted(COURT, ETH, 3, 100)
@@ -57,7 +57,7 @@ async def test_a_daemon_killed_again_and_again_loses_and_repeats_nothing(tmp_pat
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    async with open_pos_road(tmp_path) as road:
+    async with open_ethereum_road(tmp_path) as road:
         net, began, load = road.net, road.period, _Load(road)
         sending = asyncio.create_task(load.run())
         try:
@@ -87,7 +87,7 @@ async def test_a_daemon_killed_again_and_again_loses_and_repeats_nothing(tmp_pat
 class _Load:
     """Messages both ways, a few at a time, so that some are always under way. `sent`: how many in each direction."""
 
-    road: PosRoad
+    road: EthereumRoad
     sent: int = 0
     is_over: bool = False
 

@@ -14,7 +14,7 @@ from light_clients.ethereum.config import MAINNET, ForkName, Period, Slot
 from light_clients.ethereum.sync_protocol import initialize_light_client_store, process_light_client_update
 from light_clients.hashing import keccak256
 from light_clients.proofs.mpt import verify_account, verify_storage
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network import background
 from relayer.devnet.network.network import Network
@@ -27,18 +27,18 @@ SLOT_S = 0.1
 
 
 @pytest.fixture
-async def chain() -> AsyncIterator[LocalPosChain]:
-    async with LocalPosChain("eth", block_time_s=None) as started:
+async def chain() -> AsyncIterator[LocalEthereumChain]:
+    async with LocalEthereumChain("eth", block_time_s=None) as started:
         yield started
 
 
 @pytest.fixture
-async def client(chain: LocalPosChain) -> AsyncIterator[Client]:
+async def client(chain: LocalEthereumChain) -> AsyncIterator[Client]:
     async with Client(chain.http_url) as opened:
         yield opened
 
 
-async def test_something_is_final_from_the_start(chain: LocalPosChain) -> None:
+async def test_something_is_final_from_the_start(chain: LocalEthereumChain) -> None:
     assert chain.checkpoint.slot == 8
     assert chain.finalized.number == 2
     assert chain.checkpoint.execution is not None
@@ -46,7 +46,7 @@ async def test_something_is_final_from_the_start(chain: LocalPosChain) -> None:
     assert chain.slot == chain.head.slot == 25
 
 
-async def test_headers_are_anvils_own(chain: LocalPosChain, client: Client) -> None:
+async def test_headers_are_anvils_own(chain: LocalEthereumChain, client: Client) -> None:
     await chain.advance(3)
     for number in range(chain.head.number + 1):
         block = await client.call("eth_getBlockByNumber", hex(number), False)
@@ -64,7 +64,7 @@ async def test_headers_are_anvils_own(chain: LocalPosChain, client: Client) -> N
             assert int(block["timestamp"], 16) == chain.network.timestamp_at(chain.block(number).slot)
 
 
-async def test_tags_tell_the_beacon_chains_view(chain: LocalPosChain, client: Client) -> None:
+async def test_tags_tell_the_beacon_chains_view(chain: LocalEthereumChain, client: Client) -> None:
     await chain.advance(20)
     numbers = {
         tag: int((await client.call("eth_getBlockByNumber", tag, False))["number"], 16)
@@ -82,7 +82,7 @@ async def test_tags_tell_the_beacon_chains_view(chain: LocalPosChain, client: Cl
     assert numbers["finalized"] < numbers["safe"] < numbers["latest"]
 
 
-async def test_tags_reach_state_logs_and_counts(chain: LocalPosChain, client: Client) -> None:
+async def test_tags_reach_state_logs_and_counts(chain: LocalEthereumChain, client: Client) -> None:
     wallet = Wallet(client, chain)  # type: ignore[arg-type]  # needs only what all chains have
     emitter = await wallet.deploy(EMITTER)
     at = {"address": "0x" + emitter.hex(), "fromBlock": "earliest"}
@@ -99,7 +99,9 @@ async def test_tags_reach_state_logs_and_counts(chain: LocalPosChain, client: Cl
     assert len(await client.call("eth_getLogs", at | {"toBlock": "finalized"})) == 2
 
 
-async def test_storage_is_proven_by_what_the_committee_signed(chain: LocalPosChain, client: Client) -> None:
+async def test_storage_is_proven_by_what_the_committee_signed(
+    chain: LocalEthereumChain, client: Client
+) -> None:
     """From the checkpoint's root to a word of storage, and nothing believed on the way."""
     trusted = chain.checkpoint.root
     wallet = Wallet(client, chain)  # type: ignore[arg-type]  # as above
@@ -124,7 +126,7 @@ async def test_storage_is_proven_by_what_the_committee_signed(chain: LocalPosCha
     assert verify_storage(account.storage_root, word(0), slot_nodes) == word(3)
 
 
-async def test_contracts_see_the_chain_that_clients_see(chain: LocalPosChain, client: Client) -> None:
+async def test_contracts_see_the_chain_that_clients_see(chain: LocalEthereumChain, client: Client) -> None:
     """Unlike on sealed chains. Only the beacon chain's roots (EIP-4788) are missing."""
     wallet = Wallet(client, chain)  # type: ignore[arg-type]  # as above
     witness = await wallet.deploy(WITNESS)
@@ -142,7 +144,7 @@ async def test_contracts_see_the_chain_that_clients_see(chain: LocalPosChain, cl
     assert header["parentBeaconBlockRoot"] == "0x" + "00" * 32
 
 
-async def test_transactions_are_in_the_payloads_tree(chain: LocalPosChain, client: Client) -> None:
+async def test_transactions_are_in_the_payloads_tree(chain: LocalEthereumChain, client: Client) -> None:
     wallet = Wallet(client, chain)  # type: ignore[arg-type]  # as above
     for _ in range(3):
         await wallet.send(b"\x11" * 20, b"")
@@ -158,7 +160,7 @@ async def test_transactions_are_in_the_payloads_tree(chain: LocalPosChain, clien
 
 
 async def test_old_state_is_kept_for_proofs_at_the_finalized_block(
-    chain: LocalPosChain, client: Client
+    chain: LocalEthereumChain, client: Client
 ) -> None:
     with chain.faults.on(WithheldFinality()):
         await chain.advance(190)
@@ -167,7 +169,7 @@ async def test_old_state_is_kept_for_proofs_at_the_finalized_block(
         assert (await client.call("eth_getProof", "0x" + "11" * 20, [], tag))["accountProof"]
 
 
-async def test_heads_are_published(chain: LocalPosChain) -> None:
+async def test_heads_are_published(chain: LocalEthereumChain) -> None:
     async with open_socket(chain.endpoints[0]) as socket:
         heads = await socket.call("eth_subscribe", "newHeads")
         await chain.advance(2)
@@ -177,7 +179,7 @@ async def test_heads_are_published(chain: LocalPosChain) -> None:
 
 
 async def test_slots_pass_by_the_clock_and_never_from_the_future() -> None:
-    async with LocalPosChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
         began, first = time.monotonic(), chain.head.number
         last = await chain.wait_for(first + 25)
         took = time.monotonic() - began
@@ -191,7 +193,7 @@ async def test_slots_pass_by_the_clock_and_never_from_the_future() -> None:
 
 
 async def test_mining_by_hand_waits_for_the_clock() -> None:
-    async with LocalPosChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
         for _ in range(3):
             block = await chain.mine()
             assert block.timestamp <= time.time()
@@ -201,7 +203,7 @@ async def test_mining_by_hand_waits_for_the_clock() -> None:
 
 
 async def test_a_stall_passes_slots_without_blocks() -> None:
-    async with LocalPosChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
         with chain.faults.on(Stall()):
             await asyncio.sleep(SLOT_S)
             before = chain.head
@@ -215,7 +217,7 @@ async def test_a_stall_passes_slots_without_blocks() -> None:
 
 async def test_a_pause_of_the_machine_leaves_light_clients_a_way() -> None:
     """Two periods pass while nothing runs: a client from before must be able to follow."""
-    async with LocalPosChain("eth", block_time_s=0.05) as chain:
+    async with LocalEthereumChain("eth", block_time_s=0.05) as chain:
         trusted, began = chain.checkpoint.root, chain.slot
         async with chain._producer._lock:
             await asyncio.sleep(130 * 0.05)
@@ -230,7 +232,7 @@ async def test_a_pause_of_the_machine_leaves_light_clients_a_way() -> None:
 
 
 async def test_time_on_demand_ends_at_the_wall_clock() -> None:
-    async with LocalPosChain("eth", block_time_s=None, slot_time_s=1, genesis_ago_s=40) as chain:
+    async with LocalEthereumChain("eth", block_time_s=None, slot_time_s=1, genesis_ago_s=40) as chain:
         await chain.advance(14)
         with pytest.raises(DevnetError, match="lies in the future"):
             await chain.advance(5)
@@ -239,7 +241,7 @@ async def test_time_on_demand_ends_at_the_wall_clock() -> None:
 
 
 async def test_a_chain_with_a_clock_is_not_pushed() -> None:
-    async with LocalPosChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
         with pytest.raises(DevnetError, match="a chain on demand"):
             await chain.advance(1)
         sent = chain.head.number
@@ -247,7 +249,7 @@ async def test_a_chain_with_a_clock_is_not_pushed() -> None:
         assert chain.finalized.number >= sent
 
 
-async def test_participation(chain: LocalPosChain) -> None:
+async def test_participation(chain: LocalEthereumChain) -> None:
     with chain.faults.on(Participation(share=0.5)):
         await chain.advance()
     assert chain.beacon.head.aggregate.participants == 16
@@ -261,7 +263,7 @@ async def test_participation(chain: LocalPosChain) -> None:
     assert chain.beacon.head.aggregate.participants == 32
 
 
-async def test_withheld_finality(chain: LocalPosChain) -> None:
+async def test_withheld_finality(chain: LocalEthereumChain) -> None:
     with chain.faults.on(WithheldFinality()):
         await chain.advance(40)
         assert chain.checkpoint.slot == 8
@@ -269,7 +271,7 @@ async def test_withheld_finality(chain: LocalPosChain) -> None:
     assert chain.checkpoint.slot > 64
 
 
-async def test_missed_slots(chain: LocalPosChain) -> None:
+async def test_missed_slots(chain: LocalEthereumChain) -> None:
     number, slot = chain.head.number, chain.slot
     with chain.faults.on(MissedSlots(every=2)):
         await chain.advance(10)
@@ -279,14 +281,14 @@ async def test_missed_slots(chain: LocalPosChain) -> None:
     assert (chain.head.number, chain.slot) == (number + 6, slot + 14)
 
 
-async def test_faults_of_other_chains_are_refused(chain: LocalPosChain) -> None:
+async def test_faults_of_other_chains_are_refused(chain: LocalEthereumChain) -> None:
     with pytest.raises(SpecError, match="the fault rounds on a chain where it has no meaning"):
         chain.faults.start(Rounds())
 
 
 async def test_a_fork_comes_at_its_epoch() -> None:
     forks = {ForkName.DENEB: 0, ForkName.ELECTRA: 6}
-    async with LocalPosChain("eth", block_time_s=None, forks=forks) as chain:
+    async with LocalEthereumChain("eth", block_time_s=None, forks=forks) as chain:
         trusted = chain.checkpoint.root
         seen = {chain.beacon.head.fork.name}
         store = None
@@ -309,7 +311,7 @@ async def test_a_fork_comes_at_its_epoch() -> None:
 async def test_the_mainnet_preset_on_demand() -> None:
     """What the gas bench needs: 512 members, finality and a change of committees, within seconds."""
     began = time.monotonic()
-    async with LocalPosChain(
+    async with LocalEthereumChain(
         "eth", block_time_s=None, preset=MAINNET, validators=512, slot_time_s=12, genesis_ago_s=300_000
     ) as chain:
         trusted = chain.checkpoint
@@ -331,7 +333,7 @@ async def test_the_mainnet_preset_on_demand() -> None:
     assert time.monotonic() - began < 20
 
 
-async def test_misbehaviour_on_request(chain: LocalPosChain) -> None:
+async def test_misbehaviour_on_request(chain: LocalEthereumChain) -> None:
     lie, usurped = chain.equivocate(), chain.usurp()
     honest = chain.beacon.newest_update()
     assert honest is not None
@@ -341,7 +343,7 @@ async def test_misbehaviour_on_request(chain: LocalPosChain) -> None:
 
 
 async def test_stopping_leaves_nothing() -> None:
-    async with LocalPosChain("eth", block_time_s=SLOT_S, admin=True) as chain:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_S, admin=True) as chain:
         pid = chain.anvil_pid
         ports = [int(url.rsplit(":", 1)[1]) for url in (chain.http_url, chain.beacon_url)]
         await chain.add_beacon_endpoint()
@@ -399,11 +401,11 @@ def test_a_background_network_tells_where_the_beacon_api_is(directory: Path) -> 
 )
 def test_impossible_chains_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(SpecError):
-        LocalPosChain("eth", **options)  # type: ignore[arg-type]  # wrong on purpose
+        LocalEthereumChain("eth", **options)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_slot_is_what_it_says() -> None:
-    chain = LocalPosChain("eth", block_time_s=None)
+    chain = LocalEthereumChain("eth", block_time_s=None)
     with pytest.raises(DevnetError, match="not started"):
         assert chain.slot == Slot(0)
     with pytest.raises(DevnetError, match="not started"):

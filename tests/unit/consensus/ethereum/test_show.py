@@ -35,10 +35,10 @@ from relayer.consensus.ethereum.show import EthereumShow
 from relayer.consensus.ethereum.show.explain import Finalized
 from relayer.consensus.ethereum.show.forgeries import forge, sign_as_few
 from relayer.consensus.ethereum.show.wire import SignedParts
-from relayer.consensus.show import Delivered, Truth, rewrite
+from relayer.consensus.show import Delivered, ForgeryBasis, rewrite
 from relayer.contracts import load
 from relayer.errors import NotFoundYet
-from tests.support.pos import GATEWAY, SPE, STATE, STORAGE_SLOT, BeaconDestination, World
+from tests.support.ethereum import GATEWAY, SPE, STATE, STORAGE_SLOT, BeaconDestination, World
 
 WORD = b"\x99" * 32
 FORGED = b"\x77" * 32
@@ -94,8 +94,8 @@ class Scene:
             self.params,
         )
 
-    def truth(self) -> Truth:
-        return Truth(
+    def truth(self) -> ForgeryBasis:
+        return ForgeryBasis(
             cast("Any", None), GATEWAY, STORAGE_SLOT, self.proof, self.nodes, self.height, WORD, FORGED
         )
 

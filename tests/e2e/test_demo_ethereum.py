@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make demo-pos`, as anybody runs it: a proof-of-stake chain and a QBFT chain, real proofs, a clean end."""
+"""`make demo-ethereum`, as anybody runs it: a proof-of-stake chain and a QBFT chain, real proofs, a clean end."""
 
 from __future__ import annotations
 

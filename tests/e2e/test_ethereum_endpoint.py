@@ -17,10 +17,10 @@ from light_clients.ethereum.config import ForkName
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
 from relayer.config import CheckpointConfig, Config, NetworkTable, network_of
-from relayer.consensus.bft.local.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.discovery import discover_network
-from relayer.consensus.ethereum.judging import BeaconClientView
-from relayer.consensus.ethereum.local.chain import LocalPosChain
+from relayer.consensus.ethereum.judging import EthereumClientView
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.findings import Finding, Severity
 from relayer.daemon import build
 from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
@@ -37,7 +37,7 @@ from relayer.road.deliver import HandDelivery, deliver_by_hand
 SLOT_TIME_S = 0.2
 
 
-def site_of(chain: LocalChain | LocalPosChain) -> LocalSite:
+def site_of(chain: LocalBftChain | LocalEthereumChain) -> LocalSite:
     deployer, relaying, sender = (account.secret for account in chain.funded_keys[:3])
     return LocalSite(
         name=chain.name,
@@ -48,7 +48,7 @@ def site_of(chain: LocalChain | LocalPosChain) -> LocalSite:
         deployer=deployer,
         relayer=relaying,
         sender=sender,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalPosChain) else None,
+        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
     )
 
 
@@ -57,14 +57,14 @@ def refusals(findings: tuple[Finding, ...]) -> list[str]:
 
 
 @pytest.fixture
-async def eth() -> AsyncIterator[LocalPosChain]:
-    async with LocalPosChain("eth", block_time_s=SLOT_TIME_S) as chain:
+async def eth() -> AsyncIterator[LocalEthereumChain]:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S) as chain:
         yield chain
 
 
 @pytest.fixture
-async def court() -> AsyncIterator[LocalChain]:
-    async with LocalChain("court", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+async def court() -> AsyncIterator[LocalBftChain]:
+    async with LocalBftChain("court", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
         yield chain
 
 
@@ -92,7 +92,7 @@ async def plan_of(config: Config, keys: dict[str, Key], *joins: tuple[str, str])
 
 
 async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_messages(
-    eth: LocalPosChain, court: LocalChain, tmp_path: Path
+    eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
 ) -> None:
     told: list[Progress] = []
     roads: LocalRoads = await join_local([site_of(eth), site_of(court)], tmp_path, told.append)
@@ -125,7 +125,7 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
     assert view is not None
     remote = view.remote("eth")
     assert remote is not None
-    assert isinstance(remote.client, BeaconClientView)
+    assert isinstance(remote.client, EthereumClientView)
     assert (remote.client.status, remote.client.threshold, remote.client.committee_size) == (
         Status.ACTIVE,
         22,
@@ -161,7 +161,7 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
 
 
 @pytest.fixture
-async def old(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalChain]:
+async def old(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalBftChain]:
     """A QBFT chain whose execution has Cancun's rules: no BLS precompiles."""
     spawn = anvil._spawn
 
@@ -169,16 +169,16 @@ async def old(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalChain]:
         return await spawn(["cancun" if word == "prague" else word for word in words], guard=guard)
 
     monkeypatch.setattr(anvil, "_spawn", spawn_old)
-    async with LocalChain("old", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+    async with LocalBftChain("old", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
         monkeypatch.undo()
         yield chain
 
 
-def config_of(folder: Path, *chains: LocalChain | LocalPosChain, extra: str = "") -> Config:
+def config_of(folder: Path, *chains: LocalBftChain | LocalEthereumChain, extra: str = "") -> Config:
     text = ""
     for chain in chains:
         text += f'[chains.{chain.name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-        if isinstance(chain, LocalPosChain):
+        if isinstance(chain, LocalEthereumChain):
             text += f'consensus = "ethereum"\nbeacon = ["{chain.beacon_url}"]\n{extra}'
         else:
             text += f'consensus = "{chain.kind.value}"\n'
@@ -186,7 +186,7 @@ def config_of(folder: Path, *chains: LocalChain | LocalPosChain, extra: str = ""
 
 
 async def test_where_the_bls_precompiles_are_missing_the_join_is_refused_with_what_works(
-    old: LocalChain, eth: LocalPosChain, tmp_path: Path
+    old: LocalBftChain, eth: LocalEthereumChain, tmp_path: Path
 ) -> None:
     config = config_of(tmp_path, old, eth)
     keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (old, eth)}
@@ -204,7 +204,7 @@ async def test_where_the_bls_precompiles_are_missing_the_join_is_refused_with_wh
     assert not refusals((await plan_of(config, keys)).findings)
 
 
-async def test_a_fork_of_a_network_is_never_joined_with_it(eth: LocalPosChain, tmp_path: Path) -> None:
+async def test_a_fork_of_a_network_is_never_joined_with_it(eth: LocalEthereumChain, tmp_path: Path) -> None:
     """One genesis validators' root: what is signed on one chain would be believed as the other's."""
     twin = config_of(tmp_path, eth).chain("eth")
     config = msgspec.structs.replace(config_of(tmp_path, eth), chains={"eth": twin, "twin": twin})
@@ -215,7 +215,7 @@ async def test_a_fork_of_a_network_is_never_joined_with_it(eth: LocalPosChain, t
 
 
 async def test_a_checkpoint_that_nobody_confirms_is_refused(
-    eth: LocalPosChain, court: LocalChain, tmp_path: Path
+    eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
 ) -> None:
     keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (court, eth)}
     wrong = f'bootstrap = {{ root = "0x{"77" * 32}", slot = 8 }}\n'
@@ -230,7 +230,7 @@ async def test_a_checkpoint_that_nobody_confirms_is_refused(
 
 
 async def test_a_network_that_the_node_contradicts_is_refused_by_plans_checks_and_the_daemon(
-    eth: LocalPosChain, court: LocalChain, tmp_path: Path
+    eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
 ) -> None:
     roads = await join_local([site_of(eth), site_of(court)], tmp_path)
     right = roads.config.chain("eth")
@@ -260,11 +260,11 @@ def replace_network(network: NetworkTable, **changes: object) -> NetworkTable:
 
 
 async def test_a_fork_that_the_deployed_table_lacks_is_told_in_time(
-    court: LocalChain, tmp_path: Path
+    court: LocalBftChain, tmp_path: Path
 ) -> None:
     """A client without a scheduled fork refuses every header from then on."""
     forks = {ForkName.DENEB: 0, ForkName.ELECTRA: 1_000_000}
-    async with LocalPosChain("eth", block_time_s=SLOT_TIME_S, forks=forks) as eth:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S, forks=forks) as eth:
         path = tmp_path / "postroad.toml"
         roads = await join_local([site_of(eth), site_of(court)], tmp_path)
         assert not refusals(await check(roads.config))
