@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from light_clients.bls import PY_ECC, PYBLST, backend
+from light_clients.codec.merkle_branch import floorlog2, get_subtree_index, is_valid_merkle_branch
 from light_clients.errors import Rejection
 from light_clients.ethereum import containers
 from light_clients.ethereum.config import MAINNET, MINIMAL, ForkName, NetworkConfig, Preset, Slot
 from light_clients.ethereum.containers import LightClientBootstrap, LightClientHeader, LightClientUpdate
 from light_clients.ethereum.fork_upgrade import upgrade_lc_bootstrap, upgrade_lc_store, upgrade_lc_update
 from light_clients.ethereum.forks import LAYOUTS
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from light_clients.ethereum.sync_protocol import (
     LightClientStore,
     get_lc_execution_root,
@@ -24,7 +25,6 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_store_force_update,
     process_light_client_update,
 )
-from light_clients.proofs.merkle_branch import floorlog2, get_subtree_index, is_valid_merkle_branch
 from tests.conformance.case import Case, cases_in, expect, unhex
 from tests.support import snappy, yaml
 from tests.support.beacon_network import network_from_config
@@ -214,7 +214,7 @@ def trin_cases(path: Path) -> Iterator[Case]:
 
 
 def check_static(path: Path, fork: ForkName, preset: Preset, kind: str) -> None:
-    made: type[Serializable] = getattr(containers, kind)
+    made: type[SszObject] = getattr(containers, kind)
     data = read_ssz(path / "serialized.ssz_snappy")
     value = made.decode_ssz(data, fork, preset)
     expect("encoding", value.encode_ssz(fork, preset), data)

@@ -25,8 +25,8 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.fork_upgrade import upgrade_lc_store
-from light_clients.ethereum.serializable import Serializable
 from light_clients.ethereum.signing import sync_committee_signing_root
+from light_clients.ethereum.ssz_object import SszObject
 from light_clients.proofs import mpt
 from tests.conformance._beacon_devnets import (
     devnet_bellatrix_cases,
@@ -172,7 +172,7 @@ def portal_updates(content: bytes) -> list[bytes]:
 
 def portal_object(kind: type[Any], content: bytes) -> Any:
     fork = MAINNET_CONFIG.fork_with_digest(content[:4])
-    found: Serializable = kind.decode_ssz(content[4:], fork.name, MAINNET)
+    found: SszObject = kind.decode_ssz(content[4:], fork.name, MAINNET)
     expect("encoding", found.encode_ssz(fork.name, MAINNET), content[4:])
     return found
 

@@ -202,7 +202,7 @@ def check_wrong(block: Any, check: Callable[[Any], None]) -> None:
 def check_account(state_root: bytes, proof: Any) -> None:
     address = unhex(proof["address"])
     nodes = [unhex(node) for node in proof["accountProof"]]
-    expected = mpt.Account(
+    expected = mpt.AccountState(
         nonce=int(proof["nonce"], 16),
         balance=int(proof["balance"], 16),
         storage_root=unhex(proof["storageHash"]),
