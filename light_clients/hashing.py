@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""keccak256, straight from the C extension: wrappers that choose a backend cost more than the hash itself."""
+"""Keccak-256, straight from the C extension: a wrapper that chooses a backend costs more than the hash
+itself.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ __all__ = ["EMPTY_TRIE_ROOT", "keccak256"]
 
 
 def keccak256(data: bytes) -> bytes:
-    """The 32-byte Keccak-256 digest (not SHA3-256: the padding differs)."""
+    """Return the 32-byte Keccak-256 digest. SHA3-256 is another function: its padding differs."""
     return keccak_256(data).digest()  # type: ignore[no-any-return]
 
 
-#: keccak256(0x80): the root of a trie that holds nothing.
+#: keccak256(0x80): the root of a Merkle-Patricia trie that holds nothing.
 EMPTY_TRIE_ROOT: Final = keccak256(b"\x80")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Light-client objects of real networks: mainnet from Altair to Deneb, Sepolia to Electra, and devnets to Fulu."""
+"""Light-client objects of real networks: mainnet from Altair to Deneb, Sepolia to Electra, and devnets to
+Fulu.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,7 @@ def cases(folder: Path) -> Iterator[Case]:
         yield from cases_in(folder / name, read_cases)
 
 
-# --- mainnet ---------------------------------------------------------------------------------------------------------
+# --- mainnet ------------------------------------------------------------------------------------------------
 
 
 def mainnet_altair_cases(folder: Path) -> Iterator[Case]:
@@ -177,7 +179,7 @@ def portal_object(kind: type[Any], content: bytes) -> Any:
     return found
 
 
-# --- Sepolia ---------------------------------------------------------------------------------------------------------
+# --- Sepolia ------------------------------------------------------------------------------------------------
 
 
 def sepolia_deneb_cases(folder: Path) -> Iterator[Case]:
@@ -229,7 +231,7 @@ def check_sepolia_account(follower: Follower, path: Path) -> None:
     refuse("another state root", lambda: mpt.verify_account(flip(root), SEPOLIA_CONTRACT, nodes), Rejection)
 
 
-# --- the parts -------------------------------------------------------------------------------------------------------
+# --- the parts ----------------------------------------------------------------------------------------------
 
 
 def whole_block_cases(folder: Path) -> Iterator[Case]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a suite is made of: cases, how to read the files that they stand in, and how to say what was expected."""
+"""What a suite is made of: cases, how to read the files that they stand in, and how to say what was
+expected.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def cases_in(path: Path, read: Callable[[Path], Iterable[Case]]) -> Iterator[Cas
 
 
 def guarded(name: str, read: Callable[[], Iterable[Case]]) -> Iterator[Case]:
-    """The cases that `read` finds. What it raises is a failed case of this name, and the caller goes on with the next."""
+    """The cases that `read` finds. What it raises is a failed case of this name, and the caller goes on with
+    the next.
+    """
     try:
         yield from read()
     except Exception as error:  # noqa: BLE001  whatever a file is like, the others must still be read

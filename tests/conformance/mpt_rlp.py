@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Tries and RLP: the official suites, a mainnet block with proofs and receipts, and headers with wrong hashes."""
+"""Tries and RLP: the official suites, a mainnet block with proofs and receipts, and headers with wrong
+hashes.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def cases(folder: Path) -> Iterator[Case]:
     yield from cases_in(folder / "sepolia_union" / "valid_storage_proof_sepolia.json", sepolia_cases)
 
 
-# --- RLP -------------------------------------------------------------------------------------------------------------
+# --- RLP ----------------------------------------------------------------------------------------------------
 
 
 def rlp_cases(path: Path) -> Iterator[Case]:
@@ -62,7 +64,7 @@ def to_item(value: Any) -> rlp.Item:
     return str(value).encode()
 
 
-# --- tries -----------------------------------------------------------------------------------------------------------
+# --- tries --------------------------------------------------------------------------------------------------
 
 
 def trie_cases(path: Path) -> Iterator[Case]:
@@ -112,16 +114,16 @@ def node_cases(path: Path) -> Iterator[Case]:
             )
         for ask in asked:
             value = unhex(ask["expected_value"]) if ask["expected_status"] == 1 else None
-            # Keys of half bytes exist only here, so the walk under `verify` is asked.
+            # The keys of this suite may end within a byte.
             nibbles = ask["key"][: ask["key_nibs"]]
             yield Case(
                 f"avm_mpt_nodes/{scenario['name']}/{nibbles}",
-                partial(check_walk, root, nibbles, listed, value),
+                partial(check_nibbles, root, nibbles, listed, value),
             )
 
 
-def check_walk(root: bytes, nibbles: str, nodes: list[bytes], value: bytes | None) -> None:
-    expect("value", mpt._walk(root, nibbles, nodes, uniform=False), value)
+def check_nibbles(root: bytes, nibbles: str, nodes: list[bytes], value: bytes | None) -> None:
+    expect("value", mpt.follow_key(root, nibbles, nodes, uniform=False), value)
 
 
 def optimism_cases(path: Path) -> Iterator[Case]:
@@ -154,7 +156,7 @@ def sepolia_cases(path: Path) -> Iterator[Case]:
         yield Case(f"sepolia_union/slot {entry['key']}", check)
 
 
-# --- headers ---------------------------------------------------------------------------------------------------------
+# --- headers ------------------------------------------------------------------------------------------------
 
 
 def header_cases(path: Path) -> Iterator[Case]:
@@ -166,7 +168,7 @@ def header_cases(path: Path) -> Iterator[Case]:
     yield Case(name, partial(check_wrong, block, check) if fails else partial(check, block))
 
 
-# --- a mainnet block -------------------------------------------------------------------------------------------------
+# --- a mainnet block ----------------------------------------------------------------------------------------
 
 
 def mainnet_cases(folder: Path) -> Iterator[Case]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Vectors that are broken in every way: each is a failed case that names its file, and the others are still run."""
+"""Vectors that are broken in every way: each is a failed case that names its file, and the others are still
+run.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def put(root: Path, name: str, content: bytes | str | object) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command over the vectors at tmp_path / "vectors": its exit code, report by folder, and what it printed."""
+    """Run the command over the vectors at tmp_path / "vectors": its exit code, report by folder, and what it
+    printed.
+    """
 
     def run_command(*arguments: str, root: Path | None = None) -> tuple[int, dict[str, Any], str]:
         monkeypatch.setenv("POSTROAD_VECTORS", str(root or tmp_path / "vectors"))

@@ -38,7 +38,7 @@ def check(trie: Trie, slot: bytes, value: bytes) -> bytes:
     return proof
 
 
-# --- every ending and every step -------------------------------------------------------------------------------------
+# --- every ending and every step ----------------------------------------------------------------------------
 
 
 def test_a_leaf_alone() -> None:
@@ -149,7 +149,7 @@ def test_an_absent_account_is_never_encoded() -> None:
         encode_account(ADDRESS, [])
 
 
-# --- what the reader refuses -----------------------------------------------------------------------------------------
+# --- what the reader refuses --------------------------------------------------------------------------------
 
 EXTENSION_PATH = bytes.fromhex("1" + f"{int(KEY.hex()[0], 16) ^ 1:x}")
 LONG_LEAF = bytes.fromhex("20") + sibling(0)
@@ -242,7 +242,7 @@ def test_malformed_account_proofs_are_refused(data: bytes, reason: str) -> None:
         read_account(data, 0, ADDRESS, EMPTY_ROOT)
 
 
-# --- what the encoder refuses ----------------------------------------------------------------------------------------
+# --- what the encoder refuses -------------------------------------------------------------------------------
 
 
 def test_nodes_that_no_storage_trie_has_are_not_encoded() -> None:

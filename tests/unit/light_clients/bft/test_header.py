@@ -171,7 +171,7 @@ def test_extra_data_that_is_not_canonical_is_refused() -> None:
         parse_extra_data(b"", BftKind.QBFT)
 
 
-# --- a node's JSON is hostile ----------------------------------------------------------------------------------------
+# --- a node's JSON is hostile -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,8 @@ def test_only_ethereums_rule_lets_nobody_sign_with_infinity(bls: BlsBackend) -> 
 
 
 def test_keys_that_cancel_out_are_no_key_and_sign_nothing(bls: BlsBackend) -> None:
-    # The pairing of infinity is one, whatever the message: with infinity as the signature, too, everything would hold.
+    # The pairing of infinity is one, whatever the message: with infinity as the signature, too, everything
+    # would hold.
     opposite = keys_of(bls, 9, GROUP_ORDER - 9)
     with pytest.raises(PublicKeyRejected, match="infinity"):
         bls.aggregate(opposite)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""From the specification's objects to bytes that the on-chain client believes, and what cannot be said in them."""
+"""From the specification's objects to bytes that the on-chain client believes, and what cannot be said in
+them.
+"""
 
 from __future__ import annotations
 
@@ -261,7 +263,7 @@ def test_misbehaviour_of_both_kinds_freezes() -> None:
         client.freeze(encode_misbehaviour((honest, committee), (honest, committee), client.params))
 
 
-# --- what cannot be said ---------------------------------------------------------------------------------------------
+# --- what cannot be said ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

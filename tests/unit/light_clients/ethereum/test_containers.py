@@ -96,7 +96,8 @@ def test_an_object_has_the_size_of_its_fork() -> None:
     }
     header, committee, signature = 112, 33 * 48, 4 + 96 + 8
     assert sizes[ForkName.ALTAIR] == 2 * header + committee + signature + 32 * (5 + 6)
-    # Two offsets; in each header an offset, an execution header of 17 fields and four branch nodes; two longer branches
+    # Two offsets; in each header an offset, an execution header of 17 fields and four branch nodes; two
+    # longer branches
     execution = 4 + 584 + 4 * 32
     assert sizes[ForkName.ELECTRA] == sizes[ForkName.ALTAIR] + 2 * (4 + execution) + 2 * 32
 

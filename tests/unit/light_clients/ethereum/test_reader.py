@@ -121,7 +121,9 @@ def test_altair_shows_no_execution() -> None:
 
 
 def test_each_header_has_the_layout_of_its_own_slot() -> None:
-    """The attested state is Electra's, the finalized payload Capella's, the signature under the version before it."""
+    """The attested state is Electra's, the finalized payload Capella's, the signature under the version
+    before it.
+    """
     params = make_params((0, 2), (17, 4))
     network = make_network(params)
     draft = Draft(136, 136 - 1, 120, state_root=ROOT)

@@ -64,7 +64,7 @@ def flip(data: bytes) -> bytes:
     return bytes((data[0] ^ 1,)) + data[1:]
 
 
-# --- bootstrap -------------------------------------------------------------------------------------------------------
+# --- bootstrap ----------------------------------------------------------------------------------------------
 
 
 def test_a_bootstrap_begins_with_its_header(store: LightClientStore) -> None:
@@ -103,7 +103,7 @@ def test_a_bootstrap_that_does_not_hold_is_refused() -> None:
         initialize_light_client_store(root, bootstrap, network(altair=100))
 
 
-# --- following -------------------------------------------------------------------------------------------------------
+# --- following ----------------------------------------------------------------------------------------------
 
 
 def test_periods_follow_each_other_across_forks(store: LightClientStore) -> None:
@@ -178,13 +178,14 @@ def test_what_is_known_already_is_refused(store: LightClientStore) -> None:
     known = process(store, CHAIN.update(40, 24))
     with pytest.raises(UpdateRejected, match="older than what is known"):
         process(known, CHAIN.update(24, 16))
-    # The same again is valid (its attested header is newer than the finalized one) and changes nothing but counts.
+    # The same again is valid (its attested header is newer than the finalized one) and changes nothing but
+    # counts.
     again = process(known, CHAIN.update(40, 24))
     assert again.finalized_header == known.finalized_header
     assert again.next_sync_committee == known.next_sync_committee
 
 
-# --- participation ---------------------------------------------------------------------------------------------------
+# --- participation ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("participants", "final"), [(1, False), (21, False), (22, True), (32, True)])
@@ -244,7 +245,7 @@ def test_a_committee_with_a_key_that_is_none_is_refused() -> None:
         process(replace(store, current_sync_committee=wrong), CHAIN.update(40, 24))
 
 
-# --- fork versions ---------------------------------------------------------------------------------------------------
+# --- fork versions ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -293,7 +294,7 @@ def test_trees_of_the_last_slot_before_electra_and_of_its_first_have_their_own_p
             process(store, signed)
 
 
-# --- every part is covered -------------------------------------------------------------------------------------------
+# --- every part is covered ----------------------------------------------------------------------------------
 
 
 def tampered() -> list[tuple[str, Callable[[LightClientUpdate], LightClientUpdate], type[Rejection], str]]:
@@ -423,7 +424,7 @@ def test_genesis_is_finalized_as_nothing(store: LightClientStore) -> None:
         process(store, named)
 
 
-# --- smaller updates, and force --------------------------------------------------------------------------------------
+# --- smaller updates, and force -----------------------------------------------------------------------------
 
 
 def test_finality_and_optimistic_updates_move_what_they_show(store: LightClientStore) -> None:
