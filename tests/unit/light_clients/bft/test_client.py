@@ -110,19 +110,7 @@ def test_bootstrap_refuses_block_0() -> None:
         BftClient.bootstrap(client().params, [b"\x01" * 20], Height(0), NOW)
 
 
-def test_the_set_hash_depends_on_order() -> None:
-    assert set_hash([b"\x01" * 20, b"\x02" * 20]) != set_hash([b"\x02" * 20, b"\x01" * 20])
-    assert set_hash([b"\x01" * 20]) == keccak(b"\x94" + b"\x01" * 20)
-
-
 # --- quorum -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("n", range(1, 26))
-def test_a_quorum_is_two_thirds_rounded_up(n: int) -> None:
-    assert 3 * quorum(n) >= 2 * n > 3 * (quorum(n) - 1)
-    # Two quorums share more members than can be faulty.
-    assert 2 * quorum(n) - n > (n - 1) // 3
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -33,7 +33,6 @@ from light_clients.ethereum.sync_protocol import (
     compute_sync_committee_period_at_slot,
     get_safety_threshold,
     initialize_light_client_store,
-    is_better_update,
     process_light_client_finality_update,
     process_light_client_optimistic_update,
     process_light_client_store_force_update,
@@ -459,25 +458,3 @@ def test_a_rejected_update_leaves_the_store_as_it_was(store: LightClientStore) -
     assert store == before
     with pytest.raises(UpdateRejected, match="another period"):
         apply_light_client_update(store, CHAIN.update(72, 66), CONFIG)
-
-
-def test_better_updates_rank_as_the_specification_says() -> None:
-    best_first = [
-        CHAIN.update(40, 24),  # all signed, next committee, finalized in its period
-        CHAIN.update(41, 24),  # the same, newer
-        CHAIN.update(40, 24, 43),  # signed later, against the one above: older data wins
-        CHAIN.update(40, 24, participants=31),
-        CHAIN.update(66, 63),  # finality of the period before
-        CHAIN.update(40, None),
-        CHAIN.update(63, 50, 64),  # its next committee is the signers' own
-        CHAIN.update(40, 24, shows_committee=False),
-        CHAIN.update(40, 24, participants=21),
-        CHAIN.update(40, 24, participants=1),
-    ]
-    assert is_better_update(best_first[2], best_first[1], CONFIG)
-    ordered = [best_first[0], best_first[2], best_first[1], *best_first[3:6], best_first[7], *best_first[8:]]
-    for at, better in enumerate(ordered):
-        for worse in ordered[at + 1 :]:
-            assert is_better_update(better, worse, CONFIG), (at, worse.signature_slot)
-            assert not is_better_update(worse, better, CONFIG)
-    assert is_better_update(best_first[5], best_first[6], CONFIG)
