@@ -97,8 +97,8 @@ def read_eureka(folder: Path) -> EurekaRecord:
         begin["consensus_state"],
         SyncCommittee.from_json(first["active_sync_committee"]["Next"], fork, MINIMAL),
         tuple(
-            LightClientUpdate.from_json(beacon_api(each["consensus_update"], fork, MINIMAL), fork, MINIMAL)
-            for each in (first, second)
+            LightClientUpdate.from_json(beacon_api(message["consensus_update"], fork, MINIMAL), fork, MINIMAL)
+            for message in (first, second)
         ),
         proof,
     )

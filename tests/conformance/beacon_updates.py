@@ -146,12 +146,12 @@ def portal_cases(folder: Path) -> Iterator[Case]:
     """Raw SSZ behind a fork digest, as Portal nodes exchange it."""
     follower, name = Follower(MAINNET_CONFIG), folder.name
     content = {path.stem: portal_contents(path) for path in sorted(folder.glob("*.yaml"))}
-    updates = [portal_object(LightClientUpdate, each) for each in portal_updates(content["updates"][0])]
-    (bootstrap,) = (portal_object(LightClientBootstrap, each) for each in content["bootstrap"])
+    updates = [portal_object(LightClientUpdate, data) for data in portal_updates(content["updates"][0])]
+    (bootstrap,) = (portal_object(LightClientBootstrap, data) for data in content["bootstrap"])
     (optimistic,) = (
-        portal_object(LightClientOptimisticUpdate, each) for each in content["optimistic_update"]
+        portal_object(LightClientOptimisticUpdate, data) for data in content["optimistic_update"]
     )
-    (finality,) = (portal_object(LightClientFinalityUpdate, each) for each in content["finality_update"])
+    (finality,) = (portal_object(LightClientFinalityUpdate, data) for data in content["finality_update"])
     yield Case(f"{name}/bootstrap", partial(follower.bootstrap, bootstrap))
     for update in updates:
         period = MAINNET_CONFIG.period_at(update.attested_header.beacon.slot)
@@ -162,7 +162,7 @@ def portal_cases(folder: Path) -> Iterator[Case]:
 
 def portal_contents(path: Path) -> list[bytes]:
     loaded = yaml.load(path.read_text(encoding="utf-8"))
-    return [unhex(each["content_value"]) for each in (loaded if isinstance(loaded, list) else [loaded])]
+    return [unhex(entry["content_value"]) for entry in (loaded if isinstance(loaded, list) else [loaded])]
 
 
 def portal_updates(content: bytes) -> list[bytes]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""INV-7: how long a client believes; and what every kind has in common around the anchor and the front of a proof."""
+"""INV-7: how long a client believes; and what every kind has in common around the anchor and the front of a
+proof.
+"""
 
 from __future__ import annotations
 

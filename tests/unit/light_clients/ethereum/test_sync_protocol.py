@@ -260,7 +260,7 @@ def test_a_committee_with_a_key_that_is_none_is_refused() -> None:
 def test_the_fork_version_is_that_of_the_slot_before_the_signature(
     store: LightClientStore, signature: int, fork: ForkName
 ) -> None:
-    versions = {each.name: each.version for each in CONFIG.forks}
+    versions = {fork_.name: fork_.version for fork_ in CONFIG.forks}
     make = partial(CHAIN.update, signature - 1, 9, signature)
     process(store, make(version=versions[fork]))
     for name, version in versions.items():
