@@ -17,9 +17,9 @@ How it works
     header are of one period, and it never forces an update.
 
 In which order to read it
-    1. `config` and `forks`: a network, its preset and forks; where a fork keeps things in its trees. 2.
-    `ssz_object`, `execution`, `containers`: the objects. `fork_upgrade` brings them into the form of a later
-    fork. 3. `signing`, `ranking`, `light_client_header`, then `sync_protocol`: the specification's client. 4.
-    `params`, `committee_multiproof`, `g1`, `reader`, then `client`: the contract's client; `codec` writes
-    what it reads.
+    1. `config`, `forks`: a network, its preset and forks; where a fork keeps things in its trees.
+    2. `ssz_object`, `execution`, `containers`: the objects; `fork_upgrade` brings them into a later form.
+    3. `signing`, `ranking`, `light_client_header`, `sync_protocol`: the specification's client.
+    4. `params`, `committee_multiproof`, `g1`, `reader`, `client`: the contract's client; `codec` writes what
+       it reads.
 """
