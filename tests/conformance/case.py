@@ -6,11 +6,14 @@ expected.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+
+_MAX_RECURSION: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,18 @@ def _raise(error: Exception) -> NoReturn:
 
 
 def read_json(path: Path) -> Any:
-    """Read a vector file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return what a vector file holds. JSON that nests deeper than a thousand levels raises
+    RecursionError.
+    """
+    text = path.read_text(encoding="utf-8")
+    # py_ecc raises the limit so far that the parser, which is C, would overflow the stack and end the
+    # process.
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(min(limit, _MAX_RECURSION))
+    try:
+        return json.loads(text)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def one_file(folder: Path, pattern: str) -> Path:
