@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""secp256k1 public key recovery with exactly the verdicts of the EVM's `ecrecover` precompile (yellow paper,
-appendix E).
-"""
+"""secp256k1 public key recovery with exactly the verdicts of the EVM's `ecrecover` precompile (yellow paper, appendix E)."""
 
 from __future__ import annotations
 
@@ -19,8 +17,8 @@ def recover(digest: bytes, r_s: bytes, parity: int) -> bytes | None:
         parity: of the y coordinate: 0 or 1 (27 and 28 in the precompile's input).
 
     Returns:
-        The 20-byte address, or None where the precompile returns nothing: r or s outside 1..n-1, no curve
-        point with that x, or the recovered key is the point at infinity.
+        The 20-byte address, or None where the precompile returns nothing: r or s outside 1..n-1, no curve point
+        with that x, or the recovered key is the point at infinity.
 
     Raises:
         ValueError: the arguments have another shape.
