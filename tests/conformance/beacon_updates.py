@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Light-client objects of real networks: mainnet from Altair to Deneb, Sepolia to Electra, and devnets to
+"""Light-client objects of real networks: mainnet from Altair to Electra, Sepolia to Electra, and devnets to
 Fulu.
 """
 
@@ -29,6 +29,7 @@ from light_clients.ethereum.containers import (
 from light_clients.ethereum.fork_upgrade import upgrade_lc_store
 from light_clients.ethereum.signing import sync_committee_signing_root
 from light_clients.ethereum.ssz_object import SszObject
+from light_clients.ethereum.sync_protocol import LightClientStore
 from light_clients.proofs import mpt
 from tests.conformance._beacon_devnets import (
     devnet_bellatrix_cases,
@@ -179,6 +180,64 @@ def portal_object(kind: type[Any], content: bytes) -> Any:
     return found
 
 
+def mainnet_deneb_cases(folder: Path) -> Iterator[Case]:
+    """Fifty periods in a row as the Beacon API gives them in SSZ, and some of them as they were at other
+    moments.
+    """
+    name, fork = folder.name, ForkName.DENEB
+    first, *others = sorted(
+        (decode_bootstrap(path, fork) for path in folder.glob("bootstrap_*.ssz")),
+        key=lambda bootstrap: bootstrap.header.beacon.slot,
+    )
+    follower = Follower(MAINNET_CONFIG)
+    yield Case(f"{name}/bootstrap", partial(follower.bootstrap, first))
+    for bootstrap in others:
+        slot = bootstrap.header.beacon.slot
+        yield Case(f"{name}/bootstrap {slot}", partial(Follower(MAINNET_CONFIG).bootstrap, bootstrap))
+    stores: dict[int, LightClientStore] = {}
+    for path in sorted(folder.glob("updates_*.ssz")):
+        for content in prefixed(path.read_bytes()):
+            update = portal_object(LightClientUpdate, content)
+            period = MAINNET_CONFIG.period_at(update.attested_header.beacon.slot)
+            yield Case(
+                f"{name}/{path.stem}/{period}", partial(follow_period, follower, stores, update, period)
+            )
+
+
+def follow_period(
+    follower: Follower, stores: dict[int, LightClientStore], update: LightClientUpdate, period: int
+) -> None:
+    """Follow the first update of a period; give every other one to a store that stands where the first one
+    found it.
+    """
+    if period in stores:
+        follower = Follower(follower.config)
+        follower.begin(stores[period])
+    else:
+        stores[period] = follower.store
+    follower.update(update)
+
+
+def decode_bootstrap(path: Path, fork: ForkName) -> LightClientBootstrap:
+    return LightClientBootstrap.decode_ssz(path.read_bytes(), fork, MAINNET)
+
+
+def prefixed(data: bytes) -> Iterator[bytes]:
+    """The Beacon API's objects in SSZ: the length of each in 8 bytes before it, its digest counted in."""
+    at = 0
+    while at < len(data):
+        stop = at + 8 + int.from_bytes(data[at : at + 8], "little")
+        if stop > len(data):
+            raise ValueError(f"found {len(data)} bytes, expected {stop}")
+        yield data[at + 8 : stop]
+        at = stop
+
+
+def mainnet_electra_cases(folder: Path) -> Iterator[Case]:
+    bootstrap = decode_bootstrap(one_file(folder, "*.ssz"), ForkName.ELECTRA)
+    yield Case(f"{folder.name}/bootstrap", partial(Follower(MAINNET_CONFIG).bootstrap, bootstrap))
+
+
 # --- Sepolia ------------------------------------------------------------------------------------------------
 
 
@@ -245,7 +304,9 @@ PARTS: Final[dict[str, Callable[[Path], Iterator[Case]]]] = {
     "mainnet_bellatrix_713": mainnet_713_cases,
     "mainnet_bellatrix_capella_755_760": mainnet_capella_crossing_cases,
     "mainnet_capella_862_864": mainnet_capella_cases,
+    "mainnet_deneb_1347_1396": mainnet_deneb_cases,
     "mainnet_portal_deneb": portal_cases,
+    "mainnet_electra_bootstrap_1573": mainnet_electra_cases,
     "sepolia_deneb_800": sepolia_deneb_cases,
     "sepolia_electra_874_875": sepolia_electra_cases,
     "devnet_minimal_electra_fulu_eureka": eureka_cases,
