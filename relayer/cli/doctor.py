@@ -71,7 +71,7 @@ def _look_at_installation() -> list[Finding]:
         findings.append(Finding(Severity.WARNING, "pyblst", "not installed", "installed", advice))
     try:
         names = [
-            load(name).name for name in ("Gateway", "BftLightClient", "BeaconLightClient", "AccessManager")
+            load(name).name for name in ("Gateway", "BftLightClient", "EthereumLightClient", "AccessManager")
         ]
         findings.append(Finding(Severity.OK, "contracts", f"{', '.join(names)} ship with this installation"))
     except UnknownContract as error:

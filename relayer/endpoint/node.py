@@ -211,7 +211,7 @@ def _reverted(error: RpcRefused) -> CallReverted:
     from relayer.contracts import load
 
     # Loaded only where there is something to decode.
-    for name in ("Gateway", "BftLightClient", "AccessManager", "BeaconLightClient") if error.data else ():
+    for name in ("Gateway", "BftLightClient", "AccessManager", "EthereumLightClient") if error.data else ():
         decoded = load(name).decode_error(error.data)
         if decoded is not None:
             return CallReverted(decoded.name, dict(decoded.arguments), error.data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Answers of `BeaconLightClient`, decoded by hand. What comes back from a chain is hostile: every length is checked."""
+"""Answers of `EthereumLightClient`, decoded by hand. What comes back from a chain is hostile: every length is checked."""
 
 from __future__ import annotations
 
@@ -57,6 +57,6 @@ def decode_parameters(data: bytes) -> EthereumParams:
     except ValueError as error:
         raise RpcAnswerInvalid(
             f"parameters that no light client has ({error})",
-            "those of BeaconLightClient",
+            "those of EthereumLightClient",
             "Is the registered client of another consensus?",
         ) from None

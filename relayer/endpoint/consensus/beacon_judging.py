@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A BeaconLightClient as it stands on a chain, held against what it should have been deployed with."""
+"""An EthereumLightClient as it stands on a chain, held against what it should have been deployed with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from relayer.endpoint.findings import Finding, Severity
 
 @dataclass(frozen=True, slots=True)
 class BeaconClientView(ClientView):
-    """A BeaconLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
+    """An EthereumLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
 
     parameters: tuple[Any, ...]
     committee: bytes

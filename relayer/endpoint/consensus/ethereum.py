@@ -127,7 +127,7 @@ class BeaconTrust:
 class Ethereum:
     """Chains whose finality sync committees sign."""
 
-    contract = "BeaconLightClient"
+    contract = "EthereumLightClient"
     storage_gas = 320_000
     misbehaviour = "A sync committee signed two finalized blocks of one slot, or two next committees."
 
