@@ -10,7 +10,7 @@ from pathlib import Path
 
 from relayer.cli.output import ether, hex_of, span
 from relayer.config import ChainConfig, Config
-from relayer.endpoint.findings import Finding, Severity
+from relayer.consensus.findings import Finding, Severity
 from relayer.errors import PostroadError
 
 _CLOCK_DRIFT_S = 30.0
@@ -93,9 +93,9 @@ async def _check_chain(config: Config, name: str) -> list[Finding]:
 
 
 async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -> list[Finding]:
+    from relayer.chains.evm.node import Node
+    from relayer.consensus.registry import CONSENSUS
     from relayer.contracts import load
-    from relayer.endpoint.consensus import CONSENSUS
-    from relayer.endpoint.node import Node
 
     subject = f"{name} at {shown}"
     node = Node.over(name, [url])
@@ -151,7 +151,7 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
 
 async def _check_beacon(name: str, chain: ChainConfig) -> list[Finding]:
     """Ask every Beacon API by itself."""
-    from relayer.endpoint.consensus import CONSENSUS
+    from relayer.consensus.registry import CONSENSUS
 
     consensus = CONSENSUS[chain.consensus]
     found = await asyncio.gather(*(consensus.check_beacon(name, chain, url) for url in chain.beacon))
@@ -159,7 +159,7 @@ async def _check_beacon(name: str, chain: ChainConfig) -> list[Finding]:
 
 
 async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:
-    from relayer.endpoint.node import Node
+    from relayer.chains.evm.node import Node
     from relayer.keys import KeyStore
 
     node, store, findings = (

@@ -18,7 +18,7 @@ from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
     from relayer.config import Config
-    from relayer.endpoint.findings import Finding
+    from relayer.consensus.findings import Finding
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -32,7 +32,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
     Exits with 1 when something keeps messages from arriving.
     """
     from relayer.cli.endpoint import finding_json, show_findings
-    from relayer.endpoint.findings import Finding, Severity, has_refusal
+    from relayer.consensus.findings import Finding, Severity, has_refusal
 
     findings = [*_look_at_installation(), *_look_at_tools()]
     if config_path.exists():
@@ -51,8 +51,8 @@ def doctor(config_path: Path, as_json: bool) -> None:
 
 
 def _look_at_installation() -> list[Finding]:
+    from relayer.consensus.findings import Finding, Severity
     from relayer.contracts import UnknownContract, load
-    from relayer.endpoint.findings import Finding, Severity
 
     findings = [
         Finding(Severity.OK, "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
@@ -80,8 +80,8 @@ def _look_at_installation() -> list[Finding]:
 
 
 def _look_at_tools() -> list[Finding]:
-    from relayer.devnet import toolchain
-    from relayer.endpoint.findings import Finding, Severity
+    from relayer.consensus.findings import Finding, Severity
+    from relayer.devnet.process import toolchain
 
     try:
         version = toolchain.read_version(toolchain.find_anvil())
@@ -103,7 +103,7 @@ def _look_at_config(path: Path) -> list[Finding]:
     from relayer.cli.checks import check_files, check_live
     from relayer.cli.options import load_config
     from relayer.config import InvalidConfig
-    from relayer.endpoint.findings import Finding, Severity
+    from relayer.consensus.findings import Finding, Severity
 
     try:
         config = load_config(path)
@@ -121,8 +121,8 @@ def _look_at_config(path: Path) -> list[Finding]:
 
 async def _look_at_endpoints(config: Config) -> list[Finding]:
     from relayer.cli.endpoint import open_nodes
+    from relayer.consensus.findings import Finding, Severity
     from relayer.endpoint.check import check_endpoints
-    from relayer.endpoint.findings import Finding, Severity
     from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.steps import locate
     from relayer.errors import PostroadError
@@ -137,7 +137,7 @@ async def _look_at_endpoints(config: Config) -> list[Finding]:
 
 
 def _look_at_journal(config: Config) -> list[Finding]:
-    from relayer.endpoint.findings import Finding, Severity
+    from relayer.consensus.findings import Finding, Severity
     from relayer.errors import PostroadError
     from relayer.journal.errors import JournalUnreadable
     from relayer.journal.store import Journal

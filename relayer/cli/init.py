@@ -292,10 +292,10 @@ async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
     """Read chain ids, genesis hashes, and what consensus and network it is. Raises ChainUnavailable, which names the chain."""
     import os
 
+    from relayer.chains.evm.node import Node
     from relayer.config import setting_of
-    from relayer.endpoint.consensus import detect_consensus
-    from relayer.endpoint.consensus.beacon_network import discover_network
-    from relayer.endpoint.node import Node
+    from relayer.consensus.ethereum.discovery import discover_network
+    from relayer.consensus.registry import detect_consensus
     from relayer.errors import ChainUnavailable
 
     for spec in specs:

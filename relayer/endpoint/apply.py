@@ -12,6 +12,7 @@ import msgspec
 
 from light_clients.codec import rlp
 from light_clients.hashing import keccak256
+from relayer.chains.evm.node import Mined, Node
 from relayer.config import Config
 from relayer.contracts import load
 from relayer.endpoint.manifest import (
@@ -27,7 +28,6 @@ from relayer.endpoint.manifest import (
     Record,
     Roles,
 )
-from relayer.endpoint.node import Mined, Node
 from relayer.endpoint.plan import Plan
 from relayer.endpoint.steps import Step, StepKind, admin_of, build, guardian_of, locate, opener_of
 from relayer.endpoint.survey import with_networks

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from light_clients.client import Status
+from relayer.chains.evm.node import Node
 from relayer.config import Config
-from relayer.endpoint.consensus import CONSENSUS, ClientView, Consensus
-from relayer.endpoint.findings import Finding, Severity
+from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.registry import CONSENSUS, ClientView, Consensus
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Node
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
 from relayer.endpoint.view import ADMIN_FUNCTIONS, EndpointView, RemoteView, view_endpoint

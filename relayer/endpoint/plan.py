@@ -10,13 +10,13 @@ from typing import Any
 
 from light_clients.client import Status
 from light_clients.hashing import keccak256
+from relayer.chains.evm.contract_reader import ContractReader
+from relayer.chains.evm.node import Node
 from relayer.config import Config
+from relayer.consensus.findings import Finding, Severity, has_refusal
+from relayer.consensus.registry import CONSENSUS, Trust, view_client
 from relayer.contracts import load
-from relayer.endpoint.calling import Caller
-from relayer.endpoint.consensus import CONSENSUS, Trust, view_client
-from relayer.endpoint.findings import Finding, Severity, has_refusal
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
-from relayer.endpoint.node import Node
 from relayer.endpoint.steps import (
     Located,
     Step,
@@ -286,7 +286,7 @@ class _Planner:
         return True
 
     async def _is_active(self, on: str, client: Client) -> bool:
-        view = await view_client(Caller(self._nodes[on]), bytes(client.contract.address))
+        view = await view_client(ContractReader(self._nodes[on]), bytes(client.contract.address))
         return view is not None and view.status is Status.ACTIVE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relayer.endpoint.node import Node
+from relayer.chains.evm.node import Node
 from relayer.errors import CallReverted
 
 _ANSWER = (42).to_bytes(32)

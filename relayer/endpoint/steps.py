@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from relayer.config import Config
+from relayer.consensus.registry import CONSENSUS
 from relayer.contracts import load
-from relayer.endpoint.consensus import CONSENSUS
 from relayer.endpoint.manifest import BadManifest, Bootstrap, Checkpoint, Manifest, Record
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id

@@ -10,10 +10,10 @@ from itertools import combinations
 
 import msgspec
 
+from relayer.chains.evm.node import Node, Prices
 from relayer.config import ChainConfig, Config
-from relayer.endpoint.consensus import CONSENSUS, Trust
-from relayer.endpoint.findings import Finding, Severity
-from relayer.endpoint.node import Node, Prices
+from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.registry import CONSENSUS, Trust
 from relayer.endpoint.probes import ProbeResult, probe_rules
 
 

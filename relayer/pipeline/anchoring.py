@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from light_clients.client import Height
-from relayer.provers.base import OnChainClient, Prover
+from relayer.consensus.base import OnChainClient, Prover
 
 #: With the sync committee of Ethereum an anchor costs some 220,000 gas, and saves each delivery some 178,000.
 LEAST_BATCHES = 2

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from light_clients.ethereum.client import EthereumClient
+from relayer.consensus.ethereum.endpoint import encode_parameters
 from relayer.contracts import load
-from relayer.endpoint.consensus.ethereum import encode_parameters
 from tests.differential.clients import Consensus
 
 

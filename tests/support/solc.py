@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from relayer.devnet import toolchain
+from relayer.devnet.process import toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILES_WITHIN_S = 120

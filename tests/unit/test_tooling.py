@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relayer.devnet import toolchain
+from relayer.devnet.process import toolchain
 from tools import build_contracts
 
 ROOT = Path(__file__).resolve().parents[2]

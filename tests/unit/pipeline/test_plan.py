@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.journal.rows import LaneRow, Micros, StoredProof, StoredWait
-from relayer.pipeline.book import PageBook, indices, mask_of, trailing_ones
 from relayer.pipeline.gas import MOST_TRANSACTION_GAS, GasModel
+from relayer.pipeline.lane_state import PageState, indices, mask_of, trailing_ones
 from relayer.pipeline.plan import BatchLimits, Plan, full_messages, halve, make_batch, make_plans
 from relayer.protocol.batch import calldata_gas, decode_batch, encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
@@ -22,9 +22,9 @@ LIMITS = BatchLimits(MOST_TRANSACTION_GAS, most_bytes=96 * 1024, most_messages=2
 
 def page(
     count: int, *, number: int = 3, deadline: int = 0, proven_at: int = NOW, gas_limit: int = 200_000
-) -> PageBook:
+) -> PageState:
     head = b"p" * 32
-    book = PageBook(number, head)
+    book = PageState(number, head)
     for index in range(count):
         message = Message(
             LANE.id,
@@ -42,7 +42,7 @@ def page(
     return book
 
 
-def plans(book: PageBook, limits: BatchLimits = LIMITS, now: int = NOW, oldest_height: int = 0) -> list[int]:
+def plans(book: PageState, limits: BatchLimits = LIMITS, now: int = NOW, oldest_height: int = 0) -> list[int]:
     made = make_plans([book], GasModel(), limits, Micros(now), 1_000, oldest_height)
     return [plan.mask for plan in made.now]
 

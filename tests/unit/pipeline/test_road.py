@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from relayer.chains.base import RemoteState
-from relayer.chains.memory import MemoryChain, join
 from relayer.errors import Underpriced
-from relayer.pipeline import loop, shelf, worker
-from relayer.pipeline.loop import BatchSettings
+from relayer.pipeline import chain_task as worker
+from relayer.pipeline import page_window as shelf
+from relayer.pipeline import pipeline as loop
+from relayer.pipeline.pipeline import BatchSettings
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import Message
+from relayer.testing.chain import MemoryChain, join
 from tests.unit.pipeline.road import Clock, Road, running_road, two_chains
 
 RECIPIENT = b"\x22" * 20
