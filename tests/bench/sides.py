@@ -19,7 +19,7 @@ from light_clients.bft.preimage import BftKind
 from light_clients.ethereum import codec
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
-from relayer.consensus.ethereum.endpoint import encode_parameters
+from relayer.consensus.ethereum.contract import encode_parameters
 from relayer.contracts import artifact
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id

@@ -40,7 +40,7 @@ class Site:
     def config(self) -> Config:
         text = self.extra + "".join(
             f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-            f'consensus = "{chain.kind.value}"\n'
+            f'[chains.{name}.consensus]\nkind = "bft"\nprotocol = "{chain.kind.value}"\n'
             for name, chain in self.chains.items()
         )
         return configuration.parse(text, directory=self.folder, environment={})
@@ -214,12 +214,12 @@ async def test_a_manifest_that_is_lost_is_no_reason_to_deploy_again(site: Site) 
         def config(self) -> Config:
             chains = "".join(
                 f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-                f'consensus = "{chain.kind.value}"\n'
                 + (
                     f'gateway = "0x{gateway}"\ngenesis_hash = "0x{chain.genesis_hash.hex()}"\n'
                     if name == "court"
                     else ""
                 )
+                + f'[chains.{name}.consensus]\nkind = "bft"\nprotocol = "{chain.kind.value}"\n'
                 for name, chain in self.chains.items()
             )
             return configuration.parse(chains, directory=self.folder, environment={})
@@ -267,7 +267,8 @@ async def test_the_wrong_consensus_in_the_config_is_refused(site: Site) -> None:
     site.chains = {"port": site.chains["port"]}
     text = site.config.chain("port")
     wrong = configuration.parse(
-        f'[chains.port]\nchain = "{text.chain}"\nrpc = ["{text.rpc[0].reveal()}"]\nconsensus = "qbft"\n'
+        f'[chains.port]\nchain = "{text.chain}"\nrpc = ["{text.rpc[0].reveal()}"]\n'
+        '[chains.port.consensus]\nkind = "bft"\nprotocol = "qbft"\n'
     )
     deployers = {"port": site.keys["port"].address}
     plan = await make_plan(wrong, site.manifest, site.nodes, deployers, [])
@@ -301,15 +302,13 @@ async def test_what_the_owners_said_counts_more_than_what_a_provider_shows(site:
 
     def bootstrap(validators: tuple[bytes, ...]) -> str:
         listed = ", ".join(f'"0x{each.hex()}"' for each in validators)
-        return (
-            f"[chains.port.bootstrap]\nheight = 1\ntimestamp = {header.timestamp}\nvalidators = [{listed}]\n"
-        )
+        return f"[chains.port.consensus.bootstrap]\nheight = 1\ntimestamp = {header.timestamp}\nvalidators = [{listed}]\n"
 
     deployers = {"court": site.keys["court"].address, "port": site.keys["port"].address}
-    texts = {name: site.config.chain(name) for name in site.chains}
     chains = "".join(
-        f'[chains.{name}]\nchain = "{each.chain}"\nrpc = ["{each.rpc[0].reveal()}"]\nconsensus = "{each.consensus}"\n'
-        for name, each in texts.items()
+        f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+        f'[chains.{name}.consensus]\nkind = "bft"\nprotocol = "{chain.kind.value}"\n'
+        for name, chain in site.chains.items()
     )
     for validators, is_good in ((port.validators, True), (site.chains["court"].validators, False)):
         config = configuration.parse(chains + bootstrap(validators), directory=site.folder)

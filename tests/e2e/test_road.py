@@ -14,7 +14,8 @@ import relayer
 from light_clients.bft.client import BftClient
 from light_clients.client import Timestamp
 from relayer.chains.base import Call
-from relayer.config import BootstrapConfig, Config
+from relayer.config import Config
+from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.bft.endpoint import bft_prover
 from relayer.contracts import load
 from relayer.devnet.network.join import LocalEndpoint, LocalSite, join_local
@@ -83,8 +84,10 @@ async def test_three_lines_send_and_a_receipt_anyone_can_check_again(stage: Stag
         assert (receipt.message_id, receipt.sequence) == (message.id, 0)
         # A light client of our own, from the bootstrap alone, believes the same bytes.
         prover = bft_prover(road.chain("port").prover)
-        bootstrap = stage.config.require_endpoint("port").bootstrap
-        assert isinstance(bootstrap, BootstrapConfig)
+        consensus = stage.config.require_endpoint("port").consensus
+        assert isinstance(consensus, BftConfig)
+        bootstrap = consensus.bootstrap
+        assert bootstrap is not None
         fresh = BftClient.bootstrap(
             prover.client.params,
             [bytes(each) for each in bootstrap.validators],

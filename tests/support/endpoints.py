@@ -15,6 +15,7 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.rpc_provider import ProviderUrls
+from relayer.consensus.bft.config import PROTOCOLS
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.contracts import load
@@ -116,7 +117,7 @@ async def open_site(
         chain = EvmChain(settings, signers)
         block = await chain.block(Height(1))
         bootstrap = BftBootstrap(
-            consensus,
+            PROTOCOLS[consensus],
             local.validators,
             Height(1),
             Timestamp(int(block["timestamp"], 16)),

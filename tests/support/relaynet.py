@@ -16,11 +16,10 @@ from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.config.editing import save_endpoint
 from relayer.contracts import load
-from relayer.devnet.network.join import found_endpoint
 from relayer.devnet.network.network import AnyChain
 from relayer.endpoint.apply import apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import make_plan
+from relayer.endpoint.plan import found_endpoint, make_plan
 from relayer.journal.store import Journal
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
 from relayer.protocol.interop_address import InteropAddress
@@ -48,8 +47,10 @@ class ChainAccess:
 
     @property
     def consensus(self) -> str:
-        """As the configuration has it."""
-        return self.kind if self.beacon_url is None else "ethereum"
+        """The lines of its table `[chains.NAME.consensus]`, as far as they are known before it is joined."""
+        if self.beacon_url is not None:
+            return f'kind = "ethereum"\nbeacon = ["{self.beacon_url}"]'
+        return f'kind = "bft"\nprotocol = "{self.kind}"'
 
 
 @dataclass
@@ -236,10 +237,10 @@ async def join_network(
             f"relayer-{access.name}", access.secrets[-1].hex(), PASSWORD, scrypt_n=SCRYPT_N_DEVNET
         )
         socket = f'websocket = ["{access.ws_url}"]\n' if websocket else ""
-        beacon = f'beacon = ["{access.beacon_url}"]\n' if access.beacon_url else ""
         text += (
-            f'[chains.{access.name}]\nchain = "eip155:{access.chain_id}"\nrpc = ["{access.http_url}"]\n{socket}{beacon}'
-            f'consensus = "{access.consensus}"\nkeys = ["relayer-{access.name}"]\n{per_chain}\n\n'
+            f'[chains.{access.name}]\nchain = "eip155:{access.chain_id}"\nrpc = ["{access.http_url}"]\n{socket}'
+            f'keys = ["relayer-{access.name}"]\n{per_chain}\n\n'
+            f"[chains.{access.name}.consensus]\n{access.consensus}\n\n"
         )
     for source, destination in lanes:
         text += f'[[lanes]]\nsource = "{source}"\ndestination = "{destination}"\n\n'
