@@ -19,7 +19,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.consensus.ethereum.config import EthereumConfig, NetworkTable
 
 TIMEOUT_S = 120
-CHAINS = "eth=pos@0.3,court=qbft:4@0.3"
+CHAINS = "eth=ethereum@0.3,court=bft:4@0.3"
 
 
 @dataclass
