@@ -50,7 +50,7 @@ async def test_overhead() -> None:
         await wallet.send(emitter, word(LOGS), gas=100_000_000)
         await chain.mine()
         head = hex(chain.head.number)
-        direct, front = chain._running.anvil.upstream, Upstream(chain.endpoints[0].port)
+        direct, front = chain.anvil.upstream, Upstream(chain.rpc_servers[0].port)
         asked = {
             f"eth_getLogs, {LOGS} logs": [request("eth_getLogs", {"fromBlock": head, "toBlock": head})] * 20,
             "eth_getBlockByNumber": [request("eth_getBlockByNumber", "latest", False)] * 300,
