@@ -13,43 +13,39 @@ from typing import Any, ClassVar, Final
 import msgspec
 from postroad_solo.rules import hash_of
 
+from light_clients.ecdsa import sign
 from relayer.devnet.chain.anvil_chain import AnvilChain
-from relayer.devnet.chain.assembly import Parts
 from relayer.devnet.chain.block_maker import BlockMaker
 from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.chain.chain_options import DEFAULT_BLOCK_TIME_S, ChainOptions
+from relayer.devnet.chain.chain_parts import ChainParts
+from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import SpecError
 from relayer.devnet.process.anvil import Anvil
-from relayer.devnet.process.anvil_blocks import Fields, NativeBlocks
-from relayer.devnet.process.read_gate import Gate
-from relayer.devnet.rpc.subscriptions import Publisher
+from relayer.devnet.process.anvil_blocks import Fields
+from relayer.devnet.rpc.served_blocks import BODY_FIELDS
+from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash
 from relayer.devnet.state.faults import COMMON_FAULTS, Faults, Stall
-from relayer.devnet.state.header import Header, check_native_hash
 from relayer.devnet.state.identities import Account, derive_account
-from relayer.devnet.state.ledger import Ledger
-from light_clients.ecdsa import sign
-
-# A subscription's header has these fields less than a block.
-_BODY_FIELDS: Final = ("size", "totalDifficulty", "transactions", "uncles", "withdrawals")
 
 
 @dataclass(frozen=True, slots=True)
 class SoloBlock:
-    """A signed block. `native_hash` is anvil's own hash of what it executed; `seal` is 65 bytes."""
+    """A signed block. `anvil_hash` is anvil's own hash of what it executed; `seal` is 65 bytes."""
 
     number: int
     timestamp: int
     state_root: bytes
     parent_hash: bytes
     hash: bytes
-    native_hash: bytes
+    anvil_hash: bytes
     seal: bytes
 
 
 def sign_block(native: Mapping[str, Any], parent_hash: bytes, key: Account) -> SoloBlock:
     """Sign one of anvil's blocks. Raises ExecutionError: its header holds something that we don't know."""
-    header = Header.from_rpc(native, parent_hash)
-    native_hash = check_native_hash(header, native)
+    header = AnvilHeader.from_rpc(native, parent_hash)
+    anvil_hash = check_anvil_hash(header, native)
     digest = hash_of(header.number, header.timestamp, header.state_root, parent_hash)
     return SoloBlock(
         number=header.number,
@@ -57,7 +53,7 @@ def sign_block(native: Mapping[str, Any], parent_hash: bytes, key: Account) -> S
         state_root=header.state_root,
         parent_hash=parent_hash,
         hash=digest,
-        native_hash=native_hash,
+        anvil_hash=anvil_hash,
         seal=sign(digest, key.secret),
     )
 
@@ -65,9 +61,9 @@ def sign_block(native: Mapping[str, Any], parent_hash: bytes, key: Account) -> S
 class SoloBlocks:
     """Gives clients anvil's blocks with the signed header's fields put over them."""
 
-    def __init__(self, ledger: Ledger[SoloBlock], native: NativeBlocks) -> None:
-        self._ledger = ledger
-        self._native = native
+    def __init__(self, parts: ChainParts[SoloBlock]) -> None:
+        self._ledger = parts.ledger
+        self._anvil_blocks = parts.anvil_blocks
 
     async def by_number(self, number: int, *, full: bool) -> bytes:
         """The block of a height as JSON; `null` above the head."""
@@ -82,14 +78,14 @@ class SoloBlocks:
     async def header(self, block: SoloBlock) -> bytes:
         """What a subscription to new heads gets."""
         fields = await self._fields(block, full=False)
-        return msgspec.json.encode({name: value for name, value in fields.items() if name not in _BODY_FIELDS})
+        return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
 
     def header_rlp(self, number: int) -> bytes | None:
         """None: these headers have no RLP of their own."""
         del number
 
     async def _fields(self, block: SoloBlock, *, full: bool) -> Fields:
-        fields = await self._native.get(block.number, full=full)
+        fields = await self._anvil_blocks.get(block.number, full=full)
         if full:
             transactions = self._ledger.rewrite(bytes(fields["transactions"]))
             fields = fields | {"transactions": msgspec.Raw(transactions)}
@@ -100,25 +96,25 @@ class SoloBlocks:
 class SoloMaker(BlockMaker[SoloBlock]):
     """Makes a solo chain's blocks."""
 
-    def __init__(self, *, key: Account, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(self, parts: ChainParts[SoloBlock], key: Account) -> None:
+        super().__init__(parts)
         self._key = key
 
     async def run(self, block_time_s: float) -> None:
         """Make a block every `block_time_s`, until cancelled."""
         while True:
             await asyncio.sleep(block_time_s)
-            if not self._faults.is_on(Stall):
+            if not self._parts.faults.is_on(Stall):
                 await self.mine()
 
     def _advance(self, block: SoloBlock) -> None:
         """Nothing is counted."""
 
     async def _make(self, balances: Mapping[bytes, int]) -> tuple[SoloBlock, bool]:
-        parent = self._ledger.head
+        parent = self._parts.ledger.head
         timestamp = max(math.floor(time.time()), parent.timestamp)
         executed = await self._execute(parent.number + 1, timestamp, self._key.address, balances)
-        self._native.keep(parent.number + 1, executed.raw)
+        self._parts.anvil_blocks.keep(parent.number + 1, executed.raw)
         return sign_block(executed.block, parent.hash, self._key), executed.has_logs
 
 
@@ -130,7 +126,7 @@ class LocalSoloChain(AnvilChain[SoloBlock]):
 
     def __init__(self, name: str, options: ChainOptions | None = None) -> None:
         super().__init__(name, ChainOptions() if options is None else options, Faults(COMMON_FAULTS))
-        self.key = derive_account(self._seed, name, "signer", 0)
+        self.key = derive_account(self.seed, name, "signer", 0)
 
     def describe(self) -> ChainDetails:
         """Whose key signs."""
@@ -139,32 +135,15 @@ class LocalSoloChain(AnvilChain[SoloBlock]):
             f"solo, one key ({signer[:10]}…)", {"kind": self.kind}, {"signer": signer}, (("signer", signer),)
         )
 
-    async def _assemble(self, anvil: Anvil) -> Parts[SoloBlock]:
-        upstream = anvil.upstream
-        native = NativeBlocks(upstream)
-        genesis = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
-        ledger = Ledger(sign_block(genesis, bytes(32), self.key))
-        publishers: list[Publisher[SoloBlock]] = []
-        gate = Gate()
-        maker = SoloMaker(
-            key=self.key,
-            ledger=ledger,
-            upstream=upstream,
-            native=native,
-            publishers=publishers,
-            faults=self.faults,
-            gate=gate,
-        )
-        return Parts(
-            kind=self.kind,
+    async def _assemble(self, anvil: Anvil) -> RunningChain[SoloBlock]:
+        genesis = await anvil.upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
+        parts = ChainParts.over(anvil, sign_block(genesis, bytes(32), self.key), self.faults)
+        return RunningChain(
             chain_id=self.chain_id,
-            anvil=anvil,
-            ledger=ledger,
-            native=native,
-            gate=gate,
-            producer=maker,
-            serve=lambda _: SoloBlocks(ledger, native),
-            publishers=publishers,
+            client=self.kind,
+            parts=parts,
+            block_maker=SoloMaker(parts, self.key),
+            serve=lambda _: SoloBlocks(parts),
         )
 
 
