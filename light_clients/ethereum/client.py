@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The light client of Ethereum's consensus, as it is on chain (docs/reference/wire-formats.md §7).
 
-It gives the verdicts of the contract on the same bytes (INV-7, INV-8). The client that follows a chain by the
-specification's own objects is another one: `sync_protocol`.
+It gives the verdicts of `EthereumLightClient.sol` on the same bytes (INV-7, INV-8). The client that follows a
+chain by the specification's own objects is another one: `sync_protocol`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from relayer.consensus.kind import ConsensusKind
 KIND: Final = ConsensusKind(
     name="ethereum",
     package=__name__,
-    contract="BeaconLightClient",
+    contract="EthereumLightClient",
     signers="members of the sync committee",
     misbehaviour="A sync committee signed two finalized blocks of one slot, or two next committees.",
     requires={
