@@ -51,17 +51,17 @@ def doctor(config_path: Path, as_json: bool) -> None:
 
 
 def _look_at_installation() -> list[Finding]:
+    from light_clients import ecdsa
     from relayer.contracts import UnknownContract, load
     from relayer.endpoint.findings import Finding, Severity
 
     findings = [
         Finding(Severity.OK, "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
     ]
-    try:
-        import coincurve  # noqa: F401  only whether it is there
-    except ImportError:
-        advice = "Signing is ten times slower without it: install the package coincurve."
-        findings.append(Finding(Severity.WARNING, "coincurve", "not installed", "installed", advice))
+    if not ecdsa.BACKEND.is_fast:
+        findings.append(
+            Finding(Severity.WARNING, "btclib-secp256k1", "not installed", "installed", ecdsa.SLOW_ADVICE)
+        )
     try:
         import pyblst  # noqa: F401  only whether it is there
     except ImportError:

@@ -21,6 +21,7 @@ from relayer.devnet.identities import chain_id_of, derive_account
 from relayer.devnet.jsonrpc import Call, RpcError, parse
 from relayer.devnet.ledger import B
 from relayer.devnet.parts import Endpoint, Parts
+from relayer.keys import sign_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -267,21 +268,20 @@ class AnvilChain(ABC, Generic[B]):
 
     async def fund(self, address: bytes, amount_wei: int) -> B:
         """Give money from the chain's own faucet, in a transaction; returns the block that holds it, made at once."""
-        from eth_account import Account as Signer
-
         upstream = self._running.anvil.upstream
         async with self._funding:
             price = int(await upstream.call("eth_gasPrice"), 16)
+            count = await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending")
             transaction = {
                 "chainId": self.chain_id,
-                "nonce": await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending"),
+                "nonce": int(count, 16),
                 "to": address,
                 "value": amount_wei,
                 "gas": 100_000,
                 "gasPrice": 2 * price,
             }
-            signed = Signer.sign_transaction(transaction, self._faucet.secret)
-            await upstream.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+            raw, _ = sign_transaction(transaction, self._faucet.secret)
+            await upstream.call("eth_sendRawTransaction", "0x" + raw.hex())
             return await self.mine()
 
     async def drop_transactions(self) -> None:

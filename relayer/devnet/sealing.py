@@ -11,8 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from coincurve import PrivateKey
-
+from light_clients import ecdsa
 from relayer.devnet.errors import SpecError
 from relayer.devnet.header import Kind, SealedBlock, Vote, quorum
 from relayer.devnet.identities import Account, checksum_address
@@ -138,8 +137,7 @@ def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None =
 
 def sign(digest: bytes, account: Account) -> bytes:
     """A commit seal: r ‖ s ‖ parity of y, 65 bytes."""
-    signature: bytes = PrivateKey(account.secret).sign_recoverable(digest, hasher=None)
-    return signature
+    return ecdsa.sign(digest, account.secret)
 
 
 def _checked_set(validators: Iterable[bytes]) -> tuple[bytes, ...]:

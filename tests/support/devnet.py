@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import aiohttp
-from eth_account import Account as Signer
 
 from relayer.devnet.chain import LocalChain
 from relayer.devnet.identities import Account
 from relayer.devnet.parts import Endpoint
+from relayer.keys import sign_transaction
 
 GWEI = 10**9
 
@@ -147,7 +147,7 @@ class Wallet:
 
     async def send(self, to: bytes | None, data: bytes, *, gas: int = 5_000_000) -> str:
         """Send a transaction (a deployment when `to` is None); returns its hash."""
-        signed = Signer.sign_transaction(
+        raw, _ = sign_transaction(
             {
                 "chainId": self._chain.chain_id,
                 "nonce": self._nonce,
@@ -162,8 +162,8 @@ class Wallet:
             self._account.secret,
         )
         self._nonce += 1
-        self.sent.append(bytes(signed.raw_transaction))
-        tx_hash: str = await self._client.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+        self.sent.append(raw)
+        tx_hash: str = await self._client.call("eth_sendRawTransaction", "0x" + raw.hex())
         return tx_hash
 
     async def deploy(self, creation: bytes) -> bytes:

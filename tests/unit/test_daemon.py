@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from light_clients import ecdsa
 from relayer import config as configuration
 from relayer.config import Config
 from relayer.daemon import build
@@ -28,8 +29,10 @@ bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x333333333333
 """
 
 
-def config(folder: Path, extra: str = "", *, keys: str = "", metrics: str = "") -> Config:
-    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "error"\n\n{extra}\n'
+def config(
+    folder: Path, extra: str = "", *, keys: str = "", metrics: str = "", log_level: str = "error"
+) -> Config:
+    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "{log_level}"\n\n{extra}\n'
     for number, name in enumerate(("court", "port")):
         text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2) + keys + "\n"
     return configuration.parse(text, directory=folder, environment={"PASSWORD": "secret"})
@@ -85,6 +88,21 @@ async def test_it_runs_and_drains_though_no_chain_answers(tmp_path: Path) -> Non
         async with asyncio.timeout(30):
             await running
     Journal.open(f"sqlite:///{tmp_path}/postroad.db").close()
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("backend", [ecdsa.Libsecp256k1, ecdsa.PurePython])
+async def test_slow_signatures_are_told_once(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    backend: type[ecdsa.Backend],
+) -> None:
+    monkeypatch.setattr(ecdsa, "BACKEND", backend())
+    daemon = build(config(tmp_path, log_level="warning"))
+    daemon.stop()
+    await daemon.run()
+    assert capsys.readouterr().err.count("btclib-secp256k1 is not installed") == (backend is ecdsa.PurePython)
 
 
 @pytest.mark.network
