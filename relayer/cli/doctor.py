@@ -51,7 +51,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
 
 
 def _look_at_installation() -> list[Finding]:
-    from light_clients import ecdsa
+    from light_clients import ecdsa, hashing
     from relayer.contracts import UnknownContract, load
     from relayer.endpoint.findings import Finding, Severity
 
@@ -61,6 +61,10 @@ def _look_at_installation() -> list[Finding]:
     if not ecdsa.BACKEND.is_fast:
         findings.append(
             Finding(Severity.WARNING, "btclib-secp256k1", "not installed", "installed", ecdsa.SLOW_ADVICE)
+        )
+    if not hashing.IS_FAST:
+        findings.append(
+            Finding(Severity.WARNING, "safe-pysha3", "not installed", "installed", hashing.SLOW_ADVICE)
         )
     try:
         import pyblst  # noqa: F401  only whether it is there

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from light_clients import ecdsa
+from light_clients import ecdsa, hashing
 from relayer import config as configuration
 from relayer.config import Config
 from relayer.daemon import build
@@ -91,18 +91,18 @@ async def test_it_runs_and_drains_though_no_chain_answers(tmp_path: Path) -> Non
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("backend", [ecdsa.Libsecp256k1, ecdsa.PurePython])
-async def test_slow_signatures_are_told_once(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    backend: type[ecdsa.Backend],
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_slow_libraries_are_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_slow: bool
 ) -> None:
-    monkeypatch.setattr(ecdsa, "BACKEND", backend())
+    monkeypatch.setattr(ecdsa, "BACKEND", ecdsa.PurePython() if is_slow else ecdsa.Libsecp256k1())
+    monkeypatch.setattr(hashing, "IS_FAST", not is_slow)
     daemon = build(config(tmp_path, log_level="warning"))
     daemon.stop()
     await daemon.run()
-    assert capsys.readouterr().err.count("btclib-secp256k1 is not installed") == (backend is ecdsa.PurePython)
+    log = capsys.readouterr().err
+    assert log.count("btclib-secp256k1 is not installed") == is_slow
+    assert log.count("safe-pysha3 is not installed") == is_slow
 
 
 @pytest.mark.network

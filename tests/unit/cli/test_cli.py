@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from light_clients import ecdsa
+from light_clients import ecdsa, hashing
 from light_clients.errors import HeaderRejected
 from relayer import config as configuration
 from relayer.cli import main as root
@@ -324,18 +324,17 @@ def test_init_explains_what_it_expected(
 # --- doctor ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", [ecdsa.Libsecp256k1, ecdsa.PurePython])
-def test_doctor_warns_where_signatures_are_slow(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    backend: type[ecdsa.Backend],
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_doctor_warns_where_libraries_are_slow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_slow: bool
 ) -> None:
-    monkeypatch.setattr(ecdsa, "BACKEND", backend())
+    monkeypatch.setattr(ecdsa, "BACKEND", ecdsa.PurePython() if is_slow else ecdsa.Libsecp256k1())
+    monkeypatch.setattr(hashing, "IS_FAST", not is_slow)
     code, out, _ = run(capsys, "doctor", "--json", "--config", str(tmp_path / "postroad.toml"))
     assert code == 0
-    told = [finding for finding in json.loads(out)["findings"] if finding["subject"] == "btclib-secp256k1"]
-    assert [finding["severity"] for finding in told] == ["warning"] * (backend is ecdsa.PurePython)
+    libraries = {"btclib-secp256k1", "safe-pysha3"}
+    told = [finding for finding in json.loads(out)["findings"] if finding["subject"] in libraries]
+    assert [finding["severity"] for finding in told] == ["warning"] * (2 * is_slow)
 
 
 # --- what is printed -----------------------------------------------------------------------------------------------------------
