@@ -69,9 +69,7 @@ def _look_at_installation() -> list[Finding]:
     try:
         import pyblst  # noqa: F401  only whether it is there
     except ImportError:
-        advice = (
-            "Proof-of-stake chains can't be followed at their pace without it: install the package pyblst."
-        )
+        advice = "Proof-of-stake chains can't be followed without it: install the package pyblst."
         findings.append(Finding(Severity.WARNING, "pyblst", "not installed", "installed", advice))
     try:
         names = [
