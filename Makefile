@@ -48,7 +48,7 @@ $(VENV_STAMP): requirements/dev.txt pyproject.toml
 .PHONY: tools
 tools: $(TOOLS_STAMP) ## Install anvil, forge, solc and OpenZeppelin at their pinned versions
 
-$(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/toolchain.py
+$(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/process/toolchain.py
 	$(PY) -m tools.install
 	@touch $@
 
@@ -58,8 +58,8 @@ $(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidit
 demo: $(TOOLS_STAMP) ## Two local chains, messages crossing both ways before your eyes, one proof explained
 	@$(BIN)/postroad demo
 
-.PHONY: demo-pos
-demo-pos: $(TOOLS_STAMP) ## The same between a proof-of-stake chain and a QBFT chain: finality, sync committees, their rotation
+.PHONY: demo-ethereum
+demo-ethereum: $(TOOLS_STAMP) ## The same between a proof-of-stake chain and a QBFT chain: finality, sync committees, their rotation
 	@$(BIN)/postroad demo --chains eth=pos,court=qbft:4@0.5
 
 .PHONY: test
@@ -104,8 +104,8 @@ oracle: $(VENV_STAMP) ## The same light-client objects to Postroad and to Lodest
 	$(PY) -m tools.live.install oracle
 	$(PY) -m pytest tests/live/test_oracle.py -m long $(ARGS)
 
-.PHONY: live-pos
-live-pos: $(TOOLS_STAMP) ## Real consensus and execution clients, followed over three periods, messages both ways (15 min; ARGS="specification --execution ethereumjs")
+.PHONY: live-ethereum
+live-ethereum: $(TOOLS_STAMP) ## Real consensus and execution clients, followed over three periods, messages both ways (15 min; ARGS="specification --execution ethereumjs")
 	$(PY) -m tests.live $(ARGS)
 
 ##@ Figures (each prints a table and writes .bench/NAME.json)

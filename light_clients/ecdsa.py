@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ECDSA over secp256k1, as Ethereum uses it: recover the address of a signer, sign a digest, derive the address of a secret.
+"""ECDSA over secp256k1, as the EVM uses it: recover the address of a signer, sign a digest, derive the address of a secret.
 
 Recovery gives exactly the verdicts of the EVM's `ecrecover` precompile (yellow paper, appendix E). Signatures are
 deterministic (RFC 6979) with a low s (EIP-2), so everything here is a function of its arguments.

@@ -22,16 +22,16 @@ from light_clients import ecdsa, hashing
 from light_clients.client import Status
 from relayer.chains.evm.tx import Signer
 from relayer.config import Config, LogConfig
-from relayer.endpoint.opening import OpenChain, open_chain
+from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.errors import JournalBroken
 from relayer.journal.store import Journal, now_micros
 from relayer.keys import KeyStore, read_password
 from relayer.metrics import ChainSample, ClientSample, LaneSample, Metrics, MetricsServer, Sample
-from relayer.pipeline.book import LaneBook
-from relayer.pipeline.loop import BatchSettings, Pipeline, ServedChain, ServedLane
-from relayer.pipeline.submit import LaneSubmitter
-from relayer.pipeline.worker import STALL_S, ChainWorker
+from relayer.pipeline.chain_task import STALL_S, ChainTask
+from relayer.pipeline.lane_state import LaneProgress
+from relayer.pipeline.lane_task import LaneTask
+from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
 from relayer.protocol.delivery import WaitingReason
 
 _CHECK_S = 10.0
@@ -115,7 +115,7 @@ class Daemon:
         """Relay until stopped.
 
         Raises:
-            ConfigError: a provider shows that the configuration is of another chain, gateway or beacon chain.
+            ConfigError: a provider shows that the configuration is of another chain, gateway or network.
             JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
         """
         configure_logging(self._config.log)
@@ -158,7 +158,7 @@ class Daemon:
             name: ServedChain(
                 chain=each.chain,
                 prover=each.prover,
-                first_height=self._config.require_endpoint(name).bootstrap.height,
+                first_height=self._config.require_endpoint(name).consensus.first_height,
                 max_spend_wei_per_day=each.config.max_spend_wei_per_day,
             )
             for name, each in self._built.items()
@@ -230,7 +230,7 @@ class Daemon:
         )
 
 
-def _chain_sample(pipeline: Pipeline, worker: ChainWorker) -> ChainSample:
+def _chain_sample(pipeline: Pipeline, worker: ChainTask) -> ChainSample:
     head = worker.watcher.newest
     balances = pipeline.destinations[worker.chain.name].balances
     return ChainSample(
@@ -243,7 +243,7 @@ def _chain_sample(pipeline: Pipeline, worker: ChainWorker) -> ChainSample:
     )
 
 
-def _lane_sample(lane: LaneSubmitter, now: int) -> LaneSample:
+def _lane_sample(lane: LaneTask, now: int) -> LaneSample:
     book = lane.book
     oldest = book.oldest()
     return LaneSample(
@@ -256,7 +256,7 @@ def _lane_sample(lane: LaneSubmitter, now: int) -> LaneSample:
     )
 
 
-def count_waiting(book: LaneBook) -> dict[str, int]:
+def count_waiting(book: LaneProgress) -> dict[str, int]:
     """A lane's open messages by reason, as far as memory tells; the journal has each one's own."""
     counts = dict.fromkeys((reason.value for reason in WaitingReason), 0)
     loaded = sum(each.open for each in book.parked.values())
@@ -279,7 +279,7 @@ def count_waiting(book: LaneBook) -> dict[str, int]:
     return counts
 
 
-def _reason_of_rest(book: LaneBook) -> str:
+def _reason_of_rest(book: LaneProgress) -> str:
     return (book.waiting.reason if book.waiting is not None else WaitingReason.BATCH).value
 
 

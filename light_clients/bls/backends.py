@@ -30,8 +30,8 @@ def _backend(name: str) -> BlsBackend:
             from light_clients.bls.fast import FastBackend
         except ImportError as error:
             raise ImportError(
-                "found no package pyblst, expected it for sync committees' signatures: install it (where it has no wheel "
-                "for this Python and platform, that takes a Rust compiler, or use Python 3.13)"
+                "found no package pyblst, expected it for BLS signatures: install it (where it has no wheel for this "
+                "Python and platform, that takes a Rust compiler, or use Python 3.13)"
             ) from error
 
         return FastBackend()

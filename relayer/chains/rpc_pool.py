@@ -16,7 +16,7 @@ from relayer.chains.provider_pool import (
     ProviderPool,
     label_urls,
 )
-from relayer.chains.rpc_provider import RpcCall, RpcEndpoint, RpcLimits, RpcProvider
+from relayer.chains.rpc_provider import ProviderUrls, RpcCall, RpcLimits, RpcProvider
 from relayer.errors import ConfigError, PostroadError, RangeRefused, RpcAnswerInvalid, RpcRefused
 from relayer.retry import RetryPolicy
 
@@ -40,7 +40,7 @@ class RpcPool:
 
     def __init__(
         self,
-        endpoints: Sequence[RpcEndpoint],
+        endpoints: Sequence[ProviderUrls],
         *,
         limits: RpcLimits = DEFAULT_LIMITS,
         policy: RetryPolicy = DEFAULT_POLICY,

@@ -27,8 +27,8 @@ from relayer.chains.http import (
 from relayer.errors import RangeRefused, RpcAnswerInvalid, RpcRefused
 
 __all__ = [
+    "ProviderUrls",
     "RpcCall",
-    "RpcEndpoint",
     "RpcLimits",
     "RpcProvider",
     "clean_text",
@@ -55,14 +55,14 @@ _NO_BATCH_WORDS: Final = ("batch",)
 
 
 @dataclass(frozen=True, slots=True)
-class RpcEndpoint:
+class ProviderUrls:
     """Where one provider listens. Both URLs may hold credentials; `repr` shows neither."""
 
     http: str
     websocket: str | None = None
 
     def __repr__(self) -> str:
-        return f"RpcEndpoint({describe_url(self.http)!r})"
+        return f"ProviderUrls({describe_url(self.http)!r})"
 
 
 RpcCall = tuple[str, Sequence[Any]]
@@ -89,7 +89,7 @@ _ENCODER = msgspec.json.Encoder()
 class RpcProvider:
     """A connection to one provider. Not shared between event loops; `close` it."""
 
-    def __init__(self, endpoint: RpcEndpoint, label: str, limits: RpcLimits) -> None:
+    def __init__(self, endpoint: ProviderUrls, label: str, limits: RpcLimits) -> None:
         validate_url(endpoint.http, ("http", "https"))
         if endpoint.websocket is not None:
             validate_url(endpoint.websocket, ("ws", "wss"))

@@ -15,7 +15,7 @@ from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
     from relayer.config import Config
-    from relayer.endpoint.findings import Finding
+    from relayer.consensus.findings import Finding
 
 
 @click.group()
@@ -33,7 +33,7 @@ def check(live: bool, config_path: Path, as_json: bool) -> None:
     """Check the configuration file. Exits with 3 when it can't be used, with 1 when what it names is not right."""
     from relayer.cli.checks import check_files, check_live
     from relayer.cli.endpoint import finding_json, show_findings
-    from relayer.endpoint.findings import Finding, Severity, has_refusal
+    from relayer.consensus.findings import Finding, Severity, has_refusal
 
     loaded = load_config(config_path)
 

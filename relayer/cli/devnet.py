@@ -14,9 +14,9 @@ from relayer.cli.output import console, hex_of, print_json
 from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
-    from relayer.devnet.state import ChainState, NetworkState
+    from relayer.devnet.network.join import LocalRoads, LocalSite
+    from relayer.devnet.network.state_file import ChainState, NetworkState
     from relayer.endpoint.apply import Progress
-    from relayer.endpoint.local import LocalRoads, LocalSite
 
 DEFAULT_CHAINS = "court=qbft:4,port=ibft2:7"
 DEFAULT_DIRECTORY = ".postroad/devnet"
@@ -56,8 +56,8 @@ def _directory_option(command: Any) -> Any:
 @json_option
 def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory: Path, as_json: bool) -> None:
     """Start chains, deploy an endpoint on each, join all of them both ways, and write a configuration for them."""
-    from relayer.devnet import background
-    from relayer.endpoint.local import join_local, remove_files
+    from relayer.devnet.network import background
+    from relayer.devnet.network.join import join_local, remove_files
 
     directory = directory.absolute()
     errors = console(stderr=True)
@@ -88,8 +88,8 @@ def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory:
 @json_option
 def down(directory: Path, as_json: bool) -> None:
     """Stop the chains and remove their files. Nothing is left."""
-    from relayer.devnet import background
-    from relayer.endpoint.local import remove_files
+    from relayer.devnet.network import background
+    from relayer.devnet.network.join import remove_files
 
     directory = directory.absolute()
     was_running = background.down(directory)
@@ -105,7 +105,7 @@ def down(directory: Path, as_json: bool) -> None:
 @json_option
 def status(directory: Path, as_json: bool) -> None:
     """Show the chains and their heights. Exits with 1 when none run."""
-    from relayer.devnet import background
+    from relayer.devnet.network import background
 
     directory = directory.absolute()
     state = background.status(directory)
@@ -130,7 +130,7 @@ def status(directory: Path, as_json: bool) -> None:
 
 
 def _site(chain: ChainState) -> LocalSite:
-    from relayer.endpoint.local import LocalSite
+    from relayer.devnet.network.join import LocalSite
 
     secrets = [bytes.fromhex(key.secret.removeprefix("0x")) for key in chain.funded_keys]
     return LocalSite(

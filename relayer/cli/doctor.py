@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import shutil
 import sys
@@ -18,7 +19,7 @@ from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
     from relayer.config import Config
-    from relayer.endpoint.findings import Finding
+    from relayer.consensus.findings import Finding
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -32,7 +33,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
     Exits with 1 when something keeps messages from arriving.
     """
     from relayer.cli.endpoint import finding_json, show_findings
-    from relayer.endpoint.findings import Finding, Severity, has_refusal
+    from relayer.consensus.findings import Finding, Severity, has_refusal
 
     findings = [*_look_at_installation(), *_look_at_tools()]
     if config_path.exists():
@@ -52,8 +53,9 @@ def doctor(config_path: Path, as_json: bool) -> None:
 
 def _look_at_installation() -> list[Finding]:
     from light_clients import ecdsa, hashing
+    from relayer.consensus.findings import Finding, Severity
+    from relayer.consensus.registry import kinds
     from relayer.contracts import UnknownContract, load
-    from relayer.endpoint.findings import Finding, Severity
 
     findings = [
         Finding(Severity.OK, "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
@@ -66,14 +68,16 @@ def _look_at_installation() -> list[Finding]:
         findings.append(
             Finding(Severity.WARNING, "safe-pysha3", "not installed", "installed", hashing.SLOW_ADVICE)
         )
-    try:
-        import pyblst  # noqa: F401  only whether it is there
-    except ImportError:
-        advice = "Proof-of-stake chains can't be followed without it: install the package pyblst."
-        findings.append(Finding(Severity.WARNING, "pyblst", "not installed", "installed", advice))
+    for kind in kinds():
+        for module, advice in kind.requires.items():
+            if importlib.util.find_spec(module) is None:
+                found = "not installed"
+                findings.append(
+                    Finding(Severity.WARNING, f"{module} ({kind.name})", found, "installed", advice)
+                )
     try:
         names = [
-            load(name).name for name in ("Gateway", "BftLightClient", "BeaconLightClient", "AccessManager")
+            load(name).name for name in ("Gateway", "AccessManager", *(kind.contract for kind in kinds()))
         ]
         findings.append(Finding(Severity.OK, "contracts", f"{', '.join(names)} ship with this installation"))
     except UnknownContract as error:
@@ -82,8 +86,8 @@ def _look_at_installation() -> list[Finding]:
 
 
 def _look_at_tools() -> list[Finding]:
-    from relayer.devnet import toolchain
-    from relayer.endpoint.findings import Finding, Severity
+    from relayer.consensus.findings import Finding, Severity
+    from relayer.devnet.process import toolchain
 
     try:
         version = toolchain.read_version(toolchain.find_anvil())
@@ -105,7 +109,7 @@ def _look_at_config(path: Path) -> list[Finding]:
     from relayer.cli.checks import check_files, check_live
     from relayer.cli.options import load_config
     from relayer.config import InvalidConfig
-    from relayer.endpoint.findings import Finding, Severity
+    from relayer.consensus.findings import Finding, Severity
 
     try:
         config = load_config(path)
@@ -123,8 +127,8 @@ def _look_at_config(path: Path) -> list[Finding]:
 
 async def _look_at_endpoints(config: Config) -> list[Finding]:
     from relayer.cli.endpoint import open_nodes
+    from relayer.consensus.findings import Finding, Severity
     from relayer.endpoint.check import check_endpoints
-    from relayer.endpoint.findings import Finding, Severity
     from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.steps import locate
     from relayer.errors import PostroadError
@@ -139,7 +143,7 @@ async def _look_at_endpoints(config: Config) -> list[Finding]:
 
 
 def _look_at_journal(config: Config) -> list[Finding]:
-    from relayer.endpoint.findings import Finding, Severity
+    from relayer.consensus.findings import Finding, Severity
     from relayer.errors import PostroadError
     from relayer.journal.errors import JournalUnreadable
     from relayer.journal.store import Journal

@@ -18,10 +18,10 @@ from relayer.cli.output import console, fields, hex_of, print_json, print_table,
 from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
+    from relayer.chains.evm.node import Node
     from relayer.config import Config
+    from relayer.consensus.findings import Finding
     from relayer.endpoint.apply import Progress
-    from relayer.endpoint.findings import Finding
-    from relayer.endpoint.node import Node
     from relayer.endpoint.plan import Plan
     from relayer.endpoint.view import EndpointView
 
@@ -154,8 +154,8 @@ def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
 
     Exits with 1 when something would let messages be forged or get lost.
     """
+    from relayer.consensus.findings import has_refusal
     from relayer.endpoint.check import check_endpoints
-    from relayer.endpoint.findings import has_refusal
 
     config = load_config(config_path)
     names = list(dict.fromkeys(chains)) or list(config.chains)
@@ -234,7 +234,7 @@ async def _plan_and_apply(
 def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, Any]:
     """Write new endpoints into the configuration file; what is there already stays."""
     from relayer.config import save_endpoint
-    from relayer.endpoint.local import found_endpoint
+    from relayer.endpoint.plan import found_endpoint
     from relayer.endpoint.steps import locate
 
     manifest = _manifest(config)
@@ -252,8 +252,7 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
             "gateway": found.gateway,
             "genesis_hash": found.genesis_hash,
             "endpoint_id": bytes(located.endpoint_id),
-            "network": fields(found.network),
-            "bootstrap": fields(found.bootstrap),
+            "consensus": fields(found.consensus),
         }
     return saved
 
@@ -395,7 +394,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def open_nodes(config: Config, names: Iterable[str]) -> AsyncIterator[dict[str, Node]]:
     """Open connections to chains, and close them."""
-    from relayer.endpoint.node import Node
+    from relayer.chains.evm.node import Node
 
     nodes = {name: Node.over(name, [url.reveal() for url in config.chain(name).rpc]) for name in names}
     try:

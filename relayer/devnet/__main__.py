@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`python -m relayer.devnet`: the process that `relayer.devnet.background.up` starts."""
+"""`python -m relayer.devnet`: the process that `relayer.devnet.network.background.up` starts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> int:
     # Late, so that detaching forks a small process without threads.
     import asyncio
 
-    from relayer.devnet.supervisor import supervise
+    from relayer.devnet.network.supervisor import supervise
     from relayer.errors import PostroadError
 
     try:

@@ -7,12 +7,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from relayer.chains.evm.contract_reader import ContractReader, address_of
+from relayer.chains.evm.node import Node
 from relayer.config import Config
+from relayer.consensus.kind import ClientView
+from relayer.consensus.registry import view_client
 from relayer.contracts import load
-from relayer.endpoint.calling import Caller, address_of
-from relayer.endpoint.consensus import ClientView, view_client
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Node
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
 from relayer.errors import CallReverted
 
@@ -78,7 +79,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     now = int(str((await node.block("latest"))["timestamp"]), 16)
     if not gateway.is_runtime(await node.code(located.gateway)):
         return EndpointView(name, located, False, b"", b"", False, (), (), {}, (), now)  # noqa: FBT003
-    caller = Caller(node)
+    caller = ContractReader(node)
     own_id = await caller.ask(located.gateway, "Gateway", "endpointId")
     authority = address_of(await caller.ask(located.gateway, "Gateway", "authority"))
     is_manager = manager.is_runtime(await node.code(authority))
@@ -116,7 +117,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
 
 
 async def _view_remote(
-    config: Config, manifest: Manifest, caller: Caller, on: Located, name: str
+    config: Config, manifest: Manifest, caller: ContractReader, on: Located, name: str
 ) -> RemoteView | None:
     located = locate(config, manifest, name)
     if located is None:
@@ -139,7 +140,7 @@ async def _view_remote(
     )
 
 
-async def _read_members(caller: Caller, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
+async def _read_members(caller: ContractReader, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
     """Everybody who has a role now: role, account, delay. The manager keeps no list, but its events name them all."""
     manager = load("AccessManager")
     last = int(str((await caller.node.block("latest"))["number"]), 16)

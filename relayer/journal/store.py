@@ -23,9 +23,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from relayer.errors import ConfigError
 from relayer.journal.errors import JournalClosed, JournalLocked, JournalUnreadable
 from relayer.journal.migrations import VERSION, check_version, migrate, read_version
+from relayer.journal.queries import read_pending, read_story
 from relayer.journal.reading import Reading
 from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredMessage, Story
-from relayer.journal.story import read_pending, read_story
 from relayer.journal.writer import WriterThread
 from relayer.journal.writing import Writing
 

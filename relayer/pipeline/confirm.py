@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from relayer.chains.base import DeliveryEventKind, TxReceipt
+from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredWait
-from relayer.pipeline.book import PageBook, indices, mask_of
+from relayer.pipeline.lane_state import PageState, indices, mask_of
 from relayer.pipeline.steps import Confirmed
 from relayer.protocol.delivery import Waiting, WaitingReason
-from relayer.provers.base import VerifiedHeader
 
 _MICROS = 1_000_000
 #: A recipient that refused is asked again after this, then after twice as long each time.
@@ -32,7 +32,7 @@ class IncludedBatch:
 
 def judge_word(
     lane: LaneRow,
-    page: PageBook,
+    page: PageState,
     word: int,
     header: VerifiedHeader,
     included: Iterable[IncludedBatch],
@@ -66,7 +66,7 @@ def judge_word(
     )
 
 
-def refuse(lane: LaneRow, page: PageBook, index: int, reason: str, now: Micros) -> StoredWait:
+def refuse(lane: LaneRow, page: PageState, index: int, reason: str, now: Micros) -> StoredWait:
     """Why a message waits whose recipient refused it once more, and until when."""
     before = page.waits.get(index)
     attempts = 1 if before is None else before.attempts + 1
@@ -84,7 +84,7 @@ def refuse(lane: LaneRow, page: PageBook, index: int, reason: str, now: Micros) 
     )
 
 
-def _refusals(page: PageBook, receipt: TxReceipt) -> dict[int, bytes]:
+def _refusals(page: PageState, receipt: TxReceipt) -> dict[int, bytes]:
     """The recipients' reasons by place in the page, as the receipt's events tell them."""
     places = {leaf: index for index, leaf in enumerate(page.leaves)}
     return {

@@ -11,9 +11,9 @@ from relayer.chains.base import Address, Chain
 from relayer.errors import InsufficientFunds, KeyUnavailable, Retryable
 from relayer.journal.rows import Micros
 from relayer.journal.store import Journal
+from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.gas import MOST_TRANSACTION_GAS
 from relayer.pipeline.plan import BatchLimits
-from relayer.pipeline.worker import ChainWorker
 
 _DAY = 86_400_000_000
 _REFRESH_S = 15.0
@@ -30,7 +30,7 @@ class Destination:
 
     def __init__(
         self,
-        worker: ChainWorker,
+        worker: ChainTask,
         journal: Journal,
         clock: Callable[[], Micros],
         *,

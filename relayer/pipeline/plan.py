@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from relayer.journal.rows import Micros
-from relayer.pipeline.book import PageBook, indices
 from relayer.pipeline.gas import GasModel
+from relayer.pipeline.lane_state import PageState, indices
 from relayer.protocol.batch import Batch
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import PAGE_SIZE, Message, MessageId, Sequence
@@ -46,7 +46,7 @@ class Plans:
 
 
 def make_plans(
-    pages: Iterable[PageBook],
+    pages: Iterable[PageState],
     model: GasModel,
     limits: BatchLimits,
     now: Micros,
@@ -78,14 +78,14 @@ def make_plans(
     return Plans(tuple(plans), min(times, default=None))
 
 
-def ready(page: PageBook, now: Micros, destination_time: int) -> int:
+def ready(page: PageState, now: Micros, destination_time: int) -> int:
     """The messages of a page that its proof covers and that could be delivered now, as bits."""
     if page.proof is None:
         return 0
     return page.ready(now, destination_time) & ((2 << (page.proof.last & 0xFF)) - 1)
 
 
-def _split(page: PageBook, bits: int, model: GasModel, limits: BatchLimits) -> Iterator[tuple[int, bool]]:
+def _split(page: PageState, bits: int, model: GasModel, limits: BatchLimits) -> Iterator[tuple[int, bool]]:
     """Cut what is ready into batches that fit, each with whether company could still come."""
     mask, count, payload, largest = 0, 0, 0, 0
     for index in indices(bits):
@@ -112,7 +112,7 @@ def halve(plan: Plan) -> Plan:
     return Plan(plan.page, half, plan.is_retry)
 
 
-def make_batch(lane: Lane, page: PageBook, mask: int) -> Batch:
+def make_batch(lane: Lane, page: PageState, mask: int) -> Batch:
     """The batch of a page's messages in `mask`, from the first of them on, with the tail up to the proven head."""
     assert page.proof is not None
     places = list(indices(mask))
@@ -130,6 +130,6 @@ def make_batch(lane: Lane, page: PageBook, mask: int) -> Batch:
     )
 
 
-def full_messages(page: PageBook, mask: int) -> list[Message]:
+def full_messages(page: PageState, mask: int) -> list[Message]:
     """The messages of a mask."""
     return [page.messages[index] for index in indices(mask)]

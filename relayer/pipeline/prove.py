@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import StoredMessage, StoredProof
-from relayer.pipeline.book import LaneBook, PageBook
+from relayer.pipeline.lane_state import LaneProgress, PageState
+from relayer.pipeline.linking import Link, count_proven, is_explained, link
 from relayer.pipeline.steps import Proven, Verified
-from relayer.pipeline.verify import Link, count_proven, is_explained, link
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import delivered_slot, heads_slot
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
-from relayer.provers.base import ProvenSlot, VerifiedHeader
 
 #: One proof with more slots than this would make the provider's answer too large.
 MOST_SLOTS = 96
@@ -27,7 +27,7 @@ MOST_SLOTS = 96
 class WantedHeads:
     """What is asked of the source for one lane: the pages whose heads are to be proven."""
 
-    book: LaneBook
+    book: LaneProgress
     links: tuple[Link, ...]
     pages: tuple[int, ...]
 
@@ -50,7 +50,7 @@ class WantedHeads:
 class WantedWords:
     """What is asked of the destination for one lane: the pages whose delivered words are to be proven."""
 
-    book: LaneBook
+    book: LaneProgress
     pages: tuple[int, ...]
 
     def slots(self) -> Iterable[bytes]:
@@ -63,10 +63,10 @@ class WantedWords:
         return {page: slot for page, slot in found if slot is not None}
 
 
-def want_heads(book: LaneBook, height: int, *, audit: bool, oldest_height: int, room: int) -> WantedHeads:
+def want_heads(book: LaneProgress, height: int, *, audit: bool, oldest_height: int, room: int) -> WantedHeads:
     """Choose the pages to prove at a header: those with new messages, then those whose proof no longer serves.
 
-    `audit` asks for the tail's page though no log speaks of it. Proofs below `oldest_height` are of validators that the
+    `audit` asks for the tail's page though no log speaks of it. Proofs below `oldest_height` are of signers that the
     destination's client no longer trusts. At most `room` pages.
     """
     said = [sent for sent in book.candidates if sent.block_number <= height]
@@ -79,7 +79,7 @@ def want_heads(book: LaneBook, height: int, *, audit: bool, oldest_height: int, 
     return WantedHeads(book, links, tuple(dict.fromkeys([*fresh, *again[: room - len(fresh)]])))
 
 
-def _needs_proof(page: PageBook, oldest_height: int) -> bool:
+def _needs_proof(page: PageState, oldest_height: int) -> bool:
     if not page.open & ~page.altered & ~page.in_flight:
         return False
     return page.proof is None or page.proof_is_stale or page.proof.height < oldest_height
@@ -152,7 +152,7 @@ def proofs_of(wanted: WantedHeads, values: Mapping[int, ProvenSlot], verified: V
     return Proven(wanted.book.row, tuple(proofs))
 
 
-def to_stored(book: LaneBook, each: Link) -> StoredMessage:
+def to_stored(book: LaneProgress, each: Link) -> StoredMessage:
     """A message that logs told of, as the journal keeps it."""
     sent = each.sent
     message: Message = sent.message

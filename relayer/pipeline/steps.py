@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relayer.chains.base import SentMessage, TxReceipt
+from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import LaneRow, StoredBatch, StoredMessage, StoredProof, StoredWait, TransactionRow
 from relayer.protocol.delivery import Waiting
-from relayer.provers.base import VerifiedHeader
 
 
 @dataclass(frozen=True, slots=True)

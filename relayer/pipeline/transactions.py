@@ -39,8 +39,8 @@ from relayer.journal.rows import (
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.pipeline.confirm import was_wasted
-from relayer.pipeline.live import LiveTransaction
-from relayer.pipeline.story import included_steps, reopened_steps, returned_steps
+from relayer.pipeline.tracked_transaction import TrackedTransaction
+from relayer.pipeline.transitions import included_steps, reopened_steps, returned_steps
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 T = TypeVar("T")
@@ -59,8 +59,8 @@ _MOST_OPEN = 60
 class PollResult:
     """What a look at the chain changed."""
 
-    included: tuple[LiveTransaction, ...]
-    displaced: tuple[LiveTransaction, ...]
+    included: tuple[TrackedTransaction, ...]
+    displaced: tuple[TrackedTransaction, ...]
 
 
 class TransactionTracker:
@@ -73,7 +73,7 @@ class TransactionTracker:
         self._clock = clock
         self._log = structlog.get_logger().bind(chain=chain.name)
         self._critical: set[asyncio.Task[object]] = set()
-        self.live: dict[TransactionRow, LiveTransaction] = {}
+        self.live: dict[TransactionRow, TrackedTransaction] = {}
         self.height = 0
         self.gas_used = 0
         self.wasted_gas = 0
@@ -84,7 +84,7 @@ class TransactionTracker:
         """Take over what an earlier process signed. `offer_recovered` gives it to the chain again."""
         of = {batch.transaction: batch for batch in batches}
         for each in stored:
-            self.live[each.row] = LiveTransaction(
+            self.live[each.row] = TrackedTransaction(
                 row=each.row,
                 purpose=each.purpose,
                 sender=each.sender,
@@ -112,7 +112,7 @@ class TransactionTracker:
 
     async def send(
         self, call: Call, purpose: Purpose, record: Callable[[Writing, TransactionRow], StoredBatch | None]
-    ) -> LiveTransaction:
+    ) -> TrackedTransaction:
         """Sign a call, commit it, broadcast it. `record` writes, in the same commit, what the transaction is for.
 
         Once this returns, or raises anything but what `Chain.prepare` raises, the transaction may be in the journal; it
@@ -134,7 +134,7 @@ class TransactionTracker:
 
     async def _sign_and_commit(
         self, call: Call, purpose: Purpose, record: Callable[[Writing, TransactionRow], StoredBatch | None]
-    ) -> LiveTransaction:
+    ) -> TrackedTransaction:
         signed = await self._chain.prepare(call)
         attempt = _attempt(signed, self._clock())
 
@@ -147,7 +147,7 @@ class TransactionTracker:
         except BaseException:
             self._chain.abandon(signed)
             raise
-        live = LiveTransaction(
+        live = TrackedTransaction(
             row=row,
             purpose=purpose,
             sender=signed.sender,
@@ -179,7 +179,7 @@ class TransactionTracker:
                 each.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
 
-    async def _offer(self, each: LiveTransaction) -> None:
+    async def _offer(self, each: TrackedTransaction) -> None:
         """Broadcast the newest signature. Raises Retryable when nobody could be told."""
         each.offered_height = self.height
         try:
@@ -207,8 +207,8 @@ class TransactionTracker:
         """
         self.height = max(self.height, height)
         await self.offer_recovered()
-        included: list[LiveTransaction] = []
-        displaced: list[LiveTransaction] = []
+        included: list[TrackedTransaction] = []
+        displaced: list[TrackedTransaction] = []
         for group in self._by_sender():
             for start in range(0, len(group), _RECEIPTS_AT_ONCE):
                 several = group[start : start + _RECEIPTS_AT_ONCE]
@@ -238,7 +238,7 @@ class TransactionTracker:
                 self._forget(each)
         return PollResult(tuple(included), tuple(displaced))
 
-    async def _find_receipt(self, each: LiveTransaction) -> TxReceipt | None:
+    async def _find_receipt(self, each: TrackedTransaction) -> TxReceipt | None:
         for attempt in reversed(each.attempts):
             receipt = await self._chain.receipt(TxHash(attempt.tx_hash))
             if receipt is not None:
@@ -247,9 +247,9 @@ class TransactionTracker:
                 return receipt
         return None
 
-    async def _mend(self, missing: list[LiveTransaction]) -> list[LiveTransaction]:
+    async def _mend(self, missing: list[TrackedTransaction]) -> list[TrackedTransaction]:
         first = missing[0]
-        displaced: list[LiveTransaction] = []
+        displaced: list[TrackedTransaction] = []
         if self.height - first.signed_height >= _BLOCKS_TO_REBROADCAST:
             taken = await self._chain.nonce(Address(first.sender))
             for each in missing:
@@ -269,7 +269,7 @@ class TransactionTracker:
             await self._replace(first)
         return displaced
 
-    async def _replace(self, each: LiveTransaction) -> None:
+    async def _replace(self, each: TrackedTransaction) -> None:
         """Sign the same call under the same nonce at a higher price."""
         try:
             await self._shielded(self._sign_replacement(each))
@@ -280,7 +280,7 @@ class TransactionTracker:
         except Retryable as error:
             each.waiting = Waiting(WaitingReason.RPC_TROUBLE, str(error))
 
-    async def _sign_replacement(self, each: LiveTransaction) -> None:
+    async def _sign_replacement(self, each: TrackedTransaction) -> None:
         assert each.call is not None
         signed = await self._chain.replace(each.signed(), each.call)
         attempt = _attempt(signed, self._clock())
@@ -290,7 +290,7 @@ class TransactionTracker:
 
     # --- settling ---
 
-    def included_batches(self, height: int) -> list[LiveTransaction]:
+    def included_batches(self, height: int) -> list[TrackedTransaction]:
         """The deliver transactions that providers show at or below a height."""
         return [
             each
@@ -311,7 +311,7 @@ class TransactionTracker:
                 mask |= each.batch.mask
         return mask
 
-    def open_calls(self, purpose: Purpose, to: bytes) -> list[LiveTransaction]:
+    def open_calls(self, purpose: Purpose, to: bytes) -> list[TrackedTransaction]:
         """The transactions with this purpose to this address that may still land."""
         return [
             each
@@ -319,7 +319,7 @@ class TransactionTracker:
             if each.purpose is purpose and each.call is not None and each.call.to == to
         ]
 
-    async def still_included(self, each: LiveTransaction) -> bool:
+    async def still_included(self, each: TrackedTransaction) -> bool:
         """Look again for a receipt that the proven state contradicts.
 
         Raises:
@@ -335,26 +335,26 @@ class TransactionTracker:
             await self._journal.commit(lambda writing: _write_reopened(writing, each.row, steps))
         return found is not None
 
-    def settle(self, writing: Writing, each: LiveTransaction) -> None:
+    def settle(self, writing: Writing, each: TrackedTransaction) -> None:
         """Write that nothing more is expected of a transaction; `forget` follows once it is committed."""
         writing.set_transaction_state(each.row, TransactionState.SETTLED)
 
-    def forget(self, settled: Iterable[LiveTransaction]) -> None:
+    def forget(self, settled: Iterable[TrackedTransaction]) -> None:
         """Drop settled transactions from memory."""
         for each in settled:
             self._forget(each)
 
-    def _forget(self, each: LiveTransaction) -> None:
+    def _forget(self, each: TrackedTransaction) -> None:
         self.live.pop(each.row, None)
         each.settled.set()
 
-    def _open(self) -> list[LiveTransaction]:
+    def _open(self) -> list[TrackedTransaction]:
         return sorted(
             (each for each in self.live.values() if each.receipt is None), key=lambda each: each.nonce
         )
 
-    def _by_sender(self) -> list[list[LiveTransaction]]:
-        groups: dict[bytes, list[LiveTransaction]] = {}
+    def _by_sender(self) -> list[list[TrackedTransaction]]:
+        groups: dict[bytes, list[TrackedTransaction]] = {}
         for each in self._open():
             groups.setdefault(each.sender, []).append(each)
         return list(groups.values())
@@ -362,8 +362,8 @@ class TransactionTracker:
 
 def _write_poll(
     writing: Writing,
-    included: list[LiveTransaction],
-    displaced: list[LiveTransaction],
+    included: list[TrackedTransaction],
+    displaced: list[TrackedTransaction],
     steps: list[Transition],
 ) -> None:
     for each in included:
@@ -391,7 +391,7 @@ def _write_reopened(writing: Writing, row: TransactionRow, steps: list[Transitio
     writing.add_transitions(steps)
 
 
-def _wasted(each: LiveTransaction) -> int:
+def _wasted(each: TrackedTransaction) -> int:
     assert each.receipt is not None
     return each.receipt.gas_used if was_wasted(each.receipt, each.batch) else 0
 

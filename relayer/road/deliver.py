@@ -11,12 +11,12 @@ from enum import Enum
 
 from relayer.chains.base import Address, Call, TxReceipt
 from relayer.chains.evm import abi
-from relayer.endpoint.opening import OpenChain
+from relayer.consensus.base import ProvenSlot, VerifiedHeader
+from relayer.consensus.open_chain import OpenChain
 from relayer.errors import ConfigError, LanePaused, NotFoundYet
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.lane import heads_slot
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD, Sequence, next_head
-from relayer.provers.base import ProvenSlot, VerifiedHeader
 from relayer.road.message import RoadMessage
 from relayer.road.search import find_leaves
 from relayer.road.transact import transact
@@ -137,7 +137,7 @@ async def update_client(
 ) -> tuple[TxReceipt, ...]:
     """Bring a chain's light client on a destination (opened with a key) to the newest verified header.
 
-    With `only_when_needed` nothing is sent while the client trusts the validators that seal now. Raises ClientExpired,
+    With `only_when_needed` nothing is sent while the client trusts those who sign now. Raises ClientExpired,
     ClientFrozen, ChainUnavailable, CallReverted.
     """
     # The newest verified header is what `updates_for` leads to.

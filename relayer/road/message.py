@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from light_clients.client import Height, Timestamp
 from light_clients.errors import Rejection
 from relayer.chains.base import SentMessage
-from relayer.endpoint.opening import OpenChain
+from relayer.consensus.base import ProvenSlot, VerifiedHeader
+from relayer.consensus.open_chain import OpenChain
 from relayer.errors import ClientExpired, ClientFrozen, PostroadError, Retryable
 from relayer.protocol.delivery import DeliveryState
 from relayer.protocol.lane import Lane, bit_of, delivered_slot
 from relayer.protocol.message import LaneId, MessageId
-from relayer.provers.base import ProvenSlot, VerifiedHeader
 from relayer.road.errors import DeliveryTimeout, MessageExpired
 from relayer.road.story import Story, StoryStep, from_journal
 from relayer.road.times import Span, parse_span

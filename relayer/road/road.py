@@ -20,7 +20,7 @@ from relayer.chains.base import Call, SentMessage, TxReceipt
 from relayer.chains.evm import abi
 from relayer.chains.evm.tx import Signer
 from relayer.config import Config
-from relayer.endpoint.opening import OpenChain, open_chain
+from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,

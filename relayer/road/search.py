@@ -9,8 +9,8 @@ from typing import Any
 from light_clients.client import Height
 from relayer.chains.base import SentMessage
 from relayer.chains.evm.abi import MESSAGE_APPENDED
-from relayer.endpoint.node import Topic
-from relayer.endpoint.opening import OpenChain
+from relayer.chains.evm.node import Topic
+from relayer.consensus.open_chain import OpenChain
 from relayer.errors import NotFoundYet, PostroadError, RpcAnswerInvalid, RpcRefused
 from relayer.protocol.message import LaneId, MessageId
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 
 from relayer.chains.base import Call, TxHash, TxReceipt
-from relayer.endpoint.opening import OpenChain
+from relayer.consensus.open_chain import OpenChain
 from relayer.errors import ChainUnavailable, InsufficientFunds, NonceConflict, Underpriced
 
 _RECEIPT_POLL_S = 0.1

@@ -22,7 +22,7 @@ from typing import Any
 
 from light_clients.bls import GROUP_ORDER, PY_ECC, backend, committee
 from light_clients.hashing import keccak256
-from relayer.devnet import toolchain
+from relayer.devnet.process import toolchain
 
 REPORT = Path(__file__).resolve().parents[2] / ".bench" / "bls.json"
 NATIVE = Path(__file__).with_name("native_blst.cjs")

@@ -23,11 +23,11 @@ from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.heads import HeadFeed
-from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.chains.rpc_provider import ProviderUrls
 from relayer.config import Config
-from relayer.devnet import background
-from relayer.devnet.state import ChainState, NetworkState
-from relayer.endpoint import opening
+from relayer.consensus import open_chain as opening
+from relayer.devnet.network import background
+from relayer.devnet.network.state_file import ChainState, NetworkState
 from relayer.journal.errors import JournalUnreadable
 from relayer.protocol.lane import delivered_slot
 from relayer.protocol.message import PAGE_SIZE
@@ -90,7 +90,7 @@ def open_chain(config: Config, name: str) -> EvmChain:
             chain_id=chain.chain_id,
             gateway=Address(endpoint.gateway),
             genesis_hash=endpoint.genesis_hash,
-            endpoints=(RpcEndpoint(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
+            endpoints=(ProviderUrls(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
             fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
         )
     )

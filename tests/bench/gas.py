@@ -20,9 +20,9 @@ from light_clients.ethereum import codec
 from light_clients.ethereum.config import MAINNET
 from light_clients.ethereum.members import encode_siblings
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.faults import Participation
-from relayer.devnet.pos import LocalPosChain
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.devnet.state.faults import Participation
 from relayer.protocol.batch import encode_batch
 from tests.bench.sides import BftSide, PosSide, Side
 from tests.bench.stage import Stage, open_stage
@@ -155,7 +155,7 @@ async def _measure_updates(stage: Stage[PosSide]) -> dict[str, int]:
     return {"pos_update_full": full, "pos_update_99": some, "pos_rotation_surcharge": rotation - full}
 
 
-async def _draw_absent(chain: LocalPosChain) -> None:
+async def _draw_absent(chain: LocalEthereumChain) -> None:
     """Go on until a finality that is news was signed by all but five at places that are as scattered as is usual."""
     await chain.advance_to_finality()
     for _ in range(MOST_DRAWS):
@@ -195,7 +195,7 @@ async def _measure_anchored(stage: Stage[PosSide]) -> dict[str, int]:
 
 @asynccontextmanager
 async def _bft_source(seed: bytes, accounts: int) -> AsyncIterator[BftSide]:
-    async with LocalChain(
+    async with LocalBftChain(
         "source", "qbft", validators=7, block_time_s=None, seed=seed, funded=accounts
     ) as chain:
         yield BftSide(chain)
@@ -203,7 +203,7 @@ async def _bft_source(seed: bytes, accounts: int) -> AsyncIterator[BftSide]:
 
 @asynccontextmanager
 async def _pos_source(seed: bytes, accounts: int) -> AsyncIterator[PosSide]:
-    async with LocalPosChain(
+    async with LocalEthereumChain(
         "source",
         block_time_s=None,
         genesis_ago_s=POS_GENESIS_AGO_S,

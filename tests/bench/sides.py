@@ -17,16 +17,16 @@ from light_clients.bft.preimage import BftKind
 from light_clients.ethereum import codec
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
+from relayer.consensus.ethereum.endpoint import encode_parameters
 from relayer.contracts import artifact
-from relayer.endpoint.consensus.ethereum import encode_parameters
 from relayer.keys import sign_transaction
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
 
 if TYPE_CHECKING:
     from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
-    from relayer.devnet.chain import LocalChain
-    from relayer.devnet.pos import LocalPosChain
+    from relayer.consensus.bft.local.chain import LocalBftChain
+    from relayer.consensus.ethereum.local.chain import LocalEthereumChain
     from relayer.protocol.message import EndpointId
 
 TRUSTING_PERIOD_S = 86_400
@@ -63,7 +63,7 @@ class _Walked:
 class Side(ABC):
     """One endpoint: a chain with its gateway, and the key that pays for everything."""
 
-    def __init__(self, chain: LocalChain | LocalPosChain) -> None:
+    def __init__(self, chain: LocalBftChain | LocalEthereumChain) -> None:
         self.chain = chain
         self.gateway = b""
         self.authority = b""
@@ -131,9 +131,9 @@ class Side(ABC):
 class BftSide(Side):
     """A QBFT or IBFT 2.0 chain."""
 
-    chain: LocalChain
+    chain: LocalBftChain
 
-    def __init__(self, chain: LocalChain) -> None:
+    def __init__(self, chain: LocalBftChain) -> None:
         super().__init__(chain)
         self._kind = BftKind[chain.kind.name]
 
@@ -166,7 +166,7 @@ class BftSide(Side):
 class PosSide(Side):
     """A proof-of-stake chain, believed by its sync committees once its blocks are final."""
 
-    chain: LocalPosChain
+    chain: LocalEthereumChain
 
     @property
     def params(self) -> EthereumParams:
@@ -180,7 +180,7 @@ class PosSide(Side):
         slot = self.chain.checkpoint.slot
         committee = self.chain.beacon.committee(self.chain.network.period_at(slot))
         return await other.create(
-            "BeaconLightClient",
+            "EthereumLightClient",
             other.authority,
             encode_parameters(self.params),
             slot,

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.contracts import artifact
-from relayer.devnet.chain import LocalChain
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import Lane, heads_slot, page_of
@@ -102,7 +102,7 @@ async def open_stage(source: S, seed: bytes, *, recipient: str = "Doorbell") -> 
         seed: of the destination's keys.
         recipient: the recipient's contract, constructed with its gateway.
     """
-    async with LocalChain("destination", "qbft", validators=4, block_time_s=None, seed=seed) as other:
+    async with LocalBftChain("destination", "qbft", validators=4, block_time_s=None, seed=seed) as other:
         stage = Stage(source, BftSide(other))
         destination = stage.destination
         for side in (source, destination):

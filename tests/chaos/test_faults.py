@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from relayer.devnet.faults import (
+from relayer.devnet.network.network import Network
+from relayer.devnet.state.faults import (
     DropConnections,
     Fault,
     ForeignSeals,
@@ -29,7 +30,6 @@ from relayer.devnet.faults import (
     WrongLogs,
     WrongProofs,
 )
-from relayer.devnet.network import Network
 from tests.support.daemon_process import DaemonProcess
 from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, access_of, join_network
 

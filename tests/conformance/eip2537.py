@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from relayer.devnet.toolchain import ToolNotFoundError, find_anvil
+from relayer.devnet.process.toolchain import ToolNotFoundError, find_anvil
 from tests.conformance.case import Case, expect, read_json, unhex
 from tests.differential.evm import Anvil, run_anvil
 

@@ -18,7 +18,7 @@ from typing import Any
 from eth_abi.abi import decode, encode
 
 from light_clients.hashing import keccak256
-from relayer.devnet import toolchain
+from relayer.devnet.process import toolchain
 from tests.support.solc import Compiled, compile_contract
 
 GAS = 2**40

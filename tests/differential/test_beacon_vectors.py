@@ -41,9 +41,9 @@ from light_clients.ethereum.containers import (
 )
 from light_clients.ethereum.params import least_threshold
 from light_clients.proofs import mpt
+from relayer.consensus.ethereum.local.payload import payload_of_block
+from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.contracts import load
-from relayer.devnet.beacon.payload import payload_of_block
-from relayer.devnet.beacon.simulation import Simulation
 from tests.conformance.beacon_updates import (
     SEPOLIA_CONTRACT,
     portal_contents,

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from relayer import config as configuration
+from relayer.chains.evm.node import Mined, Node
 from relayer.config import Config
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.findings import Finding, Severity
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
-from relayer.endpoint.findings import Finding, Severity
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Mined, Node
 from relayer.endpoint.plan import Plan, make_plan
 from relayer.endpoint.steps import StepKind
 from relayer.endpoint.view import view_endpoint
@@ -32,7 +32,7 @@ class Site:
     """Two chains, their config and manifest, and everything to deploy with."""
 
     folder: Path
-    chains: dict[str, LocalChain]
+    chains: dict[str, LocalBftChain]
     extra: str = ""
     nodes: dict[str, Node] = field(default_factory=dict)
 
@@ -72,8 +72,8 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with (
-        LocalChain("court", "qbft", validators=4, block_time_s=BLOCK_TIME_S) as court,
-        LocalChain("port", "ibft2", validators=7, block_time_s=BLOCK_TIME_S) as port,
+        LocalBftChain("court", "qbft", validators=4, block_time_s=BLOCK_TIME_S) as court,
+        LocalBftChain("port", "ibft2", validators=7, block_time_s=BLOCK_TIME_S) as port,
     ):
         site = Site(tmp_path, {"court": court, "port": port})
         site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}
@@ -234,7 +234,7 @@ async def test_a_manifest_that_is_lost_is_no_reason_to_deploy_again(site: Site) 
 
 async def test_a_reset_chain_is_not_taken_for_the_old_one(site: Site, tmp_path: Path) -> None:
     await site.apply(await site.plan())
-    async with LocalChain(
+    async with LocalBftChain(
         "court", "qbft", chain_id=site.chains["court"].chain_id, block_time_s=BLOCK_TIME_S
     ) as reset:
         node = Node.over("court", [reset.http_url])
@@ -249,8 +249,8 @@ async def test_a_reset_chain_is_not_taken_for_the_old_one(site: Site, tmp_path: 
 async def test_chains_that_share_validators_are_never_joined(tmp_path: Path) -> None:
     seed = b"\x07" * 32
     async with (
-        LocalChain("one", seed=seed, chain_id=70_001, block_time_s=BLOCK_TIME_S) as one,
-        LocalChain("one", seed=seed, chain_id=70_002, block_time_s=BLOCK_TIME_S) as other,
+        LocalBftChain("one", seed=seed, chain_id=70_001, block_time_s=BLOCK_TIME_S) as one,
+        LocalBftChain("one", seed=seed, chain_id=70_002, block_time_s=BLOCK_TIME_S) as other,
     ):
         site = Site(tmp_path, {"one": one, "other": other})
         site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}

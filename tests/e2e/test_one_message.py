@@ -10,7 +10,9 @@ import pytest
 from light_clients.client import Height, Status
 from relayer.chains.base import DeliveryEventKind, SentMessage, TxReceipt
 from relayer.chains.evm import abi
-from relayer.devnet.faults import Equivocation, ForgedSeals, MissingSeals, WrongProofs
+from relayer.consensus.base import ProvenSlot
+from relayer.consensus.bft.prover import BftProver
+from relayer.devnet.state.faults import Equivocation, ForgedSeals, MissingSeals, WrongProofs
 from relayer.errors import (
     CallReverted,
     CallRevertedDrop,
@@ -21,8 +23,6 @@ from relayer.errors import (
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.lane import bit_of, delivered_slot, heads_slot, page_of
 from relayer.protocol.message import Message, MessageId
-from relayer.provers.base import ProvenSlot
-from relayer.provers.bft import BftProver
 from tests.support.endpoints import Site, joined
 
 GAS = 5_000_000

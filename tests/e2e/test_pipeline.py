@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relayer.devnet.network import Network
+from relayer.devnet.network.network import Network
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from tests.support.daemon_process import DaemonProcess
 from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RelayNet, access_of, join_network
@@ -121,7 +121,7 @@ async def _await_state(net: RelayNet, sequence: int, state: DeliveryState) -> No
 async def test_metrics_and_readiness_are_served(tmp_path: Path) -> None:
     import aiohttp
 
-    from relayer.devnet.anvil import free_port
+    from relayer.devnet.process.anvil import free_port
 
     port = free_port()
     async with Network(SPEC) as network:

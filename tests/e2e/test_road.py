@@ -15,11 +15,11 @@ from light_clients.bft.client import BftClient
 from light_clients.client import Timestamp
 from relayer.chains.base import Call
 from relayer.config import BootstrapConfig, Config
+from relayer.consensus.bft.endpoint import bft_prover
 from relayer.contracts import load
-from relayer.devnet.faults import WrongProofs
-from relayer.devnet.network import Network
-from relayer.endpoint.consensus.bft import bft_prover
-from relayer.endpoint.local import LocalEndpoint, LocalSite, join_local
+from relayer.devnet.network.join import LocalEndpoint, LocalSite, join_local
+from relayer.devnet.network.network import Network
+from relayer.devnet.state.faults import WrongProofs
 from relayer.errors import CallReverted, ConfigError, KeyUnavailable, LanePaused, Malformed
 from relayer.keys import Key
 from relayer.protocol.delivery import DeliveryState

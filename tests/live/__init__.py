@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Real clients: `make live-pos` and `make oracle`. Never part of the default tests."""
+"""Real clients: `make live-ethereum` and `make oracle`. Never part of the default tests."""

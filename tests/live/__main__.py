@@ -49,7 +49,7 @@ def main() -> int:
     if install.main(list(needed)) != 0:
         return 1
     failed = [run for run in runs if not _attempt(run, words.execution, words.periods, keep=words.keep)]
-    print(f"live-pos: {len(runs) - len(failed)} passed, {len(failed)} failed")
+    print(f"live-ethereum: {len(runs) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 

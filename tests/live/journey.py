@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import relayer
-from relayer.endpoint.local import LocalRoads
+from relayer.devnet.network.join import LocalRoads
 from relayer.errors import Retryable
 from relayer.road import Receipt, RoadMessage
 from tests.support.daemon_process import DaemonProcess

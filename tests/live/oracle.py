@@ -31,7 +31,7 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_optimistic_update,
     process_light_client_update,
 )
-from relayer.devnet import toolchain
+from relayer.devnet.process import toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tools" / "live" / "oracle"

@@ -22,7 +22,7 @@ from light_clients.ethereum.config import (
     Slot,
 )
 from light_clients.ethereum.containers import BeaconBlockHeader
-from relayer.devnet.beacon.simulation import Simulation
+from relayer.consensus.ethereum.local.simulation import Simulation
 from tests.live.oracle import Case, Json
 from tests.live.tampering import tampered
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two runs of `make live-pos`: which clients, how long, and what has to be seen."""
+"""The two runs of `make live-ethereum`: which clients, how long, and what has to be seen."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from light_clients.ethereum.config import ForkName
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.ethereum.discovery import discover_network
 from relayer.contracts import load
-from relayer.devnet.chain import LocalChain
-from relayer.endpoint.consensus.beacon_network import discover_network
-from relayer.endpoint.local import LocalRoads, LocalSite, join_local
+from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
 from relayer.endpoint.manifest import Manifest
 from relayer.errors import NonceConflict, Retryable
 from relayer.keys import Key
@@ -80,7 +80,9 @@ async def run_fulu(folder: Path, client: Client, periods: int, say: Say) -> None
             )
         )
         say(f"{node.version} over {execution.version}; Fulu begins at slot {fulu_epoch * slots_per_epoch}")
-        court = await stack.enter_async_context(LocalChain("court", "qbft", validators=4, block_time_s=0.5))
+        court = await stack.enter_async_context(
+            LocalBftChain("court", "qbft", validators=4, block_time_s=0.5)
+        )
         site = site_of("eth", execution, node, accounts)
         await travel(
             folder,
@@ -116,7 +118,9 @@ async def run_capella(folder: Path, client: Client, periods: int, say: Say) -> N
         execution = await stack.enter_async_context(run_execution(client, folder / "execution", given))
         node = await stack.enter_async_context(run_lodestar(folder / "beacon", execution, slot_s=2))
         say(f"{node.version} over {execution.version}")
-        court = await stack.enter_async_context(LocalChain("court", "qbft", validators=4, block_time_s=0.5))
+        court = await stack.enter_async_context(
+            LocalBftChain("court", "qbft", validators=4, block_time_s=0.5)
+        )
         sites = [site_of("eth", execution, node, accounts), site_of_local(court)]
         await travel(folder, node, execution, sites, periods, {ForkName.CAPELLA}, say, join)
 
@@ -218,7 +222,7 @@ def report(
         f"our light client followed {forks} from period {first} to {seen.finalized_period}: {kinds.count('update')} updates and "
         f"{kinds.count('finality')} finality updates accepted, {len(seen.rejections)} rejected; {signers} signed"
     )
-    say(f"BeaconLightClient on the other chain trusts a slot of period {contract_period}")
+    say(f"EthereumLightClient on the other chain trusts a slot of period {contract_period}")
     for source in ("eth", "court"):
         times = journal.seconds(source)
         if not times:
@@ -249,7 +253,7 @@ async def contract_finalized_slot(roads: LocalRoads) -> int:
     record = Manifest(roads.config.manifest_path).get("court")
     if record is None:
         raise NotSeenError("court has no endpoint")
-    client = load("BeaconLightClient")
+    client = load("EthereumLightClient")
     url = roads.config.chain("court").rpc[0].reveal()
     call = {
         "to": "0x" + bytes(record.clients["eth"].contract.address).hex(),
@@ -276,7 +280,7 @@ def site_of(name: str, execution: Execution, node: BeaconNode, accounts: Account
     )
 
 
-def site_of_local(chain: LocalChain) -> LocalSite:
+def site_of_local(chain: LocalBftChain) -> LocalSite:
     """The anvil chain behind the sealing front."""
     deployer, relaying, sender = (account.secret for account in chain.funded_keys[:3])
     return LocalSite(

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import aiohttp
 
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.identities import Account
-from relayer.devnet.parts import Endpoint
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.chain.assembly import Endpoint
+from relayer.devnet.state.identities import Account
 from relayer.keys import sign_transaction
 
 GWEI = 10**9
@@ -129,7 +129,7 @@ class Socket:
 
 
 @asynccontextmanager
-async def open_socket(chain: LocalChain | Endpoint) -> AsyncIterator[Socket]:
+async def open_socket(chain: LocalBftChain | Endpoint) -> AsyncIterator[Socket]:
     """A WebSocket to a chain, or to one of its endpoints."""
     async with aiohttp.ClientSession() as session, session.ws_connect(chain.ws_url, max_msg_size=0) as ws:
         yield Socket(ws)
@@ -138,7 +138,7 @@ async def open_socket(chain: LocalChain | Endpoint) -> AsyncIterator[Socket]:
 class Wallet:
     """Signs and sends for one account of a chain, and counts its nonce itself."""
 
-    def __init__(self, client: Client, chain: LocalChain, account: Account | None = None) -> None:
+    def __init__(self, client: Client, chain: LocalBftChain, account: Account | None = None) -> None:
         self._client = client
         self._chain = chain
         self._account = chain.funded_keys[0] if account is None else account

@@ -14,13 +14,13 @@ from relayer.chains.base import Address, Call, TxReceipt
 from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
-from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.chains.rpc_provider import ProviderUrls
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.contracts import load
-from relayer.devnet.chain import LocalChain
 from relayer.keys import Key
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
-from relayer.provers.bft import BftBootstrap, BftProver
 
 GWEI = 10**9
 NOBODY = Address(bytes(20))
@@ -36,7 +36,7 @@ _KINDS: dict[str, int] = {"qbft": 0, "ibft2": 1}
 class Site:
     """A local chain with an endpoint on it. `client` is its light client of the other chain, `recipient` a Doorbell."""
 
-    local: LocalChain
+    local: LocalBftChain
     chain: EvmChain
     prover: BftProver
     bootstrap: BftBootstrap
@@ -97,11 +97,11 @@ async def open_site(
     consensus: Consensus,
     validators: int = 4,
     *,
-    endpoints: Sequence[RpcEndpoint] | None = None,
+    endpoints: Sequence[ProviderUrls] | None = None,
     keys: int = 1,
 ) -> Site:
     """Start a chain with blocks on demand and deploy AccessManager and Gateway."""
-    local = LocalChain(name, consensus, validators=validators, block_time_s=None)
+    local = LocalBftChain(name, consensus, validators=validators, block_time_s=None)
     await local.start()
     try:
         signers = [Key(f"key{index}", local.funded_keys[index].secret) for index in range(keys)]
@@ -110,7 +110,7 @@ async def open_site(
             chain_id=local.chain_id,
             gateway=create_address(signers[0].address, 1),
             genesis_hash=local.genesis_hash,
-            endpoints=tuple(endpoints or [RpcEndpoint(local.http_url, local.ws_url)]),
+            endpoints=tuple(endpoints or [ProviderUrls(local.http_url, local.ws_url)]),
             fees=FeePolicy(500 * GWEI, GWEI),
         )
         chain = EvmChain(settings, signers)

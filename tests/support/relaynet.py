@@ -12,14 +12,14 @@ from typing import Any
 
 from light_clients.hashing import keccak256
 from relayer import config as configuration
+from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.config.editing import save_endpoint
 from relayer.contracts import load
-from relayer.devnet.network import AnyChain
+from relayer.devnet.network.join import found_endpoint
+from relayer.devnet.network.network import AnyChain
 from relayer.endpoint.apply import apply_plan, created_address
-from relayer.endpoint.local import found_endpoint
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.node import Node
 from relayer.endpoint.plan import make_plan
 from relayer.journal.store import Journal
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Installing the real clients that `make live-pos` and `make oracle` run."""
+"""Installing the real clients that `make live-ethereum` and `make oracle` run."""

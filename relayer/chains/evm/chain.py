@@ -45,7 +45,7 @@ from relayer.chains.evm.rpc_types import (
 from relayer.chains.evm.sent import SentMessages
 from relayer.chains.evm.tx import Signer, Transactions, is_known, is_nonce_taken, is_underpriced, is_unfunded
 from relayer.chains.rpc_pool import DEFAULT_LIMITS, Answer, OnRpcError, ProviderHealth, RpcPool
-from relayer.chains.rpc_provider import RpcEndpoint, RpcLimits
+from relayer.chains.rpc_provider import ProviderUrls, RpcLimits
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
@@ -89,7 +89,7 @@ class EvmSettings:
     chain_id: int
     gateway: Address
     genesis_hash: bytes
-    endpoints: tuple[RpcEndpoint, ...]
+    endpoints: tuple[ProviderUrls, ...]
     fees: FeePolicy
     poll_interval_s: float = 1.0
     max_log_range: int = 2_000

@@ -46,10 +46,10 @@ def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> 
     With `--chains eth=pos,court=qbft:4@0.5` one of them is proof of stake; the explained message is from the first chain.
     Nothing is left behind. Exits with 1 when anything is not as it should be.
     """
+    from relayer.cli.demo.console import Stage
     from relayer.cli.demo.scenario import Options, play
-    from relayer.cli.demo.stage import Stage
     from relayer.devnet.errors import SpecError
-    from relayer.devnet.spec import parse_spec
+    from relayer.devnet.network.spec import parse_spec
 
     specs = parse_spec(chains)
     if len(specs) != 2 or None in {spec.block_time_s for spec in specs}:

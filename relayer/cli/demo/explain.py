@@ -9,9 +9,9 @@ from light_clients.hashing import keccak256
 from light_clients.proofs.mpt import verify_account, verify_storage
 from light_clients.proofs.node import read_path, split, string
 from relayer.chains.base import AccountProof
-from relayer.cli.demo.consensus.base import Vouching, judge
-from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.console import Stage
 from relayer.cli.output import hex_of, short
+from relayer.consensus.show import TrustExplanation, judge
 from relayer.protocol.batch import Batch
 from relayer.protocol.lane import heads_slot
 from relayer.protocol.message import Message, MessageId, next_head
@@ -27,7 +27,7 @@ class Evidence:
     batch: Batch
     encoded_batch: bytes
     proof: bytes
-    vouching: Vouching
+    vouching: TrustExplanation
     nodes: AccountProof
     gateway: bytes
     source: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.console import Stage
 
 PEERS = {
     "send": "Hyperlane 75k (139k with its gas paymaster), LayerZero 90k",

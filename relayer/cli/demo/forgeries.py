@@ -11,11 +11,10 @@ from typing import Any
 from light_clients.client import LightClient, Timestamp
 from light_clients.errors import Rejection
 from relayer.chains.base import Address
-from relayer.cli.demo.consensus import Forgery, Show, Truth
-from relayer.cli.demo.consensus.base import rewrite
-from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.console import Stage
 from relayer.cli.output import hex_of
-from relayer.endpoint.opening import OpenChain
+from relayer.consensus.open_chain import OpenChain
+from relayer.consensus.show import Forgery, ForgeryBasis, Show, rewrite
 from relayer.errors import CallReverted
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.lane import Lane
@@ -43,7 +42,7 @@ class Material:
     """A batch of a message that nobody sent, the truth to start from, a client that believes that, and where to try."""
 
     batch: Batch
-    truth: Truth
+    truth: ForgeryBasis
     client: LightClient
     destination: OpenChain
     sender: Address

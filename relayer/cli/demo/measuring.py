@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from light_clients.client import Height
 from light_clients.trust import BY_ANCHOR
 from relayer.chains.base import Address, Call
-from relayer.cli.demo.consensus import Show
+from relayer.cli.demo.console import Stage
 from relayer.cli.demo.figures import Figures
 from relayer.cli.demo.reading import find_anchor, read_delivery
-from relayer.cli.demo.stage import Stage
 from relayer.cli.output import hex_of, short
+from relayer.consensus.open_chain import OpenChain
+from relayer.consensus.show import Show
 from relayer.contracts import load
-from relayer.endpoint.local import LocalRoads
-from relayer.endpoint.opening import OpenChain
+from relayer.devnet.network.join import LocalRoads
 from relayer.errors import ChainUnavailable, PostroadError
 from relayer.journal.store import Journal
 from relayer.road import Road

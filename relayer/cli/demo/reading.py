@@ -8,7 +8,7 @@ from eth_abi import abi as codec
 from light_clients.client import Height
 from relayer.chains.base import Address
 from relayer.chains.evm import abi
-from relayer.endpoint.opening import OpenChain
+from relayer.consensus.open_chain import OpenChain
 from relayer.errors import NotFoundYet
 
 _SELECTOR_BYTES = 4

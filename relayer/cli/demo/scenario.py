@@ -15,23 +15,25 @@ from typing import Any
 import msgspec
 
 from light_clients.client import Height, Timestamp
-from relayer.cli.demo.consensus import Delivered, Show, Truth, show_of
+from relayer.cli.demo.console import Stage
 from relayer.cli.demo.explain import Evidence, explain
 from relayer.cli.demo.figures import Figures, show_figures
 from relayer.cli.demo.forgeries import Attempt, Material, invent, try_forgeries
 from relayer.cli.demo.measuring import measure
 from relayer.cli.demo.reading import read_delivery
-from relayer.cli.demo.stage import Stage
 from relayer.cli.demo.trust import TrustTeller
 from relayer.cli.demo.watching import Track, watch
 from relayer.cli.endpoint import describe_step
+from relayer.consensus.bft.show import BftShow
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.show import EthereumShow
+from relayer.consensus.show import Delivered, ForgeryBasis, Show
 from relayer.contracts import load
 from relayer.daemon import build
-from relayer.devnet.network import AnyChain, Network
-from relayer.devnet.pos import LocalPosChain
-from relayer.devnet.spec import ChainSpec
+from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
+from relayer.devnet.network.network import AnyChain, Network
+from relayer.devnet.network.spec import ChainSpec
 from relayer.endpoint.apply import Moment, Progress
-from relayer.endpoint.local import LocalRoads, LocalSite, join_local
 from relayer.errors import ChainUnavailable
 from relayer.journal.store import Journal
 from relayer.keys import Key
@@ -137,7 +139,10 @@ async def _play(options: Options, folder: Path, stage: Stage, ending: Ending) ->
     stage.say("Postroad: two blockchains, one relayer, and nobody who has to be trusted.", style="bold")
     stage.act("Two chains start, and sign as real ones do")
     async with Network(options.chains) as network:
-        shows = {name: show_of(chain) for name, chain in network.chains.items()}
+        shows = {
+            name: (EthereumShow(chain) if isinstance(chain, LocalEthereumChain) else BftShow(chain))
+            for name, chain in network.chains.items()
+        }
         for name, chain in network.chains.items():
             shows[name].begin()
             stage.stamped(f"{name}: {shows[name].introduction}, chain id {chain.chain_id}, {chain.http_url}")
@@ -237,7 +242,7 @@ def _site(chain: AnyChain) -> LocalSite:
         chain.http_url,
         chain.ws_url,
         *keys,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalPosChain) else None,
+        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
     )
 
 
@@ -371,7 +376,7 @@ async def _gather_material(show: Show, road: Road, message: RoadMessage) -> Mate
     batch, forged_head = invent(message.lane, proven.value, state.next_sequence, message.sent.message)
     return Material(
         batch=batch,
-        truth=Truth(
+        truth=ForgeryBasis(
             source=source,
             account=account,
             slot=slot,

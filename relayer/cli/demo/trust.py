@@ -8,8 +8,8 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from relayer.cli.demo.consensus import Show
-from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.console import Stage
+from relayer.consensus.show import Show
 from relayer.errors import Retryable
 from relayer.road import Road
 

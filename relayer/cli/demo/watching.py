@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.table import Table
 
-from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.console import Stage
 from relayer.cli.output import hex_of, short
 from relayer.errors import ChainUnavailable
 from relayer.protocol.delivery import DeliveryState

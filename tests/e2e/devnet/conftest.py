@@ -5,22 +5,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.header import Kind
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.bft.local.header import Kind
 from tests.support.devnet import Client
 
 
 @pytest.fixture(params=[Kind.QBFT, Kind.IBFT2])
-async def chain(request: pytest.FixtureRequest) -> AsyncIterator[LocalChain]:
+async def chain(request: pytest.FixtureRequest) -> AsyncIterator[LocalBftChain]:
     """A chain of each kind, with blocks on demand."""
-    async with LocalChain("alpha", request.param, validators=4, block_time_s=None) as started:
+    async with LocalBftChain("alpha", request.param, validators=4, block_time_s=None) as started:
         yield started
 
 
 @pytest.fixture
-async def qbft() -> AsyncIterator[LocalChain]:
+async def qbft() -> AsyncIterator[LocalBftChain]:
     """For what does not depend on the kind."""
-    async with LocalChain("alpha", Kind.QBFT, validators=4, block_time_s=None) as started:
+    async with LocalBftChain("alpha", Kind.QBFT, validators=4, block_time_s=None) as started:
         yield started
 
 

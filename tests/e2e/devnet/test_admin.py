@@ -8,30 +8,30 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
 from tests.support.devnet import Client, Refused
 
 
 @pytest.fixture
-async def chain() -> AsyncIterator[LocalChain]:
-    async with LocalChain("alpha", block_time_s=None, admin=True) as started:
+async def chain() -> AsyncIterator[LocalBftChain]:
+    async with LocalBftChain("alpha", block_time_s=None, admin=True) as started:
         yield started
 
 
 @pytest.fixture
-async def admin(chain: LocalChain) -> AsyncIterator[Client]:
+async def admin(chain: LocalBftChain) -> AsyncIterator[Client]:
     assert chain.admin_url is not None
     async with Client(chain.admin_url) as opened:
         yield opened
 
 
 async def test_off_by_default() -> None:
-    async with LocalChain("alpha", block_time_s=None) as chain:
+    async with LocalBftChain("alpha", block_time_s=None) as chain:
         assert chain.admin_url is None
         assert not {method for method in chain.methods if method.startswith("postroad_")}
 
 
-async def test_faults_come_and_go(chain: LocalChain, admin: Client, client: Client) -> None:
+async def test_faults_come_and_go(chain: LocalBftChain, admin: Client, client: Client) -> None:
     fault = {"kind": "rpc-errors", "code": -32005, "message": "no", "methods": ["eth_gasPrice"]}
     number = await admin.call("postroad_fault", fault)
     with pytest.raises(Refused, match="no"):
@@ -45,7 +45,7 @@ async def test_faults_come_and_go(chain: LocalChain, admin: Client, client: Clie
     assert await admin.call("postroad_faults") == {}
 
 
-async def test_blocks_validators_and_money(chain: LocalChain, admin: Client, client: Client) -> None:
+async def test_blocks_validators_and_money(chain: LocalBftChain, admin: Client, client: Client) -> None:
     assert await admin.call("postroad_mine", 2) == "0x3"
     added = await admin.call("postroad_addValidator", 4)
     assert added in await _validators(admin, client)
@@ -89,7 +89,7 @@ async def test_what_is_refused_and_why(
         await admin.call(method, *params)
 
 
-async def test_the_path_is_the_secret(chain: LocalChain) -> None:
+async def test_the_path_is_the_secret(chain: LocalBftChain) -> None:
     assert chain.admin_url is not None
     origin = chain.admin_url.rsplit("/", 1)[0]
     body = {"jsonrpc": "2.0", "id": 1, "method": "postroad_faults", "params": []}

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from relayer.devnet.background import down, heights, status, up
 from relayer.devnet.errors import DevnetError, NetworkNotReady, NetworkRunning, SpecError
-from relayer.devnet.network import Network
-from relayer.devnet.processes import is_same_process, start_mark
-from relayer.devnet.state import LOG_FILE, NetworkState, write_state
+from relayer.devnet.network.background import down, heights, status, up
+from relayer.devnet.network.network import Network
+from relayer.devnet.network.state_file import LOG_FILE, NetworkState, write_state
+from relayer.devnet.process.process_identity import is_same_process, start_mark
 
 HOOK = "tests.e2e.devnet.test_background"
 

@@ -24,8 +24,9 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_finality_update,
     process_light_client_update,
 )
-from relayer.devnet.beacon.server import OPERATIONS
-from relayer.devnet.faults import (
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.server import OPERATIONS
+from relayer.devnet.state.faults import (
     DropConnections,
     RpcErrors,
     SecondFinality,
@@ -34,7 +35,6 @@ from relayer.devnet.faults import (
     WrongLightClient,
     read_fault,
 )
-from relayer.devnet.pos import LocalPosChain
 from tests.support.devnet import Client, Refused
 
 SSZ = "application/octet-stream"
@@ -69,18 +69,18 @@ class Node:
 
 
 @pytest.fixture
-async def chain() -> AsyncIterator[LocalPosChain]:
-    async with LocalPosChain("eth", block_time_s=None, admin=True) as started:
+async def chain() -> AsyncIterator[LocalEthereumChain]:
+    async with LocalEthereumChain("eth", block_time_s=None, admin=True) as started:
         yield started
 
 
 @pytest.fixture
-async def node(chain: LocalPosChain) -> AsyncIterator[Node]:
+async def node(chain: LocalEthereumChain) -> AsyncIterator[Node]:
     async with aiohttp.ClientSession() as session:
         yield Node(chain.beacon_url, session)
 
 
-async def test_objects_as_json_and_as_ssz_are_the_same(chain: LocalPosChain, node: Node) -> None:
+async def test_objects_as_json_and_as_ssz_are_the_same(chain: LocalEthereumChain, node: Node) -> None:
     await chain.advance(60)
     trusted = "0x" + chain.checkpoint.root.hex()
     kinds: dict[str, tuple[type[Any], Any]] = {
@@ -101,7 +101,7 @@ async def test_objects_as_json_and_as_ssz_are_the_same(chain: LocalPosChain, nod
 async def test_updates_over_a_fork_in_both_forms() -> None:
     forks = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.FULU: 17}
     async with (
-        LocalPosChain("eth", block_time_s=None, forks=forks) as chain,
+        LocalEthereumChain("eth", block_time_s=None, forks=forks) as chain,
         aiohttp.ClientSession() as session,
     ):
         await chain.advance(200)
@@ -119,7 +119,7 @@ async def test_updates_over_a_fork_in_both_forms() -> None:
         assert not packed
 
 
-async def test_what_a_client_takes_from_the_api_verifies(chain: LocalPosChain, node: Node) -> None:
+async def test_what_a_client_takes_from_the_api_verifies(chain: LocalEthereumChain, node: Node) -> None:
     trusted = chain.checkpoint.root
     await chain.advance(150)
     bootstrap = LightClientBootstrap.from_versioned_json(
@@ -136,7 +136,7 @@ async def test_what_a_client_takes_from_the_api_verifies(chain: LocalPosChain, n
     assert store.finalized_header.beacon == chain.checkpoint.header
 
 
-async def test_the_network_is_described(chain: LocalPosChain, node: Node) -> None:
+async def test_the_network_is_described(chain: LocalEthereumChain, node: Node) -> None:
     spec = (await node.get("/eth/v1/config/spec")).json["data"]
     assert spec["PRESET_BASE"] == "minimal"
     sizes = ("SLOTS_PER_EPOCH", "EPOCHS_PER_SYNC_COMMITTEE_PERIOD", "SYNC_COMMITTEE_SIZE")
@@ -155,7 +155,7 @@ async def test_the_network_is_described(chain: LocalPosChain, node: Node) -> Non
     assert (syncing["head_slot"], syncing["sync_distance"], syncing["is_syncing"]) == ("25", "0", False)
 
 
-async def test_headers_and_checkpoints(chain: LocalPosChain, node: Node) -> None:
+async def test_headers_and_checkpoints(chain: LocalEthereumChain, node: Node) -> None:
     await chain.advance(20)
     beacon = chain.beacon
     named = {
@@ -241,7 +241,7 @@ async def test_other_forms_are_refused(node: Node) -> None:
         "committee",
     ],
 )
-async def test_wrong_updates_do_not_verify(chain: LocalPosChain, node: Node, how: str) -> None:
+async def test_wrong_updates_do_not_verify(chain: LocalEthereumChain, node: Node, how: str) -> None:
     bootstrap = chain.beacon.bootstrap(chain.checkpoint.root)
     assert bootstrap is not None
     store = initialize_light_client_store(chain.checkpoint.root, bootstrap, chain.network)
@@ -256,7 +256,7 @@ async def test_wrong_updates_do_not_verify(chain: LocalPosChain, node: Node, how
 
 
 @pytest.mark.parametrize("how", ["header", "committee-branch", "execution-branch", "committee"])
-async def test_wrong_bootstraps_do_not_verify(chain: LocalPosChain, node: Node, how: str) -> None:
+async def test_wrong_bootstraps_do_not_verify(chain: LocalEthereumChain, node: Node, how: str) -> None:
     root = chain.checkpoint.root
     chain.faults.start(read_fault({"kind": "wrong-light-client", "how": how}))
     answer = await node.get(f"{LIGHT}/bootstrap/0x{root.hex()}")
@@ -265,7 +265,7 @@ async def test_wrong_bootstraps_do_not_verify(chain: LocalPosChain, node: Node, 
         initialize_light_client_store(root, wrong, chain.network)
 
 
-async def test_garbage(chain: LocalPosChain, node: Node) -> None:
+async def test_garbage(chain: LocalEthereumChain, node: Node) -> None:
     chain.faults.start(WrongLightClient(how="garbage"))
     for path in ("finality_update", "updates?start_period=0&count=1", "optimistic_update"):
         answer = await node.get(f"{LIGHT}/{path}")
@@ -273,7 +273,7 @@ async def test_garbage(chain: LocalPosChain, node: Node) -> None:
 
 
 async def test_a_second_finalized_block_is_signed_and_believed_by_whoever_sees_only_it(
-    chain: LocalPosChain, node: Node
+    chain: LocalEthereumChain, node: Node
 ) -> None:
     bootstrap = chain.beacon.bootstrap(chain.checkpoint.root)
     assert bootstrap is not None
@@ -291,7 +291,7 @@ async def test_a_second_finalized_block_is_signed_and_believed_by_whoever_sees_o
     assert found[0].beacon.slot == found[1].beacon.slot
 
 
-async def test_a_node_that_is_stuck(chain: LocalPosChain, node: Node) -> None:
+async def test_a_node_that_is_stuck(chain: LocalEthereumChain, node: Node) -> None:
     paths = ("finality_update", "optimistic_update", "updates?start_period=0&count=9")
     before = [(await node.get(f"{LIGHT}/{path}")).json for path in paths]
     fault = chain.faults.start(StaleLightClient())
@@ -306,7 +306,7 @@ async def test_a_node_that_is_stuck(chain: LocalPosChain, node: Node) -> None:
     assert len(after[2]) == 2
 
 
-async def test_errors_on_demand(chain: LocalPosChain, node: Node) -> None:
+async def test_errors_on_demand(chain: LocalEthereumChain, node: Node) -> None:
     with chain.faults.on(RpcErrors(methods=frozenset({"beacon_finality_update"}))):
         answer = await node.get(f"{LIGHT}/finality_update")
         assert (answer.status, answer.json["code"]) == (500, 500)
@@ -326,7 +326,7 @@ async def test_errors_on_demand(chain: LocalPosChain, node: Node) -> None:
     assert (await node.get("/eth/v1/beacon/genesis")).status == 200
 
 
-async def test_endpoints_fail_singly(chain: LocalPosChain, node: Node) -> None:
+async def test_endpoints_fail_singly(chain: LocalEthereumChain, node: Node) -> None:
     other = await chain.add_beacon_endpoint()
     other.faults.start(RpcErrors(http_status=503))
     async with aiohttp.ClientSession() as session:
@@ -334,7 +334,7 @@ async def test_endpoints_fail_singly(chain: LocalPosChain, node: Node) -> None:
     assert (await node.get("/eth/v1/node/health")).status == 200
 
 
-async def test_the_admin_rpc_does_it_from_another_process(chain: LocalPosChain, node: Node) -> None:
+async def test_the_admin_rpc_does_it_from_another_process(chain: LocalEthereumChain, node: Node) -> None:
     assert chain.admin_url is not None
     async with Client(chain.admin_url) as admin:
         before = chain.head.number

@@ -15,14 +15,14 @@ from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from light_clients.proofs import mpt
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.header import Kind, quorum
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.bft.local.header import Kind, quorum
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
 KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
 
 
-def trusting(chain: LocalChain) -> BftClient:
+def trusting(chain: LocalBftChain) -> BftClient:
     """A light client that trusts the chain's block 1."""
     first = chain.block(1)
     params = BftParams(KINDS[chain.kind], trusting_period_s=3600, max_clock_drift_s=1)
@@ -35,7 +35,7 @@ def now() -> Timestamp:
     return Timestamp(int(time.time()))
 
 
-async def test_fifty_blocks_link_and_are_believed(chain: LocalChain, client: Client) -> None:
+async def test_fifty_blocks_link_and_are_believed(chain: LocalBftChain, client: Client) -> None:
     """INV-7: each header passes the light client at exactly the quorum, and names its parent's hash."""
     await chain.mine(49)
     believer = trusting(chain)
@@ -57,7 +57,9 @@ async def test_fifty_blocks_link_and_are_believed(chain: LocalChain, client: Cli
     assert blocks[0]["parentHash"] == "0x" + "00" * 32
 
 
-async def test_update_and_storage_proof_through_the_light_client(chain: LocalChain, client: Client) -> None:
+async def test_update_and_storage_proof_through_the_light_client(
+    chain: LocalBftChain, client: Client
+) -> None:
     """INV-1: an `eth_getProof` answer, with its block's header, proves a slot to the light client."""
     emitter = await Wallet(client, chain).deploy(EMITTER)
     wallet = Wallet(client, chain, chain.funded_keys[1])
@@ -82,7 +84,7 @@ async def test_update_and_storage_proof_through_the_light_client(chain: LocalCha
     assert (proven.value, proven.height) == (word(7), chain.head.number)
 
 
-async def test_raw_header_is_the_blocks(chain: LocalChain, client: Client) -> None:
+async def test_raw_header_is_the_blocks(chain: LocalBftChain, client: Client) -> None:
     await chain.mine(2)
     raw = await client.call("debug_getRawHeader", "latest")
     block = await client.call("eth_getBlockByNumber", "latest")
@@ -91,7 +93,7 @@ async def test_raw_header_is_the_blocks(chain: LocalChain, client: Client) -> No
     )
 
 
-async def test_every_tag_of_the_head_is_the_head(qbft: LocalChain, client: Client) -> None:
+async def test_every_tag_of_the_head_is_the_head(qbft: LocalBftChain, client: Client) -> None:
     """A sealed block is final; anvil's own finalized is 64 blocks late."""
     await qbft.mine(70)
     head = "0x" + qbft.head.hash.hex()
@@ -103,12 +105,12 @@ async def test_every_tag_of_the_head_is_the_head(qbft: LocalChain, client: Clien
 
 @pytest.mark.parametrize("kind", Kind)
 async def test_all_seals_when_asked_for(kind: Kind) -> None:
-    async with LocalChain("beta", kind, validators=7, block_time_s=None, all_seals=True) as chain:
+    async with LocalBftChain("beta", kind, validators=7, block_time_s=None, all_seals=True) as chain:
         header = BftHeader.from_rlp(chain.head.rlp(), KINDS[kind])
         assert len(header.sealers()) == 7
 
 
-async def test_size_is_the_length_of_the_blocks_rlp(qbft: LocalChain, client: Client) -> None:
+async def test_size_is_the_length_of_the_blocks_rlp(qbft: LocalBftChain, client: Client) -> None:
     wallet = Wallet(client, qbft)
     await wallet.send(None, EMITTER)
     await qbft.mine()
@@ -121,8 +123,8 @@ async def test_size_is_the_length_of_the_blocks_rlp(qbft: LocalChain, client: Cl
 
 async def test_genesis_hash_names_the_chain() -> None:
     async with (
-        LocalChain("alpha", block_time_s=None) as one,
-        LocalChain("alpha", block_time_s=None) as other,
+        LocalBftChain("alpha", block_time_s=None) as one,
+        LocalBftChain("alpha", block_time_s=None) as other,
     ):
         assert one.chain_id == other.chain_id
         assert one.genesis_hash != other.genesis_hash

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from light_clients.hashing import keccak256
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.methods import PASSED_ON
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.rpc.methods import PASSED_ON
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
 HASH = re.compile(r"0x[0-9a-f]{64}")
@@ -19,7 +19,7 @@ HASH = re.compile(r"0x[0-9a-f]{64}")
 HISTORY = "0x0000f90827f1c53a10cb7a02335b175320002935"
 
 
-async def test_no_native_hash_in_any_answer_of_any_method(chain: LocalChain, client: Client) -> None:
+async def test_no_native_hash_in_any_answer_of_any_method(chain: LocalBftChain, client: Client) -> None:
     """Every method of the table is asked, by number, by tag and by hash, over HTTP and WebSocket."""
     wallet = Wallet(client, chain)
     async with open_socket(chain) as socket:
@@ -115,7 +115,7 @@ async def test_no_native_hash_in_any_answer_of_any_method(chain: LocalChain, cli
     assert {"0x" + chain.block(number).hash.hex() for number in range(1, 4)} <= told
 
 
-async def test_transactions_receipts_logs_and_blocks_agree(chain: LocalChain, client: Client) -> None:
+async def test_transactions_receipts_logs_and_blocks_agree(chain: LocalBftChain, client: Client) -> None:
     wallet = Wallet(client, chain)
     emitter = await wallet.deploy(EMITTER)
     hashes = [await wallet.send(emitter, word(count)) for count in (2, 3)]
@@ -152,7 +152,7 @@ async def test_transactions_receipts_logs_and_blocks_agree(chain: LocalChain, cl
     assert await client.call("eth_getBlockTransactionCountByNumber", number) == "0x2"
 
 
-async def test_state_by_hash_is_state_by_number(qbft: LocalChain, client: Client) -> None:
+async def test_state_by_hash_is_state_by_number(qbft: LocalBftChain, client: Client) -> None:
     wallet = Wallet(client, qbft)
     emitter = "0x" + (await wallet.deploy(EMITTER)).hex()
     for count in (1, 2):
@@ -167,7 +167,7 @@ async def test_state_by_hash_is_state_by_number(qbft: LocalChain, client: Client
             assert int(proof["storageProof"][0]["value"], 16) == value
 
 
-async def test_a_batch_sees_one_head(qbft: LocalChain, client: Client) -> None:
+async def test_a_batch_sees_one_head(qbft: LocalBftChain, client: Client) -> None:
     """A block and a proof that are asked for together belong together, while blocks come as fast as they can."""
     from light_clients.proofs import mpt
 
@@ -193,7 +193,7 @@ async def test_a_batch_sees_one_head(qbft: LocalChain, client: Client) -> None:
         growing.cancel()
 
 
-async def test_filters_tell_each_thing_once(qbft: LocalChain, client: Client) -> None:
+async def test_filters_tell_each_thing_once(qbft: LocalBftChain, client: Client) -> None:
     wallet = Wallet(client, qbft)
     emitter = await wallet.deploy(EMITTER)
     logs = await client.call("eth_newFilter", {"address": "0x" + emitter.hex()})
@@ -235,13 +235,15 @@ async def test_filters_tell_each_thing_once(qbft: LocalChain, client: Client) ->
     ],
 )
 async def test_what_is_refused_and_why(
-    qbft: LocalChain, client: Client, method: str, params: list[Any], message: str
+    qbft: LocalBftChain, client: Client, method: str, params: list[Any], message: str
 ) -> None:
     with pytest.raises(Refused, match=message):
         await client.call(method, *params)
 
 
-async def test_what_is_no_request_is_answered_as_the_standard_says(qbft: LocalChain, client: Client) -> None:
+async def test_what_is_no_request_is_answered_as_the_standard_says(
+    qbft: LocalBftChain, client: Client
+) -> None:
     for body, code in (
         (b"{", -32700),
         (b"[{]", -32700),
@@ -263,7 +265,7 @@ async def test_what_is_no_request_is_answered_as_the_standard_says(qbft: LocalCh
     assert text.count('"error"') == 1
 
 
-async def test_passed_on_methods_hold_no_block(qbft: LocalChain, client: Client) -> None:
+async def test_passed_on_methods_hold_no_block(qbft: LocalBftChain, client: Client) -> None:
     """What goes through untouched is only what can't tell of a block: its answers have no hash of 32 bytes at all."""
     await qbft.mine(3)
     for method in set(PASSED_ON) - {"eth_sendRawTransaction", "web3_sha3"}:

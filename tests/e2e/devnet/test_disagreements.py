@@ -7,13 +7,13 @@ COINBASE and TIMESTAMP are told to anvil beforehand, and agree.
 
 from __future__ import annotations
 
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
 from tests.support.devnet import WITNESS, Client, Wallet
 
 HISTORY = "0x0000f90827f1c53a10cb7a02335b175320002935"
 
 
-async def test_what_contracts_see_of_blocks(chain: LocalChain, client: Client) -> None:
+async def test_what_contracts_see_of_blocks(chain: LocalBftChain, client: Client) -> None:
     wallet = Wallet(client, chain)
     witness = await wallet.deploy(WITNESS)
     await wallet.send(witness, b"")
@@ -30,7 +30,7 @@ async def test_what_contracts_see_of_blocks(chain: LocalChain, client: Client) -
     assert prevrandao != block["mixHash"]
 
 
-async def test_history_contract_keeps_native_hashes(chain: LocalChain, client: Client) -> None:
+async def test_history_contract_keeps_native_hashes(chain: LocalBftChain, client: Client) -> None:
     """EIP-2935: block hashes in state are anvil's, and part of the state root that was sealed."""
     await chain.mine(3)
     number = chain.head.number - 1
@@ -39,7 +39,7 @@ async def test_history_contract_keeps_native_hashes(chain: LocalChain, client: C
     assert stored != "0x" + chain.block(number).hash.hex()
 
 
-async def test_genesis_state_root_is_no_state(chain: LocalChain, client: Client) -> None:
+async def test_genesis_state_root_is_no_state(chain: LocalBftChain, client: Client) -> None:
     """Trust begins at block 1: anvil's block 0 claims an empty state, though it has contracts."""
     genesis = await client.call("eth_getBlockByNumber", "0x0", False)
     assert genesis["stateRoot"] == "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"

@@ -16,9 +16,10 @@ from light_clients.bft.header import BftHeader, BftKind
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import ProofRejected, QuorumNotReached
 from light_clients.proofs import mpt
-from relayer.devnet.anvil import listen_on
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.faults import (
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.bft.local.header import Kind
+from relayer.devnet.process.anvil import listen_on
+from relayer.devnet.state.faults import (
     DropConnections,
     Equivocation,
     Fault,
@@ -34,7 +35,6 @@ from relayer.devnet.faults import (
     WrongLogs,
     WrongProofs,
 )
-from relayer.devnet.header import Kind
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
 KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
@@ -44,7 +44,7 @@ def now() -> Timestamp:
     return Timestamp(int(time.time()))
 
 
-def trusting(chain: LocalChain) -> BftClient:
+def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
     params = BftParams(KINDS[chain.kind], trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
@@ -52,7 +52,7 @@ def trusting(chain: LocalChain) -> BftClient:
     )
 
 
-async def read(chain: LocalChain, client: Client, block: str = "latest") -> BftHeader:
+async def read(chain: LocalBftChain, client: Client, block: str = "latest") -> BftHeader:
     return BftHeader.from_rpc(await client.call("eth_getBlockByNumber", block, False), KINDS[chain.kind])
 
 
@@ -71,7 +71,7 @@ async def read(chain: LocalChain, client: Client, block: str = "latest") -> BftH
     ids=repr,
 )
 async def test_headers_below_quorum(
-    chain: LocalChain, client: Client, fault: Fault, good_seals: int, seals: int
+    chain: LocalBftChain, client: Client, fault: Fault, good_seals: int, seals: int
 ) -> None:
     """INV-7: the light client refuses them for their seals alone, and takes the same block once the fault is over."""
     await chain.mine(3)
@@ -93,7 +93,9 @@ async def test_headers_below_quorum(
     trusting(chain).check_header(honest, now())
 
 
-async def test_faults_of_blocks_cover_heights_and_end_by_themselves(qbft: LocalChain, client: Client) -> None:
+async def test_faults_of_blocks_cover_heights_and_end_by_themselves(
+    qbft: LocalBftChain, client: Client
+) -> None:
     await qbft.mine(3)
     qbft.faults.start(MissingSeals(first=2, last=3, times=2))
     counts = [len((await read(qbft, client, hex(number))).seals) for number in (1, 2, 3, 2)]
@@ -101,7 +103,7 @@ async def test_faults_of_blocks_cover_heights_and_end_by_themselves(qbft: LocalC
     assert not qbft.faults
 
 
-async def test_equivocation_is_misbehaviour(chain: LocalChain, client: Client) -> None:
+async def test_equivocation_is_misbehaviour(chain: LocalBftChain, client: Client) -> None:
     """Two blocks of a height, each sealed by a quorum: served by number while the fault acts, by hash ever after."""
     await chain.mine(2)
     first = await read(chain, client, "0x2")
@@ -122,7 +124,7 @@ async def test_equivocation_is_misbehaviour(chain: LocalChain, client: Client) -
 
 
 @pytest.mark.parametrize("how", ["node", "short", "storage", "value"])
-async def test_wrong_proofs(qbft: LocalChain, client: Client, how: Any) -> None:
+async def test_wrong_proofs(qbft: LocalBftChain, client: Client, how: Any) -> None:
     """INV-5: no such answer survives our own verification."""
     emitter = await Wallet(client, qbft).deploy(EMITTER)
     wallet = Wallet(client, qbft, qbft.funded_keys[1])
@@ -147,7 +149,7 @@ async def test_wrong_proofs(qbft: LocalChain, client: Client, how: Any) -> None:
     assert await ask() == 7
 
 
-async def test_wrong_logs(qbft: LocalChain, client: Client) -> None:
+async def test_wrong_logs(qbft: LocalBftChain, client: Client) -> None:
     wallet = Wallet(client, qbft)
     emitter = await wallet.deploy(EMITTER)
     async with open_socket(qbft) as socket:
@@ -171,7 +173,7 @@ async def test_wrong_logs(qbft: LocalChain, client: Client) -> None:
 
 
 async def test_stall_stops_blocks_and_nothing_else() -> None:
-    async with LocalChain("alpha", block_time_s=0.05) as chain, Client(chain.http_url) as client:
+    async with LocalBftChain("alpha", block_time_s=0.05) as chain, Client(chain.http_url) as client:
         await chain.wait_for(3)
         with chain.faults.on(Stall()):
             await asyncio.sleep(0.1)
@@ -182,7 +184,7 @@ async def test_stall_stops_blocks_and_nothing_else() -> None:
             await chain.wait_for(height + 2)
 
 
-async def test_rounds_are_honest(chain: LocalChain, client: Client) -> None:
+async def test_rounds_are_honest(chain: LocalBftChain, client: Client) -> None:
     """Another round has another proposer and another seal hash, and is believed all the same."""
     expected = chain.validators[(1 + 2) % 4]
     chain.faults.start(Rounds(round=2, times=1))
@@ -198,7 +200,7 @@ async def test_rounds_are_honest(chain: LocalChain, client: Client) -> None:
     trusting(chain).check_header(after, now())
 
 
-async def test_dropped_connections(qbft: LocalChain, client: Client) -> None:
+async def test_dropped_connections(qbft: LocalBftChain, client: Client) -> None:
     async with open_socket(qbft) as old:
         await old.call("eth_subscribe", "newHeads")
         number = qbft.faults.start(DropConnections())
@@ -219,7 +221,7 @@ async def test_dropped_connections(qbft: LocalChain, client: Client) -> None:
                 await socket.call("eth_getLogs", {})
 
 
-async def test_slow_answers(qbft: LocalChain, client: Client) -> None:
+async def test_slow_answers(qbft: LocalBftChain, client: Client) -> None:
     qbft.faults.start(SlowAnswers(delay_s=0.6, methods=frozenset({"eth_chainId"}), times=1))
     for method, low, high in (
         ("eth_blockNumber", 0.0, 0.5),
@@ -231,7 +233,7 @@ async def test_slow_answers(qbft: LocalChain, client: Client) -> None:
         assert low <= time.monotonic() - began < high
 
 
-async def test_rpc_errors(qbft: LocalChain, client: Client) -> None:
+async def test_rpc_errors(qbft: LocalBftChain, client: Client) -> None:
     with qbft.faults.on(RpcErrors(code=-32005, message="limit exceeded", methods=frozenset({"eth_getLogs"}))):
         with pytest.raises(Refused, match="limit exceeded") as refused:
             await client.call("eth_getLogs", {})
@@ -243,7 +245,7 @@ async def test_rpc_errors(qbft: LocalChain, client: Client) -> None:
     assert await client.call("eth_blockNumber") == "0x1"
 
 
-async def test_each_endpoint_fails_by_itself(chain: LocalChain, client: Client) -> None:
+async def test_each_endpoint_fails_by_itself(chain: LocalBftChain, client: Client) -> None:
     """As a chain has several providers: one lies, is silent or slow, the others don't."""
     other = await chain.add_endpoint()
     assert other.http_url != chain.http_url
@@ -272,7 +274,7 @@ async def test_each_endpoint_fails_by_itself(chain: LocalChain, client: Client) 
     listen_on(port).close()
 
 
-async def test_dropped_transactions_never_come(qbft: LocalChain, client: Client) -> None:
+async def test_dropped_transactions_never_come(qbft: LocalBftChain, client: Client) -> None:
     tx_hash = await Wallet(client, qbft).send(None, EMITTER)
     await qbft.drop_transactions()
     await qbft.mine()

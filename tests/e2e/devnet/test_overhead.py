@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from relayer.devnet.chain import LocalChain
-from relayer.devnet.upstream import Upstream
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.process.upstream import Upstream
 from relayer.keys import sign_transaction
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
@@ -32,7 +32,7 @@ def request(method: str, *params: object) -> bytes:
     return msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 
 
-def transfers(chain: LocalChain, secret: bytes) -> list[bytes]:
+def transfers(chain: LocalBftChain, secret: bytes) -> list[bytes]:
     fields = {"chainId": chain.chain_id, "to": b"\x11" * 20, "value": 1, "gas": 21_000, "gasPrice": 10**11}
     signed = (sign_transaction({**fields, "nonce": nonce}, secret) for nonce in range(TRANSFERS))
     return [request("eth_sendRawTransaction", "0x" + raw.hex()) for raw, _ in signed]
@@ -41,7 +41,7 @@ def transfers(chain: LocalChain, secret: bytes) -> list[bytes]:
 @pytest.mark.long
 async def test_overhead() -> None:
     async with (
-        LocalChain("alpha", validators=7, block_time_s=None, gas_limit=200_000_000) as chain,
+        LocalBftChain("alpha", validators=7, block_time_s=None, gas_limit=200_000_000) as chain,
         Client(chain.http_url) as client,
     ):
         wallet = Wallet(client, chain)

@@ -7,14 +7,14 @@ import asyncio
 
 import pytest
 
-from relayer.devnet import subscriptions
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.rpc import subscriptions
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
 NOT_IN_HEADERS = {"size", "totalDifficulty", "transactions", "uncles", "withdrawals"}
 
 
-async def test_new_heads_equal_polled_blocks(chain: LocalChain, client: Client) -> None:
+async def test_new_heads_equal_polled_blocks(chain: LocalBftChain, client: Client) -> None:
     async with open_socket(chain) as socket:
         subscription = await socket.call("eth_subscribe", "newHeads")
         await chain.mine(10)
@@ -25,7 +25,7 @@ async def test_new_heads_equal_polled_blocks(chain: LocalChain, client: Client) 
     ]
 
 
-async def test_logs_equal_polled_logs_for_each_subscriber(chain: LocalChain, client: Client) -> None:
+async def test_logs_equal_polled_logs_for_each_subscriber(chain: LocalBftChain, client: Client) -> None:
     wallet = Wallet(client, chain)
     emitter = await wallet.deploy(EMITTER)
     other = await wallet.deploy(EMITTER)
@@ -48,7 +48,7 @@ async def test_logs_equal_polled_logs_for_each_subscriber(chain: LocalChain, cli
             assert [await listener.event(subscription) for _ in polled] == polled
 
 
-async def test_a_head_is_there_when_it_is_heard_of(chain: LocalChain, client: Client) -> None:
+async def test_a_head_is_there_when_it_is_heard_of(chain: LocalBftChain, client: Client) -> None:
     """Whoever hears of a block finds it, its receipts and its state at once."""
     wallet = Wallet(client, chain)
     async with open_socket(chain) as socket:
@@ -63,7 +63,7 @@ async def test_a_head_is_there_when_it_is_heard_of(chain: LocalChain, client: Cl
             await mining
 
 
-async def test_unsubscribed_hears_no_more(qbft: LocalChain) -> None:
+async def test_unsubscribed_hears_no_more(qbft: LocalBftChain) -> None:
     async with open_socket(qbft) as socket:
         stopped = await socket.call("eth_subscribe", "newHeads")
         kept = await socket.call("eth_subscribe", "newHeads")
@@ -77,7 +77,7 @@ async def test_unsubscribed_hears_no_more(qbft: LocalChain) -> None:
 
 
 async def test_a_subscriber_that_does_not_read_is_cut_off(
-    qbft: LocalChain, client: Client, monkeypatch: pytest.MonkeyPatch
+    qbft: LocalBftChain, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its backlog is bounded, and others hear on."""
     monkeypatch.setattr(subscriptions, "MAX_BACKLOG_BYTES", 3_000)

@@ -12,9 +12,9 @@ from light_clients.bft.codec import encode_update
 from light_clients.bft.header import BftHeader, BftKind
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached
-from relayer.devnet.chain import LocalChain
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.bft.local.header import Kind, SealedBlock
 from relayer.devnet.errors import SpecError
-from relayer.devnet.header import Kind, SealedBlock
 from tests.support.devnet import Client
 
 KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
@@ -25,11 +25,11 @@ def now() -> Timestamp:
     return Timestamp(int(time.time()))
 
 
-def header_of(chain: LocalChain, block: SealedBlock) -> BftHeader:
+def header_of(chain: LocalBftChain, block: SealedBlock) -> BftHeader:
     return BftHeader.from_rlp(block.rlp(), KINDS[chain.kind])
 
 
-def trusting(chain: LocalChain) -> BftClient:
+def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
     params = BftParams(KINDS[chain.kind], trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
@@ -37,7 +37,7 @@ def trusting(chain: LocalChain) -> BftClient:
     )
 
 
-async def test_votes_add_a_validator(chain: LocalChain, client: Client) -> None:
+async def test_votes_add_a_validator(chain: LocalBftChain, client: Client) -> None:
     """floor(4/2) + 1 proposers vote; the block after the third lists and is sealed by the new set."""
     before = chain.validators
     added = chain.add_validator()
@@ -59,7 +59,7 @@ async def test_votes_add_a_validator(chain: LocalChain, client: Client) -> None:
         assert len(block.seals) == -(-2 * len(listed) // 3)
 
 
-async def test_votes_remove_a_validator_and_the_light_client_follows(chain: LocalChain) -> None:
+async def test_votes_remove_a_validator_and_the_light_client_follows(chain: LocalBftChain) -> None:
     """Four become three: the new set's quorum of 2 is less than the trusted set's 3, so it takes two headers."""
     old = chain.validators
     removed = old[0]
@@ -75,7 +75,7 @@ async def test_votes_remove_a_validator_and_the_light_client_follows(chain: Loca
     moved.check_header(header_of(chain, await chain.mine()), now())
 
 
-async def test_a_transition_replaces_the_list_at_a_block(chain: LocalChain) -> None:
+async def test_a_transition_replaces_the_list_at_a_block(chain: LocalBftChain) -> None:
     old = chain.validators
     (added,) = chain.new_validators(1)
     new = tuple(sorted([*old[1:], added]))
@@ -87,7 +87,7 @@ async def test_a_transition_replaces_the_list_at_a_block(chain: LocalChain) -> N
     assert {block.proposer for block in blocks[2:]} <= set(new)
 
 
-async def test_all_new_validators_are_not_believed(chain: LocalChain) -> None:
+async def test_all_new_validators_are_not_believed(chain: LocalBftChain) -> None:
     """INV-7: a set that the trusted one did not let in stays out, however well it seals its own blocks."""
     old = chain.validators
     chain.set_validators(chain.new_validators(4))
@@ -98,7 +98,7 @@ async def test_all_new_validators_are_not_believed(chain: LocalChain) -> None:
 
 
 async def test_several_wishes_and_single_validators() -> None:
-    async with LocalChain("alpha", validators=1, block_time_s=None) as chain:
+    async with LocalBftChain("alpha", validators=1, block_time_s=None) as chain:
         (only,) = chain.validators
         first, second = chain.add_validator(), chain.add_validator()
         await chain.mine(6)
@@ -108,7 +108,7 @@ async def test_several_wishes_and_single_validators() -> None:
         assert chain.validators == tuple(sorted([first, second]))
 
 
-async def test_adding_and_removing_at_a_block_need_no_votes(qbft: LocalChain) -> None:
+async def test_adding_and_removing_at_a_block_need_no_votes(qbft: LocalBftChain) -> None:
     added = qbft.add_validator(at=3)
     qbft.remove_validator(qbft.validators[0], at=5)
     sizes = [len((await qbft.mine()).consensus.validators) for _ in range(5)]
@@ -116,7 +116,7 @@ async def test_adding_and_removing_at_a_block_need_no_votes(qbft: LocalChain) ->
     assert added in qbft.validators
 
 
-async def test_impossible_changes_are_refused(qbft: LocalChain) -> None:
+async def test_impossible_changes_are_refused(qbft: LocalBftChain) -> None:
     known = qbft.validators[0]
     secret = qbft.validator_account(known).secret
     with pytest.raises(SpecError, match="is in the set"):

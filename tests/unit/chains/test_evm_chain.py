@@ -17,7 +17,7 @@ from relayer.chains.base import Address, Call, Chain, TxHash
 from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
-from relayer.chains.rpc_provider import RpcEndpoint
+from relayer.chains.rpc_provider import ProviderUrls
 from relayer.errors import (
     CallRevertedDrop,
     ChainUnavailable,
@@ -103,7 +103,7 @@ class Bench:
         for node in nodes:
             server = await self._stack.enter_async_context(serve(node))
             self.servers.append(server)
-            endpoints.append(RpcEndpoint(server.http_url, server.ws_url if websockets else None))
+            endpoints.append(ProviderUrls(server.http_url, server.ws_url if websockets else None))
         settings = EvmSettings(
             **{
                 "name": "it",

@@ -15,7 +15,7 @@ from light_clients.errors import HeaderRejected
 from relayer.chains.evm.probe import make_probe
 from relayer.chains.http import is_too_deep
 from relayer.chains.rpc_pool import Answer, RpcPool
-from relayer.chains.rpc_provider import RpcEndpoint, RpcLimits, RpcProvider, clean_text, find_secrets
+from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, clean_text, find_secrets
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
@@ -61,7 +61,7 @@ class Bench:
         return await self._stack.enter_async_context(serve(handler))
 
     def pool(self, *servers: Server, path: str = "", **options: Any) -> RpcPool:
-        endpoints = [RpcEndpoint(server.http_url + path, server.ws_url + path) for server in servers]
+        endpoints = [ProviderUrls(server.http_url + path, server.ws_url + path) for server in servers]
         pool = RpcPool(
             endpoints, on_error=lambda *told: self.errors.append(told), **({"policy": ONCE} | options)
         )
@@ -69,7 +69,7 @@ class Bench:
         return pool
 
     def provider(self, server: Server, **limits: Any) -> RpcProvider:
-        provider = RpcProvider(RpcEndpoint(server.http_url), "it", RpcLimits(**limits))
+        provider = RpcProvider(ProviderUrls(server.http_url), "it", RpcLimits(**limits))
         self._stack.push_async_callback(provider.close)
         return provider
 
@@ -192,7 +192,7 @@ async def test_a_silent_provider_is_given_up(bench: Bench) -> None:
 
 
 async def test_nobody_listening_is_told_without_the_url(bench: Bench) -> None:
-    provider = RpcProvider(RpcEndpoint("http://127.0.0.1:9/path"), "it", RpcLimits())
+    provider = RpcProvider(ProviderUrls("http://127.0.0.1:9/path"), "it", RpcLimits())
     with pytest.raises(RpcUnavailable, match="it can't be reached"):
         await provider.call("m", [])
     await provider.close()
@@ -275,7 +275,7 @@ async def test_credentials_in_urls_are_never_shown(bench: Bench, url: str, troub
     }[trouble]
     base = "http://127.0.0.1:9" if trouble == "unreachable" else server.http_url
     whole = url.format(base=base, rest=base.removeprefix("http://"))
-    pool = RpcPool([RpcEndpoint(whole)], policy=ONCE, on_error=lambda *told: bench.errors.append(told))
+    pool = RpcPool([ProviderUrls(whole)], policy=ONCE, on_error=lambda *told: bench.errors.append(told))
     try:
         await pool.call("m", [], keep)
     except Exception as error:  # noqa: BLE001  whatever it is, it must not tell
@@ -285,7 +285,7 @@ async def test_credentials_in_urls_are_never_shown(bench: Bench, url: str, troub
     finally:
         await pool.close()
     assert SECRET not in shown
-    assert SECRET not in repr(pool.health()) + repr(bench.errors) + repr(RpcEndpoint(whole))
+    assert SECRET not in repr(pool.health()) + repr(bench.errors) + repr(ProviderUrls(whole))
 
 
 def test_a_providers_words_are_cut_and_made_printable() -> None:
@@ -297,7 +297,7 @@ def test_a_providers_words_are_cut_and_made_printable() -> None:
 @pytest.mark.parametrize("url", ["", "ftp://x", "http://", "127.0.0.1:8545", "http://[::1", "http://h:99999"])
 def test_a_url_that_leads_nowhere_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigError) as error:
-        RpcProvider(RpcEndpoint(url), "it", RpcLimits())
+        RpcProvider(ProviderUrls(url), "it", RpcLimits())
     assert not url or url not in str(error.value)
 
 
@@ -426,7 +426,7 @@ async def test_everyone_is_asked_and_each_answer_kept(bench: Bench) -> None:
 
 async def test_providers_on_one_host_are_told_apart(bench: Bench) -> None:
     server = await bench.server()
-    pool = RpcPool([RpcEndpoint(server.http_url + "/a"), RpcEndpoint(server.http_url + "/b")])
+    pool = RpcPool([ProviderUrls(server.http_url + "/a"), ProviderUrls(server.http_url + "/b")])
     labels = [health.label for health in pool.health()]
     assert labels == [f"{server.http_url.removeprefix('http://')}#{n}" for n in (1, 2)]
     await pool.close()
@@ -452,7 +452,7 @@ async def test_requests_at_once_are_bounded(bench: Bench) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     pool = RpcPool(
-        [RpcEndpoint(f"http://127.0.0.1:{runner.addresses[0][1]}")], limits=RpcLimits(concurrency=3)
+        [ProviderUrls(f"http://127.0.0.1:{runner.addresses[0][1]}")], limits=RpcLimits(concurrency=3)
     )
     await asyncio.gather(*(pool.call("m", [], keep) for _ in range(20)))
     await pool.close()

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from relayer.cli.demo.stage import Stage
+from relayer.cli.demo.console import Stage
 from relayer.cli.demo.trust import TrustTeller
 from relayer.errors import ChainUnavailable
 

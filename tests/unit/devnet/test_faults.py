@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from relayer.devnet.errors import SpecError
-from relayer.devnet.faults import (
+from relayer.devnet.state.faults import (
     Fault,
     Faults,
     MissingSeals,

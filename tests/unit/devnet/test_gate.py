@@ -7,8 +7,8 @@ import asyncio
 
 import pytest
 
-from relayer.devnet import gate as gate_module
-from relayer.devnet.gate import Gate
+from relayer.devnet.process import read_gate as gate_module
+from relayer.devnet.process.read_gate import Gate
 
 
 async def test_readers_and_writers_take_turns() -> None:

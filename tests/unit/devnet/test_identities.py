@@ -6,7 +6,7 @@ from eth_account import Account as Reference
 from eth_utils.address import to_checksum_address
 
 from relayer.devnet.errors import SpecError
-from relayer.devnet.identities import CHAIN_ID_BASE, account_of, chain_id_of, derive_account
+from relayer.devnet.state.identities import CHAIN_ID_BASE, account_of, chain_id_of, derive_account
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 

@@ -7,11 +7,12 @@ import json
 
 import pytest
 
+from relayer.consensus.bft.local.header import Consensus, Kind, SealedBlock, build_block
 from relayer.devnet.errors import ExecutionError
-from relayer.devnet.header import Consensus, Header, Kind, SealedBlock, build_block
-from relayer.devnet.jsonrpc import RpcError
-from relayer.devnet.ledger import Ledger, NotSealedYet
-from relayer.devnet.params import block_number, parse_bool_param, parse_hash, state_block
+from relayer.devnet.rpc.jsonrpc import RpcError
+from relayer.devnet.rpc.params import block_number, parse_bool_param, parse_hash, state_block
+from relayer.devnet.state.header import Header
+from relayer.devnet.state.ledger import Ledger, NotSealedYet
 
 
 def block(number: int, parent_hash: bytes) -> SealedBlock:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from relayer.devnet import processes
-from relayer.devnet.processes import is_same_process, start_mark
+from relayer.devnet.process import process_identity as processes
+from relayer.devnet.process.process_identity import is_same_process, start_mark
 
 
 @pytest.mark.parametrize("has_proc", [True, False], ids=["/proc", "ps"])

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import pytest
 
+from relayer.consensus.bft.local.header import Kind
+from relayer.consensus.ethereum.local.chain import EthereumKind
 from relayer.devnet.errors import SpecError
-from relayer.devnet.header import Kind
-from relayer.devnet.network import Network
-from relayer.devnet.pos import PosKind
-from relayer.devnet.spec import ChainSpec, parse_spec
+from relayer.devnet.network.network import Network
+from relayer.devnet.network.spec import ChainSpec, parse_spec
 
 
 def test_what_can_be_said() -> None:
@@ -22,9 +22,9 @@ def test_what_can_be_said() -> None:
 def test_chains_of_proof_of_stake() -> None:
     """A slot is a quarter of a second unless somebody says otherwise."""
     assert parse_spec("eth=pos,b=pos:512@0.5,c=pos@manual") == (
-        ChainSpec("eth", PosKind.POS, 64, 0.25),
-        ChainSpec("b", PosKind.POS, 512, 0.5),
-        ChainSpec("c", PosKind.POS, 64, None),
+        ChainSpec("eth", EthereumKind.POS, 64, 0.25),
+        ChainSpec("b", EthereumKind.POS, 512, 0.5),
+        ChainSpec("c", EthereumKind.POS, 64, None),
     )
 
 
@@ -61,7 +61,7 @@ def test_what_cannot_be_said_and_why(text: str, message: str) -> None:
 
 def test_no_chain_id_twice_in_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two names may hash to one id: the second gets the next one."""
-    monkeypatch.setattr("relayer.devnet.network.chain_id_of", lambda name, attempt=0: 1000 + attempt)
+    monkeypatch.setattr("relayer.devnet.network.network.chain_id_of", lambda name, attempt=0: 1000 + attempt)
     network = Network("a=qbft,b=qbft,c=ibft2")
     assert [chain.chain_id for chain in network.chains.values()] == [1000, 1001, 1002]
     with pytest.raises(SpecError, match="two chains"):

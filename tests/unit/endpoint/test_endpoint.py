@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from light_clients.hashing import keccak256
+from relayer.chains.evm.node import Node
+from relayer.consensus.bft.endpoint import BftTrust
+from relayer.consensus.findings import Severity
 from relayer.contracts import UnknownContract, load
 from relayer.endpoint.apply import created_address
-from relayer.endpoint.consensus.bft import BftTrust
-from relayer.endpoint.findings import Severity
 from relayer.endpoint.manifest import BadManifest, Contract, Hex, Manifest, Pending, Record
-from relayer.endpoint.node import Node
 from relayer.endpoint.probes import PROBES, probe_rules
 from relayer.endpoint.survey import Survey, compare_chains
 from relayer.errors import CallReverted, RpcAnswerInvalid, RpcRefused

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayer.journal.queries import fold, waiting_of
 from relayer.journal.rows import (
     ALL_BITS,
     BatchRow,
@@ -20,7 +21,6 @@ from relayer.journal.rows import (
     range_mask,
 )
 from relayer.journal.store import Journal
-from relayer.journal.story import fold, waiting_of
 from relayer.journal.writing import Writing
 from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Waiting, WaitingReason
 from tests.unit.journal.samples import NOW, A, add_lane, attempt, messages, step

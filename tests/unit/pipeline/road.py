@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relayer.chains.memory import MemoryChain, join
 from relayer.journal.rows import Micros
 from relayer.journal.store import Journal, now_micros
 from relayer.metrics import Metrics
-from relayer.pipeline.loop import BatchSettings, Pipeline, ServedChain, ServedLane
+from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
-from relayer.provers.memory import MemoryProver
+from relayer.testing.chain import MemoryChain, join
+from relayer.testing.prover import MemoryProver
 
 FAST = BatchSettings(max_wait_ms=0)
 

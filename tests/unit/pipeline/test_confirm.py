@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from light_clients.client import Height, Timestamp
 from relayer.chains.base import DeliveredRange, DeliveryEvent, DeliveryEventKind, TxHash, TxReceipt
+from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import BatchRow, LaneRow, Micros, StoredBatch, TransactionRow
-from relayer.pipeline.book import PageBook
 from relayer.pipeline.confirm import IncludedBatch, decode_reason, judge_word, refuse, was_wasted
+from relayer.pipeline.lane_state import PageState
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import MessageId
-from relayer.provers.base import VerifiedHeader
 from tests.unit.pipeline.test_plan import LANE, NOW, page
 
 ROW = LaneRow(1)
@@ -33,7 +33,7 @@ def receipt(*, mask: int = 0, events: tuple[DeliveryEvent, ...] = (), succeeded:
     return TxReceipt(TxHash(b"t" * 32), Height(69), b"b" * 32, succeeded, 100_000, 10**14, delivered, events)
 
 
-def failed(book: PageBook, index: int, reason: bytes = b"") -> DeliveryEvent:
+def failed(book: PageState, index: int, reason: bytes = b"") -> DeliveryEvent:
     return DeliveryEvent(DeliveryEventKind.FAILED, MessageId(book.leaves[index]), reason)
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from relayer.chains.evm.nonces import NonceManager
-from relayer.chains.memory import MemoryChain
 from relayer.protocol.message import Message
+from relayer.testing.chain import MemoryChain
 from tests.unit.pipeline.road import Road, close_road, open_road, two_chains
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from relayer.chains.base import RemoteState
-from relayer.chains.memory import MemoryChain, join
 from relayer.errors import Underpriced
-from relayer.pipeline import loop, shelf, worker
-from relayer.pipeline.loop import BatchSettings
+from relayer.pipeline import chain_task as worker
+from relayer.pipeline import page_window as shelf
+from relayer.pipeline import pipeline as loop
+from relayer.pipeline.pipeline import BatchSettings
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import Message
+from relayer.testing.chain import MemoryChain, join
 from tests.unit.pipeline.road import Clock, Road, running_road, two_chains
 
 RECIPIENT = b"\x22" * 20
@@ -143,7 +145,7 @@ async def test_validators_change_and_the_client_follows_before_the_messages(tmp_
     async with running_road(tmp_path, two_chains()) as road:
         before = road.send("a", "b", 2)
         await road.mine_until(lambda: road.is_confirmed(before))
-        road.chains["a"].change_validators()
+        road.chains["a"].change_signers()
         after = road.send("a", "b", 2)
         await road.mine_until(lambda: road.is_confirmed(after))
         assert all(receipt.succeeded for receipt in road.chains["b"]._receipts.values())

@@ -11,19 +11,20 @@ import pytest
 from light_clients.client import Height
 from relayer.chains.base import Address, Head, SimulatedDelivery
 from relayer.chains.evm import abi
-from relayer.chains.memory import MemoryChain, join
-from relayer.chains.memory_gateway import OutLane, encode_anchor, encode_freeze, encode_update
+from relayer.consensus.base import VerifiedHeader
 from relayer.errors import CallReverted, ClientExpired, Retryable
 from relayer.journal.rows import Purpose, TransactionRow
-from relayer.pipeline import submit, worker
+from relayer.pipeline import chain_task as worker
+from relayer.pipeline import lane_task as submit
 from relayer.pipeline.anchoring import Anchoring
-from relayer.pipeline.loop import BatchSettings, ServedLane
-from relayer.pipeline.upkeep import ClientKeeper
+from relayer.pipeline.client_task import LightClientTask
+from relayer.pipeline.pipeline import BatchSettings, ServedLane
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
-from relayer.provers.base import VerifiedHeader
-from relayer.provers.memory import MemoryProver
+from relayer.testing.chain import MemoryChain, join
+from relayer.testing.gateway import OutLane, encode_anchor, encode_freeze, encode_update
+from relayer.testing.prover import MemoryProver
 from tests.unit.pipeline.road import Clock, Road, running_road, two_chains
 
 LAG = 5
@@ -82,7 +83,7 @@ async def test_what_waits_for_finality_is_shown_with_how_long(tmp_path: Path) ->
         await road.mine(2)
         assert "(2 of 5 blocks)" in detail(road, sent[1])
         with road.journal.reading() as reading:
-            from relayer.journal.story import read_pending
+            from relayer.journal.queries import read_pending
 
             pending = read_pending(reading)
         assert [(each.sequence, each.waiting.reason) for each in pending] == [
@@ -287,7 +288,7 @@ async def test_new_signers_are_brought_at_once_by_one_update(tmp_path: Path) -> 
     async with running_road(tmp_path, chains, provers=trailing(chains)) as road:
         first = road.send("a", "b")
         await road.mine_until(lambda: road.is_confirmed(first), blocks=30)
-        chains["a"].change_validators()
+        chains["a"].change_signers()
         second = road.send("a", "b")
         await road.mine_until(lambda: road.is_confirmed(second), blocks=30)
         assert calls(chains["b"])[abi.CLIENT_UPDATE] == 1
@@ -390,7 +391,7 @@ async def test_a_renewal_that_fails_does_not_hold_an_anchor_up(
     provers = trailing(chains, anchors=True)
     async with running_road(tmp_path, chains, provers=provers) as road:
         await road.mine(2)
-        monkeypatch.setattr(ClientKeeper, "_is_old", lambda *_: True)
+        monkeypatch.setattr(LightClientTask, "_is_old", lambda *_: True)
         monkeypatch.setattr(provers["a"], "updates_for", no_update)
         sent = road.send("a", "b", 300, gas_limit=10_000)
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=60)
@@ -441,7 +442,7 @@ async def test_a_client_that_does_not_know_who_signed_the_proof_yet_is_brought_t
         sent = road.send("a", "b")
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=30)
         # Others seal the newest block, which is not final: our verified header is still of those that the client knows.
-        chains["a"].change_validators()
+        chains["a"].change_signers()
         await road.mine(1)
         block = chains["a"].ledger.blocks[-1]
 

@@ -46,9 +46,9 @@ from light_clients.ethereum.fork_upgrade import upgrade_lc_update
 from light_clients.ethereum.members import encode_absent, encode_siblings, hash_key, rebuild
 from light_clients.ethereum.params import least_threshold
 from light_clients.proofs.merkle_branch import merkleize
-from relayer.devnet.beacon.misbehaviour import second_committee, second_finality
-from relayer.devnet.beacon.payload import invent_payload
-from relayer.devnet.beacon.simulation import Simulation
+from relayer.consensus.ethereum.local.misbehaviour import second_committee, second_finality
+from relayer.consensus.ethereum.local.payload import invent_payload
+from relayer.consensus.ethereum.local.simulation import Simulation
 from tests.support.beacon import make_committee
 from tests.support.trie import AccountEntry, State
 

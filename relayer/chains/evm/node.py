@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""The few JSON-RPC methods that deploying needs, over any way of asking a node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, describe_url
+from relayer.errors import CallReverted, ChainUnavailable, RpcAnswerInvalid, RpcRefused, RpcUnavailable
+
+Request = Callable[[str, Sequence[Any]], Awaitable[Any]]
+"""A method and its parameters to the decoded result. Raises RpcRefused with the revert data, or ChainUnavailable."""
+
+
+Topic = bytes | Sequence[bytes] | None
+"""What a log's topic must be: one value, one of several, or any."""
+
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction in a block. `fee_wei` is gas used times the price paid."""
+
+    tx_hash: bytes
+    block_number: int
+    succeeded: bool
+    gas_used: int
+    fee_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What gas costs now, in wei a unit: the block's base fee, and what the node suggests on top."""
+
+    base_fee_wei: int
+    tip_wei: int
+
+
+class Node:
+    """One chain as its owner's provider shows it. Nothing here is verified; `plan` and `check` do that."""
+
+    def __init__(
+        self, name: str, request: Request, close: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self.name = name
+        self._request = request
+        self._close = close
+
+    @classmethod
+    def over(cls, name: str, urls: Sequence[str]) -> Node:
+        """Ask these providers, the next one where one can't be reached; `close` it."""
+        providers = [RpcProvider(ProviderUrls(url), describe_url(url), RpcLimits()) for url in urls]
+
+        async def request(method: str, params: Sequence[Any]) -> Any:
+            failure: RpcUnavailable | None = None
+            for provider in providers:
+                try:
+                    return msgspec.json.decode(await provider.call(method, params))
+                except RpcUnavailable as error:
+                    failure = error
+                except msgspec.DecodeError as error:
+                    raise RpcAnswerInvalid(
+                        f"{provider.label} answered no JSON to {method}", "JSON"
+                    ) from error
+            raise ChainUnavailable(f"no provider of {name} answers: {failure}", "one that does") from failure
+
+        async def close() -> None:
+            for provider in providers:
+                await provider.close()
+
+        return cls(name, request, close)
+
+    async def close(self) -> None:
+        """Close connections; idempotent."""
+        if self._close is not None:
+            await self._close()
+
+    async def chain_id(self) -> int:
+        """The EIP-155 chain id."""
+        return _number(await self._request("eth_chainId", []))
+
+    async def block(self, number: int | Literal["latest"]) -> Mapping[str, Any]:
+        """A block as JSON-RPC gives it. Raises RpcAnswerInvalid when there is none."""
+        tag = number if isinstance(number, str) else hex(number)
+        block = await self._request("eth_getBlockByNumber", [tag, False])
+        if not isinstance(block, dict):
+            raise RpcAnswerInvalid(f"{self.name} has no block {tag}", "a block")
+        return block
+
+    async def genesis_hash(self) -> bytes:
+        """The hash of block 0."""
+        return _data((await self.block(0)).get("hash"), 32)
+
+    async def code(self, address: bytes) -> bytes:
+        """The code at an address."""
+        return _data(await self._request("eth_getCode", [_hex(address), "latest"]))
+
+    async def balance(self, address: bytes) -> int:
+        """In wei."""
+        return _number(await self._request("eth_getBalance", [_hex(address), "latest"]))
+
+    async def nonce(self, address: bytes, *, included: bool = False) -> int:
+        """The account's transaction count: with those that wait, or only what is `included`."""
+        tag = "latest" if included else "pending"
+        return _number(await self._request("eth_getTransactionCount", [_hex(address), tag]))
+
+    async def client_version(self) -> str:
+        """What the node calls itself; empty when it doesn't say."""
+        try:
+            version = await self._request("web3_clientVersion", [])
+        except RpcRefused:
+            return ""
+        return version if isinstance(version, str) else ""
+
+    async def prices(self) -> Prices:
+        """The base fee of the newest block and the suggested tip."""
+        block = await self.block("latest")
+        base = _number(block["baseFeePerGas"]) if block.get("baseFeePerGas") is not None else 0
+        try:
+            tip = _number(await self._request("eth_maxPriorityFeePerGas", []))
+        except RpcRefused:
+            tip = 0
+        return Prices(base, tip)
+
+    async def call(self, to: bytes | None, data: bytes, sender: bytes | None = None) -> bytes:
+        """`eth_call` at the newest block; without `to`, `data` runs as init code. Raises CallReverted."""
+        call = {"data": _hex(data)} | ({} if to is None else {"to": _hex(to)})
+        if sender is not None:
+            call["from"] = _hex(sender)
+        try:
+            return _data(await self._request("eth_call", [call, "latest"]))
+        except RpcRefused as error:
+            raise _reverted(error) from error
+
+    async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
+        """What a transaction would take now. Raises CallReverted."""
+        call = {"from": _hex(sender), "data": _hex(data)} | ({} if to is None else {"to": _hex(to)})
+        try:
+            return _number(await self._request("eth_estimateGas", [call]))
+        except RpcRefused as error:
+            raise _reverted(error) from error
+
+    async def send(self, raw: bytes) -> None:
+        """Broadcast signed bytes. A node that has them already is a success."""
+        try:
+            await self._request("eth_sendRawTransaction", [_hex(raw)])
+        except RpcRefused as error:
+            known = (
+                "already known",
+                "known transaction",
+                "already imported",
+                "nonce too low",
+                "nonce_too_low",
+            )
+            if not any(words in error.message.lower() for words in known):
+                raise
+
+    async def mined(self, tx_hash: bytes) -> Mined | None:
+        """The receipt of a transaction; None while it is in no block."""
+        receipt = await self._request("eth_getTransactionReceipt", [_hex(tx_hash)])
+        if not isinstance(receipt, dict) or receipt.get("blockNumber") is None:
+            return None
+        gas = _number(receipt["gasUsed"])
+        price = _number(receipt.get("effectiveGasPrice") or "0x0")
+        return Mined(
+            tx_hash, _number(receipt["blockNumber"]), receipt.get("status") == "0x1", gas, gas * price
+        )
+
+    async def logs(
+        self, address: bytes, topics: Sequence[Topic], first: int, last: int, *, split: bool = True
+    ) -> list[Mapping[str, Any]]:
+        """A contract's logs in blocks first..last; with `split` the range is halved where the node refuses its size."""
+        wanted = [_topic(each) for each in topics]
+        query = {"address": _hex(address), "topics": wanted, "fromBlock": hex(first), "toBlock": hex(last)}
+        try:
+            answer = await self._request("eth_getLogs", [query])
+        except RpcRefused:
+            if first >= last or not split:
+                raise
+            middle = (first + last) // 2
+            earlier = await self.logs(address, topics, first, middle)
+            return earlier + await self.logs(address, topics, middle + 1, last)
+        if not isinstance(answer, list):
+            raise RpcAnswerInvalid(f"{self.name} gave no list of logs", "a list")
+        return answer
+
+    async def transaction_data(self, tx_hash: bytes) -> bytes:
+        """What a transaction was called with. Raises RpcAnswerInvalid when the node doesn't know it."""
+        answer = await self._request("eth_getTransactionByHash", [_hex(tx_hash)])
+        if not isinstance(answer, dict):
+            raise RpcAnswerInvalid(f"{self.name} knows no transaction 0x{tx_hash.hex()}", "a transaction")
+        return _data(answer.get("input"))
+
+    async def proof(self, account: bytes, slots: Sequence[bytes], number: int) -> Mapping[str, Any]:
+        """`eth_getProof` as JSON-RPC gives it."""
+        answer = await self._request(
+            "eth_getProof", [_hex(account), [_hex(slot) for slot in slots], hex(number)]
+        )
+        if not isinstance(answer, dict):
+            raise RpcAnswerInvalid(f"{self.name} gave no proof at block {number}", "an EIP-1186 proof")
+        return answer
+
+
+def _reverted(error: RpcRefused) -> CallReverted:
+    # Loaded only where there is something to decode.
+    from relayer.chains.evm.reverts import decode_revert
+
+    if error.data:
+        return decode_revert(error.data)
+    reverted = CallReverted("", {}, b"")
+    reverted.reason = error.message
+    reverted.found = f"call reverted: {reverted.reason}"
+    return reverted
+
+
+def _topic(topic: Topic) -> object:
+    if topic is None or isinstance(topic, bytes):
+        return None if topic is None else _hex(topic)
+    return [_hex(each) for each in topic]
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _number(value: object) -> int:
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
+        return int(value, 16)
+    raise RpcAnswerInvalid(f"the number {value!r}", "hex with 0x")
+
+
+def _data(value: object, length: int | None = None) -> bytes:
+    if isinstance(value, str) and value.startswith("0x"):
+        try:
+            data = bytes.fromhex(value[2:])
+        except ValueError:
+            data = None
+        if data is not None and length in (None, len(data)):
+            return data
+    raise RpcAnswerInvalid(
+        f"the data {str(value)[:80]!r}", "hex with 0x" if length is None else f"{length} bytes of hex"
+    )

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""How a configured chain is talked to, whatever its consensus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relayer.chains.base import Address
+from relayer.chains.evm.chain import EvmChain, EvmSettings
+from relayer.chains.evm.fees import FeePolicy
+from relayer.chains.evm.tx import Signer
+from relayer.chains.provider_pool import OnRpcError
+from relayer.chains.rpc_provider import ProviderUrls
+from relayer.config import ChainConfig
+
+_NOBODY = bytes(20)
+
+
+def open_evm(
+    name: str,
+    chain: ChainConfig,
+    genesis_hash: bytes,
+    signers: Sequence[Signer] = (),
+    on_rpc_error: OnRpcError | None = None,
+) -> EvmChain:
+    """Build the connection to a chain; nothing is asked of it yet. It may have no gateway so far."""
+    sockets = [url.reveal() for url in chain.websocket]
+    endpoints = tuple(
+        ProviderUrls(url.reveal(), sockets[index] if index < len(sockets) else None)
+        for index, url in enumerate(chain.rpc)
+    )
+    settings = EvmSettings(
+        name=name,
+        chain_id=chain.chain_id,
+        gateway=Address(chain.gateway or _NOBODY),
+        genesis_hash=genesis_hash,
+        endpoints=endpoints,
+        fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
+        poll_interval_s=chain.poll_interval_ms / 1_000,
+    )
+    return EvmChain(settings, signers, on_rpc_error)

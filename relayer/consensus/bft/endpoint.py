@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: MIT
+"""QBFT and IBFT 2.0: trust begins with the validators that seal a block."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKind
+from light_clients.bft.validators import quorum, set_hash
+from light_clients.errors import Rejection
+from relayer.chains.base import Head
+from relayer.chains.evm.node import Node
+from relayer.chains.evm.open_evm import open_evm
+from relayer.config import Bytes20
+from relayer.consensus.base import Prover
+from relayer.consensus.bft.config import LABELS, PROTOCOLS, BftConfig, BootstrapConfig
+from relayer.consensus.bft.contract import BftClientView, InitialTrust
+from relayer.consensus.bft.prover import BftProver, open_prover
+from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
+from relayer.errors import ConfigError, PostroadError
+
+# How many headers are looked at for a quorum below two thirds: at the head, and spread behind it.
+_SAMPLE = 8
+_SAMPLE_STEP = 16
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BftTrust:
+    """The newest header, whose validators a client is deployed with."""
+
+    header: BftHeader
+
+    def record(self) -> InitialTrust:
+        """The header's number, time and validators."""
+        header = self.header
+        return InitialTrust(height=header.number, timestamp=header.timestamp, validators=header.validators)
+
+    def with_rules(self, config: BftConfig) -> BftConfig:
+        """As it is: the protocol is all."""
+        return config
+
+    def with_bootstrap(self, config: BftConfig) -> BftConfig:
+        """With the header's validators."""
+        header = self.header
+        found = BootstrapConfig(
+            height=header.number,
+            timestamp=header.timestamp,
+            validators=tuple(Bytes20(validator) for validator in header.validators),
+        )
+        return msgspec.structs.replace(config, bootstrap=config.bootstrap or found)
+
+    def describe(self, on: str, remote: str) -> Sequence[str]:
+        """The validators."""
+        validators = self.header.validators
+        return [
+            f"On {on}, trust in {remote} begins with block {self.header.number}, sealed by these",
+            f"{len(validators)} validators. Compare them with what its owners say:",
+            *(f"  0x{validator.hex()}" for validator in validators),
+        ]
+
+    def conflict(self, other: BftTrust) -> Conflict | None:
+        """Shared validators: BFT headers carry no chain id."""
+        shared = set(self.header.validators) & set(other.header.validators)
+        if not shared:
+            return None
+        shown = ", ".join(f"0x{validator.hex()}" for validator in sorted(shared)[:_SHOWN]) + (
+            ", …" if len(shared) > _SHOWN else ""
+        )
+        advice = "Headers of such chains carry no chain id, so one chain's could pass for the other's: use other keys."
+        return Conflict(f"{len(shared)} shared validators ({shown})", "none", advice)
+
+
+class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
+    """See EndpointRole."""
+
+    questions = ()
+
+    def refuse_head(self, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]) -> str | None:
+        """Whatever the light client would not read."""
+        try:
+            BftHeader.from_rpc(head, chain.consensus.variant)
+        except Rejection as error:
+            return str(error)
+        return None
+
+    def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Its extra data tells the protocol, and that somebody sealed it."""
+        for protocol, variant in PROTOCOLS.items():
+            try:
+                if BftHeader.from_rpc(head, variant).sealers():
+                    return {"protocol": protocol}
+            except Rejection:
+                continue
+        return None
+
+    async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:  # noqa: ARG002  as above
+        """Nothing beside: a header tells all."""
+        return Discovered({})
+
+    async def check_live(self, chain: ConfiguredChain[BftConfig]) -> list[Finding]:  # noqa: ARG002
+        """Nothing: all that is believed comes from the chain's own providers."""
+        return []
+
+    async def survey(
+        self, node: Node, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]
+    ) -> tuple[BftTrust | None, list[Finding]]:
+        """The newest header, and whether blocks carry a quorum of two thirds."""
+        name, label, variant = chain.name, chain.consensus.label, chain.consensus.variant
+        number = int(str(head.get("number", "0x0")), 16)
+        if number == 0:
+            found, advice = "block 0 as the newest", "Start its validators, or wait for the first block."
+            return None, [_refuse(name, found, "a sealed block to start trust from", advice)]
+        try:
+            newest = BftHeader.from_rpc(head, variant)
+        except Rejection as error:
+            advice = (
+                f"Is it a {label} chain (chains.{name}.consensus.protocol), and its fork one that is known?"
+            )
+            found = f"a block {number} that is not believed: {error}"
+            return None, [_refuse(name, found, f"{label} headers", advice)]
+        lower = range(number - _SAMPLE_STEP, 0, -_SAMPLE_STEP)[: _SAMPLE - 1]
+        blocks = await asyncio.gather(*(node.block(height) for height in lower))
+        headers, findings = _read_sample(chain, newest, blocks)
+        refusals = [refusal for header in headers if (refusal := _judge_seals(name, header)) is not None]
+        if refusals:
+            return BftTrust(newest), [*findings, refusals[0]]
+        members = len(newest.validators)
+        text = f"{label}, {members} validators, {quorum(members)} to seal"
+        return BftTrust(newest), [*findings, Finding(Severity.OK, name, text)]
+
+    async def follow(
+        self, chain: ConfiguredChain[BftConfig], genesis_hash: bytes, trust: BftTrust
+    ) -> tuple[BftTrust | None, list[Finding]]:
+        """Without a configured bootstrap the newest header is what people are shown to compare."""
+        if chain.consensus.bootstrap is None:
+            return trust, []
+        name, header = chain.name, trust.header
+        head = Head(header.number, header.block_hash, header.parent_hash, header.timestamp)
+        evm = open_evm(name, chain.chain, genesis_hash)
+        try:
+            verified = await open_prover(chain, evm).prover.verify_head(head)
+        except (PostroadError, Rejection) as error:
+            advice = (
+                f"Another provider, or a newer bootstrap from the owners of {name}, in "
+                f"chains.{name}.consensus.bootstrap."
+            )
+            found = f"block {header.number} does not follow from the configured bootstrap: {error}"
+            return None, [_refuse(name, found, "a header that it leads to", advice)]
+        finally:
+            await evm.close()
+        text = f"block {verified.number} follows from the configured bootstrap"
+        return trust, [Finding(Severity.OK, name, text)]
+
+    async def survey_destination(self, node: Node, source: str) -> list[Finding]:  # noqa: ARG002
+        """It needs nothing that a gateway doesn't need."""
+        return []
+
+    def judge(
+        self,
+        subject: str,
+        on: str,
+        client: BftClientView,
+        chain: ConfiguredChain[BftConfig],
+        trust: BftTrust | None,
+    ) -> list[Finding]:
+        """Its protocol, and whether it trusts the validators that seal now."""
+        findings = []
+        if client.protocol != chain.consensus.variant:
+            found = f"a client for {BftKind(client.protocol).name}"
+            advice = "It can't believe any header of that chain: replace the client."
+            findings.append(_refuse(subject, found, chain.consensus.label, advice))
+        if trust is None:
+            return findings
+        validators = trust.header.validators
+        if client.set_hash != set_hash(validators):
+            advice = f"A running relayer updates it; by hand: `postroad client update {chain.name} {on}`."
+            found = f"the validators of block {client.height}, which have changed since"
+            findings.append(Finding(Severity.WARNING, subject, found, "those that seal now", advice))
+        else:
+            needed = f"{quorum(len(validators))} of {len(validators)} must sign (two thirds)"
+            text = f"client 0x{client.address.hex()} follows, {needed}"
+            findings.append(Finding(Severity.OK, subject, text))
+        return findings
+
+
+ENDPOINT: Final = BftEndpoint()
+
+
+def _read_sample(
+    chain: ConfiguredChain[BftConfig], newest: BftHeader, blocks: Sequence[Mapping[str, Any]]
+) -> tuple[list[BftHeader], list[Finding]]:
+    """Read earlier blocks, the newer ones first, down to the first that is not of the chain's protocol.
+
+    A chain may have come from another protocol (IBFT to QBFT, for example). Trust begins with the newest header, so what
+    was before the change says nothing about it.
+    """
+    headers = [newest]
+    for block in blocks:
+        try:
+            headers.append(BftHeader.from_rpc(block, chain.consensus.variant))
+        except Rejection as error:
+            found = f"block {_number_of(block)} is no {chain.consensus.label} block ({_protocol_of(block) or error})"
+            expected = f"{chain.consensus.label} blocks, as since block {headers[-1].number}"
+            advice = (
+                "The chain seems to have changed its consensus between the two. Its blocks since then were looked at; "
+                "trust can begin with any of those, and with none before."
+            )
+            return headers, [Finding(Severity.WARNING, chain.name, found, expected, advice)]
+    return headers, []
+
+
+def _protocol_of(block: Mapping[str, Any]) -> str | None:
+    """The protocol that a block can be read as; None where it is none of those known."""
+    for variant in PROTOCOLS.values():
+        try:
+            BftHeader.from_rpc(block, variant)
+        except Rejection:
+            continue
+        return f"it reads as {LABELS[variant]}"
+    return None
+
+
+def _number_of(block: Mapping[str, Any]) -> str:
+    text = str(block.get("number"))
+    return str(int(text, 16)) if re.fullmatch(r"0x[0-9a-fA-F]{1,16}", text) else repr(text[:20])
+
+
+def _judge_seals(name: str, header: BftHeader) -> Finding | None:
+    """Refuse a header that fewer than two thirds of its validators sealed."""
+    members, sealed = len(header.validators), len(header.sealers())
+    if sealed >= quorum(members):
+        return None
+    found = f"block {header.number} sealed by {sealed} of {members}"
+    expected = f"at least {quorum(members)}"
+    if not sealed and header.seals:
+        advice = (
+            "No seal is a secp256k1 signature of a validator: a chain that signs by another curve (Besu's ecCurve) "
+            "can't be joined."
+        )
+    else:
+        advice = (
+            "Chains with the old quorum 2F+1 are not safe to believe: let blocks be sealed by two thirds, rounded up "
+            "(GoQuorum: ceil2Nby3Block, and no 2FPlus1Enabled), and join when they are."
+        )
+    return _refuse(name, found, expected, advice)
+
+
+def bft_prover(prover: Prover) -> BftProver:
+    """A prover as what it is, for those who look at validators. Raises ConfigError where it follows something else."""
+    if not isinstance(prover, BftProver):
+        raise ConfigError(f"a {type(prover).__name__}", "a BFT chain", "Choose a chain of kind bft")
+    return prover
+
+
+def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
+    return Finding(Severity.REFUSAL, subject, found, expected, advice)

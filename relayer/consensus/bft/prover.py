@@ -1,0 +1,482 @@
+"""Why to believe a QBFT or IBFT 2.0 chain: its validators' seals, followed through every change of the validators.
+
+Whatever is returned has passed the Python light client, on the very bytes that are sent (INV-5, INV-7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from light_clients.bft.client import BftClient, BftKind, BftParams, BftState, quorum, set_hash
+from light_clients.bft.codec import encode_misbehaviour, encode_proof
+from light_clients.bft.header import BftHeader
+from light_clients.bft.validators import check_set
+from light_clients.client import Height, Status, Timestamp
+from light_clients.errors import HeaderRejected, ProofRejected, QuorumNotReached, Rejection
+from relayer.chains.base import AccountProof, Address, Chain, Head
+from relayer.chains.evm.chain import EvmChain
+from relayer.chains.provider_pool import OnRpcError
+from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.bft import KIND
+from relayer.consensus.bft.config import BftConfig
+from relayer.consensus.bft.contract import OnChainState, read_client
+from relayer.consensus.bft.update_path import BftWalk, HeaderSource
+from relayer.consensus.kind import ConfiguredChain, OpenProver
+from relayer.errors import (
+    ClientExpired,
+    ClientFrozen,
+    ConfigError,
+    MisbehaviourFound,
+    NotFoundYet,
+)
+
+T = TypeVar("T")
+
+_STATE_VERSION: Final = 1
+# Verified headers whose seals are kept at hand for proofs; more only cost memory.
+_KEPT_HEADERS: Final = 128
+
+
+class BftSource(HeaderSource, Protocol):
+    """What is asked of the chain that is to be proven; relayer.chains.evm.EvmChain has it."""
+
+    @property
+    def witnesses(self) -> int:
+        """How many providers there are."""
+        ...
+
+    async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
+        """What `check` makes of a block; where it raises Rejection, the next provider is asked."""
+        ...
+
+    async def checked_proof(
+        self,
+        account: Address,
+        slots: Sequence[bytes],
+        number: Height,
+        check: Callable[[AccountProof], T],
+    ) -> T:
+        """What `check` makes of a proof; where it raises Rejection, the next provider is asked."""
+        ...
+
+    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
+        """One block as every provider tells it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BftBootstrap:
+    """What is believed from the start, and by which rules.
+
+    Attributes:
+        protocol: the chain's.
+        validators: who seals the block at `height`, 20 bytes each, in the header's order.
+        height: at least 1.
+        timestamp: of that block, in seconds.
+        trusting_period_s: how long a set is believed after its header's time.
+        max_clock_drift_s: how far a header's time may lie ahead of ours.
+    """
+
+    protocol: BftKind
+    validators: tuple[bytes, ...]
+    height: Height
+    timestamp: Timestamp
+    trusting_period_s: int
+    max_clock_drift_s: int
+
+
+class _Exported(msgspec.Struct):
+    version: int
+    consensus: str
+    validators: list[str]
+    height: int
+    timestamp: int
+    frozen: bool
+
+
+class BftProver:
+    """Proves one BFT chain. Implements relayer.consensus.base.Prover.
+
+    Args:
+        source: the chain that is proven.
+        bootstrap: where trust begins.
+        clock: our own time, in seconds since 1970.
+    """
+
+    def __init__(
+        self, source: BftSource, bootstrap: BftBootstrap, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._source = source
+        self._protocol = bootstrap.protocol.name.lower()
+        self._clock = clock
+        params = BftParams(bootstrap.protocol, bootstrap.trusting_period_s, bootstrap.max_clock_drift_s)
+        self._client = BftClient.bootstrap(
+            params, bootstrap.validators, bootstrap.height, bootstrap.timestamp
+        )
+        self._validators = bootstrap.validators
+        self._headers: OrderedDict[Height, BftHeader] = OrderedDict()
+        self._newest: BftHeader | None = None
+        # The block that made our trusted set the trusted one; 0 while it is the one that we began with.
+        self._sealing_since = Height(0)
+        self._lock = asyncio.Lock()
+
+    @property
+    def client(self) -> BftClient:
+        """Our own trusted state."""
+        return self._client
+
+    @property
+    def validators(self) -> tuple[bytes, ...]:
+        """The trusted set."""
+        return self._validators
+
+    @property
+    def has_delayed_finality(self) -> bool:
+        """Never: a sealed block is final."""
+        return False
+
+    @property
+    def witnesses(self) -> int:
+        """How many providers the chain has."""
+        return self._source.witnesses
+
+    @property
+    def signers(self) -> str:
+        """How people call them."""
+        return KIND.signers
+
+    @property
+    def costs(self) -> DeliveryCost:
+        """Seals are cheap to check, and need no precompile that hides a want of gas."""
+        return DeliveryCost()
+
+    @property
+    def signer_set_id(self) -> bytes:
+        """The trusted set's hash."""
+        return self._client.state.set_hash
+
+    async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:  # noqa: ARG002  always
+        """Verify the block of a head's number, following the validators to it; see Prover.
+
+        Raises:
+            Rejection: the header is not to be believed.
+            ClientExpired, ClientFrozen: our own trusted state is; the configuration needs a newer bootstrap.
+            ChainUnavailable: no provider has a believable one.
+            NotFoundYet: nobody has the block yet, or the seals that a change of validators needs.
+            MisbehaviourFound: another header of this height was verified before.
+        """
+        async with self._lock:
+            self._check_own()
+            known = self._headers.get(head.number)
+            if known is not None and known.block_hash == head.hash:
+                return _to_verified(known)
+            header = await self._source.checked_block(head.number, self._read_header)
+            if header.validators != self._validators:
+                await self._follow(header)
+            self._client.check_header(header, self._now())
+            self._keep(header)
+            return _to_verified(header)
+
+    async def prove(
+        self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
+    ) -> tuple[ProvenSlot, ...]:
+        """Prove slots at a verified header; see Prover.
+
+        Raises:
+            ChainUnavailable: no provider gave a proof that our light client accepts.
+            Rejection: the header was sealed by a set that is no longer the trusted one.
+        """
+        sealed = self._headers.get(header.number)
+        if sealed is None or sealed.block_hash != header.hash:
+            sealed = await self._source.checked_block(
+                header.number, lambda block: self._read_again(block, header)
+            )
+        self._client.check_header(sealed, self._now())
+        found = sealed
+
+        def check(proof: AccountProof) -> tuple[ProvenSlot, ...]:
+            return tuple(self._prove_slot(found, account, slot, proof) for slot in slots)
+
+        return await self._source.checked_proof(account, slots, header.number, check)
+
+    def describe_finality_wait(self, head: Head, number: Height) -> str:
+        """Nothing waits: a sealed block is final."""
+        del head, number
+        return ""
+
+    def anchor_for(self, height: Height) -> bytes | None:
+        """None: seals cost less than an anchor's transaction."""
+        del height
+        return None
+
+    def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
+        """None: nothing is anchored."""
+        del height, proof
+        return None
+
+    async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
+        """Read this chain's client on a destination; see Prover. Raises RpcAnswerInvalid for a client of other rules."""
+        found = await read_client(destination, client, self._client.params.kind)
+        current = found.state.set_hash == self._client.state.set_hash
+        return OnChainClient(
+            client,
+            found.status,
+            found.state.height,
+            found.state.timestamp,
+            found.params.trusting_period_s,
+            current,
+            self._sealing_since if current else Height(0),
+        )
+
+    async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
+        """Arguments of `update` that let a client believe the newest verified header; see Prover.
+
+        With the set unchanged it is one update that renews the trusting period. A very long absence gives the first part.
+
+        Raises:
+            ClientExpired, ClientFrozen: no update can help.
+            NotFoundYet: no header was verified yet, or the newest blocks lack seals of the client's set.
+            ChainUnavailable: no provider's headers lead there.
+        """
+        target = self._newest
+        if target is None:
+            raise NotFoundYet("no verified header to bring the client to", "a verified head first")
+        found = await read_client(destination, client, self._client.params.kind)
+        _check_usable(found, client)
+        if target.number <= found.state.height:
+            return ()
+        validators = await self._validators_of(found.state)
+        # The contract judges by its own chain's clock, which can't run behind its newest block.
+        now = (await destination.head()).timestamp
+        walk = BftWalk(self._source, BftClient(found.params, found.state), validators, now)
+        await walk.advance(target)
+        return tuple(walk.updates)
+
+    def encode_freeze(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> bytes | None:
+        """The argument of `freeze` when two blocks, as providers give them, prove misbehaviour of the trusted set.
+
+        None when they do not: one of them is not believable, or both are one block, sealed in two rounds for example.
+        """
+        try:
+            headers = [BftHeader.from_rpc(block, self._client.params.kind) for block in (first, second)]
+            return self._freeze_data(*headers)
+        except Rejection:
+            return None
+
+    async def look_for_misbehaviour(self, number: Height | None = None) -> bytes | None:
+        """Compare what all providers say of a block, by default the newest verified one; the argument of `freeze` when two of them hold a proof against the
+        validators, None otherwise. Differing answers without such a proof are only wrong answers.
+        """
+        if number is None:
+            if self._newest is None:
+                return None
+            number = self._newest.number
+        told = await self._source.blocks_of_everyone(number)
+        known = self._headers.get(number)
+        headers = [] if known is None else [known]
+        for _, block in told:
+            try:
+                headers.append(BftHeader.from_rpc(block, self._client.params.kind))
+            except Rejection:
+                continue
+        distinct = list({header.block_hash: header for header in headers}.values())
+        for index, first in enumerate(distinct):
+            for second in distinct[index + 1 :]:
+                try:
+                    return self._freeze_data(first, second)
+                except Rejection:
+                    continue
+        return None
+
+    def export_state(self) -> bytes:
+        """The trusted state, for the journal."""
+        state = self._client.state
+        return msgspec.json.encode(
+            _Exported(
+                _STATE_VERSION,
+                self._protocol,
+                [validator.hex() for validator in self._validators],
+                state.height,
+                state.timestamp,
+                state.frozen,
+            )
+        )
+
+    def import_state(self, state: bytes) -> None:
+        """Take a state that `export_state` gave, unless the bootstrap is newer: then an operator began anew.
+
+        Raises ValueError when it is not one.
+        """
+        try:
+            found = msgspec.json.decode(state, type=_Exported)
+            validators = tuple(bytes.fromhex(text) for text in found.validators)
+            check_set(validators)
+        except (msgspec.DecodeError, ValueError, Rejection) as error:
+            raise ValueError(f"found a prover's state that can't be read ({error}), expected one") from error
+        if found.version != _STATE_VERSION or found.consensus != self._protocol or found.height < 1:
+            raise ValueError(
+                f"found a prover's state of version {found.version} for {found.consensus[:20]} at height "
+                f"{found.height}, expected version {_STATE_VERSION} for {self._protocol}"
+            )
+        if found.height < self._client.state.height:
+            return
+        self._validators = validators
+        self._client = BftClient(
+            self._client.params,
+            BftState(
+                set_hash(validators), Height(found.height), Timestamp(found.timestamp), frozen=found.frozen
+            ),
+        )
+
+    # --- verifying -----------------------------------------------------------------------------------------------------
+
+    def _read_header(self, block: Mapping[str, Any]) -> BftHeader:
+        """A header that is believable by itself; where it lists another set, the way there is checked afterwards."""
+        header = BftHeader.from_rpc(block, self._client.params.kind)
+        if header.validators == self._validators:
+            self._client.check_header(header, self._now())
+            return header
+        sealed, needed = len(header.sealers()), quorum(len(header.validators))
+        if sealed < needed:
+            raise QuorumNotReached("too few validators sealed", found=sealed, expected=f"at least {needed}")
+        return header
+
+    def _read_again(self, block: Mapping[str, Any], header: VerifiedHeader) -> BftHeader:
+        found = BftHeader.from_rpc(block, self._client.params.kind)
+        if found.block_hash != header.hash:
+            raise HeaderRejected("another block", found=found.block_hash, expected=header.hash)
+        return found
+
+    async def _follow(self, header: BftHeader) -> None:
+        """Move our own trust to the set of a header. What was reached is kept even when the end is not."""
+        while True:
+            walk = BftWalk(self._source, self._client, self._validators, self._now())
+            try:
+                is_there = await walk.advance(header)
+            finally:
+                if walk.validators != self._validators:
+                    self._sealing_since = walk.client.state.height
+                self._client, self._validators = walk.client, walk.validators
+            if is_there:
+                return
+
+    def _keep(self, header: BftHeader) -> None:
+        before = self._headers.get(header.number)
+        if before is not None and before.block_hash != header.block_hash:
+            raise MisbehaviourFound(
+                f"two sealed blocks {header.number}: 0x{before.block_hash.hex()} and 0x{header.block_hash.hex()}",
+                self._freeze_data(before, header),
+            )
+        self._headers[header.number] = header
+        while len(self._headers) > _KEPT_HEADERS:
+            self._headers.popitem(last=False)
+        if self._newest is None or header.number > self._newest.number:
+            self._newest = header
+        state = self._client.state
+        if header.number > state.height and header.timestamp >= state.timestamp:
+            # check_header has just checked all that `update` would for an unchanged set.
+            moved = BftState(state.set_hash, header.number, header.timestamp, state.frozen)
+            self._client = BftClient(self._client.params, moved)
+
+    def _prove_slot(
+        self, header: BftHeader, account: Address, slot: bytes, proof: AccountProof
+    ) -> ProvenSlot:
+        encoded = encode_proof(proof.storage_nodes[slot], proof.account_nodes, header, account, slot)
+        found = self._client.storage_at(encoded, account, slot, self._now())
+        if found.height != header.number:
+            raise ProofRejected("a proof of another height", found=found.height, expected=header.number)
+        return ProvenSlot(slot, found.value, found.height, found.timestamp, encoded)
+
+    def _freeze_data(self, first: BftHeader, second: BftHeader) -> bytes:
+        data = encode_misbehaviour(first, second)
+        self._client.freeze(data)
+        return data
+
+    def _check_own(self) -> None:
+        status = self._client.status(self._now())
+        if status is Status.EXPIRED:
+            raise ClientExpired(
+                f"our own trusted state of height {self._client.state.height} is older than the trusting period",
+                f"a header of the last {self._client.params.trusting_period_s} s",
+                "Ask the chain's owners for its validators of today and put them into the chain's bootstrap",
+            )
+        if status is Status.FROZEN:
+            raise ClientFrozen(
+                "our own light client is frozen by misbehaviour",
+                "Active",
+                "Ask the chain's owners what happened",
+            )
+
+    def _now(self) -> Timestamp:
+        return Timestamp(int(self._clock()))
+
+    # --- clients on destinations ---------------------------------------------------------------------------------------
+
+    async def _validators_of(self, state: BftState) -> tuple[bytes, ...]:
+        """The list behind a trusted set's hash: ours, or the one in the header that made it trusted."""
+        if state.set_hash == self._client.state.set_hash:
+            return self._validators
+
+        def check(block: Mapping[str, Any]) -> tuple[bytes, ...]:
+            header = BftHeader.from_rpc(block, self._client.params.kind)
+            if set_hash(header.validators) != state.set_hash:
+                raise HeaderRejected(
+                    f"block {state.height} lists another set than the client trusts",
+                    found=set_hash(header.validators),
+                    expected=state.set_hash,
+                )
+            return header.validators
+
+        return await self._source.checked_block(state.height, check)
+
+
+def _check_usable(found: OnChainState, client: Address) -> None:
+    if found.status is Status.FROZEN:
+        raise ClientFrozen(
+            f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
+        )
+    if found.status is Status.EXPIRED:
+        raise ClientExpired(
+            f"the light client 0x{client.hex()} expired at {found.state.timestamp + found.params.trusting_period_s}",
+            "Active",
+            "Its admin must bootstrap it again",
+        )
+
+
+def _to_verified(header: BftHeader) -> VerifiedHeader:
+    return VerifiedHeader(header.number, header.block_hash, header.timestamp, header.state_root)
+
+
+def open_prover(
+    chain: ConfiguredChain[BftConfig],
+    source: EvmChain,
+    on_error: OnRpcError | None = None,  # noqa: ARG001  headers come from the chain itself
+) -> OpenProver:
+    """Build the prover of a configured chain. Raises ConfigError without a bootstrap."""
+    bootstrap = chain.consensus.bootstrap
+    if bootstrap is None:
+        raise ConfigError(
+            f"chains.{chain.name}.consensus without a bootstrap",
+            "the validators that trust begins with",
+            "Run `postroad endpoint deploy`, or copy them from the endpoint's owner",
+        )
+    return OpenProver(
+        BftProver(
+            source,
+            BftBootstrap(
+                protocol=chain.consensus.variant,
+                validators=tuple(map(bytes, bootstrap.validators)),
+                height=Height(bootstrap.height),
+                timestamp=Timestamp(bootstrap.timestamp),
+                trusting_period_s=chain.chain.trusting_period_s,
+                max_clock_drift_s=chain.chain.max_clock_drift_s,
+            ),
+        )
+    )

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""From one trusted validator set to another, in as few `update` calls as the seals allow.
+
+A set lets its successor in when ceil(2n/3) of it sealed headers that list the successor. So the farthest set that can be
+reached in one jump is looked for first, and where none is, the range is halved, down to the nearest change: sets change one
+member at a time, so that a set which lasts gathers enough seals of the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Protocol, TypeVar
+
+from light_clients.bft.client import BftClient
+from light_clients.bft.codec import MAX_HEADERS, encode_update
+from light_clients.bft.header import BftHeader
+from light_clients.bft.validators import quorum
+from light_clients.client import Height, Timestamp
+from light_clients.errors import QuorumNotReached
+from relayer.errors import NotFoundYet
+
+T = TypeVar("T")
+
+# Headers looked at for one jump: nodes import a block at quorum without spare seals, so one header may lack the votes
+# that its neighbours bring.
+_WINDOW: Final = 4
+# Blocks looked at behind a change that is out of reach. Votes for several changes may end in neighbouring blocks.
+_SCANNED: Final = 128
+_MAX_STEPS: Final = 32
+
+
+class HeaderSource(Protocol):
+    """Where headers come from; relayer.chains.evm.EvmChain is one."""
+
+    async def checked_blocks(
+        self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
+    ) -> T:
+        """What `check` makes of one provider's blocks; where it raises Rejection, the next provider is asked."""
+        ...
+
+
+class _Found(Enum):
+    JUMPED = "the trusted set let this one in"
+    TRUSTED_SET = "the block lists the trusted set"
+    OUT_OF_REACH = "too few of the trusted set sealed"
+
+
+class BftWalk:
+    """A client on its way to a newer header. `updates` are the arguments of `update` that it has accepted so far.
+
+    Args:
+        source: where to read headers.
+        client: trusted state to start from, ours or one on a destination.
+        validators: the list that hashes to the client's trusted set, in its order.
+        now: time at the client.
+    """
+
+    def __init__(
+        self, source: HeaderSource, client: BftClient, validators: Sequence[bytes], now: Timestamp
+    ) -> None:
+        self._source = source
+        self._now = now
+        self.client = client
+        self.validators = tuple(validators)
+        self.updates: list[bytes] = []
+
+    async def advance(self, target: BftHeader) -> bool:
+        """Walk until the trusted set is the one that sealed a header, or to the header itself when it is so already.
+
+        Returns:
+            False when the walk is so long that it stopped half-way: `client` and `updates` hold what was reached.
+
+        Raises:
+            Rejection: the header or the client is not fit for it.
+            ChainUnavailable: no provider's headers lead there.
+            NotFoundYet: the newest blocks do not carry enough seals of the trusted set yet, or providers disagree.
+        """
+        for _ in range(_MAX_STEPS):
+            if target.number <= self.client.state.height:
+                return True
+            if target.validators == self.validators:
+                if not self.updates:
+                    self._apply(target.validators, encode_update(self.validators, [target]))
+                return True
+            await self._step(target.number)
+        return False
+
+    async def _step(self, newest: Height) -> None:
+        """One jump, to the farthest set that was found to be in reach."""
+        low, high = self.client.state.height, newest
+        at = newest
+        while low < high:
+            if at == low + 1:
+                await self._scan(at, newest)
+                return
+            found = await self._try(at, newest)
+            if found is _Found.JUMPED:
+                return
+            if found is _Found.TRUSTED_SET:
+                low = at
+            else:
+                high = at
+            at = Height((low + high + 1) // 2)
+        raise _disagreement(newest)
+
+    async def _try(self, at: Height, newest: Height) -> _Found:
+        """Jump to the set that a block lists, if its seals and those of the next few blocks allow it."""
+
+        def check(blocks: Sequence[Mapping[str, Any]]) -> _Found:
+            runs = self._read_runs(blocks)
+            if runs[0][0].validators == self.validators:
+                self.client.check_header(runs[0][0], self._now)
+                return _Found.TRUSTED_SET
+            try:
+                self._jump(runs[0])
+            except QuorumNotReached:
+                return _Found.OUT_OF_REACH
+            return _Found.JUMPED
+
+        return await self._source.checked_blocks(_range(at, _WINDOW, newest), check)
+
+    async def _scan(self, first: Height, newest: Height) -> None:
+        """Jump to any set behind the nearest change.
+
+        The nearest set itself may have lasted too few blocks to gather enough seals; then one of the next can be reached.
+        """
+        numbers = _range(first, _SCANNED, newest)
+
+        def check(blocks: Sequence[Mapping[str, Any]]) -> None:
+            runs = [run for run in self._read_runs(blocks) if run[0].validators != self.validators]
+            if not runs:
+                raise _disagreement(first)
+            refusals: list[QuorumNotReached] = []
+            for run in reversed(runs):
+                try:
+                    self._jump(run)
+                except QuorumNotReached as error:
+                    refusals.append(error)
+                else:
+                    return
+            refusal = refusals[-1]
+            nearest = runs[0][0]
+            change = f"block {nearest.number} changes the validators"
+            needed, advice = describe_change(self.validators, nearest.validators)
+            if numbers[-1] < newest:
+                raise QuorumNotReached(f"{change}: {advice}", found=refusal.found, expected=needed)
+            # Nobody's fault yet: the next blocks list the same set and may bring the missing seals.
+            raise NotFoundYet(f"{change}: {refusal}", needed, advice)
+
+        await self._source.checked_blocks(numbers, check)
+
+    def _read_runs(self, blocks: Sequence[Mapping[str, Any]]) -> list[list[BftHeader]]:
+        """Headers, grouped where neighbours list the same set. Raises Rejection for what is no header."""
+        runs: list[list[BftHeader]] = []
+        for block in blocks:
+            header = BftHeader.from_rpc(block, self.client.params.kind)
+            if runs and runs[-1][0].validators == header.validators:
+                runs[-1].append(header)
+            else:
+                runs.append([header])
+        return runs
+
+    def _jump(self, headers: Sequence[BftHeader]) -> None:
+        """Make the set that these headers list the trusted one. Raises QuorumNotReached."""
+        self._apply(headers[0].validators, encode_update(self.validators, headers))
+
+    def _apply(self, validators: tuple[bytes, ...], update: bytes) -> None:
+        self.client = self.client.update(update, self._now)
+        self.validators = validators
+        self.updates.append(update)
+
+
+def describe_change(trusted: Sequence[bytes], listed: Sequence[bytes]) -> tuple[str, str]:
+    """Say what a change of the validators needs, and what that means: two texts for people.
+
+    A new set is believed when two thirds of the trusted set sealed headers that list it. Those who were removed seal
+    no more, so a removal may need the seal of every trusted validator that remains.
+    """
+    remaining, needed = len(set(trusted) & set(listed)), quorum(len(trusted))
+    expected = f"the seals of {needed} of the {len(trusted)} trusted validators within {MAX_HEADERS} blocks"
+    if remaining < needed:
+        return expected, (
+            f"Only {remaining} of them remain, so no update leads there: the admin of each destination bootstraps its "
+            "light client anew"
+        )
+    if remaining == needed:
+        return expected, (
+            f"All {remaining} that remain are needed: one that stands still holds the change up. Let every one of them "
+            "seal; more providers may have seals that one lacks"
+        )
+    return expected, f"{remaining} of them remain, so {remaining - needed} may be missing"
+
+
+def _range(first: Height, length: int, newest: Height) -> list[Height]:
+    return [Height(number) for number in range(first, min(first + length, newest + 1))]
+
+
+def _disagreement(number: Height) -> NotFoundYet:
+    return NotFoundYet(
+        f"providers disagree on the validators of block {number}",
+        "one list",
+        "Another provider is asked next time",
+    )

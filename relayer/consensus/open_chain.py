@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Build the two halves of a configured chain: how to talk to it, and why to believe it. Nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relayer.chains.evm.chain import EvmChain
+from relayer.chains.evm.node import Node
+from relayer.chains.evm.open_evm import open_evm
+from relayer.chains.evm.tx import Signer
+from relayer.chains.provider_pool import OnRpcError
+from relayer.config import ChainConfig, Config
+from relayer.consensus.base import Prover
+from relayer.consensus.kind import OpenProver
+from relayer.consensus.registry import configured, kind_of
+from relayer.protocol.interop_address import InteropAddress
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChain:
+    """A chain in use. `node` asks for what neither half does, and is believed in nothing."""
+
+    name: str
+    chain: EvmChain
+    open_prover: OpenProver
+    node: Node
+    config: ChainConfig
+
+    @property
+    def prover(self) -> Prover:
+        """Why to believe it."""
+        return self.open_prover.prover
+
+    @property
+    def chain_id(self) -> int:
+        """The EIP-155 chain id."""
+        return self.config.chain_id
+
+    def recipient(self, account: bytes) -> bytes:
+        """The ERC-7930 bytes of an account (20 bytes) on this chain."""
+        return InteropAddress.evm(self.chain_id, account).to_bytes()
+
+    async def check(self) -> None:
+        """Ask once whether the configuration is of this chain.
+
+        Raises:
+            ConfigError: a provider shows another gateway, or its consensus layer another network.
+            Retryable: nobody answers.
+        """
+        await self.chain.check_gateway()
+        await self.open_prover.check()
+
+    async def close(self) -> None:
+        """Close connections; idempotent."""
+        await self.chain.close()
+        await self.open_prover.close()
+        await self.node.close()
+
+
+def open_chain(
+    config: Config, name: str, signers: Sequence[Signer] = (), on_rpc_error: OnRpcError | None = None
+) -> OpenChain:
+    """Build a configured chain; nothing is asked of it yet. Raises ConfigError when its endpoint isn't complete."""
+    chain, endpoint = config.chain(name), config.require_endpoint(name)
+    evm = open_evm(name, chain, endpoint.genesis_hash, signers, on_rpc_error)
+    open_prover = kind_of(chain).open_prover(configured(name, chain), evm, on_rpc_error)
+    return OpenChain(name, evm, open_prover, Node.over(name, [url.reveal() for url in chain.rpc]), chain)

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: MIT
+"""What local chains of every consensus are: anvil executes, a front before it serves, and all of it ends together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from typing import Any, Generic, Self
+
+import msgspec
+
+from relayer.devnet.chain.admin import AdminServer
+from relayer.devnet.chain.assembly import Endpoint, Parts
+from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
+from relayer.devnet.process.anvil import Anvil, listen_on
+from relayer.devnet.rpc.jsonrpc import Call, RpcError, parse
+from relayer.devnet.state.faults import Faults
+from relayer.devnet.state.identities import chain_id_of, derive_account
+from relayer.devnet.state.ledger import B
+from relayer.keys import sign_transaction
+
+_log = logging.getLogger(__name__)
+
+ETHER = 10**18
+DEFAULT_GAS_LIMIT = 100_000_000
+_FAUCET_WEI = 10**12 * ETHER
+#: Faster, anvil would have no time left to execute.
+MIN_BLOCK_TIME_S = 0.05
+
+
+class AnvilChain(ABC, Generic[B]):
+    """A local chain, as an async context manager; its consensus is a subclass's.
+
+    Args:
+        name: of the chain; the chain id follows from it.
+        kind: its consensus, in a word.
+        faults: of the chain and of its first endpoint.
+        others: see the subclasses.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        *,
+        faults: Faults,
+        block_time_s: float | None,
+        seed: bytes | None = None,
+        chain_id: int | None = None,
+        funded: int = 10,
+        balance_wei: int = 1_000_000 * ETHER,
+        gas_limit: int = DEFAULT_GAS_LIMIT,
+        history: int,
+        port: int = 0,
+        admin: bool = False,
+        guard: bool | None = None,
+    ) -> None:
+        if block_time_s is not None and not block_time_s >= MIN_BLOCK_TIME_S:
+            raise SpecError(
+                f"a block time of {block_time_s} s",
+                f"at least {MIN_BLOCK_TIME_S} s, or None for blocks on demand",
+            )
+        self.name = name
+        self.chain_id = chain_id_of(name) if chain_id is None else chain_id
+        self.block_time_s = block_time_s
+        self.faults = faults
+        self._kind = kind
+        self._seed = secrets.token_bytes(32) if seed is None else seed
+        self.funded_keys = tuple(derive_account(self._seed, name, "funded", i) for i in range(funded))
+        self._faucet = derive_account(self._seed, name, "faucet", 0)
+        self._funding = asyncio.Lock()
+        self._stack = contextlib.AsyncExitStack()
+        self._balance_wei = balance_wei
+        self._gas_limit = gas_limit
+        self._history = history
+        self._port = port
+        self._guard = guard
+        self._admin = AdminServer(self) if admin else None
+        self._parts: Parts[B] | None = None
+        self.endpoints: list[Endpoint] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ended: asyncio.Future[None] | None = None
+
+    # --- what a consensus adds -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def _assemble(self, anvil: Anvil) -> Parts[B]:
+        """Put the chain together over a started anvil, up to its genesis block."""
+
+    def _genesis_time(self) -> int | None:
+        """Of block 0, in seconds, decided at the start; None = the wall clock's."""
+        return None
+
+    async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
+        """Do what has to be done between the first block and the start of the clock; `stack` ends what this starts."""
+
+    def _admin_methods(self) -> dict[str, Any]:
+        """What the admin RPC can do beside what it can do with every chain."""
+        return {}
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start anvil and the front, and make block 1, where trust can begin. On an error nothing is left running.
+
+        Raises:
+            ChainStartError: anvil or a port can't be had.
+            ExecutionError: this anvil does not work as expected.
+        """
+        if self._ended is not None:
+            raise DevnetError(
+                f"a second start of the chain {self.name}", "one start: a chain that stopped is gone"
+            )
+        self._ended = asyncio.get_running_loop().create_future()
+        async with contextlib.AsyncExitStack() as stack:
+            sock = listen_on(self._port)
+            stack.callback(sock.close)
+            anvil = await Anvil.start(
+                chain_id=self.chain_id,
+                gas_limit=self._gas_limit,
+                history=self._history,
+                guard=self._guard,
+                genesis_time=self._genesis_time(),
+            )
+            stack.push_async_callback(anvil.stop)
+            parts = await self._assemble(anvil)
+            rich = {account.address: self._balance_wei for account in self.funded_keys}
+            await parts.producer.mine({**rich, self._faucet.address: _FAUCET_WEI})
+            self._parts = parts
+            endpoint = parts.make_endpoint(self.faults)
+            stack.push_async_callback(endpoint.stop)
+            await endpoint.start(sock)
+            self.endpoints = [endpoint]
+            await self._prepare(stack)
+            if self._admin is not None:
+                await self._admin.start()
+                stack.push_async_callback(self._admin.stop)
+            self._watch(self._watch_anvil(anvil), "anvil")
+            if self.block_time_s is not None:
+                self._watch(parts.producer.run(self.block_time_s), "blocks")
+            self._stack = stack.pop_all()
+
+    async def stop(self) -> None:
+        """Stop everything. Safe to call twice, and before a start."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stack.aclose()
+        self._end(None)
+
+    async def wait_ended(self) -> None:
+        """Wait until the chain stops.
+
+        Raises:
+            ExecutionError: it did not stop because it was told to, but died.
+        """
+        if self._ended is None:
+            raise self._not_running()
+        await asyncio.shield(self._ended)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # --- what there is ---------------------------------------------------------------------------------------------
+
+    @property
+    def http_url(self) -> str:
+        """Where JSON-RPC is posted to."""
+        return self._endpoint.http_url
+
+    @property
+    def ws_url(self) -> str:
+        """Where WebSockets are opened."""
+        return self._endpoint.ws_url
+
+    @property
+    def admin_url(self) -> str | None:
+        """Where the admin RPC is posted to; None unless it was asked for. Whoever knows it may do all of it."""
+        return None if self._admin is None else self._admin.url
+
+    @property
+    def anvil_pid(self) -> int:
+        """The process that executes."""
+        return self._running.anvil.pid
+
+    @property
+    def genesis_hash(self) -> bytes:
+        """The hash of block 0, 32 bytes, which names this chain among all that ever had its chain id."""
+        return self._running.ledger.genesis.hash
+
+    @property
+    def head(self) -> B:
+        """The newest block."""
+        return self._running.ledger.head
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """The JSON-RPC methods that are served over HTTP."""
+        return self._endpoint.methods.names
+
+    @property
+    def native_hashes(self) -> set[str]:
+        """anvil's own block hashes, as 0x-hex: no answer may ever hold one."""
+        return self._running.ledger.native_hashes()
+
+    def block(self, number: int) -> B:
+        """A block of the chain.
+
+        Raises:
+            DevnetError: it is above the head.
+        """
+        block = self._running.ledger.at(number)
+        if block is None:
+            raise DevnetError(f"block {number} of {self.name}", f"one up to the head, {self.head.number}")
+        return block
+
+    # --- what it does ----------------------------------------------------------------------------------------------
+
+    async def mine(self, count: int = 1) -> B:
+        """Make blocks now, also when they come by themselves; returns the last one."""
+        for _ in range(count - 1):
+            await self._running.producer.mine()
+        return await self._running.producer.mine()
+
+    async def wait_for(self, height: int) -> B:
+        """Wait until the chain has this height; returns the block."""
+        return await self._running.producer.wait_for(height)
+
+    async def rpc(self, method: str, *params: Any) -> Any:
+        """Ask the front as a client would, without the network; faults of answers don't act here.
+
+        Raises:
+            RpcError: the answer is an error.
+        """
+        body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        (call,) = parse(body, self.head.number).calls
+        assert isinstance(call, Call)
+        answer = msgspec.json.decode(await self._endpoint.methods.answer(call, None))
+        if "error" in answer:
+            raise RpcError(answer["error"]["code"], answer["error"]["message"])
+        return answer["result"]
+
+    async def add_endpoint(self, port: int = 0) -> Endpoint:
+        """Serve the chain at one more endpoint (0 = a free port), with faults of its own: another provider, in a test.
+
+        The chain stops it. Faults of the chain itself, `Stall` and `Rounds`, count only among the first endpoint's, which are
+        this chain's `faults`.
+
+        Raises:
+            ChainStartError: the port can't be had.
+        """
+        parts, sock = self._running, listen_on(port)
+        self._stack.callback(sock.close)
+        endpoint = parts.make_endpoint(Faults(self.faults.possible))
+        self._stack.push_async_callback(endpoint.stop)
+        await endpoint.start(sock)
+        self.endpoints.append(endpoint)
+        return endpoint
+
+    async def fund(self, address: bytes, amount_wei: int) -> B:
+        """Give money from the chain's own faucet, in a transaction; returns the block that holds it, made at once."""
+        upstream = self._running.anvil.upstream
+        async with self._funding:
+            price = int(await upstream.call("eth_gasPrice"), 16)
+            count = await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending")
+            transaction = {
+                "chainId": self.chain_id,
+                "nonce": int(count, 16),
+                "to": address,
+                "value": amount_wei,
+                "gas": 100_000,
+                "gasPrice": 2 * price,
+            }
+            raw, _ = sign_transaction(transaction, self._faucet.secret)
+            await upstream.call("eth_sendRawTransaction", "0x" + raw.hex())
+            return await self.mine()
+
+    async def drop_transactions(self) -> None:
+        """Forget all transactions that wait, as a node does that restarts or has no room."""
+        await self._running.anvil.upstream.call("anvil_dropAllTransactions")
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> Parts[B]:
+        if self._parts is None:
+            raise self._not_running()
+        return self._parts
+
+    @property
+    def _endpoint(self) -> Endpoint:
+        if not self.endpoints:
+            raise self._not_running()
+        return self.endpoints[0]
+
+    def _not_running(self) -> DevnetError:
+        return DevnetError(
+            f"the chain {self.name} is not started", "a started one", "Use it inside `async with`."
+        )
+
+    async def _watch_anvil(self, anvil: Anvil) -> None:
+        raise ExecutionError(await anvil.wait(), "an anvil that runs as long as its chain")
+
+    def _watch(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._end(error)
+
+        task = asyncio.create_task(work, name=f"{self.name} {what}")
+        task.add_done_callback(ended)
+        self._tasks.append(task)
+
+    def _end(self, error: BaseException | None) -> None:
+        if self._ended is None or self._ended.done():
+            return
+        if error is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
+            # Whoever does not wait for the end finds out by the errors that its calls get.
+            self._ended.exception()
+            _log.error("local chain %s died: %s", self.name, error)

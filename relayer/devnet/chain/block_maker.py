@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Making blocks, one at a time: what chains of every consensus share. anvil executes when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import msgspec
+
+from relayer.devnet.errors import ExecutionError
+from relayer.devnet.process.anvil_blocks import NativeBlocks
+from relayer.devnet.process.read_gate import Gate
+from relayer.devnet.process.upstream import Upstream
+from relayer.devnet.rpc.subscriptions import Publisher
+from relayer.devnet.state.faults import Faults
+from relayer.devnet.state.ledger import B, Ledger
+
+_NO_BLOOM = "0x" + "00" * 256
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A block that anvil just made: its JSON without transactions' bodies, decoded and raw."""
+
+    block: Mapping[str, Any]
+    raw: bytes
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether its bloom filter holds anything."""
+        return bool(self.block["logsBloom"] != _NO_BLOOM)
+
+
+class BlockMaker(ABC, Generic[B]):
+    """Makes one chain's blocks."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger[B],
+        upstream: Upstream,
+        native: NativeBlocks,
+        publishers: Sequence[Publisher[B]],
+        faults: Faults,
+        gate: Gate,
+    ) -> None:
+        self._ledger = ledger
+        self._upstream = upstream
+        self._native = native
+        self._publishers = publishers
+        self._faults = faults
+        self._gate = gate
+        self._lock = asyncio.Lock()
+        self._grown = asyncio.Condition()
+
+    @abstractmethod
+    async def run(self, block_time_s: float) -> None:
+        """Make a block every `block_time_s` until cancelled."""
+
+    @abstractmethod
+    async def _make(self, balances: Mapping[bytes, int]) -> tuple[B, bool]:
+        """Make the block after the head, and say whether it has logs."""
+
+    @abstractmethod
+    def _advance(self, block: B) -> None:
+        """Count a block that was made."""
+
+    async def mine(self, balances: Mapping[bytes, int] | None = None) -> B:
+        """Make the next block now, of what waits in the pool. When this returns, subscribers have been told.
+
+        Args:
+            balances: in wei by address, set before. For block 1 only: anvil would show them in its parent's state too.
+
+        Raises:
+            ExecutionError: anvil is gone, or did something else than it was told.
+        """
+        async with self._lock:
+            return await self._mine(balances or {})
+
+    async def wait_for(self, height: int) -> B:
+        """Wait until the chain has a block of this height, and return it."""
+        async with self._grown:
+            while (block := self._ledger.at(height)) is None:
+                await self._grown.wait()
+        return block
+
+    async def _mine(self, balances: Mapping[bytes, int]) -> B:
+        """`mine`, for whoever holds the lock."""
+        block, has_logs = await self._make(balances)
+        self._advance(block)
+        self._ledger.append(block)
+        for publisher in self._publishers:
+            await publisher.publish(block, has_logs=has_logs)
+        async with self._grown:
+            self._grown.notify_all()
+        return block
+
+    async def _execute(
+        self, number: int, timestamp: int, beneficiary: bytes, balances: Mapping[bytes, int]
+    ) -> Executed:
+        """Let anvil make block `number` as told. Raises ExecutionError."""
+        await self._upstream.call("anvil_setCoinbase", "0x" + beneficiary.hex())
+        await self._upstream.call("evm_setNextBlockTimestamp", timestamp)
+        async with self._gate.writing():
+            for address, balance_wei in balances.items():
+                await self._upstream.call("anvil_setBalance", "0x" + address.hex(), hex(balance_wei))
+            await self._upstream.call("evm_mine")
+        raw = await self._upstream.call_raw("eth_getBlockByNumber", "latest", False)  # noqa: FBT003  JSON-RPC has no names
+        native = msgspec.json.decode(raw)
+        found = (int(native["number"], 16), int(native["timestamp"], 16), native["miner"].lower())
+        wanted = (number, timestamp, "0x" + beneficiary.hex())
+        if found != wanted:
+            raise ExecutionError(
+                f"block, time and proposer {found} from anvil",
+                f"{wanted}",
+                "Nobody but the front may make anvil mine.",
+            )
+        return Executed(native, bytes(raw))

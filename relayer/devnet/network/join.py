@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""Join local chains with each other, and write what `postroad` needs to use them: a configuration, keys, a password.
+
+For chains that guard nothing: the keystores are cheap to open, and their password lies beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from light_clients.client import Timestamp
+from relayer import config as configuration
+from relayer.chains.evm.node import Node
+from relayer.config import Config
+from relayer.consensus.ethereum.beacon_api import BeaconApi
+from relayer.consensus.ethereum.discovery import discover_network
+from relayer.contracts import load
+from relayer.endpoint.apply import Progress, apply_plan, created_address
+from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.plan import Plan, found_endpoint, make_plan
+from relayer.endpoint.steps import locate
+from relayer.errors import ChainUnavailable, NotFoundYet, Retryable
+from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
+
+CONFIG_FILE = "postroad.toml"
+PASSWORD_FILE = "password"  # noqa: S105  a file's name
+KEYS_FOLDER = "keys"
+MANIFEST_FILE = "endpoints.json"
+JOURNAL_FILE = "postroad.db"
+
+DEPLOYER, RELAYER, SENDER = "deployer", "relayer", "sender"
+
+_POLL_S = 0.05
+_TIMEOUT_S = 120.0
+_FINALITY_POLL_S = 0.25
+_FINALITY_TIMEOUT_S = 180.0
+_EPOCHS_TO_FINALITY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSite:
+    """A running local chain. Secrets are 32 bytes; each account is used for one purpose, so that nonces never clash.
+
+    `consensus` as the configuration has it, or the local chain's kind: `pos` is `ethereum`. Only there is a `beacon_url`.
+    """
+
+    name: str
+    consensus: str
+    chain_id: int
+    http_url: str
+    ws_url: str
+    deployer: bytes
+    relayer: bytes
+    sender: bytes
+    beacon_url: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEndpoint:
+    """What was put on a local chain: addresses of 20 bytes, the endpoint's id of 32."""
+
+    gateway: bytes
+    endpoint_id: bytes
+    postbox: bytes
+    multisender: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRoads:
+    """Local chains that are joined: every one with every other, both ways."""
+
+    config_path: Path
+    config: Config
+    plan: Plan
+    endpoints: Mapping[str, LocalEndpoint]
+
+
+async def join_local(
+    sites: Sequence[LocalSite],
+    directory: Path,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    on_wait: Callable[[str, str], None] = lambda *_: None,
+    poll_interval_ms: int = 250,
+) -> LocalRoads:
+    """Deploy an endpoint on every chain, join all of them, and write the files. A run that was cut short resumes.
+
+    `on_wait` is told a chain's name and what it waits for, while nothing is final there. Raises what planning and applying
+    raise, and ChainUnavailable where nothing becomes final.
+    """
+    path = _write_files(sites, directory, poll_interval_ms)
+    config = configuration.load(path)
+    await asyncio.gather(*(_await_finality(site, on_wait) for site in sites))
+    manifest = Manifest(config.manifest_path)
+    nodes = {site.name: Node.over(site.name, [site.http_url]) for site in sites}
+    keys = {site.name: Key(DEPLOYER, site.deployer) for site in sites}
+    try:
+        joins = [(one.name, other.name) for one in sites for other in sites if one is not other]
+        deployers = {name: key.address for name, key in keys.items()}
+        plan = await make_plan(config, manifest, nodes, deployers, joins)
+        await apply_plan(plan, config, manifest, nodes, keys, on_progress)
+        for site in sites:
+            config = configuration.save_endpoint(
+                path, site.name, found_endpoint(plan, config, manifest, site.name)
+            )
+        endpoints = await asyncio.gather(
+            *(_put_applications(config, manifest, nodes[site.name], keys[site.name]) for site in sites)
+        )
+    finally:
+        for node in nodes.values():
+            await node.close()
+    named = {site.name: endpoint for site, endpoint in zip(sites, endpoints, strict=True)}
+    return LocalRoads(path, config, plan, named)
+
+
+def remove_files(directory: Path) -> None:
+    """Remove what `join_local` wrote and what a relayer leaves beside it; anything else stays."""
+    shutil.rmtree(directory / KEYS_FOLDER, ignore_errors=True)
+    suffixes = ("", "-wal", "-shm", ".lock")
+    names = [CONFIG_FILE, PASSWORD_FILE, MANIFEST_FILE, *(JOURNAL_FILE + suffix for suffix in suffixes)]
+    for name in names:
+        (directory / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+async def _await_finality(site: LocalSite, tell: Callable[[str, str], None]) -> None:
+    """Wait until a proof-of-stake chain has a finalized block, from which trust can begin."""
+    if site.beacon_url is None:
+        return
+    network = await discover_network(site.name, [site.beacon_url])
+    api = BeaconApi(site.name, [site.beacon_url], network)
+    last = ""
+    try:
+        for _ in range(int(_FINALITY_TIMEOUT_S / _FINALITY_POLL_S)):
+            try:
+                await api.finality_update()
+            except NotFoundYet:
+                slot = network.slot_at(Timestamp(int(time.time())))
+                needed = _EPOCHS_TO_FINALITY * network.preset.slots_per_epoch
+                said = f"the first finality: slot {slot} of about {needed}"
+                if said != last:
+                    tell(site.name, said)
+                last = said
+                await asyncio.sleep(_FINALITY_POLL_S)
+            else:
+                return
+    finally:
+        await api.close()
+    raise ChainUnavailable(
+        f"nothing is final on {site.name} after {_FINALITY_TIMEOUT_S:g} s",
+        "a finalized block",
+        "Do its slots pass, and do enough validators vote?",
+    )
+
+
+async def _put_applications(config: Config, manifest: Manifest, node: Node, key: Key) -> LocalEndpoint:
+    """A recipient and a sender of many, to try things with."""
+    located = locate(config, manifest, node.name)
+    assert located is not None
+    chain_id = config.chain(node.name).chain_id
+    addresses = []
+    for name in ("Postbox", "Multisender"):
+        data = load(name).encode_creation(located.gateway)
+        addresses.append(await deploy_contract(node, key, chain_id, data))
+    return LocalEndpoint(located.gateway, located.endpoint_id, *addresses)
+
+
+async def deploy_contract(node: Node, key: Key, chain_id: int, data: bytes) -> bytes:
+    """Send init code and wait for the block; return the contract's address. Raises Retryable when it doesn't come."""
+    nonce, prices = await node.nonce(key.address), await node.prices()
+    raw, tx_hash = key.sign_transaction(
+        {
+            "type": 2,
+            "chainId": chain_id,
+            "nonce": nonce,
+            "gas": await node.estimate_gas(key.address, None, data),
+            "maxFeePerGas": 2 * prices.base_fee_wei + prices.tip_wei,
+            "maxPriorityFeePerGas": prices.tip_wei,
+            "value": 0,
+            "data": data,
+        }
+    )
+    await node.send(raw)
+    for _ in range(int(_TIMEOUT_S / _POLL_S)):
+        mined = await node.mined(tx_hash)
+        if mined is not None and mined.succeeded:
+            return created_address(key.address, nonce)
+        if mined is not None:
+            raise Retryable(f"0x{tx_hash.hex()} reverted on {node.name}", "a contract", "Try again.")
+        await asyncio.sleep(_POLL_S)
+    raise Retryable(
+        f"0x{tx_hash.hex()} is in no block of {node.name} after {_TIMEOUT_S:g} s", "to be included"
+    )
+
+
+def _write_files(sites: Sequence[LocalSite], directory: Path, poll_interval_ms: int) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    password_path = directory / PASSWORD_FILE
+    if not password_path.exists():
+        password_path.touch(mode=0o600)
+        password_path.write_text(secrets.token_urlsafe(18) + "\n", encoding="utf-8")
+    password = password_path.read_text(encoding="utf-8").splitlines()[0]
+    store = KeyStore(directory / KEYS_FOLDER)
+    known = {stored.name for stored in store.list()}
+    for site in sites:
+        for name, secret in ((DEPLOYER, site.deployer), (RELAYER, site.relayer), (SENDER, site.sender)):
+            if key_name(site, name) not in known:
+                store.import_private_key(
+                    key_name(site, name), secret.hex(), password, scrypt_n=SCRYPT_N_DEVNET
+                )
+    path = directory / CONFIG_FILE
+    if not path.exists():
+        path.write_text(_config_text(sites, poll_interval_ms), encoding="utf-8")
+    return path
+
+
+def key_name(site: LocalSite, purpose: str) -> str:
+    """What a key is called in the folder of keystores."""
+    return f"{site.name}-{purpose}"
+
+
+def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
+    lines = [
+        "# Local chains, joined with each other. Written by `postroad devnet up`; docs/reference/config.md explains the keys.",
+        "",
+        "[journal]",
+        f'url = "sqlite:///{JOURNAL_FILE}"',
+        "",
+        "[keys]",
+        f'directory = "{KEYS_FOLDER}"',
+        f'password_file = "{PASSWORD_FILE}"   # these keys guard nothing',
+        "",
+        "[metrics]",
+        f'listen = "127.0.0.1:{_free_port()}"',
+        "",
+        "[batch]",
+        "max_wait_ms = 200",
+        "",
+    ]
+    for site in sites:
+        lines += [
+            f"[chains.{site.name}]",
+            f'chain = "eip155:{site.chain_id}"',
+            f'rpc = ["{site.http_url}"]',
+            f'websocket = ["{site.ws_url}"]',
+            f"poll_interval_ms = {poll_interval_ms}",
+            f'keys = ["{key_name(site, RELAYER)}"]',
+            f'sender = "{key_name(site, SENDER)}"',
+            f'deployer = "{key_name(site, DEPLOYER)}"',
+            "",
+            f"[chains.{site.name}.consensus]",
+            *_consensus_lines(site),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _consensus_lines(site: LocalSite) -> list[str]:
+    if site.beacon_url is not None:
+        return ['kind = "ethereum"', f'beacon = ["{site.beacon_url}"]']
+    return ['kind = "bft"', f'protocol = "{site.consensus}"']
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

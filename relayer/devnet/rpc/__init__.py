@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The second floor of a local chain: what clients are answered over HTTP and WebSockets."""

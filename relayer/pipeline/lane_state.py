@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""What the pipeline has in memory of a lane: the pages that it works on, as bits. The journal has the rest.
+
+Bits are those of the page: bit i stands for sequence (page << 8) + i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from relayer.chains.base import SentMessage
+from relayer.journal.rows import LaneRow, Micros, StoredMessage, StoredProof, StoredWait
+from relayer.protocol.delivery import Waiting
+from relayer.protocol.lane import Lane
+from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
+
+_FULL_PAGE = (1 << PAGE_SIZE) - 1
+
+
+@dataclass(slots=True)
+class PageState:
+    """The proven messages of one page, and what is under way with them."""
+
+    page: int
+    start_head: bytes
+    messages: list[Message] = field(default_factory=list)
+    leaves: list[MessageId] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
+    proven_at: list[Micros] = field(default_factory=list)
+    proof: StoredProof | None = None
+    proof_is_stale: bool = False
+    delivered: int = 0
+    expired: int = 0
+    altered: int = 0
+    """Messages whose fields, as logs tell them, do not hash to their proven leaf: only hashed past, until logs do better."""
+    in_flight: int = 0
+    seen: int = 0
+    """Messages that a provider of the destination shows as delivered, which is not proven."""
+    seen_at: int = 0
+    """The destination's newest block when it showed them: no older header says anything of them."""
+    height: int = 0
+    waits: dict[int, StoredWait] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        """The page's first sequence."""
+        return self.page << PAGE_BITS
+
+    @property
+    def known(self) -> int:
+        """The messages that are proven to have been sent."""
+        return (1 << len(self.messages)) - 1
+
+    @property
+    def final(self) -> int:
+        """The messages that nothing more happens to."""
+        return self.delivered | self.expired
+
+    @property
+    def open(self) -> int:
+        """The messages that something has yet to happen to."""
+        return self.known & ~self.final
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the page is full and nothing more happens to any of its messages, nor to transactions with them."""
+        return self.final == _FULL_PAGE and not self.in_flight
+
+    def add(self, message: Message, leaf: MessageId, head: bytes, proven_at: Micros) -> None:
+        """Append the next message of the page."""
+        if message.id != leaf:
+            self.altered |= 1 << len(self.messages)
+        self.messages.append(message)
+        self.leaves.append(leaf)
+        self.heads.append(head)
+        self.proven_at.append(proven_at)
+
+    def ready(self, now: Micros, destination_time: int) -> int:
+        """The messages that could be delivered now, were there a batch for them."""
+        bits = self.open & ~self.altered & ~self.in_flight & ~self.seen
+        for index, wait in self.waits.items():
+            if wait.not_before > now:
+                bits &= ~(1 << index)
+        return bits & ~self.past_deadline(bits, destination_time)
+
+    def past_deadline(self, bits: int, destination_time: int) -> int:
+        """Those of `bits` whose deadline lies before the destination's time, in seconds."""
+        past = 0
+        for index in indices(bits):
+            deadline = self.messages[index].deadline
+            if deadline and deadline < destination_time:
+                past |= 1 << index
+        return past
+
+    def restore(self, index: int, message: Message) -> None:
+        """Put in the message whose fields hash to the leaf after all."""
+        self.messages[index] = message
+        self.altered &= ~(1 << index)
+
+    def head_before(self, index: int) -> bytes:
+        """The running head before a message of the page."""
+        return self.heads[index - 1] if index else self.start_head
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A page that is out of memory: until when, and how many of its messages are open."""
+
+    until: Micros
+    open: int
+
+
+@dataclass(slots=True)
+class LaneProgress:
+    """A lane at work."""
+
+    row: LaneRow
+    lane: Lane
+    source: str
+    destination: str
+    proven: int
+    proven_head: bytes
+    proven_block: int
+    settled: int
+    pages: dict[int, PageState] = field(default_factory=dict)
+    parked: dict[int, Parked] = field(default_factory=dict)
+    """Pages that are out of memory because all of their open messages wait for a time."""
+    next_page: int = 0
+    """The first page that was never loaded."""
+    candidates: list[SentMessage] = field(default_factory=list)
+    """What logs tell beyond the proven messages."""
+    audits: set[int] = field(default_factory=set)
+    """Pages whose delivered word is to be proven at the destination's next verified header."""
+    waiting: Waiting | None = None
+
+    @property
+    def name(self) -> str:
+        """For logs and metrics; lanes with a channel of their own show the start of it."""
+        suffix = "" if self.lane.is_public else f"#{self.lane.channel.hex()[:8]}"
+        return f"{self.source}>{self.destination}{suffix}"
+
+    @property
+    def tail_page(self) -> int:
+        """The page that the lane's next message belongs to."""
+        return self.proven >> PAGE_BITS
+
+    def backlog(self) -> int:
+        """Proven messages that are neither confirmed nor expired, as far as they are in memory or beyond it."""
+        loaded = sum(each.open.bit_count() for each in self.pages.values())
+        loaded += sum(each.open for each in self.parked.values())
+        beyond = max(0, self.proven - max(self.next_page << PAGE_BITS, self.settled))
+        return loaded + beyond
+
+    def oldest(self) -> Micros | None:
+        """When the oldest open message in memory was proven."""
+        return min(
+            (
+                page.proven_at[index]
+                for page in self.pages.values()
+                for index in indices(page.open & -page.open)
+            ),
+            default=None,
+        )
+
+    def settle(self) -> int:
+        """Forget pages that are settled, and return below which message all is final now."""
+        for page in [number for number, each in self.pages.items() if each.is_settled]:
+            del self.pages[page]
+        lowest = min((*self.pages, *self.parked), default=None)
+        if lowest is None:
+            settled = min(self.proven, self.next_page << PAGE_BITS)
+        elif lowest in self.pages:
+            settled = (lowest << PAGE_BITS) + trailing_ones(self.pages[lowest].final)
+        else:
+            settled = lowest << PAGE_BITS
+        self.settled = max(self.settled, settled)
+        return self.settled
+
+
+def indices(bits: int) -> Iterator[int]:
+    """The places of the bits that are set, lowest first."""
+    while bits:
+        low = bits & -bits
+        yield low.bit_length() - 1
+        bits ^= low
+
+
+def mask_of(places: Iterable[int]) -> int:
+    """The bits at these places."""
+    mask = 0
+    for each in places:
+        mask |= 1 << each
+    return mask
+
+
+def trailing_ones(bits: int) -> int:
+    """How many bits are set from the lowest on without a gap."""
+    return (~bits & (bits + 1)).bit_length() - 1
+
+
+def fill_page(
+    book: PageState,
+    stored: Iterable[StoredMessage],
+    proof: StoredProof | None,
+    waits: Iterable[StoredWait],
+    at: Micros,
+) -> None:
+    """Put what the journal has of a page into an empty book. Only what the proof covers is taken."""
+    for each in stored:
+        book.add(each.message, each.leaf, each.head, at)
+    book.proof = proof
+    book.waits = {wait.sequence & 0xFF: wait for wait in waits}

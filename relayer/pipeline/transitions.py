@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""The steps that the pipeline adds to messages' stories, as rows. One row tells a step of a whole range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
+from relayer.pipeline.lane_state import indices
+from relayer.pipeline.steps import Confirmed, Proven, Verified
+from relayer.pipeline.tracked_transaction import TrackedTransaction
+from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
+from relayer.protocol.message import PAGE_BITS
+
+
+def verified_steps(
+    verified: Verified, proven: Proven, first: int, hearsay: int, now: Micros, *, observed: int = 0
+) -> Iterator[Transition]:
+    """The steps of messages that logs told of, from `first` on.
+
+    Those below `hearsay` were observed before; those below `observed` too, in blocks that were not final.
+    """
+    heights = {proof.page: proof.height for proof in proven.proofs}
+    for page, stored in _by_page(verified.messages):
+        low, high = int(stored[0].message.sequence), int(stored[-1].message.sequence)
+        fresh = max(low, hearsay, observed)
+        if fresh <= high:
+            yield Transition(verified.lane, fresh, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
+        detail = {"height": verified.header.number, "block": verified.header.hash}
+        yield Transition(verified.lane, low, high, DeliveryState.VERIFIED, now, detail=detail)
+        if page in heights:
+            yield Transition(
+                verified.lane, low, high, DeliveryState.PROVEN, now, detail={"height": heights[page]}
+            )
+        for each in stored:
+            if each.message.id != each.leaf:
+                sequence = int(each.message.sequence)
+                yield Transition(
+                    verified.lane, sequence, sequence, DeliveryState.REFUSED, now, detail=_ALTERED
+                )
+    for _, stored in _by_page(verified.hearsay):
+        low, high = max(int(stored[0].message.sequence), hearsay), int(stored[-1].message.sequence)
+        if low <= high:
+            yield Transition(verified.lane, low, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
+    if verified.waiting is None:
+        end = first + len(verified.messages)
+        yield from _unfounded(verified.lane, end, hearsay, now)
+
+
+_ALTERED = {"why": "the fields that logs tell do not hash to the proven leaf"}
+
+
+def altered_waits(verified: Verified, now: Micros) -> Iterator[StoredWait]:
+    """Why messages wait whose fields no provider tells right."""
+    for each in verified.messages:
+        if each.message.id != each.leaf:
+            detail = f"{_ALTERED['why']} 0x{each.leaf.hex()[:16]}…; the logs are read again"
+            waiting = Waiting(WaitingReason.RPC_TROUBLE, detail)
+            yield StoredWait(verified.lane, each.message.sequence, waiting, now, 1, now)
+
+
+def restored_steps(lane: LaneRow, sequence: int, height: int, now: Micros) -> Iterator[Transition]:
+    """Logs tell a message's fields right after all."""
+    for state in (DeliveryState.OBSERVED, DeliveryState.VERIFIED, DeliveryState.PROVEN):
+        yield Transition(lane, sequence, sequence, state, now, detail={"height": height})
+
+
+def ahead_steps(
+    lane: LaneRow, stored: Iterable[StoredMessage], gone: range, now: Micros
+) -> Iterator[Transition]:
+    """Messages in blocks that are not final: those that are told now, and the sequences whose block is gone."""
+    if gone:
+        yield from _unfounded(lane, gone.start, gone.stop, now)
+    for _, several in _by_page(stored):
+        low, high = int(several[0].message.sequence), int(several[-1].message.sequence)
+        yield Transition(
+            lane, low, high, DeliveryState.OBSERVED, now, detail={**_blocks(several), "final": False}
+        )
+
+
+def _unfounded(lane: LaneRow, first: int, end: int, now: Micros) -> Iterator[Transition]:
+    while first < end:
+        last = min(end - 1, first | ((1 << PAGE_BITS) - 1))
+        yield Transition(lane, first, last, DeliveryState.UNFOUNDED, now)
+        first = last + 1
+
+
+def _by_page(stored: Iterable[StoredMessage]) -> Iterator[tuple[int, list[StoredMessage]]]:
+    pages: dict[int, list[StoredMessage]] = {}
+    for each in stored:
+        pages.setdefault(each.message.page, []).append(each)
+    yield from pages.items()
+
+
+def _blocks(stored: list[StoredMessage]) -> dict[str, Any]:
+    return {"blocks": [stored[0].block_number, stored[-1].block_number]}
+
+
+def submitted_step(batch: StoredBatch, detail: dict[str, Any], now: Micros) -> Transition:
+    """A signed transaction carries the messages."""
+    return Transition(
+        lane=batch.lane,
+        first=batch.first,
+        last=batch.last,
+        state=DeliveryState.SUBMITTED,
+        at=now,
+        mask=batch.mask,
+        batch=batch.row,
+        detail=detail,
+    )
+
+
+def included_steps(included: Iterable[TrackedTransaction], now: Micros) -> Iterator[Transition]:
+    """Transactions that providers show in a block."""
+    for each in included:
+        if each.batch is None or each.receipt is None:
+            continue
+        receipt = each.receipt
+        detail: dict[str, Any] = {
+            "block": receipt.block_number,
+            "gas_used": receipt.gas_used,
+            "messages": each.batch.mask.bit_count(),
+        }
+        if not receipt.succeeded:
+            detail["reverted"] = True
+        yield _of_batch(each.batch, DeliveryState.INCLUDED, detail, now)
+
+
+def returned_steps(returned: Iterable[TrackedTransaction], why: str, now: Micros) -> Iterator[Transition]:
+    """Messages whose transaction can never land any more."""
+    for each in returned:
+        if each.batch is not None:
+            yield _of_batch(each.batch, DeliveryState.PROVEN, {"why": why}, now)
+
+
+def reopened_steps(each: TrackedTransaction, now: Micros) -> Iterator[Transition]:
+    """A transaction whose block is gone: it may land again."""
+    if each.batch is not None:
+        yield _of_batch(each.batch, DeliveryState.SUBMITTED, {"why": "its block is gone"}, now)
+
+
+def _of_batch(batch: StoredBatch, state: DeliveryState, detail: dict[str, Any], now: Micros) -> Transition:
+    return Transition(
+        batch.lane, batch.first, batch.last, state, now, mask=batch.mask, batch=batch.row, detail=detail
+    )
+
+
+def confirmed_steps(verdict: Confirmed, now: Micros) -> Iterator[Transition]:
+    """What a proven word of the destination says."""
+    proven = {"height": verdict.height}
+    if verdict.delivered:
+        yield _of_mask(verdict.lane, verdict.page, verdict.delivered, DeliveryState.CONFIRMED, proven, now)
+    if verdict.expired:
+        yield _of_mask(verdict.lane, verdict.page, verdict.expired, DeliveryState.EXPIRED, proven, now)
+    for wait in verdict.failed:
+        bit = 1 << (wait.sequence & 0xFF)
+        detail = {"attempts": wait.attempts, "reason": wait.waiting.detail}
+        yield _of_mask(verdict.lane, verdict.page, bit, DeliveryState.FAILED, detail, now)
+    back = verdict.returned | verdict.unseen
+    if back:
+        why = (
+            "the proven word shows it as not delivered"
+            if verdict.unseen
+            else "its transaction did not execute it"
+        )
+        yield _of_mask(verdict.lane, verdict.page, back, DeliveryState.PROVEN, {"why": why, **proven}, now)
+
+
+def seen_step(lane: LaneRow, page: int, mask: int, now: Micros) -> Transition:
+    """A provider shows messages as delivered, by somebody else or by a transaction of ours that we lost sight of."""
+    return _of_mask(
+        lane, page, mask, DeliveryState.INCLUDED, {"why": "the destination shows its bit as set"}, now
+    )
+
+
+def _of_mask(
+    lane: LaneRow, page: int, mask: int, state: DeliveryState, detail: dict[str, Any], now: Micros
+) -> Transition:
+    places = list(indices(mask))
+    first = page << PAGE_BITS
+    return Transition(lane, first + places[0], first + places[-1], state, now, mask=mask, detail=detail)

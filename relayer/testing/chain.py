@@ -1,0 +1,486 @@
+"""An in-memory twin of a chain, for tests of what stands above: no socket, no key, no contract, no proof.
+
+What it shows: order and pairing of calls, nonces and replacement, skipping, failure, expiry, pausing, reorganisations and
+the faults of providers. What it can't show: that a header, a proof or a leaf convinces a contract (proofs are compared
+with the source chain's own state), real gas (a rough sum), and anything about JSON-RPC. The end-to-end tests show those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import msgspec
+
+from light_clients.client import Height, Timestamp
+from light_clients.hashing import keccak256
+from relayer.chains.base import (
+    AccountProof,
+    Address,
+    Call,
+    Head,
+    LaneState,
+    RemoteState,
+    SentMessage,
+    SignedTransaction,
+    SimulatedDelivery,
+    TxHash,
+    TxReceipt,
+)
+from relayer.chains.evm import abi
+from relayer.chains.evm.fees import FeePolicy, Fees, compute_bumped_fees, compute_fees
+from relayer.chains.evm.nonces import NonceManager
+from relayer.errors import (
+    CallReverted,
+    ChainUnavailable,
+    NonceConflict,
+    NotFoundYet,
+    PostroadError,
+    Underpriced,
+)
+from relayer.protocol.interop_address import InteropAddress
+from relayer.protocol.lane import PUBLIC_CHANNEL, Lane, delivered_slot, endpoint_id
+from relayer.protocol.message import EndpointId, LaneId, Message, MessageId
+from relayer.protocol.message import Sequence as MessageSequence
+from relayer.testing.gateway import (
+    ANCHOR_GAS,
+    Executed,
+    MemoryBlock,
+    MemoryClient,
+    MemoryLedger,
+    MemoryState,
+    OutLane,
+    append_message,
+    apply_anchor,
+    apply_freeze,
+    apply_update,
+    execute_deliver,
+)
+
+GENESIS_TIME: Final = 1_700_000_000
+_GWEI: Final = 10**9
+
+
+class _RawTransaction(msgspec.Struct, frozen=True):
+    sender: bytes
+    nonce: int
+    to: bytes
+    data: bytes
+    gas: int
+    max_fee_wei: int
+    priority_fee_wei: int
+
+
+@dataclass(slots=True)
+class MemoryFaults:
+    """What goes wrong, until a test sets it back.
+
+    Attributes:
+        down: every call fails with ChainUnavailable.
+        hidden_logs: ids of messages that the logs do not show.
+        altered_logs: ids of messages whose payload the logs show changed.
+        lost_broadcasts: how many of the next broadcasts are swallowed though they look accepted.
+        failing_broadcasts: errors for the next broadcasts, first one first.
+        refusals: revert data by recipient (32 bytes); such recipients fail.
+        frozen_heads: `heads` and `head` stand still.
+    """
+
+    down: bool = False
+    hidden_logs: set[MessageId] = field(default_factory=set)
+    altered_logs: set[MessageId] = field(default_factory=set)
+    lost_broadcasts: int = 0
+    failing_broadcasts: list[PostroadError] = field(default_factory=list)
+    refusals: dict[bytes, bytes] = field(default_factory=dict)
+    frozen_heads: bool = False
+
+
+class MemoryChain:
+    """One in-memory chain with its gateway. Implements relayer.chains.base.Chain; blocks come by `mine` alone.
+
+    Args:
+        name: also makes gateway, genesis and accounts differ.
+        number: EIP-155 number.
+        accounts: how many sign.
+        block_time_s: how far apart blocks' times are.
+        policy: the operator's fee limits.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        *,
+        accounts: int = 1,
+        block_time_s: int = 1,
+        policy: FeePolicy = FeePolicy(500 * _GWEI, _GWEI),  # noqa: B008  frozen
+    ) -> None:
+        self.name = name
+        self.number = number
+        self.gateway = Address(keccak256(b"gateway " + name.encode())[12:])
+        self.genesis_hash = keccak256(b"genesis " + name.encode())
+        gateway = InteropAddress.evm(number, self.gateway).to_bytes()
+        self.endpoint_id = endpoint_id(gateway, self.genesis_hash)
+        self.faults = MemoryFaults()
+        self.base_fee_wei = _GWEI
+        self.ledger = MemoryLedger()
+        self.pending = MemoryState()
+        self.is_closed = False
+        self.doubted_logs: list[tuple[Height, Height]] = []
+        self._block_time_s = block_time_s
+        self._policy = policy
+        senders = [
+            Address(keccak256(f"account {index} of {name}".encode())[12:]) for index in range(accounts)
+        ]
+        self._nonces = NonceManager(senders, lambda sender: self.nonce(sender, pending=True))
+        self._sent: list[SentMessage] = []
+        self._pool: dict[tuple[Address, int], _RawTransaction] = {}
+        self._receipts: dict[TxHash, TxReceipt] = {}
+        self._mined: dict[TxHash, _RawTransaction] = {}
+        self._forks = 0
+        self._new_block = asyncio.Condition()
+        genesis = MemoryBlock(
+            Height(0), self.genesis_hash, bytes(32), Timestamp(GENESIS_TIME), self.pending.copy()
+        )
+        self.ledger.blocks.append(genesis)
+
+    # --- what a test does ----------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        destination: MemoryChain,
+        payload: bytes = b"hello",
+        *,
+        recipient: bytes = b"\x22" * 20,
+        sender: bytes = b"\x11" * 20,
+        gas_limit: int = 200_000,
+        deadline: int = 0,
+        channel: bytes = PUBLIC_CHANNEL,
+    ) -> Message:
+        """Append a message to a lane; it is in the next block."""
+        lane = Lane(self.endpoint_id, destination.endpoint_id, channel)
+        state = self.pending.lanes.setdefault(lane.id, OutLane())
+        message = Message(
+            lane.id,
+            MessageSequence(state.next_sequence),
+            sender.rjust(32, b"\0"),
+            recipient.rjust(32, b"\0"),
+            gas_limit,
+            deadline,
+            0,
+            payload,
+        )
+        append_message(self.pending, message)
+        number = Height(len(self.ledger.blocks))
+        index = sum(sent.block_number == number for sent in self._sent)
+        tx_hash = TxHash(keccak256(b"send" + message.id))
+        self._sent.append(SentMessage(message, message.id, number, bytes(32), tx_hash, 2 * index + 1))
+        return message
+
+    async def mine(self, count: int = 1) -> Head:
+        """Make blocks; the first one takes what was sent and broadcast."""
+        for _ in range(count):
+            self._mine_one()
+        async with self._new_block:
+            self._new_block.notify_all()
+        return _to_head(self.ledger.blocks[-1])
+
+    def reorganise(self, depth: int) -> None:
+        """Drop the newest blocks. Their transactions wait for a block again; messages sent in them are gone."""
+        keep = len(self.ledger.blocks) - depth
+        self._forks += 1
+        del self.ledger.blocks[keep:]
+        self.pending = self.ledger.blocks[-1].state.copy()
+        self._sent = [sent for sent in self._sent if sent.block_number < keep]
+        for tx_hash, receipt in list(self._receipts.items()):
+            if receipt.block_number >= keep:
+                del self._receipts[tx_hash]
+                transaction = self._mined.pop(tx_hash)
+                self._pool[Address(transaction.sender), transaction.nonce] = transaction
+
+    def amend(self, change: Callable[[MemoryState], None]) -> None:
+        """Change the state at once, as if by the newest block: pause a lane, freeze a client."""
+        for state in (self.pending, self.ledger.blocks[-1].state):
+            change(state)
+
+    def change_signers(self) -> None:
+        """Another signer set signs from the next block on."""
+        self.pending.set_version += 1
+
+    # --- Chain ---------------------------------------------------------------------------------------------------------
+
+    async def heads(self) -> AsyncIterator[Head]:
+        """A head after every `mine`, beginning with the newest."""
+        last = -1
+        while True:
+            async with self._new_block:
+                while self.faults.frozen_heads or self.ledger.blocks[-1].number == last:
+                    await self._new_block.wait()
+            last = self.ledger.blocks[-1].number
+            yield _to_head(self.ledger.blocks[-1])
+
+    async def head(self) -> Head:
+        """The newest block."""
+        self._check_up()
+        return _to_head(self.ledger.blocks[-1])
+
+    async def block(self, number: Height) -> Mapping[str, Any]:
+        """Number, hashes and time as JSON-RPC has them; nothing else of a header exists here."""
+        self._check_up()
+        found = self.ledger.at(number)
+        if found is None:
+            raise NotFoundYet(f"no block {number}", "a mined block")
+        return {
+            "number": hex(found.number),
+            "hash": "0x" + found.hash.hex(),
+            "parentHash": "0x" + found.parent_hash.hex(),
+            "timestamp": hex(found.timestamp),
+        }
+
+    async def blocks(self, numbers: Sequence[Height]) -> list[Mapping[str, Any]]:
+        """Several blocks."""
+        return [await self.block(number) for number in numbers]
+
+    async def sent_messages(self, first: Height, last: Height) -> list[SentMessage]:
+        """What the logs show, after the faults."""
+        self._check_up()
+        found = []
+        newest = self.ledger.blocks[-1].number
+        for sent in self._sent:
+            if (
+                not first <= sent.block_number <= min(last, newest)
+                or sent.claimed_id in self.faults.hidden_logs
+            ):
+                continue
+            message = sent.message
+            if sent.claimed_id in self.faults.altered_logs:
+                message = replace(message, payload=message.payload + b"!")
+            block_hash = self.ledger.blocks[sent.block_number].hash
+            found.append(replace(sent, message=message, block_hash=block_hash))
+        return found
+
+    def doubt_logs(self, first: Height, last: Height) -> None:
+        """Remember that these were doubted."""
+        self.doubted_logs.append((first, last))
+
+    async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
+        """Never: there is no trie here. MemoryProver looks into the state instead."""
+        raise NotImplementedError("an in-memory chain has no trie; use MemoryProver")
+
+    async def lane(self, lane_id: LaneId, number: Height | None = None) -> LaneState:
+        """The outbox's state of a lane."""
+        lane = self._state(number).lanes.get(lane_id)
+        return LaneState(0, open=False, paused=False) if lane is None else _to_lane_state(lane)
+
+    async def remote(self, endpoint_id: EndpointId) -> RemoteState | None:
+        """What is registered for a remote."""
+        return self._state(None).remotes.get(endpoint_id)
+
+    async def delivered_word(self, lane_id: LaneId, page: int) -> int:
+        """The inbox's word of a page."""
+        return int.from_bytes(self._state(None).words.get(delivered_slot(lane_id, page), bytes(32)))
+
+    async def simulate_deliver(
+        self, sender: Address, batch: bytes, proof: bytes, gas: int
+    ) -> SimulatedDelivery:
+        """Run deliver on a copy of the newest state."""
+        del sender
+        state = self._state(None).copy()
+        done = self._execute(state, self.deliver_call(batch, proof, gas), self.ledger.blocks[-1].timestamp)
+        assert done.simulated is not None
+        return done.simulated
+
+    def deliver_call(self, batch: bytes, proof: bytes, gas: int) -> Call:
+        """The call that delivers."""
+        return Call(self.gateway, abi.encode_deliver(batch, proof), gas)
+
+    async def call(self, call: Call, number: Height | None = None) -> bytes:
+        """`deliver`, `update`, `anchor` and `freeze` alone."""
+        self._execute(self._state(number).copy(), call, self.ledger.blocks[-1].timestamp)
+        return b""
+
+    @property
+    def senders(self) -> tuple[Address, ...]:
+        """The accounts."""
+        return self._nonces.senders
+
+    async def prepare(self, call: Call) -> SignedTransaction:
+        """Take a nonce; the 'signature' is the transaction itself."""
+        self._check_up()
+        fees = compute_fees(self.base_fee_wei, self._policy)
+        sender, nonce = await self._nonces.take()
+        return self._sign(sender, nonce, call, call.gas or 1_000_000, fees)
+
+    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
+        """The same nonce at a higher price."""
+        self._check_up()
+        offered = Fees(transaction.max_fee_wei, transaction.priority_fee_wei)
+        fees = compute_bumped_fees(offered, self.base_fee_wei, self._policy)
+        return self._sign(transaction.sender, transaction.nonce, call, call.gas or transaction.gas, fees)
+
+    def abandon(self, transaction: SignedTransaction) -> None:
+        """Give back a nonce."""
+        self._nonces.give_back(transaction.sender, transaction.nonce)
+
+    async def broadcast(self, raw: bytes) -> None:
+        """Keep a transaction for the next block."""
+        self._check_up()
+        if self.faults.failing_broadcasts:
+            raise self.faults.failing_broadcasts.pop(0)
+        transaction = msgspec.msgpack.decode(raw, type=_RawTransaction)
+        sender, tx_hash = Address(transaction.sender), TxHash(keccak256(raw))
+        self._nonces.adopt(sender, transaction.nonce, tx_hash)
+        if tx_hash in self._receipts:
+            return
+        if transaction.nonce < self.pending.nonces.get(sender, 0):
+            raise NonceConflict(f"nonce {transaction.nonce} was used by another transaction", "a free one")
+        if self.faults.lost_broadcasts:
+            self.faults.lost_broadcasts -= 1
+            return
+        before = self._pool.get((sender, transaction.nonce))
+        if (
+            before is not None
+            and before != transaction
+            and before.max_fee_wei * 11 > transaction.max_fee_wei * 10
+        ):
+            raise Underpriced("a replacement at too little more", "a tenth more")
+        self._pool[sender, transaction.nonce] = transaction
+
+    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
+        """The receipt of a mined transaction."""
+        self._check_up()
+        found = self._receipts.get(tx_hash)
+        if found is not None:
+            self._nonces.settle(tx_hash)
+        return found
+
+    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
+        """Mined transactions, or those and the waiting ones without a gap."""
+        self._check_up()
+        count = self.ledger.blocks[-1].state.nonces.get(sender, 0)
+        while pending and (sender, count) in self._pool:
+            count += 1
+        return count
+
+    async def balance(self, account: Address) -> int:
+        """Everybody has one ether."""
+        del account
+        self._check_up()
+        return 10**18
+
+    async def close(self) -> None:
+        """Nothing to close."""
+        self.is_closed = True
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _check_up(self) -> None:
+        if self.faults.down:
+            raise ChainUnavailable(f"{self.name} is down", "a provider")
+
+    def _state(self, number: Height | None) -> MemoryState:
+        self._check_up()
+        block = self.ledger.blocks[-1] if number is None else self.ledger.at(number)
+        if block is None:
+            raise NotFoundYet(f"no block {number}", "a mined block")
+        return block.state
+
+    def _sign(self, sender: Address, nonce: int, call: Call, gas: int, fees: Fees) -> SignedTransaction:
+        raw = msgspec.msgpack.encode(
+            _RawTransaction(sender, nonce, call.to, call.data, gas, fees.max_wei, fees.priority_wei)
+        )
+        tx_hash = TxHash(keccak256(raw))
+        self._nonces.record(sender, nonce, tx_hash)
+        return SignedTransaction(sender, nonce, tx_hash, raw, fees.max_wei, fees.priority_wei, gas)
+
+    def _mine_one(self) -> None:
+        parent = self.ledger.blocks[-1]
+        number = Height(parent.number + 1)
+        timestamp = Timestamp(parent.timestamp + self._block_time_s)
+        block_hash = keccak256(parent.hash + number.to_bytes(8) + self._forks.to_bytes(8))
+        for (sender, nonce), transaction in sorted(self._pool.items()):
+            if self.pending.nonces.get(sender, 0) != nonce or transaction.max_fee_wei < self.base_fee_wei:
+                continue
+            del self._pool[sender, nonce]
+            self.pending.nonces[sender] = nonce + 1
+            self._include(transaction, number, block_hash, timestamp)
+        self.ledger.blocks.append(
+            MemoryBlock(number, block_hash, parent.hash, timestamp, self.pending.copy())
+        )
+
+    def _include(
+        self, transaction: _RawTransaction, number: Height, block_hash: bytes, timestamp: Timestamp
+    ) -> None:
+        state = self.pending.copy()
+        call = Call(Address(transaction.to), transaction.data, transaction.gas)
+        try:
+            done, succeeded = self._execute(state, call, timestamp), True
+            self.pending = state
+        except CallReverted:
+            # What a failed transaction costs: its calldata and what ran until it failed.
+            done, succeeded = Executed(min(transaction.gas, 100_000)), False
+        tx_hash = TxHash(keccak256(msgspec.msgpack.encode(transaction)))
+        self._mined[tx_hash] = transaction
+        fee_wei = done.gas_used * min(
+            transaction.max_fee_wei, self.base_fee_wei + transaction.priority_fee_wei
+        )
+        self._receipts[tx_hash] = TxReceipt(
+            tx_hash,
+            number,
+            block_hash,
+            succeeded,
+            done.gas_used,
+            fee_wei,
+            done.delivered,
+            done.events,
+        )
+
+    def _execute(self, state: MemoryState, call: Call, now: Timestamp) -> Executed:
+        if call.to == self.gateway and call.data[:4] == abi.DELIVER:
+            gas = 30_000_000 if call.gas is None else call.gas
+            return execute_deliver(state, self.endpoint_id, now, call.data, gas, self._refusal_of)
+        client = state.clients.get(call.to)
+        apply = {
+            abi.CLIENT_UPDATE: apply_update,
+            abi.CLIENT_ANCHOR: apply_anchor,
+            abi.CLIENT_FREEZE: apply_freeze,
+        }.get(call.data[:4])
+        if client is not None and apply is not None:
+            length = int.from_bytes(call.data[36:68])
+            apply(client, call.data[68 : 68 + length])
+            return Executed(ANCHOR_GAS if apply is apply_anchor else 80_000)
+        raise NotImplementedError(f"an in-memory chain does not run 0x{call.data[:4].hex()}")
+
+    def _refusal_of(self, message: Message) -> bytes | None:
+        return self.faults.refusals.get(message.recipient)
+
+
+def join(first: MemoryChain, second: MemoryChain) -> None:
+    """Register two chains with each other: a light client and the public lane in each direction."""
+    for here, there in ((first, second), (second, first)):
+        client = Address(keccak256(here.gateway + there.endpoint_id)[12:])
+        newest = there.ledger.blocks[-1]
+        lane_id = Lane(here.endpoint_id, there.endpoint_id).id
+
+        def register(
+            state: MemoryState,
+            there: MemoryChain = there,
+            client: Address = client,
+            newest: MemoryBlock = newest,
+            lane_id: LaneId = lane_id,
+        ) -> None:
+            state.remotes[there.endpoint_id] = RemoteState(client, there.gateway, paused=False, retired=False)
+            version = there.pending.set_version
+            state.clients[client] = MemoryClient(there.ledger, version, newest.number, newest.timestamp)
+            state.lanes[lane_id] = OutLane()
+
+        here.amend(register)
+
+
+def _to_head(block: MemoryBlock) -> Head:
+    return Head(block.number, block.hash, block.parent_hash, block.timestamp)
+
+
+def _to_lane_state(lane: OutLane) -> LaneState:
+    return LaneState(lane.next_sequence, lane.is_open, lane.is_paused)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""`make demo-ethereum`, as anybody runs it: a proof-of-stake chain and a QBFT chain, real proofs, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_demo import POSTROAD, children_of, is_alive
+
+TIMEOUT_S = 180
+CHAINS = "eth=pos,court=qbft:4@0.5"
+
+
+def test_proof_of_stake_and_back(tmp_path: Path) -> None:
+    """INV-1, INV-2, INV-5, INV-7, INV-8: every message once, each bit proven, every forgery refused in both languages."""
+    done = subprocess.run(
+        [*POSTROAD, "demo", "--chains", CHAINS, "--json", "--messages", "2", "--batch", "300"],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["ok"] is True
+    assert outcome["problems"] == []
+    assert outcome["seconds"] < 120
+    lanes = sorted((each["source"], each["sequence"]) for each in outcome["messages"])
+    assert lanes == [("court", 0), ("court", 1), ("eth", 0), ("eth", 1)]
+    for message in outcome["messages"]:
+        steps = message["steps"]
+        assert steps["watch"] <= steps["verify"] <= steps["prove"] <= steps["submit"] <= steps["confirm"]
+    for forgery in outcome["forgeries"]:
+        assert forgery["python"], forgery
+        assert forgery["solidity"], forgery
+    names = [each["solidity"].partition("(")[0] for each in outcome["forgeries"]]
+    assert names == [
+        "HeadMismatch",
+        "SignatureInvalid",
+        "NotTrustedCommittee",
+        "PrecompileFailed",
+        "ParticipationTooLow",
+    ]
+    gas = outcome["gas"]
+    assert (gas["source"], gas["consensus"], gas["validators"]) == ("eth", "ethereum", 32)
+    assert 200_000 < gas["single"] < 350_000
+    assert 2_000 < gas["batch_share"] < gas["single"] / 5
+    told = [each["trusted"] for each in outcome["trust"] if each["source"] == "eth"]
+    assert len(set(told)) == len(told) >= 2, "a rotation at least"
+    assert all(text.startswith("the sync committee of period ") for text in told)
+    # The show is on stderr then.
+    for part in (
+        "31 of 32 signed, 22 are needed (two thirds)",
+        "enough of a sync committee signed what finalizes it",
+        "the committee's root is the one that the light client on court trusts for period",
+        "e(keys, hash of the signing root) = e(generator, signature)",
+        "the light client of eth on court trusts the sync committee of period",
+        "the light client of eth on court has moved on: it trusts the sync committee of period",
+        "Their header was anchored once for all of them",
+        "nothing is left behind",
+    ):
+        assert part in done.stderr
+    assert "✗" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stopped_in_the_middle_it_leaves_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*POSTROAD, "demo", "--chains", CHAINS],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(8)
+    started = children_of(process.pid)
+    assert started, "the chains' processes"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 130
+    assert [pid for pid in started if is_alive(pid)] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("chains", ["eth=pos", "a=qbft:4,b=qbft:4,c=pos", "eth=pos@manual,court=qbft:4"])
+def test_it_takes_two_chains_that_live_by_the_clock(tmp_path: Path, chains: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "relayer.cli", "demo", "--chains", chains],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode not in (0, 1, 70)
+    assert "two chains, whose blocks come by the clock" in done.stderr
+    assert "Traceback" not in done.stderr

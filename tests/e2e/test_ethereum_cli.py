@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""The real commands over a proof-of-stake chain joined with a BFT one: checks, lists, clients, init, doctor."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relayer import config as configuration
+from relayer.cli.exit_codes import ExitCode
+from relayer.config import NetworkTable
+
+TIMEOUT_S = 120
+CHAINS = "eth=pos@0.3,court=qbft:4@0.3"
+
+
+@dataclass
+class Place:
+    """A folder in which commands run, with a joined network in `net`."""
+
+    folder: Path
+
+    def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "relayer.cli", *words],
+            cwd=self.folder,
+            env=os.environ | {"POSTROAD_CONFIG": "net/postroad.toml"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", code=code).stdout)
+
+    @property
+    def config(self) -> configuration.Config:
+        return configuration.load(self.folder / "net" / "postroad.toml")
+
+    def url(self, name: str) -> str:
+        return self.config.chain(name).rpc[0].reveal()
+
+    @property
+    def beacon(self) -> str:
+        return self.config.chain("eth").beacon[0].reveal()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place(tmp_path_factory.mktemp("pos"))
+    place.run("devnet", "up", "--chains", CHAINS, "--dir", "net")
+    yield place
+    assert place.json("devnet", "down", "--dir", "net")["stopped"] is True
+
+
+def test_what_devnet_wrote_is_complete_and_checked(place: Place) -> None:
+    chain = place.config.chain("eth")
+    assert chain.consensus == "ethereum"
+    assert isinstance(chain.network, NetworkTable)
+    assert chain.missing == ()
+    checked = place.json("endpoint", "check")
+    assert checked["ok"] is True
+    assert {each["severity"] for each in checked["findings"]} == {"ok"}
+    assert any("22 of 32 must sign" in each["found"] for each in checked["findings"])
+
+
+def test_lists_show_what_kind_of_client_it_is(place: Place) -> None:
+    listed = {each["chain"]: each for each in place.json("endpoint", "list")}
+    (of_eth,) = listed["court"]["remotes"]
+    assert (of_eth["kind"], of_eth["status"]) == ("EthereumLightClient", "active")
+    assert (of_eth["details"]["threshold"], of_eth["details"]["committee_size"]) == (22, 32)
+    (of_court,) = listed["eth"]["remotes"]
+    assert (of_court["kind"], of_court["details"]["consensus"]) == ("BftLightClient", "qbft")
+
+
+def test_clients_are_shown_and_updated_by_hand(place: Place) -> None:
+    def slot_on_court() -> int:
+        shown = {(each["source"], each["destination"]): each for each in place.json("client", "status")}
+        assert {each["consensus"] for each in shown.values()} == {"ethereum", "qbft"}
+        of_eth = shown["eth", "court"]
+        assert (of_eth["status"], of_eth["error"], of_eth["current"]) == ("active", None, True)
+        assert isinstance(of_eth["height"], int)
+        return int(of_eth["height"])
+
+    before = slot_on_court()
+    updated = place.json("client", "update", "eth", "court")
+    assert len(updated["updates"]) == 1
+    assert slot_on_court() > before
+    assert "sync committee of today" in place.run("client", "status").stdout
+
+
+def test_checks_ask_the_beacon_api(place: Place) -> None:
+    findings = place.json("config", "check", "--live")["findings"]
+    asked = [each for each in findings if each["subject"] == f"eth at {place.beacon}"]
+    assert [each["severity"] for each in asked] == ["ok"]
+    assert "finalized" in asked[0]["found"]
+    told = place.json("doctor")
+    assert any(each["subject"] == f"eth at {place.beacon}" for each in told["findings"])
+    # One that is down, and one that is no Beacon API.
+    text = (place.folder / "net" / "postroad.toml").read_text()
+    wrong = place.folder / "net" / "wrong.toml"
+    for url in ("http://127.0.0.1:9", place.url("eth")):
+        wrong.write_text(text.replace(f'beacon = ["{place.beacon}"]', f'beacon = ["{url}"]'))
+        findings = place.json("config", "check", "--live", "-c", "net/wrong.toml", code=ExitCode.PROBLEM)[
+            "findings"
+        ]
+        (asked_wrong,) = [
+            each for each in findings if each["subject"] == f"eth at {url}" and each["severity"] == "refusal"
+        ]
+        assert "consensus client" in asked_wrong["advice"]
+
+
+def test_init_detects_the_consensus_and_reads_the_network(place: Place) -> None:
+    words = ["init", "-c", "detected.toml", "--chain", f"eth={place.url('eth')},beacon={place.beacon}"]
+    written = place.json(*words, "--chain", f"court={place.url('court')}")
+    assert [(each["name"], each["consensus"]) for each in written["chains"]] == [
+        ("eth", "ethereum"),
+        ("court", "qbft"),
+    ]
+    found = configuration.load(place.folder / "detected.toml")
+    assert found.chain("eth").network == place.config.chain("eth").network
+    assert found.chain("eth").genesis_hash == place.config.chain("eth").genesis_hash
+    shown = place.run(*words, "--force").stdout
+    assert "compare chains.eth.network" in shown
+
+
+def test_init_asks_for_the_beacon_api_of_a_proof_of_stake_chain(place: Place) -> None:
+    for consensus in ("", "ethereum,"):
+        done = place.run(
+            "init", "-c", "none.toml", "--chain", f"eth={consensus}{place.url('eth')}", code=ExitCode.USAGE
+        )
+        assert "beacon=https://" in done.stderr
+    assert not (place.folder / "none.toml").exists()
+
+
+def test_a_dry_run_shows_the_checkpoint_to_compare(place: Place) -> None:
+    """What is missing in the file is read, shown, and not written by a dry run."""
+    kept = [
+        line
+        for line in (place.folder / "net" / "postroad.toml").read_text().split("\n\n")
+        if not line.startswith(("[chains.eth.network]", "[chains.eth.bootstrap]"))
+    ]
+    text = "\n\n".join(kept) + '\n\n[endpoints]\nmanifest = "fresh.json"\n'
+    lines = [line for line in text.splitlines() if not line.startswith(("gateway", "genesis_hash"))]
+    path = place.folder / "net" / "fresh.toml"
+    path.write_text("\n".join(lines) + "\n")
+    before = path.read_text()
+    shown = place.run("endpoint", "deploy", "--dry-run", "-c", "net/fresh.toml").stdout
+    assert "trust in eth begins with the finalized block of slot" in shown
+    assert "two independent sources" in shown
+    assert "a light client of eth" in shown
+    assert path.read_text() == before

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: MIT
+"""A proof-of-stake chain as an endpoint: planned, joined with a BFT chain both ways, checked, and refused where it can't be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import relayer
+from light_clients.client import Status
+from light_clients.ethereum.config import ForkName
+from relayer import config as configuration
+from relayer.chains.evm.node import Node
+from relayer.config import CheckpointConfig, Config, NetworkTable, network_of
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.ethereum.discovery import discover_network
+from relayer.consensus.ethereum.judging import EthereumClientView
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.findings import Finding, Severity
+from relayer.daemon import build
+from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
+from relayer.devnet.process import anvil
+from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
+from relayer.endpoint.check import check_endpoints
+from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.plan import Plan, make_plan
+from relayer.endpoint.view import view_endpoint
+from relayer.errors import ConfigError
+from relayer.keys import Key
+from relayer.road.deliver import HandDelivery, deliver_by_hand
+
+SLOT_TIME_S = 0.2
+
+
+def site_of(chain: LocalBftChain | LocalEthereumChain) -> LocalSite:
+    deployer, relaying, sender = (account.secret for account in chain.funded_keys[:3])
+    return LocalSite(
+        name=chain.name,
+        consensus=chain.kind.value,
+        chain_id=chain.chain_id,
+        http_url=chain.http_url,
+        ws_url=chain.ws_url,
+        deployer=deployer,
+        relayer=relaying,
+        sender=sender,
+        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
+    )
+
+
+def refusals(findings: tuple[Finding, ...]) -> list[str]:
+    return [f"{each.subject}: {each.found}" for each in findings if each.severity is Severity.REFUSAL]
+
+
+@pytest.fixture
+async def eth() -> AsyncIterator[LocalEthereumChain]:
+    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S) as chain:
+        yield chain
+
+
+@pytest.fixture
+async def court() -> AsyncIterator[LocalBftChain]:
+    async with LocalBftChain("court", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+        yield chain
+
+
+async def check(config: Config) -> tuple[Finding, ...]:
+    nodes = {
+        name: Node.over(name, [url.reveal() for url in each.rpc]) for name, each in config.chains.items()
+    }
+    try:
+        return await check_endpoints(config, Manifest(config.manifest_path), nodes, list(config.chains))
+    finally:
+        for node in nodes.values():
+            await node.close()
+
+
+async def plan_of(config: Config, keys: dict[str, Key], *joins: tuple[str, str]) -> Plan:
+    nodes = {
+        name: Node.over(name, [url.reveal() for url in each.rpc]) for name, each in config.chains.items()
+    }
+    try:
+        deployers = {name: key.address for name, key in keys.items()}
+        return await make_plan(config, Manifest(config.manifest_path), nodes, deployers, joins)
+    finally:
+        for node in nodes.values():
+            await node.close()
+
+
+async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_messages(
+    eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    roads: LocalRoads = await join_local([site_of(eth), site_of(court)], tmp_path, told.append)
+    config = roads.config
+    chain = config.chain("eth")
+    # What was shown is what it cost: never less, and not far more.
+    for each in told:
+        if each.moment is Moment.DONE:
+            assert each.gas_used <= each.step.gas <= 2 * each.gas_used, each.step
+    # What was read from the Beacon API is in the file now.
+    assert isinstance(chain.network, NetworkTable)
+    assert network_of(chain.network).genesis_validators_root == eth.network.genesis_validators_root
+    assert isinstance(chain.bootstrap, CheckpointConfig)
+    assert chain.missing == ()
+    # Every endpoint is good, and the plan is done.
+    findings = await check(config)
+    assert not refusals(findings), findings
+    assert {each.severity for each in findings} == {Severity.OK}, findings
+    assert any("22 of 32 must sign" in each.found for each in findings)
+    keys = {
+        name: Key("deployer", each.funded_keys[0].secret) for name, each in (("eth", eth), ("court", court))
+    }
+    again = await plan_of(config, keys, ("eth", "court"), ("court", "eth"))
+    assert again.steps == ()
+    assert any("follows from the configured checkpoint" in each.found for each in again.findings)
+    # The client is what the config says.
+    node = Node.over("court", [court.http_url])
+    view = await view_endpoint(config, Manifest(config.manifest_path), node, "court")
+    await node.close()
+    assert view is not None
+    remote = view.remote("eth")
+    assert remote is not None
+    assert isinstance(remote.client, EthereumClientView)
+    assert (remote.client.status, remote.client.threshold, remote.client.committee_size) == (
+        Status.ACTIVE,
+        22,
+        32,
+    )
+    assert remote.client.details()["threshold"] == 22
+    record = Manifest(config.manifest_path).get("court")
+    assert record is not None
+    checkpoint = record.clients["eth"].checkpoint
+    assert checkpoint is not None
+    assert bytes(checkpoint.root) == bytes(chain.bootstrap.root)
+    assert remote.client.height >= checkpoint.slot >= chain.bootstrap.slot
+    assert bytes(checkpoint.committee) != bytes(32)
+    # Messages arrive over it, there and back.
+    signers = {
+        name: [Key("sender", each.funded_keys[2].secret)] for name, each in (("eth", eth), ("court", court))
+    }
+    async with relayer.connect(config, signers=signers) as road:
+        for source, destination in (("court", "eth"), ("eth", "court")):
+            to = roads.endpoints[destination].postbox
+            message = await road.send(source, destination, to=to, payload=b"there and back")
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        outcome = await deliver_by_hand(
+                            message, road.chain(source), await road.chain_to_write(destination)
+                        )
+                    except relayer.errors.Retryable:
+                        await asyncio.sleep(SLOT_TIME_S)
+                        continue
+                    break
+            assert outcome.result is HandDelivery.EXECUTED
+
+
+@pytest.fixture
+async def old(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalBftChain]:
+    """A QBFT chain whose execution has Cancun's rules: no BLS precompiles."""
+    spawn = anvil._spawn
+
+    async def spawn_old(words: list[str], *, guard: bool) -> asyncio.subprocess.Process:
+        return await spawn(["cancun" if word == "prague" else word for word in words], guard=guard)
+
+    monkeypatch.setattr(anvil, "_spawn", spawn_old)
+    async with LocalBftChain("old", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+        monkeypatch.undo()
+        yield chain
+
+
+def config_of(folder: Path, *chains: LocalBftChain | LocalEthereumChain, extra: str = "") -> Config:
+    text = ""
+    for chain in chains:
+        text += f'[chains.{chain.name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+        if isinstance(chain, LocalEthereumChain):
+            text += f'consensus = "ethereum"\nbeacon = ["{chain.beacon_url}"]\n{extra}'
+        else:
+            text += f'consensus = "{chain.kind.value}"\n'
+    return configuration.parse(text, directory=folder)
+
+
+async def test_where_the_bls_precompiles_are_missing_the_join_is_refused_with_what_works(
+    old: LocalBftChain, eth: LocalEthereumChain, tmp_path: Path
+) -> None:
+    config = config_of(tmp_path, old, eth)
+    keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (old, eth)}
+    plan = await plan_of(config, keys, ("old", "eth"), ("eth", "old"))
+    (refusal,) = [each for each in plan.findings if each.severity is Severity.REFUSAL]
+    assert refusal.subject == "eth → old"
+    assert "EIP-2537" in refusal.found
+    assert "Prague" in refusal.expected
+    assert "Prague rules in old's genesis file" in refusal.advice
+    assert "can't be joined in either direction" in refusal.advice
+    with pytest.raises(PlanRefused):
+        await apply_plan(plan, config, Manifest(config.manifest_path), {}, keys)
+    assert Manifest(config.manifest_path).names == ()
+    # Endpoints by themselves need no BLS, and other chains can be joined with it.
+    assert not refusals((await plan_of(config, keys)).findings)
+
+
+async def test_a_fork_of_a_network_is_never_joined_with_it(eth: LocalEthereumChain, tmp_path: Path) -> None:
+    """One genesis validators' root: what is signed on one chain would be believed as the other's."""
+    twin = config_of(tmp_path, eth).chain("eth")
+    config = msgspec.structs.replace(config_of(tmp_path, eth), chains={"eth": twin, "twin": twin})
+    keys = {name: Key("deployer", eth.funded_keys[0].secret) for name in config.chains}
+    plan = await plan_of(config, keys)
+    assert any("the same genesis validators' root" in text for text in refusals(plan.findings))
+    assert plan.steps == ()
+
+
+async def test_a_checkpoint_that_nobody_confirms_is_refused(
+    eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
+) -> None:
+    keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (court, eth)}
+    wrong = f'bootstrap = {{ root = "0x{"77" * 32}", slot = 8 }}\n'
+    plan = await plan_of(config_of(tmp_path, court, eth, extra=wrong), keys, ("court", "eth"))
+    assert any("does not follow from the configured checkpoint" in text for text in refusals(plan.findings))
+    assert plan.steps == ()
+    # The right root with another slot is a mistake too.
+    root = eth.checkpoint.root.hex()
+    wrong = f'bootstrap = {{ root = "0x{root}", slot = {eth.checkpoint.slot + 1} }}\n'
+    plan = await plan_of(config_of(tmp_path, court, eth, extra=wrong), keys, ("court", "eth"))
+    assert any("another slot" in text for text in refusals(plan.findings))
+
+
+async def test_a_network_that_the_node_contradicts_is_refused_by_plans_checks_and_the_daemon(
+    eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
+) -> None:
+    roads = await join_local([site_of(eth), site_of(court)], tmp_path)
+    right = roads.config.chain("eth")
+    assert isinstance(right.network, NetworkTable)
+    (first, *others) = right.network.forks
+    for network, words in (
+        (replace_network(right.network, slot_duration_ms=12_000), "slots' length in ms"),
+        (replace_network(right.network, genesis_validators_root=configuration.Bytes32(b"\x01" * 32)), "root"),
+        (
+            replace_network(
+                right.network,
+                forks=(msgspec.structs.replace(first, version=configuration.Bytes4(b"\x09" * 4)), *others),
+            ),
+            f"the fork {first.name}",
+        ),
+    ):
+        chain = msgspec.structs.replace(right, network=network)
+        config = msgspec.structs.replace(roads.config, chains=dict(roads.config.chains) | {"eth": chain})
+        assert any(words in text for text in refusals(await check(config))), words
+        daemon = build(config)
+        with pytest.raises(ConfigError, match=words):
+            await daemon.run()
+
+
+def replace_network(network: NetworkTable, **changes: object) -> NetworkTable:
+    return msgspec.structs.replace(network, **changes)
+
+
+async def test_a_fork_that_the_deployed_table_lacks_is_told_in_time(
+    court: LocalBftChain, tmp_path: Path
+) -> None:
+    """A client without a scheduled fork refuses every header from then on."""
+    forks = {ForkName.DENEB: 0, ForkName.ELECTRA: 1_000_000}
+    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S, forks=forks) as eth:
+        path = tmp_path / "postroad.toml"
+        roads = await join_local([site_of(eth), site_of(court)], tmp_path)
+        assert not refusals(await check(roads.config))
+        text = path.read_text()
+        assert "electra" in text
+        # As if it had been deployed before the fork was known: another network's table on the client's chain.
+        network = await discover_network("eth", [eth.beacon_url])
+        older = replace(network, forks=tuple(each for each in network.forks if not each.epoch))
+        table = configuration.setting_of(older)
+        chain = msgspec.structs.replace(roads.config.chain("eth"), network=table)
+        config = msgspec.structs.replace(roads.config, chains=dict(roads.config.chains) | {"eth": chain})
+        warned = [each for each in await check(config) if each.severity is Severity.WARNING]
+        assert any("the fork electra, scheduled for epoch 1000000" in each.found for each in warned)
+        keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (court, eth)}
+        config.manifest_path.unlink()
+        bare = {name: msgspec.structs.replace(each, gateway=None) for name, each in config.chains.items()}
+        config = msgspec.structs.replace(config, chains=bare)
+        nodes = {name: Node.over(name, [each.rpc[0].reveal()]) for name, each in bare.items()}
+        manifest = Manifest(config.manifest_path)
+        deployers = {name: key.address for name, key in keys.items()}
+        plan = await make_plan(config, manifest, nodes, deployers, [("court", "eth"), ("eth", "court")])
+        assert not plan.is_refused, plan.findings
+        await apply_plan(plan, config, manifest, nodes, keys)
+        found = await check_endpoints(config, Manifest(config.manifest_path), nodes, ["court"])
+        for node in nodes.values():
+            await node.close()
+        missing = [each for each in found if "missing from the deployed table" in each.found]
+        assert [(each.subject, each.severity) for each in missing] == [("eth → court", Severity.WARNING)]
+        assert "electra of epoch 1000000" in missing[0].found
