@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import BftKind
 from light_clients.ethereum import codec
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
-from relayer.consensus.ethereum.endpoint import encode_parameters
+from relayer.consensus.ethereum.contract import encode_parameters
 from relayer.contracts import artifact
 from relayer.keys import sign_transaction
 from relayer.protocol.interop_address import InteropAddress
@@ -135,7 +134,7 @@ class BftSide(Side):
 
     def __init__(self, chain: LocalBftChain) -> None:
         super().__init__(chain)
-        self._kind = BftKind[chain.kind.name]
+        self._kind = chain.protocol
 
     async def deploy_client_on(self, other: Side) -> bytes:
         """See Side."""
