@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import msgspec
-from postroad_solo.rules import hash_of
 
 from light_clients.ecdsa import sign
+from postroad_solo.rules import hash_of
 from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.block_maker import BlockMaker
 from relayer.devnet.chain.chain_details import ChainDetails
@@ -136,7 +136,7 @@ class LocalSoloChain(AnvilChain[SoloBlock]):
         )
 
     async def _assemble(self, anvil: Anvil) -> RunningChain[SoloBlock]:
-        genesis = await anvil.upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
+        genesis = await anvil.upstream.call("eth_getBlockByNumber", "0x0", False)
         parts = ChainParts.over(anvil, sign_block(genesis, bytes(32), self.key), self.faults)
         return RunningChain(
             chain_id=self.chain_id,
@@ -157,7 +157,9 @@ class LocalSolo:
     def read_options(self, chain: str, options: Sequence[str]) -> None:
         """It has none. Raises SpecError."""
         if options:
-            raise SpecError(f"the options {':'.join(options)!r} of chain {chain!r}", "none: NAME=solo[@BLOCK_TIME]")
+            raise SpecError(
+                f"the options {':'.join(options)!r} of chain {chain!r}", "none: NAME=solo[@BLOCK_TIME]"
+            )
 
     def build(self, name: str, settings: None, options: ChainOptions) -> LocalSoloChain:
         """Make a chain."""
