@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The backends, by name."""
+"""The backends, by name. A library is imported when its backend is asked for."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Final
 
-from light_clients.bls.fast import FastBackend
 from light_clients.bls.protocol import BlsBackend
 
 #: The name of the default backend: blst.
-PYBLST: Final = FastBackend.name
+PYBLST: Final = "pyblst"
 #: The name of the reference: pure Python, hundreds of times slower, for tests.
 PY_ECC: Final = "py_ecc"
 
@@ -20,7 +19,7 @@ def backend(name: str | None = None) -> BlsBackend:
 
     Raises:
         ValueError: there is no such backend.
-        ImportError: the reference was asked for and py_ecc is not installed.
+        ImportError: its library is not installed. Nothing else here needs either of them.
     """
     return _backend(PYBLST if name is None else name)
 
@@ -28,6 +27,14 @@ def backend(name: str | None = None) -> BlsBackend:
 @cache
 def _backend(name: str) -> BlsBackend:
     if name == PYBLST:
+        try:
+            from light_clients.bls.fast import FastBackend
+        except ImportError as error:
+            raise ImportError(
+                "found no package pyblst, expected it for BLS signatures: install it (where it has no wheel for this "
+                "Python and platform, that takes a Rust compiler, or use Python 3.13)"
+            ) from error
+
         return FastBackend()
     if name == PY_ECC:
         from light_clients.bls.reference import ReferenceBackend

@@ -26,6 +26,7 @@ from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import chain_id_of, derive_account
 from relayer.devnet.state.ledger import B
+from relayer.keys import sign_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -269,21 +270,20 @@ class AnvilChain(ABC, Generic[B]):
 
     async def fund(self, address: bytes, amount_wei: int) -> B:
         """Give money from the chain's own faucet, in a transaction; returns the block that holds it, made at once."""
-        from eth_account import Account as Signer
-
         upstream = self.anvil.upstream
         async with self._funding:
             price = int(await upstream.call("eth_gasPrice"), 16)
+            count = await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending")
             transaction = {
                 "chainId": self.chain_id,
-                "nonce": await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending"),
+                "nonce": int(count, 16),
                 "to": address,
                 "value": amount_wei,
                 "gas": 100_000,
                 "gasPrice": 2 * price,
             }
-            signed = Signer.sign_transaction(transaction, self._faucet.secret)
-            await upstream.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+            raw, _ = sign_transaction(transaction, self._faucet.secret)
+            await upstream.call("eth_sendRawTransaction", "0x" + raw.hex())
             return await self.mine()
 
     async def drop_transactions(self) -> None:

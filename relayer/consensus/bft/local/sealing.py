@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from coincurve import PrivateKey
-
+from light_clients import ecdsa
 from light_clients.hashing import keccak256
 from relayer.consensus.bft.local.sealed_block import SealedBlock, quorum
 from relayer.devnet.state.identities import Account
@@ -25,8 +24,7 @@ def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None =
 
 def sign(digest: bytes, account: Account) -> bytes:
     """A commit seal: r ‖ s ‖ parity of y, 65 bytes."""
-    signature: bytes = PrivateKey(account.secret).sign_recoverable(digest, hasher=None)
-    return signature
+    return ecdsa.sign(digest, account.secret)
 
 
 def make_twin(ledger: Ledger[SealedBlock], number: int, accounts: dict[bytes, Account]) -> SealedBlock:
