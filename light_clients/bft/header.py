@@ -22,13 +22,11 @@ from light_clients.bft.preimage import (
 from light_clients.bft.validators import check_set, encode_members
 from light_clients.client import Height, Timestamp
 from light_clients.codec import execution_header, rlp
-from light_clients.ecdsa import recover
+from light_clients.ecdsa import ORDER, recover
 from light_clients.errors import HeaderRejected
 
 __all__ = ["BftHeader", "BftKind", "ExtraData", "parse_extra_data"]
 
-#: The order of secp256k1. A signature with s has a twin with order - s, of the other parity.
-_CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _TOP_BIT: Final = 1 << 255
 #: The longest vote and round, in bytes of RLP: on the wire their first byte has to give their length
 #: (wire-formats §6.1).
@@ -225,7 +223,7 @@ def compact_seal(seal: bytes) -> bytes:
     """
     s, parity = int.from_bytes(seal[32:64], "big"), seal[64]
     if s >= _TOP_BIT:
-        s, parity = _CURVE_ORDER - s, 1 - parity
+        s, parity = ORDER - s, 1 - parity
     return seal[:32] + (s | _TOP_BIT if parity else s).to_bytes(32, "big")
 
 
