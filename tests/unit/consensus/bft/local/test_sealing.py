@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from relayer.devnet.errors import SpecError
 from relayer.devnet.state.anvil_header import AnvilHeader
 from relayer.devnet.state.identities import derive_account
 
-ACCOUNTS = [derive_account(b"test", "test", "validator", index) for index in range(30)]
+ACCOUNTS: Final = [derive_account(b"test", "test", "validator", index) for index in range(30)]
 
 
 def block_of(
@@ -62,7 +63,7 @@ def test_seals_are_distinct_and_begin_with_the_proposers(count: int, wanted: int
 
 @given(count=st.integers(1, 12), add=st.booleans())
 def test_a_majority_of_proposers_changes_the_set(count: int, add: bool) -> None:
-    """floor(n/2) + 1 distinct proposers; none of them twice, and the block after the last one lists the new set."""
+    """floor(n/2) + 1 distinct proposers vote, and the block after the last one lists the new set."""
     validators = Validators.of(BftKind.QBFT, ACCOUNTS[:count])
     before = validators.current
     candidate = ACCOUNTS[20].address if add else before[0]
