@@ -12,11 +12,21 @@ from relayer.errors import ConfigError
 CONSENSUS: Final = "postroad.consensus"
 """The entry-point group of kinds of consensus. Each entry names a `relayer.consensus.kind.ConsensusKind`."""
 
+CONTRACTS: Final = "postroad.contracts"
+"""The entry-point group of packages with compiled contracts, `<Name>.json` each."""
+
 
 @cache
 def names(group: str) -> tuple[str, ...]:
     """Return the names of a group's entry points, in alphabetical order."""
     return tuple(sorted({point.name for point in metadata.entry_points(group=group)}))
+
+
+@cache
+def values(group: str) -> tuple[str, ...]:
+    """Return what a group's entry points name, as text, in alphabetical order of their names."""
+    points = sorted(metadata.entry_points(group=group), key=lambda point: point.name)
+    return tuple(dict.fromkeys(point.value for point in points))
 
 
 @cache

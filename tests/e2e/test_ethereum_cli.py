@@ -19,7 +19,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.consensus.ethereum.config import EthereumConfig, NetworkTable
 
 TIMEOUT_S = 120
-CHAINS = "eth=pos@0.3,court=qbft:4@0.3"
+CHAINS = "eth=ethereum@0.3,court=bft:4@0.3"
 
 
 @dataclass
@@ -86,7 +86,7 @@ def test_what_devnet_wrote_is_complete_and_checked(place: Place) -> None:
 def test_lists_show_what_kind_of_client_it_is(place: Place) -> None:
     listed = {each["chain"]: each for each in place.json("endpoint", "list")}
     (of_eth,) = listed["court"]["remotes"]
-    assert (of_eth["kind"], of_eth["status"]) == ("BeaconLightClient", "active")
+    assert (of_eth["kind"], of_eth["status"]) == ("EthereumLightClient", "active")
     assert (of_eth["details"]["threshold"], of_eth["details"]["committee_size"]) == (22, 32)
     (of_court,) = listed["eth"]["remotes"]
     assert (of_court["kind"], of_court["details"]["consensus"]) == ("BftLightClient", "qbft")

@@ -24,7 +24,8 @@ from relayer.consensus.ethereum.discovery import discover_network
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.findings import Finding, Severity
 from relayer.daemon import build
-from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
 from relayer.devnet.process import anvil
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
@@ -38,34 +39,19 @@ from relayer.road.deliver import HandDelivery, deliver_by_hand
 SLOT_TIME_S = 0.2
 
 
-def site_of(chain: LocalBftChain | LocalEthereumChain) -> LocalSite:
-    deployer, relaying, sender = (account.secret for account in chain.funded_keys[:3])
-    return LocalSite(
-        name=chain.name,
-        consensus=chain.kind.value,
-        chain_id=chain.chain_id,
-        http_url=chain.http_url,
-        ws_url=chain.ws_url,
-        deployer=deployer,
-        relayer=relaying,
-        sender=sender,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
-    )
-
-
 def refusals(findings: tuple[Finding, ...]) -> list[str]:
     return [f"{each.subject}: {each.found}" for each in findings if each.severity is Severity.REFUSAL]
 
 
 @pytest.fixture
 async def eth() -> AsyncIterator[LocalEthereumChain]:
-    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_TIME_S)) as chain:
         yield chain
 
 
 @pytest.fixture
 async def court() -> AsyncIterator[LocalBftChain]:
-    async with LocalBftChain("court", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+    async with LocalBftChain("court", ChainOptions(block_time_s=SLOT_TIME_S), validators=4) as chain:
         yield chain
 
 
@@ -189,7 +175,7 @@ async def old(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalBftChain]:
         return await spawn(["cancun" if word == "prague" else word for word in words], guard=guard)
 
     monkeypatch.setattr(anvil, "_spawn", spawn_old)
-    async with LocalBftChain("old", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+    async with LocalBftChain("old", ChainOptions(block_time_s=SLOT_TIME_S), validators=4) as chain:
         monkeypatch.undo()
         yield chain
 
@@ -198,10 +184,8 @@ def config_of(folder: Path, *chains: LocalBftChain | LocalEthereumChain, extra: 
     text = ""
     for chain in chains:
         text += f'[chains.{chain.name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-        if isinstance(chain, LocalEthereumChain):
-            text += f'[chains.{chain.name}.consensus]\nkind = "ethereum"\nbeacon = ["{chain.beacon_url}"]\n{extra}'
-        else:
-            text += f'[chains.{chain.name}.consensus]\nkind = "bft"\nprotocol = "{chain.kind.value}"\n'
+        text += consensus_table(chain.name, chain.describe().consensus)
+        text += extra if isinstance(chain, LocalEthereumChain) else ""
     return configuration.parse(text, directory=folder)
 
 
@@ -282,7 +266,7 @@ async def test_a_fork_that_the_deployed_table_lacks_is_told_in_time(
 ) -> None:
     """A client without a scheduled fork refuses every header from then on."""
     forks = {ForkName.DENEB: 0, ForkName.ELECTRA: 1_000_000}
-    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S, forks=forks) as eth:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_TIME_S), forks=forks) as eth:
         path = tmp_path / "postroad.toml"
         roads = await join_local([site_of(eth), site_of(court)], tmp_path)
         assert not refusals(await check(roads.config))

@@ -174,6 +174,11 @@ class Anvil:
                 self._output.append(text)
 
 
+def running_pids() -> frozenset[int]:
+    """Return the process ids of all anvils (or of their guards) that this process has started and not stopped yet."""
+    return frozenset(_running)
+
+
 def free_port(avoid: set[int] | None = None) -> int:
     """A loopback TCP port that nobody listens on at this moment.
 
@@ -223,7 +228,7 @@ def listen_on(port: int) -> socket.socket:
 
 async def _spawn(words: list[str], *, guard: bool) -> asyncio.subprocess.Process:
     mode = "watch" if guard else "signal"
-    script = str(Path(__file__).with_name("guard.py"))
+    script = str(Path(__file__).with_name("child_guard.py"))
     # A group of its own: Ctrl-C in a terminal is for us to answer, in order, and not for anvil to die of at once.
     # Its folder is /, so that no .env file of a user's folder configures it.
     return await asyncio.create_subprocess_exec(
