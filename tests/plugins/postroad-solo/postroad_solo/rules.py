@@ -105,9 +105,7 @@ class SoloClient:
 
     @property
     def _window(self) -> Trust:
-        return Trust(
-            self.state.timestamp, self.trusting_period_s, self.max_clock_drift_s, self.state.frozen
-        )
+        return Trust(self.state.timestamp, self.trusting_period_s, self.max_clock_drift_s, self.state.frozen)
 
     def status(self, now: Timestamp) -> Status:
         """Whether the client believes anything at the moment."""
