@@ -27,9 +27,10 @@ from light_clients.ethereum.containers import (
 )
 from relayer.chains.base import AccountProof, Address, Call, Head
 from relayer.chains.evm import abi
+from relayer.consensus.ethereum.follower import EthereumBootstrap
 from relayer.consensus.ethereum.local.payload import invent_payload
 from relayer.consensus.ethereum.local.simulation import Simulation
-from relayer.consensus.ethereum.prover import EthereumBootstrap, EthereumProver
+from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.errors import ChainUnavailable, NotFoundYet
 from tests.support.trie import AccountEntry, State
 

@@ -40,8 +40,9 @@ from relayer.consensus.ethereum.discovery import (
     missing_forks,
     read_network,
 )
+from relayer.consensus.ethereum.follower import EthereumBootstrap
 from relayer.consensus.ethereum.judging import EthereumClientView, judge_forks, judge_parameters
-from relayer.consensus.ethereum.prover import EthereumBootstrap, EthereumProver
+from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, Conflict, OpenProver, Trust
 from relayer.contracts import load

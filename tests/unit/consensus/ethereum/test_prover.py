@@ -540,7 +540,7 @@ async def test_a_client_that_asks_for_more_signers_than_we_do_gets_an_update_by_
     strict = replace(start, params=replace(start.params, threshold=30))
     destination = BeaconDestination(strict, world.now())
     with pytest.raises(NotFoundYet, match="24 members"):
-        await prover.best_update(Period(1), 30)
+        await prover.updates_for(destination, GATEWAY)  # type: ignore[arg-type]
     world.advance(2 * PERIOD + 4 * SPE)
     await prover.verify_head(world.head())
     destination.now = world.now()
