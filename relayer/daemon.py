@@ -153,7 +153,7 @@ class Daemon:
             name: ServedChain(
                 chain=each.chain,
                 prover=each.prover,
-                first_height=self._config.require_endpoint(name).bootstrap.height,
+                first_height=self._config.require_endpoint(name).consensus.first_height,
                 max_spend_wei_per_day=each.config.max_spend_wei_per_day,
             )
             for name, each in self._built.items()

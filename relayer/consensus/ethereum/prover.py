@@ -17,18 +17,26 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Final
 
 from light_clients.client import Height, Timestamp
 from light_clients.ethereum.client import EthereumClient
 from light_clients.ethereum.codec import FinalizingUpdate
+from light_clients.ethereum.config import Slot
 from relayer.chains.base import AccountProof, Address, Chain, Head
-from relayer.consensus.base import OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.chains.evm.chain import EvmChain
+from relayer.chains.provider_pool import OnRpcError
+from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.ethereum import KIND
+from relayer.consensus.ethereum.beacon_api import BeaconApi
+from relayer.consensus.ethereum.config import EthereumConfig
 from relayer.consensus.ethereum.deployed_client import (
     DeployedClient,
     check_usable,
     knows_signers,
     read_client,
 )
+from relayer.consensus.ethereum.discovery import check_network
 from relayer.consensus.ethereum.evidence import find_contradiction
 from relayer.consensus.ethereum.follower import (
     BootstrapRequest,
@@ -41,7 +49,13 @@ from relayer.consensus.ethereum.schedule import UpdatesRequest
 from relayer.consensus.ethereum.sources import BeaconSource, EthereumSource
 from relayer.consensus.ethereum.store import Followed
 from relayer.consensus.ethereum.update_path import EthereumWalk, PeriodSource
-from relayer.errors import MisbehaviourFound, NotFoundYet
+from relayer.consensus.kind import ConfiguredChain, OpenProver
+from relayer.errors import ConfigError, MisbehaviourFound, NotFoundYet
+
+_COSTS: Final = DeliveryCost(
+    first_base_gas=450_000,
+    gas_suspects=frozenset({"PrecompileFailed", "HashFailed", "SignatureInvalid"}),
+)
 
 
 class EthereumProver:
@@ -88,7 +102,17 @@ class EthereumProver:
         return self._beacon.witnesses
 
     @property
-    def signers(self) -> bytes:
+    def signers(self) -> str:
+        """How people call those who sign."""
+        return KIND.signers
+
+    @property
+    def costs(self) -> DeliveryCost:
+        """A signature costs much, and a precompile that runs out of gas looks like one that does not hold."""
+        return _COSTS
+
+    @property
+    def signer_set_id(self) -> bytes:
         """Root of the sync committee that signed the newest verified header."""
         newest = self._follower.newest
         return b"" if newest is None else newest.committee.hash_tree_root()
@@ -245,3 +269,39 @@ class EthereumProver:
 
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
+
+
+def open_prover(
+    chain: ConfiguredChain[EthereumConfig], source: EvmChain, on_error: OnRpcError | None = None
+) -> OpenProver:
+    """Build the prover of a configured chain. Raises ConfigError without network and checkpoint."""
+    config = chain.consensus
+    api = BeaconApi(chain.name, config.beacon_urls, config.rules(), on_error)
+
+    async def check() -> None:
+        await check_network(chain.name, api)
+
+    return OpenProver(build_prover(chain, source, api), check, api.close)
+
+
+def build_prover(
+    chain: ConfiguredChain[EthereumConfig], source: EthereumSource, beacon: BeaconSource
+) -> EthereumProver:
+    """Build the prover over a Beacon API that is open. Raises ConfigError without network and checkpoint."""
+    config = chain.consensus
+    if config.bootstrap is None:
+        raise ConfigError(
+            f"chains.{chain.name}.consensus without a bootstrap",
+            "the checkpoint that trust begins with",
+            "Run `postroad endpoint deploy`, or copy it from the endpoint's owner",
+        )
+    rules = config.rules()
+    bootstrap = EthereumBootstrap(
+        network=rules,
+        checkpoint_root=bytes(config.bootstrap.root),
+        threshold=config.threshold_of(rules),
+        trusting_period_s=chain.chain.trusting_period_s,
+        max_clock_drift_s=chain.chain.max_clock_drift_s,
+        slot=Slot(config.bootstrap.slot),
+    )
+    return EthereumProver(source, beacon, bootstrap)
