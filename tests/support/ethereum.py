@@ -27,6 +27,7 @@ from light_clients.ethereum.containers import (
 )
 from relayer.chains.base import AccountProof, Address, Call, Head
 from relayer.chains.evm import abi
+from relayer.consensus.base import VerifiedHeader
 from relayer.consensus.ethereum.follower import EthereumBootstrap
 from relayer.consensus.ethereum.local.payload import invent_payload
 from relayer.consensus.ethereum.local.simulation import Simulation
@@ -46,6 +47,9 @@ STATE = State(
 )
 SPE = MINIMAL.slots_per_epoch
 PERIOD = MINIMAL.slots_per_period
+#: A checkpoint is final at this slot of a new world, and newer finality can be shown two slots into the next epoch.
+CONFIRMED = 4 * SPE + 2
+NEXT = 5 * SPE + 2
 
 ALL_AT_GENESIS = ((ForkName.ELECTRA, 0),)
 
@@ -74,6 +78,11 @@ class World:
     def now(self) -> float:
         return self.network.timestamp_at(self.slot) + 1.0
 
+    @property
+    def timestamp(self) -> Timestamp:
+        """The time in whole seconds, as light clients have it."""
+        return Timestamp(int(self.now()))
+
     def advance(
         self, to: int, *, participation: float | Callable[[int], float] = 1.0, votes: float = 1.0
     ) -> None:
@@ -100,6 +109,19 @@ class World:
             execution.block_hash,
             execution.parent_hash,
             self.network.timestamp_at(self.slot),
+        )
+
+    def finalized(self) -> VerifiedHeader:
+        """What the newest finality update shows, by the simulation's own word."""
+        signed = self.chain.newest_signed
+        assert signed is not None
+        final = signed[2]
+        assert final.execution is not None
+        return VerifiedHeader(
+            Height(final.execution.block_number),
+            final.execution.block_hash,
+            self.network.timestamp_at(final.slot),
+            STATE.root,
         )
 
     def bootstrap(self, **terms: Any) -> EthereumBootstrap:
