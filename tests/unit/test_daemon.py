@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from light_clients import ecdsa, hashing
 from relayer import config as configuration
 from relayer.config import Config
 from relayer.daemon import build
@@ -21,17 +22,22 @@ CHAIN = """\
 [chains.{name}]
 chain = "eip155:{number}"
 rpc = ["http://127.0.0.1:9"]
-consensus = "qbft"
 gateway = "0x{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}"
 genesis_hash = "0x2222222222222222222222222222222222222222222222222222222222222222"
+{keys}
+[chains.{name}.consensus]
+kind = "bft"
+protocol = "qbft"
 bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x3333333333333333333333333333333333333333"] }}
 """
 
 
-def config(folder: Path, extra: str = "", *, keys: str = "", metrics: str = "") -> Config:
-    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "error"\n\n{extra}\n'
+def config(
+    folder: Path, extra: str = "", *, keys: str = "", metrics: str = "", log_level: str = "error"
+) -> Config:
+    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "{log_level}"\n\n{extra}\n'
     for number, name in enumerate(("court", "port")):
-        text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2) + keys + "\n"
+        text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2, keys=keys)
     return configuration.parse(text, directory=folder, environment={"PASSWORD": "secret"})
 
 
@@ -53,7 +59,8 @@ def test_no_lanes_are_nothing_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no lanes"):
         build(
             configuration.parse(
-                "lanes = []\n" + CHAIN.format(name="court", number=1, byte="1111"), directory=tmp_path
+                "lanes = []\n" + CHAIN.format(name="court", number=1, byte="1111", keys=""),
+                directory=tmp_path,
             )
         )
 
@@ -85,6 +92,21 @@ async def test_it_runs_and_drains_though_no_chain_answers(tmp_path: Path) -> Non
         async with asyncio.timeout(30):
             await running
     Journal.open(f"sqlite:///{tmp_path}/postroad.db").close()
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_slow_libraries_are_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_slow: bool
+) -> None:
+    monkeypatch.setattr(ecdsa, "BACKEND", ecdsa.PurePython() if is_slow else ecdsa.Libsecp256k1())
+    monkeypatch.setattr(hashing, "IS_FAST", not is_slow)
+    daemon = build(config(tmp_path, log_level="warning"))
+    daemon.stop()
+    await daemon.run()
+    log = capsys.readouterr().err
+    assert log.count("btclib-secp256k1 is not installed") == is_slow
+    assert log.count("safe-pysha3 is not installed") == is_slow
 
 
 @pytest.mark.network

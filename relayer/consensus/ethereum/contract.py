@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`BeaconLightClient` on a destination: its creation, and its answers, decoded by hand. What comes back is hostile."""
+"""`EthereumLightClient` on a destination: its creation, and its answers, decoded by hand. What comes back is hostile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from relayer.consensus.kind import ClientView, ConfiguredChain, ContractRole
 from relayer.contracts import load
 from relayer.errors import ConfigError, RpcAnswerInvalid
 
-NAME: Final = "BeaconLightClient"
+NAME: Final = "EthereumLightClient"
 
 _WORD: Final = 32
 _HEAD_WORDS: Final = 10
@@ -44,7 +44,7 @@ class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 @dataclass(frozen=True, slots=True)
 class EthereumClientView(ClientView):
-    """A BeaconLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
+    """A EthereumLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
 
     parameters: tuple[Any, ...]
     committee: bytes
@@ -183,6 +183,6 @@ def decode_parameters(data: bytes) -> EthereumParams:
     except ValueError as error:
         raise RpcAnswerInvalid(
             f"parameters that no light client has ({error})",
-            "those of BeaconLightClient",
+            "those of EthereumLightClient",
             "Is the registered client of another consensus?",
         ) from None

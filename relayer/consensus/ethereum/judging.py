@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A BeaconLightClient as it stands on a chain, held against what it should have been deployed with."""
+"""A EthereumLightClient as it stands on a chain, held against what it should have been deployed with."""
 
 from __future__ import annotations
 

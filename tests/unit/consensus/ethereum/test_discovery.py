@@ -21,14 +21,14 @@ from light_clients.ethereum.config import (
     ForkName,
     NetworkConfig,
 )
-from relayer.config import network_of, setting_of
+from relayer.consensus.ethereum.config import network_of, setting_of
 from relayer.consensus.ethereum.discovery import (
     discover_network,
     find_differences,
     missing_forks,
     read_network,
 )
-from relayer.consensus.ethereum.local.describe import genesis_json, spec_json
+from relayer.consensus.ethereum.local.network_json import genesis_json, spec_json
 from relayer.errors import ChainUnavailable, RpcAnswerInvalid
 
 ROOT = b"\x77" * 32

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from light_clients.bft.preimage import BftKind
 from light_clients.ecdsa import recover
-from relayer.consensus.bft.local.header import Consensus, Kind, SealedBlock, build_block, quorum
-from relayer.consensus.bft.local.sealing import MAX_VALIDATORS, Validators, seal
+from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block, quorum
+from relayer.consensus.bft.local.sealing import seal
+from relayer.consensus.bft.local.validators import MAX_VALIDATORS, Validators
 from relayer.devnet.errors import SpecError
-from relayer.devnet.state.header import Header
+from relayer.devnet.state.anvil_header import AnvilHeader
 from relayer.devnet.state.identities import derive_account
 
 ACCOUNTS = [derive_account(b"test", "test", "validator", index) for index in range(30)]
@@ -24,7 +26,7 @@ def block_of(
 ) -> SealedBlock:
     """The block that these validators would make, as the producer makes it."""
     proposer = validators.proposer(number, parent_proposer, round_number)
-    header = Header(
+    header = AnvilHeader(
         *(bytes(32), proposer, bytes(32), bytes(32), bytes(32), bytes(256)),
         number=number,
         gas_limit=1,
@@ -32,13 +34,13 @@ def block_of(
         timestamp=number,
         tail=(),
     )
-    consensus = Consensus(validators.kind, validators.at(number), validators.vote_for(proposer), round_number)
-    return build_block(header, consensus, native_hash=bytes(32), body_bytes=3)
+    consensus = ExtraData(validators.kind, validators.at(number), validators.vote_for(proposer), round_number)
+    return build_block(header, consensus, anvil_hash=bytes(32), body_bytes=3)
 
 
 @given(count=st.integers(1, 30), rounds=st.lists(st.integers(0, 5), min_size=1, max_size=20))
 def test_proposers_go_round_an_ascending_list(count: int, rounds: list[int]) -> None:
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:count])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:count])
     listed = validators.at(1)
     assert list(listed) == sorted(account.address for account in ACCOUNTS[:count])
     proposer, place = bytes(20), -1
@@ -50,18 +52,18 @@ def test_proposers_go_round_an_ascending_list(count: int, rounds: list[int]) -> 
 
 @given(count=st.integers(1, 30), wanted=st.none() | st.integers(0, 40))
 def test_seals_are_distinct_and_begin_with_the_proposers(count: int, wanted: int | None) -> None:
-    validators = Validators.of(Kind.IBFT2, ACCOUNTS[:count])
+    validators = Validators.of(BftKind.IBFT2, ACCOUNTS[:count])
     block = seal(block_of(validators, 1, ACCOUNTS[0].address), validators.accounts, wanted)
     signers = [recover(block.seal_hash(), one[:64], one[64]) for one in block.seals]
     assert len(set(signers)) == len(signers) == (quorum(count) if wanted is None else min(wanted, count))
-    assert set(signers) <= set(block.consensus.validators)
+    assert set(signers) <= set(block.extra.validators)
     assert signers[:1] in ([], [block.proposer])
 
 
 @given(count=st.integers(1, 12), add=st.booleans())
 def test_a_majority_of_proposers_changes_the_set(count: int, add: bool) -> None:
     """floor(n/2) + 1 distinct proposers; none of them twice, and the block after the last one lists the new set."""
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:count])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:count])
     before = validators.current
     candidate = ACCOUNTS[20].address if add else before[0]
     if not add and count == 1:
@@ -74,15 +76,15 @@ def test_a_majority_of_proposers_changes_the_set(count: int, add: bool) -> None:
     needed = count // 2 + 1
     for number in range(1, needed + 3):
         block = block_of(validators, number, proposer)
-        assert (block.consensus.vote is not None) == (number <= needed)
+        assert (block.extra.vote is not None) == (number <= needed)
         changed = set(before) | {candidate} if add else set(before) - {candidate}
-        assert set(block.consensus.validators) == (set(before) if number <= needed else changed)
+        assert set(block.extra.validators) == (set(before) if number <= needed else changed)
         validators.advance(block)
         proposer = block.proposer
 
 
 def test_votes_of_who_left_no_longer_count() -> None:
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:4])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:4])
     validators.know(ACCOUNTS[20])
     validators.wish(ACCOUNTS[20].address, add=True)
     first = block_of(validators, 1, bytes(20))
@@ -96,7 +98,7 @@ def test_votes_of_who_left_no_longer_count() -> None:
 
 
 def test_a_planned_list_holds_from_its_block_on() -> None:
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:4])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:4])
     four, three = validators.current, validators.current[:3]
     validators.override(three, 5, 2)
     assert [validators.at(number) for number in (4, 5, 9)] == [four, three, three]
@@ -104,9 +106,9 @@ def test_a_planned_list_holds_from_its_block_on() -> None:
 
 def test_impossible_sets_are_refused() -> None:
     with pytest.raises(SpecError, match="a set of 0"):
-        Validators.of(Kind.QBFT, [])
+        Validators.of(BftKind.QBFT, [])
     with pytest.raises(SpecError, match="listed twice"):
-        Validators.of(Kind.QBFT, [ACCOUNTS[0], ACCOUNTS[0]])
+        Validators.of(BftKind.QBFT, [ACCOUNTS[0], ACCOUNTS[0]])
     many = [replace(ACCOUNTS[0], address=index.to_bytes(20, "big")) for index in range(1, MAX_VALIDATORS + 2)]
     with pytest.raises(SpecError, match="a set of 256"):
-        Validators.of(Kind.QBFT, many)
+        Validators.of(BftKind.QBFT, many)
