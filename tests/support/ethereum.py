@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proof-of-stake chain without sockets: a simulated beacon chain over one execution state, and nodes that tell of it."""
+"""A proof-of-stake chain without sockets: a simulated beacon chain over one execution state, its nodes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ STATE = State(
 )
 SPE = MINIMAL.slots_per_epoch
 PERIOD = MINIMAL.slots_per_period
-#: A checkpoint is final at this slot of a new world, and newer finality can be shown two slots into the next epoch.
+#: A checkpoint is final at this slot of a new world, newer finality is shown two slots into the next epoch.
 CONFIRMED = 4 * SPE + 2
 NEXT = 5 * SPE + 2
 
@@ -86,7 +86,7 @@ class World:
     def advance(
         self, to: int, *, participation: float | Callable[[int], float] = 1.0, votes: float = 1.0
     ) -> None:
-        """Make a block in each slot up to `to`, all with one execution state."""
+        """Make a block in every slot up to `to`, all with one execution state."""
         while self.slot < to:
             slot = Slot(self.slot + 1)
             fork = self.network.fork_at_slot(slot).name
@@ -152,7 +152,7 @@ class Node:
 
     def updates(self, start: Period, count: int) -> tuple[LightClientUpdate, ...]:
         self._tell(f"updates {start} {count}", ())
-        return tuple(self.tamper(each) for each in self.chain.updates(start, count))
+        return tuple(self.tamper(update) for update in self.chain.updates(start, count))
 
     def finality(self) -> LightClientFinalityUpdate:
         return self._tell("finality", self.chain.finality_update())
@@ -180,7 +180,7 @@ class Beacon:
 
     @property
     def asked(self) -> list[str]:
-        return [each for node in self.nodes for each in node.asked]
+        return [asked for node in self.nodes for asked in node.asked]
 
     def forget(self) -> None:
         for node in self.nodes:
@@ -223,7 +223,7 @@ class Beacon:
 
 @dataclass
 class Execution:
-    """Providers of the execution chain; each has a state of its own."""
+    """Providers of the execution chain, with a state of their own."""
 
     states: list[State] = field(default_factory=lambda: [STATE])
     blamed: list[int] = field(default_factory=list)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What checks make of beacon nodes' answers, made up: stores and signed headers that no committee ever signed.
+"""Made-up results of checks of beacon nodes' answers: stores and headers that no committee ever signed.
 
 They let a follower be tested for what it asks and takes, without a chain and without a signature.
 """
@@ -23,7 +23,7 @@ from relayer.consensus.ethereum.store import Followed
 from tests.support.ethereum import PERIOD, SLOT_MS, START, make_network
 
 NETWORK = make_network()
-#: The generators of G1 and G2 in compressed form: points, so that they can be encoded, and nobody's key or signature.
+#: The generators of G1 and G2 in compressed form: points, and nobody's key or signature.
 AGGREGATE_KEY = bytes.fromhex(
     "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
 )
@@ -83,7 +83,7 @@ def finality_followed(slot: int, *, knows_next: bool = True, mark: bytes = b"\x0
 
 
 def updates_followed(start: int, count: int) -> Followed:
-    """Where the updates of some periods lead, each of which finalized a slot in its middle."""
+    """Where the updates of some periods lead. Every period finalized a slot in its middle."""
     headers = []
     for period in range(start, start + count):
         slot = period * PERIOD + PERIOD // 2

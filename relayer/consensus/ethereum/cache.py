@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What was verified once and may be needed again: signed headers, best updates by period, committees by root.
 
-Nothing here is trusted state, and none of it survives a restart. What is not in the cache has to be asked for again, or
-proven at a newer header; so its sizes decide how often that happens, and never what is true.
+Nothing here is trusted state, and none of it survives a restart. What is not in the cache has to be asked for
+again, or proven at a newer header; so its sizes decide how often that happens, and never what is true.
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ MOST_COMMITTEES_KEPT: Final = 8
 
 
 class EthereumCache:
-    """The cache of one proof-of-stake chain. The oldest entries go first when it is full."""
+    """The cache of one proof-of-stake chain. The oldest entries go first when it is full.
+
+    Attributes:
+        refused: a signed header that contradicts the trusted one of its slot while that one's signature is
+            not at hand, as after a restart. It is not believed. With that signature the two are a proof.
+    """
 
     def __init__(self) -> None:
         self._headers: OrderedDict[Height, SignedHeader] = OrderedDict()
         self._updates: OrderedDict[Period, LightClientUpdate] = OrderedDict()
         self._committees: OrderedDict[bytes, SyncCommittee] = OrderedDict()
         self.refused: SignedHeader | None = None
-        """A signed header that contradicts the trusted one of its slot while that one's signature is not at hand, as
-        after a restart. It is not believed. With the trusted header's signature it proves misbehaviour.
-        """
 
     def header(self, number: Height) -> SignedHeader | None:
         """The verified header of an execution block; None where it is not, or no longer, kept."""
@@ -50,7 +52,7 @@ class EthereumCache:
         return self.refused if self.refused is not None and self.refused.slot == slot else None
 
     def first_signed_since(self, period: Period) -> Height | None:
-        """The lowest block whose header was signed in a period or a later one; None where no such header is kept."""
+        """The lowest block whose header was signed in a period or a later one; None where none is kept."""
         return min(
             (signed.number for signed in self._headers.values() if signed.period >= period), default=None
         )
@@ -64,9 +66,7 @@ class EthereumCache:
         return self._committees.get(root)
 
     def signed_updates(self, period: Period) -> list[FinalizingUpdate]:
-        """Everything that a contradiction may be found with: what signed the headers, the refused one, and the update of a
-        period.
-        """
+        """What a contradiction may be in: the updates of all headers, of the refused one, and of a period."""
         found: list[FinalizingUpdate] = [signed.update for signed in self._headers.values()]
         if self.refused is not None:
             found.append(self.refused.update)
@@ -74,8 +74,8 @@ class EthereumCache:
         return found if update is None else [*found, update]
 
     def keep_header(self, signed: SignedHeader) -> None:
-        """Keep a verified header. The same header signed again changes nothing: proofs and anchors have the first
-        signature already, and would not match another.
+        """Keep a verified header. The same header signed again changes nothing: proofs and anchors have the
+        first signature already, and would not match another.
         """
         kept = self._headers.get(signed.number)
         if kept is None or kept.header.beacon != signed.header.beacon:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What proves that a sync committee deceived: two finalized headers of one slot, or two next committees of one period."""
+"""Evidence against sync committees: two finalized headers of one slot, or two next ones of a period."""
 
 from __future__ import annotations
 

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""What to ask beacon nodes for, and which of their answers to believe: the policy of the prover, apart from asking.
+"""What to ask beacon nodes for, and which answers to believe: the policy of the prover, apart from asking.
 
-A follower is a protocol without I/O. It has no clock and opens no connection; it is told what time it is and what nodes
-answered, and says what to ask next. EthereumProver is the shell that asks. A table of cases tests the follower alone.
+A follower is a protocol without I/O. It has no clock and opens no connection; it is told what time it is and
+what nodes answered, and says what to ask next. EthereumProver is the shell that asks.
 
 Following goes in rounds, one for every head of the execution chain that is looked at:
 
     begin(head, wanted)              what the round is for
     next_request(now) -> request     None when the round is over
-    check_...(answer) -> Followed    verifies an unverified answer; may run in a thread, for signatures take long.
+    check_...(answer) -> Followed    verifies an answer, in a thread where signatures would take too long.
                                      Where it raises, the shell asks another node
     take(request, followed)          believes it; raises MisbehaviourFound where it proves that
     miss(request, error)             no node has what was asked for
 
-The bootstrap of the configured checkpoint is asked for while nothing is trusted. After that schedule.py says when it is
-time for updates of periods and for finality. Finality is needed, wanted or not, when no header was verified yet or two
-thirds of the trusting period are over: after its end only a newer checkpoint helps.
+The bootstrap of the configured checkpoint is asked for while nothing is trusted. After that schedule.py says
+when it is time for updates of periods and for finality. Finality is needed, wanted or not, when no header was
+verified yet or two thirds of the trusting period are over: after its end only a newer checkpoint helps.
 
-An answer is believed when the store accepts it (store.py) and it contradicts nothing that was signed before. A second
-header of the trusted slot is never believed. With the signature of the first one it is a proof of misbehaviour; without
-it, as after a restart, it is refused and kept until a node shows the first one with its signature.
+An answer is believed when the store accepts it (store.py) and it contradicts nothing that was signed before.
+A second header of the trusted slot is never believed. With the signature of the first one it is a proof of
+misbehaviour; without it, as after a restart, it is refused, and kept until a node shows that signature.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class EthereumBootstrap:
 
     Attributes:
         network: the beacon chain.
-        checkpoint_root: root of a finalized block, the first of its epoch, that the operator confirmed; 32 bytes.
+        checkpoint_root: root of a finalized block, the first of its epoch, that the operator confirmed.
         threshold: members of the sync committee that have to sign, at least two thirds.
         trusting_period_s: how long a finalized header is believed after its time.
         max_clock_drift_s: how far a signature's slot may lie ahead of our time.
@@ -102,7 +102,7 @@ class EthereumFollower:
         params, rules: what the light client is made with, and by which rules updates count.
         cache: what was verified and may be needed again.
         store: what is trusted; None before the bootstrap.
-        newest: the newest header that was verified since the start, which proofs can be made at; None before the first.
+        newest: the newest header that was verified since the start; None before the first.
 
     Raises:
         ValueError: no light client can have these rules.
@@ -123,17 +123,18 @@ class EthereumFollower:
         self.newest: SignedHeader | None = None
         self._exported: tuple[LightClientStore, bytes] | None = None
         self._schedule = Schedule(bootstrap.network)
-        # Whether the finality that was asked for last is, by a node's word, signed by a committee that we don't know.
+        # Whether the finality that was asked for last is, by a node's word, signed by a committee that we
+        # don't know.
         self._saw_unknown_committee = False
         # For people: what is in the way of newer finality, and of newer committees.
         self._obstacle = ""
         self._no_updates = "nothing was asked yet"
 
-    # --- what is trusted -----------------------------------------------------------------------------------------------
+    # --- what is trusted ---
 
     @property
     def client(self) -> EthereumClient:
-        """Our own trusted state, as the client on a destination has it. Raises NotFoundYet before the bootstrap."""
+        """Our own trusted state, as clients have it on chain. Raises NotFoundYet before the bootstrap."""
         if self.store is None:
             raise NotFoundYet("no trusted state", "a verified head first")
         return client_of(self.store, self.params)
@@ -155,8 +156,9 @@ class EthereumFollower:
         return self._exported[1]
 
     def import_state(self, state: bytes) -> None:
-        """Trust a state that `export_state` gave, unless the configured checkpoint is newer or, where its slot is not known,
-        another one: then an operator began anew.
+        """Trust a state that `export_state` gave, unless an operator began anew.
+
+        That is where the configured checkpoint is newer or, with a slot that is not known, another one.
 
         Raises:
             ValueError: it is not one.
@@ -171,7 +173,7 @@ class EthereumFollower:
         if not is_left:
             self._trust(found.store)
 
-    # --- asking --------------------------------------------------------------------------------------------------------
+    # --- asking ---
 
     def begin(self, head: Height | None, *, wanted: bool) -> None:
         """Begin a round, and end the one before.
@@ -209,10 +211,10 @@ class EthereumFollower:
                 "Configure a newer checkpoint, after confirming its root with somebody you trust",
             )
 
-    # --- judging answers -----------------------------------------------------------------------------------------------
+    # --- judging answers ---
 
     def check_bootstrap(self, bootstrap: LightClientBootstrap) -> Followed:
-        """Verify what a node gives for the checkpoint. Raises Rejection where it is another block or does not hold."""
+        """Verify a node's bootstrap of the checkpoint. Raises Rejection where it does not hold."""
         store = initialize_light_client_store(self._bootstrap.checkpoint_root, bootstrap, self._network)
         found, told = store.finalized_header.beacon.slot, self._bootstrap.slot
         if told is not None and found != told:
@@ -235,7 +237,7 @@ class EthereumFollower:
         """Verify a node's finality update.
 
         Raises:
-            NotFoundYet: it brings nothing, though by now there should be something newer; or who signed it is not known.
+            NotFoundYet: it brings nothing, though by now it should; or who signed it is not known.
             Rejection: it does not hold, or shows a second header of the trusted slot, which is kept.
         """
         store, newest = self._trusted, self.newest
@@ -257,8 +259,8 @@ class EthereumFollower:
         return followed.encoded(self.params)
 
     def _refuse_second_header(self, followed: Followed) -> None:
-        """Refuse another header of the trusted slot and keep it, unless the signature of the first one is at hand: then
-        the two are a proof, and `take` tells. Other nodes are asked, for the first one with its signature.
+        """Refuse another header of the trusted slot and keep it, unless the signature of the first one is at
+        hand: then the two are a proof, and `take` tells. Other nodes are asked for the first one.
 
         Raises:
             HeaderRejected: it was refused.
@@ -276,13 +278,13 @@ class EthereumFollower:
                     expected=trusted.hash_tree_root(),
                 )
 
-    # --- what follows from answers -------------------------------------------------------------------------------------
+    # --- what follows from answers ---
 
     def take(self, request: Request, followed: Followed) -> None:
         """Believe what a check made of an answer to a request.
 
         Raises:
-            MisbehaviourFound: a header contradicts one that was signed before. What is trusted stays as it was.
+            MisbehaviourFound: a header contradicts one that was signed before. What is trusted stays.
         """
         for signed in followed.headers:
             check_same_header(self.cache.signed_at(signed.slot), signed, self.params)

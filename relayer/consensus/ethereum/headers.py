@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A finalized header with what makes it believable: the update that finalizes it, and the committee that signed that."""
+"""A finalized header with what makes it believable: the update that finalizes it, and who signed that."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SignedHeader:
 
     @property
     def execution(self) -> ExecutionPayloadHeader:
-        """The execution block of the finalized header. Raises UpdateRejected where the header does not show it."""
+        """The execution block of the finalized header. Raises UpdateRejected where it shows none."""
         if self.header.execution is None:
             raise UpdateRejected(
                 "a finalized header does not show its execution block",
@@ -62,7 +62,7 @@ class SignedHeader:
 
     @property
     def wire(self) -> bytes:
-        """What a proof ends with: `signed` of docs/reference/wire-formats.md §7.3. Empty until `encoded` was called."""
+        """What a proof ends with: `signed` of docs/reference/wire-formats.md §7.3. Needs `encoded` before."""
         return self.anchor[_STATE_ROOT_BYTES:]
 
     def encoded(self, params: EthereumParams) -> SignedHeader:

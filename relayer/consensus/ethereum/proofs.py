@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From a node's Merkle-Patricia proof to the bytes that prove a slot to the light client, tried on that client first."""
+"""From a node's Merkle-Patricia proof to bytes that prove a slot to the light client, tried on it first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def prove_slots(
     values: dict[bytes, bytes],
     now: Timestamp,
 ) -> tuple[ProvenSlot, ...]:
-    """Encode proofs of slots at a verified header and let our own client read them (INV-5). Takes some milliseconds.
+    """Encode proofs of slots at a verified header, and let our own client read them (INV-5).
+
+    It takes some milliseconds.
 
     Args:
         signed: the header, with its bytes at hand.

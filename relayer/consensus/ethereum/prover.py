@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Why to believe Ethereum, or another proof-of-stake chain: the signatures of its sync committees, from a checkpoint on.
+"""Why to believe a proof-of-stake chain: signatures of its sync committees, from a checkpoint on.
 
-Only finalized headers count. Whatever is returned has passed the Python light client, on the very bytes that are sent
-(INV-5, INV-7). How it works:
+Only finalized headers count. Whatever is returned has passed the Python light client, on the very bytes that
+are sent (INV-5, INV-7). How it works:
 
 - follower.py says what to ask for, schedule.py when, and store.py what is believed. They are pure.
-- This module is the shell around it: it asks beacon nodes, checks their answers in threads while it is still known whose
-  they are, and hands them to the follower. It alone reads a clock. One lock orders the rounds of following.
+- This module is the shell around it: it asks beacon nodes, checks their answers in threads while it is still
+  known whose they are, and hands them to the follower. It alone reads a clock. One lock orders the
+  rounds of following.
 - proofs.py makes proofs at the headers that the cache keeps.
 - deployed_client.py and update_path.py know light clients on destinations, and lead them to a newer header.
 """
@@ -88,7 +89,7 @@ class EthereumProver:
 
     @property
     def client(self) -> EthereumClient:
-        """Our own trusted state, as the client on a destination has it. Raises NotFoundYet before the bootstrap."""
+        """Our own trusted state, as clients have it on chain. Raises NotFoundYet before the bootstrap."""
         return self._follower.client
 
     @property
@@ -117,7 +118,7 @@ class EthereumProver:
         newest = self._follower.newest
         return b"" if newest is None else newest.committee.hash_tree_root()
 
-    # --- following -----------------------------------------------------------------------------------------------------
+    # --- following ---
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
         """The newest finalized execution block; see Prover. The head only says that there is something new.
@@ -126,7 +127,7 @@ class EthereumProver:
             Rejection: the checkpoint's bootstrap is not to be believed.
             ClientExpired: our own trusted state is too old; the configuration needs a newer checkpoint.
             ChainUnavailable: no node gave what holds, or all show another header of the trusted slot.
-            NotFoundYet: nobody has a finalized header that enough members signed, or committees can't be followed.
+            NotFoundYet: nobody has a finalized header of enough signers, or committees can't be followed.
             MisbehaviourFound: another header of a finalized slot was signed before.
         """
         async with self._lock:
@@ -163,8 +164,8 @@ class EthereumProver:
         return self._follower.describe_finality_wait(head, number, self._clock())
 
     async def look_for_misbehaviour(self) -> bytes | None:
-        """Compare what all nodes say of finality and of the next committee; see Prover. Answers that differ without two
-        signatures are only wrong answers.
+        """Compare what all nodes say of finality and of the next committee; see Prover. Answers that differ
+        without two signatures are only wrong answers.
         """
         follower, store = self._follower, self._follower.store
         if store is None:
@@ -178,7 +179,7 @@ class EthereumProver:
         told += follower.cache.signed_updates(period)
         return await asyncio.to_thread(find_contradiction, client, store, told, follower.rules)
 
-    # --- proving -------------------------------------------------------------------------------------------------------
+    # --- proving ---
 
     async def prove(
         self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
@@ -213,17 +214,21 @@ class EthereumProver:
         signed = self._follower.cache.header(height)
         return None if signed is None else shorten_proof(signed, proof)
 
-    # --- clients on destinations ---------------------------------------------------------------------------------------
+    # --- clients on destinations ---
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
-        """Read this chain's client on a destination; see Prover. Raises RpcAnswerInvalid for one of another network."""
+        """Read this chain's client on a destination; see Prover.
+
+        Raises:
+            RpcAnswerInvalid: it is the client of another network, or lacks a fork that is in force.
+        """
         found = await self._read_client(destination, client)
         return found.describe(client, self._follower.newest, self._follower.cache)
 
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
         """Arguments of `update` that let a client know who signed the newest verified header; see Prover.
 
-        One a period. Where it knows already, it is one update that renews the trusting period, by the newest finality.
+        They are one a period. Where the client knows already, it is one that renews its trust.
 
         Raises:
             ClientExpired, ClientFrozen: no update can help, or our own trusted state is too old.
@@ -242,7 +247,8 @@ class EthereumProver:
             await walk.advance(target)
             return tuple(walk.updates)
         async with self._lock:
-            # A contradiction is for `verify_head` to tell. Clients are brought to what is trusted, so that they can judge it.
+            # A contradiction is for `verify_head` to tell. Clients are brought to what is trusted, so that
+            # they can judge it.
             with contextlib.suppress(MisbehaviourFound):
                 await self._follow(None, wanted=True)
         await walk.renew(self._follower.newest or target)
@@ -253,14 +259,14 @@ class EthereumProver:
             destination, client, self._follower.params, self._network.slot_at(self._now())
         )
 
-    # --- state ---------------------------------------------------------------------------------------------------------
+    # --- state ---
 
     def export_state(self) -> bytes:
         """The trusted state, for the journal; see Prover. Empty before the bootstrap."""
         return self._follower.export_state()
 
     def import_state(self, state: bytes) -> None:
-        """Trust a state that `export_state` gave, unless an operator configured a newer checkpoint; see Prover.
+        """Trust a state that `export_state` gave, unless a newer checkpoint is configured; see Prover.
 
         Raises:
             ValueError: it is not one.

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""When to ask beacon nodes for updates and for finality. Pure: it is told what time it is, and how far we are.
+"""When to ask beacon nodes for updates and for finality. Pure: it is told the time, and how far we are.
 
-Asking goes in rounds, one for every head of the execution chain that is looked at. A round asks, in this order, for
+Asking goes in rounds, one for every head of the execution chain that is looked at. A round asks for
 
-1. updates of periods, while by the clock the committee after the current one is not known. One request is for at most
-   MOST_UPDATES periods, and while answers lead on the next one follows at once. Where nodes have none that leads on, the
-   next try is an epoch later, for a period's first finalized block comes some epochs into it; or a slot later where not
-   even the current committee is known. By the clock a chain that stands still seems to be behind; whether it is shows with
-   finality, so that these pauses are all that it costs.
-2. finality, where a newer header is wanted or needed. It is asked for once a slot, or once a head where heads come faster,
-   for nothing newer can come in between.
+1. updates of periods, while by the clock the committee after the current one is not known. One request is for
+   at most MOST_UPDATES periods, and while answers lead on the next one follows at once. Where nodes have none
+   that leads on, the next try is an epoch later, for a period's first finalized block comes some epochs into
+   it; or a slot later where not even the current committee is known. By the clock a chain that stands still
+   seems to be behind; whether it is shows with finality, so that these pauses are all that it costs.
+2. finality, where a newer header is wanted or needed. It is asked for once a slot, or once a head where heads
+   come faster, for nothing newer can come in between.
 
-A finality update that is signed by a committee which is not known shows that the chain is ahead of what the clock led to.
-Then, once a round, updates are asked for without any pause, and finality again.
+A finality update that is signed by a committee which is not known shows that the chain is ahead of what the
+clock led to. Then, once a round, updates are asked for without any pause, and finality again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from relayer.chains.base import Head
 
 #: Updates in one request; nodes give no more (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
 MOST_UPDATES: Final = 128
-# A block of epoch e is final when epoch e + 3 begins, at the earliest, and a signature over that comes a slot or two later.
+# A block of epoch e is final when epoch e + 3 begins, at the earliest, and a signature over that comes a slot
+# or two later.
 _EPOCHS_TO_FINALITY: Final = 3
 _SLOTS_TO_SIGNATURE: Final = 2
 _NEVER_S: Final = float("-inf")
@@ -113,11 +114,11 @@ class Schedule:
         self._updates_asked_at = _NEVER_S
 
     def pause_updates(self) -> None:
-        """Nodes have no updates that lead on: not before the pause is over, nor in this round, are they asked again."""
+        """Nodes have no updates that lead on: ask again when the pause is over, and in a later round."""
         self._may_ask_updates = False
 
     def ask_again(self) -> bool:
-        """Ask for updates without a pause, and then for finality once more. False where this round has done that."""
+        """Ask for updates without a pause, then for finality again. False where this round has done that."""
         if self._finality is not _Finality.ASKED:
             return False
         self._finality = _Finality.AGAIN
@@ -145,7 +146,10 @@ def usual_lag(network: NetworkConfig) -> int:
 
 
 def describe_finality_wait(network: NetworkConfig, head: Head, number: Height, now: float) -> str:
-    """How far an execution block is from being final, for people. A missed slot makes it seem nearer than it is."""
+    """How far an execution block is from being final, for people: `12 of about 26 slots`.
+
+    The slot of the block is reckoned back from the head's. A missed slot makes it seem nearer than it is.
+    """
     slots_per_epoch = network.preset.slots_per_epoch
     slot = max(0, network.slot_at(head.timestamp) - max(0, head.number - number))
     final_at = (slot // slots_per_epoch + _EPOCHS_TO_FINALITY) * slots_per_epoch + _SLOTS_TO_SIGNATURE

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The trusted state of a beacon chain: the specification's store, and how updates that nodes tell move it.
 
-Nothing moves it but finalized headers that enough members of a known sync committee signed. A forced update is never made:
-it would believe a header that nobody finalized, and money hangs on what is believed here. So a period that was never
-finalized within itself can't be followed over, and the operator has to give a newer checkpoint.
+Nothing moves it but finalized headers that enough members of a known sync committee signed. A forced update
+is never made: it would believe a header that nobody finalized, and money hangs on what is believed here. So a
+period that was never finalized within itself can't be followed over: only a newer checkpoint helps.
 
 The functions are pure. They run in threads, for signatures take longer than an event loop has.
 """
@@ -73,7 +73,8 @@ class Followed:
     def encoded(self, params: EthereumParams) -> Followed:
         """The same with the newest header's bytes at hand; takes some milliseconds. Raises Rejection.
 
-        Before Capella headers show no execution block, so that there is nothing to prove. They are followed all the same.
+        Before Capella headers show no execution block, so that there is nothing to prove. They are followed
+        all the same.
         """
         if not self.headers or self.headers[-1].header.execution is None:
             return self
@@ -103,8 +104,8 @@ def follow_finality(
         rules: by which it counts.
 
     Raises:
-        NotFoundYet: it is honest as far as can be told and brings nothing: it is older than what is known, too few members
-            signed it, or nothing is final yet.
+        NotFoundYet: it is honest as far as can be told and brings nothing: it is older than what is known,
+            too few members signed it, or nothing is final yet.
         Rejection: it does not hold.
     """
     network = rules.network
@@ -179,7 +180,7 @@ def _trimmed(store: LightClientStore) -> LightClientStore:
     return replace(store, best_valid_update=None, optimistic_header=store.finalized_header)
 
 
-# --- on disk -----------------------------------------------------------------------------------------------------------
+# --- on disk ---
 
 
 class _Exported(msgspec.Struct):

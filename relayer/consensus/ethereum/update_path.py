@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The way of a light client on a destination from what it trusts to a newer header: one update a period.
 
-What the steps are made of, the best update of a period and its committee, is in the cache where we have followed that
-period ourselves; else beacon nodes are asked. The path needs no trust of its own: each update that it gives was accepted
-by the Python client first, from the state that the contract is in.
+What the steps are made of, the best update of a period and its committee, is in the cache where we have
+followed that period ourselves; else beacon nodes are asked. The path needs no trust of its own: every update
+that it gives was accepted by the Python client first, from the state that the contract is in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from relayer.consensus.ethereum.headers import SignedHeader
 from relayer.consensus.ethereum.sources import BeaconSource
 from relayer.errors import NotFoundYet
 
-#: Updates in one go; the rest follows once these are there.
+#: Updates of one walk; the rest follows once these are on chain.
 _MOST_STEPS: Final = 32
 
 
@@ -67,7 +67,7 @@ class PeriodSource:
         return await self._beacon.checked_updates(period, 1, first)
 
     async def committee(self, root: bytes, period: Period) -> SyncCommittee:
-        """The committee of a period, by its trusted root (32 bytes). The update of the period before shows it.
+        """The committee of a period, by its trusted root (32 bytes).
 
         Raises:
             NotFoundYet: no node has an update that shows a committee of that period.
@@ -97,8 +97,8 @@ class PeriodSource:
 class EthereumWalk:
     """A client on its way to know who signed a header.
 
-    Trust moves by updates that show the next committee, one a period. A client that got into a period without learning its
-    next committee could be left behind there, for nodes keep one update a period.
+    Trust moves by updates that show the next committee, one a period. A client that got into a period without
+    learning its next committee could be left behind there, for nodes keep one update a period.
 
     Args:
         source: where updates and committees come from.
@@ -107,7 +107,7 @@ class EthereumWalk:
 
     Attributes:
         client: the state that was reached.
-        updates: the arguments of `update` that led there, each accepted by the Python client.
+        updates: the arguments of `update` that led there; the Python client has accepted all of them.
     """
 
     def __init__(self, source: PeriodSource, client: EthereumClient, now: Timestamp) -> None:
@@ -132,7 +132,7 @@ class EthereumWalk:
         return False
 
     async def step(self) -> None:
-        """Walk one period: learn the next committee of this one where it is unknown, else that of the one after it.
+        """Walk one period: learn its next committee where that is unknown, else the one after it.
 
         Raises:
             NotFoundYet: nodes have no update that does.
@@ -156,7 +156,7 @@ class EthereumWalk:
         self.updates.append(data)
 
     async def renew(self, target: SignedHeader) -> None:
-        """Renew the client's trust: move to a header of its own period, or by a step where the header is of a later one.
+        """Renew the client's trust: move to a header of its own period, or a step towards a later one.
 
         Does nothing where the header is not newer than what the client trusts.
 

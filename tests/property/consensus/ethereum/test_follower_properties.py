@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""However time passes and whatever nodes answer, a follower stays within the bounds of asking, and every round ends."""
+"""However time passes and whatever nodes answer, a follower asks within its bounds, and every round ends."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Replies:
 
     Attributes:
         updates: how many periods an answer leads on; 0 where none does, -1 where nobody answers at all.
-        finality: "newer", "same", "missing", "unknown" (signed by an unknown committee) or "down" (nobody answers).
+        finality: "newer", "same", "missing", "unknown" (signed by an unknown committee) or "down" (nobody
+            answers).
         slots: how long an answer takes.
     """
 

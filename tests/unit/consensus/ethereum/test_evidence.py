@@ -87,7 +87,7 @@ async def test_the_second_header_found_while_following_stops_the_lane(world: Wor
 
 
 def tell_twin(world: World) -> Callable[[Any], Any]:
-    """A node's answers in which the second header of the newest finalized slot takes the place of the first."""
+    """A node's answers in which the second header of the newest finalized slot replaces the first."""
     twin = twin_of_newest(world)
     finality = as_finality(twin)
 
@@ -117,7 +117,7 @@ async def test_a_second_header_of_the_slot_that_was_trusted_before_a_restart_is_
         await again.verify_head(world.head())
     assert beacon.blamed == [0]
     assert again.client == prover.client
-    # Another node shows the first header with its signature: now it is evidence, to the audit and while following.
+    # Another node shows the first header with its signature: now it is evidence.
     beacon.nodes.append(Node(world.chain))
     beacon.nodes[0].tamper = lambda found: found
     data = await again.look_for_misbehaviour()

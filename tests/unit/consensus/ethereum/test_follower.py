@@ -55,7 +55,7 @@ def run_round(
     *,
     wanted: bool = True,
 ) -> list[Request]:
-    """What a round at a slot asks. The replies are taken in their order; None is a finality by an unknown committee."""
+    """What a round at a slot asks. Replies are taken in order; None is a finality by an unknown committee."""
     follower.begin(Height(int(slot)), wanted=wanted)
     left, asked = list(replies), []
     while (request := follower.next_request(at(slot))) is not None:
@@ -197,7 +197,8 @@ def test_a_finality_by_an_unknown_committee_is_tried_twice_and_then_told() -> No
     run_round(follower, 50, (finality_followed(32),))
     with pytest.raises(NotFoundYet, match="sync committee of period 90 is not known: nobody has it"):
         run_round(follower, 51 + PERIOD, (MISSING, None, MISSING, None))
-    # What is not known stands in the way of nothing that is: the next round asks finality alone, until the pause is over.
+    # What is not known stands in the way of nothing that is: the next round asks finality alone, until the
+    # pause is over.
     assert run_round(follower, 52 + PERIOD, (MISSING,)) == [FINALITY]
 
 
@@ -272,7 +273,7 @@ def test_two_headers_of_a_slot_are_misbehaviour_and_move_nothing() -> None:
 
 
 def test_a_header_that_was_refused_is_half_of_the_evidence() -> None:
-    """After a restart the trusted header's signature is not at hand. Once a node shows it, the two are a proof."""
+    """After a restart the trusted header's signature is not at hand. With it, the two are a proof."""
     follower = trusting(32)
     follower.cache.refused = finality_followed(32, mark=b"\x02").headers[0]
     with pytest.raises(MisbehaviourFound):

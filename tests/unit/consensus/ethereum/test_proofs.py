@@ -57,7 +57,7 @@ async def test_proofs_are_those_that_the_client_accepts(world: World) -> None:
 
 
 async def test_a_proof_stays_short_though_its_header_is_signed_again() -> None:
-    """The best update of a period may finalize the newest header too, by other signers than showed it first."""
+    """The best update of a period may finalize the newest header too, by other signers than at first."""
     world = World()
     world.advance(CONFIRMED, participation=24 / 32)
     world.keep_checkpoint()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The prover on simulated chains: following, catching up, missed finality, where trust begins, hostile nodes."""
+"""The prover on simulated chains: following, missed finality, where trust begins, hostile nodes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When beacon nodes are asked for updates and for finality: a table of rounds, with no event loop and no chain."""
+"""When beacon nodes are asked for updates and for finality: a table of rounds, with no event loop."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.ethereum_followed import NETWORK, at
 
 #: Replies to a request for updates: nodes have none that leads on. A number is the period that they led to.
 NONE = "none"
-#: Replies to a request for finality: it was signed by an unknown committee; or it is of use, or brings nothing.
+#: Replies to a request for finality: it was signed by an unknown committee; or else.
 UNKNOWN, ANSWERED = "unknown committee", "answered"
 
 
 @dataclass(frozen=True)
 class Round:
-    """A round at a slot, and what it asks, with the replies: `(first period, number of periods, reply)` or one for
-    finality.
+    """A round at a slot, and what it asks, with the replies: `(first period, number of periods, reply)` or
+    one for finality.
     """
 
     slot: float

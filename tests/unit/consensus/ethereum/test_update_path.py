@@ -118,7 +118,7 @@ async def test_a_known_committee_has_its_trust_renewed_by_the_newest_finality(wo
 
 
 async def test_a_renewal_never_leaves_a_client_without_the_next_committee(world: World) -> None:
-    """Nodes keep one update a period: whoever moved past it in a new period could never learn the next committee."""
+    """Nodes keep one update a period: a client that moved past it could never learn the next committee."""
     prover = make_prover(world)
     await prover.verify_head(world.head())
     destination = make_destination(world, prover)
