@@ -20,6 +20,7 @@ import structlog
 from relayer.chains.evm.tx import Signer
 from relayer.config import Config, LogConfig
 from relayer.consensus.open_chain import OpenChain, open_chain
+from relayer.consensus.registry import kind_of
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.errors import JournalBroken
 from relayer.journal.store import Journal, now_micros
@@ -150,7 +151,7 @@ class Daemon:
             name: ServedChain(
                 chain=each.chain,
                 prover=each.prover,
-                first_height=self._config.require_endpoint(name).bootstrap.height,
+                first_height=self._config.require_endpoint(name).consensus.first_height,
                 max_spend_wei_per_day=each.config.max_spend_wei_per_day,
             )
             for name, each in self._built.items()
@@ -214,9 +215,9 @@ class Daemon:
         at = now_micros() / _MICROS
         if self.pipeline is None:
             return RelayerView(at=at)
-        consensus = {name: opened.config.consensus for name, opened in self._built.items()}
+        kinds = {name: kind_of(opened.config) for name, opened in self._built.items()}
         providers = {name: opened.chain.health() for name, opened in self._built.items()}
-        return relayer_view(self.pipeline, at, consensus=consensus, providers=providers)
+        return relayer_view(self.pipeline, at, kinds=kinds, providers=providers)
 
 
 def configure_logging(config: LogConfig) -> None:

@@ -109,16 +109,17 @@ async def _read_all(config: Config) -> list[LightClientView]:
 async def _read_one(road: Road, source: str, destination: str) -> LightClientView:
     """Read one light client; why it can't be read is part of the view."""
     from light_clients.errors import Rejection
+    from relayer.consensus.registry import kind_of
     from relayer.errors import PostroadError
     from relayer.road.deliver import client_address
-    from relayer.views.client import LightClientView, light_client_view
+    from relayer.views.client import light_client_view, unread_client_view
 
-    consensus = road.config.chain(source).consensus
+    kind = kind_of(road.config.chain(source))
     try:
         one, other = road.chain(source), road.chain(destination)
         await one.prover.verify_head(await one.chain.head())
         address = await client_address(one, other)
         read = await one.prover.client_at(other.chain, address)
     except (PostroadError, Rejection) as error:
-        return LightClientView(source=source, destination=destination, consensus=consensus, error=str(error))
-    return light_client_view(source, destination, read, consensus=consensus)
+        return unread_client_view(source, destination, kind, str(error))
+    return light_client_view(source, destination, read, kind=kind)

@@ -245,7 +245,7 @@ def _print_outcome(plan: Plan, saved: dict[str, Any], *, applied: bool) -> None:
 def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, Any]:
     """Write new endpoints into the configuration file; what is there already stays."""
     from relayer.config import save_endpoint
-    from relayer.devnet.network.join import found_endpoint
+    from relayer.endpoint.plan import found_endpoint
     from relayer.endpoint.steps import locate
 
     manifest = _manifest(config)
@@ -263,8 +263,7 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
             "gateway": found.gateway,
             "genesis_hash": found.genesis_hash,
             "endpoint_id": bytes(located.endpoint_id),
-            "network": fields(found.network),
-            "bootstrap": fields(found.bootstrap),
+            "consensus": fields(found.consensus),
         }
     return saved
 

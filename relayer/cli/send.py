@@ -69,11 +69,14 @@ def send(
     The id is the message's name everywhere: `postroad trace ID` tells its story. With --wait, exit code 6
     says that it was not delivered in the time given.
     """
+    from relayer.consensus.registry import kind_of
+
     given = [content for content in (payload, text, file) if content is not None]
     if len(given) != 1:
         raise click.UsageError(f"found {len(given)} of --payload, --text and --file, expected one of them")
     content = payload if payload is not None else text.encode() if text is not None else file.read()
     config = load_config(config_path)
+    signers = kind_of(config.chain(destination)).signers
     signer = signer_of(config, source, key, purpose="sender")
 
     async def work() -> None:
@@ -97,7 +100,7 @@ def send(
             receipt = None
             if wait:
                 try:
-                    receipt = await _wait(message, timeout, as_json=as_json)
+                    receipt = await _wait(message, timeout, signers=signers, as_json=as_json)
                 except BaseException:
                     if as_json:
                         # What was sent must be known even when the wait for it ends badly.
@@ -109,7 +112,7 @@ def send(
     run_async(work())
 
 
-async def _wait(message: RoadMessage, timeout_s: float | None, *, as_json: bool) -> Receipt:
+async def _wait(message: RoadMessage, timeout_s: float | None, *, signers: str, as_json: bool) -> Receipt:
     from relayer.cli.exit_codes import ExitCode
     from relayer.cli.failures import CommandFailed
     from relayer.road import DeliveryTimeout
@@ -125,7 +128,7 @@ async def _wait(message: RoadMessage, timeout_s: float | None, *, as_json: bool)
         raise CommandFailed(ExitCode.TIMEOUT, error.found, error.expected, error.advice) from error
     if not as_json:
         errors.print(
-            f"delivered: block {receipt.height} of {message.destination} proves its bit, and a light client verified that block"
+            f"delivered: block {receipt.height} of {message.destination} proves its bit, and enough {signers} signed that block"
         )
         if receipt.delivery is not None:
             errors.print(describe_delivery(receipt.delivery, message.destination))

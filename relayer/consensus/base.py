@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the pipeline asks of a prover: verified headers, proofs fit for the chain's light client, and its upkeep."""
 
 from __future__ import annotations
@@ -46,6 +47,23 @@ class OnChainClient:
     """Proofs of lower blocks are of signers that it no longer knows; 0 when none is known to be."""
     anchored: Height = Height(0)  # noqa: RUF009  as above
     """The block whose state root is anchored there, as far as this chain's prover makes use of it; else 0."""
+    remarks: tuple[str, ...] = ()
+    """What people should know of it, such as what a change of the signers needs; lines of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCost:
+    """What verifying this chain's headers costs on a destination, before the first receipt tells.
+
+    Attributes:
+        first_base_gas: about what a delivery takes before its first message: header, signatures, proofs.
+        gas_suspects: errors of the light client that may come of too little gas as well as of a wrong proof, because a
+            precompile that runs out of gas looks like a signature that does not hold. A delivery that was refused with
+            one of them is worth another try with more gas.
+    """
+
+    first_base_gas: int = 150_000
+    gas_suspects: frozenset[str] = frozenset()
 
 
 class Prover(Protocol):
@@ -53,7 +71,17 @@ class Prover(Protocol):
 
     @property
     def has_delayed_finality(self) -> bool:
-        """Whether verified headers trail the head until blocks are final. Else a head is final, once it is verified."""
+        """Whether a verified head becomes final only later, so that verified headers lie behind the head."""
+        ...
+
+    @property
+    def costs(self) -> DeliveryCost:
+        """What to reckon with before the first delivery has shown it."""
+        ...
+
+    @property
+    def signers(self) -> str:
+        """How people call those who sign headers, in the plural."""
         ...
 
     @property
@@ -62,8 +90,11 @@ class Prover(Protocol):
         ...
 
     @property
-    def signers(self) -> bytes:
-        """Names those who signed the newest verified header: other bytes when it is others. Empty before the first."""
+    def signer_set_id(self) -> bytes:
+        """Identifies the set that signed the newest verified header; empty before there is one.
+
+        It changes when, and only when, other signers than before sign.
+        """
         ...
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:

@@ -14,6 +14,7 @@ from relayer.views.provider import ProviderView, provider_view
 
 if TYPE_CHECKING:
     from relayer.chains.provider_pool import ProviderHealth
+    from relayer.consensus.kind import ConsensusKind
     from relayer.pipeline.chain_task import ChainTask
     from relayer.pipeline.destination import Destination
 
@@ -23,7 +24,7 @@ class ChainView(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: as configured.
-        consensus: its kind of consensus, as configured; None where whoever takes the view does not know it.
+        consensus: the name of its kind of consensus; None where whoever takes the view does not know it.
         endpoint_id: 32 bytes, what lanes name it by.
         gateway: 20 bytes.
         head_height: the newest block that a provider tells of, unverified; None before the first.
@@ -56,7 +57,7 @@ def chain_view(
     task: ChainTask,
     destination: Destination,
     *,
-    consensus: str | None = None,
+    kind: ConsensusKind | None = None,
     providers: Iterable[ProviderHealth] = (),
 ) -> ChainView:
     """Return the view of a chain by its two parts in the pipeline, and by what only its opener knows."""
@@ -64,7 +65,7 @@ def chain_view(
     accounts = destination.balances.items()
     return ChainView(
         name=task.chain.name,
-        consensus=consensus,
+        consensus=None if kind is None else kind.name,
         endpoint_id=task.chain.endpoint_id,
         gateway=task.chain.gateway,
         head_height=None if head is None else head.number,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +11,7 @@ from relayer.views.transaction import TransactionView
 
 if TYPE_CHECKING:
     from relayer.consensus.base import OnChainClient
+    from relayer.consensus.kind import ConsensusKind
 
 
 class LightClientView(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,8 +20,8 @@ class LightClientView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         source: the chain that it follows, by its configured name.
         destination: the chain that it lies on.
-        consensus: the source's kind of consensus, as configured; None where whoever takes the view does not
-            know it.
+        consensus: the name of the source's kind of consensus; None where whoever takes the view does not know
+            it.
         signers: how people call those who sign the source's headers, in the plural; None as with `consensus`.
         client: its address, 20 bytes.
         status: `active`, `expired` or `frozen`.
@@ -56,25 +56,26 @@ class ClientUpdateView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def light_client_view(
-    source: str,
-    destination: str,
-    read: OnChainClient,
-    *,
-    consensus: str | None = None,
-    signers: str | None = None,
-    remarks: Iterable[str] = (),
+    source: str, destination: str, read: OnChainClient, *, kind: ConsensusKind | None = None
 ) -> LightClientView:
-    """Return the view of a light client that was read. `signers` and `remarks` are its kind's words."""
+    """Return the view of a light client that was read; `kind` is the source's kind of consensus."""
     return LightClientView(
         source=source,
         destination=destination,
-        consensus=consensus,
-        signers=signers,
+        consensus=None if kind is None else kind.name,
+        signers=None if kind is None else kind.signers,
         client=read.address,
         status=read.status.name.lower(),
         height=read.height,
         timestamp=read.timestamp,
         expires_at=read.timestamp + read.trusting_period_s,
         current=read.current,
-        remarks=tuple(remarks),
+        remarks=read.remarks,
+    )
+
+
+def unread_client_view(source: str, destination: str, kind: ConsensusKind, error: str) -> LightClientView:
+    """Return the view of a light client that could not be read, with the reason."""
+    return LightClientView(
+        source=source, destination=destination, consensus=kind.name, signers=kind.signers, error=error
     )

@@ -14,6 +14,7 @@ from relayer.views.lane import LaneView, lane_view
 
 if TYPE_CHECKING:
     from relayer.chains.provider_pool import ProviderHealth
+    from relayer.consensus.kind import ConsensusKind
     from relayer.pipeline.pipeline import Pipeline
 
 
@@ -33,25 +34,21 @@ def relayer_view(
     pipeline: Pipeline,
     at: float,
     *,
-    consensus: Mapping[str, str] | None = None,
+    kinds: Mapping[str, ConsensusKind] | None = None,
     providers: Mapping[str, Iterable[ProviderHealth]] | None = None,
 ) -> RelayerView:
     """Return the view of a pipeline at a moment, from memory alone.
 
-    `consensus` and `providers` are by chain: the pipeline knows neither the kinds nor how a chain is asked.
+    `kinds` and `providers` are by chain: the pipeline knows neither the kinds of consensus nor how a chain is
+    asked.
     """
-    consensus, providers = consensus or {}, providers or {}
+    kinds, providers = kinds or {}, providers or {}
     chains = (
-        chain_view(
-            task,
-            pipeline.destinations[name],
-            consensus=consensus.get(name),
-            providers=providers.get(name, ()),
-        )
+        chain_view(task, pipeline.destinations[name], kind=kinds.get(name), providers=providers.get(name, ()))
         for name, task in pipeline.workers.items()
     )
     clients = (
-        light_client_view(source, destination, task.client, consensus=consensus.get(source))
+        light_client_view(source, destination, task.client, kind=kinds.get(source))
         for (source, destination), task in pipeline.keepers.items()
         if task.client is not None
     )

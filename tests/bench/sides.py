@@ -181,7 +181,7 @@ class PosSide(Side):
         slot = self.chain.checkpoint.slot
         committee = self.chain.beacon.committee(self.chain.network.period_at(slot))
         return await other.create(
-            "BeaconLightClient",
+            "EthereumLightClient",
             other.authority,
             encode_parameters(self.params),
             slot,

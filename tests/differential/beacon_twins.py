@@ -20,7 +20,7 @@ def trusted(client: EthereumClient) -> tuple[int, int, bytes, bytes, bool]:
     )
 
 
-BEACON = Consensus("BeaconLightClient", ["uint64", "uint64", "bytes32", "bytes32", "bool"], trusted)
+BEACON = Consensus("EthereumLightClient", ["uint64", "uint64", "bytes32", "bytes32", "bool"], trusted)
 
 
 def creation_of(client: EthereumClient, authority: bytes) -> bytes:

@@ -80,7 +80,7 @@ def test_what_devnet_wrote_is_complete_and_checked(place: Place) -> None:
 def test_lists_show_what_kind_of_client_it_is(place: Place) -> None:
     listed = {each["chain"]: each for each in place.json("endpoint", "list")}
     (of_eth,) = listed["court"]["remotes"]
-    assert (of_eth["kind"], of_eth["status"]) == ("BeaconLightClient", "active")
+    assert (of_eth["kind"], of_eth["status"]) == ("EthereumLightClient", "active")
     assert (of_eth["details"]["threshold"], of_eth["details"]["committee_size"]) == (22, 32)
     (of_court,) = listed["eth"]["remotes"]
     assert (of_court["kind"], of_court["details"]["consensus"]) == ("BftLightClient", "qbft")

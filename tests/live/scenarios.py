@@ -222,7 +222,7 @@ def report(
         f"our light client followed {forks} from period {first} to {seen.finalized_period}: {kinds.count('update')} updates and "
         f"{kinds.count('finality')} finality updates accepted, {len(seen.rejections)} rejected; {signers} signed"
     )
-    say(f"BeaconLightClient on the other chain trusts a slot of period {contract_period}")
+    say(f"EthereumLightClient on the other chain trusts a slot of period {contract_period}")
     for source in ("eth", "court"):
         times = journal.seconds(source)
         if not times:
@@ -253,7 +253,7 @@ async def contract_finalized_slot(roads: LocalRoads) -> int:
     record = Manifest(roads.config.manifest_path).get("court")
     if record is None:
         raise NotSeenError("court has no endpoint")
-    client = load("BeaconLightClient")
+    client = load("EthereumLightClient")
     url = roads.config.chain("court").rpc[0].reveal()
     call = {
         "to": "0x" + bytes(record.clients["eth"].contract.address).hex(),

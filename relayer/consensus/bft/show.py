@@ -21,7 +21,9 @@ from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
 from relayer.cli.demo.console import Stage
 from relayer.cli.output import hex_of, short
-from relayer.consensus.bft.endpoint import KINDS, bft_prover
+from relayer.consensus.bft.config import PROTOCOLS
+from relayer.consensus.bft.contract import decode_trusted_state
+from relayer.consensus.bft.endpoint import bft_prover
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.open_chain import OpenChain
 from relayer.consensus.show import Delivered, Forgery, ForgeryBasis, TrustExplanation, judge
@@ -37,7 +39,7 @@ class BftShow:
 
     def __init__(self, chain: LocalBftChain) -> None:
         self._chain = chain
-        self._kind = KINDS[chain.kind.value]
+        self._kind = PROTOCOLS[chain.kind.value]
 
     @property
     def introduction(self) -> str:
@@ -147,7 +149,7 @@ class _Sealed:
 
 async def _trusted_set(destination: OpenChain, client: Address, block: Height | None = None) -> bytes:
     state = await destination.chain.call(Call(client, abi.CLIENT_TRUSTED_STATE), block)
-    return abi.decode_trusted_state(state)[0]
+    return decode_trusted_state(state).set_hash
 
 
 def _seal_by_strangers(header: BftHeader) -> BftHeader:

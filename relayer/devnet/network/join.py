@@ -19,13 +19,13 @@ from pathlib import Path
 from light_clients.client import Timestamp
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
-from relayer.config import Config, EndpointConfig
+from relayer.config import Config
 from relayer.consensus.ethereum.beacon_api import BeaconApi
 from relayer.consensus.ethereum.discovery import discover_network
 from relayer.contracts import load
 from relayer.endpoint.apply import Progress, apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import Plan, make_plan
+from relayer.endpoint.plan import Plan, found_endpoint, make_plan
 from relayer.endpoint.steps import locate
 from relayer.errors import ChainUnavailable, NotFoundYet, Retryable
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
@@ -119,18 +119,6 @@ async def join_local(
             await node.close()
     named = {site.name: endpoint for site, endpoint in zip(sites, endpoints, strict=True)}
     return LocalRoads(path, config, plan, named)
-
-
-def found_endpoint(plan: Plan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
-    """What the configuration has to say of a deployed endpoint: its bootstrap is what the plan showed."""
-    located, trust = locate(config, manifest, name), plan.trusts[name]
-    assert located is not None
-    return EndpointConfig(
-        gateway=located.gateway,
-        genesis_hash=located.genesis_hash,
-        bootstrap=trust.setting(),
-        network=trust.network(),
-    )
 
 
 def remove_files(directory: Path) -> None:
@@ -265,14 +253,21 @@ def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
             f'rpc = ["{site.http_url}"]',
             f'websocket = ["{site.ws_url}"]',
             f"poll_interval_ms = {poll_interval_ms}",
-            f'consensus = "{"ethereum" if site.consensus == "pos" else site.consensus}"',
-            *([] if site.beacon_url is None else [f'beacon = ["{site.beacon_url}"]']),
             f'keys = ["{key_name(site, RELAYER)}"]',
             f'sender = "{key_name(site, SENDER)}"',
             f'deployer = "{key_name(site, DEPLOYER)}"',
             "",
+            f"[chains.{site.name}.consensus]",
+            *_consensus_lines(site),
+            "",
         ]
     return "\n".join(lines)
+
+
+def _consensus_lines(site: LocalSite) -> list[str]:
+    if site.beacon_url is not None:
+        return ['kind = "ethereum"', f'beacon = ["{site.beacon_url}"]']
+    return ['kind = "bft"', f'protocol = "{site.consensus}"']
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from relayer.chains.provider_pool import ProviderHealth
+from relayer.consensus.kind import ConsensusKind
 from relayer.views.encoding import to_json
 from relayer.views.gauges import gauges
 from relayer.views.relayer import RelayerView, relayer_view
@@ -20,13 +21,13 @@ async def test_a_relayer_at_work_shows_what_it_works_on(tmp_path: Path) -> None:
         for destination in road.pipeline.destinations.values():
             await destination.refresh()
         health = ProviderHealth("node:1", 0.0, 0.01, 0, wrong_chain=False)
-        view = relayer_view(
-            road.pipeline, road.clock() / 1_000_000, consensus={"a": "made up"}, providers={"a": [health]}
-        )
+        kind = ConsensusKind("made-up", "nowhere", "SomeLightClient", signers="elders", misbehaviour="")
+        at = road.clock() / 1_000_000
+        view = relayer_view(road.pipeline, at, kinds={"a": kind}, providers={"a": [health]})
     shown = json.loads(to_json(view))
     chains = {chain["name"]: chain for chain in shown["chains"]}
     assert set(chains) == {"a", "b"}
-    assert (chains["a"]["consensus"], chains["b"]["consensus"]) == ("made up", None)
+    assert (chains["a"]["consensus"], chains["b"]["consensus"]) == ("made-up", None)
     assert [provider["label"] for provider in chains["a"]["providers"]] == ["node:1"]
     for name, chain in chains.items():
         memory = road.chains[name]
@@ -49,7 +50,8 @@ async def test_a_relayer_at_work_shows_what_it_works_on(tmp_path: Path) -> None:
     assert lanes["b>a"]["proven"] == 0
     clients = {(client["source"], client["destination"]): client for client in shown["clients"]}
     assert set(clients) == {("a", "b"), ("b", "a")}
-    assert clients["a", "b"]["consensus"] == "made up"
+    assert (clients["a", "b"]["consensus"], clients["a", "b"]["signers"]) == ("made-up", "elders")
+    assert clients["b", "a"]["signers"] is None
     assert all(client["status"] == "active" and client["current"] for client in clients.values())
     names = {metric.name for metric in gauges(view)}
     assert {"postroad_height", "postroad_backlog_messages", "postroad_client_active"} <= names

@@ -174,7 +174,7 @@ def test_a_client_is_created_with_the_networks_parameters(following: bytes | Non
     begun = trust(state=replace(STATE, next_committee=following)).record()
     authority = b"\x11" * 20
     data = ETHEREUM.creation(authority, chain('network = "sepolia"\nthreshold = 400\n'), begun)
-    artifact = load("BeaconLightClient")
+    artifact = load("EthereumLightClient")
     arguments = data[len(artifact.creation_code) :]
     who, parameters, slot, committee, after = abi.decode(artifact.constructor.input_types, arguments)
     assert who == "0x" + authority.hex()
@@ -224,7 +224,7 @@ def test_either_kind_of_beginning_survives_in_the_manifest(tmp_path: Path) -> No
 
 def view(params: EthereumParams = PARAMS, slot: int = 8_203_680) -> EthereumClientView:
     return EthereumClientView(
-        contract="BeaconLightClient",
+        contract="EthereumLightClient",
         address=b"\x05" * 20,
         status=Status.ACTIVE,
         height=slot,

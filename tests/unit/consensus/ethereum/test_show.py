@@ -134,7 +134,7 @@ class Scene:
         )
         found = await self.show.vouching_of(delivered)
         assert isinstance(found, Finalized)
-        topic = load("BeaconLightClient").event_topic("Anchored")  # the reader has it by its signature
+        topic = load("EthereumLightClient").event_topic("Anchored")  # the reader has it by its signature
         assert asked in ([], [[topic, abi.encode_word(self.height)]])
         return found
 
