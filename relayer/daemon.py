@@ -112,7 +112,7 @@ class Daemon:
         """Relay until stopped.
 
         Raises:
-            ConfigError: a provider shows that the configuration is of another chain, gateway or beacon chain.
+            ConfigError: a provider shows that the configuration is of another chain, gateway or network.
             JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
         """
         configure_logging(self._config.log)

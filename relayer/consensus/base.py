@@ -100,9 +100,9 @@ class Prover(Protocol):
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
         """Verifies the newest final header at or below a head, and moves trusted state where the consensus wants it.
 
-        Where blocks are final at once, that is the head's own; walks over validator-set changes between the trusted height
-        and the head. Where headers trail, a newer one is only looked for if it is `wanted`, and not more often than one
-        can come; else the last one is given again. Raises light_clients.errors.Rejection when the provider's header is
+        Where blocks are final at once, that is the head's own, and every change of the signer set between the trusted height
+        and the head is followed. Where finality is delayed, a newer header is only looked for if it is `wanted`, and not
+        more often than one can come; else the last one is given again. Raises light_clients.errors.Rejection when the provider's header is
         not to be believed, relayer.errors.ChainUnavailable when it can't be had.
         """
         ...

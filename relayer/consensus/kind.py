@@ -53,7 +53,7 @@ class ConsensusKind:
         name: how configurations, the devnet and documents call it: small letters, digits and hyphens.
         package: the package that holds the roles' modules.
         contract: the light client that a destination runs; an artifact of that name ships with the package.
-        signers: how people call those who sign its headers, in the plural: `validators`.
+        signers: how people call those who sign its headers, in the plural, after an article: "the holders of the key".
         misbehaviour: what has happened where its light client is frozen, as a sentence.
         dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]` that it
             stands for: `init` takes them, and errors explain them.
@@ -201,7 +201,7 @@ class Question:
     Attributes:
         key: as the file has it, and as `--chain` takes it: `KEY=URL` among the URLs.
         prompt: what a person is asked at a terminal.
-        missing: what is said where it was not given: `Beacon API`.
+        missing: what it is, with an article, for those who did not give it.
     """
 
     key: str

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Upkeep: keeps one chain's light client on one destination able to believe that chain's newest headers.
 
-Signers' changes (validators, sync committees) are brought as soon as the client would not know who signed the newest
+Changes of the signer set are brought as soon as the client would not know who signed the newest
 header, and trust is renewed before a third of the trusting period is left; nothing else is paid for. While the client lags,
 its lanes send nothing: a proof of signers that it does not know would only cost gas.
 """

@@ -101,7 +101,7 @@ class LaneTask:
 
     @property
     def oldest_height(self) -> int:
-        """Proofs below this height are of validators that the destination's client no longer trusts."""
+        """Proofs below this height are of signers that the destination's client no longer trusts."""
         return self._keeper.oldest_height
 
     def learn(self, calldata: bytes, messages: int, gas_used: int) -> None:
