@@ -47,6 +47,7 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
         "light_clients/bls/__init__.py",
         "as Ethereum's consensus uses them",
     ): "whose specification the signatures follow",
+    ("relayer/consensus/kind.py", 'in the plural: "validators"'): "an example in the seam's own description",
     ("relayer/cli/init.py", "court=qbft,https://"): "an example in a help text",
     ("relayer/cli/init.py", "eth=ethereum,https://"): "an example in a help text",
 }

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from relayer.config.consensus import platforms_of
 from relayer.config.errors import InvalidConfig
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ def _check_chain(name: str, chain: ChainConfig, lines: Lines) -> None:
         advice = 'Write the chain id as CAIP-2, such as "eip155:1337".'
         raise InvalidConfig(
             lines.where((*path, "chain")), repr(chain.chain), "eip155: and the chain id", advice
+        )
+
+    namespace, platforms = chain.chain.partition(":")[0], platforms_of(chain.consensus.kind)
+    if namespace not in platforms:
+        raise InvalidConfig(
+            lines.where((*path, "chain")),
+            f"a chain of {namespace}, believed by the kind {chain.consensus.kind}",
+            f"one of {', '.join(platforms)}",
+            "Correct the chain's name, or take a kind that can believe such a chain.",
         )
 
     def place(*keys: str | int) -> str:

@@ -55,6 +55,9 @@ class _Kind(Protocol):
     @property
     def dialects(self) -> Mapping[str, Mapping[str, Any]]: ...
 
+    @property
+    def platforms(self) -> tuple[str, ...]: ...
+
 
 def kind_names() -> tuple[str, ...]:
     """Return the names of the installed kinds."""
@@ -65,6 +68,12 @@ def config_of(kind: str) -> type[ConsensusConfig]:
     """Return the type of a kind's table. Raises ConfigError when the kind is not installed or broken."""
     found: _Kind = plugins.load(plugins.CONSENSUS, kind)
     return found.config
+
+
+def platforms_of(kind: str) -> tuple[str, ...]:
+    """Return the CAIP-2 namespaces of the chains that a kind can believe. Raises ConfigError as `config_of`."""
+    found: _Kind = plugins.load(plugins.CONSENSUS, kind)
+    return found.platforms
 
 
 def keys_of_word(word: str) -> dict[str, Any] | None:

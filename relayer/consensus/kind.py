@@ -20,6 +20,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import msgspec
@@ -45,6 +46,17 @@ V_co = TypeVar("V_co", bound="ClientView", covariant=True)
 V_contra = TypeVar("V_contra", bound="ClientView", contravariant=True)
 
 
+class ProofOf(Enum):
+    """How a kind proves a word of a chain's state. The values are for people."""
+
+    STATE = "a state proof"
+    """A trie under the header."""
+    WITNESS = "a witness"
+    """An event of the source that tells the word, in a proven receipt."""
+    ATTESTED = "attestations"
+    """Signatures over the word."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConsensusKind:
     """One kind of consensus, as its entry point names it.
@@ -53,11 +65,13 @@ class ConsensusKind:
         name: how configurations, the devnet and documents call it: small letters, digits and hyphens.
         package: the package that holds the roles' modules.
         contract: the light client that a destination runs; an artifact of that name ships with the package.
-        signers: how people call those who sign its headers, in the plural, after an article: "the holders of the key".
+        signers: how people call those who sign its headers, in the plural: "validators".
         misbehaviour: what has happened where its light client is frozen, as a sentence.
         dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]` that it
             stands for: `init` takes them, and errors explain them.
         requires: modules that it works badly without, each with what `doctor` says where it is missing.
+        platforms: CAIP-2 namespaces of the chains that it can believe.
+        proves: how a word of a chain's state is proven (ADR 0015), for people to see.
     """
 
     name: str
@@ -67,6 +81,8 @@ class ConsensusKind:
     misbehaviour: str
     dialects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ("eip155",)
+    proves: ProofOf = ProofOf.STATE
 
     @property
     def config(self) -> type[ConsensusConfig]:

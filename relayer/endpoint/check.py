@@ -117,6 +117,9 @@ def judge_client(
         expected = f"{chain.trusting_period_s} s and {chain.max_clock_drift_s} s, as configured"
         advice = "Correct the config: the deployed client can't be changed, only replaced."
         findings.append(Finding(Severity.WARNING, subject, found, expected, advice))
+    # How a word is proven is not the same for all kinds, and nobody should take one for another.
+    text = f"each word of {remote.name} is proven by {kind.proves.value}, under a header that {kind.signers} signed"
+    findings.append(Finding(Severity.OK, subject, text))
     return findings + kind.endpoint.judge(
         subject, view.name, client, configured(remote.name, chain), survey.trust
     )
