@@ -101,7 +101,7 @@ def describe_delivery(delivery: DeliveryView, destination: str) -> str:
 
 
 def fields(value: object) -> Any:
-    """Return a table of the configuration as `--json` shows it: with its keys."""
+    """Return a table of the configuration as `--json` shows it: with its keys, and its URLs redacted."""
     from relayer.views.encoding import to_plain
 
     return to_plain(value)

@@ -25,6 +25,7 @@ from relayer.endpoint.manifest import (
     Pending,
     Record,
     Roles,
+    to_plain,
 )
 from relayer.endpoint.plan import Plan
 from relayer.endpoint.steps import Step, StepKind, admin_of, build, guardian_of, locate, opener_of
@@ -268,7 +269,7 @@ class _Runner:
             client = Client(
                 contract=contract,
                 kind=remote.consensus.kind,
-                initial_trust=msgspec.to_builtins(step.initial_trust, builtin_types=(bytes,), enc_hook=bytes),
+                initial_trust=to_plain(step.initial_trust),
                 trusting_period_s=remote.trusting_period_s,
                 max_clock_drift_s=remote.max_clock_drift_s,
             )

@@ -118,6 +118,17 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     endpoints: dict[str, Record] = {}
 
 
+def to_plain(value: object) -> Any:
+    """Return a kind's own record, or a value in one, as the file has it: a dict of its keys, bytes as hex with 0x."""
+    if isinstance(value, msgspec.Struct):
+        return {key: to_plain(getattr(value, key)) for key in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
 class Manifest:
     """The file. `put` writes it whole and durably before it returns; only one process may have it open."""
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from relayer.config import SecretUrl
+
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 """What JSON has."""
 
@@ -29,7 +31,8 @@ def to_plain(value: object) -> Plain:
         return value
     if isinstance(value, (bytes, bytearray)):
         return "0x" + value.hex()
-    if isinstance(value, Path):
+    if isinstance(value, (Path, SecretUrl)):
+        # A SecretUrl as text is without what may be secret.
         return str(value)
     if isinstance(value, Mapping):
         return {_key(key): to_plain(inner) for key, inner in value.items()}

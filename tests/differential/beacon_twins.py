@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from light_clients.ethereum.client import EthereumClient
-from relayer.consensus.ethereum.endpoint import encode_parameters
+from relayer.consensus.ethereum.contract import encode_parameters
 from relayer.contracts import load
 from tests.differential.clients import Consensus
 

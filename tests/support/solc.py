@@ -106,7 +106,9 @@ def _with_imports(source: Path) -> dict[str, Path]:
         found[unit] = path
         for name in re.findall(r'^import [^"]*"([^"]+)";', path.read_text(), re.MULTILINE):
             if name.startswith("."):
-                waiting[posixpath.normpath(f"{posixpath.dirname(unit)}/{name}")] = (path.parent / name).resolve()
+                waiting[posixpath.normpath(f"{posixpath.dirname(unit)}/{name}")] = (
+                    path.parent / name
+                ).resolve()
                 continue
             package = next(package for package in PACKAGES if name.startswith(package))
             waiting[name] = PACKAGES[package] / name.removeprefix(package)

@@ -24,14 +24,15 @@ from relayer.cli.demo.reading import read_delivery
 from relayer.cli.demo.trust import TrustTeller
 from relayer.cli.demo.watching import Track, watch
 from relayer.cli.endpoint import describe_step
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.bft.show import BftShow
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.ethereum.show import EthereumShow
 from relayer.consensus.show import Delivered, ForgeryBasis, Show
 from relayer.contracts import load
 from relayer.daemon import build
-from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
-from relayer.devnet.network.network import AnyChain, Network
+from relayer.devnet.network.join import LocalRoads, join_local, site_of
+from relayer.devnet.network.network import Network
 from relayer.devnet.network.spec import ChainSpec
 from relayer.endpoint.apply import Moment, Progress
 from relayer.errors import ChainUnavailable
@@ -140,7 +141,11 @@ async def _play(options: Options, folder: Path, stage: Stage, ending: Ending) ->
     stage.act("Two chains start, and sign as real ones do")
     async with Network(options.chains) as network:
         shows = {
-            name: (EthereumShow(chain) if isinstance(chain, LocalEthereumChain) else BftShow(chain))
+            name: (
+                EthereumShow(chain)
+                if isinstance(chain, LocalEthereumChain)
+                else BftShow(network.chain_of(name, LocalBftChain))
+            )
             for name, chain in network.chains.items()
         }
         for name, chain in network.chains.items():
@@ -149,7 +154,7 @@ async def _play(options: Options, folder: Path, stage: Stage, ending: Ending) ->
         stage.act(
             "An endpoint on each, joined with the other: a gateway, and a light client of the other chain"
         )
-        sites = [_site(each) for each in network.chains.values()]
+        sites = [site_of(each) for each in network.chains.values()]
         roads = await join_local(
             sites,
             folder,
@@ -231,19 +236,6 @@ async def _await_rotations(
             stage.good("the contract trusts the next ones, because those before them said who they are")
         else:
             outcome.problems.append(f"the light client of {name} has not followed in {_PATIENCE_S:g} s")
-
-
-def _site(chain: AnyChain) -> LocalSite:
-    keys = [account.secret for account in chain.funded_keys[:3]]
-    return LocalSite(
-        chain.name,
-        chain.kind.value,
-        chain.chain_id,
-        chain.http_url,
-        chain.ws_url,
-        *keys,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
-    )
 
 
 def _teller(stage: Stage) -> Any:

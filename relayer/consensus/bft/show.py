@@ -21,7 +21,6 @@ from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
 from relayer.cli.demo.console import Stage
 from relayer.cli.output import hex_of, short
-from relayer.consensus.bft.config import PROTOCOLS
 from relayer.consensus.bft.contract import decode_trusted_state
 from relayer.consensus.bft.endpoint import bft_prover
 from relayer.consensus.bft.local.chain import LocalBftChain
@@ -39,7 +38,7 @@ class BftShow:
 
     def __init__(self, chain: LocalBftChain) -> None:
         self._chain = chain
-        self._kind = PROTOCOLS[chain.kind.value]
+        self._kind = chain.protocol
 
     @property
     def introduction(self) -> str:
@@ -54,7 +53,7 @@ class BftShow:
     @property
     def kind(self) -> str:
         """See Show."""
-        return self._chain.kind.value
+        return self._chain.kind
 
     @property
     def checked(self) -> str:

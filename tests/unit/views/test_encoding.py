@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from relayer.config import SecretUrl
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.views.encoding import joined, to_json, to_plain
 
@@ -60,6 +61,7 @@ class Value:
         (Value("n", b"\x04"), {"name": "n", "raw": "0x04"}),
         (Waiting(WaitingReason.PAUSED, "why"), {"reason": "paused", "detail": "why"}),
         (10**40, 10**40),
+        ((SecretUrl("https://user:pw@node.example:8545/key?a=b"),), ["https://…@node.example:8545/…"]),
     ],
 )
 def test_whatever_is_inside_has_its_json_form(value: object, plain: object) -> None:

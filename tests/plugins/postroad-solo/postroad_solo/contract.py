@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from postroad_solo.config import SoloConfig
-from postroad_solo.rules import SoloState
 
 from light_clients.client import Height, Status, Timestamp
+from postroad_solo.config import SoloConfig
+from postroad_solo.rules import SoloState
 from relayer.chains.base import Address, Call, Chain
 from relayer.chains.evm import abi
 from relayer.chains.evm.contract_reader import ContractReader, address_of
@@ -80,9 +80,7 @@ CONTRACT: Final = SoloContract()
 async def read_client(destination: Chain, client: Address) -> tuple[Status, SoloState, int]:
     """Read a client through distrusted providers: its status, its trusted state, its trusting period in seconds."""
     asked = (abi.CLIENT_STATUS, abi.CLIENT_TRUSTED_STATE, abi.CLIENT_TRUSTING_PERIOD)
-    status, trusted, period = await asyncio.gather(
-        *(destination.call(Call(client, data)) for data in asked)
-    )
+    status, trusted, period = await asyncio.gather(*(destination.call(Call(client, data)) for data in asked))
     height, timestamp, frozen = abi.decode_words(trusted, 3, "trustedState's answer")
     state = SoloState(Height(height), Timestamp(timestamp), abi.decode_bool(frozen, "frozen"))
     return abi.decode_status(status), state, abi.decode_words(period, 1, "trustingPeriod's answer")[0]

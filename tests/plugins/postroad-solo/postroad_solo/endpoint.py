@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+
+from light_clients.errors import Rejection
 from postroad_solo.config import BootstrapConfig, SoloConfig
 from postroad_solo.contract import InitialTrust, SoloClientView
 from postroad_solo.prover import open_prover
 from postroad_solo.rules import SoloHeader
-
-from light_clients.errors import Rejection
 from relayer.chains.base import Head
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
@@ -32,9 +32,7 @@ class SoloTrust:
 
     def record(self) -> InitialTrust:
         """What a light client is deployed with."""
-        return InitialTrust(
-            signer=self.signer, height=self.header.number, timestamp=self.header.timestamp
-        )
+        return InitialTrust(signer=self.signer, height=self.header.number, timestamp=self.header.timestamp)
 
     def with_rules(self, config: SoloConfig) -> SoloConfig:
         """As it is."""

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
-from postroad_solo import KIND
-from postroad_solo.config import SoloConfig
-from postroad_solo.contract import read_client
-from postroad_solo.rules import SoloClient, SoloHeader, SoloState
 
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, Rejection
 from light_clients.trust import encode_claim
+from postroad_solo import KIND
+from postroad_solo.config import SoloConfig
+from postroad_solo.contract import read_client
+from postroad_solo.rules import SoloClient, SoloHeader, SoloState
 from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
@@ -45,9 +45,7 @@ class SoloProver:
     costs = DeliveryCost(first_base_gas=80_000)
     signers = KIND.signers
 
-    def __init__(
-        self, source: EvmChain, client: SoloClient, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, source: EvmChain, client: SoloClient, clock: Callable[[], float] = time.time) -> None:
         self._source = source
         self.client = client
         self._clock = clock
@@ -182,7 +180,9 @@ def open_prover(
     del on_error
     bootstrap = chain.consensus.bootstrap
     if bootstrap is None:
-        raise ConfigError(f"chains.{chain.name}.consensus without a bootstrap", "one", "Run `endpoint deploy`")
+        raise ConfigError(
+            f"chains.{chain.name}.consensus without a bootstrap", "one", "Run `endpoint deploy`"
+        )
     state = SoloState(Height(bootstrap.height), Timestamp(bootstrap.timestamp))
     period_s, drift_s = chain.chain.trusting_period_s, chain.chain.max_clock_drift_s
     return OpenProver(SoloProver(source, SoloClient(bytes(bootstrap.signer), period_s, drift_s, state)))

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from relayer.consensus.bft.local.header import Consensus, Kind, SealedBlock, build_block
+from light_clients.bft.preimage import BftKind
+from relayer.consensus.bft.local.header import Consensus, SealedBlock, build_block
 from relayer.devnet.errors import ExecutionError
 from relayer.devnet.rpc.jsonrpc import RpcError
 from relayer.devnet.rpc.params import block_number, parse_bool_param, parse_hash, state_block
@@ -25,7 +26,7 @@ def block(number: int, parent_hash: bytes) -> SealedBlock:
         tail=(),
     )
     native = number.to_bytes(1, "big") * 32
-    return build_block(header, Consensus(Kind.QBFT, (b"\x01" * 20,)), native_hash=native, body_bytes=3)
+    return build_block(header, Consensus(BftKind.QBFT, (b"\x01" * 20,)), native_hash=native, body_bytes=3)
 
 
 @pytest.fixture
