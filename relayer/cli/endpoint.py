@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of, yes_option
-from relayer.cli.output import console, fields, hex_of, print_json, print_table, span
+from relayer.cli.output import console, hex_of, print_json, print_table, span
 from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from relayer.endpoint.plan import Plan
     from relayer.endpoint.view import EndpointView
     from relayer.views.finding import FindingView
+    from relayer.views.plan import SavedEndpointView
 
 
 @click.group()
@@ -233,20 +234,21 @@ async def _plan_and_apply(
     if dry_run:
         console().print("Nothing was sent (--dry-run).")
     for name, found in saved.items():
-        console().print(f"{name}: gateway {hex_of(found['gateway'])}, written to {config_path}")
+        console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
-def _print_outcome(plan: Plan, saved: dict[str, Any], *, applied: bool) -> None:
+def _print_outcome(plan: Plan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
     from relayer.views.plan import PlanOutcomeView, plan_view
 
     print_json(PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved))
 
 
-def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, Any]:
+def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, SavedEndpointView]:
     """Write new endpoints into the configuration file; what is there already stays."""
     from relayer.config import save_endpoint
     from relayer.endpoint.plan import found_endpoint
     from relayer.endpoint.steps import locate
+    from relayer.views.plan import SavedEndpointView
 
     manifest = _manifest(config)
     saved = {}
@@ -259,12 +261,12 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
             continue
         found = found_endpoint(plan, config, manifest, name)
         save_endpoint(path, name, found)
-        saved[name] = {
-            "gateway": found.gateway,
-            "genesis_hash": found.genesis_hash,
-            "endpoint_id": bytes(located.endpoint_id),
-            "consensus": fields(found.consensus),
-        }
+        saved[name] = SavedEndpointView(
+            gateway=found.gateway,
+            genesis_hash=found.genesis_hash,
+            endpoint_id=located.endpoint_id,
+            consensus=found.consensus,
+        )
     return saved
 
 

@@ -16,7 +16,7 @@ One noun a module:
     pending.py       a message that waits, and why             delivery.py  its delivery, and the proof of it
     transaction.py   a transaction of ours                     relayer.py   all of a running relayer
     endpoint.py      an endpoint, as it is listed              plan.py      what a deployment would send
-    finding.py       what a check found
+    finding.py       what a check found                        local_chain.py  a local chain of the devnet
 
 Who makes a view gives it values that are already at hand: a row of the journal, a task of the pipeline, a
 receipt. Nothing here asks a chain or a disk, so a view of a running relayer is taken between two steps of its

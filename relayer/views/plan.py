@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from relayer.config import ConsensusConfig
 from relayer.views.finding import FindingView, finding_view
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[PlanStepView, ...]
 
 
+class SavedEndpointView(msgspec.Struct, frozen=True, kw_only=True):
+    """A new endpoint as it was written into the configuration; `consensus` has the keys of its kind."""
+
+    gateway: bytes
+    genesis_hash: bytes
+    endpoint_id: bytes
+    consensus: ConsensusConfig
+
+
 class PlanOutcomeView(msgspec.Struct, frozen=True, kw_only=True):
     """A plan and what came of it.
 
@@ -46,7 +56,7 @@ class PlanOutcomeView(msgspec.Struct, frozen=True, kw_only=True):
 
     plan: PlanView
     applied: bool
-    endpoints: Mapping[str, Any]
+    endpoints: Mapping[str, SavedEndpointView]
 
 
 def plan_view(plan: Plan) -> PlanView:

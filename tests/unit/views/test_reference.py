@@ -16,9 +16,15 @@ from relayer.views.delivery import DeliveryView, HandDeliveryView, ProvenView, R
 from relayer.views.encoding import to_plain
 from relayer.views.endpoint import ListedAdmin, ListedEndpoint, ListedRemote
 from relayer.views.finding import CheckView, FindingView
+from relayer.views.local_chain import (
+    FundedAccountView,
+    LocalChainView,
+    LocalNetworkView,
+    LocalStatusView,
+)
 from relayer.views.message import MessageView
 from relayer.views.pending import PendingView
-from relayer.views.plan import PlanOutcomeView, PlanStepView, PlanView
+from relayer.views.plan import PlanOutcomeView, PlanStepView, PlanView, SavedEndpointView
 from relayer.views.story import StepView, StoryView
 from relayer.views.transaction import TransactionView
 
@@ -30,10 +36,11 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
         # Values, not keys.
         frozenset({"ok", "warning", "refusal", "journal", "logs"}),
     ),
-    # What is written into the configuration is its kind's.
+    "postroad devnet up": ((LocalNetworkView, LocalChainView, FundedAccountView), frozenset()),
+    "postroad devnet status": ((LocalStatusView,), frozenset()),
     "postroad endpoint deploy": (
-        (PlanOutcomeView, PlanView, PlanStepView),
-        frozenset({"gateway", "genesis_hash", "endpoint_id", "consensus", "network", "bootstrap"}),
+        (PlanOutcomeView, PlanView, PlanStepView, SavedEndpointView),
+        frozenset(),
     ),
     "postroad endpoint list": (
         (ListedEndpoint, ListedAdmin, ListedRemote),
