@@ -18,6 +18,7 @@ The pure rules (headers, proofs, trusted state) lie in `light_clients/<kind>/`, 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -69,7 +70,7 @@ class ConsensusKind:
         misbehaviour: what has happened where its light client is frozen, as a sentence.
         dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]` that it
             stands for: `init` takes them, and errors explain them.
-        requires: modules that it works badly without, each with what `doctor` says where it is missing.
+        requires: modules that its chains can't be followed without, each with what to do where it is missing.
         platforms: CAIP-2 namespaces of the chains that it can believe.
         proves: how a word of a chain's state is proven (ADR 0015), for people to see.
     """
@@ -92,7 +93,12 @@ class ConsensusKind:
 
     @property
     def open_prover(self) -> OpenProverFunction:
-        """The function that builds a prover from a configuration. Raises ConfigError as `config`."""
+        """The function that builds a prover from a configuration. Raises ConfigError as `config`, and for what it requires."""
+        for module, advice in self.requires.items():
+            if importlib.util.find_spec(module) is None:
+                raise ConfigError(
+                    f"the kind of consensus {self.name!r} without the module {module}", "it installed", advice
+                )
         found: OpenProverFunction = self._load("prover", "open_prover")
         return found
 

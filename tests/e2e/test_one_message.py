@@ -11,8 +11,9 @@ from light_clients.client import Height, Status
 from relayer.chains.base import DeliveryEventKind, SentMessage, TxReceipt
 from relayer.chains.evm import abi
 from relayer.consensus.base import ProvenSlot
+from relayer.consensus.bft.local.faults import Equivocation, ForgedSeals, MissingSeals
 from relayer.consensus.bft.prover import BftProver
-from relayer.devnet.state.faults import Equivocation, ForgedSeals, MissingSeals, WrongProofs
+from relayer.devnet.state.faults import WrongProofs
 from relayer.errors import (
     CallReverted,
     CallRevertedDrop,

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
 import aiohttp
-from eth_account import Account as Signer
 
-from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.devnet.chain.assembly import Endpoint
 from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.state.identities import Account
+from relayer.keys import sign_transaction
 
 GWEI: Final = 10**9
 ON_DEMAND: Final = ChainOptions(block_time_s=None)
@@ -132,8 +132,8 @@ class Socket:
 
 
 @asynccontextmanager
-async def open_socket(chain: LocalBftChain | Endpoint) -> AsyncIterator[Socket]:
-    """A WebSocket to a chain, or to one of its endpoints."""
+async def open_socket(chain: AnyChain | RpcServer) -> AsyncIterator[Socket]:
+    """A WebSocket to a chain, or to one of its RPC servers."""
     async with aiohttp.ClientSession() as session, session.ws_connect(chain.ws_url, max_msg_size=0) as ws:
         yield Socket(ws)
 
@@ -141,7 +141,7 @@ async def open_socket(chain: LocalBftChain | Endpoint) -> AsyncIterator[Socket]:
 class Wallet:
     """Signs and sends for one account of a chain, and counts its nonce itself."""
 
-    def __init__(self, client: Client, chain: LocalBftChain, account: Account | None = None) -> None:
+    def __init__(self, client: Client, chain: AnyChain, account: Account | None = None) -> None:
         self._client = client
         self._chain = chain
         self._account = chain.funded_keys[0] if account is None else account
@@ -150,7 +150,7 @@ class Wallet:
 
     async def send(self, to: bytes | None, data: bytes, *, gas: int = 5_000_000) -> str:
         """Send a transaction (a deployment when `to` is None); returns its hash."""
-        signed = Signer.sign_transaction(
+        raw, _ = sign_transaction(
             {
                 "chainId": self._chain.chain_id,
                 "nonce": self._nonce,
@@ -165,8 +165,8 @@ class Wallet:
             self._account.secret,
         )
         self._nonce += 1
-        self.sent.append(bytes(signed.raw_transaction))
-        tx_hash: str = await self._client.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+        self.sent.append(raw)
+        tx_hash: str = await self._client.call("eth_sendRawTransaction", "0x" + raw.hex())
         return tx_hash
 
     async def deploy(self, creation: bytes) -> bytes:

@@ -8,15 +8,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coincurve import PrivateKey
-
+from light_clients import ecdsa
 from light_clients.bft.client import BftClient
 from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind
 from light_clients.bft.validators import quorum, set_hash
 from light_clients.client import Height
-from light_clients.hashing import keccak256
 from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
 from relayer.cli.demo.console import Stage
@@ -153,9 +151,9 @@ async def _trusted_set(destination: OpenChain, client: Address, block: Height | 
 
 def _seal_by_strangers(header: BftHeader) -> BftHeader:
     """The same block, as sealed by as many validators that the forger has made up."""
-    keys = [PrivateKey(secrets.token_bytes(32)) for _ in header.validators]
-    by_address = {keccak256(key.public_key.format(compressed=False)[1:])[12:]: key for key in keys}
+    made_up = [(1 + secrets.randbelow(ecdsa.ORDER - 1)).to_bytes(32) for _ in header.validators]
+    by_address = {ecdsa.address_of(secret): secret for secret in made_up}
     listed = dataclasses.replace(header, validators=tuple(sorted(by_address)), seals=())
     digest = listed.commit_seal_hash
-    seals = tuple(by_address[each].sign_recoverable(digest, hasher=None) for each in listed.validators)
+    seals = tuple(ecdsa.sign(digest, by_address[address]) for address in listed.validators)
     return dataclasses.replace(listed, seals=seals)

@@ -174,6 +174,11 @@ class Anvil:
                 self._output.append(text)
 
 
+def running_pids() -> frozenset[int]:
+    """Return the process ids of all anvils (or of their guards) that this process has started and not stopped yet."""
+    return frozenset(_running)
+
+
 def free_port(avoid: set[int] | None = None) -> int:
     """A loopback TCP port that nobody listens on at this moment.
 

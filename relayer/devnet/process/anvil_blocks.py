@@ -16,7 +16,7 @@ Fields = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(Fields)
 
 
-class NativeBlocks:
+class AnvilBlocks:
     """Blocks as anvil tells them, taken apart into their fields. What comes back is shared: don't change it."""
 
     def __init__(self, upstream: Upstream) -> None:

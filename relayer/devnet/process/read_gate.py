@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 PATIENCE_S = 10.0
 
 
-class Gate:
+class ReadGate:
     """Any number of readers, or one writer, who goes before readers that come later."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from relayer.devnet.process.read_gate import Gate
+from relayer.devnet.process.read_gate import ReadGate
 from relayer.devnet.process.upstream import Upstream, UpstreamError
 from relayer.devnet.rpc.jsonrpc import (
     INTERNAL_ERROR,
@@ -25,6 +25,7 @@ from relayer.devnet.rpc.jsonrpc import (
 )
 from relayer.devnet.rpc.logs import Filters, LogSource, flip_last_bit
 from relayer.devnet.rpc.params import block_number, parse_bool_param, parse_hash_param, state_block
+from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.state.faults import Faults, WrongProofs
 from relayer.devnet.state.ledger import Ledger, NotSealedYet
 
@@ -63,43 +64,34 @@ class Session(Protocol):
         ...
 
 
-class Blocks(Protocol):
-    """Blocks as clients get them, of one kind of chain."""
-
-    async def by_number(self, number: int, *, full: bool) -> bytes:
-        """The block of a height as JSON; `null` above the head."""
-        ...
-
-    async def by_hash(self, block_hash: bytes, *, full: bool) -> bytes:
-        """The block with this hash; `null` when there is none."""
-        ...
-
-    def header_rlp(self, number: int) -> bytes | None:
-        """The header as a node stores it; None above the head."""
-        ...
-
-
 class Methods:
     """The table of methods of one chain.
 
     Args:
-        kind: the consensus, as `web3_clientVersion` names it.
-        block_methods: by the beginning of two methods' names, what such a chain tells of a block: with
-            `"qbft_getValidators"`, clients may ask qbft_getValidatorsByBlockNumber and qbft_getValidatorsByBlockHash.
+        client: what `web3_clientVersion` names after `postroad-devnet/`.
+        chain_id: EIP-155's.
+        ledger: the chain's blocks.
+        upstream: anvil.
+        blocks: gives blocks to clients.
+        logs: answers for logs.
+        faults: of this server.
+        gate: keeps reads of the newest state and its change apart.
         mine: makes a block now, for `evm_mine`.
+        block_methods: by the beginning of two methods' names, what such a chain tells of a block: with `"kind_getSigners"`,
+            clients may ask kind_getSignersByBlockNumber and kind_getSignersByBlockHash.
     """
 
     def __init__(
         self,
         *,
-        kind: str,
+        client: str,
         chain_id: int,
         ledger: Ledger[Any],
         upstream: Upstream,
-        blocks: Blocks,
+        blocks: ServedBlocks[Any],
         logs: LogSource,
         faults: Faults,
-        gate: Gate,
+        gate: ReadGate,
         mine: Callable[[], Awaitable[Any]],
         block_methods: Mapping[str, Callable[[Any], object]],
     ) -> None:
@@ -118,7 +110,7 @@ class Methods:
             "net_peerCount": "0x0",
             "eth_syncing": False,
             "eth_accounts": [],
-            "web3_clientVersion": f"postroad-devnet/{kind}",
+            "web3_clientVersion": f"postroad-devnet/{client}",
         }
         self._table: dict[str, Handler] = {name: self._fixed(value) for name, value in fixed.items()}
         self._table |= dict.fromkeys(PASSED_ON, self._pass_on)

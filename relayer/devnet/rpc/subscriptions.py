@@ -7,16 +7,15 @@ import asyncio
 import contextlib
 import secrets
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from relayer.devnet.rpc.jsonrpc import INVALID_PARAMS, SERVER_ERROR, Call, RpcError
 from relayer.devnet.rpc.logs import LogSource
+from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.state.ledger import B
-
-_B_contra = TypeVar("_B_contra", contravariant=True)
 
 # A subscriber that reads slower than blocks come is cut off before its backlog fills our memory.
 MAX_BACKLOG_BYTES = 128 << 20
@@ -96,18 +95,10 @@ class Listener:
         return call.result(b"true" if found else b"false")
 
 
-class Headers(Protocol[_B_contra]):
-    """Tells what a subscription to new heads gets."""
-
-    async def header(self, block: _B_contra) -> bytes:
-        """A block's header as JSON."""
-        ...
-
-
 class Publisher(Generic[B]):
     """Tells listeners of each new block."""
 
-    def __init__(self, blocks: Headers[B], logs: LogSource) -> None:
+    def __init__(self, blocks: ServedBlocks[B], logs: LogSource) -> None:
         self._blocks = blocks
         self._logs = logs
         self.listeners: set[Listener] = set()

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from coincurve import PrivateKey
-
+from light_clients.ecdsa import ORDER, address_of
 from light_clients.hashing import keccak256
 from relayer.devnet.errors import SpecError
 
 #: Local chain ids are 24 bits under this prefix (0x50 = "P"), far from every registered one.
 CHAIN_ID_BASE = 0x5000_0000
-
-_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +37,19 @@ def account_of(secret: bytes) -> Account:
     Raises:
         SpecError: no private key has that value.
     """
-    if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < _CURVE_ORDER:
+    try:
+        return Account(address=address_of(secret), secret=secret)
+    except ValueError:
         raise SpecError(
             f"a private key of {len(secret)} bytes that is out of range",
             "32 bytes between 1 and the order of secp256k1 minus 1",
-        )
-    public = PrivateKey(secret).public_key.format(compressed=False)
-    return Account(address=keccak256(public[1:])[12:], secret=secret)
+        ) from None
 
 
 def derive_account(seed: bytes, chain: str, role: str, index: int) -> Account:
     """The `index`-th account of a role ("funded", "validator", ...) of a chain in the network that `seed` names."""
     text = f"postroad devnet/{chain}/{role}/{index}".encode()
-    return account_of(
-        (int.from_bytes(keccak256(seed + text), "big") % (_CURVE_ORDER - 1) + 1).to_bytes(32, "big")
-    )
+    return account_of((int.from_bytes(keccak256(seed + text), "big") % (ORDER - 1) + 1).to_bytes(32, "big"))
 
 
 def chain_id_of(name: str, attempt: int = 0) -> int:

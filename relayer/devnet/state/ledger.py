@@ -17,7 +17,7 @@ class NotSealedYet(Exception):  # noqa: N818  not a fault: anvil is a moment ahe
 
 
 class Block(Protocol):
-    """What a block of any kind of chain has: hashes and roots of 32 bytes; `native_hash` is anvil's own hash of it."""
+    """What a block of any kind of chain has: hashes and roots of 32 bytes; `anvil_hash` is anvil's own hash of it."""
 
     @property
     def number(self) -> int: ...  # noqa: D102  the class tells
@@ -26,7 +26,7 @@ class Block(Protocol):
     @property
     def parent_hash(self) -> bytes: ...  # noqa: D102
     @property
-    def native_hash(self) -> bytes: ...  # noqa: D102
+    def anvil_hash(self) -> bytes: ...  # noqa: D102
     @property
     def timestamp(self) -> int: ...  # noqa: D102
     @property
@@ -48,7 +48,7 @@ class Ledger(Generic[B]):
         self.finalized: int | None = None
         self._blocks = [genesis]
         self._numbers = {genesis.hash: 0}
-        self._sealed_text = {_text(genesis.native_hash): _text(genesis.hash)}
+        self._sealed_text = {_text(genesis.anvil_hash): _text(genesis.hash)}
         self._twins: dict[bytes, B] = {}
 
     @property
@@ -74,7 +74,7 @@ class Ledger(Generic[B]):
                 f"block {head.number + 1} on parent 0x{head.hash.hex()}",
             )
         self._numbers[block.hash] = block.number
-        self._sealed_text[_text(block.native_hash)] = _text(block.hash)
+        self._sealed_text[_text(block.anvil_hash)] = _text(block.hash)
         self._blocks.append(block)
 
     def at(self, number: int) -> B | None:
@@ -121,7 +121,7 @@ class Ledger(Generic[B]):
             raise NotSealedYet from error
         return b"".join(parts)
 
-    def native_hashes(self) -> set[str]:
+    def anvil_hashes(self) -> set[str]:
         """anvil's own hash of each block, as text: what no client may ever see."""
         return {native.decode() for native in self._sealed_text}
 

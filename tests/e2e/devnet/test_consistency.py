@@ -109,7 +109,7 @@ async def test_no_native_hash_in_any_answer_of_any_method(chain: LocalBftChain, 
         }
         text = "\n".join(client.seen + socket.seen)
     told = set(HASH.findall(text))
-    native = chain.native_hashes
+    native = chain.anvil_hashes
     assert len(native) == chain.head.number + 1
     assert told.isdisjoint(native)
     # The walk would find one: our own hashes are all over these answers.

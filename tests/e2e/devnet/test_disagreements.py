@@ -25,7 +25,7 @@ async def test_what_contracts_see_of_blocks(chain: LocalBftChain, client: Client
     assert coinbase[-40:] == block["miner"][2:]
     assert int(timestamp, 16) == int(block["timestamp"], 16)
     # The two that disagree: a real chain has the parent's hash and the constant mixHash here.
-    native_parent = "0x" + chain.block(chain.head.number - 1).native_hash.hex()
+    native_parent = "0x" + chain.block(chain.head.number - 1).anvil_hash.hex()
     assert blockhash == native_parent != block["parentHash"]
     assert prevrandao != block["mixHash"]
 
@@ -35,7 +35,7 @@ async def test_history_contract_keeps_native_hashes(chain: LocalBftChain, client
     await chain.mine(3)
     number = chain.head.number - 1
     stored = await client.call("eth_getStorageAt", HISTORY, hex(number), "latest")
-    assert stored == "0x" + chain.block(number).native_hash.hex()
+    assert stored == "0x" + chain.block(number).anvil_hash.hex()
     assert stored != "0x" + chain.block(number).hash.hex()
 
 

@@ -15,8 +15,8 @@ from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import Participation
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.state.faults import Participation
 from tests.support.devnet import EMITTER, ON_DEMAND, Client, Wallet, word
 
 FORKS = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}
@@ -60,7 +60,7 @@ async def test_a_client_follows_over_forks_and_periods_and_proves_storage() -> N
         Client(chain.http_url) as rpc,
     ):
         client = start(chain)
-        wallet = Wallet(rpc, chain)  # type: ignore[arg-type]  # needs only what all chains have
+        wallet = Wallet(rpc, chain)
         emitter = await wallet.deploy(EMITTER)
         key, seen = word(0), set()
         for count in range(1, 6):

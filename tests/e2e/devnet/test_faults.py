@@ -18,18 +18,20 @@ from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import ProofRejected, QuorumNotReached
 from light_clients.proofs import mpt
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.process.anvil import listen_on
-from relayer.devnet.state.faults import (
-    DropConnections,
+from relayer.consensus.bft.local.faults import (
     Equivocation,
-    Fault,
     ForeignSeals,
     ForgedHeader,
     ForgedSeals,
     MissingSeals,
     RepeatedSeals,
     Rounds,
+)
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.process.anvil import listen_on
+from relayer.devnet.state.faults import (
+    DropConnections,
+    Fault,
     RpcErrors,
     SlowAnswers,
     Stall,
@@ -47,7 +49,7 @@ def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
     params = BftParams(chain.protocol, trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
-        params, first.consensus.validators, Height(first.number), Timestamp(first.timestamp)
+        params, first.extra.validators, Height(first.number), Timestamp(first.timestamp)
     )
 
 
@@ -249,7 +251,7 @@ async def test_rpc_errors(qbft: LocalBftChain, client: Client) -> None:
 
 async def test_each_endpoint_fails_by_itself(chain: LocalBftChain, client: Client) -> None:
     """As a chain has several providers: one lies, is silent or slow, the others don't."""
-    other = await chain.add_endpoint()
+    other = await chain.add_rpc_server()
     assert other.http_url != chain.http_url
     async with Client(other.http_url) as second, open_socket(chain) as ours, open_socket(other) as theirs:
         heads = await ours.call("eth_subscribe", "newHeads")

@@ -12,7 +12,7 @@ from light_clients.ethereum.config import Period
 from light_clients.ethereum.containers import LightClientUpdate, SyncAggregate, SyncCommittee
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.proofs.merkle_branch import merkleize
-from relayer.consensus.ethereum.local import objects
+from relayer.consensus.ethereum.local import light_client_objects as objects
 from relayer.consensus.ethereum.local.beacon_block import (
     BODY_EXECUTION_PAYLOAD,
     STATE_FINALIZED_CHECKPOINT,
@@ -21,7 +21,7 @@ from relayer.consensus.ethereum.local.beacon_block import (
     checkpoint_root,
 )
 from relayer.consensus.ethereum.local.finality import Checkpoint
-from relayer.consensus.ethereum.local.keys import Keyring
+from relayer.consensus.ethereum.local.keyring import Keyring
 from relayer.consensus.ethereum.local.simulation import Simulation
 
 _INVENTED_STATE_ROOT = b"\xbb" * 32

@@ -28,14 +28,14 @@ from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.signing import sync_committee_signing_root
 from light_clients.ethereum.sync_protocol import is_better_update
 from light_clients.proofs.merkle_branch import merkleize
-from relayer.consensus.ethereum.local import objects
+from relayer.consensus.ethereum.local import light_client_objects as objects
 from relayer.consensus.ethereum.local.beacon_block import (
     BeaconBlock,
     StateBuilder,
     body_leaves,
 )
 from relayer.consensus.ethereum.local.finality import Checkpoint, Finality
-from relayer.consensus.ethereum.local.keys import EFFECTIVE_BALANCE_GWEI, Keyring
+from relayer.consensus.ethereum.local.keyring import EFFECTIVE_BALANCE_GWEI, Keyring
 from relayer.consensus.ethereum.local.leaves import ZERO, bytes_leaf, list_root, uint_leaf
 from relayer.consensus.ethereum.local.payload import invent_payload
 
@@ -127,6 +127,11 @@ class Simulation:
         """The block of a slot; None where it was missed or forgotten."""
         root = self._by_slot.get(slot)
         return None if root is None else self.block(root)
+
+    @property
+    def kept_slots(self) -> int:
+        """How many slots are remembered: no more than blocks are kept."""
+        return len(self._by_slot)
 
     # --- growth ----------------------------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from light_clients.ethereum.containers import (
     LightClientUpdate,
     SyncCommittee,
 )
-from relayer.consensus.ethereum.local.keys import Keyring
-from relayer.devnet.state.faults import WrongLightClient
+from relayer.consensus.ethereum.local.faults import WrongLightClient
+from relayer.consensus.ethereum.local.keyring import Keyring
 
 T = TypeVar(
     "T", LightClientBootstrap, LightClientUpdate, LightClientFinalityUpdate, LightClientOptimisticUpdate

@@ -17,13 +17,13 @@ from relayer.cli.output import short
 from relayer.consensus.ethereum.contract import decode_parameters, decode_trusted_state
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import Participation
 from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.consensus.ethereum.show.explain import Finalized
 from relayer.consensus.ethereum.show.forgeries import forge
 from relayer.consensus.ethereum.show.wire import SignedParts
 from relayer.consensus.open_chain import OpenChain
 from relayer.consensus.show import Delivered, Forgery, ForgeryBasis, TrustExplanation
-from relayer.devnet.state.faults import Participation
 from relayer.errors import ConfigError, NotFoundYet
 
 _STATE_ROOT_BYTES = 32

@@ -8,16 +8,16 @@ import json
 import pytest
 
 from light_clients.bft.preimage import BftKind
-from relayer.consensus.bft.local.header import Consensus, SealedBlock, build_block
+from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block
 from relayer.devnet.errors import ExecutionError
 from relayer.devnet.rpc.jsonrpc import RpcError
 from relayer.devnet.rpc.params import block_number, parse_bool_param, parse_hash, state_block
-from relayer.devnet.state.header import Header
+from relayer.devnet.state.anvil_header import AnvilHeader
 from relayer.devnet.state.ledger import Ledger, NotSealedYet
 
 
 def block(number: int, parent_hash: bytes) -> SealedBlock:
-    header = Header(
+    header = AnvilHeader(
         *(parent_hash, bytes(20), bytes(32), bytes(32), bytes(32), bytes(256)),
         number=number,
         gas_limit=1,
@@ -26,7 +26,7 @@ def block(number: int, parent_hash: bytes) -> SealedBlock:
         tail=(),
     )
     native = number.to_bytes(1, "big") * 32
-    return build_block(header, Consensus(BftKind.QBFT, (b"\x01" * 20,)), native_hash=native, body_bytes=3)
+    return build_block(header, ExtraData(BftKind.QBFT, (b"\x01" * 20,)), anvil_hash=native, body_bytes=3)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_every_block_hash_is_replaced_and_nothing_else(ledger: Ledger[SealedBloc
     assert ledger.rewrite(answer(native(1), native(2))) == answer(ours[0], ours[1])
     untouched = compact({"blockHash": None, "text": f'"blockHash":"{native(1)}"'})
     assert ledger.rewrite(untouched) is untouched
-    assert ledger.native_hashes() == {native(0), native(1), native(2)}
+    assert ledger.anvil_hashes() == {native(0), native(1), native(2)}
 
 
 def test_what_is_not_sealed_is_not_shown(ledger: Ledger[SealedBlock]) -> None:

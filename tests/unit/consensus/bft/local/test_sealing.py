@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from light_clients.bft.preimage import BftKind
 from light_clients.ecdsa import recover
-from relayer.consensus.bft.local.header import Consensus, SealedBlock, build_block, quorum
-from relayer.consensus.bft.local.sealing import MAX_VALIDATORS, Validators, seal
+from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block, quorum
+from relayer.consensus.bft.local.sealing import seal
+from relayer.consensus.bft.local.validators import MAX_VALIDATORS, Validators
 from relayer.devnet.errors import SpecError
-from relayer.devnet.state.header import Header
+from relayer.devnet.state.anvil_header import AnvilHeader
 from relayer.devnet.state.identities import derive_account
 
 ACCOUNTS = [derive_account(b"test", "test", "validator", index) for index in range(30)]
@@ -25,7 +26,7 @@ def block_of(
 ) -> SealedBlock:
     """The block that these validators would make, as the producer makes it."""
     proposer = validators.proposer(number, parent_proposer, round_number)
-    header = Header(
+    header = AnvilHeader(
         *(bytes(32), proposer, bytes(32), bytes(32), bytes(32), bytes(256)),
         number=number,
         gas_limit=1,
@@ -33,8 +34,8 @@ def block_of(
         timestamp=number,
         tail=(),
     )
-    consensus = Consensus(validators.kind, validators.at(number), validators.vote_for(proposer), round_number)
-    return build_block(header, consensus, native_hash=bytes(32), body_bytes=3)
+    consensus = ExtraData(validators.kind, validators.at(number), validators.vote_for(proposer), round_number)
+    return build_block(header, consensus, anvil_hash=bytes(32), body_bytes=3)
 
 
 @given(count=st.integers(1, 30), rounds=st.lists(st.integers(0, 5), min_size=1, max_size=20))
@@ -55,7 +56,7 @@ def test_seals_are_distinct_and_begin_with_the_proposers(count: int, wanted: int
     block = seal(block_of(validators, 1, ACCOUNTS[0].address), validators.accounts, wanted)
     signers = [recover(block.seal_hash(), one[:64], one[64]) for one in block.seals]
     assert len(set(signers)) == len(signers) == (quorum(count) if wanted is None else min(wanted, count))
-    assert set(signers) <= set(block.consensus.validators)
+    assert set(signers) <= set(block.extra.validators)
     assert signers[:1] in ([], [block.proposer])
 
 
@@ -75,9 +76,9 @@ def test_a_majority_of_proposers_changes_the_set(count: int, add: bool) -> None:
     needed = count // 2 + 1
     for number in range(1, needed + 3):
         block = block_of(validators, number, proposer)
-        assert (block.consensus.vote is not None) == (number <= needed)
+        assert (block.extra.vote is not None) == (number <= needed)
         changed = set(before) | {candidate} if add else set(before) - {candidate}
-        assert set(block.consensus.validators) == (set(before) if number <= needed else changed)
+        assert set(block.extra.validators) == (set(before) if number <= needed else changed)
         validators.advance(block)
         proposer = block.proposer
 

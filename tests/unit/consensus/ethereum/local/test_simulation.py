@@ -243,7 +243,7 @@ def test_a_block_that_somebody_began_with_is_kept() -> None:
     assert chain.bootstrap(asked) is not None
     assert chain.bootstrap(not_asked) is None
     # The slots of what was forgotten are forgotten too.
-    assert len(chain._by_slot) <= 2 * 32
+    assert chain.kept_slots <= 2 * 32
 
 
 def test_the_same_seed_makes_the_same_chain() -> None:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import ISTANBUL_MIX_HASH, NONCE, BftKind
 from light_clients.codec.rlp import encode_bytes, encode_int, encode_list
 from light_clients.hashing import keccak256
-from relayer.devnet.state.header import Header, list_bytes
+from relayer.devnet.state.anvil_header import AnvilHeader, list_bytes
 
-#: keccak256("Istanbul practical byzantine fault tolerance"), the mixHash of every BFT block.
-ISTANBUL_DIGEST = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
-NONCE = bytes(8)
-VANITY = bytes(32)
-# Where a header's RLP payload holds it: behind two hashes and an address, each after one byte of length.
-_STATE_ROOT = slice(33 + 33 + 21 + 1, 33 + 33 + 21 + 33)
+VANITY: Final = bytes(32)
+
+_STATE_ROOT: Final = slice(33 + 33 + 21 + 1, 33 + 33 + 21 + 33)
+"""Where a header's RLP payload holds it: behind two hashes and an address, all after one byte of length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def quorum(validators: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Consensus:
+class ExtraData:
     """What consensus adds to a header: who may seal, what the proposer votes for, the round, and the vanity."""
 
     kind: BftKind
@@ -45,19 +44,19 @@ class Consensus:
     round: int = 0
     vanity: bytes = VANITY
 
-    def hashed_extra(self) -> bytes:
+    def hashed(self) -> bytes:
         """The form that the block's hash covers: without seals, and blind to the round."""
         if self.kind is BftKind.QBFT:
             return encode_list(self._common() + encode_int(0) + encode_list(b""))
         return encode_list(self._common())
 
-    def sealed_extra(self) -> bytes:
+    def signed(self) -> bytes:
         """The form that a commit seal signs."""
         if self.kind is BftKind.QBFT:
             return encode_list(self._common() + self._round() + encode_list(b""))
         return encode_list(self._common() + self._round())
 
-    def full_extra(self, seals: Sequence[bytes]) -> bytes:
+    def stored(self, seals: Sequence[bytes]) -> bytes:
         """The form that nodes store and serve. A seal is r ‖ s ‖ parity, 65 bytes."""
         return encode_list(self._common() + self._round() + encode_list(b"".join(map(encode_bytes, seals))))
 
@@ -83,7 +82,7 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True)
 class SealedBlock:
-    """A block of a local chain. `seals` are 65 bytes each; `native_hash` is anvil's own hash of what it executed.
+    """A block of a local chain. `seals` are 65 bytes each; `anvil_hash` is anvil's own hash of what it executed.
 
     The header is kept as RLP around extraData, not as fields, for a long run keeps every block. `body_bytes` is the
     length of the block's RLP payload beside the header.
@@ -92,11 +91,11 @@ class SealedBlock:
     number: int
     hash: bytes
     parent_hash: bytes
-    native_hash: bytes
+    anvil_hash: bytes
     timestamp: int
     state_root: bytes
     proposer: bytes
-    consensus: Consensus
+    extra: ExtraData
     seals: tuple[bytes, ...]
     front: bytes
     back: bytes
@@ -108,7 +107,7 @@ class SealedBlock:
 
     def rlp(self, seals: Sequence[bytes] | None = None) -> bytes:
         """The header as a node stores it, with its own seals or with others."""
-        return self.rlp_with(self.consensus.full_extra(self.seals if seals is None else seals))
+        return self.rlp_with(self.extra.stored(self.seals if seals is None else seals))
 
     def rlp_with(self, extra_data: bytes) -> bytes:
         """The header with one of the forms of extraData."""
@@ -118,28 +117,28 @@ class SealedBlock:
         """Another block of the same height and parent, unsealed, which differs in its state root alone."""
         front = self.front[: _STATE_ROOT.start] + state_root + self.front[_STATE_ROOT.stop :]
         other = replace(self, front=front, state_root=state_root, seals=())
-        return replace(other, hash=keccak256(other.rlp_with(self.consensus.hashed_extra())))
+        return replace(other, hash=keccak256(other.rlp_with(self.extra.hashed())))
 
     def seal_hash(self, round_number: int | None = None) -> bytes:
         """What a validator signs to commit to this block, in its own round or in another."""
-        consensus = self.consensus if round_number is None else replace(self.consensus, round=round_number)
-        return keccak256(self.rlp_with(consensus.sealed_extra()))
+        extra = self.extra if round_number is None else replace(self.extra, round=round_number)
+        return keccak256(self.rlp_with(extra.signed()))
 
 
-def build_block(header: Header, consensus: Consensus, *, native_hash: bytes, body_bytes: int) -> SealedBlock:
+def build_block(header: AnvilHeader, extra: ExtraData, *, anvil_hash: bytes, body_bytes: int) -> SealedBlock:
     """A block without seals."""
     front = header.front + encode_int(1) + header.numbers
-    back = encode_bytes(ISTANBUL_DIGEST) + encode_bytes(NONCE) + b"".join(header.tail)
-    unsealed = encode_list(front + encode_bytes(consensus.hashed_extra()) + back)
+    back = encode_bytes(ISTANBUL_MIX_HASH) + encode_bytes(NONCE) + b"".join(header.tail)
+    unsealed = encode_list(front + encode_bytes(extra.hashed()) + back)
     return SealedBlock(
         number=header.number,
         hash=keccak256(unsealed),
         parent_hash=header.parent_hash,
-        native_hash=native_hash,
+        anvil_hash=anvil_hash,
         timestamp=header.timestamp,
         state_root=header.state_root,
         proposer=header.beneficiary,
-        consensus=consensus,
+        extra=extra,
         seals=(),
         front=front,
         back=back,

@@ -23,21 +23,13 @@ from light_clients.ethereum.containers import (
 )
 from relayer.consensus.ethereum.local import misbehaviour
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
-from relayer.consensus.ethereum.local.describe import genesis_json, spec_json
+from relayer.consensus.ethereum.local.faults import SecondFinality, StaleLightClient, WrongLightClient
 from relayer.consensus.ethereum.local.finality import Checkpoint
-from relayer.consensus.ethereum.local.keys import Keyring
+from relayer.consensus.ethereum.local.keyring import Keyring
+from relayer.consensus.ethereum.local.network_json import genesis_json, spec_json
 from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.consensus.ethereum.local.tampering import tamper
-from relayer.devnet.state.faults import (
-    DropConnections,
-    Fault,
-    Faults,
-    RpcErrors,
-    SecondFinality,
-    SlowAnswers,
-    StaleLightClient,
-    WrongLightClient,
-)
+from relayer.devnet.state.faults import DropConnections, Fault, Faults, RpcErrors, SlowAnswers
 
 VERSION: Final = "postroad-devnet/ethereum"
 #: Most updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).

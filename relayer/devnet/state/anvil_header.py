@@ -25,7 +25,7 @@ _TAIL_FIELDS = (
 
 
 @dataclass(frozen=True)
-class Header:
+class AnvilHeader:
     """What consensus does not decide. Hashes 32 bytes, beneficiary 20, bloom 256; `tail` is RLP of each field from baseFee on."""
 
     parent_hash: bytes
@@ -83,7 +83,7 @@ class Header:
         """The RLP items from the number to the timestamp."""
         return b"".join(map(encode_int, (self.number, self.gas_limit, self.gas_used, self.timestamp)))
 
-    def native_rlp(self, block: Mapping[str, Any]) -> bytes:
+    def anvil_rlp(self, block: Mapping[str, Any]) -> bytes:
         """The RLP that `block`, the JSON this header was read from, has as the proof-of-stake block that anvil made."""
         return encode_list(
             b"".join(
@@ -101,7 +101,7 @@ class Header:
         )
 
 
-def check_native_hash(header: Header, block: Mapping[str, Any]) -> bytes:
+def check_anvil_hash(header: AnvilHeader, block: Mapping[str, Any]) -> bytes:
     """Return anvil's own hash of the block, after computing it again.
 
     So a header field that we don't know of can never stay out of the hash unseen.
@@ -109,7 +109,7 @@ def check_native_hash(header: Header, block: Mapping[str, Any]) -> bytes:
     Raises:
         ExecutionError: the hash is not that of the fields that we read.
     """
-    computed = keccak256(header.native_rlp(block))
+    computed = keccak256(header.anvil_rlp(block))
     claimed = unhex(block["hash"])
     if computed != claimed:
         raise ExecutionError(
