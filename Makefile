@@ -154,6 +154,10 @@ imports: $(VENV_STAMP) ## import-linter: imports go one way, pure packages stay 
 wheels: $(VENV_STAMP) $(UV_BIN) ## Every locked package has a wheel for each Python and platform: set-up needs no compiler
 	$(PY) -m tools.wheels
 
+.PHONY: names
+names: $(VENV_STAMP) ## No kind of consensus is named outside of its own folders
+	$(PY) -m tools.kind_names
+
 .PHONY: slither
 slither: $(TOOLS_STAMP) $(SLITHER_STAMP) ## Static analysis of the contracts
 	cd solidity && PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=cache/slither/out FOUNDRY_CACHE_PATH=cache/slither/cache \

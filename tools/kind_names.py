@@ -48,6 +48,11 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
         "as Ethereum's consensus uses them",
     ): "whose specification the signatures follow",
     ("relayer/consensus/kind.py", 'in the plural: "validators"'): "an example in the seam's own description",
+    ("relayer/cli/demo/__init__.py", "DEFAULT_CHAINS"): "the defaults of the demo",
+    ("relayer/cli/demo/__init__.py", "such as court=bft:4@0.5,eth=ethereum"): "an example in a help text",
+    ("relayer/cli/demo/__init__.py", "--chains eth=ethereum,court=bft:4@0.5"): "an example in a help text",
+    ("relayer/cli/devnet.py", "DEFAULT_CHAINS"): "the defaults of the devnet",
+    ("relayer/cli/devnet.py", "such as court=bft:4@0.5,eth=ethereum"): "an example in a help text",
     ("relayer/cli/init.py", "court=qbft,https://"): "an example in a help text",
     ("relayer/cli/init.py", "eth=ethereum,https://"): "an example in a help text",
 }

@@ -282,7 +282,8 @@ def _complete_questions(spec: dict[str, Any]) -> None:
     for key, question in questions.items():
         if key not in keyed:
             raise click.UsageError(
-                f"found no {question.missing} for {name!r}, expected {key}=https://… among its URLs"
+                f"found no {question.missing} for {name!r}, a chain of kind {kind.name}, "
+                f"expected {key}=https://… among its URLs"
             )
     spec["consensus"] = {**spec["consensus"], **keyed}
 

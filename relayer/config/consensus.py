@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from relayer import plugins
+from relayer.config.shapes import shapes_of
+from relayer.errors import ConfigError
 
 if TYPE_CHECKING:
     from relayer.config.schema import ChainConfig
@@ -80,8 +82,31 @@ def keys_of_word(word: str) -> dict[str, Any] | None:
     """Return the keys that a kind's name or the name of one of its dialects stands for; None for another word."""
     if word in kind_names():
         return {"kind": word}
-    for name in kind_names():
-        found: _Kind = plugins.load(plugins.CONSENSUS, name)
-        if word in found.dialects:
-            return {"kind": name, **found.dialects[word]}
+    for name, kind in _working_kinds():
+        if word in kind.dialects:
+            return {"kind": name, **kind.dialects[word]}
     return None
+
+
+def kinds_with(key: str, path: Sequence[str | int] = ()) -> tuple[str, ...]:
+    """Return the kinds that have a key in their table, or in the one at `path` below it."""
+    found = []
+    for name, _ in _working_kinds():
+        table: type[Any] | None = config_of(name)
+        for step in path:
+            shape = None if table is None else shapes_of(table).get(str(step))
+            table = None if shape is None else shape.struct
+        if table is not None and key in shapes_of(table):
+            found.append(name)
+    return tuple(found)
+
+
+def _working_kinds() -> Iterator[tuple[str, _Kind]]:
+    """The kinds that can be loaded: a broken one must not hide what is wrong with a chain of another."""
+    for name in kind_names():
+        try:
+            kind: _Kind = plugins.load(plugins.CONSENSUS, name)
+            config_of(name)
+        except ConfigError:
+            continue
+        yield name, kind

@@ -53,5 +53,6 @@ def render_value(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(map(render_value, value)) + "]"
     text = str(value)
-    # TOML's basic strings are JSON's, but for the escapes of characters above the first plane.
-    return msgspec.json.encode(text).decode()
+    # TOML's basic strings are JSON's, but for the escapes of characters above the first plane, of which this makes none,
+    # and for DEL, which may not stand as it is.
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

@@ -223,7 +223,7 @@ class Question:
     Attributes:
         key: as the file has it, and as `--chain` takes it: `KEY=URL` among the URLs.
         prompt: what a person is asked at a terminal.
-        missing: what it is, with an article, for those who did not give it.
+        missing: what it is, for those who did not give it.
     """
 
     key: str

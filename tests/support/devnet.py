@@ -8,14 +8,17 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import aiohttp
 
+from light_clients.hashing import keccak256
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.chain.local_kind import AnyChain
 from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.state.identities import Account
+from relayer.devnet.state.ledger import Ledger
 from relayer.keys import sign_transaction
 
 GWEI: Final = 10**9
@@ -28,10 +31,10 @@ def _creation(runtime: str) -> bytes:
     return bytes.fromhex(f"60{len(code):02x}8060095f395ff3") + code
 
 
-#: Called with a number n, it emits n logs with topics (0xaa, i) and data i, and keeps n in slot 0.
-EMITTER = _creation("5f355f5b81811015601b57805f528060aa60205fa2600101600356" + "5b5f5500")
-#: Called, it keeps BLOCKHASH(NUMBER - 1), PREVRANDAO, COINBASE and TIMESTAMP in slots 0 to 3.
-WITNESS = _creation("6001430340" + "5f55" + "44600155" + "41600255" + "42600355" + "00")
+EMITTER: Final = _creation("5f355f5b81811015601b57805f528060aa60205fa2600101600356" + "5b5f5500")
+"""Called with a number n, it emits n logs with topics (0xaa, i) and data i, and keeps n in slot 0."""
+WITNESS: Final = _creation("6001430340" + "5f55" + "44600155" + "41600255" + "42600355" + "00")
+"""Called, it keeps BLOCKHASH(NUMBER - 1), PREVRANDAO, COINBASE and TIMESTAMP in slots 0 to 3."""
 
 
 class Refused(Exception):  # noqa: N818  says what happened
@@ -181,3 +184,28 @@ class Wallet:
 def word(value: int) -> bytes:
     """32 bytes."""
     return value.to_bytes(32, "big")
+
+
+@dataclass(frozen=True)
+class PlainBlock:
+    """A block of no kind of consensus, for what looks at hashes and heights alone."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    anvil_hash: bytes
+    timestamp: int = 1
+    state_root: bytes = bytes(32)
+
+
+def plain_block(number: int, parent_hash: bytes) -> PlainBlock:
+    """A block whose hash is unlike anvil's, which is its number 32 times."""
+    return PlainBlock(number, keccak256(b"%d" % number), parent_hash, bytes([number]) * 32)
+
+
+def plain_ledger(count: int) -> Ledger[PlainBlock]:
+    """A ledger of so many blocks, genesis included."""
+    ledger = Ledger(plain_block(0, bytes(32)))
+    for number in range(1, count):
+        ledger.append(plain_block(number, ledger.head.hash))
+    return ledger

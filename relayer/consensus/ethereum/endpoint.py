@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from light_clients.client import Timestamp
+from light_clients.codec import execution_header
 from light_clients.errors import Rejection
 from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import NetworkConfig, Slot
@@ -110,13 +111,7 @@ class EthereumTrust:
 class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClientView]):
     """See EndpointRole."""
 
-    questions = (
-        Question(
-            "beacon",
-            "Its Beacon APIs, separated by commas",
-            "a Beacon API, which a proof-of-stake chain needs",
-        ),
-    )
+    questions = (Question("beacon", "Its Beacon APIs, separated by commas", "Beacon API"),)
 
     def refuse_head(self, chain: ConfiguredChain[EthereumConfig], head: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """Since the merge the difficulty is zero."""
@@ -126,9 +121,14 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         return None
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """No difficulty, and withdrawals, which came after the merge."""
-        is_likely = str(head.get("difficulty")) == "0x0" and head.get("withdrawalsRoot") is not None
-        return {} if is_likely else None
+        """No difficulty, withdrawals, which came after the merge, and a hash that is that of the whole header."""
+        if str(head.get("difficulty")) != "0x0" or head.get("withdrawalsRoot") is None:
+            return None
+        try:
+            computed = execution_header.hash_of(execution_header.from_rpc(head))
+        except Rejection:
+            return None
+        return {} if head.get("hash") == "0x" + computed.hex() else None
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
         """The network, as a Beacon API tells it."""

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The admin RPC of a local chain: faults, mining and what a consensus adds for whoever is in another process. Off by default.
+"""The admin RPC of a local chain, for whoever is in another process: faults, mining, and what its kind adds.
 
-It listens on a loopback port of its own, and its path is a secret, so that no web page that somebody has open can reach it.
+It is off by default.
+
+It listens on a loopback port of its own, and its path is a secret, so that no web page that somebody has open
+can reach it.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ class AdminServer:
     """One chain's admin RPC.
 
     Args:
-        methods: what it answers, by name. They get the request's parameters, decoded, and return what can be JSON; errors of
-            theirs that callers can mend are DevnetError, TypeError, ValueError and RpcError.
+        methods: what it answers, by name. They get the request's parameters, decoded, and return what can be
+            JSON; errors of theirs that callers can mend are DevnetError, TypeError, ValueError and RpcError.
     """
 
     def __init__(self, methods: Mapping[str, AdminMethod]) -> None:
@@ -90,7 +93,7 @@ class AdminServer:
 
 
 def read_address(text: str) -> bytes:
-    """An address from a request. Raises ValueError."""
+    """Return an address from a request. Raises ValueError."""
     address = b""
     with contextlib.suppress(ValueError):
         address = bytes.fromhex(text.removeprefix("0x"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What local chains of every consensus are: anvil executes, a front before it serves, and all of it ends together."""
+"""What local chains of every kind are: how they start and end, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ _FAUCET_WEI: Final = 10**12 * ETHER
 class AnvilChain(ABC, Generic[B]):
     """A local chain, as an async context manager; its consensus is a subclass's.
 
-    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it means that thread.
+    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it
+    means that thread.
 
     Args:
         name: of the chain; the chain id follows from it.
@@ -69,7 +70,7 @@ class AnvilChain(ABC, Generic[B]):
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: asyncio.Future[None] | None = None
 
-    # --- what a consensus adds -------------------------------------------------------------------------------------
+    # --- what a consensus adds --------------------------------------------------------------------
 
     @abstractmethod
     async def _assemble(self, anvil: Anvil) -> RunningChain[B]:
@@ -84,16 +85,18 @@ class AnvilChain(ABC, Generic[B]):
         return None
 
     async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
-        """Do what has to be done between the first block and the start of the clock; `stack` ends what this starts."""
+        """Do what comes between the first block and the start of the clock; `stack` ends what this starts."""
 
     def _admin_methods(self) -> dict[str, AdminMethod]:
-        """What the admin RPC can do beside what it can do with every chain."""
+        """Return what the admin RPC can do besides what it can do with every chain."""
         return {}
 
-    # --- life ------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start anvil and the front, and make block 1, where trust can begin. On an error nothing is left running.
+        """Start anvil and the front, and make block 1, where trust can begin.
+
+        On an error nothing is left running.
 
         Raises:
             ChainStartError: anvil or a port can't be had.
@@ -158,7 +161,7 @@ class AnvilChain(ABC, Generic[B]):
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    # --- what there is ---------------------------------------------------------------------------------------------
+    # --- what there is ----------------------------------------------------------------------------
 
     @property
     def block_time_s(self) -> float | None:
@@ -177,7 +180,10 @@ class AnvilChain(ABC, Generic[B]):
 
     @property
     def admin_url(self) -> str | None:
-        """Where the admin RPC is posted to; None unless it was asked for. Whoever knows it may do all of it."""
+        """Where the admin RPC is posted to; None unless it was asked for.
+
+        Whoever knows it may do all of it.
+        """
         return None if self._admin is None else self._admin.url
 
     @property
@@ -211,7 +217,7 @@ class AnvilChain(ABC, Generic[B]):
         return self._running.parts.ledger.anvil_hashes()
 
     def block(self, number: int) -> B:
-        """A block of the chain.
+        """Return a block of the chain.
 
         Raises:
             DevnetError: it is above the head.
@@ -221,7 +227,7 @@ class AnvilChain(ABC, Generic[B]):
             raise DevnetError(f"block {number} of {self.name}", f"one up to the head, {self.head.number}")
         return block
 
-    # --- what it does ----------------------------------------------------------------------------------------------
+    # --- what it does -----------------------------------------------------------------------------
 
     async def mine(self, count: int = 1) -> B:
         """Make blocks now, also when they come by themselves; returns the last one."""
@@ -230,7 +236,7 @@ class AnvilChain(ABC, Generic[B]):
         return await self._running.block_maker.mine()
 
     def paused(self) -> AbstractAsyncContextManager[None]:
-        """Make no block inside of the `async with` block, as on a machine that sleeps: time goes on meanwhile."""
+        """Make no block while the context is open, as on a machine that sleeps: time goes on meanwhile."""
         return self._running.block_maker.paused()
 
     async def wait_for(self, height: int) -> B:
@@ -252,10 +258,10 @@ class AnvilChain(ABC, Generic[B]):
         return answer["result"]
 
     async def add_rpc_server(self, port: int = 0) -> RpcServer:
-        """Serve the chain at one more port (0 = a free one), with faults of its own: another provider, in a test.
+        """Serve the chain at one more port (0 = a free one), with faults of its own, as another provider.
 
-        The chain stops it. Faults of how blocks are made, such as `Stall`, count only among the first server's, which are this
-        chain's `faults`.
+        The chain stops it. Faults of how blocks are made, such as `Stall`, count only among the first
+        server's, which are this chain's `faults`.
 
         Raises:
             ChainStartError: the port can't be had.
@@ -269,7 +275,7 @@ class AnvilChain(ABC, Generic[B]):
         return server
 
     async def fund(self, address: bytes, amount_wei: int) -> B:
-        """Give money from the chain's own faucet, in a transaction; returns the block that holds it, made at once."""
+        """Give money from the chain's own faucet; return the block that has the transaction."""
         upstream = self.anvil.upstream
         async with self._funding:
             price = int(await upstream.call("eth_gasPrice"), 16)
@@ -290,7 +296,7 @@ class AnvilChain(ABC, Generic[B]):
         """Forget all transactions that wait, as a node does that restarts or has no room."""
         await self.anvil.upstream.call("anvil_dropAllTransactions")
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     @property
     def _running(self) -> RunningChain[B]:

@@ -8,7 +8,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 import msgspec
 
@@ -16,7 +16,7 @@ from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.errors import ExecutionError
 from relayer.devnet.state.ledger import B
 
-_NO_BLOOM = "0x" + "00" * 256
+_NO_BLOOM: Final = "0x" + "00" * 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class BlockMaker(ABC, Generic[B]):
         """Make the next block now, of what waits in the pool. When this returns, subscribers have been told.
 
         Args:
-            balances: in wei by address, set before. For block 1 only: anvil would show them in its parent's state too.
+            balances: in wei by address, set before. For block 1 only: anvil would show them in its parent's
+                state too.
 
         Raises:
             ExecutionError: anvil is gone, or did something else than it was told.
@@ -66,7 +67,7 @@ class BlockMaker(ABC, Generic[B]):
 
     @contextlib.asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Make no block inside of the `async with` block, as on a machine that sleeps: time goes on meanwhile."""
+        """Make no block while the context is open, as on a machine that sleeps: time goes on meanwhile."""
         async with self._lock:
             yield
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The methods that a local chain answers, and nothing beyond: what is not in the table can't leak anvil's hashes.
+"""The methods that a local chain answers: what is not in the table can't leak anvil's hashes.
 
-Three sorts: answered here, passed on untouched (neither parameters nor result ever hold a block hash), and passed on with
-block parameters made numbers and block hashes in the result replaced.
+Three sorts: answered here, passed on untouched (neither parameters nor result ever hold a block hash), and
+passed on with block parameters made numbers and block hashes in the result replaced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -31,7 +31,7 @@ from relayer.devnet.state.ledger import Ledger, NotSealedYet
 
 Handler = Callable[[Call], Awaitable[bytes]]
 
-PASSED_ON = (
+PASSED_ON: Final = (
     "eth_sendRawTransaction",
     "eth_gasPrice",
     "eth_maxPriorityFeePerGas",
@@ -40,7 +40,7 @@ PASSED_ON = (
     "txpool_status",
 )
 # Where each of them takes its block.
-STATE_METHODS = {
+STATE_METHODS: Final = {
     "eth_call": 1,
     "eth_estimateGas": 1,
     "eth_createAccessList": 1,
@@ -56,11 +56,11 @@ class Session(Protocol):
     """What a WebSocket adds: subscriptions of its own."""
 
     def subscribe(self, call: Call) -> bytes:
-        """The answer to `eth_subscribe`."""
+        """Return the answer to `eth_subscribe`."""
         ...
 
     def unsubscribe(self, call: Call) -> bytes:
-        """The answer to `eth_unsubscribe`."""
+        """Return the answer to `eth_unsubscribe`."""
         ...
 
 
@@ -77,8 +77,8 @@ class Methods:
         faults: of this server.
         gate: keeps reads of the newest state and its change apart.
         mine: makes a block now, for `evm_mine`.
-        block_methods: by the beginning of two methods' names, what such a chain tells of a block: with `"kind_getSigners"`,
-            clients may ask kind_getSignersByBlockNumber and kind_getSignersByBlockHash.
+        block_methods: by the beginning of two methods' names, what such a chain tells of a block: with
+            `"kind_getSigners"`, clients may ask kind_getSignersByBlockNumber and kind_getSignersByBlockHash.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Methods:
         return frozenset(self._table)
 
     async def answer(self, call: Call, session: Session | None) -> bytes:
-        """The whole answer to one call, errors included."""
+        """Return the whole answer to one call, errors included."""
         handler = self._table.get(call.method)
         try:
             if handler is not None:
@@ -170,7 +170,7 @@ class Methods:
             METHOD_NOT_FOUND, f"{call.method[:80]} is not among the methods that local chains serve"
         )
 
-    # --- answered here, or passed on as it is ----------------------------------------------------------------------
+    # --- answered here, or passed on as it is -----------------------------------------------------
 
     def _fixed(self, value: Any) -> Handler:
         encoded = msgspec.json.encode(value)
@@ -194,7 +194,7 @@ class Methods:
         await self._mine()
         return call.result(b'"0x0"')
 
-    # --- state -----------------------------------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------------
 
     def _at_state(self, index: int) -> Handler:
         async def handler(call: Call) -> bytes:
@@ -224,7 +224,7 @@ class Methods:
                 return call.result(_wrong_proof(result, fault))
         return answer
 
-    # --- blocks ----------------------------------------------------------------------------------------------------
+    # --- blocks -----------------------------------------------------------------------------------
 
     async def _block_by_number(self, call: Call) -> bytes:
         number = self._number(call)
@@ -264,7 +264,8 @@ class Methods:
 
     async def _raw_header(self, call: Call) -> bytes:
         rlp = self._blocks.header_rlp(self._checked_number(call))
-        assert rlp is not None
+        if rlp is None:
+            raise RpcError(SERVER_ERROR, "headers of this chain have no RLP")
         return call.result(b'"0x%b"' % rlp.hex().encode())
 
     def _of_own_block(self, tell: Callable[[Any], object], *, by_hash: bool) -> Handler:
@@ -283,7 +284,7 @@ class Methods:
             raise RpcError(SERVER_ERROR, f"unknown block {number}: the head is {call.head}")
         return number
 
-    # --- transactions ----------------------------------------------------------------------------------------------
+    # --- transactions -----------------------------------------------------------------------------
 
     async def _transaction(self, call: Call) -> bytes:
         answer = await self._pass_on(call)
@@ -304,7 +305,7 @@ class Methods:
         except NotSealedYet:
             return call.result(b"null")
 
-    # --- logs and filters ------------------------------------------------------------------------------------------
+    # --- logs and filters -------------------------------------------------------------------------
 
     async def _get_logs(self, call: Call) -> bytes:
         return await self._logs.answer(call, self._logs.read(call.param(0), call.head))

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aiohttp import StreamReader, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
@@ -19,10 +19,10 @@ from relayer.devnet.rpc.methods import Methods, Session
 from relayer.devnet.rpc.subscriptions import Listener, Publisher
 from relayer.devnet.state.faults import DropConnections, Fault, Faults, RpcErrors, SlowAnswers
 
-MAX_REQUEST_BYTES = 32 << 20
+MAX_REQUEST_BYTES: Final = 32 << 20
 # Calls of one WebSocket, or of one batch, that are worked on at the same time.
-MAX_PARALLEL = 64
-_SHUTDOWN_S = 0.5
+MAX_PARALLEL: Final = 64
+_SHUTDOWN_S: Final = 0.5
 
 
 class _Dropped(Exception):  # noqa: N818  a fault at work, not an error
@@ -38,7 +38,10 @@ class _HttpStatus(Exception):  # noqa: N818  as above
 
 
 class RpcServer:
-    """One RPC port of a chain. A chain may have several, as it has several providers in life; each fails by itself."""
+    """One RPC port of a chain.
+
+    A chain may have several, as it has several providers in life; each fails by itself.
+    """
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class RpcServer:
             self._runner = None
 
     async def answer(self, body: bytes, session: Session | None = None) -> bytes:
-        """The answer to a JSON-RPC message, batches included."""
+        """Return the answer to a JSON-RPC message, batches included."""
         return await self._answer(parse(body, self._head()), session)
 
     async def _answer(self, parsed: Parsed, session: Session | None) -> bytes:

@@ -27,5 +27,5 @@ class ServedBlocks(Protocol[B_contra]):
         ...
 
     def header_rlp(self, number: int) -> bytes | None:
-        """Return the header as a node stores it; None above the head."""
+        """Return the header as a node stores it; None above the head, and where headers have no RLP."""
         ...

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What can be made to go wrong on a local chain: lying or failing RPC answers, and odd but honest blocks.
 
-A fault is a frozen value; it acts from `Faults.start` until it is stopped, or until it has acted `times` times. Faults of
-answers don't touch the chain itself: once they stop, the same block is served right again.
+A fault is a frozen value; it acts from `Faults.start` until it is stopped, or until it has acted `times`
+times. Faults of answers don't touch the chain itself: once they stop, the same block is served right again.
 """
 
 from __future__ import annotations
@@ -20,27 +20,36 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """times: after how many acts it ends by itself; None = when it is stopped."""
+    """Something that goes wrong. A subclass says what, and `tag` is its name in JSON, under `kind`.
+
+    Attributes:
+        times: after how many acts it ends by itself; None = when it is stopped.
+    """
 
     times: Count | None = None
 
 
 class BlockFault(Fault, frozen=True):
-    """Answers that hold a block: first and last say which heights lie (None = all)."""
+    """Something wrong with answers that hold a block.
+
+    Attributes:
+        first, last: the heights that it acts on; None = without a bound.
+    """
 
     first: int | None = None
     last: int | None = None
 
     def covers(self, number: int) -> bool:
-        """Whether blocks of this height are served wrong."""
+        """Return whether blocks of this height are served wrong."""
         return (self.first is None or number >= self.first) and (self.last is None or number <= self.last)
 
 
 class WrongProofs(Fault, frozen=True, tag="wrong-proofs"):
     """`eth_getProof` lies.
 
-    how: `node` = a bit is flipped in the account's last node; `value` = another storage value (or balance) than the nodes
-    hold; `short` = the last node is missing; `storage` = a bit is flipped in each slot's last node.
+    how: `node` = a bit is flipped in the account's last node; `value` = another storage value (or balance)
+    than the nodes hold; `short` = the last node is missing; `storage` = a bit is flipped in each slot's last
+    node.
     """
 
     how: Literal["node", "value", "short", "storage"] = "node"
@@ -49,8 +58,8 @@ class WrongProofs(Fault, frozen=True, tag="wrong-proofs"):
 class WrongLogs(Fault, frozen=True, tag="wrong-logs"):
     """Logs lie, in answers and in subscriptions.
 
-    how: `drop` = every second one is missing; `data` = a bit of the data (or of the last topic) is flipped; `none` = all
-    are missing; `twice` = each comes twice.
+    how: `drop` = every second one is missing; `data` = a bit of the data (or of the last topic) is flipped;
+    `none` = all are missing; `twice` = every one comes twice.
     """
 
     how: Literal["drop", "data", "none", "twice"] = "drop"
@@ -61,12 +70,16 @@ class Stall(Fault, frozen=True, tag="stall"):
 
 
 class AnswerFault(Fault, frozen=True):
-    """methods: which calls suffer (empty = all)."""
+    """Something wrong with answers of any sort.
+
+    Attributes:
+        methods: which calls suffer; none = all.
+    """
 
     methods: frozenset[str] = frozenset()
 
     def hits(self, method: str) -> bool:
-        """Whether calls of this method suffer."""
+        """Return whether calls of this method suffer."""
         return not self.methods or method in self.methods
 
 
@@ -114,7 +127,7 @@ class Faults:
         self._ids = itertools.count(1)
 
     def __bool__(self) -> bool:
-        """Whether any acts: the front looks no further when none does."""
+        """Return whether any acts; a server looks no further when none does."""
         return bool(self._active)
 
     def start(self, fault: Fault) -> int:
@@ -134,12 +147,12 @@ class Faults:
         return number
 
     def stop(self, number: int) -> None:
-        """End one; one that ended by itself is no error."""
+        """End a fault by its number; one that ended by itself is no error."""
         self._active.pop(number, None)
         self._acted.pop(number, None)
 
     def clear(self) -> None:
-        """End all."""
+        """End all faults."""
         self._active.clear()
         self._acted.clear()
 
@@ -153,23 +166,23 @@ class Faults:
             self.stop(number)
 
     def active(self) -> dict[int, Fault]:
-        """Those that act now, by number."""
+        """Return the faults that act now, by number."""
         return dict(self._active)
 
     def is_on(self, kind: type[F]) -> bool:
-        """Whether one of a kind acts; counts as no act."""
+        """Return whether one of a kind acts; counts as no act."""
         return any(isinstance(fault, kind) for fault in self._active.values())
 
     def take(self, kind: type[F]) -> F | None:
-        """The newest fault of a kind, counted as acting once."""
+        """Return the newest fault of a kind, counted as acting once."""
         return self._take(kind, lambda _: True)
 
     def take_block(self, kind: type[BF], number: int) -> BF | None:
-        """The same among those that cover a height."""
+        """Return the newest fault of a kind that covers a height, counted as acting once."""
         return self._take(kind, lambda fault: fault.covers(number))
 
     def take_answer(self, kind: type[AF], method: str) -> AF | None:
-        """The same among those that hit a method."""
+        """Return the newest fault of a kind that hits a method, counted as acting once."""
         return self._take(kind, lambda fault: fault.hits(method))
 
     def _take(self, kind: type[F], wanted: Callable[[F], bool]) -> F | None:

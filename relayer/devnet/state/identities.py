@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from light_clients.ecdsa import ORDER, address_of
 from light_clients.hashing import keccak256
 from relayer.devnet.errors import SpecError
 
-#: Local chain ids are 24 bits under this prefix (0x50 = "P"), far from every registered one.
-CHAIN_ID_BASE = 0x5000_0000
+CHAIN_ID_BASE: Final = 0x5000_0000
+"""Local chain ids are 24 bits under this prefix (0x50 = "P"), far from every registered one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Account:
 
 
 def account_of(secret: bytes) -> Account:
-    """The account of a 32-byte private key.
+    """Return the account of a 32-byte private key.
 
     Raises:
         SpecError: no private key has that value.
@@ -47,19 +48,19 @@ def account_of(secret: bytes) -> Account:
 
 
 def derive_account(seed: bytes, chain: str, role: str, index: int) -> Account:
-    """The `index`-th account of a role ("funded", "validator", ...) of a chain in the network that `seed` names."""
+    """Return the `index`-th account of a role, such as "funded", of a chain in the network of a seed."""
     text = f"postroad devnet/{chain}/{role}/{index}".encode()
     return account_of((int.from_bytes(keccak256(seed + text), "big") % (ORDER - 1) + 1).to_bytes(32, "big"))
 
 
 def chain_id_of(name: str, attempt: int = 0) -> int:
-    """The chain id of a local chain: the same for a name on every machine. `attempt` counts collisions in a network."""
+    """Return the chain id that belongs to a name, on every machine; `attempt` counts collisions."""
     salt = f"#{attempt}" if attempt else ""
     return CHAIN_ID_BASE + int.from_bytes(keccak256((name + salt).encode())[:3], "big")
 
 
 def checksum_address(address: bytes) -> str:
-    """The EIP-55 text of a 20-byte address."""
+    """Return the EIP-55 text of a 20-byte address."""
     text = address.hex()
     digest = keccak256(text.encode()).hex()
     return "0x" + "".join(c.upper() if int(d, 16) >= 8 else c for c, d in zip(text, digest, strict=False))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The admin RPC does from another process what the Python API does, and only for who knows its secret path."""
+"""The admin RPC does what the Python API does, and only for those who know its secret path."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -36,8 +36,8 @@ from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.state.faults import DropConnections, RpcErrors, SlowAnswers, read_fault
 from tests.support.devnet import ON_DEMAND, Client, Refused
 
-SSZ = "application/octet-stream"
-LIGHT = "/eth/v1/beacon/light_client"
+SSZ: Final = "application/octet-stream"
+LIGHT: Final = "/eth/v1/beacon/light_client"
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What a sealing front over anvil can't make agree, held here so that nobody relies on it (docs/adr/0003).
 
-anvil executes each block before it is sealed, with hashes and randomness of its own: contracts that read them see anvil's.
-COINBASE and TIMESTAMP are told to anvil beforehand, and agree.
+anvil executes each block before it is sealed, with hashes and randomness of its own: contracts that read them
+see anvil's. COINBASE and TIMESTAMP are told to anvil beforehand, and agree.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from relayer.consensus.bft.local.chain import LocalBftChain
 from tests.support.devnet import WITNESS, Client, Wallet
 
-HISTORY = "0x0000f90827f1c53a10cb7a02335b175320002935"
+HISTORY: Final = "0x0000f90827f1c53a10cb7a02335b175320002935"
 
 
 async def test_what_contracts_see_of_blocks(chain: LocalBftChain, client: Client) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A local proof-of-stake chain: what its clock, its blocks and its tags say, and that execution is proven by what committees signed."""
+"""A local Ethereum chain: its clock, blocks and tags, and execution proven by what committees signed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -26,7 +27,7 @@ from relayer.devnet.process.process_identity import start_mark
 from relayer.devnet.state.faults import Stall
 from tests.support.devnet import EMITTER, ON_DEMAND, WITNESS, Client, Wallet, open_socket, word
 
-SLOT_S = 0.1
+SLOT_S: Final = 0.1
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The on-chain client's twin over a running chain: what the devnet signs is what the bytes of wire §7 carry."""
+"""The on-chain client's twin over a running chain: what the devnet signs is what wire §7 carries."""
 
 from __future__ import annotations
 
 import contextlib
+from typing import Final
 
 import pytest
 
@@ -19,7 +20,7 @@ from relayer.consensus.ethereum.local.faults import Participation
 from relayer.devnet.chain.chain_options import ChainOptions
 from tests.support.devnet import EMITTER, ON_DEMAND, Client, Wallet, word
 
-FORKS = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}
+FORKS: Final = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}
 
 
 def start(chain: LocalEthereumChain, size: int = 32) -> EthereumClient:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each fault does what it says, a light client or a client notices, and when it stops the chain is as it was."""
+"""A fault does what it says, clients notice, and when it stops the chain is as it was."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def read(chain: LocalBftChain, client: Client, block: str = "latest") -> B
 async def test_headers_below_quorum(
     chain: LocalBftChain, client: Client, fault: Fault, good_seals: int, seals: int
 ) -> None:
-    """INV-7: the light client refuses them for their seals alone, and takes the same block once the fault is over."""
+    """INV-7: the light client refuses them for their seals alone, and takes the same block afterwards."""
     await chain.mine(3)
     honest = await read(chain, client)
     with chain.faults.on(fault):
@@ -105,7 +105,7 @@ async def test_faults_of_blocks_cover_heights_and_end_by_themselves(
 
 
 async def test_equivocation_is_misbehaviour(chain: LocalBftChain, client: Client) -> None:
-    """Two blocks of a height, each sealed by a quorum: served by number while the fault acts, by hash ever after."""
+    """Two sealed blocks of a height: the second is served by number while the fault acts, and by its hash."""
     await chain.mine(2)
     first = await read(chain, client, "0x2")
     with chain.faults.on(Equivocation(first=2, last=2)):

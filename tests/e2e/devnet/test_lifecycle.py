@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -27,7 +28,7 @@ from relayer.devnet.process.process_identity import start_mark
 from tests.support.devnet import ON_DEMAND, Client, Refused
 
 # Starts a chain, says which processes and ports it has, and waits to be ended.
-HOLDER = """
+HOLDER: Final = """
 import asyncio, signal
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.chain.chain_options import ChainOptions

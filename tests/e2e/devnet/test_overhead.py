@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What the front costs on top of anvil: printed (`pytest -m long -s`), and held within bounds that only a mistake breaks."""
+"""What the front costs on top of anvil (`pytest -m long -s`), within bounds that only a mistake breaks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import pytest
@@ -15,12 +16,12 @@ from relayer.devnet.process.upstream import Upstream
 from relayer.keys import sign_transaction
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
-LOGS = 2_000
-TRANSFERS = 500
+LOGS: Final = 2_000
+TRANSFERS: Final = 500
 
 
 async def measure(upstream: Upstream, bodies: Sequence[bytes]) -> tuple[float, float, bytes]:
-    """Milliseconds of wall clock and of our processor time a request, one after the other, and the last answer."""
+    """Milliseconds of wall clock and of our processor time a request, and the last answer."""
     began, used = time.perf_counter(), time.process_time()
     answer = b""
     for body in bodies:

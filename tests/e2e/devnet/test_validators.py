@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import pytest
 
@@ -18,7 +19,7 @@ from relayer.consensus.bft.local.sealed_block import SealedBlock
 from relayer.devnet.errors import SpecError
 from tests.support.devnet import ON_DEMAND, Client
 
-NAMES = {BftKind.QBFT: "qbft", BftKind.IBFT2: "ibft"}
+NAMES: Final = {BftKind.QBFT: "qbft", BftKind.IBFT2: "ibft"}
 
 
 def now() -> Timestamp:
@@ -60,7 +61,7 @@ async def test_votes_add_a_validator(chain: LocalBftChain, client: Client) -> No
 
 
 async def test_votes_remove_a_validator_and_the_light_client_follows(chain: LocalBftChain) -> None:
-    """Four become three: the new set's quorum of 2 is less than the trusted set's 3, so it takes two headers."""
+    """Four become three: the new quorum of 2 is less than the trusted set's 3, so it takes two headers."""
     old = chain.validators
     removed = old[0]
     chain.remove_validator(removed)

@@ -36,7 +36,11 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
         # Values, not keys.
         frozenset({"ok", "warning", "refusal", "journal", "logs"}),
     ),
-    "postroad devnet up": ((LocalNetworkView, LocalChainView, FundedAccountView), frozenset()),
+    "postroad devnet up": (
+        (LocalNetworkView, LocalChainView, FundedAccountView),
+        # What only some kinds have.
+        frozenset({"protocol", "validators", "beacon", "checkpoint", "root", "slot"}),
+    ),
     "postroad devnet status": ((LocalStatusView,), frozenset()),
     "postroad endpoint deploy": (
         (PlanOutcomeView, PlanView, PlanStepView, SavedEndpointView),

@@ -25,13 +25,16 @@ _MISSING_IN_SIZE: Final = 1
 
 
 async def read_genesis(upstream: Upstream, kind: BftKind, validators: tuple[bytes, ...]) -> SealedBlock:
-    """anvil's block 0 as the genesis block of the sealed chain. Its state root is anvil's, and wrong: trust begins at block 1."""
+    """Return anvil's block 0 as the genesis block of the sealed chain.
+
+    Its state root is anvil's, and wrong: trust begins at block 1.
+    """
     block = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
     return seal_executed(block, bytes(32), ExtraData(kind, validators))
 
 
 def seal_executed(block: Mapping[str, Any], parent_hash: bytes, extra: ExtraData) -> SealedBlock:
-    """The sealed chain's block for one of anvil's, without seals.
+    """Return the sealed chain's block for one of anvil's, without seals.
 
     Raises:
         ExecutionError: anvil's header holds something that we don't know.
@@ -57,7 +60,7 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
         self._all_seals = all_seals
 
     async def run(self, block_time_s: float) -> None:
-        """Make a block every `block_time_s`, without catching up on what a busy machine missed, until cancelled."""
+        """Make a block every `block_time_s`, until cancelled; none for what a busy machine missed."""
         due = time.monotonic() + block_time_s
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -74,7 +77,8 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
         rounds = self._parts.faults.take(Rounds) if self._parts.faults else None
         round_number = 0 if rounds is None else rounds.round
         proposer = self._validators.proposer(number, parent.proposer, round_number)
-        # Equal seconds are allowed and make sub-second blocks possible; a chain must never run ahead of the wall clock.
+        # Equal seconds are allowed and make sub-second blocks possible; a chain must never run ahead of the
+        # wall clock.
         timestamp = max(math.floor(time.time()), parent.timestamp)
         executed = await self._execute(number, timestamp, proposer, balances)
         extra = ExtraData(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One local chain of real QBFT or IBFT 2.0 blocks: anvil executes them, a front before it seals and serves them."""
+"""One local chain of real QBFT or IBFT 2.0 blocks."""
 
 from __future__ import annotations
 
@@ -76,13 +76,14 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         """The addresses that seal the next block, 20 bytes each, ascending."""
         return self._validators.at(self._running.parts.ledger.head.number + 1)
 
-    # --- validators ------------------------------------------------------------------------------------------------
+    # --- validators -------------------------------------------------------------------------------
 
     def add_validator(self, secret: bytes | None = None, *, at: int | None = None) -> bytes:
         """Add a validator (with a key of its own unless one is given) and return its address.
 
-        Without `at` the proposers of the next blocks vote for it, until floor(n/2) + 1 have; the block after lists the new
-        set. With `at`, that block lists it without a vote, as after a transition in the chain's configuration.
+        Without `at` the proposers of the next blocks vote for it, until floor(n/2) + 1 have; the block after
+        lists the new set. With `at`, that block lists it without a vote, as after a transition in the chain's
+        configuration.
 
         Raises:
             SpecError: it is in the set already, or the block is made already.
@@ -103,7 +104,9 @@ class LocalBftChain(AnvilChain[SealedBlock]):
             self.set_validators([other for other in self._validators.at(at) if other != address], at=at)
 
     def set_validators(self, addresses: Sequence[bytes], *, at: int | None = None) -> None:
-        """Replace the list from a block on (by default the next one). Each address's key must be known: see `new_validators`.
+        """Replace the list from a block on (by default the next one).
+
+        Each address's key must be known: see `new_validators`.
 
         Raises:
             SpecError: no such set is possible, or the block is made already.
@@ -119,17 +122,17 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         return tuple(account.address for account in accounts)
 
     def validator_account(self, address: bytes) -> Account:
-        """The key of somebody who is, was or may become a validator."""
+        """Return the key of somebody who is, was or may become a validator."""
         return self._validators.accounts[address]
 
-    # --- misbehaviour ----------------------------------------------------------------------------------------------
+    # --- misbehaviour -----------------------------------------------------------------------------
 
     def equivocate(self, number: int) -> SealedBlock:
         """Let a quorum seal a second block of a height, and return it. Clients find it by its hash."""
         self.block(number)
         return make_twin(self._running.parts.ledger, number, self._validators.accounts)
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     async def _assemble(self, anvil: Anvil) -> RunningChain[SealedBlock]:
         validators, seed = self._validators, self.seed

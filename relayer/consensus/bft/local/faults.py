@@ -17,7 +17,7 @@ class MissingSeals(BlockFault, frozen=True, tag="missing-seals"):
 
 
 class ForgedSeals(BlockFault, frozen=True, tag="forged-seals"):
-    """`count` seals (by default all) are signatures of another hash, so that they recover to nobody in the set."""
+    """`count` seals (by default all) sign another hash, and so recover to nobody in the set."""
 
     count: Count | None = None
 
@@ -33,15 +33,18 @@ class RepeatedSeals(BlockFault, frozen=True, tag="repeated-seals"):
 
 
 class ForgedHeader(BlockFault, frozen=True, tag="forged-header"):
-    """Blocks come with an invented state root and `hash`, but the true block's seals: no quorum signed that."""
+    """Blocks have an invented state root and `hash`, but the true block's seals: no quorum signed that."""
 
 
 class Equivocation(BlockFault, frozen=True, tag="equivocation"):
-    """Asked by number, a second block of that height comes, with another state root, that a quorum sealed as well."""
+    """Asked by number, the chain gives a second block of that height, which a quorum sealed as well."""
 
 
 class Rounds(Fault, frozen=True, tag="rounds"):
-    """New blocks are sealed in this round: honest, but slower consensus with another proposer. `times` counts blocks."""
+    """New blocks are sealed in this round: honest, but slower consensus with another proposer.
+
+    `times` counts blocks.
+    """
 
     round: Count = 1
 

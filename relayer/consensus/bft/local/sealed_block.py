@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""QBFT and IBFT 2.0 block headers: their fields, their extraData in its three forms, and the hashes of each.
+"""QBFT and IBFT 2.0 block headers: their fields, their extraData in its three forms, and their hashes.
 
-Sources: docs/reference/wire-formats.md §6.1, and what real chains' headers prove (tests/unit/devnet/test_header.py).
+Sources: docs/reference/wire-formats.md §6.1, and what real chains' headers prove
+(tests/unit/consensus/bft/local/test_sealed_block.py).
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ class Vote:
 
 
 def quorum(validators: int) -> int:
-    """How many of n validators must seal a block: ceil(2n / 3)."""
+    """Return how many of n validators must seal a block: ceil(2n / 3)."""
     return -(-2 * validators // 3)
 
 
 @dataclass(frozen=True, slots=True)
 class ExtraData:
-    """What consensus adds to a header: who may seal, what the proposer votes for, the round, and the vanity."""
+    """What consensus adds to a header: who may seal, the proposer's vote, the round, and the vanity."""
 
     kind: BftKind
     validators: tuple[bytes, ...]
@@ -45,19 +46,19 @@ class ExtraData:
     vanity: bytes = VANITY
 
     def hashed(self) -> bytes:
-        """The form that the block's hash covers: without seals, and blind to the round."""
+        """Return the form that the block's hash covers: without seals, and blind to the round."""
         if self.kind is BftKind.QBFT:
             return encode_list(self._common() + encode_int(0) + encode_list(b""))
         return encode_list(self._common())
 
     def signed(self) -> bytes:
-        """The form that a commit seal signs."""
+        """Return the form that a commit seal signs."""
         if self.kind is BftKind.QBFT:
             return encode_list(self._common() + self._round() + encode_list(b""))
         return encode_list(self._common() + self._round())
 
     def stored(self, seals: Sequence[bytes]) -> bytes:
-        """The form that nodes store and serve. A seal is r ‖ s ‖ parity, 65 bytes."""
+        """Return the form that nodes store and serve. A seal is r ‖ s ‖ parity, 65 bytes."""
         return encode_list(self._common() + self._round() + encode_list(b"".join(map(encode_bytes, seals))))
 
     def _common(self) -> bytes:
@@ -82,10 +83,12 @@ class ExtraData:
 
 @dataclass(frozen=True, slots=True)
 class SealedBlock:
-    """A block of a local chain. `seals` are 65 bytes each; `anvil_hash` is anvil's own hash of what it executed.
+    """A block of a local chain.
 
-    The header is kept as RLP around extraData, not as fields, for a long run keeps every block. `body_bytes` is the
-    length of the block's RLP payload beside the header.
+    `seals` are 65 bytes each; `anvil_hash` is anvil's own hash of what it executed.
+
+    The header is kept as RLP around extraData, not as fields, for a long run keeps every block. `body_bytes`
+    is the length of the block's RLP payload beside the header.
     """
 
     number: int
@@ -102,15 +105,15 @@ class SealedBlock:
     body_bytes: int
 
     def size(self) -> int:
-        """The length of the whole block's RLP, as `size` in JSON-RPC tells it."""
+        """Return the length of the whole block's RLP, as `size` in JSON-RPC tells it."""
         return list_bytes(len(self.rlp()) + self.body_bytes)
 
     def rlp(self, seals: Sequence[bytes] | None = None) -> bytes:
-        """The header as a node stores it, with its own seals or with others."""
+        """Return the header as a node stores it, with its own seals or with others."""
         return self.rlp_with(self.extra.stored(self.seals if seals is None else seals))
 
     def rlp_with(self, extra_data: bytes) -> bytes:
-        """The header with one of the forms of extraData."""
+        """Return the header with one of the forms of extraData."""
         return encode_list(self.front + encode_bytes(extra_data) + self.back)
 
     def with_state_root(self, state_root: bytes) -> SealedBlock:
@@ -120,13 +123,13 @@ class SealedBlock:
         return replace(other, hash=keccak256(other.rlp_with(self.extra.hashed())))
 
     def seal_hash(self, round_number: int | None = None) -> bytes:
-        """What a validator signs to commit to this block, in its own round or in another."""
+        """Return what a validator signs to commit to this block, in its own round or in another."""
         extra = self.extra if round_number is None else replace(self.extra, round=round_number)
         return keccak256(self.rlp_with(extra.signed()))
 
 
 def build_block(header: AnvilHeader, extra: ExtraData, *, anvil_hash: bytes, body_bytes: int) -> SealedBlock:
-    """A block without seals."""
+    """Return a block without seals."""
     front = header.front + encode_int(1) + header.numbers
     back = encode_bytes(ISTANBUL_MIX_HASH) + encode_bytes(NONCE) + b"".join(header.tail)
     unsealed = encode_list(front + encode_bytes(extra.hashed()) + back)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Seals: how validators sign a block, and how they sign a second one of the same height when they are made to."""
+"""Seals: how validators sign a block, and a second one of the same height where they misbehave."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relayer.devnet.state.ledger import Ledger
 
 
 def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None = None) -> SealedBlock:
-    """Add the seals of `count` validators (the quorum by default): the proposer's, then those of who comes after it."""
+    """Add the seals of `count` validators (by default a quorum), from the proposer on in the set's order."""
     listed = block.extra.validators
     wanted = quorum(len(listed)) if count is None else count
     first = listed.index(block.proposer) if block.proposer in listed else 0
@@ -23,14 +23,15 @@ def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None =
 
 
 def sign(digest: bytes, account: Account) -> bytes:
-    """A commit seal: r ‖ s ‖ parity of y, 65 bytes."""
+    """Return a commit seal: r ‖ s ‖ parity of y, 65 bytes."""
     return ecdsa.sign(digest, account.secret)
 
 
 def make_twin(ledger: Ledger[SealedBlock], number: int, accounts: dict[bytes, Account]) -> SealedBlock:
     """Seal a second block of a height, with another state root, by a quorum: misbehaviour of the validators.
 
-    The ledger has it from now on, and clients find it by its hash. The same height gives the same twin every time.
+    The ledger has it from now on, and clients find it by its hash. The same height gives the same twin every
+    time.
 
     Raises:
         IndexError: there is no such block.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Blocks as a client gets them: what anvil tells of a block's execution, with the sealed header's fields put over it."""
+"""Blocks as clients get them: anvil's, with the sealed header's fields put over them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ServedBftBlocks:
         self._stranger = derive_account(seed, "", "stranger", 0)
 
     async def by_number(self, number: int, *, full: bool) -> bytes:
-        """The block of a height as JSON; `null` above the head."""
+        """Return the block of a height as JSON; `null` above the head."""
         block = self._ledger.at(number)
         if block is None:
             return b"null"
@@ -64,7 +64,7 @@ class ServedBftBlocks:
         return msgspec.json.encode(await self._fields(block, full=full))
 
     async def by_hash(self, block_hash: bytes, *, full: bool) -> bytes:
-        """The block with this hash, second blocks of a height included; `null` when there is none."""
+        """Return the block with this hash, second blocks of a height included; `null` when there is none."""
         number = self._ledger.number_of(block_hash)
         if number is not None:
             block = self._ledger.at(number)
@@ -78,14 +78,14 @@ class ServedBftBlocks:
         return msgspec.json.encode(await self._fields(block, full=full))
 
     async def header(self, block: SealedBlock) -> bytes:
-        """What a subscription to new heads gets: the block as it is served by number, without its body."""
+        """Return what a subscription to new heads gets: the block as served by number, without its body."""
         if self._faults:
             block = self._tampered(block)
         fields = await self._fields(block, full=False)
         return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
 
     def header_rlp(self, number: int) -> bytes | None:
-        """The header as a node stores it, seals included; None above the head."""
+        """Return the header as a node stores it, seals included; None above the head."""
         block = self._ledger.at(number)
         if block is None:
             return None

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The validators of a local chain: who proposes, who votes for whom, and when their set changes.
 
-The rules are Besu's: the list is ascending; the proposer of round 0 is the validator after the parent's proposer, and each
-further round moves one on; a vote counts once a proposer, and floor(n/2) + 1 of them change the set from the next block on.
+The rules are Besu's: the list is ascending; the proposer of round 0 is the validator after the parent's
+proposer, and each further round moves one on; a vote counts once a proposer, and floor(n/2) + 1 of them
+change the set from the next block on.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Validators:
 
     @classmethod
     def of(cls, kind: BftKind, accounts: Iterable[Account]) -> Validators:
-        """The set that a chain starts with.
+        """Return the set that a chain starts with.
 
         Raises:
             SpecError: none, too many, or one twice.
@@ -46,7 +47,7 @@ class Validators:
         return cls(kind, by_address, _checked_set(by_address))
 
     def at(self, number: int) -> tuple[bytes, ...]:
-        """The set that block `number` lists and is sealed by: certain for the next one, planned for later ones."""
+        """Return the set that seals block `number`: certain for the next block, planned for later ones."""
         due = [first for first in self._overrides if first <= number]
         return self._overrides[max(due)] if due else self.current
 
@@ -55,7 +56,7 @@ class Validators:
         self.accounts[account.address] = account
 
     def wish(self, candidate: bytes, *, add: bool) -> None:
-        """Let every proposer vote to add or to remove a validator, until the majority has, one wish after another.
+        """Let every proposer vote to add or to remove a validator, until a majority has. Wishes wait in line.
 
         Raises:
             SpecError: the vote would change nothing, or leave nobody.
@@ -76,7 +77,8 @@ class Validators:
         """Set the list from a block on, as a transition in a chain's configuration does. It ends all votes.
 
         Raises:
-            SpecError: the block is already sealed, or the list is empty, too long, or has a member without a key.
+            SpecError: the block is already sealed, or the list is empty, too long, or has a member without a
+                key.
         """
         if first_block < next_block:
             raise SpecError(
@@ -92,12 +94,12 @@ class Validators:
         self._overrides[first_block] = chosen
 
     def proposer(self, number: int, parent_proposer: bytes, round_number: int) -> bytes:
-        """Who proposes block `number`. The genesis block's proposer is zero."""
+        """Return who proposes block `number`. The genesis block's proposer is zero."""
         chosen = self.at(number)
         return chosen[(bisect_right(chosen, parent_proposer) + round_number) % len(chosen)]
 
     def vote_for(self, proposer: bytes) -> Vote | None:
-        """What this proposer writes into its block: the first wish that it has not voted for yet."""
+        """Return what this proposer writes into its block: the first wish that it has not voted for yet."""
         for vote in self.wishes:
             if proposer not in self._tally.get(vote, ()):
                 return vote

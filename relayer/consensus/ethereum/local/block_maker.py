@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The clock of a local Ethereum chain: slots pass, anvil executes a block in most of them, the beacon chain takes it in."""
+"""The clock of a local Ethereum chain: slots pass, and most of them get a block."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _NOTHING: Final[Mapping[bytes, int]] = {}
 
 
 async def read_genesis(upstream: Upstream) -> tuple[ExecutionBlock, Mapping[str, Any]]:
-    """anvil's block 0, and its JSON. Its state root is wrong: trust begins at block 1."""
+    """Return anvil's block 0, and its JSON. Its state root is wrong: trust begins at block 1."""
     block = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
     return read_execution_block(block, None, Slot(0)), block
 
 
 def max_withdrawals(preset: str) -> int:
-    """How many withdrawals a payload may hold, which shapes the tree of none."""
+    """Return how many withdrawals a payload may hold, which shapes the tree of none."""
     return _MAX_WITHDRAWALS_MINIMAL if preset == "minimal" else MAX_WITHDRAWALS
 
 
@@ -63,7 +63,10 @@ class EthereumBlockMaker(BlockMaker[ExecutionBlock]):
         return Slot(max(0, int((time.time() - config.genesis_time) * 1000)) // config.slot_duration_ms)
 
     async def run(self, block_time_s: float) -> None:  # noqa: ARG002  the network's slots say
-        """Let slots pass as the clock has them, until cancelled. What a busy machine missed stays missed but for `_catch_up`."""
+        """Let slots pass as the clock has them, until cancelled.
+
+        What a busy machine missed stays missed but for `_catch_up`.
+        """
         self._is_clocked = True
         while True:
             await self._wait_until(Slot(max(self.slot, self.clock_slot) + 1))
@@ -79,7 +82,7 @@ class EthereumBlockMaker(BlockMaker[ExecutionBlock]):
                     self.slot = slot
 
     async def mine(self, balances: Mapping[bytes, int] | None = None) -> ExecutionBlock:
-        """Make the block of the next slot, whatever slots are to be missed; where a clock runs, as soon as it allows.
+        """Make the block of the next slot, also where slots are to be missed; a running clock is waited for.
 
         Raises:
             DevnetError: on demand, that slot lies in the future.
@@ -103,14 +106,14 @@ class EthereumBlockMaker(BlockMaker[ExecutionBlock]):
             return await self._mine_at(slot, _NOTHING)
 
     async def advance(self, slots: int) -> ExecutionBlock:
-        """Let slots pass, with a block in each that no fault takes away; returns the head. Errors as `mine_at`."""
+        """Let slots pass, with a block in all that no fault takes away; return the head. As `mine_at`."""
         async with self._lock:
             for _ in range(slots):
                 await self._pass(Slot(self.slot + 1))
         return self._parts.ledger.head
 
     async def _catch_up(self, slot: Slot) -> None:
-        """After a pause of whole epochs, make the first block of each: a real network does not sleep when one machine does.
+        """After a pause of whole epochs, make the first block of every one, as a network that did not sleep.
 
         Without them a period could be left without an update, and no light client could ever follow again.
         """
@@ -184,7 +187,7 @@ class EthereumBlockMaker(BlockMaker[ExecutionBlock]):
         return tuple(member not in fault.absent for member in members)
 
     async def _transactions(self, executed: Executed) -> list[bytes]:
-        """The block's transactions as they were broadcast."""
+        """Return the block's transactions as they were broadcast."""
         hashes = executed.block["transactions"]
         if not hashes:
             return []

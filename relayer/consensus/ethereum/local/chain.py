@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One local Ethereum chain: anvil executes, a simulated beacon chain with real sync committees decides what is final."""
+"""One local Ethereum chain: what it is made of, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -52,25 +52,31 @@ _BLOBS: Final = (BlobParameters(Epoch(0), 9),)
 
 
 class LocalEthereumChain(AnvilChain[ExecutionBlock]):
-    """A local chain with a simulated beacon chain, as an async context manager. Once it has started, something is final.
+    """A local chain with a simulated beacon chain, as an async context manager.
+
+    Once it has started, something is final.
 
     Args:
         name: of the chain; the chain id follows from it.
-        options: what can be chosen of every chain. The block time is the length of a slot, whole milliseconds; with None
-            slots pass only by `mine`, `advance` and the like, are `slot_time_s` long, and none can pass before its time.
-        validators: how many there are; a sync committee seats them several times when they are fewer than its places.
+        options: what can be chosen of every chain. The block time is the length of a slot, whole
+            milliseconds; with None slots pass only by `mine`, `advance` and the like, are `slot_time_s` long,
+            and none can pass before its time.
+        validators: how many there are; a sync committee seats them several times when they are fewer than its
+            places.
         slot_time_s: of a chain on demand.
         genesis_ago_s: how long ago a chain on demand began: that much time can pass at once.
-        preset: sizes; `MINIMAL` (8 slots an epoch, 64 a period, 32 members) or `MAINNET` (32, 8192, 512), or others.
-        forks: epoch by fork. The first is at 0; Capella or a later one, or there is nothing to prove execution by.
+        preset: sizes; `MINIMAL` (8 slots an epoch, 64 a period, 32 members) or `MAINNET` (32, 8192, 512), or
+            others.
+        forks: epoch by fork. The first is at 0; Capella or a later one, or there is nothing to prove
+            execution by.
 
     Raises:
         SpecError: no such chain is possible.
     """
 
     kind: ClassVar = "ethereum"
-    # Proofs are asked for at the finalized block, which is 16 to 24 slots back (64 to 96 in the mainnet preset), more
-    # when finality is withheld.
+    # Proofs are asked for at the finalized block, which is 16 to 24 slots back (64 to 96 in the mainnet
+    # preset), more when finality is withheld.
     history: ClassVar = 256
 
     def __init__(
@@ -122,7 +128,7 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
             ),
         )
 
-    # --- what there is ---------------------------------------------------------------------------------------------
+    # --- what there is ----------------------------------------------------------------------------
 
     @property
     def beacon_url(self) -> str:
@@ -163,10 +169,12 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
         """Every validator's public key, 48 bytes each."""
         return self.beacon.keys.public_keys
 
-    # --- what it does ----------------------------------------------------------------------------------------------
+    # --- what it does -----------------------------------------------------------------------------
 
     async def advance(self, slots: int = 1) -> ExecutionBlock:
-        """Let slots of a chain on demand pass, with a block in each that no fault takes away; returns the head.
+        """Let slots of a chain on demand pass; return the head.
+
+        Every slot has a block, but where a fault takes it away.
 
         Raises:
             DevnetError: the slots lie in the future, or pass by a clock.
@@ -199,7 +207,7 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
         return head
 
     async def advance_to_period(self, period: int) -> ExecutionBlock:
-        """Go on to the first block of a sync-committee period of a chain on demand, with one good update in each on the way.
+        """Go on to the first block of a sync-committee period; every period on the way has one good update.
 
         Errors as `advance`.
         """
@@ -216,7 +224,7 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
         return self.head
 
     def equivocate(self) -> LightClientUpdate:
-        """Let the whole committee sign another finalized block of the newest finalized slot; returns the update that shows it.
+        """Let the whole committee sign a second block of the newest finalized slot; return that update.
 
         Raises:
             DevnetError: nothing is final.
@@ -224,7 +232,7 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
         return misbehaviour.second_finality(self.beacon, *self._newest())
 
     def usurp(self) -> LightClientUpdate:
-        """Let the whole committee sign another next committee; returns the update that shows it.
+        """Let the whole committee sign another next committee; return that update.
 
         Raises:
             DevnetError: nothing is final, or the newest block is the first of a period.
@@ -235,14 +243,14 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
             raise DevnetError(str(error), "a block that is not the first of its period") from error
 
     async def add_beacon_server(self, port: int = 0) -> BeaconServer:
-        """Serve the Beacon API at one more endpoint (0 = a free port), with faults of its own. The chain stops it.
+        """Serve the Beacon API at one more port (0 = a free one), with faults of its own. The chain stops it.
 
         Raises:
             ChainStartError: the port can't be had.
         """
         return await self._serve_beacon(self._stack, Faults(ETHEREUM_FAULTS), port)
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     @property
     def _clock(self) -> EthereumBlockMaker:

@@ -40,7 +40,7 @@ class ExecutionBlock:
 def read_execution_block(
     block: Mapping[str, Any], parent: ExecutionBlock | None, slot: Slot
 ) -> ExecutionBlock:
-    """A block as anvil tells it, after its hash was computed again.
+    """Return a block as anvil tells it, after its hash was computed again.
 
     Raises:
         ExecutionError: the hash is not that of the fields, or the parent is another one.

@@ -17,7 +17,7 @@ from light_clients.cursor import Cursor
 from light_clients.ecdsa import recover
 from light_clients.errors import HeaderRejected, MisbehaviourRejected, UpdateRejected
 from light_clients.hashing import keccak256
-from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
 
 SEAL_BYTES: Final = 65
 _FIELDS: Final = {field.name: index for index, field in enumerate(execution_header.FIELDS)}
@@ -104,8 +104,8 @@ class SoloClient:
     state: SoloState
 
     @property
-    def _window(self) -> TrustWindow:
-        return TrustWindow(
+    def _window(self) -> Trust:
+        return Trust(
             self.state.timestamp, self.trusting_period_s, self.max_clock_drift_s, self.state.frozen
         )
 

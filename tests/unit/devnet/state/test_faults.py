@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import pytest
@@ -29,7 +29,7 @@ class HiddenBlocks(BlockFault, frozen=True, tag="hidden-blocks"):
     keep: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
-POSSIBLE = COMMON_FAULTS | {HiddenBlocks}
+POSSIBLE: Final = COMMON_FAULTS | {HiddenBlocks}
 
 
 def test_a_fault_acts_as_often_as_it_says() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ from relayer.devnet.errors import ExecutionError
 from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_bytes, list_payload_bytes
 from relayer.devnet.state.identities import derive_account
 
-KINDS = {BftKind.QBFT: BftKind.QBFT, BftKind.IBFT2: BftKind.IBFT2}
+KINDS: Final = {BftKind.QBFT: BftKind.QBFT, BftKind.IBFT2: BftKind.IBFT2}
 
 
 def header_of(found: BftHeader) -> AnvilHeader:
@@ -76,8 +76,8 @@ def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, ki
 def test_official_extra_data(shared_vectors: Path) -> None:
     """The QBFT specification's own cases: votes to add and to drop, no vote, empty lists.
 
-    They write the round in four bytes and no vote as the empty string; real blocks (the vector above) have the round
-    without leading zeros and no vote as the empty list, and so have ours.
+    They write the round in four bytes and no vote as the empty string; real blocks (the vector above) have
+    the round without leading zeros and no vote as the empty list, and so have ours.
     """
     cases = json.loads((shared_vectors / "poa_headers/qbft/official_bft_extra_data.json").read_text())
     checked = 0
@@ -122,7 +122,7 @@ headers = st.builds(
         )
     ),
 )
-ACCOUNTS = {
+ACCOUNTS: Final = {
     account.address: account
     for account in (derive_account(b"test", "test", "validator", index) for index in range(25))
 }
