@@ -18,7 +18,7 @@ import msgspec
 from light_clients.client import Height
 from relayer.chains.base import DeliveredRange, SentMessage, TxHash, TxReceipt
 from relayer.chains.evm.abi import DELIVERED, MESSAGE_APPENDED
-from relayer.chains.evm.events import Log, decode_delivery_logs, parse_quantity
+from relayer.chains.evm.events import Log, decode_delivery_logs, parse_bytes, parse_quantity
 from relayer.chains.evm.node import Topic
 from relayer.consensus.open_chain import OpenChain
 from relayer.errors import NotFoundYet, PostroadError, RpcAnswerInvalid, RpcRefused
@@ -129,7 +129,7 @@ def _delivery_told(
     if not shows_delivery(ranges, lane, sequence):
         return None
     return DeliveryView(
-        tx_hash=bytes.fromhex(read.transaction_hash[2:]),
+        tx_hash=parse_bytes(read.transaction_hash, 32),
         block=parse_quantity(read.block_number),
         timestamp=None,
         told_by="logs",
@@ -138,11 +138,16 @@ def _delivery_told(
 
 
 async def _checked(destination: OpenChain, receipt: TxReceipt, told: DeliveryView) -> DeliveryView:
-    block = await destination.chain.block(receipt.block_number)
+    try:
+        block = await destination.chain.block(receipt.block_number)
+        timestamp = _number(block.get("timestamp"))
+    except PostroadError:
+        # The transaction is known all the same.
+        timestamp = None
     return DeliveryView(
         tx_hash=receipt.tx_hash,
         block=receipt.block_number,
-        timestamp=_number(block.get("timestamp")),
+        timestamp=timestamp,
         told_by=told.told_by,
         is_checked=True,
     )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,7 +40,9 @@ class FakeDestination:
         self.bitmap = bitmap
         self.is_down = False
         self.has_logs = True
+        self.has_blocks = True
         self.logs: list[dict[str, Any]] = []
+        self.serve: Callable[[], list[dict[str, Any]]] | None = None
         self.receipts: dict[bytes, TxReceipt] = {}
         self.asked: list[tuple[int, int]] = []
         self.header = VerifiedHeader(Height(newest), b"H" * 32, Timestamp(newest * 10), b"R" * 32)
@@ -81,6 +83,8 @@ class FakeDestination:
 
     async def block(self, number: Height) -> Mapping[str, Any]:
         self._check_up()
+        if not self.has_blocks:
+            raise ChainUnavailable("no blocks now")
         return {"timestamp": hex(number * 10)}
 
     async def head(self) -> Head:
@@ -105,6 +109,8 @@ class FakeDestination:
         self.asked.append((first, last))
         if self.most_blocks is not None and last - first >= self.most_blocks:
             raise RpcRefused(-32005, "too many blocks")
+        if self.serve is not None:
+            return self.serve()
         return [log for log in self.logs if first <= int(log["blockNumber"], 16) <= last]
 
     # --- as a prover ---

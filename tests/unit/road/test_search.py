@@ -101,12 +101,34 @@ async def test_a_provider_that_refuses_every_range_is_told() -> None:
         await find_delivery(chain.opened(), LANE, SEQUENCE)
 
 
-async def test_a_log_of_another_shape_is_the_providers_fault() -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("topics", None),
+        ("data", 7),
+        ("transactionHash", "0xzz"),
+        ("transactionHash", "0x12"),
+        ("blockNumber", "x"),
+    ],
+)
+async def test_a_log_of_another_shape_is_the_providers_fault(key: str, value: object) -> None:
     chain = FakeDestination(100)
     chain.add(50, hash_of(1))
-    chain.logs[0]["topics"] = None
-    with pytest.raises(RpcAnswerInvalid, match="another shape"):
+    sound = dict(chain.logs[0])
+    # What the provider filters by stays: only the reader sees what is wrong.
+    chain.serve = lambda: [sound | {key: value}]
+    with pytest.raises(RpcAnswerInvalid):
         await find_delivery(chain.opened(), LANE, SEQUENCE)
+
+
+async def test_a_transaction_is_told_though_its_block_is_not() -> None:
+    chain = FakeDestination(100)
+    chain.add(50, hash_of(1))
+    chain.has_blocks = False
+    found = await find_delivery(chain.opened(), LANE, SEQUENCE)
+    assert found == DeliveryView(
+        tx_hash=hash_of(1), block=50, timestamp=None, told_by="logs", is_checked=True
+    )
 
 
 @pytest.mark.parametrize(
