@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def pending(limit: int, config_path: Path, as_json: bool) -> None:
-    """List the messages that the relayer's journal knows and that are not confirmed, with what they wait for."""
+    """List the messages that the relayer's journal knows as open, with what they wait for."""
     from relayer.journal.store import Journal
     from relayer.views.pending import pending_view
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A message's delivery: which transaction made it, and what proves it. The two are told apart.
 
-Only the proof is certain: a light client of the destination has verified the header, and a storage proof under
-it shows the message's bit. Which transaction set the bit is hearsay, from a relayer's journal or from a
+Only the proof is certain: a light client of the destination has verified the header, and a storage proof
+under it shows the message's bit. Which transaction set the bit is hearsay, from a relayer's journal or from a
 provider's logs.
 """
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A local chain for tests and demos, as `devnet` shows it. Its keys are of no worth, so they are shown whole."""
+"""A local chain for tests and demos, as `devnet` shows it.
+
+Its keys are of no worth, so they are shown whole.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ class LocalChainView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalNetworkView(msgspec.Struct, frozen=True, kw_only=True):
-    """Local chains that were started. `config` is the file that was written for them; None without endpoints."""
+    """Local chains that were started.
+
+    `config` is the file that was written for them; None without endpoints.
+    """
 
     directory: str
     config: str | None

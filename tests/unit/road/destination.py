@@ -27,8 +27,8 @@ SEQUENCE = 0x105
 class FakeDestination:
     """What a destination's providers tell: logs by block, receipts by hash; and its light client's proof.
 
-    `bitmap` is what the light client proves of the message's page, None where the chain can't be asked for proofs;
-    `is_down` makes it answer nothing at all.
+    `bitmap` is what the light client proves of the message's page, None where the chain can't be asked for
+    proofs; `is_down` makes it answer nothing at all.
     """
 
     gateway = GATEWAY

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Finding the transaction that delivered a message: by a journal, by logs, checked by receipts, within bounds."""
+"""Finding the transaction that delivered a message: by a journal or by logs, checked, within bounds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""docs/reference/cli.md promises JSON shapes: each key of a view stands there, and each key there is one of a view."""
+"""docs/reference/cli.md promises JSON shapes: it has each key of a view, and no key besides."""
 
 from __future__ import annotations
 

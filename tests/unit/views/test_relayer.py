@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A running relayer, as it is shown: chains, lanes, clients and policies, from the memory of a real pipeline."""
+"""A running relayer, as it is shown: chains, lanes, clients, policies, from a real pipeline's memory."""
 
 from __future__ import annotations
 
