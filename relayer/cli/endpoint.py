@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 def endpoint() -> None:
     """Deploy, join, list and check endpoints.
 
-    An endpoint is a chain's gateway contract with the light clients of the chains that it is joined to. Every change is
-    planned and shown before it is sent, and is safe to run twice: what is done is kept in a manifest and checked on chain.
+    An endpoint is a chain's gateway contract with the light clients of the chains that it is joined to. Every
+    change is planned and shown before it is sent, and is safe to run twice: what is done is kept in a
+    manifest and checked on chain.
     """
 
 
@@ -104,7 +105,8 @@ def register(
 ) -> None:
     """Join the endpoint of CHAIN with REMOTE: a light client of REMOTE on CHAIN, and its registration.
 
-    Where the admin is behind a delay, the registration is scheduled first; run the same command again to execute it.
+    Where the admin is behind a delay, the registration is scheduled first; run the same command again to
+    execute it.
     """
     config = load_config(config_path)
     if config.chain(chain) is config.chain(remote):
@@ -154,7 +156,8 @@ def list_(config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
-    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each other.
+    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each
+    other.
 
     Exits with 1 when something would let messages be forged or get lost.
     """
@@ -209,7 +212,7 @@ async def _plan_and_apply(
                     f"Run `postroad endpoint deploy {name}` first.",
                 )
     keys = {name: signer_of(config, name, key, purpose="deployer") for name in names}
-    involved = dict.fromkeys([*names, *(each for pair in pairs for each in pair)])
+    involved = dict.fromkeys([*names, *(chain for pair in pairs for chain in pair)])
     async with open_nodes(config, involved) as nodes:
         with manifest.locked():
             deployers = {name: signer.address for name, signer in keys.items()}
@@ -368,11 +371,11 @@ def show_findings(findings: Iterable[Finding]) -> None:
     """Show findings, one a line, with what to do about those that are not fine."""
     out = console()
     marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "refusal": "[red]✗[/]"}
-    for each in findings:
-        expected = f" (expected {each.expected})" if each.expected else ""
-        advice = f"\n    {each.advice}" if each.advice and each.severity.value != "ok" else ""
-        out.print(f"{marks[each.severity.value]} {each.subject}: ", end="")
-        out.print(f"{each.found}{expected}{advice}", markup=False)
+    for finding in findings:
+        expected = f" (expected {finding.expected})" if finding.expected else ""
+        advice = f"\n    {finding.advice}" if finding.advice and finding.severity.value != "ok" else ""
+        out.print(f"{marks[finding.severity.value]} {finding.subject}: ", end="")
+        out.print(f"{finding.found}{expected}{advice}", markup=False)
 
 
 def finding_json(finding: Finding) -> FindingView:
