@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from relayer.errors import ConfigError
 
+#: The entry-point group of kinds of consensus. Each entry names a `relayer.consensus.kind.ConsensusKind`.
 CONSENSUS: Final = "postroad.consensus"
-"""The entry-point group of kinds of consensus. Each entry names a `relayer.consensus.kind.ConsensusKind`."""
 
+#: The entry-point group of packages with compiled contracts, `<Name>.json` each.
 CONTRACTS: Final = "postroad.contracts"
-"""The entry-point group of packages with compiled contracts, `<Name>.json` each."""
 
 
 @cache

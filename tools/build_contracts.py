@@ -21,34 +21,34 @@ import tempfile
 import time
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tools._toolchain import ROOT, toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-SOLIDITY = ROOT / "solidity"
-TARGET = ROOT / "relayer" / "contracts"
-MANIFEST = "manifest.json"
+SOLIDITY: Final = ROOT / "solidity"
+TARGET: Final = ROOT / "relayer" / "contracts"
+MANIFEST: Final = "manifest.json"
 
-# What can be deployed besides what `find_sources` finds in the tree, by its source under solidity/.
-NAMED: Mapping[str, str] = {
+#: What can be deployed besides what `find_sources` finds in the tree, by its source under solidity/.
+NAMED: Final[Mapping[str, str]] = {
     "Gateway": "src/Gateway.sol",
     "AccessManager": "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
 }
-# What the kinds share, src/light_clients/shared/LightClient.sol, has no more to its name.
-LIGHT_CLIENTS = "src/light_clients/*/?*LightClient.sol"
-APPS = "src/apps/*.sol"
+#: What the kinds share, src/light_clients/shared/LightClient.sol, has no more to its name.
+LIGHT_CLIENTS: Final = "src/light_clients/*/?*LightClient.sol"
+APPS: Final = "src/apps/*.sol"
 
-# EIP-170: a contract over this cannot be deployed. Found here rather than by the first operator.
-MAX_CODE_BYTES = 24_576
+#: EIP-170: a contract over this cannot be deployed. Found here rather than by the first operator.
+MAX_CODE_BYTES: Final = 24_576
 
-COMPILE_TIMEOUT_S = 900
+COMPILE_TIMEOUT_S: Final = 900
 
-# Settings that cannot change a byte of what ships: left out, so that tuning the tests does not make artifacts
-# stale.
-NEUTRAL_SETTINGS = (
+#: Settings that cannot change a byte of what ships: left out, so that tuning the tests does not make artifacts
+#: stale.
+NEUTRAL_SETTINGS: Final = (
     "dynamic_test_linking",
     "ffi",
     "fs_permissions",

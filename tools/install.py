@@ -16,21 +16,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tools._toolchain import ROOT, toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-TOOLS = ROOT / "tools"
-SOLIDITY = ROOT / "solidity"
-BIN = TOOLS / "bin"
-STATE = BIN / "installed.json"
-LOCK = BIN / ".lock"
+TOOLS: Final = ROOT / "tools"
+SOLIDITY: Final = ROOT / "solidity"
+BIN: Final = TOOLS / "bin"
+STATE: Final = BIN / "installed.json"
+LOCK: Final = BIN / ".lock"
 
-# What decides the result. A change in any of them installs again.
-INPUTS = (
+#: What decides the result. A change in any of them installs again.
+INPUTS: Final = (
     TOOLS / "package.json",
     TOOLS / "package-lock.json",
     TOOLS / "solc-shim.cjs",
@@ -39,10 +39,16 @@ INPUTS = (
     SOLIDITY / "package-lock.json",
 )
 
-# Some 60 MB over a slow line; after this something is wrong rather than slow.
-NPM_TIMEOUT_S = 900
-# No package here needs its install scripts, so none gets to run one.
-NPM_OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+#: Some 60 MB over a slow line; after this something is wrong rather than slow.
+NPM_TIMEOUT_S: Final = 900
+#: No package here needs its install scripts, so none gets to run one.
+NPM_OPTIONS: Final = (
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--loglevel=error",
+)
 
 
 class InstallError(RuntimeError):

@@ -23,12 +23,13 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).resolve().parents[1]
 PRODUCT: Final = ("relayer", "light_clients")
 
+#: Pure code that several kinds share: it may speak of validators and committees, but it names no kind.
 SHARED_RULES: Final = "light_clients"
-"""Pure code that several kinds share: it may speak of validators and committees, but it names no kind."""
 
+#: Below each of these a kind has a folder of its own name, where it may call itself what it likes.
 KIND_FOLDERS: Final = ("relayer/consensus", "light_clients")
-"""Below each of these a kind has a folder of its own name, where it may call itself what it likes."""
 
+#: Names of dialects, older names of kinds, and words that only some kinds have.
 WORDS: Final = (
     "pos",
     "qbft",
@@ -40,8 +41,8 @@ WORDS: Final = (
     "validator",
     "validators",
 )
-"""Names of dialects, older names of kinds, and words that only some kinds have."""
 
+#: Exceptions, by a file and a text that the line must hold; with the reason.
 ALLOWED: Final[dict[tuple[str, str], str]] = {
     (
         "light_clients/bls/__init__.py",
@@ -56,7 +57,6 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
     ("relayer/cli/init.py", "court=qbft,https://"): "an example in a help text",
     ("relayer/cli/init.py", "eth=ethereum,https://"): "an example in a help text",
 }
-"""Exceptions, by a file and a text that the line must hold; with the reason."""
 
 
 class Finding(NamedTuple):

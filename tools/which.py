@@ -7,10 +7,11 @@ For recipes and scripts; Python code asks the toolchain module.
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 from tools._toolchain import toolchain
 
-FINDERS = {
+FINDERS: Final = {
     "anvil": toolchain.find_anvil,
     "forge": toolchain.find_forge,
     "node": toolchain.find_node,

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
 from relayer.errors import ConfigError, RangeRefused, RpcUnavailable
 
-MAX_MESSAGE = 240
-# No answer is nested deeper. The decoder has the interpreter's limit, which libraries raise beyond what a
-# stack holds.
-_MOST_DEPTH = 64
-_FEW_BRACKETS = 4_096
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_READ_CHUNK = 1 << 16
+MAX_MESSAGE: Final = 240
+#: No answer is nested deeper. The decoder has the interpreter's limit, which libraries raise beyond what a
+#: stack holds.
+_MOST_DEPTH: Final = 64
+_FEW_BRACKETS: Final = 4_096
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_READ_CHUNK: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

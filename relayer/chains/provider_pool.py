@@ -58,12 +58,12 @@ _COST: Final = {
     "wrong_chain": 1e9,
 }
 
+#: Told of every failure: the provider's label and one of unreachable, refused, missing, invalid, wrong_chain.
 OnRpcError = Callable[[str, str], None]
-"""Told of every failure: the provider's label and one of unreachable, refused, missing,
-invalid, wrong_chain.
-"""
 
-DEFAULT_POLICY = RetryPolicy(attempts=2, first_wait_s=0.1, longest_wait_s=1.0, jitter_s=0.05, total_s=25.0)
+DEFAULT_POLICY: Final = RetryPolicy(
+    attempts=2, first_wait_s=0.1, longest_wait_s=1.0, jitter_s=0.05, total_s=25.0
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ def _kind_of(error: PostroadError | Rejection) -> str:
     return "missing" if isinstance(error, NotFoundYet) else "unreachable"
 
 
-_MISSING_WORDS = (
+_MISSING_WORDS: Final = (
     "header not found",
     "unknown block",
     "block not found",

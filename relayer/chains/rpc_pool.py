@@ -32,7 +32,7 @@ _REVERT_CODE: Final = 3
 _METHOD_MISSING: Final = frozenset({-32601, -32004})
 _REVERT_WORDS: Final = ("revert",)
 
-DEFAULT_LIMITS = RpcLimits()
+DEFAULT_LIMITS: Final = RpcLimits()
 
 
 class RpcPool:

@@ -38,7 +38,7 @@ __all__ = [
     "find_secrets",
 ]
 
-# JSON-RPC has no code for "too much"; these are what nodes and gateways say in its place.
+#: JSON-RPC has no code for "too much"; these are what nodes and gateways say in its place.
 _RANGE_CODES: Final = frozenset({-32005})
 _RANGE_WORDS: Final = (
     "block range",
@@ -67,8 +67,8 @@ class ProviderUrls:
         return f"ProviderUrls({describe_url(self.http)!r})"
 
 
+#: A method and its parameters, ready for JSON.
 RpcCall = tuple[str, Sequence[Any]]
-"""A method and its parameters, ready for JSON."""
 
 
 class _Error(msgspec.Struct):
@@ -83,9 +83,9 @@ class _Response(msgspec.Struct):
     error: _Error | None = None
 
 
-_SINGLE = msgspec.json.Decoder(_Response)
-_MANY = msgspec.json.Decoder(list[_Response])
-_ENCODER = msgspec.json.Encoder()
+_SINGLE: Final = msgspec.json.Decoder(_Response)
+_MANY: Final = msgspec.json.Decoder(list[_Response])
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class RpcProvider:

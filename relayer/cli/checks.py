@@ -7,14 +7,15 @@ import asyncio
 import stat
 import time
 from pathlib import Path
+from typing import Final
 
 from relayer.cli.output import ether, hex_of, span
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
 from relayer.errors import PostroadError
 
-_CLOCK_DRIFT_S = 30.0
-_TIMEOUT_S = 15.0
+_CLOCK_DRIFT_S: Final = 30.0
+_TIMEOUT_S: Final = 15.0
 
 
 def check_files(config: Config) -> list[Finding]:

@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from relayer.config import Config
     from relayer.consensus.findings import Finding
 
-_LEAST_FREE_BYTES = 1 << 30
+_LEAST_FREE_BYTES: Final = 1 << 30
 
 
 @click.command()

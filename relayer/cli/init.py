@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -18,8 +18,8 @@ from relayer.cli.options import config_option, json_option
 from relayer.cli.output import console, fields, print_json
 from relayer.cli.running import run_async
 
-_SHAPE = "NAME=CONSENSUS,URL[,URL...]"
-_KEYED_URL = re.compile(r"([a-z][a-z0-9_]*)=(?=[a-z][a-z0-9+.-]*://)")
+_SHAPE: Final = "NAME=CONSENSUS,URL[,URL...]"
+_KEYED_URL: Final = re.compile(r"([a-z][a-z0-9_]*)=(?=[a-z][a-z0-9+.-]*://)")
 
 
 @click.command()

@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.lazy import LazyGroup
 
-_COMMANDS = {
+_COMMANDS: Final = {
     "demo": ("relayer.cli.demo:demo", "Two local chains and messages between them, before your eyes."),
     "devnet": ("relayer.cli.devnet:devnet", "Start, stop and show local chains that are joined already."),
     "init": ("relayer.cli.init:init", "Write a configuration, by questions or by options."),
@@ -28,7 +29,7 @@ _COMMANDS = {
     "doctor": ("relayer.cli.doctor:doctor", "Look for what is wrong with this installation."),
 }
 
-_ROOT = LazyGroup(
+_ROOT: Final = LazyGroup(
     name="postroad",
     lazy=_COMMANDS,
     help="Move messages between blockchains: light clients verify every header and every message, here and on chain.",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from relayer.config.consensus import platforms_of
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from relayer.config.schema import ChainConfig, Config
     from relayer.config.secret_url import SecretUrl
 
-_CHAIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-_CAIP2 = re.compile(r"eip155:([1-9][0-9]{0,31})")
+_CHAIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_CAIP2: Final = re.compile(r"eip155:([1-9][0-9]{0,31})")
 
 
 def check(config: Config, lines: Lines) -> None:

@@ -15,8 +15,8 @@ from relayer.errors import ConfigError
 if TYPE_CHECKING:
     from relayer.config.schema import ChainConfig
 
+#: Tells where a key of the consensus' table stands, for errors: `where("bootstrap", "height")`.
 Where: TypeAlias = Callable[..., str]
-"""Tells where a key of the consensus' table stands, for errors: `where("bootstrap", "height")`."""
 
 
 class ConsensusConfig:

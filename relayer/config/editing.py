@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,7 +18,7 @@ from relayer.config.reading import load, parse
 from relayer.config.rendering import render_table, render_value, written_fields
 from relayer.config.schema import Config, EndpointConfig
 
-_TABLE = re.compile(r"\s*\[")
+_TABLE: Final = re.compile(r"\s*\[")
 
 
 def set_endpoint(text: str, name: str, endpoint: EndpointConfig) -> str:

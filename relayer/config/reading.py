@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,9 +24,9 @@ from relayer.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT_PATH = Path("postroad.toml")
+DEFAULT_PATH: Final = Path("postroad.toml")
 
-_VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|(?=\{))")
+_VARIABLE: Final = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|(?=\{))")
 
 
 def load(path: Path | str = DEFAULT_PATH, environment: Mapping[str, str] = os.environ) -> Config:

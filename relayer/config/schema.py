@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -15,9 +15,9 @@ from relayer.config.errors import InvalidConfig
 from relayer.config.secret_url import SecretUrl
 from relayer.config.values import Bytes20, Bytes32, NotNegative
 
-_WEI_PER_GWEI = 10**9
-_WEI_PER_ETHER = 10**18
-_WORD_BYTES = 32
+_WEI_PER_GWEI: Final = 10**9
+_WEI_PER_ETHER: Final = 10**18
+_WORD_BYTES: Final = 32
 
 
 _Gas = Annotated[int, msgspec.Meta(ge=21_000, lt=2**32)]

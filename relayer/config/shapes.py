@@ -12,8 +12,8 @@ from msgspec import inspect
 
 from relayer.config.secret_url import SecretUrl
 
+#: Where a value stands: keys of tables and indices of lists, from the top.
 Steps: TypeAlias = tuple[str | int, ...]
-"""Where a value stands: keys of tables and indices of lists, from the top."""
 
 
 @dataclass(frozen=True, slots=True)

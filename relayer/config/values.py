@@ -33,10 +33,10 @@ class Bytes32(bytes):
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+#: A block number from which trust can begin.
 Height = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
-"""A block number from which trust can begin."""
+#: A number of 63 bits that may be zero.
 Slot = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A number of 63 bits that may be zero."""
 
 _SIZES: Final[Mapping[type, int]] = {Bytes4: 4, Bytes20: 20, Bytes32: 32}
 

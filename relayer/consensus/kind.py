@@ -37,12 +37,12 @@ from relayer.consensus.base import Prover
 from relayer.consensus.findings import Finding
 from relayer.errors import ConfigError
 
+#: A kind's own configuration.
 C = TypeVar("C", bound=ConsensusConfig)
-"""A kind's own configuration."""
+#: What a kind's survey finds that trust can begin with.
 T = TypeVar("T", bound="TrustStart[Any]")
-"""What a kind's survey finds that trust can begin with."""
+#: A kind's light client as it stands on a destination.
 V = TypeVar("V", bound="ClientView")
-"""A kind's light client as it stands on a destination."""
 
 V_co = TypeVar("V_co", bound="ClientView", covariant=True)
 V_contra = TypeVar("V_contra", bound="ClientView", contravariant=True)

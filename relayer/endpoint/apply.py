@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -35,11 +36,11 @@ from relayer.endpoint.survey import with_rules
 from relayer.errors import Drop, NonceConflict, Retryable
 from relayer.keys import Key
 
-_POLL_S = 0.25
-# How long a receipt may come after the account's count that holds it.
-_RECEIPT_TIMEOUT_S = 6.0
-_INCLUSION_TIMEOUT_S = 300.0
-_GAS_MARGIN_PERCENT = 125
+_POLL_S: Final = 0.25
+#: How long a receipt may come after the account's count that holds it.
+_RECEIPT_TIMEOUT_S: Final = 6.0
+_INCLUSION_TIMEOUT_S: Final = 300.0
+_GAS_MARGIN_PERCENT: Final = 125
 
 
 class PlanRefused(Drop):

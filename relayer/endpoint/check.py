@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from light_clients.client import Status
 from relayer.chains.evm.node import Node
@@ -19,7 +20,7 @@ from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
 from relayer.endpoint.view import ADMIN_FUNCTIONS, EndpointView, RemoteView, view_endpoint
 
-_SHORT_DELAY_S = 86_400
+_SHORT_DELAY_S: Final = 86_400
 
 
 async def check_endpoints(

@@ -12,7 +12,7 @@ import fcntl
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -21,7 +21,7 @@ from relayer.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 2
+FORMAT: Final = 2
 
 
 class BadManifest(ConfigError):  # noqa: N818  as in relayer.errors

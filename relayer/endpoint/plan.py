@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from light_clients.client import Status
 from light_clients.hashing import keccak256
@@ -32,8 +32,8 @@ from relayer.endpoint.steps import (
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain, with_rules
 from relayer.errors import CallReverted
 
-# What these take, measured on Prague rules; creations are estimated by the node.
-_GAS = {
+#: What these take, measured on Prague rules; creations are estimated by the node.
+_GAS: Final = {
     StepKind.ROLES: 230_000,
     StepKind.REGISTER: 210_000,
     StepKind.SCHEDULE: 90_000,

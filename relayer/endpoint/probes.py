@@ -6,11 +6,12 @@ which costs nothing and leaves nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from relayer.chains.evm.node import Node
 from relayer.errors import CallReverted
 
-_ANSWER = (42).to_bytes(32)
+_ANSWER: Final = (42).to_bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Probe:
     program: bytes
 
 
-PROBES = (
+PROBES: Final = (
     # PUSH0 POP; memory[0] = 42; return memory[0..32]
     Probe("PUSH0", "Shanghai (EIP-3855)", bytes.fromhex("5f50602a60005260206000f3")),
     # TSTORE(0, 42); memory[0] = TLOAD(0); return memory[0..32]

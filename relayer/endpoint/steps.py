@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -16,16 +17,16 @@ from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
 from relayer.protocol.message import EndpointId
 
-ADMIN_ROLE = 0
-GUARDIAN_ROLE = 1
-CHANNEL_OPENER_ROLE = 2
+ADMIN_ROLE: Final = 0
+GUARDIAN_ROLE: Final = 1
+CHANNEL_OPENER_ROLE: Final = 2
 
-GUARDED_FUNCTIONS = ("pauseRemote", "pauseLane", "pauseInboundLane")
-"""What a guardian may do: stop, at once, and nothing else."""
+#: What a guardian may do: stop, at once, and nothing else.
+GUARDED_FUNCTIONS: Final = ("pauseRemote", "pauseLane", "pauseInboundLane")
 
-OPENER_FUNCTIONS = ("openChannel",)
+OPENER_FUNCTIONS: Final = ("openChannel",)
 
-_NOBODY = bytes(20)
+_NOBODY: Final = bytes(20)
 
 
 class StepKind(Enum):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
@@ -17,7 +18,8 @@ from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
 from relayer.errors import CallReverted
 
-ADMIN_FUNCTIONS = (
+#: What nobody but the delayed admin may do.
+ADMIN_FUNCTIONS: Final = (
     "registerRemote",
     "replaceClient",
     "unpauseRemote",
@@ -26,7 +28,6 @@ ADMIN_FUNCTIONS = (
     "unpauseLane",
     "unpauseInboundLane",
 )
-"""What nobody but the delayed admin may do."""
 
 
 @dataclass(frozen=True, slots=True)

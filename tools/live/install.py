@@ -22,18 +22,19 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from tools._toolchain import ROOT, toolchain
 
-LIVE = ROOT / "tools" / "live"
-VENV = ROOT / ".venv-live"
-GETH = VENV / "geth" / "geth"
-GETH_PACKAGE = "github.com/ethereum/go-ethereum/cmd/geth@v1.17.5"
+LIVE: Final = ROOT / "tools" / "live"
+VENV: Final = ROOT / ".venv-live"
+GETH: Final = VENV / "geth" / "geth"
+GETH_PACKAGE: Final = "github.com/ethereum/go-ethereum/cmd/geth@v1.17.5"
 
-_PIP_TIMEOUT_S = 900
-_NPM_TIMEOUT_S = 1200
-_GO_TIMEOUT_S = 1800
-_NICE = 10
+_PIP_TIMEOUT_S: Final = 900
+_NPM_TIMEOUT_S: Final = 1200
+_GO_TIMEOUT_S: Final = 1800
+_NICE: Final = 10
 
 
 class InstallError(RuntimeError):
@@ -210,7 +211,7 @@ def _mark(folder: Path, mark: str) -> None:
     (folder / ".postroad-live").write_text(mark, encoding="utf-8")
 
 
-STEPS: dict[str, Callable[[], bool]] = {
+STEPS: Final[dict[str, Callable[[], bool]]] = {
     "oracle": install_oracle,
     "specification": install_specification,
     "lodestar": install_lodestar,

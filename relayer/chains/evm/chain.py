@@ -62,10 +62,10 @@ from relayer.protocol.message import LaneId
 T = TypeVar("T")
 
 _LATEST: Final = "latest"
-# Room for state that moves between the estimate and the block.
+#: Room for state that moves between the estimate and the block.
 _ESTIMATE_NUMERATOR: Final = 5
 _ESTIMATE_DENOMINATOR: Final = 4
-# A base fee moves by an eighth a block at most, and the offer has room for it to double.
+#: A base fee moves by an eighth a block at most, and the offer has room for it to double.
 _BASE_FEE_AGE_S: Final = 3.0
 
 
@@ -133,7 +133,7 @@ class EvmChain:
         self._base_fee_wei = 0
         self._base_fee_at = float("-inf")
 
-    # --- reading ---
+    # --- reading --------------------------------------------------------------------------------------------
 
     def heads(self) -> AsyncIterator[Head]:
         """New heads, by websocket or polling; see Chain."""
@@ -227,7 +227,7 @@ class EvmChain:
             answer_type=ProofAnswer | None,
         )
 
-    # --- the gateway ---
+    # --- the gateway ----------------------------------------------------------------------------------------
 
     async def lane(self, lane_id: LaneId, number: Height | None = None) -> LaneState:
         """The outbox's state of an outgoing lane."""
@@ -257,7 +257,7 @@ class EvmChain:
         """`eth_call`. Raises CallReverted."""
         return await self._call(call, number, None)
 
-    # --- transactions ---
+    # --- transactions ---------------------------------------------------------------------------------------
 
     @property
     def senders(self) -> tuple[Address, ...]:
@@ -346,7 +346,7 @@ class EvmChain:
         params = ["0x" + account.hex(), _LATEST]
         return await self._pool.call("eth_getCode", params, parse_bytes, answer_type=str)
 
-    # --- upkeep ---
+    # --- upkeep ---------------------------------------------------------------------------------------------
 
     @property
     def witnesses(self) -> int:

@@ -36,8 +36,8 @@ _DELIVERED: Final = "0x" + DELIVERED.hex()
 _FAILED: Final = "0x" + MESSAGE_FAILED.hex()
 _EXPIRED: Final = "0x" + MESSAGE_EXPIRED.hex()
 
+#: What to ask `eth_getLogs` for. The rare third kind tells of default gas limits, which leaves commit to.
 SENT_TOPICS: Final = (_SENT, _APPENDED, LIMITED_TOPIC)
-"""What to ask `eth_getLogs` for. The rare third kind tells of default gas limits, which leaves commit to."""
 
 _MAX_REASON: Final = 32
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from relayer.errors import FeeLimitReached
 
-# Nodes drop a replacement that does not offer a tenth more for both; an eighth leaves room for their
-# rounding.
+#: Nodes drop a replacement that does not offer a tenth more for both; an eighth leaves room for their
+#: rounding.
 _BUMP_NUMERATOR: Final = 9
 _BUMP_DENOMINATOR: Final = 8
 

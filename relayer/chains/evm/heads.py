@@ -25,9 +25,9 @@ _HEARTBEAT_S: Final = 15.0
 _FIRST_RECONNECT_S: Final = 0.5
 _LONGEST_RECONNECT_S: Final = 30.0
 _SUBSCRIBE_TIMEOUT_S: Final = 10.0
-# A websocket that spoke is given this many intervals before it is helped out by polling.
+#: A websocket that spoke is given this many intervals before it is helped out by polling.
 _WEBSOCKET_PATIENCE: Final = 4
-# Only the newest matters: a consumer that is slow finds one head waiting, not a queue of old ones.
+#: Only the newest matters: a consumer that is slow finds one head waiting, not a queue of old ones.
 _QUEUE: Final = 1
 
 
@@ -44,7 +44,7 @@ class _Frame(msgspec.Struct):
     error: Any = None
 
 
-_FRAME = msgspec.json.Decoder(_Frame)
+_FRAME: Final = msgspec.json.Decoder(_Frame)
 
 
 class HeadFeed:

@@ -6,24 +6,22 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, describe_url
 from relayer.errors import CallReverted, ChainUnavailable, RpcAnswerInvalid, RpcRefused, RpcUnavailable
 
+#: A method and its parameters to the decoded result. Raises RpcRefused with the revert data, or
+#: ChainUnavailable.
 Request = Callable[[str, Sequence[Any]], Awaitable[Any]]
-"""A method and its parameters to the decoded result.
-
-Raises RpcRefused with the revert data, or ChainUnavailable.
-"""
 
 
+#: What a log's topic must be: one value, one of several, or any.
 Topic = bytes | Sequence[bytes] | None
-"""What a log's topic must be: one value, one of several, or any."""
 
-_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
+_QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from typing import Final
 from relayer.chains.base import Address, TxHash
 from relayer.errors import InsufficientFunds, KeyUnavailable
 
-# An account that could not pay is left alone for so long while others can.
+#: An account that could not pay is left alone for so long while others can.
 _POOR_FOR_S: Final = 60.0
 
+#: The account's transaction count, pending ones included.
 FetchNonce = Callable[[Address], Awaitable[int]]
-"""The account's transaction count, pending ones included."""
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
@@ -13,7 +14,7 @@ from relayer.chains.provider_pool import OnRpcError
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.config import ChainConfig
 
-_NOBODY = bytes(20)
+_NOBODY: Final = bytes(20)
 
 
 def open_evm(

@@ -10,8 +10,8 @@ import msgspec
 
 from relayer.errors import RpcAnswerInvalid, WrongChain
 
+#: A method and its parameters to one provider; the result as undecoded JSON.
 ProviderCall = Callable[[str, Sequence[Any]], Awaitable[bytes]]
-"""A method and its parameters to one provider; the result as undecoded JSON."""
 
 
 class _Genesis(msgspec.Struct):

@@ -24,8 +24,8 @@ from relayer.errors import (
 
 _MAX_DATA: Final = 4096
 
-# Something outside of the batch has to change first: a pause to end, a remote to be registered, a client to
-# be mended.
+#: Something outside of the batch has to change first: a pause to end, a remote to be registered, a client to
+#: be mended.
 _STOPS: Final = (
     "UnknownRemote(bytes32 endpointId)",
     "RemoteUnknown(bytes32 endpointId)",
@@ -42,7 +42,7 @@ _STOPS: Final = (
     "AccessManagedUnauthorized(address caller)",
 )
 
-# These very bytes can never succeed.
+#: These very bytes can never succeed.
 _DROPS: Final = (
     "MalformedBatch(uint256 offset)",
     "HeadMismatch(bytes32 computed, bytes32 proven)",
@@ -67,7 +67,7 @@ _DROPS: Final = (
     "UnsupportedChainId(uint256 found)",
 )
 
-# Everything else, known or not, may go away by itself or when the work is rebuilt from newer state.
+#: Everything else, known or not, may go away by itself or when the work is rebuilt from newer state.
 _RETRIES: Final = (
     "InsufficientGas(uint256 found, uint256 needed)",
     "DeliverIsLocked()",
@@ -87,8 +87,8 @@ _ADVICE: Final = {
     "AccessManagedUnauthorized": "The account lacks the role: ask the endpoint's admin",
 }
 
-_SIGNATURE = re.compile(r"(\w+)\((.*)\)")
-_ARGUMENT = re.compile(r"(\([^)]*\)|[^,\s]+)\s*(\w*)")
+_SIGNATURE: Final = re.compile(r"(\w+)\((.*)\)")
+_ARGUMENT: Final = re.compile(r"(\([^)]*\)|[^,\s]+)\s*(\w*)")
 
 
 class _AbiError(NamedTuple):

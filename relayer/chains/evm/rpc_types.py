@@ -7,7 +7,7 @@ Text as it came; unverified.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,9 +16,9 @@ from relayer.chains.base import AccountProof, Address, Head, TxHash, TxReceipt
 from relayer.chains.evm.events import Log, decode_delivery_logs, parse_bytes, parse_quantity
 from relayer.errors import NotFoundYet, RpcAnswerInvalid
 
-# A path has at most 64 nibbles and a node for each at most, and a branch of 16 hashes is 532 bytes.
-_MAX_NODES = 65
-_MAX_NODE_BYTES = 1024
+#: A path has at most 64 nibbles and a node for each at most, and a branch of 16 hashes is 532 bytes.
+_MAX_NODES: Final = 65
+_MAX_NODE_BYTES: Final = 1024
 
 
 class BlockHead(msgspec.Struct, rename="camel"):

@@ -27,17 +27,17 @@ from relayer.chains.rpc_pool import RpcPool
 from relayer.errors import ChainUnavailable, PostroadError, RangeRefused
 from relayer.protocol.message import LaneId, Message, Sequence
 
-# What the search for an old default may cost before the message is reported instead.
+#: What the search for an old default may cost before the message is reported instead.
 _MAX_HISTORY_REQUESTS: Final = 200
 
-# More different defaults than an admin sets in a lane's life; a bound against a lying provider.
+#: More different defaults than an admin sets in a lane's life; a bound against a lying provider.
 _MAX_DEFAULTS: Final = 64
 
-# Answers whose provider is remembered, should they turn out to leave something out.
+#: Answers whose provider is remembered, should they turn out to leave something out.
 _REMEMBERED: Final = 512
 
+#: A lane's default gas limit at a block, or now.
 ReadDefault = Callable[[LaneId, Height | None], Awaitable[int]]
-"""A lane's default gas limit at a block, or now."""
 
 
 class SentMessages:

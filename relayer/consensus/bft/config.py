@@ -12,10 +12,10 @@ from light_clients.bft.preimage import BftKind
 from relayer.config import Bytes20, ChainConfig, ConsensusConfig, InvalidConfig, Where
 from relayer.config.values import Height, Positive
 
+#: The protocols by the names that files give them.
 PROTOCOLS: Final[Mapping[str, BftKind]] = {"qbft": BftKind.QBFT, "ibft2": BftKind.IBFT2}
-"""The protocols by the names that files give them."""
+#: How people call them.
 LABELS: Final[Mapping[BftKind, str]] = {BftKind.QBFT: "QBFT", BftKind.IBFT2: "IBFT 2.0"}
-"""How people call them."""
 
 _NOBODY: Final = bytes(20)
 

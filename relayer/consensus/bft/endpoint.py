@@ -27,10 +27,10 @@ from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
 from relayer.errors import ConfigError, PostroadError
 
-# How many headers are looked at for a quorum below two thirds: at the head, and spread behind it.
-_SAMPLE = 8
-_SAMPLE_STEP = 16
-_SHOWN = 3
+#: How many headers are looked at for a quorum below two thirds: at the head, and spread behind it.
+_SAMPLE: Final = 8
+_SAMPLE_STEP: Final = 16
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

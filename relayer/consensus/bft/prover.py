@@ -42,7 +42,7 @@ from relayer.errors import (
 T = TypeVar("T")
 
 _STATE_VERSION: Final = 1
-# Verified headers whose seals are kept at hand for proofs; more only cost memory.
+#: Verified headers whose seals are kept at hand for proofs; more only cost memory.
 _KEPT_HEADERS: Final = 128
 
 
@@ -344,7 +344,7 @@ class BftProver:
             ),
         )
 
-    # --- verifying ---
+    # --- verifying ------------------------------------------------------------------------------------------
 
     def _read_header(self, block: Mapping[str, Any]) -> BftHeader:
         """A header that is believable by itself; where it lists another set,
@@ -428,7 +428,7 @@ class BftProver:
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
 
-    # --- clients on destinations ---
+    # --- clients on destinations ----------------------------------------------------------------------------
 
     async def _validators_of(self, state: BftState) -> tuple[bytes, ...]:
         """The list behind a trusted set's hash: ours, or the one in the header that made it trusted."""

@@ -24,11 +24,11 @@ from relayer.errors import NotFoundYet
 
 T = TypeVar("T")
 
-# Headers looked at for one jump: nodes import a block at quorum without spare seals, so one header may lack
-# the votes that its neighbours bring.
+#: Headers looked at for one jump: nodes import a block at quorum without spare seals, so one header may lack
+#: the votes that its neighbours bring.
 _WINDOW: Final = 4
-# Blocks looked at behind a change that is out of reach. Votes for several changes may end in neighbouring
-# blocks.
+#: Blocks looked at behind a change that is out of reach. Votes for several changes may end in neighbouring
+#: blocks.
 _SCANNED: Final = 128
 _MAX_STEPS: Final = 32
 

@@ -10,7 +10,7 @@ from typing import Final
 from relayer.chains.evm.node import Node
 from relayer.errors import CallReverted
 
-# BLS12_G1ADD, the first of EIP-2537's precompiles: the generator plus infinity is the generator.
+#: BLS12_G1ADD, the first of EIP-2537's precompiles: the generator plus infinity is the generator.
 _G1ADD: Final = bytes(19) + b"\x0b"
 _G1: Final = bytes.fromhex(
     "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
