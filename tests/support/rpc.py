@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""A JSON-RPC server on loopback that answers as a test wants it to."""
+"""JSON-RPC that answers as a test wants: a server on loopback, and a node without any socket."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+
+from relayer.chains.evm.node import Node
 
 Handler = Callable[[str, list[Any]], Any]
 """Method and parameters to a result; raise RefusalError for a JSON-RPC error, or return a `web.Response` for anything at all."""
@@ -54,7 +56,7 @@ class Server:
                 error = {"code": -32600, "message": "batch requests are not supported"}
                 return web.json_response({"jsonrpc": "2.0", "id": None, "error": error})
             answers = [self._one(call) for call in body]
-            whole = next((each for each in answers if isinstance(each, web.StreamResponse)), None)
+            whole = next((answer for answer in answers if isinstance(answer, web.StreamResponse)), None)
             return whole or web.json_response(answers)
         answer = self._one(body)
         return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)
@@ -107,3 +109,21 @@ async def serve(handler: Handler) -> AsyncIterator[Server]:
         for socket in server.sockets:
             await socket.close()
         await runner.cleanup()
+
+
+def node_answering(answers: dict[str, Any]) -> Node:
+    """A node without a server.
+
+    Args:
+        answers: for each method its result, an error to raise, or a function of the parameters that gives either.
+    """
+
+    async def request(method: str, params: Sequence[Any]) -> Any:
+        answer = answers[method]
+        if callable(answer):
+            answer = answer(params)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return Node("court", request)

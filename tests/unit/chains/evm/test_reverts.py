@@ -11,7 +11,7 @@ from relayer.chains.evm import abi, reverts
 from relayer.chains.evm.reverts import decode_revert, from_refusal
 from relayer.errors import CallRevertedDrop, CallRevertedRetryable, CallRevertedStopLane, RpcRefused
 
-INTERFACES = Path(__file__).resolve().parents[3] / "solidity" / "src" / "interfaces"
+INTERFACES = Path(__file__).resolve().parents[4] / "solidity" / "src" / "interfaces"
 
 
 def test_arguments_are_read_by_name() -> None:

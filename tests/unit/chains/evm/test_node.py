@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""A node's answers are decoded, and ranges of logs that it refuses are halved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from relayer.contracts import load
+from relayer.errors import CallReverted, RpcAnswerInvalid, RpcRefused
+from tests.support.rpc import node_answering
+
+
+async def test_a_revert_is_decoded() -> None:
+    data = load("Gateway").errors
+    selector = next(key for key, entry in data.items() if entry.name == "RemoteUnknown")
+    refusal = RpcRefused(3, "execution reverted", data=selector + b"\x07" * 32)
+    with pytest.raises(CallReverted) as caught:
+        await node_answering({"eth_call": refusal}).call(b"\x01" * 20, b"")
+    assert caught.value.name == "RemoteUnknown"
+    assert b"\x07" * 32 in caught.value.arguments.values()
+
+
+@pytest.mark.parametrize("answer", [None, "0xzz", 7, "12", "0x"])
+async def test_a_number_that_is_none_is_refused(answer: object) -> None:
+    with pytest.raises(RpcAnswerInvalid):
+        await node_answering({"eth_chainId": answer}).chain_id()
+
+
+async def test_logs_are_asked_for_in_halves_where_a_range_is_refused() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def answer(params: Sequence[Any]) -> Any:
+        first, last = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
+        asked.append((first, last))
+        return (
+            RpcRefused(-32005, "too many")
+            if last - first > 2
+            else [{"block": block} for block in range(first, last + 1)]
+        )
+
+    logs = await node_answering({"eth_getLogs": answer}).logs(b"\x01" * 20, [b"\x02" * 32], 0, 9)
+    assert [log["block"] for log in logs] == list(range(10))
+    assert (0, 9) in asked
