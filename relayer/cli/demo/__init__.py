@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from relayer.cli import output
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.options import json_option
-from relayer.cli.output import console, print_json
 from relayer.cli.running import run_async
 
 DEFAULT_CHAINS = "court=qbft:4@0.5,port=ibft2:7@0.5"
@@ -54,11 +54,11 @@ def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> 
     specs = parse_spec(chains)
     if len(specs) != 2 or None in {spec.block_time_s for spec in specs}:
         raise SpecError(f"the chains {chains!r}", "two chains, whose blocks come by the clock")
-    out = console(stderr=as_json)
+    out = output.console(stderr=as_json)
     with tempfile.TemporaryDirectory(prefix="postroad-demo-") as folder:
         stage = Stage(out, is_live=out.is_terminal and not plain and not as_json)
         outcome = run_async(play(Options(specs, messages, batch), Path(folder), stage))
     if as_json:
-        print_json(outcome.to_json())
+        output.print_json(outcome.to_json())
     if not outcome.is_good:
         raise click.exceptions.Exit(ExitCode.PROBLEM)
