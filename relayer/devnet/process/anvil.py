@@ -223,7 +223,7 @@ def listen_on(port: int) -> socket.socket:
 
 async def _spawn(words: list[str], *, guard: bool) -> asyncio.subprocess.Process:
     mode = "watch" if guard else "signal"
-    script = str(Path(__file__).with_name("guard.py"))
+    script = str(Path(__file__).with_name("child_guard.py"))
     # A group of its own: Ctrl-C in a terminal is for us to answer, in order, and not for anvil to die of at once.
     # Its folder is /, so that no .env file of a user's folder configures it.
     return await asyncio.create_subprocess_exec(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Run a program that ends when whoever started it ends, however that is.
 
-Used as `python -I -S guard.py signal|watch PARENT PROGRAM ARGUMENT...`. With `signal` (Linux) this process asks the kernel
+Used as `python -I -S child_guard.py signal|watch PARENT PROGRAM ARGUMENT...`. With `signal` (Linux) this process asks the kernel
 for SIGKILL at its parent's death, and becomes the program. With `watch` (anywhere) it stays, runs the program as a child,
 and kills it when its standard input ends: a pipe whose other end the parent holds and never writes to. Standard library only,
 and nothing of Postroad. A process of its own, for code between fork and exec is unsafe where threads run.

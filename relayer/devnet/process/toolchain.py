@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where anvil, forge, solc and Node are, for the devnet, the tests and the build.
 
 Standard library only, and nothing of Postroad: tools/install.py and tools/build_contracts.py load this file before the
