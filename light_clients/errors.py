@@ -91,9 +91,9 @@ class ClientNotActive(Rejection):
     """The client believes nothing at the moment."""
 
 
-class ClientExpired(ClientNotActive):
+class TrustExpired(ClientNotActive):
     """The trusting period is over; the admin has to bootstrap again. `found` and `expected` are times in seconds."""
 
 
-class ClientFrozen(ClientNotActive):
+class TrustFrozen(ClientNotActive):
     """Misbehaviour was proven; the admin has to bootstrap again."""

@@ -11,10 +11,10 @@ from light_clients.client import Height, Status, StorageValue, Timestamp
 from light_clients.cursor import Cursor
 from light_clients.errors import (
     AnchorRejected,
-    ClientExpired,
-    ClientFrozen,
     EncodingRejected,
     HeaderRejected,
+    TrustExpired,
+    TrustFrozen,
 )
 from light_clients.proofs.compact import encode_account, encode_storage, read_account, read_storage
 
@@ -33,7 +33,7 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class TrustWindow:
     """How long and how far a client believes, by the clock of the chain that it serves.
 
     Attributes:
@@ -60,16 +60,16 @@ class Trust:
         """Check that the client believes anything at all.
 
         Raises:
-            ClientFrozen: misbehaviour was proven.
-            ClientExpired: the trusting period is over.
+            TrustFrozen: misbehaviour was proven.
+            TrustExpired: the trusting period is over.
         """
         status = self.status(now)
         if status is Status.FROZEN:
-            raise ClientFrozen(
+            raise TrustFrozen(
                 "misbehaviour was proven; the admin must bootstrap again", found="frozen", expected="active"
             )
         if status is Status.EXPIRED:
-            raise ClientExpired(
+            raise TrustExpired(
                 "the trusting period is over; the admin must bootstrap again",
                 found=now,
                 expected=f"at most {self.timestamp + self.trusting_period_s}",
@@ -79,10 +79,10 @@ class Trust:
         """Check that the client can be frozen: an expired one can.
 
         Raises:
-            ClientFrozen: it is frozen already.
+            TrustFrozen: it is frozen already.
         """
         if self.frozen:
-            raise ClientFrozen("the client is frozen already", found="frozen", expected="active or expired")
+            raise TrustFrozen("the client is frozen already", found="frozen", expected="active or expired")
 
     def check_not_ahead(self, timestamp: Timestamp, now: Timestamp) -> None:
         """Check that a time is not ahead of now by more than clocks may differ.

@@ -21,7 +21,7 @@ from light_clients.errors import (
     UpdateRejected,
     ValidatorSetRejected,
 )
-from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
 
 __all__ = ["Anchor", "BftClient", "BftKind", "BftParams", "BftState", "quorum", "set_hash"]
 
@@ -176,9 +176,9 @@ class BftClient:
             raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
         return replace(self, state=replace(self.state, frozen=True))
 
-    def _trust(self) -> Trust:
+    def _trust(self) -> TrustWindow:
         params, state = self.params, self.state
-        return Trust(state.timestamp, params.trusting_period_s, params.max_clock_drift_s, state.frozen)
+        return TrustWindow(state.timestamp, params.trusting_period_s, params.max_clock_drift_s, state.frozen)
 
     def _check_trusted(self, header: ReadHeader, now: Timestamp) -> None:
         self._check_set_hash(header.set_hash)

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Generic, TypeVar
 
-from light_clients.errors import EncodingRejected
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     ZERO_HASHES,
     compute_merkle_proof,
     hash_pair,
     merkleize,
 )
+from light_clients.errors import EncodingRejected
 
 __all__ = [
     "BYTES32",

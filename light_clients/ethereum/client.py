@@ -22,7 +22,7 @@ from light_clients.errors import (
 from light_clients.ethereum.config import Slot
 from light_clients.ethereum.params import EthereumParams, WireFork, WireLayout
 from light_clients.ethereum.reader import Signed, read_signed
-from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
 
 __all__ = ["Anchor", "EthereumClient", "EthereumParams", "EthereumState", "WireFork", "WireLayout"]
 
@@ -173,9 +173,11 @@ class EthereumClient:
         self._check_believed(second)
         return replace(self, state=replace(self.state, frozen=True))
 
-    def _trust(self) -> Trust:
+    def _trust(self) -> TrustWindow:
         params = self.params
-        return Trust(self.timestamp, params.trusting_period_s, params.max_clock_drift_s, self.state.frozen)
+        return TrustWindow(
+            self.timestamp, params.trusting_period_s, params.max_clock_drift_s, self.state.frozen
+        )
 
     def _period(self, slot: Slot) -> int:
         return self.params.period_at(slot)

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from light_clients.bls import backend, decompress_g1
+from light_clients.codec.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
 from light_clients.errors import UpdateRejected, ValidatorSetRejected
+from light_clients.ethereum.committee_multiproof import (
+    check_threshold,
+    encode_absent,
+    encode_siblings,
+    hash_key,
+)
 from light_clients.ethereum.config import MAINNET, ForkName
 from light_clients.ethereum.containers import (
     BeaconBlockHeader,
@@ -20,10 +27,8 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.ethereum.members import check_threshold, encode_absent, encode_siblings, hash_key
 from light_clients.ethereum.params import EthereumParams, WireLayout
 from light_clients.ethereum.reader import BODY_DEPTH, FLAG_ABSENT, FLAG_NEXT_COMMITTEE, hash_body_side
-from light_clients.proofs.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
 from light_clients.trust import encode_claim
 
 #: Objects that finalize a header. An optimistic update does not.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Self
 
+from light_clients.codec.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
 from light_clients.codec.ssz import (
     BYTES32,
     BYTES48,
@@ -28,8 +29,7 @@ from light_clients.codec.ssz import (
 from light_clients.ethereum.config import GENESIS_SLOT, ForkName, Preset, Slot
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.forks import LAYOUTS
-from light_clients.ethereum.serializable import Serializable
-from light_clients.proofs.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
+from light_clients.ethereum.ssz_object import SszObject
 
 Branch = tuple[bytes, ...]
 
@@ -40,7 +40,7 @@ def is_absent(branch: Sequence[bytes]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class BeaconBlockHeader(Serializable):
+class BeaconBlockHeader(SszObject):
     """A beacon block, its body hashed; `hash_tree_root` is the block's name."""
 
     slot: Slot = GENESIS_SLOT
@@ -69,7 +69,7 @@ class BeaconBlockHeader(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class SyncCommittee(Serializable):
+class SyncCommittee(SszObject):
     """Who signs for a period.
 
     Attributes:
@@ -99,7 +99,7 @@ class SyncCommittee(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class SyncAggregate(Serializable):
+class SyncAggregate(SszObject):
     """Who of a committee signed, and the sum of their signatures (96 bytes)."""
 
     sync_committee_bits: tuple[bool, ...]
@@ -124,7 +124,7 @@ class SyncAggregate(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientHeader(Serializable):
+class LightClientHeader(SszObject):
     """A beacon block's header, and what its body says of the execution block.
 
     Attributes:
@@ -159,7 +159,7 @@ class LightClientHeader(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientBootstrap(Serializable):
+class LightClientBootstrap(SszObject):
     """What a client begins with: the header of a trusted block, and the committee of its period."""
 
     header: LightClientHeader
@@ -181,7 +181,7 @@ class LightClientBootstrap(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientUpdate(Serializable):
+class LightClientUpdate(SszObject):
     """A signed header, with what of its state a client needs to follow.
 
     Attributes:
@@ -216,7 +216,7 @@ class LightClientUpdate(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientFinalityUpdate(Serializable):
+class LightClientFinalityUpdate(SszObject):
     """A signed header and the finalized one of its state."""
 
     attested_header: LightClientHeader
@@ -239,7 +239,7 @@ class LightClientFinalityUpdate(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientOptimisticUpdate(Serializable):
+class LightClientOptimisticUpdate(SszObject):
     """A signed header alone."""
 
     attested_header: LightClientHeader

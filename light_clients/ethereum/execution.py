@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from light_clients.codec.ssz import BYTES32, UINT64, UINT256, ByteList, ByteVector, Container, SszType
 from light_clients.ethereum.config import MAINNET, ForkName, Preset
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 
 _BELLATRIX: Final[Mapping[str, SszType[Any]]] = {
     "parent_hash": BYTES32,
@@ -33,7 +33,7 @@ _DENEB: Final = {**_CAPELLA, "blob_gas_used": UINT64, "excess_blob_gas": UINT64}
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutionPayloadHeader(Serializable):
+class ExecutionPayloadHeader(SszObject):
     """An execution block as its beacon block's body commits to it.
 
     Attributes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from light_clients.codec.merkle_branch import normalize_merkle_branch
 from light_clients.ethereum.config import ForkName, NetworkConfig
 from light_clients.ethereum.containers import (
     Branch,
@@ -26,7 +27,6 @@ from light_clients.ethereum.containers import (
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.forks import EXECUTION_BLOCK_HASH_GINDEX_GLOAS, LAYOUTS
 from light_clients.ethereum.sync_protocol import LightClientStore
-from light_clients.proofs.merkle_branch import normalize_merkle_branch
 
 _FIRST_WITH_EXECUTION: Final = ForkName.CAPELLA
 

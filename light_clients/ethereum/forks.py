@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from light_clients.codec.merkle_branch import floorlog2
 from light_clients.ethereum.config import ForkName
-from light_clients.proofs.merkle_branch import floorlog2
 
 FINALIZED_ROOT_GINDEX: Final = 105
 CURRENT_SYNC_COMMITTEE_GINDEX: Final = 54

@@ -6,12 +6,7 @@ Source: consensus-specs, `specs/{altair,capella,deneb,electra,gloas}/light-clien
 
 from __future__ import annotations
 
-from light_clients.errors import HeaderRejected, ProofRejected
-from light_clients.ethereum.config import ForkName, NetworkConfig, Slot
-from light_clients.ethereum.containers import LightClientHeader
-from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.ethereum.forks import EXECUTION_PAYLOAD_GINDEX, LAYOUTS, Layout
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     compute_merkle_branch_root,
     floorlog2,
@@ -19,6 +14,11 @@ from light_clients.proofs.merkle_branch import (
     is_valid_merkle_branch,
     is_valid_normalized_merkle_branch,
 )
+from light_clients.errors import HeaderRejected, ProofRejected
+from light_clients.ethereum.config import ForkName, NetworkConfig, Slot
+from light_clients.ethereum.containers import LightClientHeader
+from light_clients.ethereum.execution import ExecutionPayloadHeader
+from light_clients.ethereum.forks import EXECUTION_PAYLOAD_GINDEX, LAYOUTS, Layout
 
 
 def layout_at_slot(slot: Slot, config: NetworkConfig) -> Layout:

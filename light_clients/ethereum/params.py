@@ -43,7 +43,7 @@ class WireLayout(enum.IntEnum):
 
 
 #: Forks that are not named have none: what they show is another thing, and not final.
-LAYOUTS: Final = {
+WIRE_LAYOUTS: Final = {
     ForkName.ALTAIR: WireLayout.ALTAIR,
     ForkName.BELLATRIX: WireLayout.ALTAIR,
     ForkName.CAPELLA: WireLayout.CAPELLA,
@@ -137,9 +137,9 @@ class EthereumParams:
             ValueError: no client can be deployed with this.
         """
         forks = {
-            int(fork.epoch): WireFork(int(fork.epoch), fork.version, LAYOUTS[fork.name])
+            int(fork.epoch): WireFork(int(fork.epoch), fork.version, WIRE_LAYOUTS[fork.name])
             for fork in config.forks
-            if fork.name in LAYOUTS and fork.epoch < FAR_FUTURE_EPOCH
+            if fork.name in WIRE_LAYOUTS and fork.epoch < FAR_FUTURE_EPOCH
         }
         preset = config.preset
         return cls(

@@ -13,19 +13,19 @@ from typing import Final
 from light_clients.bls import BlsBackend
 from light_clients.bls.encoding import compress_g1, compress_g2
 from light_clients.client import Height
-from light_clients.cursor import Cursor
-from light_clients.errors import EncodingRejected, HeaderRejected, SignatureRejected
-from light_clients.ethereum.config import Slot
-from light_clients.ethereum.g1 import subtract
-from light_clients.ethereum.members import Members, hash_key, read_everybody, read_members
-from light_clients.ethereum.params import EthereumParams, WireLayout
-from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     ZERO_HASHES,
     compute_merkle_branch_root,
     hash_pair,
 )
+from light_clients.cursor import Cursor
+from light_clients.errors import EncodingRejected, HeaderRejected, SignatureRejected
+from light_clients.ethereum.committee_multiproof import Participation, hash_key, read_everybody, read_members
+from light_clients.ethereum.config import Slot
+from light_clients.ethereum.g1 import subtract
+from light_clients.ethereum.params import EthereumParams, WireLayout
+from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
 
 FLAG_ABSENT: Final = 1
 FLAG_NEXT_COMMITTEE: Final = 2
@@ -163,7 +163,7 @@ def hash_body_side(body_root: bytes) -> bytes:
     return hash_pair(hash_pair(body_root, ZERO_CHUNK), ZERO_HASHES[1])
 
 
-def _signers_key(aggregate: bytes, aggregate_key: bytes, members: Members) -> bytes:
+def _signers_key(aggregate: bytes, aggregate_key: bytes, members: Participation) -> bytes:
     return subtract(aggregate_key, members.absent_keys) if members.absent_keys else aggregate
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from light_clients.codec.merkle_branch import hash_pair
 from light_clients.ethereum.config import Epoch, NetworkConfig, Slot, compute_fork_data_root
-from light_clients.proofs.merkle_branch import hash_pair
 
 DOMAIN_SYNC_COMMITTEE: Final = bytes.fromhex("07000000")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from light_clients import bls
+from light_clients.codec.merkle_branch import ZERO_CHUNK, is_valid_normalized_merkle_branch
 from light_clients.errors import ProofRejected, QuorumNotReached, SignatureRejected, UpdateRejected
 from light_clients.ethereum.config import GENESIS_SLOT, NetworkConfig, Period, Slot
 from light_clients.ethereum.containers import (
@@ -41,7 +42,6 @@ from light_clients.ethereum.ranking import (
     is_sync_committee_update,
 )
 from light_clients.ethereum.signing import sync_committee_signing_root
-from light_clients.proofs.merkle_branch import ZERO_CHUNK, is_valid_normalized_merkle_branch
 
 __all__ = [
     "LightClientStore",

@@ -31,7 +31,7 @@ from light_clients.proofs.node import EMPTY, NIBBLE, read_path, write_path
 _ZERO_WORD: Final = bytes(32)
 
 
-class StorageProof(NamedTuple):
+class CompactStorage(NamedTuple):
     """What a compact storage proof says: the slot's 32-byte word, the storage root it leads to, and where it ends."""
 
     value: bytes
@@ -39,14 +39,14 @@ class StorageProof(NamedTuple):
     end: int
 
 
-class AccountProof(NamedTuple):
+class CompactAccount(NamedTuple):
     """What a compact account proof says: the state root it leads to, and where it ends."""
 
     root: bytes
     end: int
 
 
-def read_storage(data: bytes, pos: int, slot: bytes) -> StorageProof:
+def read_storage(data: bytes, pos: int, slot: bytes) -> CompactStorage:
     """Read the storage proof of a slot (32 bytes) that begins at `pos`.
 
     Raises:
@@ -55,7 +55,7 @@ def read_storage(data: bytes, pos: int, slot: bytes) -> StorageProof:
     key = keccak256(slot).hex()
     kind = _byte(data, pos)
     if kind == EMPTY_TRIE:
-        return StorageProof(_ZERO_WORD, EMPTY_TRIE_ROOT, pos + 1)
+        return CompactStorage(_ZERO_WORD, EMPTY_TRIE_ROOT, pos + 1)
     if kind > EMPTY_TRIE:
         raise ProofRejected("a storage proof ends in another way", found=kind, expected="0..4")
     depth = _depth(data, pos + 1)
@@ -65,7 +65,7 @@ def read_storage(data: bytes, pos: int, slot: bytes) -> StorageProof:
         value = rlp.encode_bytes(rlp.encode_bytes(word))
         node = rlp.encode_list(write_path(key[depth:], leaf=True) + value)
         root, pos = _climb(data, pos, key, depth, node)
-        return StorageProof(word.rjust(32, b"\x00"), root, pos)
+        return CompactStorage(word.rjust(32, b"\x00"), root, pos)
     if kind == EMPTY_PLACE:
         if depth == 0:
             raise ProofRejected("an empty place is in no branch", found="depth 0", expected="1..64")
@@ -80,10 +80,10 @@ def read_storage(data: bytes, pos: int, slot: bytes) -> StorageProof:
     else:
         node, pos = _read_other_extension(data, pos, key[depth:])
         root, pos = _climb(data, pos, key, depth, node)
-    return StorageProof(_ZERO_WORD, root, pos)
+    return CompactStorage(_ZERO_WORD, root, pos)
 
 
-def read_account(data: bytes, pos: int, address: bytes, storage_root: bytes) -> AccountProof:
+def read_account(data: bytes, pos: int, address: bytes, storage_root: bytes) -> CompactAccount:
     """Read the proof that begins at `pos`, of an account (20 bytes) with this storage root.
 
     Raises:
@@ -99,7 +99,7 @@ def read_account(data: bytes, pos: int, address: bytes, storage_root: bytes) -> 
     account = rlp.encode_list(numbers + b"\xa0" + storage_root + b"\xa0" + code_hash)
     node = rlp.encode_list(write_path(key[depth:], leaf=True) + rlp.encode_bytes(account))
     root, pos = _climb(data, pos, key, depth, node)
-    return AccountProof(root, pos)
+    return CompactAccount(root, pos)
 
 
 def encode_storage(slot: bytes, nodes: Sequence[bytes]) -> bytes:

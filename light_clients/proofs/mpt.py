@@ -23,13 +23,13 @@ from light_clients.proofs.node import (
     string,
 )
 
-__all__ = ["EMPTY_TRIE_ROOT", "Account", "verify", "verify_account", "verify_storage"]
+__all__ = ["EMPTY_TRIE_ROOT", "AccountState", "verify", "verify_account", "verify_storage"]
 
 _ZERO_WORD = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountState:
     """An account as the state trie holds it: nonce, balance in wei, 32-byte storage root and code hash."""
 
     nonce: int
@@ -58,7 +58,7 @@ def verify(root: bytes, key_hash: bytes, nodes: Sequence[bytes]) -> bytes | None
     return _walk(root, key_hash.hex(), nodes, uniform=False)
 
 
-def verify_account(state_root: bytes, address: bytes, nodes: Sequence[bytes]) -> Account | None:
+def verify_account(state_root: bytes, address: bytes, nodes: Sequence[bytes]) -> AccountState | None:
     """Prove an account of a state, or, as None, its absence.
 
     Args:
@@ -88,7 +88,7 @@ def verify_storage(storage_root: bytes, slot: bytes, nodes: Sequence[bytes]) -> 
     return _ZERO_WORD if value is None else decode_word(value)
 
 
-def decode_account(value: bytes) -> Account:
+def decode_account(value: bytes) -> AccountState:
     """Read an account from its value in the state trie.
 
     Raises:
@@ -105,7 +105,7 @@ def decode_account(value: bytes) -> Account:
                 and isinstance(code_hash, bytes)
                 and len(storage_root) == len(code_hash) == 32
             ):
-                return Account(
+                return AccountState(
                     rlp.decode_int(nonce, 64), rlp.decode_int(balance, 256), storage_root, code_hash
                 )
     except EncodingRejected as error:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from light_clients.bls import PY_ECC, PYBLST, backend
+from light_clients.codec.merkle_branch import floorlog2, get_subtree_index, is_valid_merkle_branch
 from light_clients.errors import Rejection
 from light_clients.ethereum import containers
 from light_clients.ethereum.config import MAINNET, MINIMAL, ForkName, NetworkConfig, Preset, Slot
 from light_clients.ethereum.containers import LightClientBootstrap, LightClientHeader, LightClientUpdate
 from light_clients.ethereum.fork_upgrade import upgrade_lc_bootstrap, upgrade_lc_store, upgrade_lc_update
 from light_clients.ethereum.forks import LAYOUTS
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from light_clients.ethereum.sync_protocol import (
     LightClientStore,
     get_lc_execution_root,
@@ -24,8 +25,7 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_store_force_update,
     process_light_client_update,
 )
-from light_clients.proofs.merkle_branch import floorlog2, get_subtree_index, is_valid_merkle_branch
-from tests.conformance.case import Case, expect, unhex
+from tests.conformance.case import Case, cases_in, expect, unhex
 from tests.support import snappy, yaml
 from tests.support.beacon_network import network_from_config
 from tests.support.beacon_state import hash_tree_root
@@ -36,24 +36,19 @@ PRESETS = {"minimal": MINIMAL, "mainnet": MAINNET}
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    version = folder / "v1.6.0-beta.0"
-    for path in sorted((version / "minimal").glob("*/light_client/sync/*/*")):
-        yield from sync_cases(path, f"sync/{path.parts[-5]}/{path.name}")
-    for path in sorted((version / "minimal").glob("*/light_client/update_ranking/*/*")):
-        yield from ranking_cases(path, ForkName.parse(path.parts[-5]))
-    for path in sorted((version / "minimal").glob("*/*/single_merkle_proof/*/*")):
-        fork, name = ForkName.parse(path.parts[-5]), f"merkle_proof/{path.parts[-5]}/{path.name}"
-        yield Case(name, partial(check_merkle_proof, path, fork))
-    for path in sorted((version / "general").glob("*/bls/eth_fast_aggregate_verify/*/*/data.yaml")):
-        for library in (PYBLST, PY_ECC):
-            yield Case(f"bls/{path.parent.name}/{library}", partial(check_aggregate, path, library))
+    """Every release that lies in the folder, and the SSZ vectors of others beside it."""
+    for path in sorted(folder.glob("*/minimal/*/light_client/sync/*/*")):
+        yield from cases_in(path, sync_cases)
+    for path in sorted(folder.glob("*/minimal/*/light_client/update_ranking/*/*")):
+        yield from cases_in(path, ranking_cases)
+    for path in sorted(folder.glob("*/minimal/*/*/single_merkle_proof/*/*")):
+        yield from cases_in(path, merkle_proof_cases)
+    for path in sorted(folder.glob("*/general/*/bls/eth_fast_aggregate_verify/*/*/data.yaml")):
+        yield from cases_in(path, aggregate_cases)
     for path in sorted((folder / "ssz_static_1.7.0a13").glob("*/*/*/*")):
-        preset, label, kind, name = path.parts[-4:]
-        check = partial(check_static, path, ForkName.parse(label), PRESETS[preset], kind)
-        yield Case(f"ssz_static/{preset}/{label}/{kind}/{name}", check)
+        yield from cases_in(path, static_cases)
     for path in sorted((folder / "ssz_static_mainnet_deneb_trin").glob("*/*/*")):
-        check = partial(check_static, path, ForkName.DENEB, MAINNET, path.parts[-3])
-        yield Case(f"ssz_static_trin/{path.parts[-3]}/{path.name}", check)
+        yield from cases_in(path, trin_cases)
 
 
 def read_yaml(path: Path) -> Any:
@@ -126,8 +121,8 @@ class Follower:
             expect(f"{name}: execution root", root, unhex(checks[name]["execution_root"]))
 
 
-def sync_cases(path: Path, name: str) -> Iterator[Case]:
-    follower = Follower(path)
+def sync_cases(path: Path) -> Iterator[Case]:
+    follower, name = Follower(path), f"sync/{path.parts[-5]}/{path.name}"
     yield Case(f"{name}/bootstrap", follower.bootstrap)
     for number, step in enumerate(read_yaml(path / "steps.yaml")):
         ((kind, values),) = step.items()
@@ -137,7 +132,8 @@ def sync_cases(path: Path, name: str) -> Iterator[Case]:
 # --- ranking ---------------------------------------------------------------------------------------------------------
 
 
-def ranking_cases(path: Path, fork: ForkName) -> Iterator[Case]:
+def ranking_cases(path: Path) -> Iterator[Case]:
+    fork = ForkName.parse(path.parts[-5])
     count = int(read_yaml(path / "meta.yaml")["updates_count"])
     config = network_from_config({f"{fork.name}_FORK_EPOCH": "0"}, MINIMAL, bytes(32))
     updates = [
@@ -157,6 +153,11 @@ def check_rank(updates: list[LightClientUpdate], at: int, config: NetworkConfig)
 
 
 # --- Merkle proofs ---------------------------------------------------------------------------------------------------
+
+
+def merkle_proof_cases(path: Path) -> Iterator[Case]:
+    check = partial(check_merkle_proof, path, ForkName.parse(path.parts[-5]))
+    yield Case(f"merkle_proof/{path.parts[-5]}/{path.name}", check)
 
 
 def check_merkle_proof(path: Path, fork: ForkName) -> None:
@@ -182,6 +183,11 @@ def check_merkle_proof(path: Path, fork: ForkName) -> None:
 # --- signatures ------------------------------------------------------------------------------------------------------
 
 
+def aggregate_cases(path: Path) -> Iterator[Case]:
+    for library in (PYBLST, PY_ECC):
+        yield Case(f"bls/{path.parent.name}/{library}", partial(check_aggregate, path, library))
+
+
 def check_aggregate(path: Path, name: str) -> None:
     case = read_yaml(path)
     bls, given = backend(name), case["input"]
@@ -196,8 +202,19 @@ def check_aggregate(path: Path, name: str) -> None:
 # --- SSZ -------------------------------------------------------------------------------------------------------------
 
 
+def static_cases(path: Path) -> Iterator[Case]:
+    preset, label, kind, name = path.parts[-4:]
+    check = partial(check_static, path, ForkName.parse(label), PRESETS[preset], kind)
+    yield Case(f"ssz_static/{preset}/{label}/{kind}/{name}", check)
+
+
+def trin_cases(path: Path) -> Iterator[Case]:
+    check = partial(check_static, path, ForkName.DENEB, MAINNET, path.parts[-3])
+    yield Case(f"ssz_static_trin/{path.parts[-3]}/{path.name}", check)
+
+
 def check_static(path: Path, fork: ForkName, preset: Preset, kind: str) -> None:
-    made: type[Serializable] = getattr(containers, kind)
+    made: type[SszObject] = getattr(containers, kind)
     data = read_ssz(path / "serialized.ssz_snappy")
     value = made.decode_ssz(data, fork, preset)
     expect("encoding", value.encode_ssz(fork, preset), data)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from light_clients.errors import Rejection
 from light_clients.ethereum.config import (
@@ -25,8 +25,8 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.fork_upgrade import upgrade_lc_store
-from light_clients.ethereum.serializable import Serializable
 from light_clients.ethereum.signing import sync_committee_signing_root
+from light_clients.ethereum.ssz_object import SszObject
 from light_clients.proofs import mpt
 from tests.conformance._beacon_devnets import (
     devnet_bellatrix_cases,
@@ -44,7 +44,7 @@ from tests.conformance._beacon_follower import (
     read_first,
     trust,
 )
-from tests.conformance.case import Case, expect, read_json, refuse, unhex
+from tests.conformance.case import Case, cases_in, expect, one_file, read_json, refuse, unhex
 from tests.support import yaml
 from tests.support.beacon_json import beacon_api
 
@@ -67,19 +67,8 @@ SEPOLIA_CONTRACT = unhex("0xbad69711da45a0ff61e2c50b8c9b1f3314742d2b")
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    yield from mainnet_altair_cases(folder / "mainnet_altair_290_321")
-    yield from mainnet_713_cases(folder / "mainnet_bellatrix_713")
-    yield from mainnet_capella_crossing_cases(folder / "mainnet_bellatrix_capella_755_760")
-    yield from mainnet_capella_cases(folder / "mainnet_capella_862_864")
-    yield from portal_cases(folder / "mainnet_portal_deneb")
-    yield from sepolia_deneb_cases(folder / "sepolia_deneb_800")
-    yield from sepolia_electra_cases(folder / "sepolia_electra_874_875")
-    yield from eureka_cases(folder / "devnet_minimal_electra_fulu_eureka")
-    yield from devnet_bellatrix_cases(folder / "devnet_minimal_bellatrix_datachainlab")
-    yield from goerli_cases(folder / "axelar_historical_and_block_roots")
-    for path in sorted((folder / "beacon_blocks_electra").glob("*.json")):
-        why = "whole beacon blocks, which light clients do not read; no light-client object goes with them"
-        yield Case(f"beacon_blocks_electra/{path.name}", skipped=why)
+    for name, read_cases in PARTS.items():
+        yield from cases_in(folder / name, read_cases)
 
 
 # --- mainnet ---------------------------------------------------------------------------------------------------------
@@ -98,7 +87,7 @@ def mainnet_altair_cases(folder: Path) -> Iterator[Case]:
 
 def mainnet_713_cases(folder: Path) -> Iterator[Case]:
     config, fork = MAINNET_CONFIG, ForkName.BELLATRIX
-    update = read(LightClientUpdate, next(folder.glob("*update_slot*.json")), fork)
+    update = read(LightClientUpdate, one_file(folder, "*update_slot*.json"), fork)
     committee = read(SyncCommittee, folder / "mainnet_sync_committee_period_713.json", fork)
     attested = update.attested_header.beacon
 
@@ -183,7 +172,7 @@ def portal_updates(content: bytes) -> list[bytes]:
 
 def portal_object(kind: type[Any], content: bytes) -> Any:
     fork = MAINNET_CONFIG.fork_with_digest(content[:4])
-    found: Serializable = kind.decode_ssz(content[4:], fork.name, MAINNET)
+    found: SszObject = kind.decode_ssz(content[4:], fork.name, MAINNET)
     expect("encoding", found.encode_ssz(fork.name, MAINNET), content[4:])
     return found
 
@@ -238,3 +227,27 @@ def check_sepolia_account(follower: Follower, path: Path) -> None:
         raise AssertionError("the contract has no account")
     expect("nonce", account.nonce, 1)
     refuse("another state root", lambda: mpt.verify_account(flip(root), SEPOLIA_CONTRACT, nodes), Rejection)
+
+
+# --- the parts -------------------------------------------------------------------------------------------------------
+
+
+def whole_block_cases(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.glob("*.json")):
+        why = "whole beacon blocks, which light clients do not read; no light-client object goes with them"
+        yield Case(f"{folder.name}/{path.name}", skipped=why)
+
+
+PARTS: Final[dict[str, Callable[[Path], Iterator[Case]]]] = {
+    "mainnet_altair_290_321": mainnet_altair_cases,
+    "mainnet_bellatrix_713": mainnet_713_cases,
+    "mainnet_bellatrix_capella_755_760": mainnet_capella_crossing_cases,
+    "mainnet_capella_862_864": mainnet_capella_cases,
+    "mainnet_portal_deneb": portal_cases,
+    "sepolia_deneb_800": sepolia_deneb_cases,
+    "sepolia_electra_874_875": sepolia_electra_cases,
+    "devnet_minimal_electra_fulu_eureka": eureka_cases,
+    "devnet_minimal_bellatrix_datachainlab": devnet_bellatrix_cases,
+    "axelar_historical_and_block_roots": goerli_cases,
+    "beacon_blocks_electra": whole_block_cases,
+}

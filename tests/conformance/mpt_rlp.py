@@ -13,7 +13,7 @@ from light_clients.errors import EncodingRejected, ProofRejected, Rejection
 from light_clients.hashing import EMPTY_TRIE_ROOT, keccak256
 from light_clients.proofs import mpt
 from light_clients.proofs.compact import encode_account, encode_storage, read_account, read_storage
-from tests.conformance.case import Case, expect, read_json, refuse, unhex
+from tests.conformance.case import Case, cases_in, expect, guarded, read_json, refuse, unhex
 from tests.support.trie import SecureTrie, Trie
 
 FOLDER = "mpt_rlp"
@@ -21,34 +21,27 @@ FOLDER = "mpt_rlp"
 
 def cases(folder: Path) -> Iterator[Case]:
     for path in sorted((folder / "ethereum_tests_RLPTests").glob("*.json")):
-        for name, case in read_json(path).items():
-            yield Case(f"{path.stem}/{name}", partial(check_rlp, case["in"], unhex(case["out"])))
+        yield from cases_in(path, rlp_cases)
     for path in sorted((folder / "ethereum_tests_TrieTests").glob("*.json")):
-        yield from trie_cases(path)
-    yield from node_cases(read_json(folder / "avm_mpt_nodes" / "nodes.json"))
-    for case in read_json(folder / "optimism_MerkleTrie_cases_valid.json"):
-        yield Case(f"optimism/{case['name']}", partial(check_optimism, case))
-    yield from mainnet_cases(folder / "mainnet_21925176")
+        yield from cases_in(path, trie_cases)
+    yield from cases_in(folder / "avm_mpt_nodes" / "nodes.json", node_cases)
+    yield from cases_in(folder / "optimism_MerkleTrie_cases_valid.json", optimism_cases)
+    yield from cases_in(folder / "mainnet_21925176", mainnet_cases)
     for path in sorted((folder / "optimism_headers_receipts").rglob("*_data.json")):
-        fails = read_json(path.with_name(path.name.replace("_data", "_metadata"))).get("fail", False)
-        check = check_block if path.parent.name == "blocks" else check_header
-        name = f"optimism_headers/{path.parent.name}/{path.name.removesuffix('_data.json')}"
-        block = read_json(path)
-        yield Case(name, partial(check_wrong, block, check) if fails else partial(check, block))
-    proof = read_json(folder / "sepolia_union" / "valid_storage_proof_sepolia.json")
-    # The block is not given, so the state root is that of the proof's own first node.
-    root = keccak256(unhex(proof["accountProof"][0]))
-    yield Case("sepolia_union/account", partial(check_account, root, proof))
-    for entry in proof["storageProof"]:
-        yield Case(
-            f"sepolia_union/slot {entry['key']}", partial(check_slot, unhex(proof["storageHash"]), entry)
-        )
+        yield from cases_in(path, header_cases)
+    yield from cases_in(folder / "sepolia_union" / "valid_storage_proof_sepolia.json", sepolia_cases)
 
 
 # --- RLP -------------------------------------------------------------------------------------------------------------
 
 
-def check_rlp(value: Any, encoded: bytes) -> None:
+def rlp_cases(path: Path) -> Iterator[Case]:
+    for name, case in read_json(path).items():
+        yield Case(f"{path.stem}/{name}", partial(check_rlp, case))
+
+
+def check_rlp(case: Any) -> None:
+    value, encoded = case["in"], unhex(case["out"])
     if value == "INVALID":
         refuse("invalid RLP", partial(rlp.decode, encoded), EncodingRejected)
     elif value == "VALID":
@@ -78,13 +71,12 @@ def trie_cases(path: Path) -> Iterator[Case]:
         if "root" not in case:
             yield Case(f"{path.stem}/{name}", skipped="asks for neighbours of a key, which no proof tells")
             continue
-        steps = case["in"].items() if isinstance(case["in"], dict) else case["in"]
-        yield Case(
-            f"{path.stem}/{name}", partial(check_trie, list(steps), unhex(case["root"]), hashed=hashed)
-        )
+        yield Case(f"{path.stem}/{name}", partial(check_trie, case, hashed=hashed))
 
 
-def check_trie(steps: Sequence[tuple[str, str | None]], root: bytes, *, hashed: bool) -> None:
+def check_trie(case: Any, *, hashed: bool) -> None:
+    steps = case["in"].items() if isinstance(case["in"], dict) else case["in"]
+    root = unhex(case["root"])
     entries: dict[bytes, bytes] = {}
     for key, value in steps:
         entries[to_bytes(key)] = b"" if value is None else to_bytes(value)
@@ -99,8 +91,9 @@ def to_bytes(text: str) -> bytes:
     return unhex(text) if text.startswith("0x") else text.encode()
 
 
-def node_cases(data: Any) -> Iterator[Case]:
+def node_cases(path: Path) -> Iterator[Case]:
     """Scenarios over single nodes; status 1 is a value, every other one an absence."""
+    data = read_json(path)
     nodes = {node["label"]: unhex(node["hex"]) for node in data["nodes"]}
     for scenario in data["scenarios"]:
         listed = [nodes[label] for label in scenario["nodes"]]
@@ -131,6 +124,15 @@ def check_walk(root: bytes, nibbles: str, nodes: list[bytes], value: bytes | Non
     expect("value", mpt._walk(root, nibbles, nodes, uniform=False), value)
 
 
+def optimism_cases(path: Path) -> Iterator[Case]:
+    for number, case in enumerate(read_json(path)):
+        yield from guarded(f"optimism[{number}]", partial(optimism_case, case))
+
+
+def optimism_case(case: Any) -> Iterator[Case]:
+    yield Case(f"optimism/{case['name']}", partial(check_optimism, case))
+
+
 def check_optimism(case: Any) -> None:
     nodes = [unhex(node) for node in case["proof"]]
     found = mpt.verify(unhex(case["root"]), unhex(case["key"]), nodes)
@@ -140,6 +142,28 @@ def check_optimism(case: Any) -> None:
         partial(mpt.verify, keccak256(b"elsewhere"), unhex(case["key"]), nodes),
         ProofRejected,
     )
+
+
+def sepolia_cases(path: Path) -> Iterator[Case]:
+    proof = read_json(path)
+    # The block is not given, so the state root is that of the proof's own first node.
+    root = keccak256(unhex(proof["accountProof"][0]))
+    yield Case("sepolia_union/account", partial(check_account, root, proof))
+    for entry in proof["storageProof"]:
+        check = partial(check_slot, unhex(proof["storageHash"]), entry)
+        yield Case(f"sepolia_union/slot {entry['key']}", check)
+
+
+# --- headers ---------------------------------------------------------------------------------------------------------
+
+
+def header_cases(path: Path) -> Iterator[Case]:
+    """A header or a block, good, or wrong in what the file beside it says."""
+    fails = read_json(path.with_name(path.name.replace("_data", "_metadata"))).get("fail", False)
+    check = check_block if path.parent.name == "blocks" else check_header
+    block = read_json(path)
+    name = f"optimism_headers/{path.parent.name}/{path.name.removesuffix('_data.json')}"
+    yield Case(name, partial(check_wrong, block, check) if fails else partial(check, block))
 
 
 # --- a mainnet block -------------------------------------------------------------------------------------------------
@@ -178,7 +202,7 @@ def check_wrong(block: Any, check: Callable[[Any], None]) -> None:
 def check_account(state_root: bytes, proof: Any) -> None:
     address = unhex(proof["address"])
     nodes = [unhex(node) for node in proof["accountProof"]]
-    expected = mpt.Account(
+    expected = mpt.AccountState(
         nonce=int(proof["nonce"], 16),
         balance=int(proof["balance"], 16),
         storage_root=unhex(proof["storageHash"]),

@@ -14,7 +14,7 @@ from light_clients.errors import Rejection
 from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import NetworkConfig, Slot
 from light_clients.ethereum.containers import LightClientHeader
-from light_clients.ethereum.params import LAYOUTS, EthereumParams, least_threshold
+from light_clients.ethereum.params import WIRE_LAYOUTS, EthereumParams, least_threshold
 from light_clients.ethereum.sync_protocol import is_valid_light_client_header
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.evm.contract_reader import ContractReader, address_of
@@ -417,7 +417,7 @@ def _judge_network(subject: str, name: str, configured: NetworkConfig, told: Net
     ]
     for fork in missing_forks(configured, told):
         found = f"the fork {fork.name.label}, scheduled for epoch {fork.epoch}, which the config doesn't have"
-        if fork.name in LAYOUTS:
+        if fork.name in WIRE_LAYOUTS:
             advice = f"Add it to chains.{name}.network.forks, and replace the light clients that were deployed without."
         else:
             advice = "No light client of this version can follow it: update Postroad, and replace them, before that."

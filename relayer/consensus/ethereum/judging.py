@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from light_clients.ethereum.config import NetworkConfig, Slot
-from light_clients.ethereum.params import LAYOUTS, EthereumParams
+from light_clients.ethereum.params import WIRE_LAYOUTS, EthereumParams
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import ClientView
 
@@ -94,7 +94,7 @@ def judge_forks(
     for fork in by_epoch.values():
         text = f"the fork {fork.name.label} of epoch {fork.epoch}"
         is_active = fork.epoch <= epoch
-        layout = LAYOUTS.get(fork.name)
+        layout = WIRE_LAYOUTS.get(fork.name)
         if layout is None:
             advice = "No light client of this version can follow it: update Postroad and replace the client."
             severity = Severity.REFUSAL if is_active else Severity.WARNING

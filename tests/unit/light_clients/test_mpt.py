@@ -223,9 +223,9 @@ STATE = State(
 
 def test_accounts_are_read() -> None:
     found = mpt.verify_account(STATE.root, ADDRESS, STATE.prove(ADDRESS, SLOT).account)
-    assert found == mpt.Account(5, 10**18, STATE.storages[ADDRESS].root, CODE_HASH)
+    assert found == mpt.AccountState(5, 10**18, STATE.storages[ADDRESS].root, CODE_HASH)
     largest = mpt.verify_account(STATE.root, b"\xcc" * 20, STATE.prove(b"\xcc" * 20, SLOT).account)
-    assert largest == mpt.Account(2**64 - 1, 2**256 - 1, EMPTY_TRIE_ROOT, EMPTY_CODE)
+    assert largest == mpt.AccountState(2**64 - 1, 2**256 - 1, EMPTY_TRIE_ROOT, EMPTY_CODE)
 
 
 def test_an_absent_account_is_none_and_an_absent_slot_zero() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from light_clients.proofs.merkle_branch import hash_pair, merkleize
+from light_clients.codec.merkle_branch import hash_pair, merkleize
 
 ZERO = bytes(32)
 

@@ -17,14 +17,14 @@ from light_clients.bft.codec import (
 from light_clients.client import Height, Status, StorageValue, Timestamp
 from light_clients.errors import (
     AnchorRejected,
-    ClientExpired,
-    ClientFrozen,
     EncodingRejected,
     HeaderRejected,
     MisbehaviourRejected,
     ProofRejected,
     QuorumNotReached,
     Rejection,
+    TrustExpired,
+    TrustFrozen,
     UpdateRejected,
     ValidatorSetRejected,
 )
@@ -262,7 +262,7 @@ def test_an_expired_client_believes_nothing() -> None:
         lambda: client().anchor(sealed(made), late),
         lambda: client().check_header(made.header(), late),
     ):
-        with pytest.raises(ClientExpired):
+        with pytest.raises(TrustExpired):
             refused()
 
 
@@ -277,7 +277,7 @@ def test_a_frozen_client_believes_nothing() -> None:
         lambda: frozen.freeze(sealed(draft()) + sealed(draft(gas_used=1))),
         lambda: frozen.check_header(draft().header(), NOW),
     ):
-        with pytest.raises(ClientFrozen):
+        with pytest.raises(TrustFrozen):
             refused()
 
 
@@ -441,7 +441,7 @@ def test_proofs_may_refer_to_an_anchor() -> None:
         elsewhere.storage_at(data, ACCOUNT, SLOT, NOW)
     with pytest.raises(EncodingRejected, match="left over"):
         anchored.storage_at(data + b"\x00", ACCOUNT, SLOT, NOW)
-    with pytest.raises(ClientExpired):
+    with pytest.raises(TrustExpired):
         anchored.storage_at(data, ACCOUNT, SLOT, Timestamp(NOW + PERIOD + 1))
 
 

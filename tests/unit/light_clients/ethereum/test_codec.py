@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from light_clients.client import Timestamp
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.errors import (
     HeaderRejected,
     QuorumNotReached,
@@ -25,6 +26,7 @@ from light_clients.ethereum.codec import (
     encode_proof,
     encode_update,
 )
+from light_clients.ethereum.committee_multiproof import encode_absent, encode_siblings, hash_key, rebuild
 from light_clients.ethereum.config import (
     MAINNET,
     MINIMAL,
@@ -43,9 +45,7 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.fork_upgrade import upgrade_lc_update
-from light_clients.ethereum.members import encode_absent, encode_siblings, hash_key, rebuild
 from light_clients.ethereum.params import least_threshold
-from light_clients.proofs.merkle_branch import merkleize
 from relayer.consensus.ethereum.local.misbehaviour import second_committee, second_finality
 from relayer.consensus.ethereum.local.payload import invent_payload
 from relayer.consensus.ethereum.local.simulation import Simulation

@@ -18,11 +18,11 @@ from light_clients.ethereum.containers import (
 )
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.fork_upgrade import upgrade_lc_update
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from tests.support.sync_chain import SyncChain, network
 
 
-def objects(fork: ForkName) -> list[Serializable]:
+def objects(fork: ForkName) -> list[SszObject]:
     chain = SyncChain(network(**{fork.label: 0}))
     update = chain.update(20, 9)
     bare = chain.update(20, None, shows_committee=False)

@@ -12,7 +12,7 @@ from light_clients.errors import EncodingRejected
 from light_clients.ethereum.config import ForkName, Preset
 
 
-class Serializable(ABC):
+class SszObject(ABC):
     """An object whose SSZ type depends on the fork and the preset."""
 
     __slots__ = ()

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from light_clients.bls.encoding import compress_g1
+from light_clients.codec.merkle_branch import hash_pair
 from light_clients.cursor import Cursor
 from light_clients.errors import EncodingRejected, QuorumNotReached
-from light_clients.proofs.merkle_branch import hash_pair
 
 _KEY_PADDING = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class Participation:
     """Who signed, off the wire.
 
     Attributes:
@@ -34,12 +34,12 @@ class Members:
     pubkeys_root: bytes
 
 
-def read_everybody(cursor: Cursor, committee_size: int) -> Members:
+def read_everybody(cursor: Cursor, committee_size: int) -> Participation:
     """Read `members` where nobody is absent."""
-    return Members(committee_size, (), cursor.take(32))
+    return Participation(committee_size, (), cursor.take(32))
 
 
-def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Members:
+def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Participation:
     """Read `members` where some are absent. Never more keys are read than may be absent.
 
     Raises:
@@ -59,7 +59,7 @@ def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Members
     leaves = [hash_key(compress_g1(key)) for key in keys]
     depth = committee_size.bit_length() - 1
     root = rebuild(list(zip(absent, leaves, strict=True)), depth, lambda _level, _place: cursor.take(32))
-    return Members(signed, keys, root)
+    return Participation(signed, keys, root)
 
 
 def check_threshold(signed: int, threshold: int) -> None:
