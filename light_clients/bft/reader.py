@@ -56,6 +56,7 @@ class ReadHeader:
         validators: 20 bytes each, as listed. Not checked for zero and duplicate members: a trusted set has none.
         set_hash: of that list.
         sealers: bit i: validator i sealed.
+        seals: 64 bytes each, of those who sealed, by ascending index: r ‖ s with the parity in the top bit of s (EIP-2098).
         preimage: what the hashes are made from.
     """
 
@@ -65,6 +66,7 @@ class ReadHeader:
     validators: tuple[bytes, ...]
     set_hash: bytes
     sealers: int
+    seals: tuple[bytes, ...]
     preimage: Preimage
 
 
@@ -107,13 +109,15 @@ def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) 
         round=round_,
         tail=tail,
     )
+    sealers, seals = _check_seals(cursor, validators, preimage.commit_seal_hash(kind))
     return ReadHeader(
         number=number,
         timestamp=timestamp,
         state_root=state_root,
         validators=validators,
         set_hash=keccak256(members),
-        sealers=_check_seals(cursor, validators, preimage.commit_seal_hash(kind)),
+        sealers=sealers,
+        seals=seals,
         preimage=preimage,
     )
 
@@ -201,17 +205,22 @@ def _read_tail(cursor: Cursor, form: int) -> bytes:
     return raw if form == TAIL_RAW else raw + _ENCODED_TAILS[form]
 
 
-def _check_seals(cursor: Cursor, validators: tuple[bytes, ...], digest: bytes) -> int:
+def _check_seals(
+    cursor: Cursor, validators: tuple[bytes, ...], digest: bytes
+) -> tuple[int, tuple[bytes, ...]]:
+    """Read who sealed and their seals, and recover the signer of every seal."""
     count = len(validators)
     sealers = cursor.uint((count + 7) // 8)
     if sealers >> count:
         raise HeaderRejected("a seal is of no validator", found=bin(sealers), expected=f"{count} bits")
+    seals: list[bytes] = []
     for index, validator in enumerate(validators):
         if sealers >> index & 1:
             seal = cursor.take(64)
+            seals.append(seal)
             signer = recover(digest, seal[:32] + bytes((seal[32] & 0x7F,)) + seal[33:], seal[32] >> 7)
             if signer != validator:
                 raise HeaderRejected(
                     f"seal {index} is not its validator's", found=signer or "no key", expected=validator
                 )
-    return sealers
+    return sealers, tuple(seals)
