@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,7 +14,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.cli.options import json_option
 from relayer.cli.running import run_async
 
-DEFAULT_CHAINS = "court=qbft:4@0.5,port=ibft2:7@0.5"
+DEFAULT_CHAINS: Final = "court=qbft:4@0.5,port=ibft2:7@0.5"
 
 
 @click.command()
@@ -46,7 +47,7 @@ def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> 
     With `--chains eth=pos,court=qbft:4@0.5` one of them is proof of stake; the explained message is from the first chain.
     Nothing is left behind. Exits with 1 when anything is not as it should be.
     """
-    from relayer.cli.demo.console import Stage
+    from relayer.cli.demo.console import DemoConsole
     from relayer.cli.demo.scenario import Options, play
     from relayer.devnet.errors import SpecError
     from relayer.devnet.network.spec import parse_spec
@@ -56,8 +57,8 @@ def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> 
         raise SpecError(f"the chains {chains!r}", "two chains, whose blocks come by the clock")
     out = output.console(stderr=as_json)
     with tempfile.TemporaryDirectory(prefix="postroad-demo-") as folder:
-        stage = Stage(out, is_live=out.is_terminal and not plain and not as_json)
-        outcome = run_async(play(Options(specs, messages, batch), Path(folder), stage))
+        shown_on = DemoConsole(out, is_live=out.is_terminal and not plain and not as_json)
+        outcome = run_async(play(Options(specs, messages, batch), Path(folder), shown_on))
     if as_json:
         output.print_json(outcome.to_json())
     if not outcome.is_good:
