@@ -59,7 +59,7 @@ demo: $(TOOLS_STAMP) ## Two local chains, messages crossing both ways before you
 
 .PHONY: demo-ethereum
 demo-ethereum: $(TOOLS_STAMP) ## The same between a proof-of-stake chain and a QBFT chain: finality, sync committees, their rotation
-	@$(BIN)/postroad demo --chains eth=pos,court=qbft:4@0.5
+	@$(BIN)/postroad demo --chains eth=ethereum,court=bft:4@0.5
 
 .PHONY: test
 test: test-python contracts-test ## All tests that need no ../shared and no root: Python, then Solidity

@@ -114,7 +114,7 @@ class Daemon:
         """Relay until stopped.
 
         Raises:
-            ConfigError: a provider shows that the configuration is of another chain, gateway or beacon chain.
+            ConfigError: a provider shows that the configuration is of another chain, gateway or network.
             JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
         """
         configure_logging(self._config.log)
@@ -153,7 +153,7 @@ class Daemon:
             name: ServedChain(
                 chain=each.chain,
                 prover=each.prover,
-                first_height=self._config.require_endpoint(name).bootstrap.height,
+                first_height=self._config.require_endpoint(name).consensus.first_height,
                 max_spend_wei_per_day=each.config.max_spend_wei_per_day,
             )
             for name, each in self._built.items()

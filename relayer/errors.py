@@ -175,7 +175,7 @@ class ClientFrozen(StopLane):
 
 
 class MisbehaviourFound(StopLane):
-    """A chain's validators sealed two blocks of one height. `freeze_data` is the argument of `freeze` that proves it."""
+    """A chain's signers signed two blocks of one height. `freeze_data` is the argument of `freeze` that proves it."""
 
     def __init__(self, found: str, freeze_data: bytes) -> None:
         super().__init__(

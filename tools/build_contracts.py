@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compile the contracts and write what ships inside the Python package: relayer/contracts/<Name>.json.
 
     python -m tools.build_contracts            compile and write
@@ -31,16 +32,14 @@ SOLIDITY = ROOT / "solidity"
 TARGET = ROOT / "relayer" / "contracts"
 MANIFEST = "manifest.json"
 
-# What can be deployed, by its source under solidity/. A contract that is not here does not ship.
-DEPLOYABLE: Mapping[str, str] = {
+# What can be deployed besides what `find_sources` finds in the tree, by its source under solidity/.
+NAMED: Mapping[str, str] = {
     "Gateway": "src/Gateway.sol",
-    "BftLightClient": "src/light_clients/BftLightClient.sol",
-    "BeaconLightClient": "src/light_clients/BeaconLightClient.sol",
-    "Postbox": "src/apps/Postbox.sol",
-    "Doorbell": "src/apps/Doorbell.sol",
-    "Multisender": "src/apps/Multisender.sol",
     "AccessManager": "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
 }
+# What the kinds share, src/light_clients/shared/LightClient.sol, has no more to its name.
+LIGHT_CLIENTS = "src/light_clients/*/?*LightClient.sol"
+APPS = "src/apps/*.sol"
 
 # EIP-170: a contract over this cannot be deployed. Found here rather than by the first operator.
 MAX_CODE_BYTES = 24_576
@@ -88,26 +87,49 @@ def main() -> int:
     return 0
 
 
+def find_sources() -> dict[str, str]:
+    """Return the contracts that may ship, name to source under solidity/. A file's contract has the file's name.
+
+    These are every light client in the folder of its kind, every application, and those of NAMED. The abstract ones
+    among the applications are known by the compiler alone, which gives them no code. Raises BuildError where
+    two contracts have one name.
+    """
+    sources = dict(NAMED)
+    for pattern in (LIGHT_CLIENTS, APPS):
+        for path in sorted(SOLIDITY.glob(pattern)):
+            source = path.relative_to(SOLIDITY).as_posix()
+            if path.stem in sources:
+                message = (
+                    f"two contracts are named {path.stem}: {sources[path.stem]} and {source}. Rename one."
+                )
+                raise BuildError(message)
+            sources[path.stem] = source
+    return sources
+
+
 def compile_contracts() -> dict[str, str]:
-    """Compile with forge into a folder of our own; return each file's name and text.
+    """Compile with forge into a folder of our own; return the text of every file that ships, by the file's name.
 
     The folder is apart from solidity/out, so that neither a cache nor a forge that runs meanwhile decides what ships.
     """
-    absent = [source for source in DEPLOYABLE.values() if not (SOLIDITY / source).is_file()]
-    if absent:
-        message = f"no such source in solidity/: {', '.join(absent)}. Correct DEPLOYABLE in tools/build_contracts.py."
-        raise BuildError(message)
     started = time.monotonic()
-    print(f"contracts: compiling {len(DEPLOYABLE)} contracts ...", flush=True)
+    sources = find_sources()
+    absent = [source for source in NAMED.values() if not (SOLIDITY / source).is_file()]
+    if absent:
+        message = f"no such source in solidity/: {', '.join(absent)}. Run `make tools`, or correct NAMED in tools/build_contracts.py."
+        raise BuildError(message)
+    print(f"contracts: compiling {len(sources)} contracts ...", flush=True)
     with tempfile.TemporaryDirectory(prefix="postroad-contracts-") as folder:
         out = Path(folder) / "out"
         run_forge(
-            ["build", "--out", str(out), "--cache-path", str(Path(folder) / "cache"), *DEPLOYABLE.values()]
+            ["build", "--out", str(out), "--cache-path", str(Path(folder) / "cache"), *sources.values()]
         )
-        files = {
-            f"{name}.json": to_text(to_artifact(name, read_json(out / Path(source).name / f"{name}.json")))
-            for name, source in DEPLOYABLE.items()
-        }
+        built = {name: read_built(out, name, source) for name, source in sources.items()}
+    files = {
+        f"{name}.json": to_text(to_artifact(name, sources[name], one))
+        for name, one in built.items()
+        if not is_abstract_app(sources[name], one)
+    }
     files[MANIFEST] = to_text(to_manifest(files))
     print(f"contracts: compiled in {time.monotonic() - started:.1f} s", flush=True)
     return files
@@ -138,15 +160,37 @@ def run_forge(words: list[str]) -> None:
         raise BuildError(message)
 
 
-def to_artifact(name: str, built: Mapping[str, Any]) -> dict[str, Any]:
+def read_built(out: Path, name: str, source: str) -> dict[str, Any]:
+    """Read forge's output for one contract; raise BuildError where the source has no contract of its own name."""
+    path = out / Path(source).name / f"{name}.json"
+    if not path.is_file():
+        message = f"{source} has no contract named {name}. Give the contract the name of its file, or move the file."
+        raise BuildError(message)
+    return read_json(path)
+
+
+def is_abstract_app(source: str, built: Mapping[str, Any]) -> bool:
+    """Say whether this is an application that others inherit from: the compiler gives an abstract contract no code."""
+    return Path(source).match(APPS) and code_size(built) == 0
+
+
+def code_size(built: Mapping[str, Any]) -> int:
+    """Return the size of the runtime code in forge's output or in an artifact, in bytes."""
+    code = built["deployedBytecode"]
+    return (len(code["object"] if isinstance(code, dict) else code) - len("0x")) // 2
+
+
+def to_artifact(name: str, source: str, built: Mapping[str, Any]) -> dict[str, Any]:
     """Keep of forge's output what a deployer and a caller need; raise BuildError for what could not be deployed."""
     creation, runtime = built["bytecode"], built["deployedBytecode"]
     if creation.get("linkReferences"):
         message = f"{name} needs linked libraries, which `endpoint deploy` does not place; make their functions internal"
         raise BuildError(message)
-    size = (len(runtime["object"]) - 2) // 2
+    size = code_size(built)
     if size == 0:
-        message = f"{name} has no code: it is abstract or an interface, so it does not belong in DEPLOYABLE"
+        message = (
+            f"{name} in {source} has no code: it is abstract or an interface, where a contract is expected"
+        )
         raise BuildError(message)
     if size > MAX_CODE_BYTES:
         message = (
@@ -155,7 +199,7 @@ def to_artifact(name: str, built: Mapping[str, Any]) -> dict[str, Any]:
         raise BuildError(message)
     return {
         "contractName": name,
-        "sourceName": DEPLOYABLE[name],
+        "sourceName": source,
         "abi": built["abi"],
         "bytecode": creation["object"],
         "deployedBytecode": runtime["object"],
@@ -200,8 +244,9 @@ def hash_inputs() -> str:
     """Hash everything that the bytes depend on: the sources reached by import, their dependencies' lock, the settings."""
     settings = read_settings()
     digest = hashlib.sha256(to_text(settings).encode())
-    digest.update(to_text(DEPLOYABLE).encode())
-    for path in source_files(DEPLOYABLE.values()):
+    sources = find_sources()
+    digest.update(to_text(sources).encode())
+    for path in source_files(sources.values()):
         name = path.relative_to(SOLIDITY).as_posix()
         digest.update(f"{name}\n{hash_text(path.read_text(encoding='utf-8'))}\n".encode())
     digest.update((SOLIDITY / "package-lock.json").read_bytes())
@@ -284,7 +329,7 @@ def write(files: Mapping[str, str]) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(TARGET / name)
         if name != MANIFEST:
-            size = (len(json.loads(text)["deployedBytecode"]) - 2) // 2
+            size = code_size(json.loads(text))
             print(
                 f"contracts: {name.removesuffix('.json'):20} {size:6} of {MAX_CODE_BYTES} bytes", flush=True
             )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Ethereum light client: docs/reference/wire-formats.md §7, with the verdicts of `BeaconLightClient.sol` (INV-7, INV-8).
+"""The Ethereum light client: docs/reference/wire-formats.md §7, with the verdicts of `EthereumLightClient.sol` (INV-7, INV-8).
 
 This is the client that contracts are, in Python. The one that follows a chain by the specification's own objects is
 `sync_protocol.py`.

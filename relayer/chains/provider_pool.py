@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Several providers of one thing: health-scored, with failover. JSON-RPC pools and the Beacon API share it.
+"""Several providers of one thing: health-scored, with failover. Pools of JSON-RPC providers share it with whatever else a kind of consensus asks.
 
 A question goes to the healthiest provider; when that one fails, or gives an answer that the caller's check rejects, the
 next one is asked. A wrong answer costs far more health than a slow one. Failures decay, so that a mended provider comes back.

@@ -84,9 +84,11 @@ async def check_live(config: Config) -> list[Finding]:
 
 async def _check_chain(config: Config, name: str) -> list[Finding]:
     chain = config.chain(name)
+    from relayer.consensus.registry import configured, kind_of
+
     each = await asyncio.gather(*(_check_provider(name, chain, url.reveal(), str(url)) for url in chain.rpc))
     findings = [finding for found in each for finding in found]
-    findings += await _check_beacon(name, chain)
+    findings += await kind_of(chain).endpoint.check_live(configured(name, chain))
     if any(finding.severity is Severity.OK for finding in findings):
         findings += await _check_accounts(config, name, chain)
     return findings
@@ -94,7 +96,7 @@ async def _check_chain(config: Config, name: str) -> list[Finding]:
 
 async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -> list[Finding]:
     from relayer.chains.evm.node import Node
-    from relayer.consensus.registry import CONSENSUS
+    from relayer.consensus.registry import configured, kind_of
     from relayer.contracts import load
 
     subject = f"{name} at {shown}"
@@ -130,11 +132,11 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
         findings.append(
             Finding(Severity.REFUSAL, subject, found, "the Gateway of this version", "Correct the address.")
         )
-    refused = CONSENSUS[chain.consensus].refuse_head(chain, head)
+    refused = kind_of(chain).endpoint.refuse_head(configured(name, chain), head)
     if refused is not None:
         advice = "Is the consensus right? Is it at block 0 still?"
         found = f"a head that is not believed: {refused}"
-        findings.append(Finding(Severity.REFUSAL, subject, found, chain.consensus, advice))
+        findings.append(Finding(Severity.REFUSAL, subject, found, chain.consensus.label, advice))
         return findings
     number, timestamp = (int(str(head[key]), 16) for key in ("number", "timestamp"))
     age_s = time.time() - timestamp
@@ -147,15 +149,6 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
         text = f"block {number}, {span(max(0.0, age_s))} old, answers in {latency_s * 1000:.0f} ms"
         findings.append(Finding(Severity.OK, subject, text))
     return findings
-
-
-async def _check_beacon(name: str, chain: ChainConfig) -> list[Finding]:
-    """Ask every Beacon API by itself."""
-    from relayer.consensus.registry import CONSENSUS
-
-    consensus = CONSENSUS[chain.consensus]
-    found = await asyncio.gather(*(consensus.check_beacon(name, chain, url) for url in chain.beacon))
-    return [finding for each in found for finding in each]
 
 
 async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:

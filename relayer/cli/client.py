@@ -28,6 +28,8 @@ def client() -> None:
 def status(config_path: Path, as_json: bool) -> None:
     """Show each chain's light client on each chain that it is joined to."""
     config = load_config(config_path)
+    from relayer.consensus.registry import kind_of
+
     found = run_async(_read_all(config))
     if as_json:
         print_json(found)
@@ -38,7 +40,7 @@ def status(config_path: Path, as_json: bool) -> None:
         if each["error"] is not None:
             rows.append((each["source"], each["destination"], "-", "-", "-", "-", each["error"]))
             continue
-        signers = "sync committee" if each["consensus"] == "ethereum" else "validators"
+        signers = kind_of(config.chain(each["source"])).signers
         follows = f"knows the {signers} of today" if each["current"] else f"the {signers} changed since"
         rows.append(
             (
@@ -118,7 +120,7 @@ async def _read_all(config: Config) -> list[dict[str, Any]]:
                 shown: dict[str, Any] = {
                     "source": source,
                     "destination": destination,
-                    "consensus": config.chain(source).consensus,
+                    "consensus": config.chain(source).consensus.kind,
                     "client": None,
                     "status": None,
                 }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""`postroad devnet`: local chains of QBFT, IBFT 2.0 and proof of stake, joined with each other, in the background."""
+"""`postroad devnet`: local chains of any installed kind of consensus, joined with each other, in the background."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from relayer.devnet.network.state_file import ChainState, NetworkState
     from relayer.endpoint.apply import Progress
 
-DEFAULT_CHAINS = "court=qbft:4,port=ibft2:7"
-DEFAULT_DIRECTORY = ".postroad/devnet"
+DEFAULT_CHAINS: Final = "court=bft:4,port=bft:ibft2:7"
+DEFAULT_DIRECTORY: Final = ".postroad/devnet"
 
 
 @click.group()
 def devnet() -> None:
     """Start, stop and show local chains.
 
-    anvil executes their blocks; validators and sync committees of our own sign them, so that light clients have real
-    signatures to verify.
+    anvil executes their blocks, and keys of our own sign them as the chain's consensus does, so that light clients have
+    real signatures to verify.
     """
 
 
@@ -47,7 +47,7 @@ def _directory_option(command: Any) -> Any:
     "--chains",
     default=DEFAULT_CHAINS,
     show_default=True,
-    help="NAME=KIND[:VALIDATORS][@BLOCK_TIME], separated by commas; KIND is qbft, ibft2 or pos (@SLOT_TIME).",
+    help="NAME=KIND[:OPTION]...[@BLOCK_TIME], separated by commas, such as court=bft:4@0.5,eth=ethereum.",
 )
 @click.option("--seed", type=HexParam(), help="Hex from which all keys follow; random without.")
 @click.option("--admin", is_flag=True, help="Serve each chain's admin RPC: faults, validators, mining.")
@@ -124,7 +124,7 @@ def status(directory: Path, as_json: bool) -> None:
         for chain in state.chains:
             height = heights.get(chain.name)
             shown_height = "does not answer" if height is None else f"block {height}"
-            click.echo(f"{chain.name}: {_describe(chain)}, {chain.http_url}, {shown_height}")
+            click.echo(f"{chain.name}: {chain.details.summary}, {chain.http_url}, {shown_height}")
     if not is_running:
         raise click.exceptions.Exit(ExitCode.PROBLEM)
 
@@ -135,22 +135,14 @@ def _site(chain: ChainState) -> LocalSite:
     secrets = [bytes.fromhex(key.secret.removeprefix("0x")) for key in chain.funded_keys]
     return LocalSite(
         name=chain.name,
-        consensus=chain.kind,
+        consensus=chain.details.consensus,
         chain_id=chain.chain_id,
         http_url=chain.http_url,
         ws_url=chain.ws_url,
         deployer=secrets[0],
         relayer=secrets[1],
         sender=secrets[2],
-        beacon_url=chain.beacon_url,
     )
-
-
-def _describe(chain: ChainState) -> str:
-    if chain.beacon_url is not None:
-        slots = "" if chain.block_time_s is None else f", slots of {chain.block_time_s:g} s"
-        return f"proof of stake{slots}"
-    return f"{chain.kind}, {len(chain.validators)} validators"
 
 
 def _tell(progress: Progress) -> None:
@@ -165,11 +157,10 @@ def _tell(progress: Progress) -> None:
 def _show(state: NetworkState, directory: Path, roads: LocalRoads | None) -> None:
     out = console()
     for chain in state.chains:
-        out.print(f"\n[bold]{chain.name}[/]  {_describe(chain)}, chain id {chain.chain_id}")
+        out.print(f"\n[bold]{chain.name}[/]  {chain.details.summary}, chain id {chain.chain_id}")
         out.print(f"  RPC        {chain.http_url}   {chain.ws_url}", markup=False)
-        if chain.beacon_url is not None:
-            out.print(f"  Beacon API {chain.beacon_url}", markup=False)
-            out.print(f"  checkpoint {chain.checkpoint_root}   (slot {chain.checkpoint_slot})", markup=False)
+        for label, text in chain.details.lines:
+            out.print(f"  {label:<10} {text}", markup=False)
         if chain.admin_url is not None:
             out.print(f"  admin RPC  {chain.admin_url}", markup=False)
         if roads is not None:
@@ -226,15 +217,7 @@ def _chain_json(chain: ChainState) -> dict[str, Any]:
         "rpc": chain.http_url,
         "websocket": chain.ws_url,
         "admin": chain.admin_url,
-        "beacon": chain.beacon_url,
-        "checkpoint": None
-        if chain.checkpoint_root is None
-        else {
-            "root": chain.checkpoint_root,
-            "slot": chain.checkpoint_slot,
-            "height": chain.checkpoint_height,
-        },
         "genesis_hash": chain.genesis_hash,
-        "validators": list(chain.validators),
+        "details": chain.details.facts,
         "funded": [{"address": key.address, "secret": key.secret} for key in chain.funded_keys],
     }

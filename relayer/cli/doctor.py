@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import shutil
 import sys
@@ -52,6 +53,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
 
 def _look_at_installation() -> list[Finding]:
     from relayer.consensus.findings import Finding, Severity
+    from relayer.consensus.registry import kinds
     from relayer.contracts import UnknownContract, load
 
     findings = [
@@ -62,16 +64,16 @@ def _look_at_installation() -> list[Finding]:
     except ImportError:
         advice = "Signing is ten times slower without it: install the package coincurve."
         findings.append(Finding(Severity.WARNING, "coincurve", "not installed", "installed", advice))
-    try:
-        import pyblst  # noqa: F401  only whether it is there
-    except ImportError:
-        advice = (
-            "Proof-of-stake chains can't be followed at their pace without it: install the package pyblst."
-        )
-        findings.append(Finding(Severity.WARNING, "pyblst", "not installed", "installed", advice))
+    for kind in kinds():
+        for module, advice in kind.requires.items():
+            if importlib.util.find_spec(module) is None:
+                found = "not installed"
+                findings.append(
+                    Finding(Severity.WARNING, f"{module} ({kind.name})", found, "installed", advice)
+                )
     try:
         names = [
-            load(name).name for name in ("Gateway", "BftLightClient", "BeaconLightClient", "AccessManager")
+            load(name).name for name in ("Gateway", "AccessManager", *(kind.contract for kind in kinds()))
         ]
         findings.append(Finding(Severity.OK, "contracts", f"{', '.join(names)} ship with this installation"))
     except UnknownContract as error:

@@ -234,7 +234,7 @@ async def _plan_and_apply(
 def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, Any]:
     """Write new endpoints into the configuration file; what is there already stays."""
     from relayer.config import save_endpoint
-    from relayer.devnet.network.join import found_endpoint
+    from relayer.endpoint.plan import found_endpoint
     from relayer.endpoint.steps import locate
 
     manifest = _manifest(config)
@@ -252,8 +252,7 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
             "gateway": found.gateway,
             "genesis_hash": found.genesis_hash,
             "endpoint_id": bytes(located.endpoint_id),
-            "network": fields(found.network),
-            "bootstrap": fields(found.bootstrap),
+            "consensus": fields(found.consensus),
         }
     return saved
 

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import console, fields, hex_of, print_json
+from relayer.cli.output import console, fields, print_json
 from relayer.cli.running import run_async
 
 _SHAPE = "NAME=CONSENSUS,URL[,URL...]"
-_CONSENSUS = ("qbft", "ibft2", "ethereum")
-_ANY_CONSENSUS = "qbft or ibft2 or ethereum"
-_BEACON = "beacon="
+_KEYED_URL = re.compile(r"([a-z][a-z0-9_]*)=(?=[a-z][a-z0-9+.-]*://)")
 
 
 @click.command()
@@ -58,8 +58,8 @@ def init(
 ) -> None:
     """Write a configuration with comments.
 
-    Chain ids and genesis hashes are read from the chains themselves, and a beacon chain's network from its Beacon API: compare
-    what is written with what their owners publish, for afterwards it is what nodes are held to.
+    Chain ids, genesis hashes and what the consensus needs are read from the chains themselves: compare what is written with
+    what their owners publish, for afterwards it is what nodes are held to.
     """
     if config_path.exists() and not force:
         raise CommandFailed(
@@ -70,18 +70,18 @@ def init(
         )
     if not chains and not sys.stdin.isatty():
         raise click.UsageError(f"found no --chain and no terminal to ask at, expected --chain {_SHAPE}")
-    specs = [_parse_chain(each) for each in chains] or _ask_chains()
+    specs = [_parse_chain(text) for text in chains] or _ask_chains()
     if len({spec["name"] for spec in specs}) != len(specs):
         raise click.UsageError("found a chain twice, expected each once")
-    named = dict(_parse_pair("--key", each) for each in keys)
+    named = dict(_parse_pair("--key", text) for text in keys)
     for name in named:
         if name not in {spec["name"] for spec in specs}:
             raise click.UsageError(f"found --key for {name!r}, expected one of the chains")
-    ids = dict(_parse_pair("--chain-id", each) for each in chain_ids)
+    ids = dict(_parse_pair("--chain-id", text) for text in chain_ids)
     for spec in specs:
         spec["key"] = named.get(spec["name"])
-        if spec["consensus"] == "ethereum" and not spec["beacon"]:
-            raise _no_beacon(spec["name"])
+        if spec["consensus"] is not None:
+            _complete_questions(spec)
         if offline:
             _complete_offline(spec, ids)
     if not offline:
@@ -94,15 +94,12 @@ def init(
 
 
 def _tell(specs: Sequence[dict[str, Any]], path: Path, *, as_json: bool) -> None:
-    from relayer.config import network_of
-
     if as_json:
         shown = [
             {
                 "name": spec["name"],
                 "chain": f"eip155:{spec['chain_id']}",
-                "consensus": spec["consensus"],
-                "network": fields(spec["network"]),
+                "consensus": {key: fields(value) for key, value in spec["consensus"].items()},
             }
             for spec in specs
         ]
@@ -111,10 +108,8 @@ def _tell(specs: Sequence[dict[str, Any]], path: Path, *, as_json: bool) -> None
     out = console()
     out.print(f"Wrote {path}.\n\nNext:")
     for spec in specs:
-        if spec["network"] is not None:
-            root = hex_of(network_of(spec["network"]).genesis_validators_root)
-            what = f"chains.{spec['name']}.network with what the network publishes"
-            out.print(f"  compare {what} (genesis validators' root {root})", markup=False)
+        if spec["to_compare"]:
+            out.print(f"  compare {spec['to_compare']}", markup=False)
         if spec["key"] is None:
             out.print(
                 f"  postroad keys new {spec['name']}-relayer    and name it in chains.{spec['name']}.keys",
@@ -130,14 +125,14 @@ def _complete_offline(spec: dict[str, Any], ids: Mapping[str, str]) -> None:
             f"found no chain id for {spec['name']}, expected --chain-id {spec['name']}=NUMBER"
         )
     if spec["consensus"] is None:
-        expected = f"{spec['name']}=CONSENSUS,URL with {_ANY_CONSENSUS}"
+        expected = f"{spec['name']}=CONSENSUS,URL with {_known_words()}"
         raise click.UsageError(f"found --offline, and no consensus to write, expected {expected}")
     spec |= {"chain_id": int(ids[spec["name"]]), "genesis_hash": None}
 
 
 def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) -> str:
     """Return the text of a configuration."""
-    from relayer.config import render_network
+    from relayer.config import render_table, render_value
 
     lines = [
         "# Postroad's configuration. Every key is explained in docs/reference/config.md.",
@@ -177,33 +172,30 @@ def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) 
         if spec["websocket"]:
             urls = ", ".join(f'"{url}"' for url in spec["websocket"])
             lines += [f"websocket = [{urls}]"]
-        lines += [f'consensus = "{spec["consensus"]}"']
-        if spec["beacon"]:
-            urls = ", ".join(f'"{url}"' for url in spec["beacon"])
-            lines += [f"beacon = [{urls}]"]
-        if isinstance(spec["network"], str):
-            lines += [f'network = "{spec["network"]}"   # compare it with what you meant']
-        if spec["consensus"] == "ethereum":
-            lines += [
-                "# threshold = 400                   # members of the sync committee that must sign; two thirds without"
-            ]
         if spec["genesis_hash"] is not None:
             lines += [f'genesis_hash = "{spec["genesis_hash"]}"']
         lines += [
-            '# gateway = "0x…"                  written by `postroad endpoint deploy`, with [bootstrap]',
+            '# gateway = "0x…"                  written by `postroad endpoint deploy`, with consensus.bootstrap',
             f'keys = ["{key}"]' if key is not None else f'# keys = ["{name}-relayer"]',
             f'# sender = "{name}-sender"           signs what `postroad send` sends; never the relayer\'s own key',
             f'# deployer = "{name}-deployer"       deploys, and becomes the admin: keep it off the relayer\'s machine',
             "max_fee_gwei = 500.0                # the most for a unit of gas; messages wait while it costs more",
             "priority_fee_gwei = 1.0",
             "# max_spend_ether_per_day = 1.0",
-            "trusting_period_s = 1209600         # how long validators or a committee are believed without news of them",
+            "trusting_period_s = 1209600         # how long signers of headers are believed without news of them",
             "",
         ]
-        if spec["network"] is not None and not isinstance(spec["network"], str):
+        # What this chain is believed by
+        lines += [f"[chains.{name}.consensus]"]
+        tables = {key: value for key, value in spec["consensus"].items() if isinstance(value, msgspec.Struct)}
+        lines += [
+            f"{key} = {render_value(value)}" for key, value in spec["consensus"].items() if key not in tables
+        ]
+        lines += [""]
+        for key, value in tables.items():
             lines += [
-                "# As the Beacon API told it: compare it with what the network's owners publish.",
-                *render_network(name, spec["network"]),
+                "# As the chain itself told it: compare it with what its owners publish.",
+                *render_table(f"chains.{name}.consensus.{key}", value),
                 "",
             ]
     lines += [
@@ -234,33 +226,65 @@ def _check_renders(text: str, path: Path) -> None:
         raise CommandFailed(ExitCode.USAGE, error.found, error.expected, error.advice) from error
 
 
+def _known_words() -> str:
+    """Every word that names a consensus: kinds, and the dialects of those that have several."""
+    from relayer.consensus.registry import kinds
+
+    return " or ".join(word for kind in kinds() for word in (kind.dialects or {kind.name: {}}))
+
+
 def _parse_chain(text: str) -> dict[str, Any]:
+    from relayer.config import keys_of_word
+
     name, equals, rest = text.partition("=")
-    first, *others = [each.strip() for each in rest.split(",")]
+    first, *others = [part.strip() for part in rest.split(",")]
     if not equals or not first:
         raise click.UsageError(f"found --chain {text!r}, expected {_SHAPE}")
     if "://" in first:
         return _spec(name.strip(), None, [first, *others])
-    if first not in _CONSENSUS or not others:
-        expected = f"{_SHAPE} with {_ANY_CONSENSUS}"
+    consensus = keys_of_word(first)
+    if consensus is None or not others:
+        expected = f"{_SHAPE} with {_known_words()}"
         raise click.UsageError(f"found --chain {text!r}, expected {expected}")
-    return _spec(name.strip(), first, others)
+    return _spec(name.strip(), consensus, others)
 
 
-def _spec(name: str, consensus: str | None, urls: Sequence[str]) -> dict[str, Any]:
-    beacon = [url.removeprefix(_BEACON) for url in urls if url.startswith(_BEACON)]
-    sockets = [url for url in urls if url.startswith(("ws://", "wss://"))]
-    rpc = [url for url in urls if url not in sockets and not url.startswith(_BEACON)]
+def _spec(name: str, consensus: Mapping[str, Any] | None, urls: Sequence[str]) -> dict[str, Any]:
+    """What is known of a chain. `consensus` are keys of its table so far; `keyed` are URLs that belong to further keys."""
+    rpc, websocket, keyed = list[str](), list[str](), dict[str, list[str]]()
+    for url in urls:
+        key = _KEYED_URL.match(url)
+        if key is not None:
+            keyed.setdefault(key[1], []).append(url[key.end() :])
+        elif url.startswith(("ws://", "wss://")):
+            websocket.append(url)
+        else:
+            rpc.append(url)
     if not rpc:
         raise click.UsageError(f"found no http:// or https:// URL for {name!r}, expected at least one")
-    spec = {"name": name, "consensus": consensus, "rpc": rpc, "websocket": sockets}
-    return spec | {"beacon": beacon, "network": None}
+    spec = {"name": name, "consensus": consensus, "rpc": rpc, "websocket": websocket}
+    return spec | {"keyed": keyed, "to_compare": ""}
 
 
-def _no_beacon(name: str) -> click.UsageError:
-    return click.UsageError(
-        f"found no Beacon API for the proof-of-stake chain {name!r}, expected {_BEACON}https://… among its URLs"
-    )
+def _complete_questions(spec: dict[str, Any]) -> None:
+    """Put the URLs that a kind asks for into its table; refuse those that it doesn't know."""
+    from relayer.consensus.registry import find_kind
+
+    name, keyed = spec["name"], spec["keyed"]
+    kind = find_kind(spec["consensus"]["kind"])
+    questions = {question.key: question for question in kind.endpoint.questions}
+    for key in keyed:
+        if key not in questions:
+            expected = " or ".join(f"{known}=" for known in questions) or "none"
+            raise click.UsageError(
+                f"found {key}=… for {name!r}, a chain of kind {kind.name}, expected {expected} before a URL"
+            )
+    for key, question in questions.items():
+        if key not in keyed:
+            raise click.UsageError(
+                f"found no {question.missing} for {name!r}, expected {key}=https://… among its URLs"
+            )
+    spec["consensus"] = {**spec["consensus"], **keyed}
 
 
 def _parse_pair(option: str, text: str) -> tuple[str, str]:
@@ -271,31 +295,43 @@ def _parse_pair(option: str, text: str) -> tuple[str, str]:
 
 
 def _ask_chains() -> list[dict[str, Any]]:
+    from relayer.config import keys_of_word
+    from relayer.consensus.registry import kinds
+
+    questions = {question.key: question for kind in kinds() for question in kind.endpoint.questions}
+    words = _known_words().split(" or ")
     specs = []
     while True:
         name = click.prompt("Name of a chain (a-z, 0-9, -)", err=True)
-        consensus = click.prompt(
-            "Its consensus", type=click.Choice([*_CONSENSUS, "detect"]), default="detect", err=True
+        word = click.prompt(
+            "Its consensus", type=click.Choice([*words, "detect"]), default="detect", err=True
         )
+        consensus = keys_of_word(word)
         urls = click.prompt("Its RPC URLs, separated by commas (ws:// ones too)", err=True)
         found = [url.strip() for url in urls.split(",")]
-        if consensus in {"ethereum", "detect"}:
-            text = "Its Beacon APIs, separated by commas (nothing for a BFT chain)"
-            beacon = click.prompt(text, default="", show_default=False, err=True)
-            found += [_BEACON + url.strip() for url in beacon.split(",") if url.strip()]
-        specs.append(_spec(name, None if consensus == "detect" else consensus, found))
+        for key, question in questions.items():
+            if consensus is not None and key not in _asked_by(consensus["kind"]):
+                continue
+            prompt = question.prompt + (" (nothing where it has none)" if consensus is None else "")
+            text = click.prompt(prompt, default="", show_default=False, err=True)
+            found += [f"{key}={url.strip()}" for url in text.split(",") if url.strip()]
+        specs.append(_spec(name, consensus, found))
         if not click.confirm("Another chain?", default=len(specs) == 1, err=True):
             return specs
 
 
+def _asked_by(kind: str) -> set[str]:
+    from relayer.consensus.registry import find_kind
+
+    return {question.key for question in find_kind(kind).endpoint.questions}
+
+
 async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
-    """Read chain ids, genesis hashes, and what consensus and network it is. Raises ChainUnavailable, which names the chain."""
+    """Read chain ids, genesis hashes, and what consensus it is. Raises ChainUnavailable, which names the chain."""
     import os
 
     from relayer.chains.evm.node import Node
-    from relayer.config import setting_of
-    from relayer.consensus.ethereum.discovery import discover_network
-    from relayer.consensus.registry import detect_consensus
+    from relayer.consensus.registry import find_kind, recognise
     from relayer.errors import ChainUnavailable
 
     for spec in specs:
@@ -304,18 +340,25 @@ async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
         try:
             spec["chain_id"] = await node.chain_id()
             spec["genesis_hash"] = "0x" + (await node.genesis_hash()).hex()
+            head = await node.block("latest")
             if spec["consensus"] is None:
-                spec["consensus"] = detect_consensus(await node.block("latest"))
-            if spec["consensus"] is None:
-                expected = f"{spec['name']}=CONSENSUS,URL with {_ANY_CONSENSUS}"
-                raise click.UsageError(
-                    f"found a newest block of {spec['name']!r} that is of no known consensus, expected {expected}"
-                )
-            if spec["consensus"] == "ethereum":
-                if not spec["beacon"]:
-                    raise _no_beacon(spec["name"])
-                beacon = [os.path.expandvars(url) for url in spec["beacon"]]
-                spec["network"] = setting_of(await discover_network(spec["name"], beacon))
+                recognised = recognise(head)
+                if recognised is None:
+                    expected = f"{spec['name']}=CONSENSUS,URL with {_known_words()}"
+                    raise click.UsageError(
+                        f"found a newest block of {spec['name']!r} that is of no known consensus, expected {expected}"
+                    )
+                kind, keys = recognised
+                spec["consensus"] = {"kind": kind.name, **keys}
+                _complete_questions(spec)
+            kind = find_kind(spec["consensus"]["kind"])
+            if len(spec["consensus"]) == 1:
+                # The kind alone was named: what its dialect is, a block tells.
+                spec["consensus"] = {**spec["consensus"], **(kind.endpoint.recognise(head) or {})}
+            asked = {key: _expand(value) for key, value in spec["consensus"].items()}
+            discovered = await kind.endpoint.discover(spec["name"], asked)
+            spec["consensus"] = {**spec["consensus"], **discovered.keys}
+            spec["to_compare"] = discovered.to_compare
         except ChainUnavailable as error:
             advice = (
                 "Is the URL right, and the node up? --offline with --chain-id writes the file without asking."
@@ -323,3 +366,10 @@ async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
             raise ChainUnavailable(error.found, error.expected, advice) from error
         finally:
             await node.close()
+
+
+def _expand(value: Any) -> Any:
+    """Put environment variables into the URLs of a key, for asking; the file keeps their names."""
+    import os
+
+    return [os.path.expandvars(url) for url in value] if isinstance(value, list) else value

@@ -77,9 +77,13 @@ def span(seconds: float) -> str:
 
 
 def fields(value: object) -> Any:
-    """Return a table of the configuration as `--json` shows it: with its keys."""
+    """Return a table of the configuration as `--json` shows it: with its keys, and of URLs no more than where they lead."""
     import msgspec
 
+    from relayer.config import SecretUrl
+
+    if isinstance(value, SecretUrl):
+        return str(value)
     if isinstance(value, msgspec.Struct):
         return {name: fields(getattr(value, name)) for name in value.__struct_fields__}
     return [fields(each) for each in value] if isinstance(value, tuple) else value

@@ -74,8 +74,9 @@ def send(
         raise click.UsageError(f"found {len(given)} of --payload, --text and --file, expected one of them")
     content = payload if payload is not None else text.encode() if text is not None else file.read()
     config = load_config(config_path)
-    is_staked = config.chain(destination).consensus == "ethereum"
-    signed_by = "the sync committee signed" if is_staked else "enough validators sealed"
+    from relayer.consensus.registry import kind_of
+
+    signers = kind_of(config.chain(destination)).signers
     signer = signer_of(config, source, key, purpose="sender")
 
     async def work() -> None:
@@ -99,7 +100,7 @@ def send(
             receipt = None
             if wait:
                 try:
-                    receipt = await _wait(message, timeout, signed_by=signed_by, as_json=as_json)
+                    receipt = await _wait(message, timeout, signers=signers, as_json=as_json)
                 except BaseException:
                     if as_json:
                         # What was sent must be known even when the wait for it ends badly.
@@ -111,7 +112,7 @@ def send(
     run_async(work())
 
 
-async def _wait(message: RoadMessage, timeout_s: float | None, *, signed_by: str, as_json: bool) -> Receipt:
+async def _wait(message: RoadMessage, timeout_s: float | None, *, signers: str, as_json: bool) -> Receipt:
     from relayer.cli.exit_codes import ExitCode
     from relayer.cli.failures import CommandFailed
     from relayer.road import DeliveryTimeout
@@ -127,7 +128,7 @@ async def _wait(message: RoadMessage, timeout_s: float | None, *, signed_by: str
         raise CommandFailed(ExitCode.TIMEOUT, error.found, error.expected, error.advice) from error
     if not as_json:
         errors.print(
-            f"delivered: block {receipt.height} of {message.destination} proves its bit, and {signed_by} that block"
+            f"delivered: block {receipt.height} of {message.destination} proves its bit, and enough {signers} signed that block"
         )
     return receipt
 

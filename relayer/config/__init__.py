@@ -8,66 +8,55 @@ values that may hold credentials (`rpc`, `websocket`, the journal's URL) are `Se
 
 from __future__ import annotations
 
-from relayer.config.editing import render_endpoint, render_network, save_endpoint, set_endpoint
+from relayer.config.checks import check_schemes
+from relayer.config.consensus import ConsensusConfig, Where, keys_of_word, kind_names
+from relayer.config.editing import render_endpoint, save_endpoint, set_endpoint
 from relayer.config.errors import InvalidConfig
-from relayer.config.networks import network_of, params_of, setting_of
 from relayer.config.reading import DEFAULT_PATH, load, parse
+from relayer.config.rendering import render_table, render_value
 from relayer.config.schema import (
-    AnyBootstrap,
     BatchConfig,
-    BlobConfig,
-    BootstrapConfig,
-    Bytes4,
-    Bytes20,
-    Bytes32,
     ChainConfig,
-    CheckpointConfig,
     Config,
     EndpointConfig,
     EndpointsConfig,
-    ForkConfig,
     JournalConfig,
     KeysConfig,
     LaneConfig,
     LogConfig,
     MetricsConfig,
-    NetworkName,
-    NetworkTable,
 )
 from relayer.config.secret_url import SecretUrl, redact_url
+from relayer.config.values import Bytes4, Bytes20, Bytes32
 
 __all__ = [
     "DEFAULT_PATH",
-    "AnyBootstrap",
     "BatchConfig",
-    "BlobConfig",
-    "BootstrapConfig",
     "Bytes4",
     "Bytes20",
     "Bytes32",
     "ChainConfig",
-    "CheckpointConfig",
     "Config",
+    "ConsensusConfig",
     "EndpointConfig",
     "EndpointsConfig",
-    "ForkConfig",
     "InvalidConfig",
     "JournalConfig",
     "KeysConfig",
     "LaneConfig",
     "LogConfig",
     "MetricsConfig",
-    "NetworkName",
-    "NetworkTable",
     "SecretUrl",
+    "Where",
+    "check_schemes",
+    "keys_of_word",
+    "kind_names",
     "load",
-    "network_of",
-    "params_of",
     "parse",
     "redact_url",
     "render_endpoint",
-    "render_network",
+    "render_table",
+    "render_value",
     "save_endpoint",
     "set_endpoint",
-    "setting_of",
 ]

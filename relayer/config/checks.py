@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from relayer.config.consensus import platforms_of
 from relayer.config.errors import InvalidConfig
-from relayer.config.networks import network_of, params_of
-from relayer.config.schema import BootstrapConfig, ForkText, NetworkTable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from relayer.config.consensus import Where
     from relayer.config.lines import Lines
     from relayer.config.schema import ChainConfig, Config
+    from relayer.config.secret_url import SecretUrl
 
 _CHAIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _CAIP2 = re.compile(r"eip155:([1-9][0-9]{0,31})")
-_ADDRESS_BYTES = 20
 
 
 def check(config: Config, lines: Lines) -> None:
@@ -89,14 +90,21 @@ def _check_chain(name: str, chain: ChainConfig, lines: Lines) -> None:
         raise InvalidConfig(
             lines.where((*path, "chain")), repr(chain.chain), "eip155: and the chain id", advice
         )
-    schemes = {"rpc": ("http", "https"), "websocket": ("ws", "wss"), "beacon": ("http", "https")}
-    for key, expected in schemes.items():
-        for index, url in enumerate(getattr(chain, key)):
-            if urlsplit(url.reveal()).scheme not in expected:
-                where = lines.where((*path, key, index))
-                raise InvalidConfig(
-                    where, str(url), " or ".join(f"{each}://" for each in expected), "Correct the URL."
-                )
+
+    namespace, platforms = chain.chain.partition(":")[0], platforms_of(chain.consensus.kind)
+    if namespace not in platforms:
+        raise InvalidConfig(
+            lines.where((*path, "chain")),
+            f"a chain of {namespace}, believed by the kind {chain.consensus.kind}",
+            f"one of {', '.join(platforms)}",
+            "Correct the chain's name, or take a kind that can believe such a chain.",
+        )
+
+    def place(*keys: str | int) -> str:
+        return lines.where((*path, *keys))
+
+    check_schemes(chain.rpc, ("http", "https"), place, "rpc")
+    check_schemes(chain.websocket, ("ws", "wss"), place, "websocket")
     if chain.priority_fee_gwei > chain.max_fee_gwei:
         where = lines.where((*path, "priority_fee_gwei"))
         expected_text = f"at most max_fee_gwei, {chain.max_fee_gwei}"
@@ -105,80 +113,12 @@ def _check_chain(name: str, chain: ChainConfig, lines: Lines) -> None:
         )
     if len(set(chain.keys)) != len(chain.keys):
         raise InvalidConfig(lines.where((*path, "keys")), "a key twice", "each key once", "Remove one.")
-    if chain.consensus == "ethereum":
-        _check_beacon(chain, path, lines)
-    else:
-        _refuse_beacon(chain, path, lines)
+    chain.consensus.check(chain, lambda *keys: place("consensus", *keys))
 
 
-def _refuse_beacon(chain: ChainConfig, path: tuple[str | int, ...], lines: Lines) -> None:
-    """A BFT chain: its bootstrap, and nothing that belongs to a beacon chain."""
-    for key in ("beacon", "network", "threshold"):
-        if getattr(chain, key):
-            advice = f'Remove it, or is the consensus "ethereum"? (It is {chain.consensus!r}.)'
-            found = f"{key!r}, which only a beacon chain has"
-            raise InvalidConfig(lines.where((*path, key)), found, f"no {key!r}", advice)
-    if isinstance(chain.bootstrap, BootstrapConfig):
-        validators = chain.bootstrap.validators
-        if len(set(validators)) != len(validators) or bytes(_ADDRESS_BYTES) in validators:
-            where = lines.where((*path, "bootstrap"))
-            raise InvalidConfig(
-                where, "a validator twice or zero", "distinct validators", "Copy the list again."
-            )
-
-
-def _check_beacon(chain: ChainConfig, path: tuple[str | int, ...], lines: Lines) -> None:
-    """A beacon chain: its Beacon API, its network, and how many of the committee must sign."""
-    if not chain.beacon:
-        advice = (
-            'Add a line `beacon = ["https://..."]`, the Beacon API of a consensus client; several are better.'
-        )
-        raise InvalidConfig(lines.where(path), "no 'beacon'", "at least one Beacon API", advice)
-    if chain.network is None:
-        return
-    if isinstance(chain.network, NetworkTable):
-        _check_forks(chain.network, (*path, "network"), lines)
-    try:
-        network = network_of(chain.network)
-    except ValueError as error:
-        raise InvalidConfig(
-            lines.where((*path, "network")),
-            str(error),
-            "a network that the light client can follow",
-            "Compare it with the node's /eth/v1/config/spec.",
-        ) from error
-    # Loaded only for those who have a beacon chain.
-    from light_clients.ethereum.params import least_threshold
-
-    size = network.preset.sync_committee_size
-    if chain.threshold is not None and not least_threshold(size) <= chain.threshold <= size:
-        where, least = lines.where((*path, "threshold")), least_threshold(size)
-        advice = "Fewer than two thirds of the committee could sign for another chain than the rest follows."
-        raise InvalidConfig(where, str(chain.threshold), f"{least} to {size} of {size} members", advice)
-    try:
-        params_of(network, chain.threshold, chain.trusting_period_s, chain.max_clock_drift_s)
-    except ValueError as error:
-        found, _, expected = str(error).partition(", expected ")
-        advice = "No light client can be deployed with it; docs/reference/config.md explains the keys."
-        raise InvalidConfig(
-            lines.where(path), found.replace("found ", ""), expected or "other values", advice
-        ) from error
-
-
-def _check_forks(network: NetworkTable, path: tuple[str | int, ...], lines: Lines) -> None:
-    forks = network.forks
-    order = get_args(ForkText)
-    for earlier, later in pairwise(forks):
-        if later.epoch < earlier.epoch or order.index(later.name) <= order.index(earlier.name):
-            found = f"{later.name} at epoch {later.epoch} after {earlier.name} at {earlier.epoch}"
-            advice = (
-                "List the forks as the chain went through them; of several at one epoch all may be listed."
-            )
-            raise InvalidConfig(lines.where((*path, "forks")), found, "forks in ascending order", advice)
-    if len({each.version for each in forks}) != len(forks):
-        found, expected = "a fork version twice", "a version of its own for each fork"
-        raise InvalidConfig(lines.where((*path, "forks")), found, expected, "Copy the list again.")
-    if not any(network.genesis_validators_root):
-        where = lines.where((*path, "genesis_validators_root"))
-        advice = "Read it from /eth/v1/beacon/genesis."
-        raise InvalidConfig(where, "zero", "the root of the genesis validators", advice)
+def check_schemes(urls: Iterable[SecretUrl], schemes: Sequence[str], where: Where, *keys: str | int) -> None:
+    """Refuse a URL of another scheme, in the list that stands at `keys`. Raises InvalidConfig."""
+    for index, url in enumerate(urls):
+        if urlsplit(url.reveal()).scheme not in schemes:
+            expected = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise InvalidConfig(where(*keys, index), str(url), expected, "Correct the URL.")

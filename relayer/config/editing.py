@@ -8,45 +8,40 @@ import re
 import secrets
 from pathlib import Path
 
+import msgspec
+
 from relayer.config.errors import InvalidConfig
 from relayer.config.reading import load, parse
-from relayer.config.schema import (
-    AnyBootstrap,
-    CheckpointConfig,
-    Config,
-    EndpointConfig,
-    NetworkName,
-    NetworkTable,
-)
+from relayer.config.rendering import render_table, render_value, written_fields
+from relayer.config.schema import Config, EndpointConfig
 
 _TABLE = re.compile(r"\s*\[")
 
 
 def set_endpoint(text: str, name: str, endpoint: EndpointConfig) -> str:
-    """Return the file's text with a chain's gateway, genesis hash, network and bootstrap set; other lines are left alone.
+    """Return the file's text with a chain's gateway, genesis hash, and what trust begins with; other lines are left alone.
 
-    A network or a bootstrap that is there is kept: it is what the operator chose to trust.
+    What the consensus' table has already is kept: it is what the operator chose to trust.
     """
     lines = text.splitlines()
-    start = _find_table(lines, f"chains.{name}")
-    if start is None:
-        expected = f"a table [chains.{name}]"
-        raise InvalidConfig(
-            f"chains.{name}", "no such table", expected, "Add it, or write the values by hand."
-        )
-    has_bootstrap = _find_table(lines, f"chains.{name}.bootstrap") is not None
-    lines = _set_key(lines, start, "genesis_hash", f'"0x{endpoint.genesis_hash.hex()}"')
-    lines = _set_key(lines, start, "gateway", f'"0x{endpoint.gateway.hex()}"')
-    has_network = _find_table(lines, f"chains.{name}.network") is not None
-    if endpoint.network is not None and not has_network and not _has_key(lines, start, "network"):
-        if isinstance(endpoint.network, str):
-            lines = _set_key(lines, start, "network", f'"{endpoint.network}"')
-        else:
+    chain, consensus = f"chains.{name}", f"chains.{name}.consensus"
+    for table in (chain, consensus):
+        if _find_table(lines, table) is None:
+            expected = f"a table [{table}]"
+            raise InvalidConfig(table, "no such table", expected, "Add it, or write the values by hand.")
+    lines = _set_key(lines, chain, "genesis_hash", render_value(endpoint.genesis_hash))
+    lines = _set_key(lines, chain, "gateway", render_value(endpoint.gateway))
+    for key, value in written_fields(endpoint.consensus):
+        below = f"{consensus}.{key}"
+        if _find_table(lines, below) is not None or _has_key(lines, consensus, key):
+            continue
+        if isinstance(value, msgspec.Struct):
+            start = _find_table(lines, consensus)
+            assert start is not None
             end = _end_of_table(lines, start)
-            lines[end:end] = ["", *render_network(name, endpoint.network)]
-    if not has_bootstrap and not _has_key(lines, start, "bootstrap"):
-        end = _end_of_table(lines, start)
-        lines[end:end] = ["", *render_bootstrap(name, endpoint.bootstrap)]
+            lines[end:end] = ["", *render_table(below, value)]
+        else:
+            lines = _set_key(lines, consensus, key, render_value(value))
     return "\n".join(lines) + "\n"
 
 
@@ -59,11 +54,11 @@ def save_endpoint(path: Path, name: str, endpoint: EndpointConfig) -> Config:
     text = set_endpoint(path.read_text(encoding="utf-8"), name, endpoint)
     after = parse(text, name=str(path), directory=path.parent)
     chain = after.chain(name)
-    others = {each: table for each, table in after.chains.items() if each != name}
+    others = {other: table for other, table in after.chains.items() if other != name}
     as_meant = (
         (chain.gateway, chain.genesis_hash) == (endpoint.gateway, endpoint.genesis_hash)
         and not chain.missing
-        and others == {each: table for each, table in before.chains.items() if each != name}
+        and others == {other: table for other, table in before.chains.items() if other != name}
     )
     if not as_meant:
         raise InvalidConfig(
@@ -83,65 +78,18 @@ def save_endpoint(path: Path, name: str, endpoint: EndpointConfig) -> Config:
 
 
 def render_endpoint(name: str, endpoint: EndpointConfig) -> str:
-    """Return an endpoint as it stands in a file, for people to copy."""
+    """Return an endpoint as it stands in a file, for people to copy. URLs, which may hold credentials, are left out."""
+    consensus = endpoint.consensus
+    assert isinstance(consensus, msgspec.Struct)
     return "\n".join(
         [
             f"[chains.{name}]",
-            f'gateway = "0x{endpoint.gateway.hex()}"',
-            f'genesis_hash = "0x{endpoint.genesis_hash.hex()}"',
-            *_render_network_of(name, endpoint.network),
+            f"gateway = {render_value(endpoint.gateway)}",
+            f"genesis_hash = {render_value(endpoint.genesis_hash)}",
             "",
-            *render_bootstrap(name, endpoint.bootstrap),
+            *render_table(f"chains.{name}.consensus", consensus),
         ]
     )
-
-
-def render_bootstrap(name: str, bootstrap: AnyBootstrap) -> list[str]:
-    """Return the lines of a bootstrap table."""
-    if isinstance(bootstrap, CheckpointConfig):
-        return [
-            f"[chains.{name}.bootstrap]",
-            f'root = "0x{bootstrap.root.hex()}"',
-            f"slot = {bootstrap.slot}",
-            f"height = {bootstrap.height}",
-        ]
-    return [
-        f"[chains.{name}.bootstrap]",
-        f"height = {bootstrap.height}",
-        f"timestamp = {bootstrap.timestamp}",
-        "validators = [",
-        *(f'    "0x{each.hex()}",' for each in bootstrap.validators),
-        "]",
-    ]
-
-
-def render_network(name: str, network: NetworkTable) -> list[str]:
-    """Return the lines of a network table."""
-    forks = (
-        f'    {{ name = "{each.name}", epoch = {each.epoch}, version = "0x{each.version.hex()}" }},'
-        for each in network.forks
-    )
-    blobs = [
-        f"    {{ epoch = {each.epoch}, max_blobs_per_block = {each.max_blobs_per_block} }},"
-        for each in network.blob_schedule
-    ]
-    return [
-        f"[chains.{name}.network]",
-        f'preset = "{network.preset}"',
-        f"genesis_time = {network.genesis_time}",
-        f'genesis_validators_root = "0x{network.genesis_validators_root.hex()}"',
-        f"slot_duration_ms = {network.slot_duration_ms}",
-        "forks = [",
-        *forks,
-        "]",
-        *(["blob_schedule = [", *blobs, "]"] if blobs else []),
-    ]
-
-
-def _render_network_of(name: str, network: NetworkName | NetworkTable | None) -> list[str]:
-    if network is None:
-        return []
-    return [f'network = "{network}"'] if isinstance(network, str) else ["", *render_network(name, network)]
 
 
 def _find_table(lines: list[str], name: str) -> int | None:
@@ -157,12 +105,16 @@ def _end_of_table(lines: list[str], start: int) -> int:
     return end
 
 
-def _has_key(lines: list[str], start: int, key: str) -> bool:
+def _has_key(lines: list[str], table: str, key: str) -> bool:
+    start = _find_table(lines, table)
+    assert start is not None
     return any(re.match(rf"\s*{key}\s*=", line) for line in lines[start : _end_of_table(lines, start)])
 
 
-def _set_key(lines: list[str], start: int, key: str, value: str) -> list[str]:
-    """Replace a key's line, or its commented one, or add it as the table's last."""
+def _set_key(lines: list[str], table: str, key: str, value: str) -> list[str]:
+    """Replace a key's line in a table, or its commented one, or add it as the table's last."""
+    start = _find_table(lines, table)
+    assert start is not None
     end = next((n for n in range(start + 1, len(lines)) if _TABLE.match(lines[n])), len(lines))
     for pattern in (rf"\s*{key}\s*=", rf"\s*#\s*{key}\s*="):
         for number in range(start + 1, end):

@@ -8,33 +8,25 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from relayer.config.checks import check
+from relayer.config.consensus import ConsensusConfig, config_of, keys_of_word, kind_names
 from relayer.config.errors import InvalidConfig
 from relayer.config.lines import Lines
-from relayer.config.schema import (
-    BootstrapConfig,
-    Bytes4,
-    Bytes20,
-    Bytes32,
-    ChainConfig,
-    CheckpointConfig,
-    Config,
-    ForkText,
-    NetworkName,
-)
-from relayer.config.secret_url import SecretUrl
+from relayer.config.schema import ChainConfig, Config
+from relayer.config.shapes import Shape, Steps, choices_at, is_secret, shapes_of
+from relayer.config.values import decode_value
+from relayer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 DEFAULT_PATH = Path("postroad.toml")
 
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|(?=\{))")
-_SIZES: Mapping[type, int] = {Bytes4: 4, Bytes20: 20, Bytes32: 32}
 
 
 def load(path: Path | str = DEFAULT_PATH, environment: Mapping[str, str] = os.environ) -> Config:
@@ -68,123 +60,119 @@ def parse(
     lines = Lines(name, text)
     _refuse_unknown(raw, Config, (), lines)
     expanded = _expand(raw, (), lines, environment)
+    decoded = _decode_consensus(expanded, lines)
     try:
-        config: Config = msgspec.convert(
-            _tag_bootstraps(expanded) | {"directory": directory}, Config, dec_hook=_decode
-        )
+        config: Config = msgspec.convert(decoded | {"directory": directory}, Config, dec_hook=decode_value)
     except msgspec.ValidationError as error:
-        raise _explain(error, raw, lines) from error
+        raise _explain(error, Config, (), raw, lines) from error
     check(config, lines)
     return config
 
 
-def _tables_of(struct: type[msgspec.Struct]) -> dict[str, tuple[str, type[msgspec.Struct] | None]]:
-    """Return a struct's keys with how each nests: "one" table, "list" or "named" tables, or "" for a plain value."""
-    shapes: dict[str, tuple[str, type[msgspec.Struct] | None]] = {}
-    for field in msgspec.structs.fields(struct):
-        if struct is Config and field.name == "directory":
-            continue
-        shapes[field.name] = _shape(msgspec.inspect.type_info(field.type))
-    return shapes
-
-
-def _shape(kind: msgspec.inspect.Type) -> tuple[str, type[msgspec.Struct] | None]:
-    if isinstance(kind, msgspec.inspect.UnionType):
-        shapes = [_shape(each) for each in kind.types]
-        return next((shape for shape in shapes if shape[1] is not None), ("", None))
-    if isinstance(kind, msgspec.inspect.StructType):
-        return "one", kind.cls
-    if isinstance(kind, msgspec.inspect.DictType) and isinstance(kind.value_type, msgspec.inspect.StructType):
-        return "named", kind.value_type.cls
-    if isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(
-        kind.item_type, msgspec.inspect.StructType
-    ):
-        return "list", kind.item_type.cls
-    return "", None
-
-
-def _refuse_unknown(
-    raw: object, struct: type[msgspec.Struct], path: tuple[str | int, ...], lines: Lines
-) -> None:
+def _refuse_unknown(raw: object, struct: type[msgspec.Struct], path: Steps, lines: Lines) -> None:
     """Find keys that mean nothing, here rather than in msgspec, to suggest the ones that were meant."""
     if not isinstance(raw, dict):
         return
-    known = _tables_of(struct)
-    if struct is ChainConfig:
-        known["bootstrap"] = ("one", _bootstrap_of(raw))
+    known = shapes_of(struct)
+    if struct is Config:
+        del known["directory"]
+    if struct is ChainConfig and "consensus" in raw:
+        known["consensus"] = Shape("one", _consensus_type(raw["consensus"], (*path, "consensus"), lines))
     for key, value in raw.items():
         if key not in known:
-            _refuse_other_bootstrap(key, struct, path, lines)
             close = difflib.get_close_matches(key, known, 1, 0.5)
             advice = (
-                f"Did you mean {close[0]!r}?"
-                if close
-                else "Remove it; docs/reference/config.md lists the keys."
+                _find_home(key, struct, known, path)
+                or (f"Did you mean {close[0]!r}?" if close else None)
+                or "Remove it; docs/reference/config.md lists the keys."
             )
             raise InvalidConfig(
                 lines.where((*path, key)), f"the unknown key {key!r}", f"one of {', '.join(known)}", advice
             )
-        shape, inner = known[key]
+        inner = known[key].struct
         if inner is None:
             continue
-        for step, nested in _nested(shape, value):
-            _refuse_unknown(nested, inner, (*path, key, *step), lines)
+        for steps, nested in known[key].nested(value):
+            _refuse_unknown(nested, inner, (*path, key, *steps), lines)
 
 
-def _bootstrap_of(chain: Mapping[str, Any]) -> type[BootstrapConfig | CheckpointConfig]:
-    """Which kind of bootstrap a chain's table has: its consensus says it."""
-    return CheckpointConfig if chain.get("consensus") == "ethereum" else BootstrapConfig
+def _consensus_type(table: object, path: Steps, lines: Lines) -> type[msgspec.Struct]:
+    """Return what a table `[chains.NAME.consensus]` is decoded to: its kind says it. Raises InvalidConfig."""
+    where, dotted = lines.where(path), ".".join(map(str, path))
+    if isinstance(table, str):
+        keys = keys_of_word(table)
+        shown = "its kind" if keys is None else ", ".join(f'{key} = "{value}"' for key, value in keys.items())
+        advice = f"Write [{dotted}] with {shown}; the keys of the consensus, such as bootstrap, belong there."
+        raise InvalidConfig(where, repr(table), f"a table [{dotted}]", advice)
+    if not isinstance(table, dict):
+        raise InvalidConfig(where, _show(table), f"a table [{dotted}]", "Write the table, with a kind.")
+    kind, installed = table.get("kind"), kind_names()
+    if not isinstance(kind, str):
+        found = "no 'kind'" if kind is None else f"the kind {_show(kind)}"
+        advice = f'Add a line `kind = "{installed[0] if installed else "..."}"`.'
+        raise InvalidConfig(where, found, f"one of {', '.join(installed)}", advice)
+    if kind not in installed:
+        keys, close = keys_of_word(kind), difflib.get_close_matches(kind, installed, 1, 0.5)
+        if keys is not None:
+            advice = "Write " + " and ".join(f'{key} = "{value}"' for key, value in keys.items()) + "."
+        else:
+            advice = f"Did you mean {close[0]!r}?" if close else "Install the distribution that offers it."
+        where = lines.where((*path, "kind"))
+        raise InvalidConfig(where, f"the kind {kind!r}", f"one of {', '.join(installed)}", advice)
+    try:
+        found_type = config_of(kind)
+    except ConfigError as error:
+        raise InvalidConfig(where, error.found, error.expected, error.advice) from error
+    assert issubclass(found_type, msgspec.Struct)
+    return found_type
 
 
-def _refuse_other_bootstrap(
-    key: str, struct: type[msgspec.Struct], path: tuple[str | int, ...], lines: Lines
-) -> None:
-    """Say it plainly where a bootstrap is of the other kind."""
-    other: type[msgspec.Struct]
-    if struct is BootstrapConfig:
-        other, expected = CheckpointConfig, "height, timestamp, validators: who seals a block of a BFT chain"
-    elif struct is CheckpointConfig:
-        other, expected = BootstrapConfig, "root, slot: a finalized block of the beacon chain"
-    else:
-        return
-    if key in _tables_of(other):
-        what = "the bootstrap of another consensus"
-        advice = f"chains.{path[1]}.consensus decides which of the two it is: correct the one or the other."
-        raise InvalidConfig(lines.where((*path, key)), f"{key!r}, a key of {what}", expected, advice)
+def _find_home(key: str, struct: type[msgspec.Struct], known: Mapping[str, Shape], path: Steps) -> str | None:
+    """Say where a key belongs that stands in the wrong table of a chain; None where nobody knows it."""
+    if path[:1] != ("chains",):
+        return None
+    consensus = known.get("consensus")
+    if struct is ChainConfig and consensus is not None and consensus.struct is not None:
+        if key in shapes_of(consensus.struct):
+            return f"It belongs to [{'.'.join(map(str, path))}.consensus]."
+        return None
+    for kind in kind_names() if path[2:3] == ("consensus",) else ():
+        other: Any = config_of(kind)
+        for step in path[3:]:
+            shape = None if other is None else shapes_of(other).get(str(step))
+            other = None if shape is None else shape.struct
+        if other not in (None, struct) and key in shapes_of(other):
+            return f"It is a key of kind = {kind!r}: chains.{path[1]}.consensus.kind decides, correct one or the other."
+    return None
 
 
-def _tag_bootstraps(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell msgspec which kind of bootstrap each chain has."""
+def _decode_consensus(raw: Mapping[str, Any], lines: Lines) -> dict[str, Any]:
+    """Let each chain's kind decode its own table. Raises InvalidConfig."""
     chains = raw.get("chains")
     if not isinstance(chains, dict):
         return dict(raw)
-    return dict(raw) | {"chains": {name: _tag_bootstrap(table) for name, table in chains.items()}}
+    decoded: dict[str, Any] = {}
+    for name, chain in chains.items():
+        decoded[name] = chain
+        if not isinstance(chain, dict) or "consensus" not in chain:
+            continue
+        path = ("chains", name, "consensus")
+        table = chain["consensus"]
+        kind = _consensus_type(table, path, lines)
+        try:
+            consensus = msgspec.convert(table, kind, dec_hook=decode_value)
+        except msgspec.ValidationError as error:
+            raise _explain(error, kind, path, table, lines) from error
+        decoded[name] = chain | {"consensus": consensus}
+    return dict(raw) | {"chains": decoded}
 
 
-def _tag_bootstrap(chain: object) -> object:
-    if not isinstance(chain, dict) or not isinstance(chain.get("bootstrap"), dict):
-        return chain
-    tag = _bootstrap_of(chain).__struct_config__.tag
-    return chain | {"bootstrap": chain["bootstrap"] | {"kind": tag}}
-
-
-def _nested(shape: str, value: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    if shape == "one":
-        yield (), value
-    elif shape == "named" and isinstance(value, dict):
-        for name, nested in value.items():
-            yield (name,), nested
-    elif shape == "list" and isinstance(value, list):
-        for index, nested in enumerate(value):
-            yield (index,), nested
-
-
-def _expand(value: Any, path: tuple[str | int, ...], lines: Lines, environment: Mapping[str, str]) -> Any:
+def _expand(value: Any, path: Steps, lines: Lines, environment: Mapping[str, str]) -> Any:
     """Put environment variables into texts; `$$` is a dollar sign."""
     if isinstance(value, dict):
-        return {key: _expand(each, (*path, key), lines, environment) for key, each in value.items()}
+        return {key: _expand(below, (*path, key), lines, environment) for key, below in value.items()}
     if isinstance(value, list):
-        return [_expand(each, (*path, index), lines, environment) for index, each in enumerate(value)]
+        return [_expand(item, (*path, index), lines, environment) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
@@ -207,68 +195,37 @@ def _expand(value: Any, path: tuple[str | int, ...], lines: Lines, environment: 
     return _VARIABLE.sub(replace, value)
 
 
-def _decode(kind: type, value: object) -> object:
-    """Turn a text of the file into one of our own types; the ValueError's text says what was expected."""
-    if kind is Path and isinstance(value, Path):
-        return value
-    if kind is SecretUrl:
-        if not isinstance(value, str):
-            message = "a URL in quotes"
-            raise ValueError(message)
-        if not re.match(r"[a-z][a-z0-9+.-]*://", value):
-            message = "a URL such as https://host:port"
-            raise ValueError(message)
-        return SecretUrl(value)
-    if kind in _SIZES:
-        size = _SIZES[kind]
-        if not isinstance(value, str) or not re.fullmatch(rf"0x[0-9a-fA-F]{{{2 * size}}}", value):
-            message = f"{size} bytes of hex in quotes, 0x and {2 * size} digits"
-            raise ValueError(message)
-        decoded: object = kind(bytes.fromhex(value[2:]))
-        return decoded
-    message = f"{kind.__name__} can't be read from a file"
-    raise NotImplementedError(message)
+def _explain(
+    error: msgspec.ValidationError, struct: type[msgspec.Struct], prefix: Steps, raw: Any, lines: Lines
+) -> InvalidConfig:
+    """Turn msgspec's error into ours: the place, what is there, what should be, what to do.
 
-
-def _explain(error: msgspec.ValidationError, raw: Mapping[str, Any], lines: Lines) -> InvalidConfig:
-    """Turn msgspec's error into ours: the place, what is there, what should be, what to do."""
+    `raw` is what was decoded to `struct`, and stands at `prefix` in the file.
+    """
     text, _, place = str(error).partition(" - at `$")
-    path = _walk(place.rstrip("`"), raw)
+    path = _resolve(_read_place(place.rstrip("`")), raw)
     value: Any = raw
     for part in path:
         value = value[part] if not isinstance(value, dict) or part in value else None
+    where = lines.where((*prefix, *path))
     missing = re.fullmatch(r"Object missing required field `(\w+)`", text)
     if missing:
-        where = lines.where(path)
-        return InvalidConfig(
-            where, f"no {missing[1]!r}", "that key, which has no default", f"Add a line `{missing[1]} = …`."
-        )
+        advice = f"Add a line `{missing[1]} = …`."
+        if (struct, path[:1], missing[1]) == (Config, ("chains",), "consensus"):
+            advice = f"Add a table [{'.'.join(map(str, path))}.consensus] with its kind."
+        return InvalidConfig(where, f"no {missing[1]!r}", "that key, which has no default", advice)
     expected = text.removeprefix("Expected ")
     expected = re.sub(r", got `.+`$", "", expected).replace("`", "")
-    secret = any(part in {"rpc", "websocket", "beacon", "url"} for part in path)
-    found = "(not shown)" if secret and isinstance(value, str) else _show(value)
-    choices = re.fullmatch(r"Invalid enum value '(.*)'", text)
-    if choices:
-        expected = _choices(path)
+    found = "(not shown)" if is_secret(struct, path) and isinstance(value, str) else _show(value)
+    if re.fullmatch(r"Invalid enum value '(.*)'", text):
+        expected = "one of " + ", ".join(choices_at(struct, path))
     return InvalidConfig(
-        lines.where(path), found, expected, "Correct the value; docs/reference/config.md explains the key."
+        where, found, expected, "Correct the value; docs/reference/config.md explains the key."
     )
 
 
-def _choices(path: tuple[str | int, ...]) -> str:
-    literals = {
-        "consensus": ("qbft", "ibft2", "ethereum"),
-        "network": (*get_args(NetworkName), "a table [chains.NAME.network]"),
-        "preset": ("mainnet", "minimal"),
-        "name": get_args(ForkText),
-        "level": ("debug", "info", "warning", "error"),
-        "format": ("text", "json"),
-    }
-    return "one of " + ", ".join(literals.get(str(path[-1]), ())) if path else "another value"
-
-
-def _walk(place: str, raw: Mapping[str, Any]) -> tuple[str | int, ...]:
-    """Read msgspec's path; `[...]` stands for a key of a dict or an index that msgspec doesn't name: the first bad one."""
+def _read_place(place: str) -> Steps:
+    """Read msgspec's path; `...` stands for a key of a dict or an index that msgspec doesn't name."""
     parts: list[str | int] = []
     for step in re.findall(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])", place):
         if step[0]:
@@ -277,18 +234,20 @@ def _walk(place: str, raw: Mapping[str, Any]) -> tuple[str | int, ...]:
             parts.append(int(step[1]))
         else:
             parts.append("...")
-    return _resolve(tuple(parts), raw)
+    return tuple(parts)
 
 
-def _resolve(path: tuple[str | int, ...], raw: Mapping[str, Any]) -> tuple[str | int, ...]:
+def _resolve(path: Steps, raw: Mapping[str, Any]) -> Steps:
     """Name the chain in whose table the mistake is: the first that can't be read by itself."""
     if len(path) < 2 or path[:2] != ("chains", "..."):
         return path
     for name, table in raw["chains"].items():
         try:
-            expanded = _tag_bootstrap(_expand(table, (), Lines("", ""), _Anything()))
-            msgspec.convert(expanded, ChainConfig, dec_hook=_decode)
-        except (msgspec.ValidationError, InvalidConfig):
+            expanded = _expand(table, (), Lines("", ""), _Anything())
+            rest = {key: value for key, value in expanded.items() if key != "consensus"}
+            unread = {"consensus": ConsensusConfig()} if "consensus" in expanded else {}
+            msgspec.convert(rest | unread, ChainConfig, dec_hook=decode_value)
+        except (msgspec.ValidationError, InvalidConfig, AttributeError):
             return ("chains", name, *path[2:])
     return ("chains", *path[2:])
 

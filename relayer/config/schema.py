@@ -10,40 +10,18 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from relayer.config.consensus import ConsensusConfig
 from relayer.config.errors import InvalidConfig
 from relayer.config.secret_url import SecretUrl
+from relayer.config.values import Bytes20, Bytes32, NotNegative
 
 _WEI_PER_GWEI = 10**9
 _WEI_PER_ETHER = 10**18
 _WORD_BYTES = 32
 
 
-class Bytes4(bytes):
-    """Four bytes, written as hex with 0x."""
-
-    __slots__ = ()
-
-
-class Bytes20(bytes):
-    """Twenty bytes, written as hex with 0x."""
-
-    __slots__ = ()
-
-
-class Bytes32(bytes):
-    """Thirty-two bytes, written as hex with 0x."""
-
-    __slots__ = ()
-
-
-_Positive = Annotated[int, msgspec.Meta(ge=1)]
-_NotNegative = Annotated[int, msgspec.Meta(ge=0)]
-_Height = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 _Gas = Annotated[int, msgspec.Meta(ge=21_000, lt=2**32)]
 _Price = Annotated[float, msgspec.Meta(gt=0)]
-
-NetworkName = Literal["mainnet", "sepolia"]
-ForkText = Literal["altair", "bellatrix", "capella", "deneb", "electra", "fulu", "gloas"]
 
 
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +67,7 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     max_gas_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
-    max_wait_ms: _NotNegative = 1_000
+    max_wait_ms: NotNegative = 1_000
     max_messages: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 256
 
 
@@ -104,72 +82,18 @@ class EndpointsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     admin: Bytes20 | None = None
     guardian: Bytes20 | None = None
     channel_opener: Bytes20 | None = None
-    admin_delay_s: _NotNegative = 172_800
+    admin_delay_s: NotNegative = 172_800
     default_gas_limit: _Gas = 200_000
     max_gas_limit: _Gas = 2_000_000
     max_payload_bytes: Annotated[int, msgspec.Meta(ge=1, lt=2**24)] = 24_576
 
 
-class BootstrapConfig(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="validators"
-):
-    """What is believed of a BFT chain from the start: the validators that seal the block at a height, and its time."""
-
-    height: _Height
-    timestamp: _Positive
-    validators: Annotated[tuple[Bytes20, ...], msgspec.Meta(min_length=1, max_length=255)]
-
-
-class CheckpointConfig(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="checkpoint"
-):
-    """What is believed of a beacon chain from the start: the root of a finalized block, and its slot.
-
-    `height` is the execution block in it: messages are looked for from there on.
-    """
-
-    root: Bytes32
-    slot: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    height: _Height = 1
-
-
-AnyBootstrap = BootstrapConfig | CheckpointConfig
-"""Which of them a chain has follows from its consensus."""
-
-
-class ForkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fork of a beacon chain: from which epoch on, and the version that its signatures are made for."""
-
-    name: ForkText
-    epoch: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    version: Bytes4
-
-
-class BlobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many blobs a block may hold from an epoch on: part of the fork digest since Fulu (EIP-7892)."""
-
-    epoch: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    max_blobs_per_block: _NotNegative
-
-
-class NetworkTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A beacon chain that is not known by a name. Forks in ascending order."""
-
-    preset: Literal["mainnet", "minimal"]
-    genesis_time: _Positive
-    genesis_validators_root: Bytes32
-    slot_duration_ms: _Positive
-    forks: Annotated[tuple[ForkConfig, ...], msgspec.Meta(min_length=1)]
-    blob_schedule: tuple[BlobConfig, ...] = ()
-
-
 class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One chain: how to talk to it, and why to believe it.
 
-    `gateway`, `genesis_hash` and `bootstrap`, for consensus `ethereum` also `network`, are missing until an endpoint is
-    deployed or joined; `require_endpoint` gives them together. `beacon` and `threshold` (members of the sync committee that must
-    sign; None: two thirds) are for `ethereum` alone. `keys` name the keystores that relay, `sender` the one that `postroad send` and the library sign
-    with, `deployer` the one that deploys and administrates; without them, the first of `keys`.
+    `gateway`, `genesis_hash` and some keys of `consensus` are missing until an endpoint is deployed or joined;
+    `require_endpoint` gives them together. `keys` name the keystores that relay, `sender` the one that `postroad send` and
+    the library sign with, `deployer` the one that deploys and administrates; without them, the first of `keys`.
     """
 
     chain: str
@@ -178,11 +102,7 @@ class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     poll_interval_ms: Annotated[int, msgspec.Meta(ge=50)] = 1_000
     gateway: Bytes20 | None = None
     genesis_hash: Bytes32 | None = None
-    consensus: Literal["qbft", "ibft2", "ethereum"]
-    beacon: tuple[SecretUrl, ...] = ()
-    network: NetworkName | NetworkTable | None = None
-    threshold: _Positive | None = None
-    bootstrap: BootstrapConfig | CheckpointConfig | None = None
+    consensus: ConsensusConfig
     trusting_period_s: Annotated[int, msgspec.Meta(ge=60, le=2**63 - 1)] = 1_209_600
     max_clock_drift_s: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 30
     keys: tuple[str, ...] = ()
@@ -200,10 +120,8 @@ class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def missing(self) -> tuple[str, ...]:
         """The keys that relaying needs and that are not there yet."""
-        keys = ["gateway", "genesis_hash", "bootstrap"]
-        if self.consensus == "ethereum":
-            keys.insert(2, "network")
-        return tuple(key for key in keys if getattr(self, key) is None)
+        absent = tuple(key for key in ("gateway", "genesis_hash") if getattr(self, key) is None)
+        return (*absent, *(f"consensus.{key}" for key in self.consensus.missing))
 
     @property
     def max_fee_wei(self) -> int:
@@ -243,8 +161,8 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: bytes
     genesis_hash: bytes
-    bootstrap: BootstrapConfig | CheckpointConfig
-    network: NetworkName | NetworkTable | None = None
+    consensus: ConsensusConfig
+    """With all that trust begins with."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -297,21 +215,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Return what a chain needs to be relayed. Raises InvalidConfig naming what is missing."""
         chain = self.chain(name)
         if chain.missing:
-            network = ", the beacon chain's network" if chain.consensus == "ethereum" else ""
             raise InvalidConfig(
                 f"chains.{name}",
                 f"no {', '.join(chain.missing)}",
-                f"the endpoint's gateway, the genesis hash{network} and a bootstrap",
+                "the endpoint's gateway, the genesis hash, and what trust in its consensus begins with",
                 "Run `postroad endpoint deploy`, or copy them from the endpoint's owner.",
             )
         assert chain.gateway is not None
         assert chain.genesis_hash is not None
-        assert chain.bootstrap is not None
         return EndpointConfig(
-            gateway=chain.gateway,
-            genesis_hash=chain.genesis_hash,
-            bootstrap=chain.bootstrap,
-            network=chain.network,
+            gateway=chain.gateway, genesis_hash=chain.genesis_hash, consensus=chain.consensus
         )
 
     def served_lanes(self) -> tuple[LaneConfig, ...]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the pipeline asks of a prover: verified headers, proofs fit for the chain's light client, and its upkeep."""
 
 from __future__ import annotations
@@ -48,12 +49,37 @@ class OnChainClient:
     """The block whose state root is anchored there, as far as this chain's prover makes use of it; else 0."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryCost:
+    """What verifying this chain's headers costs on a destination, before the first receipt tells.
+
+    Attributes:
+        first_base_gas: about what a delivery takes before its first message: header, signatures, proofs.
+        gas_suspects: errors of the light client that may come of too little gas as well as of a wrong proof, because a
+            precompile that runs out of gas looks like a signature that does not hold. A delivery that was refused with
+            one of them is worth another try with more gas.
+    """
+
+    first_base_gas: int = 150_000
+    gas_suspects: frozenset[str] = frozenset()
+
+
 class Prover(Protocol):
     """Why to believe one chain. Holds that chain's trusted state, which the journal keeps (`export_state`)."""
 
     @property
     def has_delayed_finality(self) -> bool:
-        """Whether verified headers trail the head until blocks are final. Else a head is final, once it is verified."""
+        """Whether a verified head becomes final only later, so that verified headers lie behind the head."""
+        ...
+
+    @property
+    def costs(self) -> DeliveryCost:
+        """What to reckon with before the first delivery has shown it."""
+        ...
+
+    @property
+    def signers(self) -> str:
+        """How people call those who sign headers, in the plural."""
         ...
 
     @property
@@ -62,16 +88,19 @@ class Prover(Protocol):
         ...
 
     @property
-    def signers(self) -> bytes:
-        """Names those who signed the newest verified header: other bytes when it is others. Empty before the first."""
+    def signer_set_id(self) -> bytes:
+        """Identifies the set that signed the newest verified header; empty before there is one.
+
+        It changes when, and only when, other signers than before sign.
+        """
         ...
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
         """Verifies the newest final header at or below a head, and moves trusted state where the consensus wants it.
 
-        Where blocks are final at once, that is the head's own; walks over validator-set changes between the trusted height
-        and the head. Where headers trail, a newer one is only looked for if it is `wanted`, and not more often than one
-        can come; else the last one is given again. Raises light_clients.errors.Rejection when the provider's header is
+        Where blocks are final at once, that is the head's own, and every change of the signer set between the trusted height
+        and the head is followed. Where finality is delayed, a newer header is only looked for if it is `wanted`, and not
+        more often than one can come; else the last one is given again. Raises light_clients.errors.Rejection when the provider's header is
         not to be believed, relayer.errors.ChainUnavailable when it can't be had.
         """
         ...

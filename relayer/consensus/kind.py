@@ -1,44 +1,168 @@
 # SPDX-License-Identifier: MIT
-"""What differs from consensus to consensus when endpoints are planned, deployed, opened and checked: one module each."""
+"""A kind of consensus: what it is called, and what its folder has to offer.
+
+A kind is a package with the same modules for the same roles, whatever the consensus. Its `__init__` holds one light
+`ConsensusKind` and imports nothing heavy; a role's module is imported when somebody asks for the role:
+
+    config.py      CONFIG        the keys of `[chains.NAME.consensus]`, a relayer.config.ConsensusConfig
+    prover.py      open_prover   why to believe a chain: builds a relayer.consensus.base.Prover
+    contract.py    CONTRACT      the light client on a destination: creation and reading (ContractRole)
+    endpoint.py    ENDPOINT      what `init`, `endpoint` and `doctor` ask: survey, start of trust, judging (EndpointRole)
+    local          LOCAL         its local chain for tests and demos (relayer.devnet.chain.local_kind.LocalKind); optional
+    show           SHOW          what the demo shows of it (relayer.consensus.show.ShowRole); optional
+
+The pure rules (headers, proofs, trusted state) lie in `light_clients/<kind>/`, the contract in
+`solidity/src/light_clients/<kind>/`. How to add a kind: docs/how-to/write-a-light-client.md.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import msgspec
 
 from light_clients.client import Status
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.chains.provider_pool import OnRpcError
-from relayer.config import AnyBootstrap, ChainConfig, NetworkName, NetworkTable, SecretUrl
+from relayer.config import ChainConfig, ConsensusConfig
 from relayer.consensus.base import Prover
 from relayer.consensus.findings import Finding
-from relayer.endpoint.manifest import Bootstrap, Checkpoint
+from relayer.errors import ConfigError
+
+C = TypeVar("C", bound=ConsensusConfig)
+"""A kind's own configuration."""
+T = TypeVar("T", bound="TrustStart[Any]")
+"""What a kind's survey finds that trust can begin with."""
+V = TypeVar("V", bound="ClientView")
+"""A kind's light client as it stands on a destination."""
+
+V_co = TypeVar("V_co", bound="ClientView", covariant=True)
+V_contra = TypeVar("V_contra", bound="ClientView", contravariant=True)
 
 
-class Trust(Protocol):
+class ProofOf(Enum):
+    """How a kind proves a word of a chain's state. The values are for people."""
+
+    STATE = "a state proof"
+    """A trie under the header."""
+    WITNESS = "a witness"
+    """An event of the source that tells the word, in a proven receipt."""
+    ATTESTED = "attestations"
+    """Signatures over the word."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusKind:
+    """One kind of consensus, as its entry point names it.
+
+    Attributes:
+        name: how configurations, the devnet and documents call it: small letters, digits and hyphens.
+        package: the package that holds the roles' modules.
+        contract: the light client that a destination runs; an artifact of that name ships with the package.
+        signers: how people call those who sign its headers, in the plural: "validators".
+        misbehaviour: what has happened where its light client is frozen, as a sentence.
+        dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]` that it
+            stands for: `init` takes them, and errors explain them.
+        requires: modules that it works badly without, each with what `doctor` says where it is missing.
+        platforms: CAIP-2 namespaces of the chains that it can believe.
+        proves: how a word of a chain's state is proven (ADR 0015), for people to see.
+    """
+
+    name: str
+    package: str
+    contract: str
+    signers: str
+    misbehaviour: str
+    dialects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    requires: Mapping[str, str] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ("eip155",)
+    proves: ProofOf = ProofOf.STATE
+
+    @property
+    def config(self) -> type[ConsensusConfig]:
+        """The keys of `[chains.NAME.consensus]`. Raises ConfigError when the kind's package lacks them."""
+        found: type[ConsensusConfig] = self._load("config", "CONFIG")
+        return found
+
+    @property
+    def open_prover(self) -> OpenProverFunction:
+        """The function that builds a prover from a configuration. Raises ConfigError as `config`."""
+        found: OpenProverFunction = self._load("prover", "open_prover")
+        return found
+
+    @property
+    def on_chain(self) -> ContractRole[Any, Any]:
+        """The light client on a destination. Raises ConfigError as `config`."""
+        found: ContractRole[Any, Any] = self._load("contract", "CONTRACT")
+        return found
+
+    @property
+    def endpoint(self) -> EndpointRole[Any, Any, Any]:
+        """What deploying, joining and checking ask. Raises ConfigError as `config`."""
+        found: EndpointRole[Any, Any, Any] = self._load("endpoint", "ENDPOINT")
+        return found
+
+    @property
+    def local(self) -> Any:
+        """A relayer.devnet.chain.local_kind.LocalKind. Raises ConfigError when the kind has no local chain."""
+        return self._load("local", "LOCAL")
+
+    @property
+    def show(self) -> Any:
+        """A relayer.consensus.show.ShowRole. Raises ConfigError when the demo can show nothing of the kind."""
+        return self._load("show", "SHOW")
+
+    def _load(self, module: str, name: str) -> Any:
+        path = f"{self.package}.{module}"
+        try:
+            return getattr(importlib.import_module(path), name)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"the kind of consensus {self.name!r} has no {module} ({error})",
+                f"{name} in {path}",
+                "Install its package whole, or use a kind that offers this.",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredChain(Generic[C]):
+    """A configured chain as its kind sees it: `consensus` is the kind's own configuration, the chain's rest is shared."""
+
+    name: str
+    chain: ChainConfig
+    consensus: C
+
+
+class TrustStart(Protocol[C]):
     """What a survey found that trust in a chain can begin with."""
 
-    def record(self) -> Bootstrap | Checkpoint:
-        """What a light client is deployed with, as the manifest keeps it."""
+    def record(self) -> msgspec.Struct:
+        """What a light client is deployed with, of the kind's own type: for the manifest, and for `creation`."""
         ...
 
-    def setting(self) -> AnyBootstrap:
-        """The same as the configuration has it."""
+    def with_rules(self, config: C) -> C:
+        """The configuration with the rules that the survey found (a network, for example) where it has none.
+
+        The bootstrap stays as it is.
+        """
         ...
 
-    def network(self) -> NetworkName | NetworkTable | None:
-        """The beacon chain's network as the configuration has it; None for other chains."""
+    def with_bootstrap(self, config: C) -> C:
+        """The configuration with rules and bootstrap, where it has none: what a deployment writes into the file."""
         ...
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
-        """What is to be compared by a person before the chain `on` trusts it: lines of text."""
+        """What a person compares before the chain `on` trusts it: lines of text."""
         ...
 
-    def conflict(self, other: Trust) -> Conflict | None:
-        """Why headers of this chain could pass for the other's; None where they can't."""
+    def conflict(self, other: Self) -> Conflict | None:
+        """Why headers of this chain could pass for those of another chain of the kind; None where they can't."""
         ...
 
 
@@ -53,7 +177,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """A light client as it stands on a chain. Times in seconds; `height` is a block number, or a finalized slot."""
+    """A light client as it stands on a chain. Times in seconds; `height` is what its consensus counts by."""
 
     contract: str
     address: bytes
@@ -69,6 +193,100 @@ class ClientView:
         return {}
 
 
+class ContractRole(Protocol[C, V_co]):
+    """The light client on a destination."""
+
+    @property
+    def storage_gas(self) -> int:
+        """About what its constructor takes besides its code and calldata."""
+        ...
+
+    def creation(self, authority: bytes, chain: ConfiguredChain[C], initial_trust: msgspec.Struct) -> bytes:
+        """The init code of a light client. `initial_trust` is what `TrustStart.record` of this kind gave."""
+        ...
+
+    async def view(self, reader: ContractReader, address: bytes) -> V_co:
+        """Read a client of this kind, whose code is known to be ours. Raises ChainUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A key of `[chains.NAME.consensus]` that `init` has to ask for: a list of URLs.
+
+    Attributes:
+        key: as the file has it, and as `--chain` takes it: `KEY=URL` among the URLs.
+        prompt: what a person is asked at a terminal.
+        missing: what it is, with an article, for those who did not give it.
+    """
+
+    key: str
+    prompt: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a chain tells of itself beside its blocks, for `init`.
+
+    `keys` are further keys of `[chains.NAME.consensus]`, by name; `to_compare` is what a person compares with what the
+    chain's owners publish, "" for nothing.
+    """
+
+    keys: Mapping[str, Any]
+    to_compare: str = ""
+
+
+class EndpointRole(Protocol[C, T, V_contra]):
+    """What deploying, joining and checking ask of a kind."""
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What `init` asks for beside RPC URLs."""
+        ...
+
+    def refuse_head(self, chain: ConfiguredChain[C], head: Mapping[str, Any]) -> str | None:
+        """Why a block that a provider gives as its newest can't be of this consensus; None where it can."""
+        ...
+
+    def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The keys of `[chains.NAME.consensus]` that a block tells, where it looks like one of this kind; else None."""
+        ...
+
+    async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
+        """Ask the chain for what else `init` writes. `keys` are those known so far. Raises ChainUnavailable."""
+        ...
+
+    async def check_live(self, chain: ConfiguredChain[C]) -> list[Finding]:
+        """Look at what the kind talks to beside the chain's RPC providers."""
+        ...
+
+    async def survey(
+        self, node: Node, chain: ConfiguredChain[C], head: Mapping[str, Any]
+    ) -> tuple[T | None, list[Finding]]:
+        """Read what trust can begin with, unverified. `head` is the node's newest block. Raises ChainUnavailable."""
+        ...
+
+    async def follow(
+        self, chain: ConfiguredChain[C], genesis_hash: bytes, trust: T
+    ) -> tuple[T | None, list[Finding]]:
+        """Lead from the configured bootstrap to what a light client is deployed with; None where nothing leads there.
+
+        A provider alone could show anything at all; what the owners have said it can't.
+        """
+        ...
+
+    async def survey_destination(self, node: Node, source: str) -> list[Finding]:
+        """What speaks against a light client of `source` on the chain of `node`. Raises ChainUnavailable."""
+        ...
+
+    def judge(
+        self, subject: str, on: str, client: V_contra, chain: ConfiguredChain[C], trust: T | None
+    ) -> list[Finding]:
+        """Judge what only this kind's light client has, on the chain `on`."""
+        ...
+
+
 async def _nothing() -> None:
     return None
 
@@ -82,76 +300,11 @@ class OpenProver:
     close: Callable[[], Awaitable[None]] = _nothing
 
 
-class Consensus(Protocol):
-    """One kind of consensus."""
+class OpenProverFunction(Protocol):
+    """Builds a prover. Nothing is asked of the chain yet."""
 
-    @property
-    def contract(self) -> str:
-        """The light client that a destination runs."""
-        ...
-
-    @property
-    def storage_gas(self) -> int:
-        """About what its constructor takes besides its code and calldata."""
-        ...
-
-    @property
-    def misbehaviour(self) -> str:
-        """What has happened where a client is frozen."""
-        ...
-
-    def refuse_head(self, chain: ChainConfig, head: Mapping[str, Any]) -> str | None:
-        """Why a block that a provider gives as its newest can't be of this consensus; None where it can."""
-        ...
-
-    def looks_like(self, head: Mapping[str, Any]) -> bool:
-        """Whether a block looks like one of this consensus."""
-        ...
-
-    async def check_beacon(self, name: str, chain: ChainConfig, url: SecretUrl) -> list[Finding]:
-        """Look at one Beacon API, where the consensus has any."""
-        ...
-
-    def believe(
-        self,
-        name: str,
-        chain: ChainConfig,
-        bootstrap: AnyBootstrap,
-        source: EvmChain,
-        on_error: OnRpcError | None = None,
+    def __call__(
+        self, chain: ConfiguredChain[Any], source: EvmChain, on_error: OnRpcError | None = None
     ) -> OpenProver:
-        """Build the prover. Nothing is asked of the chain yet. Raises ConfigError."""
-        ...
-
-    async def survey(
-        self, node: Node, chain: ChainConfig, head: Mapping[str, Any]
-    ) -> tuple[Trust | None, list[Finding]]:
-        """Read what trust can begin with, unverified. `head` is the node's newest block. Raises ChainUnavailable."""
-        ...
-
-    async def follow(
-        self, name: str, chain: ChainConfig, genesis_hash: bytes, trust: Trust
-    ) -> tuple[Trust | None, list[Finding]]:
-        """Lead from the configured bootstrap to what a light client is deployed with; None where nothing leads there.
-
-        A provider alone could show anything at all; what the owners have said it can't.
-        """
-        ...
-
-    async def survey_destination(self, node: Node, source: str) -> list[Finding]:
-        """What speaks against a light client of `source` on the chain of `node`. Raises ChainUnavailable."""
-        ...
-
-    def creation(self, authority: bytes, chain: ChainConfig, begun: Bootstrap | Checkpoint) -> bytes:
-        """The init code of a light client."""
-        ...
-
-    async def view(self, caller: ContractReader, address: bytes) -> ClientView:
-        """Read a client of this kind, whose code is known to be ours."""
-        ...
-
-    def judge(
-        self, subject: str, on: str, remote: str, client: ClientView, chain: ChainConfig, trust: Trust | None
-    ) -> list[Finding]:
-        """Judge what only this consensus has."""
+        """Raises ConfigError when the configuration is incomplete or no light client can have it."""
         ...

@@ -13,7 +13,8 @@ from relayer.chains.evm.tx import Signer
 from relayer.chains.provider_pool import OnRpcError
 from relayer.config import ChainConfig, Config
 from relayer.consensus.base import Prover
-from relayer.consensus.registry import CONSENSUS, OpenProver
+from relayer.consensus.kind import OpenProver
+from relayer.consensus.registry import configured, kind_of
 from relayer.protocol.interop_address import InteropAddress
 
 
@@ -23,14 +24,14 @@ class OpenChain:
 
     name: str
     chain: EvmChain
-    believing: OpenProver
+    open_prover: OpenProver
     node: Node
     config: ChainConfig
 
     @property
     def prover(self) -> Prover:
         """Why to believe it."""
-        return self.believing.prover
+        return self.open_prover.prover
 
     @property
     def chain_id(self) -> int:
@@ -49,12 +50,12 @@ class OpenChain:
             Retryable: nobody answers.
         """
         await self.chain.check_gateway()
-        await self.believing.check()
+        await self.open_prover.check()
 
     async def close(self) -> None:
         """Close connections; idempotent."""
         await self.chain.close()
-        await self.believing.close()
+        await self.open_prover.close()
         await self.node.close()
 
 
@@ -64,6 +65,5 @@ def open_chain(
     """Build a configured chain; nothing is asked of it yet. Raises ConfigError when its endpoint isn't complete."""
     chain, endpoint = config.chain(name), config.require_endpoint(name)
     evm = open_evm(name, chain, endpoint.genesis_hash, signers, on_rpc_error)
-    consensus = CONSENSUS[chain.consensus]
-    believing = consensus.believe(name, chain, endpoint.bootstrap, evm, on_rpc_error)
-    return OpenChain(name, evm, believing, Node.over(name, [url.reveal() for url in chain.rpc]), chain)
+    open_prover = kind_of(chain).open_prover(configured(name, chain), evm, on_rpc_error)
+    return OpenChain(name, evm, open_prover, Node.over(name, [url.reveal() for url in chain.rpc]), chain)

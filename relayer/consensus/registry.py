@@ -1,41 +1,60 @@
 # SPDX-License-Identifier: MIT
-"""The kinds of consensus that endpoints can be joined over."""
+"""The kinds of consensus that are installed, by the entry points `postroad.consensus`. Nothing here names one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from relayer import plugins
 from relayer.chains.evm.contract_reader import ContractReader
-from relayer.consensus.bft.endpoint import Bft
-from relayer.consensus.ethereum.endpoint import Ethereum
-from relayer.consensus.kind import ClientView, Conflict, Consensus, OpenProver, Trust
+from relayer.config import ChainConfig
+from relayer.consensus.kind import ClientView, ConfiguredChain, ConsensusKind
 from relayer.contracts import load
-
-__all__ = [
-    "CONSENSUS",
-    "ClientView",
-    "Conflict",
-    "Consensus",
-    "OpenProver",
-    "Trust",
-    "detect_consensus",
-    "view_client",
-]
-
-CONSENSUS: Mapping[str, Consensus] = {"qbft": Bft("qbft"), "ibft2": Bft("ibft2"), "ethereum": Ethereum()}
-"""By the name that a chain's configuration has."""
+from relayer.errors import ConfigError
 
 
-async def view_client(caller: ContractReader, address: bytes) -> ClientView | None:
-    """Read a light client, of whatever consensus; None when there is no code of ours at the address."""
-    code = await caller.node.code(address)
-    for consensus in CONSENSUS.values():
-        if load(consensus.contract).is_runtime(code):
-            return await consensus.view(caller, address)
+def find_kind(name: str) -> ConsensusKind:
+    """Return a kind by its name. Raises ConfigError when no installed distribution offers it."""
+    kind = plugins.load(plugins.CONSENSUS, name)
+    if not isinstance(kind, ConsensusKind) or kind.name != name:
+        raise ConfigError(
+            f"the entry point {name!r} of {plugins.CONSENSUS}, which names {kind!r:.100}",
+            f"a relayer.consensus.kind.ConsensusKind with the name {name!r}",
+            "Ask the author of the distribution.",
+        )
+    return kind
+
+
+def kinds() -> tuple[ConsensusKind, ...]:
+    """Return every installed kind, by name. Raises ConfigError as `find_kind`."""
+    return tuple(find_kind(name) for name in plugins.names(plugins.CONSENSUS))
+
+
+def kind_of(chain: ChainConfig) -> ConsensusKind:
+    """Return the kind of a configured chain."""
+    return find_kind(chain.consensus.kind)
+
+
+def configured(name: str, chain: ChainConfig) -> ConfiguredChain[Any]:
+    """Return a configured chain as its kind sees it."""
+    return ConfiguredChain(name, chain, chain.consensus)
+
+
+async def view_client(reader: ContractReader, address: bytes) -> ClientView | None:
+    """Read a light client, of whatever kind; None when there is no code of ours at the address."""
+    code = await reader.node.code(address)
+    for kind in kinds():
+        if load(kind.contract).is_runtime(code):
+            view: ClientView = await kind.on_chain.view(reader, address)
+            return view
     return None
 
 
-def detect_consensus(head: Mapping[str, Any]) -> str | None:
-    """Which consensus a node's newest block looks like; None where it is none of these. A look is no proof."""
-    return next((name for name, each in CONSENSUS.items() if each.looks_like(head)), None)
+def recognise(head: Mapping[str, Any]) -> tuple[ConsensusKind, Mapping[str, Any]] | None:
+    """Tell which kind a node's newest block looks like, and the keys that the block tells. A look is no proof."""
+    for kind in kinds():
+        keys = kind.endpoint.recognise(head)
+        if keys is not None:
+            return kind, keys
+    return None

@@ -6,17 +6,21 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from light_clients.hashing import keccak256
+from relayer import plugins
 from relayer.errors import PostroadError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from importlib.resources.abc import Traversable
 
-SELECTOR_BYTES = 4
+SELECTOR_BYTES: Final = 4
+_OWN: Final = "relayer.contracts"
+_MANIFEST: Final = "manifest.json"
 
 
 class UnknownContract(PostroadError):  # noqa: N818  as in relayer.errors
@@ -152,16 +156,29 @@ class Artifact:
 
 @functools.cache
 def load(name: str) -> Artifact:
-    """Read an artifact that ships with the library. Raises UnknownContract."""
-    try:
-        text = resources.files("relayer.contracts").joinpath(f"{name}.json").read_bytes()
-    except FileNotFoundError as error:
-        raise UnknownContract(
-            f"no compiled contract {name!r} ships with this installation",
-            "a file in relayer/contracts",
-            "In a checkout, run `make artifacts`.",
-        ) from error
-    return _to_artifact(msgspec.json.decode(text, type=_File))
+    """Read an artifact that ships with this library, or with a distribution that adds to it. Raises UnknownContract."""
+    for folder in _folders():
+        file = folder.joinpath(f"{name}.json")
+        if file.is_file():
+            return _to_artifact(msgspec.json.decode(file.read_bytes(), type=_File))
+    raise UnknownContract(
+        f"no compiled contract {name!r} ships with this installation",
+        "a file in relayer/contracts, or in a package that an entry point postroad.contracts names",
+        "In a checkout, run `make artifacts`.",
+    )
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all artifacts; none in a checkout whose artifacts were not made yet."""
+    files = [file.name for folder in _folders() for file in folder.iterdir()]
+    return tuple(
+        sorted({name.removesuffix(".json") for name in files if name.endswith(".json") and name != _MANIFEST})
+    )
+
+
+def _folders() -> list[Traversable]:
+    packages = [_OWN, *plugins.values(plugins.CONTRACTS)]
+    return [resources.files(package) for package in packages]
 
 
 def _to_artifact(file: _File) -> Artifact:

@@ -17,8 +17,6 @@ from relayer.config import Config
 from relayer.contracts import load
 from relayer.endpoint.manifest import (
     Admin,
-    Bootstrap,
-    Checkpoint,
     Client,
     Contract,
     Hex,
@@ -27,10 +25,11 @@ from relayer.endpoint.manifest import (
     Pending,
     Record,
     Roles,
+    to_plain,
 )
 from relayer.endpoint.plan import Plan
 from relayer.endpoint.steps import Step, StepKind, admin_of, build, guardian_of, locate, opener_of
-from relayer.endpoint.survey import with_networks
+from relayer.endpoint.survey import with_rules
 from relayer.errors import Drop, NonceConflict, Retryable
 from relayer.keys import Key
 
@@ -90,7 +89,7 @@ async def apply_plan(
     """
     if plan.is_refused:
         raise PlanRefused("the plan has findings that forbid it", "none", "Mend them, and plan again.")
-    config = with_networks(config, plan.surveys)
+    config = with_rules(config, plan.surveys)
     for step in plan.steps:
         if manifest.get(step.chain) is None:
             chain, survey = config.chain(step.chain), plan.surveys[step.chain]
@@ -269,10 +268,8 @@ class _Runner:
             remote = self._config.chain(step.remote)
             client = Client(
                 contract=contract,
-                consensus=remote.consensus,
-                bootstrap=step.begun if isinstance(step.begun, Bootstrap) else None,
-                checkpoint=step.begun if isinstance(step.begun, Checkpoint) else None,
-                threshold=remote.threshold,
+                kind=remote.consensus.kind,
+                initial_trust=to_plain(step.initial_trust),
                 trusting_period_s=remote.trusting_period_s,
                 max_clock_drift_s=remote.max_clock_drift_s,
             )

@@ -10,7 +10,8 @@ from light_clients.client import Status
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity
-from relayer.consensus.registry import CONSENSUS, ClientView, Consensus
+from relayer.consensus.kind import ClientView, ConsensusKind
+from relayer.consensus.registry import configured, kind_of
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
@@ -93,23 +94,21 @@ def judge_client(
 ) -> list[Finding]:
     """Judge a light client against the chain that it follows, as that chain shows itself now."""
     client, chain = remote.client, config.chain(remote.name)
-    consensus = CONSENSUS[chain.consensus]
+    kind = kind_of(chain)
     if client is None:
         found = f"other code, or none, at the light client's address 0x{remote.client_address.hex()}"
         advice = "Whoever wrote that code decides what is believed: replace the client."
-        return [
-            Finding(Severity.REFUSAL, subject, found, f"the {consensus.contract} of this version", advice)
-        ]
-    if client.contract != consensus.contract:
+        return [Finding(Severity.REFUSAL, subject, found, f"the {kind.contract} of this version", advice)]
+    if client.contract != kind.contract:
         advice = "It can't believe any header of that chain: replace the client, or correct the consensus."
-        expected = f"a {consensus.contract} ({chain.consensus})"
+        expected = f"a {kind.contract} ({chain.consensus.label})"
         return [Finding(Severity.REFUSAL, subject, f"a {client.contract}", expected, advice)]
     findings = []
     if client.authority != view.authority:
         found = f"the client's authority 0x{client.authority.hex()}"
         advice = "Another authority can bootstrap it anew, so it can forge: replace the client."
         findings.append(Finding(Severity.REFUSAL, subject, found, f"0x{view.authority.hex()}", advice))
-    findings += _judge_trust(subject, view.now, client, consensus)
+    findings += _judge_trust(subject, view.now, client, kind)
     if (client.trusting_period_s, client.max_clock_drift_s) != (
         chain.trusting_period_s,
         chain.max_clock_drift_s,
@@ -118,13 +117,18 @@ def judge_client(
         expected = f"{chain.trusting_period_s} s and {chain.max_clock_drift_s} s, as configured"
         advice = "Correct the config: the deployed client can't be changed, only replaced."
         findings.append(Finding(Severity.WARNING, subject, found, expected, advice))
-    return findings + consensus.judge(subject, view.name, remote.name, client, chain, survey.trust)
+    # How a word is proven is not the same for all kinds, and nobody should take one for another.
+    text = f"each word of {remote.name} is proven by {kind.proves.value}, under a header that {kind.signers} signed"
+    findings.append(Finding(Severity.OK, subject, text))
+    return findings + kind.endpoint.judge(
+        subject, view.name, client, configured(remote.name, chain), survey.trust
+    )
 
 
-def _judge_trust(subject: str, now: int, client: ClientView, consensus: Consensus) -> list[Finding]:
+def _judge_trust(subject: str, now: int, client: ClientView, kind: ConsensusKind) -> list[Finding]:
     left_s = client.timestamp + client.trusting_period_s - now
     if client.status is Status.FROZEN:
-        advice = f"{consensus.misbehaviour} Find out why; then the admin bootstraps it again."
+        advice = f"{kind.misbehaviour} Find out why; then the admin bootstraps it again."
         return [Finding(Severity.REFUSAL, subject, "a frozen client", "an active one", advice)]
     if client.status is Status.EXPIRED:
         advice = "The admin bootstraps it again. A running relayer refreshes clients in time."

@@ -11,7 +11,7 @@ import fcntl
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,7 +20,7 @@ from relayer.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 1
+FORMAT = 2
 
 
 class BadManifest(ConfigError):  # noqa: N818  as in relayer.errors
@@ -42,36 +42,16 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     code_hash: Hex
 
 
-class Bootstrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a BFT chain's light client was told to believe first."""
+class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A light client of a remote chain.
 
-    height: int
-    timestamp: int
-    validators: tuple[Hex, ...]
-
-
-class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a beacon chain's light client was told to believe first: a finalized block, and who signs after it.
-
-    `committee` and `next_committee` are SyncCommittee roots, the latter empty where it was not known; `height` is the
-    execution block in the finalized one.
+    `kind` is the consensus; `initial_trust` is what the client was told to believe first, in the kind's own keys, for
+    people: the chain has the last word.
     """
 
-    root: Hex
-    slot: int
-    height: int
-    committee: Hex
-    next_committee: Hex
-
-
-class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A light client of a remote chain. It has the one of `bootstrap` and `checkpoint` that its consensus has."""
-
     contract: Contract
-    consensus: str
-    bootstrap: Bootstrap | None = None
-    checkpoint: Checkpoint | None = None
-    threshold: int | None = None
+    kind: str
+    initial_trust: dict[str, Any]
     trusting_period_s: int
     max_clock_drift_s: int
 
@@ -127,9 +107,26 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pending: Pending | None = None
 
 
+class _Format(msgspec.Struct, frozen=True):
+    """What every version's manifest has."""
+
+    format: int = FORMAT
+
+
 class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int = FORMAT
     endpoints: dict[str, Record] = {}
+
+
+def to_plain(value: object) -> Any:
+    """Return a kind's own record, or a value in one, as the file has it: a dict of its keys, bytes as hex with 0x."""
+    if isinstance(value, msgspec.Struct):
+        return {key: to_plain(getattr(value, key)) for key in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    return "0x" + value.hex() if isinstance(value, bytes) else value
 
 
 class Manifest:
@@ -182,15 +179,18 @@ def _read(path: Path) -> _Content:
             f"{path} can't be read ({error.strerror})", "the manifest", "Check its mode."
         ) from error
     try:
-        content = msgspec.json.decode(text, type=_Content, dec_hook=_decode)
+        found = msgspec.json.decode(text, type=_Format).format
+        if found != FORMAT:
+            advice = (
+                "Another version of Postroad wrote it. Finish with that one what it began; then move the file away: "
+                "endpoints whose gateway the configuration names are taken over from their chains."
+            )
+            raise BadManifest(f"{path} has format {found}", f"format {FORMAT}", advice)
+        return msgspec.json.decode(text, type=_Content, dec_hook=_decode)
     except msgspec.DecodeError as error:
         raise BadManifest(
             f"{path} is no manifest: {error}", "what `endpoint` writes", "Restore it from a backup."
         ) from error
-    if content.format != FORMAT:
-        advice = "It was written by another version of Postroad: use that one, or update."
-        raise BadManifest(f"{path} has format {content.format}", f"format {FORMAT}", advice)
-    return content
 
 
 def _write(path: Path, content: _Content) -> None:

@@ -12,9 +12,10 @@ from light_clients.client import Status
 from light_clients.hashing import keccak256
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
-from relayer.config import Config
+from relayer.config import Config, EndpointConfig
 from relayer.consensus.findings import Finding, Severity, has_refusal
-from relayer.consensus.registry import CONSENSUS, Trust, view_client
+from relayer.consensus.kind import TrustStart
+from relayer.consensus.registry import configured, find_kind, kind_of, view_client
 from relayer.contracts import load
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
 from relayer.endpoint.steps import (
@@ -26,7 +27,7 @@ from relayer.endpoint.steps import (
     locate,
     register_call,
 )
-from relayer.endpoint.survey import Survey, compare_chains, survey_chain, with_networks
+from relayer.endpoint.survey import Survey, compare_chains, survey_chain, with_rules
 from relayer.errors import CallReverted
 
 # What these take, measured on Prague rules; creations are estimated by the node.
@@ -47,7 +48,7 @@ class Plan:
     findings: tuple[Finding, ...]
     surveys: Mapping[str, Survey]
     deployers: Mapping[str, bytes]
-    trusts: Mapping[str, Trust]
+    trusts: Mapping[str, TrustStart[Any]]
     """What clients of a chain begin with, by the chain's name."""
 
     @property
@@ -57,7 +58,7 @@ class Plan:
 
     def describe(self, step: Step) -> tuple[str, ...]:
         """What a person compares before a step: whom a light client will believe. Nothing for other steps."""
-        if step.begun is None:
+        if step.initial_trust is None:
             return ()
         trust = self.trusts[step.remote]
         return ("", *trust.describe(step.chain, step.remote))
@@ -90,7 +91,7 @@ async def make_plan(
             strict=True,
         )
     )
-    config = with_networks(config, surveys)
+    config = with_rules(config, surveys)
     findings = [finding for survey in surveys.values() for finding in survey.findings]
     findings += compare_chains(surveys.values())
     trusts, followed = await _follow_bootstraps(config, surveys)
@@ -124,7 +125,7 @@ class _Planner:
         nodes: Mapping[str, Node],
         deployers: Mapping[str, bytes],
         surveys: Mapping[str, Survey],
-        trusts: Mapping[str, Trust],
+        trusts: Mapping[str, TrustStart[Any]],
     ) -> None:
         self._config = config
         self._manifest = manifest
@@ -146,7 +147,7 @@ class _Planner:
             ]
         contracts = [("AccessManager", record.authority), ("Gateway", record.gateway)]
         contracts += [
-            (CONSENSUS[client.consensus].contract, client.contract) for client in record.clients.values()
+            (find_kind(client.kind).contract, client.contract) for client in record.clients.values()
         ]
         findings = []
         for kind, contract in contracts:
@@ -215,15 +216,15 @@ class _Planner:
         client = None if record is None else record.clients.get(remote)
         if client is not None and await self._is_active(on, client):
             return await self._plan_registration(on, remote, has_client=True)
-        consensus = CONSENSUS[self._config.chain(remote).consensus]
-        findings = await consensus.survey_destination(self._nodes[on], remote)
+        kind = kind_of(self._config.chain(remote))
+        findings = await kind.endpoint.survey_destination(self._nodes[on], remote)
         if has_refusal(findings):
             return [], findings
-        begun = self._trusts[remote].record()
-        step = Step(StepKind.CLIENT, on, 0, remote, begun, consensus.contract)
+        initial_trust = self._trusts[remote].record()
+        step = Step(StepKind.CLIENT, on, 0, remote, initial_trust, kind.contract)
         # Which authority it obeys doesn't change what it takes.
         data = client_creation(self._config, self._deployers[on], step)
-        first = replace(step, gas=_creation_gas(consensus.contract, data, consensus.storage_gas))
+        first = replace(step, gas=_creation_gas(kind.contract, data, kind.on_chain.storage_gas))
         more, found = await self._plan_registration(on, remote, has_client=False)
         return [first, *more], findings + found
 
@@ -290,6 +291,17 @@ class _Planner:
         return view is not None and view.status is Status.ACTIVE
 
 
+def found_endpoint(plan: Plan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
+    """What the configuration has to say of a deployed endpoint: trust begins with what the plan showed."""
+    located = locate(config, manifest, name)
+    assert located is not None
+    return EndpointConfig(
+        gateway=located.gateway,
+        genesis_hash=located.genesis_hash,
+        consensus=plan.trusts[name].with_bootstrap(config.chain(name).consensus),
+    )
+
+
 def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int:
     """About what a creation takes. Computed, because a node can't estimate one whose authority isn't deployed yet."""
     zeros = data.count(0)
@@ -300,18 +312,19 @@ def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int
 
 async def _follow_bootstraps(
     config: Config, surveys: Mapping[str, Survey]
-) -> tuple[dict[str, Trust], list[Finding]]:
+) -> tuple[dict[str, TrustStart[Any]], list[Finding]]:
     """Where the config says whom to trust, lead from there to what a plan would begin with.
 
     A provider alone could show anything at all; what the owners have said it can't.
     """
-    trusts: dict[str, Trust] = {}
+    trusts: dict[str, TrustStart[Any]] = {}
     findings: list[Finding] = []
     for name, survey in surveys.items():
         if survey.trust is None:
             continue
         chain = config.chain(name)
-        trust, found = await CONSENSUS[chain.consensus].follow(name, chain, survey.genesis_hash, survey.trust)
+        follow = kind_of(chain).endpoint.follow
+        trust, found = await follow(configured(name, chain), survey.genesis_hash, survey.trust)
         findings += found
         if trust is not None:
             trusts[name] = trust

@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
+
 from relayer.config import Config
-from relayer.consensus.registry import CONSENSUS
+from relayer.consensus.registry import configured, kind_of
 from relayer.contracts import load
-from relayer.endpoint.manifest import BadManifest, Bootstrap, Checkpoint, Manifest, Record
+from relayer.endpoint.manifest import BadManifest, Manifest, Record
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
 from relayer.protocol.message import EndpointId
@@ -47,7 +49,8 @@ class Step:
     chain: str
     gas: int
     remote: str = ""
-    begun: Bootstrap | Checkpoint | None = None
+    initial_trust: msgspec.Struct | None = None
+    """What a light client is deployed with, of its kind's own type."""
     client: str = ""
     """The contract of a light client that is deployed."""
 
@@ -152,9 +155,10 @@ def register_call(config: Config, manifest: Manifest, name: str, remote: str) ->
 
 def client_creation(config: Config, authority: bytes, step: Step) -> bytes:
     """The init code of a light client of the step's remote chain, as its config and the step have it."""
-    assert step.begun is not None
+    assert step.initial_trust is not None
     chain = config.chain(step.remote)
-    return CONSENSUS[chain.consensus].creation(authority, chain, step.begun)
+    on_chain = kind_of(chain).on_chain
+    return on_chain.creation(authority, configured(step.remote, chain), step.initial_trust)
 
 
 def guardian_of(config: Config, deployer: bytes) -> bytes:

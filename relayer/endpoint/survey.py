@@ -7,13 +7,15 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import msgspec
 
 from relayer.chains.evm.node import Node, Prices
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
-from relayer.consensus.registry import CONSENSUS, Trust
+from relayer.consensus.kind import TrustStart
+from relayer.consensus.registry import configured, kind_of
 from relayer.endpoint.probes import ProbeResult, probe_rules
 
 
@@ -22,10 +24,11 @@ class Survey:
     """One chain, read at its newest block. `trust` is None where it isn't the configured consensus' (see `findings`)."""
 
     name: str
+    kind: str
     chain_id: int
     genesis_hash: bytes
     client_version: str
-    trust: Trust | None
+    trust: TrustStart[Any] | None
     block_gas_limit: int
     prices: Prices
     probes: tuple[ProbeResult, ...]
@@ -58,9 +61,11 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
             advice = "Set the chain's fork to Cancun or newer in its genesis file."
             findings.append(_refuse(node.name, found, f"{result.probe.since} and newer rules", advice))
     # Its consensus
-    trust, consensus = await CONSENSUS[chain.consensus].survey(node, chain, head)
+    kind = kind_of(chain)
+    trust, consensus = await kind.endpoint.survey(node, configured(node.name, chain), head)
     return Survey(
         name=node.name,
+        kind=kind.name,
         chain_id=chain_id,
         genesis_hash=genesis_hash,
         client_version=version,
@@ -72,13 +77,14 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
     )
 
 
-def with_networks(config: Config, surveys: Mapping[str, Survey]) -> Config:
-    """The configuration with the networks that were found where it has none, as a deployment will write them."""
+def with_rules(config: Config, surveys: Mapping[str, Survey]) -> Config:
+    """The configuration with the rules that were found where it has none, as a deployment will write them."""
     chains = dict(config.chains)
     for name, survey in surveys.items():
-        network = None if survey.trust is None else survey.trust.network()
-        if network is not None and chains[name].network is None:
-            chains[name] = msgspec.structs.replace(chains[name], network=network)
+        if survey.trust is not None:
+            chain = chains[name]
+            rules = survey.trust.with_rules(chain.consensus)
+            chains[name] = msgspec.structs.replace(chain, consensus=rules)
     return msgspec.structs.replace(config, chains=chains)
 
 
@@ -97,7 +103,9 @@ def compare_chains(surveys: Iterable[Survey]) -> tuple[Finding, ...]:
             findings.append(
                 _refuse(subject, f"the same genesis 0x{one.genesis_hash.hex()}", "distinct chains", advice)
             )
-        conflict = None if one.trust is None or other.trust is None else one.trust.conflict(other.trust)
+        conflict = None
+        if one.trust is not None and other.trust is not None and one.kind == other.kind:
+            conflict = one.trust.conflict(other.trust)
         if conflict is not None:
             findings.append(_refuse(subject, conflict.found, conflict.expected, conflict.advice))
     return tuple(findings)

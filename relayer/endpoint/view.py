@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
 from relayer.config import Config
-from relayer.consensus.registry import ClientView, view_client
+from relayer.consensus.kind import ClientView
+from relayer.consensus.registry import view_client
 from relayer.contracts import load
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate

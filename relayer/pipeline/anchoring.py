@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from light_clients.client import Height
 from relayer.consensus.base import OnChainClient, Prover
 
-#: With the sync committee of Ethereum an anchor costs some 220,000 gas, and saves each delivery some 178,000.
+#: Where a header is proven by an aggregate signature, an anchor costs some 220,000 gas, and saves each delivery some
+#: 178,000 (docs/explanation/gas.md).
 LEAST_BATCHES = 2
 
 

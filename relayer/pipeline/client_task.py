@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Upkeep: keeps one chain's light client on one destination able to believe that chain's newest headers.
 
-Signers' changes (validators, sync committees) are brought as soon as the client would not know who signed the newest
+Changes of the signer set are brought as soon as the client would not know who signed the newest
 header, and trust is renewed before a third of the trusting period is left; nothing else is paid for. While the client lags,
 its lanes send nothing: a proof of signers that it does not know would only cost gas.
 """
@@ -57,7 +57,7 @@ class LightClientTask:
         self._metrics = metrics
         self._address: Address | None = None
         self._fresh = asyncio.Event()
-        self._signers: bytes | None = None
+        self._signer_set: bytes | None = None
         self._brought_for: bytes | None = None
         self._failures = 0
         self._log = structlog.get_logger().bind(client=f"{source.chain.name} on {destination.name}")
@@ -69,9 +69,9 @@ class LightClientTask:
 
     def notice(self) -> None:
         """The source has a newer verified header, or proof of misbehaviour."""
-        if self.client is not None and self.source.prover.signers != self._signers:
+        if self.client is not None and self.source.prover.signer_set_id != self._signer_set:
             # A client that does not know them refuses every proof from now on: it is read before any is sent.
-            self._signers = self.source.prover.signers
+            self._signer_set = self.source.prover.signer_set_id
             if self.waiting is None:
                 self._set(Waiting(WaitingReason.CLIENT_UPDATE, "others sign now; the client is read"))
             self._fresh.set()
@@ -145,9 +145,9 @@ class LightClientTask:
         address = await self._find()
         if self.source.misbehaviour is not None:
             await self._freeze(address, self.source.misbehaviour)
-        signers = self.source.prover.signers
+        signer_set = self.source.prover.signer_set_id
         client = await self._read(address)
-        self._signers = signers
+        self._signer_set = signer_set
         if client.status is Status.FROZEN:
             raise ClientFrozen(
                 f"{self.source.chain.name}'s light client 0x{address.hex()} on {chain.name} is frozen",
@@ -213,16 +213,17 @@ class LightClientTask:
         if not client.current:
             self._set(
                 Waiting(
-                    WaitingReason.CLIENT_UPDATE, "the validators have changed; the client is brought to them"
+                    WaitingReason.CLIENT_UPDATE,
+                    f"the {self.source.prover.signers} have changed; the client is brought to them",
                 )
             )
-            # Deliveries under way prove by the old validators: they land first.
+            # Deliveries under way prove by the signers before: they land first.
             await self._let_deliveries_land()
         await self._send_updates(address)
         updated = await self._read(address)
         if not updated.current:
             raise Retryable(
-                f"the client at height {updated.height} still trusts other validators than ours",
+                f"the client at height {updated.height} still trusts other {self.source.prover.signers} than ours",
                 "the newest ones",
                 "They changed again meanwhile; it is updated again",
             )

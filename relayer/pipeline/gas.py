@@ -17,8 +17,6 @@ from relayer.protocol.message import Message
 MOST_TRANSACTION_GAS = 16_777_216
 
 _INTRINSIC = 21_000
-#: What a batch costs before its first message until the first receipt tells: header, seals, proofs.
-_FIRST_BASE = 150_000
 #: What a message costs beside its calldata until the first receipt tells.
 _FIRST_PER_MESSAGE = 30_000
 _WEIGHT = 0.25
@@ -32,9 +30,12 @@ _SMALL, _LARGE = 3, 16
 
 @dataclass(slots=True)
 class GasModel:
-    """What one lane's deliveries have cost: `base` and `per_message`, execution gas beside calldata."""
+    """What one lane's deliveries have cost: `base` and `per_message`, execution gas beside calldata.
 
-    base: float = _FIRST_BASE
+    `base` is what the source's prover reckons with, until the first receipt tells.
+    """
+
+    base: float
     per_message: float = _FIRST_PER_MESSAGE
 
     def estimate(self, calldata: bytes, messages: Iterable[Message], *, most: int) -> int:

@@ -48,8 +48,6 @@ _AT_ONCE = 8
 _GAS_TRIES = 5
 #: Refusals that may come of too little gas are tried with up to so much more.
 _MOST_FACTOR = 4.0
-#: What a batch of a chain with costly signatures needs, until the first receipt tells.
-_COSTLY_BASE = 450_000
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
 #: Without news the lane looks around this often.
@@ -88,7 +86,7 @@ class LaneTask:
         self._metrics = metrics
         self._clock = clock
         # Too much costs nothing: the signatures of trailing chains are costly ones.
-        self._model = GasModel(_COSTLY_BASE) if keeper.source.prover.has_delayed_finality else GasModel()
+        self._model = GasModel(keeper.source.prover.costs.first_base_gas)
         self._fresh = asyncio.Event()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,7 +101,7 @@ class LaneTask:
 
     @property
     def oldest_height(self) -> int:
-        """Proofs below this height are of validators that the destination's client no longer trusts."""
+        """Proofs below this height are of signers that the destination's client no longer trusts."""
         return self._keeper.oldest_height
 
     def learn(self, calldata: bytes, messages: int, gas_used: int) -> None:
@@ -308,13 +306,9 @@ class LaneTask:
 
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
         """Whether a refusal may come of a precompile that ran out of gas, which looks like a signature that does not hold."""
-        is_suspect = not error.name or error.name in _GAS_SUSPECTS
-        return (
-            is_suspect
-            and short is None
-            and self._keeper.source.prover.has_delayed_finality
-            and factor < _MOST_FACTOR
-        )
+        suspects = self._keeper.source.prover.costs.gas_suspects
+        is_suspect = bool(suspects) and (not error.name or error.name in suspects)
+        return is_suspect and short is None and factor < _MOST_FACTOR
 
     # --- the journal ---
 
@@ -389,8 +383,6 @@ def _wants_gas(error: CallReverted) -> bool:
     return error.name == "InsufficientGas" or (not error.name and not error.data)
 
 
-#: What a light client says when a precompile got too little gas, and when a proof is wrong.
-_GAS_SUSPECTS = frozenset({"PrecompileFailed", "HashFailed", "SignatureInvalid"})
 _PAUSES = frozenset({"RemoteIsPaused", "InboundLaneIsPaused", "UnknownRemote", "UnsupportedLaneFlags"})
 
 

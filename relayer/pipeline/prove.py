@@ -66,7 +66,7 @@ class WantedWords:
 def want_heads(book: LaneProgress, height: int, *, audit: bool, oldest_height: int, room: int) -> WantedHeads:
     """Choose the pages to prove at a header: those with new messages, then those whose proof no longer serves.
 
-    `audit` asks for the tail's page though no log speaks of it. Proofs below `oldest_height` are of validators that the
+    `audit` asks for the tail's page though no log speaks of it. Proofs below `oldest_height` are of signers that the
     destination's client no longer trusts. At most `room` pages.
     """
     said = [sent for sent in book.candidates if sent.block_number <= height]

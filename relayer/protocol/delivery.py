@@ -84,7 +84,7 @@ class WaitingReason(Enum):
     CLIENT_EXPIRED = "client_expired"
     """The destination's light client of the source is expired or frozen: its admin must bootstrap it."""
     CLIENT_UPDATE = "client_update"
-    """The destination's light client of the source is being brought to the newest validators."""
+    """The destination's light client of the source is being brought to the newest signers."""
     RECIPIENT_REVERTS = "recipient_reverts"
     """The recipient refuses it; the detail has the decoded reason. It is tried again, ever less often."""
     FEE_POLICY = "fee_policy"

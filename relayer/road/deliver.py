@@ -137,7 +137,7 @@ async def update_client(
 ) -> tuple[TxReceipt, ...]:
     """Bring a chain's light client on a destination (opened with a key) to the newest verified header.
 
-    With `only_when_needed` nothing is sent while the client trusts the validators that seal now. Raises ClientExpired,
+    With `only_when_needed` nothing is sent while the client trusts those who sign now. Raises ClientExpired,
     ClientFrozen, ChainUnavailable, CallReverted.
     """
     # The newest verified header is what `updates_for` leads to.

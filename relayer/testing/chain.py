@@ -204,8 +204,8 @@ class MemoryChain:
         for state in (self.pending, self.ledger.blocks[-1].state):
             change(state)
 
-    def change_validators(self) -> None:
-        """Another validator set seals from the next block on."""
+    def change_signers(self) -> None:
+        """Another signer set signs from the next block on."""
         self.pending.set_version += 1
 
     # --- Chain ---------------------------------------------------------------------------------------------------------

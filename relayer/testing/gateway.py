@@ -40,7 +40,7 @@ _FREEZE_TAG: Final = b"memory freeze"
 
 @dataclass(slots=True)
 class MemoryClient:
-    """A light client of another in-memory chain. `set_version` stands for its trusted validators."""
+    """A light client of another in-memory chain. `set_version` stands for its trusted signers."""
 
     source: MemoryLedger
     set_version: int

@@ -10,7 +10,7 @@ import msgspec
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected
 from relayer.chains.base import Address, Chain, Head
-from relayer.consensus.base import OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
 from relayer.errors import ChainUnavailable, ClientExpired, ClientFrozen, NotFoundYet
 from relayer.testing.chain import MemoryChain
 from relayer.testing.gateway import (
@@ -28,6 +28,9 @@ class _Exported(msgspec.Struct):
     timestamp: int
 
 
+_COSTS = DeliveryCost()
+
+
 class MemoryProver:
     """Proves one in-memory chain. Implements relayer.consensus.base.Prover.
 
@@ -43,10 +46,17 @@ class MemoryProver:
         lag: how many blocks verified headers trail the head; 0 for a chain whose blocks are final at once.
         anchors: whether its headers are so costly that they are anchored.
         witnesses: how many providers it has.
+        costs: what its deliveries are reckoned with.
     """
 
     def __init__(
-        self, chain: MemoryChain, *, lag: int = 0, anchors: bool = False, witnesses: int = 1
+        self,
+        chain: MemoryChain,
+        *,
+        lag: int = 0,
+        anchors: bool = False,
+        witnesses: int = 1,
+        costs: DeliveryCost = _COSTS,
     ) -> None:
         self.rejected_heights: set[int] = set()
         self.proofs = 0
@@ -55,6 +65,7 @@ class MemoryProver:
         self.forgets = -1
         self.witnesses = witnesses
         self._lag = lag
+        self._costs = costs
         self._anchors = anchors
         self._sealing_since = Height(0)
         self._chain = chain
@@ -67,7 +78,17 @@ class MemoryProver:
         return self._lag > 0
 
     @property
-    def signers(self) -> bytes:
+    def costs(self) -> DeliveryCost:
+        """What was asked for."""
+        return self._costs
+
+    @property
+    def signers(self) -> str:
+        """Nobody signs in memory; the word stands for them."""
+        return "signers"
+
+    @property
+    def signer_set_id(self) -> bytes:
         """The version of the set that 'signed' the newest header."""
         return b"" if self._newest is None else self._newest.state.set_version.to_bytes(4)
 

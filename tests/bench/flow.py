@@ -56,7 +56,7 @@ def scratch(*, keep: bool) -> Iterator[Path]:
 def access_of(chain: ChainState) -> ChainAccess:
     secrets = tuple(bytes.fromhex(key.secret[2:]) for key in chain.funded_keys)
     return ChainAccess(
-        chain.name, chain.kind, chain.chain_id, chain.http_url, chain.ws_url, secrets, chain.beacon_url
+        chain.name, chain.details.consensus, chain.chain_id, chain.http_url, chain.ws_url, secrets
     )
 
 

@@ -22,6 +22,7 @@ from light_clients.ethereum.config import MAINNET
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.state.faults import Participation
 from relayer.protocol.batch import encode_batch
 from tests.bench.sides import BftSide, PosSide, Side
@@ -196,7 +197,7 @@ async def _measure_anchored(stage: Stage[PosSide]) -> dict[str, int]:
 @asynccontextmanager
 async def _bft_source(seed: bytes, accounts: int) -> AsyncIterator[BftSide]:
     async with LocalBftChain(
-        "source", "qbft", validators=7, block_time_s=None, seed=seed, funded=accounts
+        "source", ChainOptions(block_time_s=None, seed=seed, funded=accounts), validators=7
     ) as chain:
         yield BftSide(chain)
 
@@ -205,11 +206,9 @@ async def _bft_source(seed: bytes, accounts: int) -> AsyncIterator[BftSide]:
 async def _pos_source(seed: bytes, accounts: int) -> AsyncIterator[PosSide]:
     async with LocalEthereumChain(
         "source",
-        block_time_s=None,
+        ChainOptions(block_time_s=None, seed=seed, funded=accounts),
         genesis_ago_s=POS_GENESIS_AGO_S,
         preset=MAINNET,
-        seed=seed,
-        funded=accounts,
     ) as chain:
         yield PosSide(chain)
 

@@ -44,8 +44,8 @@ async def main(messages: int, kills: int, seed: int, *, keep: bool, pos: bool = 
     print(f"seed {seed}")
     with scratch(keep=keep) as folder:
         extra = '[metrics]\nlisten = ""\n\n[log]\nlevel = "warning"\n'
-        source = f"pos@{_SLOT_TIME_S}" if pos else f"qbft:4@{_BLOCK_TIME_S}"
-        spec = f"{SOURCE}={source},{DESTINATION}=ibft2:7@{_BLOCK_TIME_S}"
+        source = f"ethereum@{_SLOT_TIME_S}" if pos else f"bft:4@{_BLOCK_TIME_S}"
+        spec = f"{SOURCE}={source},{DESTINATION}=bft:ibft2:7@{_BLOCK_TIME_S}"
         async with network(folder, spec, extra=extra, lanes=[(SOURCE, DESTINATION)]) as net:
             run = await _run(net, messages, kills, random.Random(seed))
             proven = await count_proven(net, SOURCE, DESTINATION, run.sent)

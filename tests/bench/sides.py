@@ -15,11 +15,10 @@ from eth_account import Account
 
 from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import BftKind
 from light_clients.ethereum import codec
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
-from relayer.consensus.ethereum.endpoint import encode_parameters
+from relayer.consensus.ethereum.contract import encode_parameters
 from relayer.contracts import artifact
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
@@ -136,7 +135,7 @@ class BftSide(Side):
 
     def __init__(self, chain: LocalBftChain) -> None:
         super().__init__(chain)
-        self._kind = BftKind[chain.kind.name]
+        self._kind = chain.protocol
 
     async def deploy_client_on(self, other: Side) -> bytes:
         """See Side."""
@@ -181,7 +180,7 @@ class PosSide(Side):
         slot = self.chain.checkpoint.slot
         committee = self.chain.beacon.committee(self.chain.network.period_at(slot))
         return await other.create(
-            "BeaconLightClient",
+            "EthereumLightClient",
             other.authority,
             encode_parameters(self.params),
             slot,

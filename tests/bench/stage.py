@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.contracts import artifact
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import Lane, heads_slot, page_of
@@ -102,7 +103,9 @@ async def open_stage(source: S, seed: bytes, *, recipient: str = "Doorbell") -> 
         seed: of the destination's keys.
         recipient: the recipient's contract, constructed with its gateway.
     """
-    async with LocalBftChain("destination", "qbft", validators=4, block_time_s=None, seed=seed) as other:
+    async with LocalBftChain(
+        "destination", ChainOptions(block_time_s=None, seed=seed), validators=4
+    ) as other:
         stage = Stage(source, BftSide(other))
         destination = stage.destination
         for side in (source, destination):

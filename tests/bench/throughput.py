@@ -45,7 +45,7 @@ async def main(messages: int, rate: int, *, keep: bool) -> int:
     with scratch(keep=keep) as folder:
         extra = '[metrics]\nlisten = ""\n\n[log]\nlevel = "warning"\n'
         lanes = [(SOURCE, DESTINATION), (DESTINATION, SOURCE)]
-        spec = f"{SOURCE}=qbft:4@1,{DESTINATION}=ibft2:7@1"
+        spec = f"{SOURCE}=bft:4@1,{DESTINATION}=bft:ibft2:7@1"
         async with network(folder, spec, extra=extra, lanes=lanes) as net:
             run = await _run(net, messages, rate)
             figures = await _judge(net, run)

@@ -67,7 +67,7 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_no_fault_of_providers_loses_doubles_or_wastes_anything(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5."""
-    async with Network("a=qbft:4@0.3,b=ibft2:7@0.3") as network:
+    async with Network("a=bft:4@0.3,b=bft:ibft2:7@0.3") as network:
         net = await join_network(
             tmp_path, [access_of(chain) for chain in network.chains.values()], extra=SETTINGS
         )

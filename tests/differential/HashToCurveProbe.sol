@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Bls12381} from "../../solidity/src/libraries/Bls12381.sol";
-import {HashToCurve} from "../../solidity/src/libraries/HashToCurve.sol";
+import {Bls12381} from "../../solidity/src/light_clients/ethereum/Bls12381.sol";
+import {HashToCurve} from "../../solidity/src/light_clients/ethereum/HashToCurve.sol";
 
 /// @title Hashes many messages in a call, each in the memory that the one before left behind.
 contract HashToCurveProbe {

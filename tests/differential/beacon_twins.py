@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from light_clients.ethereum.client import EthereumClient
-from relayer.consensus.ethereum.endpoint import encode_parameters
+from relayer.consensus.ethereum.contract import encode_parameters
 from relayer.contracts import load
 from tests.differential.clients import Consensus
 
@@ -20,7 +20,7 @@ def trusted(client: EthereumClient) -> tuple[int, int, bytes, bytes, bool]:
     )
 
 
-BEACON = Consensus("BeaconLightClient", ["uint64", "uint64", "bytes32", "bytes32", "bool"], trusted)
+BEACON = Consensus("EthereumLightClient", ["uint64", "uint64", "bytes32", "bytes32", "bool"], trusted)
 
 
 def creation_of(client: EthereumClient, authority: bytes) -> bytes:

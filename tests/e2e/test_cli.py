@@ -19,7 +19,7 @@ import pytest
 from relayer.cli.exit_codes import ExitCode
 
 TIMEOUT_S = 120
-CHAINS = "court=qbft:4@0.3,port=ibft2:7@0.3"
+CHAINS = "court=bft:4@0.3,port=bft:ibft2:7@0.3"
 
 
 @dataclass
@@ -121,8 +121,10 @@ def start_relayer(place: Place) -> Relayer:
 def test_up_prints_all_that_is_needed_and_status_shows_it_alive(place: Place) -> None:
     chains = {chain["name"]: chain for chain in place.up["chains"]}
     assert set(chains) == {"court", "port"}
-    assert (chains["court"]["consensus"], len(chains["court"]["validators"])) == ("qbft", 4)
-    assert (chains["port"]["consensus"], len(chains["port"]["validators"])) == ("ibft2", 7)
+    assert {chain["consensus"] for chain in chains.values()} == {"bft"}
+    court, port = chains["court"]["details"], chains["port"]["details"]
+    assert (court["protocol"], len(court["validators"])) == ("qbft", 4)
+    assert (port["protocol"], len(port["validators"])) == ("ibft2", 7)
     for chain in chains.values():
         for key in ("gateway", "endpoint_id", "postbox", "multisender", "rpc", "websocket", "genesis_hash"):
             assert chain[key]

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.test_demo import POSTROAD, children_of, is_alive
 
 TIMEOUT_S = 180
-CHAINS = "eth=pos,court=qbft:4@0.5"
+CHAINS = "eth=ethereum,court=bft:4@0.5"
 
 
 def test_proof_of_stake_and_back(tmp_path: Path) -> None:
@@ -91,7 +91,9 @@ def test_stopped_in_the_middle_it_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("chains", ["eth=pos", "a=qbft:4,b=qbft:4,c=pos", "eth=pos@manual,court=qbft:4"])
+@pytest.mark.parametrize(
+    "chains", ["eth=ethereum", "a=bft:4,b=bft:4,c=ethereum", "eth=ethereum@manual,court=bft:4"]
+)
 def test_it_takes_two_chains_that_live_by_the_clock(tmp_path: Path, chains: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "relayer.cli", "demo", "--chains", chains],

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from light_clients.bft.preimage import BftKind
 from relayer import config as configuration
 from relayer.chains.evm.node import Mined, Node
 from relayer.config import Config
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.findings import Finding, Severity
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.network.join import consensus_table
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.manifest import Manifest
@@ -40,7 +43,7 @@ class Site:
     def config(self) -> Config:
         text = self.extra + "".join(
             f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-            f'consensus = "{chain.kind.value}"\n'
+            + consensus_table(name, chain.describe().consensus)
             for name, chain in self.chains.items()
         )
         return configuration.parse(text, directory=self.folder, environment={})
@@ -72,8 +75,10 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with (
-        LocalBftChain("court", "qbft", validators=4, block_time_s=BLOCK_TIME_S) as court,
-        LocalBftChain("port", "ibft2", validators=7, block_time_s=BLOCK_TIME_S) as port,
+        LocalBftChain("court", ChainOptions(block_time_s=BLOCK_TIME_S), validators=4) as court,
+        LocalBftChain(
+            "port", ChainOptions(block_time_s=BLOCK_TIME_S), protocol=BftKind.IBFT2, validators=7
+        ) as port,
     ):
         site = Site(tmp_path, {"court": court, "port": port})
         site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}
@@ -214,12 +219,12 @@ async def test_a_manifest_that_is_lost_is_no_reason_to_deploy_again(site: Site) 
         def config(self) -> Config:
             chains = "".join(
                 f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-                f'consensus = "{chain.kind.value}"\n'
                 + (
                     f'gateway = "0x{gateway}"\ngenesis_hash = "0x{chain.genesis_hash.hex()}"\n'
                     if name == "court"
                     else ""
                 )
+                + consensus_table(name, chain.describe().consensus)
                 for name, chain in self.chains.items()
             )
             return configuration.parse(chains, directory=self.folder, environment={})
@@ -235,7 +240,7 @@ async def test_a_manifest_that_is_lost_is_no_reason_to_deploy_again(site: Site) 
 async def test_a_reset_chain_is_not_taken_for_the_old_one(site: Site, tmp_path: Path) -> None:
     await site.apply(await site.plan())
     async with LocalBftChain(
-        "court", "qbft", chain_id=site.chains["court"].chain_id, block_time_s=BLOCK_TIME_S
+        "court", ChainOptions(chain_id=site.chains["court"].chain_id, block_time_s=BLOCK_TIME_S)
     ) as reset:
         node = Node.over("court", [reset.http_url])
         old, site.chains["court"], site.nodes["court"] = site.nodes["court"], reset, node
@@ -249,8 +254,8 @@ async def test_a_reset_chain_is_not_taken_for_the_old_one(site: Site, tmp_path: 
 async def test_chains_that_share_validators_are_never_joined(tmp_path: Path) -> None:
     seed = b"\x07" * 32
     async with (
-        LocalBftChain("one", seed=seed, chain_id=70_001, block_time_s=BLOCK_TIME_S) as one,
-        LocalBftChain("one", seed=seed, chain_id=70_002, block_time_s=BLOCK_TIME_S) as other,
+        LocalBftChain("one", ChainOptions(seed=seed, chain_id=70_001, block_time_s=BLOCK_TIME_S)) as one,
+        LocalBftChain("one", ChainOptions(seed=seed, chain_id=70_002, block_time_s=BLOCK_TIME_S)) as other,
     ):
         site = Site(tmp_path, {"one": one, "other": other})
         site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}
@@ -267,7 +272,8 @@ async def test_the_wrong_consensus_in_the_config_is_refused(site: Site) -> None:
     site.chains = {"port": site.chains["port"]}
     text = site.config.chain("port")
     wrong = configuration.parse(
-        f'[chains.port]\nchain = "{text.chain}"\nrpc = ["{text.rpc[0].reveal()}"]\nconsensus = "qbft"\n'
+        f'[chains.port]\nchain = "{text.chain}"\nrpc = ["{text.rpc[0].reveal()}"]\n'
+        '[chains.port.consensus]\nkind = "bft"\nprotocol = "qbft"\n'
     )
     deployers = {"port": site.keys["port"].address}
     plan = await make_plan(wrong, site.manifest, site.nodes, deployers, [])
@@ -301,15 +307,13 @@ async def test_what_the_owners_said_counts_more_than_what_a_provider_shows(site:
 
     def bootstrap(validators: tuple[bytes, ...]) -> str:
         listed = ", ".join(f'"0x{each.hex()}"' for each in validators)
-        return (
-            f"[chains.port.bootstrap]\nheight = 1\ntimestamp = {header.timestamp}\nvalidators = [{listed}]\n"
-        )
+        return f"[chains.port.consensus.bootstrap]\nheight = 1\ntimestamp = {header.timestamp}\nvalidators = [{listed}]\n"
 
     deployers = {"court": site.keys["court"].address, "port": site.keys["port"].address}
-    texts = {name: site.config.chain(name) for name in site.chains}
     chains = "".join(
-        f'[chains.{name}]\nchain = "{each.chain}"\nrpc = ["{each.rpc[0].reveal()}"]\nconsensus = "{each.consensus}"\n'
-        for name, each in texts.items()
+        f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+        + consensus_table(name, chain.describe().consensus)
+        for name, chain in site.chains.items()
     )
     for validators, is_good in ((port.validators, True), (site.chains["court"].validators, False)):
         config = configuration.parse(chains + bootstrap(validators), directory=site.folder)

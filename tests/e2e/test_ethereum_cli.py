@@ -16,10 +16,10 @@ import pytest
 
 from relayer import config as configuration
 from relayer.cli.exit_codes import ExitCode
-from relayer.config import NetworkTable
+from relayer.consensus.ethereum.config import EthereumConfig, NetworkTable
 
 TIMEOUT_S = 120
-CHAINS = "eth=pos@0.3,court=qbft:4@0.3"
+CHAINS = "eth=ethereum@0.3,court=bft:4@0.3"
 
 
 @dataclass
@@ -55,7 +55,13 @@ class Place:
 
     @property
     def beacon(self) -> str:
-        return self.config.chain("eth").beacon[0].reveal()
+        return ethereum_of(self.config).beacon_urls[0]
+
+
+def ethereum_of(config: configuration.Config) -> EthereumConfig:
+    consensus = config.chain("eth").consensus
+    assert isinstance(consensus, EthereumConfig)
+    return consensus
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +74,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def test_what_devnet_wrote_is_complete_and_checked(place: Place) -> None:
     chain = place.config.chain("eth")
-    assert chain.consensus == "ethereum"
-    assert isinstance(chain.network, NetworkTable)
+    assert chain.consensus.kind == "ethereum"
+    assert isinstance(ethereum_of(place.config).network, NetworkTable)
     assert chain.missing == ()
     checked = place.json("endpoint", "check")
     assert checked["ok"] is True
@@ -80,7 +86,7 @@ def test_what_devnet_wrote_is_complete_and_checked(place: Place) -> None:
 def test_lists_show_what_kind_of_client_it_is(place: Place) -> None:
     listed = {each["chain"]: each for each in place.json("endpoint", "list")}
     (of_eth,) = listed["court"]["remotes"]
-    assert (of_eth["kind"], of_eth["status"]) == ("BeaconLightClient", "active")
+    assert (of_eth["kind"], of_eth["status"]) == ("EthereumLightClient", "active")
     assert (of_eth["details"]["threshold"], of_eth["details"]["committee_size"]) == (22, 32)
     (of_court,) = listed["eth"]["remotes"]
     assert (of_court["kind"], of_court["details"]["consensus"]) == ("BftLightClient", "qbft")
@@ -131,10 +137,11 @@ def test_init_detects_the_consensus_and_reads_the_network(place: Place) -> None:
         ("court", "qbft"),
     ]
     found = configuration.load(place.folder / "detected.toml")
-    assert found.chain("eth").network == place.config.chain("eth").network
+    assert ethereum_of(found).network == ethereum_of(place.config).network
+    assert ethereum_of(found).beacon_urls == [place.beacon]
     assert found.chain("eth").genesis_hash == place.config.chain("eth").genesis_hash
     shown = place.run(*words, "--force").stdout
-    assert "compare chains.eth.network" in shown
+    assert "compare chains.eth.consensus.network" in shown
 
 
 def test_init_asks_for_the_beacon_api_of_a_proof_of_stake_chain(place: Place) -> None:
@@ -151,7 +158,7 @@ def test_a_dry_run_shows_the_checkpoint_to_compare(place: Place) -> None:
     kept = [
         line
         for line in (place.folder / "net" / "postroad.toml").read_text().split("\n\n")
-        if not line.startswith(("[chains.eth.network]", "[chains.eth.bootstrap]"))
+        if not line.startswith(("[chains.eth.consensus.network]", "[chains.eth.consensus.bootstrap]"))
     ]
     text = "\n\n".join(kept) + '\n\n[endpoints]\nmanifest = "fresh.json"\n'
     lines = [line for line in text.splitlines() if not line.startswith(("gateway", "genesis_hash"))]

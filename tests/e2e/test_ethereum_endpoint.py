@@ -16,14 +16,16 @@ from light_clients.client import Status
 from light_clients.ethereum.config import ForkName
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
-from relayer.config import CheckpointConfig, Config, NetworkTable, network_of
+from relayer.config import ChainConfig, Config
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.ethereum.config import EthereumConfig, NetworkTable, network_of, setting_of
+from relayer.consensus.ethereum.contract import EthereumClientView
 from relayer.consensus.ethereum.discovery import discover_network
-from relayer.consensus.ethereum.judging import EthereumClientView
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.findings import Finding, Severity
 from relayer.daemon import build
-from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
 from relayer.devnet.process import anvil
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
@@ -37,35 +39,39 @@ from relayer.road.deliver import HandDelivery, deliver_by_hand
 SLOT_TIME_S = 0.2
 
 
-def site_of(chain: LocalBftChain | LocalEthereumChain) -> LocalSite:
-    deployer, relaying, sender = (account.secret for account in chain.funded_keys[:3])
-    return LocalSite(
-        name=chain.name,
-        consensus=chain.kind.value,
-        chain_id=chain.chain_id,
-        http_url=chain.http_url,
-        ws_url=chain.ws_url,
-        deployer=deployer,
-        relayer=relaying,
-        sender=sender,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
-    )
-
-
 def refusals(findings: tuple[Finding, ...]) -> list[str]:
     return [f"{each.subject}: {each.found}" for each in findings if each.severity is Severity.REFUSAL]
 
 
 @pytest.fixture
 async def eth() -> AsyncIterator[LocalEthereumChain]:
-    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_TIME_S)) as chain:
         yield chain
 
 
 @pytest.fixture
 async def court() -> AsyncIterator[LocalBftChain]:
-    async with LocalBftChain("court", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+    async with LocalBftChain("court", ChainOptions(block_time_s=SLOT_TIME_S), validators=4) as chain:
         yield chain
+
+
+def consensus_of(chain: ChainConfig) -> EthereumConfig:
+    assert isinstance(chain.consensus, EthereumConfig)
+    return chain.consensus
+
+
+def network_in(chain: ChainConfig) -> NetworkTable:
+    network = consensus_of(chain).network
+    assert isinstance(network, NetworkTable)
+    return network
+
+
+def with_network(config: Config, network: NetworkTable) -> Config:
+    """The configuration with another network for `eth`."""
+    chain = config.chain("eth")
+    consensus = msgspec.structs.replace(consensus_of(chain), network=network)
+    changed = msgspec.structs.replace(chain, consensus=consensus)
+    return msgspec.structs.replace(config, chains=dict(config.chains) | {"eth": changed})
 
 
 async def check(config: Config) -> tuple[Finding, ...]:
@@ -103,9 +109,9 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
         if each.moment is Moment.DONE:
             assert each.gas_used <= each.step.gas <= 2 * each.gas_used, each.step
     # What was read from the Beacon API is in the file now.
-    assert isinstance(chain.network, NetworkTable)
-    assert network_of(chain.network).genesis_validators_root == eth.network.genesis_validators_root
-    assert isinstance(chain.bootstrap, CheckpointConfig)
+    assert network_of(network_in(chain)).genesis_validators_root == eth.network.genesis_validators_root
+    checkpoint = consensus_of(chain).bootstrap
+    assert checkpoint is not None
     assert chain.missing == ()
     # Every endpoint is good, and the plan is done.
     findings = await check(config)
@@ -134,11 +140,11 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
     assert remote.client.details()["threshold"] == 22
     record = Manifest(config.manifest_path).get("court")
     assert record is not None
-    checkpoint = record.clients["eth"].checkpoint
-    assert checkpoint is not None
-    assert bytes(checkpoint.root) == bytes(chain.bootstrap.root)
-    assert remote.client.height >= checkpoint.slot >= chain.bootstrap.slot
-    assert bytes(checkpoint.committee) != bytes(32)
+    assert record.clients["eth"].kind == "ethereum"
+    told_first = record.clients["eth"].initial_trust
+    assert told_first["root"] == "0x" + checkpoint.root.hex()
+    assert remote.client.height >= told_first["slot"] >= checkpoint.slot
+    assert bytes.fromhex(told_first["committee"].removeprefix("0x")) not in (b"", bytes(32))
     # Messages arrive over it, there and back.
     signers = {
         name: [Key("sender", each.funded_keys[2].secret)] for name, each in (("eth", eth), ("court", court))
@@ -169,7 +175,7 @@ async def old(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalBftChain]:
         return await spawn(["cancun" if word == "prague" else word for word in words], guard=guard)
 
     monkeypatch.setattr(anvil, "_spawn", spawn_old)
-    async with LocalBftChain("old", "qbft", validators=4, block_time_s=SLOT_TIME_S) as chain:
+    async with LocalBftChain("old", ChainOptions(block_time_s=SLOT_TIME_S), validators=4) as chain:
         monkeypatch.undo()
         yield chain
 
@@ -178,10 +184,8 @@ def config_of(folder: Path, *chains: LocalBftChain | LocalEthereumChain, extra: 
     text = ""
     for chain in chains:
         text += f'[chains.{chain.name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-        if isinstance(chain, LocalEthereumChain):
-            text += f'consensus = "ethereum"\nbeacon = ["{chain.beacon_url}"]\n{extra}'
-        else:
-            text += f'consensus = "{chain.kind.value}"\n'
+        text += consensus_table(chain.name, chain.describe().consensus)
+        text += extra if isinstance(chain, LocalEthereumChain) else ""
     return configuration.parse(text, directory=folder)
 
 
@@ -233,22 +237,20 @@ async def test_a_network_that_the_node_contradicts_is_refused_by_plans_checks_an
     eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
 ) -> None:
     roads = await join_local([site_of(eth), site_of(court)], tmp_path)
-    right = roads.config.chain("eth")
-    assert isinstance(right.network, NetworkTable)
-    (first, *others) = right.network.forks
+    right = network_in(roads.config.chain("eth"))
+    (first, *others) = right.forks
     for network, words in (
-        (replace_network(right.network, slot_duration_ms=12_000), "slots' length in ms"),
-        (replace_network(right.network, genesis_validators_root=configuration.Bytes32(b"\x01" * 32)), "root"),
+        (replace_network(right, slot_duration_ms=12_000), "slots' length in ms"),
+        (replace_network(right, genesis_validators_root=configuration.Bytes32(b"\x01" * 32)), "root"),
         (
             replace_network(
-                right.network,
+                right,
                 forks=(msgspec.structs.replace(first, version=configuration.Bytes4(b"\x09" * 4)), *others),
             ),
             f"the fork {first.name}",
         ),
     ):
-        chain = msgspec.structs.replace(right, network=network)
-        config = msgspec.structs.replace(roads.config, chains=dict(roads.config.chains) | {"eth": chain})
+        config = with_network(roads.config, network)
         assert any(words in text for text in refusals(await check(config))), words
         daemon = build(config)
         with pytest.raises(ConfigError, match=words):
@@ -264,7 +266,7 @@ async def test_a_fork_that_the_deployed_table_lacks_is_told_in_time(
 ) -> None:
     """A client without a scheduled fork refuses every header from then on."""
     forks = {ForkName.DENEB: 0, ForkName.ELECTRA: 1_000_000}
-    async with LocalEthereumChain("eth", block_time_s=SLOT_TIME_S, forks=forks) as eth:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_TIME_S), forks=forks) as eth:
         path = tmp_path / "postroad.toml"
         roads = await join_local([site_of(eth), site_of(court)], tmp_path)
         assert not refusals(await check(roads.config))
@@ -273,9 +275,9 @@ async def test_a_fork_that_the_deployed_table_lacks_is_told_in_time(
         # As if it had been deployed before the fork was known: another network's table on the client's chain.
         network = await discover_network("eth", [eth.beacon_url])
         older = replace(network, forks=tuple(each for each in network.forks if not each.epoch))
-        table = configuration.setting_of(older)
-        chain = msgspec.structs.replace(roads.config.chain("eth"), network=table)
-        config = msgspec.structs.replace(roads.config, chains=dict(roads.config.chains) | {"eth": chain})
+        table = setting_of(older)
+        assert isinstance(table, NetworkTable)
+        config = with_network(roads.config, table)
         warned = [each for each in await check(config) if each.severity is Severity.WARNING]
         assert any("the fork electra, scheduled for epoch 1000000" in each.found for each in warned)
         keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (court, eth)}

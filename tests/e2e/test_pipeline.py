@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.network.network import Network
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from tests.support.daemon_process import DaemonProcess
 from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RelayNet, access_of, join_network
 
-SPEC = "a=qbft:4@0.3,b=ibft2:7@0.3"
+SPEC = "a=bft:4@0.3,b=bft:ibft2:7@0.3"
 SETTINGS = '[metrics]\nlisten = ""\n\n[batch]\nmax_wait_ms = 100\n'
 NO_CONTRACT = b"\x99" * 20
 
@@ -74,7 +75,7 @@ async def test_the_first_road(tmp_path: Path) -> None:
             assert "no contract there" in waits.waiting.detail
 
         # The validators of the source change while messages are on their way
-        chain = network["a"]
+        chain = network.chain_of("a", LocalBftChain)
         await net.send_counted("a", "b", 40, 3_000)
         chain.add_validator()
         chain.set_validators([*chain.validators[1:], *chain.new_validators(2)])

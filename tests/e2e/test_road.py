@@ -14,10 +14,12 @@ import relayer
 from light_clients.bft.client import BftClient
 from light_clients.client import Timestamp
 from relayer.chains.base import Call
-from relayer.config import BootstrapConfig, Config
+from relayer.config import Config
+from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.bft.endpoint import bft_prover
+from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.contracts import load
-from relayer.devnet.network.join import LocalEndpoint, LocalSite, join_local
+from relayer.devnet.network.join import LocalEndpoint, join_local, site_of
 from relayer.devnet.network.network import Network
 from relayer.devnet.state.faults import WrongProofs
 from relayer.errors import CallReverted, ConfigError, KeyUnavailable, LanePaused, Malformed
@@ -28,7 +30,7 @@ from relayer.road import Road, RoadMessage
 from relayer.road.deliver import HandDelivery, HandOutcome, deliver_by_hand, update_client
 from relayer.road.transact import transact
 
-SPEC = "court=qbft:4@0.1,port=ibft2:7@0.1"
+SPEC = "court=bft:4@0.1,port=bft:ibft2:7@0.1"
 
 
 @dataclass
@@ -47,17 +49,7 @@ class Stage:
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with Network(SPEC) as network:
-        sites = [
-            LocalSite(
-                chain.name,
-                chain.kind.value,
-                chain.chain_id,
-                chain.http_url,
-                chain.ws_url,
-                *(account.secret for account in chain.funded_keys[:3]),
-            )
-            for chain in network.chains.values()
-        ]
+        sites = [site_of(chain) for chain in network.chains.values()]
         roads = await join_local(sites, tmp_path, poll_interval_ms=100)
         yield Stage(network, roads.config, roads.config_path, dict(roads.endpoints))
 
@@ -83,8 +75,10 @@ async def test_three_lines_send_and_a_receipt_anyone_can_check_again(stage: Stag
         assert (receipt.message_id, receipt.sequence) == (message.id, 0)
         # A light client of our own, from the bootstrap alone, believes the same bytes.
         prover = bft_prover(road.chain("port").prover)
-        bootstrap = stage.config.require_endpoint("port").bootstrap
-        assert isinstance(bootstrap, BootstrapConfig)
+        consensus = stage.config.require_endpoint("port").consensus
+        assert isinstance(consensus, BftConfig)
+        bootstrap = consensus.bootstrap
+        assert bootstrap is not None
         fresh = BftClient.bootstrap(
             prover.client.params,
             [bytes(each) for each in bootstrap.validators],
@@ -171,7 +165,7 @@ async def test_a_message_of_a_later_page_is_delivered_by_hand(stage: Stage) -> N
 
 async def test_validators_that_change_are_followed_by_hand(stage: Stage) -> None:
     async with relayer.connect(stage.config, signers=stage.signers()) as road:
-        court = stage.network["court"]
+        court = stage.network.chain_of("court", LocalBftChain)
         court.add_validator(at=court.head.number + 3)
         await court.wait_for(court.head.number + 5)
         message = await send(stage, road)

@@ -15,7 +15,8 @@ from light_clients.ethereum.config import ForkName
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.discovery import discover_network
 from relayer.contracts import load
-from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.network.join import LocalRoads, LocalSite, join_local, site_of
 from relayer.endpoint.manifest import Manifest
 from relayer.errors import NonceConflict, Retryable
 from relayer.keys import Key
@@ -81,14 +82,14 @@ async def run_fulu(folder: Path, client: Client, periods: int, say: Say) -> None
         )
         say(f"{node.version} over {execution.version}; Fulu begins at slot {fulu_epoch * slots_per_epoch}")
         court = await stack.enter_async_context(
-            LocalBftChain("court", "qbft", validators=4, block_time_s=0.5)
+            LocalBftChain("court", ChainOptions(block_time_s=0.5), validators=4)
         )
-        site = site_of("eth", execution, node, accounts)
+        site = site_of_node("eth", execution, node, accounts)
         await travel(
             folder,
             node,
             execution,
-            [site, site_of_local(court)],
+            [site, site_of(court)],
             periods,
             {ForkName.ELECTRA, ForkName.FULU},
             say,
@@ -119,9 +120,9 @@ async def run_capella(folder: Path, client: Client, periods: int, say: Say) -> N
         node = await stack.enter_async_context(run_lodestar(folder / "beacon", execution, slot_s=2))
         say(f"{node.version} over {execution.version}")
         court = await stack.enter_async_context(
-            LocalBftChain("court", "qbft", validators=4, block_time_s=0.5)
+            LocalBftChain("court", ChainOptions(block_time_s=0.5), validators=4)
         )
-        sites = [site_of("eth", execution, node, accounts), site_of_local(court)]
+        sites = [site_of_node("eth", execution, node, accounts), site_of(court)]
         await travel(folder, node, execution, sites, periods, {ForkName.CAPELLA}, say, join)
 
 
@@ -222,7 +223,7 @@ def report(
         f"our light client followed {forks} from period {first} to {seen.finalized_period}: {kinds.count('update')} updates and "
         f"{kinds.count('finality')} finality updates accepted, {len(seen.rejections)} rejected; {signers} signed"
     )
-    say(f"BeaconLightClient on the other chain trusts a slot of period {contract_period}")
+    say(f"EthereumLightClient on the other chain trusts a slot of period {contract_period}")
     for source in ("eth", "court"):
         times = journal.seconds(source)
         if not times:
@@ -253,7 +254,7 @@ async def contract_finalized_slot(roads: LocalRoads) -> int:
     record = Manifest(roads.config.manifest_path).get("court")
     if record is None:
         raise NotSeenError("court has no endpoint")
-    client = load("BeaconLightClient")
+    client = load("EthereumLightClient")
     url = roads.config.chain("court").rpc[0].reveal()
     call = {
         "to": "0x" + bytes(record.clients["eth"].contract.address).hex(),
@@ -265,26 +266,17 @@ async def contract_finalized_slot(roads: LocalRoads) -> int:
     return int(state[0])
 
 
-def site_of(name: str, execution: Execution, node: BeaconNode, accounts: Accounts) -> LocalSite:
+def site_of_node(name: str, execution: Execution, node: BeaconNode, accounts: Accounts) -> LocalSite:
     """The real chain, as joining wants it."""
     return LocalSite(
         name=name,
-        consensus="ethereum",
+        consensus={"kind": "ethereum", "beacon": [node.url]},
         chain_id=CHAIN_ID,
         http_url=execution.http_url,
         ws_url=execution.ws_url,
         deployer=accounts.deployer,
         relayer=accounts.relayer,
         sender=accounts.sender,
-        beacon_url=node.url,
-    )
-
-
-def site_of_local(chain: LocalBftChain) -> LocalSite:
-    """The anvil chain behind the sealing front."""
-    deployer, relaying, sender = (account.secret for account in chain.funded_keys[:3])
-    return LocalSite(
-        chain.name, chain.kind.value, chain.chain_id, chain.http_url, chain.ws_url, deployer, relaying, sender
     )
 
 

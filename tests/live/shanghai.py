@@ -24,7 +24,7 @@ from relayer import contracts
 from relayer.contracts import artifact
 from relayer.endpoint import probes
 from tools._toolchain import ROOT, toolchain
-from tools.build_contracts import DEPLOYABLE, to_artifact
+from tools.build_contracts import find_sources, to_artifact
 
 NAMES = ("AccessManager", "Gateway", "BftLightClient", "Postbox", "Multisender")
 
@@ -55,11 +55,14 @@ def build(folder: Path) -> Path:
     shutil.copytree(
         Path(contracts.__file__).parent, found, ignore=shutil.ignore_patterns("__pycache__", "*.py")
     )
+    sources = find_sources()
     for name in NAMES:
         built = json.loads(
-            (copy / "out" / Path(DEPLOYABLE[name]).name / f"{name}.json").read_text(encoding="utf-8")
+            (copy / "out" / Path(sources[name]).name / f"{name}.json").read_text(encoding="utf-8")
         )
-        (found / f"{name}.json").write_text(json.dumps(to_artifact(name, built)), encoding="utf-8")
+        (found / f"{name}.json").write_text(
+            json.dumps(to_artifact(name, sources[name], built)), encoding="utf-8"
+        )
     return found
 
 
@@ -86,7 +89,7 @@ def _rewrite(copy: Path) -> None:
             r"\buint256 private transient _delivering;", "uint256 private _delivering;", text
         )
         text, copies = _rewrite_mcopy(text)
-        if path.is_relative_to(copy / "src") and not path.name.startswith(("Beacon", "Bls")):
+        if path.is_relative_to(copy / "src") and not path.is_relative_to(copy / "src/light_clients/ethereum"):
             transient, mcopy = transient + words, mcopy + copies
         if words or copies:
             path.write_text(text, encoding="utf-8")
@@ -121,7 +124,8 @@ def _rewrite_mcopy(text: str) -> tuple[str, int]:
 
 def _compile(copy: Path) -> None:
     out, cache = copy / "out", copy / "cache"
-    words = ["build", "--out", str(out), "--cache-path", str(cache), *(DEPLOYABLE[name] for name in NAMES)]
+    sources = find_sources()
+    words = ["build", "--out", str(out), "--cache-path", str(cache), *(sources[name] for name in NAMES)]
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("FOUNDRY_", "DAPP_"))}
     done = subprocess.run(
         [str(toolchain.find_forge()), *words],

@@ -8,16 +8,19 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import aiohttp
 from eth_account import Account as Signer
 
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.chain.assembly import Endpoint
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.state.identities import Account
 
-GWEI = 10**9
+GWEI: Final = 10**9
+ON_DEMAND: Final = ChainOptions(block_time_s=None)
+"""A chain that makes a block only when it is told to."""
 
 
 def _creation(runtime: str) -> bytes:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two local chains with real gateways and light clients, joined both ways, each seen through EvmChain and BftProver."""
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.rpc_provider import ProviderUrls
+from relayer.consensus.bft.config import PROTOCOLS
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.contracts import load
 from relayer.keys import Key
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
+from tests.support.devnet import ON_DEMAND
 
 GWEI = 10**9
 NOBODY = Address(bytes(20))
@@ -29,7 +32,6 @@ MAX_CLOCK_DRIFT_S = 600
 LIMITS = (200_000, 2_000_000, 24_576)
 
 Consensus = Literal["qbft", "ibft2"]
-_KINDS: dict[str, int] = {"qbft": 0, "ibft2": 1}
 
 
 @dataclass
@@ -101,7 +103,7 @@ async def open_site(
     keys: int = 1,
 ) -> Site:
     """Start a chain with blocks on demand and deploy AccessManager and Gateway."""
-    local = LocalBftChain(name, consensus, validators=validators, block_time_s=None)
+    local = LocalBftChain(name, ON_DEMAND, protocol=PROTOCOLS[consensus], validators=validators)
     await local.start()
     try:
         signers = [Key(f"key{index}", local.funded_keys[index].secret) for index in range(keys)]
@@ -116,7 +118,7 @@ async def open_site(
         chain = EvmChain(settings, signers)
         block = await chain.block(Height(1))
         bootstrap = BftBootstrap(
-            consensus,
+            PROTOCOLS[consensus],
             local.validators,
             Height(1),
             Timestamp(int(block["timestamp"], 16)),
@@ -140,7 +142,7 @@ async def register(here: Site, there: Site, consensus: Consensus) -> None:
     block = await there.chain.block(Height(1))
     client = load("BftLightClient").encode_creation(
         create_address(here.chain.senders[0], 0),
-        _KINDS[consensus],
+        PROTOCOLS[consensus],
         list(there.prover.validators),
         1,
         int(block["timestamp"], 16),

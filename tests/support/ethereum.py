@@ -227,7 +227,7 @@ class Execution:
 
 @dataclass
 class BeaconDestination:
-    """A chain that answers for one BeaconLightClient. `client` can be moved by what a test accepts."""
+    """A chain that answers for one EthereumLightClient. `client` can be moved by what a test accepts."""
 
     client: EthereumClient
     now: float

@@ -24,7 +24,8 @@ from relayer.config.secret_url import SecretUrl
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.contract import decode_trusted_state
 from relayer.consensus.ethereum.local.chain import DEFAULT_FORKS, LocalEthereumChain
-from relayer.devnet.network.join import LocalSite, join_local
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.network.join import join_local, site_of
 from relayer.endpoint.manifest import Manifest
 from relayer.journal.errors import JournalUnreadable
 from relayer.journal.rows import BatchRow, PendingMessage, StoredLane
@@ -215,8 +216,8 @@ async def open_ethereum_road(
 ) -> AsyncIterator[EthereumRoad]:
     """Start and join both chains, and start the daemon. `edit` changes its configuration first."""
     async with (
-        LocalEthereumChain(ETH, block_time_s=slot_time_s, forks=forks, history=4_096) as eth,
-        LocalBftChain(COURT, "qbft", validators=4, block_time_s=COURT_BLOCK_TIME_S) as court,
+        LocalEthereumChain(ETH, ChainOptions(block_time_s=slot_time_s, history=4_096), forks=forks) as eth,
+        LocalBftChain(COURT, ChainOptions(block_time_s=COURT_BLOCK_TIME_S), validators=4) as court,
     ):
         for _ in range(more_beacons):
             await eth.add_beacon_endpoint()
@@ -238,7 +239,7 @@ async def open_ethereum_road(
 
 async def _join(folder: Path, eth: LocalEthereumChain, court: LocalBftChain) -> EthereumRoad:
     chains: tuple[LocalEthereumChain | LocalBftChain, ...] = (eth, court)
-    roads = await join_local([_site_of(each) for each in chains], folder, poll_interval_ms=100)
+    roads = await join_local([site_of(each) for each in chains], folder, poll_interval_ms=100)
     net = RelayNet(folder, {})
     began = {}
     for chain in chains:
@@ -257,21 +258,6 @@ async def _join(folder: Path, eth: LocalEthereumChain, court: LocalBftChain) -> 
         )
         began[chain.name] = chain.head.number + 1
     return EthereumRoad(eth, court, net, DaemonProcess(net.config_path), began)
-
-
-def _site_of(chain: LocalBftChain | LocalEthereumChain) -> LocalSite:
-    deployer, relaying, sender = (account.secret for account in chain.funded_keys[:_USER])
-    return LocalSite(
-        name=chain.name,
-        consensus=chain.kind.value,
-        chain_id=chain.chain_id,
-        http_url=chain.http_url,
-        ws_url=chain.ws_url,
-        deployer=deployer,
-        relayer=relaying,
-        sender=sender,
-        beacon_url=chain.beacon_url if isinstance(chain, LocalEthereumChain) else None,
-    )
 
 
 def _read_paid(transaction: Mapping[str, Any], receipt: Mapping[str, Any], gateway: bytes) -> Paid:

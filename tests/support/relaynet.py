@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.config.editing import save_endpoint
 from relayer.contracts import load
-from relayer.devnet.network.join import found_endpoint
-from relayer.devnet.network.network import AnyChain
+from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.network.join import consensus_table
 from relayer.endpoint.apply import apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import make_plan
+from relayer.endpoint.plan import found_endpoint, make_plan
 from relayer.journal.store import Journal
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
 from relayer.protocol.interop_address import InteropAddress
@@ -34,22 +34,17 @@ RECEIVED = keccak256(b"Received(bytes32,bytes,bytes)")
 
 @dataclass(frozen=True)
 class ChainAccess:
-    """How to reach a local chain, wherever it runs. `secrets`: private keys with money, the relayer's last; only a
-    proof-of-stake chain has a `beacon_url`.
+    """How to reach a local chain, wherever it runs.
+
+    `consensus`: the keys of `[chains.NAME.consensus]`; `secrets`: private keys with money, the relayer's last.
     """
 
     name: str
-    kind: str
+    consensus: Mapping[str, Any]
     chain_id: int
     http_url: str
     ws_url: str
     secrets: tuple[bytes, ...]
-    beacon_url: str | None = None
-
-    @property
-    def consensus(self) -> str:
-        """As the configuration has it."""
-        return self.kind if self.beacon_url is None else "ethereum"
 
 
 @dataclass
@@ -213,7 +208,9 @@ class RelayNet:
 def access_of(chain: AnyChain) -> ChainAccess:
     """A chain of this process, as the relayer reaches it."""
     secrets = tuple(key.secret for key in chain.funded_keys)
-    return ChainAccess(chain.name, chain.kind.value, chain.chain_id, chain.http_url, chain.ws_url, secrets)
+    return ChainAccess(
+        chain.name, chain.describe().consensus, chain.chain_id, chain.http_url, chain.ws_url, secrets
+    )
 
 
 async def join_network(
@@ -236,10 +233,9 @@ async def join_network(
             f"relayer-{access.name}", access.secrets[-1].hex(), PASSWORD, scrypt_n=SCRYPT_N_DEVNET
         )
         socket = f'websocket = ["{access.ws_url}"]\n' if websocket else ""
-        beacon = f'beacon = ["{access.beacon_url}"]\n' if access.beacon_url else ""
         text += (
-            f'[chains.{access.name}]\nchain = "eip155:{access.chain_id}"\nrpc = ["{access.http_url}"]\n{socket}{beacon}'
-            f'consensus = "{access.consensus}"\nkeys = ["relayer-{access.name}"]\n{per_chain}\n\n'
+            f'[chains.{access.name}]\nchain = "eip155:{access.chain_id}"\nrpc = ["{access.http_url}"]\n{socket}'
+            f'keys = ["relayer-{access.name}"]\n{per_chain}\n{consensus_table(access.name, access.consensus)}\n'
         )
     for source, destination in lanes:
         text += f'[[lanes]]\nsource = "{source}"\ndestination = "{destination}"\n\n'

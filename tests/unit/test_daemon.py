@@ -21,9 +21,12 @@ CHAIN = """\
 [chains.{name}]
 chain = "eip155:{number}"
 rpc = ["http://127.0.0.1:9"]
-consensus = "qbft"
 gateway = "0x{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}{byte}"
 genesis_hash = "0x2222222222222222222222222222222222222222222222222222222222222222"
+{keys}
+[chains.{name}.consensus]
+kind = "bft"
+protocol = "qbft"
 bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x3333333333333333333333333333333333333333"] }}
 """
 
@@ -31,7 +34,7 @@ bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x333333333333
 def config(folder: Path, extra: str = "", *, keys: str = "", metrics: str = "") -> Config:
     text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "error"\n\n{extra}\n'
     for number, name in enumerate(("court", "port")):
-        text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2) + keys + "\n"
+        text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2, keys=keys)
     return configuration.parse(text, directory=folder, environment={"PASSWORD": "secret"})
 
 
@@ -53,7 +56,8 @@ def test_no_lanes_are_nothing_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no lanes"):
         build(
             configuration.parse(
-                "lanes = []\n" + CHAIN.format(name="court", number=1, byte="1111"), directory=tmp_path
+                "lanes = []\n" + CHAIN.format(name="court", number=1, byte="1111", keys=""),
+                directory=tmp_path,
             )
         )
 

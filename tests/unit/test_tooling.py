@@ -75,7 +75,60 @@ def test_layout_loses_the_ids_that_move_with_other_files() -> None:
 def test_contract_over_the_size_limit_is_refused() -> None:
     code = {"object": "0x" + "00" * (build_contracts.MAX_CODE_BYTES + 1)}
     with pytest.raises(build_contracts.BuildError, match="found 24577 bytes, expected at most 24576"):
-        build_contracts.to_artifact("Gateway", {"bytecode": code, "deployedBytecode": code})
+        build_contracts.to_artifact(
+            "Gateway", "src/Gateway.sol", {"bytecode": code, "deployedBytecode": code}
+        )
+
+
+class TestSources:
+    """What may ship is found in the tree; what does ship, the compiler says."""
+
+    @pytest.fixture
+    def solidity(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(build_contracts, "SOLIDITY", tmp_path)
+        monkeypatch.setattr(build_contracts, "NAMED", {"Gateway": "src/Gateway.sol"})
+        for name in (
+            "Gateway.sol",
+            "Inbox.sol",
+            "light_clients/shared/LightClient.sol",
+            "light_clients/one/OneLightClient.sol",
+            "light_clients/one/OneHeader.sol",
+            "light_clients/two/TwoLightClient.sol",
+            "apps/Post.sol",
+            "apps/Recipient.sol",
+        ):
+            path = tmp_path / "src" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("")
+        return tmp_path
+
+    def test_light_clients_and_applications_need_no_list(self, solidity: Path) -> None:
+        assert build_contracts.find_sources() == {
+            "Gateway": "src/Gateway.sol",
+            "OneLightClient": "src/light_clients/one/OneLightClient.sol",
+            "TwoLightClient": "src/light_clients/two/TwoLightClient.sol",
+            "Post": "src/apps/Post.sol",
+            "Recipient": "src/apps/Recipient.sol",
+        }
+
+    def test_two_contracts_of_one_name_are_refused(self, solidity: Path) -> None:
+        (solidity / "src" / "light_clients" / "two" / "OneLightClient.sol").write_text("")
+        with pytest.raises(build_contracts.BuildError, match="two contracts are named OneLightClient"):
+            build_contracts.find_sources()
+
+    @pytest.mark.parametrize("name", ["Post", "OneLightClient"])
+    def test_no_code_is_right_for_an_application_to_inherit_from_alone(self, name: str) -> None:
+        source = {"Post": "src/apps/Post.sol"}.get(name, "src/light_clients/one/OneLightClient.sol")
+        built = {"bytecode": {"object": "0x"}, "deployedBytecode": {"object": "0x"}}
+        assert build_contracts.is_abstract_app(source, built) == (name == "Post")
+        with pytest.raises(build_contracts.BuildError, match="has no code: it is abstract or an interface"):
+            build_contracts.to_artifact(name, source, built)
+
+    def test_file_without_its_contract_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(
+            build_contracts.BuildError, match=r"src/apps/Post\.sol has no contract named Post"
+        ):
+            build_contracts.read_built(tmp_path, "Post", "src/apps/Post.sol")
 
 
 class TestStaleness:
@@ -98,7 +151,7 @@ class TestStaleness:
         monkeypatch.setattr(build_contracts, "ROOT", tmp_path)
         monkeypatch.setattr(build_contracts, "SOLIDITY", solidity)
         monkeypatch.setattr(build_contracts, "TARGET", target)
-        monkeypatch.setattr(build_contracts, "DEPLOYABLE", {"One": "src/One.sol"})
+        monkeypatch.setattr(build_contracts, "NAMED", {"One": "src/One.sol"})
         files = {"One.json": build_contracts.to_text({"deployedBytecode": "0x00"})}
         build_contracts.write(
             files | {build_contracts.MANIFEST: build_contracts.to_text(build_contracts.to_manifest(files))}

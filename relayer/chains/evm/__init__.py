@@ -1,1 +1,1 @@
-"""Chains that run the EVM and speak Ethereum's JSON-RPC."""
+"""Chains that run the EVM, over the JSON-RPC that their nodes speak."""

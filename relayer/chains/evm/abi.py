@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from light_clients.client import Height, Status, Timestamp
+from light_clients.client import Status
 from light_clients.hashing import keccak256
 from relayer.chains.base import Address, LaneState, RemoteState, SimulatedDelivery
 from relayer.errors import RpcAnswerInvalid
@@ -175,9 +175,3 @@ def decode_status(data: bytes) -> Status:
     if word > max(Status):
         raise RpcAnswerInvalid(f"status {word}", f"0 to {max(Status)}")
     return Status(word)
-
-
-def decode_trusted_state(data: bytes) -> tuple[bytes, Height, Timestamp, bool]:
-    """The answer of the BFT client's `trustedState`: set hash, height, timestamp, frozen."""
-    set_hash, height, timestamp, frozen = decode_words(data, 4, "trustedState's answer")
-    return encode_word(set_hash), Height(height), Timestamp(timestamp), decode_bool(frozen, "frozen")

@@ -208,24 +208,15 @@ class Node:
 
 
 def _reverted(error: RpcRefused) -> CallReverted:
-    from relayer.contracts import load
-
     # Loaded only where there is something to decode.
-    for name in ("Gateway", "BftLightClient", "AccessManager", "BeaconLightClient") if error.data else ():
-        decoded = load(name).decode_error(error.data)
-        if decoded is not None:
-            return CallReverted(decoded.name, dict(decoded.arguments), error.data)
-    reverted = CallReverted("", {}, error.data)
-    reverted.reason = _reason(error.data) or error.message
+    from relayer.chains.evm.reverts import decode_revert
+
+    if error.data:
+        return decode_revert(error.data)
+    reverted = CallReverted("", {}, b"")
+    reverted.reason = error.message
     reverted.found = f"call reverted: {reverted.reason}"
     return reverted
-
-
-def _reason(data: bytes) -> str:
-    """Solidity's Error(string)."""
-    if data[:4] != bytes.fromhex("08c379a0") or len(data) < 68:
-        return ""
-    return data[68 : 68 + int.from_bytes(data[36:68])].decode(errors="replace")[:200]
 
 
 def _topic(topic: Topic) -> object:

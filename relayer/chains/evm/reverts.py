@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a contract said when it refused: its error's name and arguments, and the decision that follows.
 
 Errors of our interfaces stand here, because the decision depends on them. Those of the contracts that ship (light
@@ -9,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import resources
 from typing import Final, NamedTuple
 
 from light_clients.hashing import keccak256
-from relayer.contracts import Artifact, load
+from relayer.contracts import load, names
 from relayer.errors import (
     CallReverted,
     CallRevertedDrop,
@@ -22,8 +22,6 @@ from relayer.errors import (
     RpcRefused,
 )
 
-_ARTIFACTS: Final = "relayer.contracts"
-_MANIFEST: Final = "manifest.json"
 _MAX_DATA: Final = 4096
 
 # Something outside of the batch has to change first: a pause to end, a remote to be registered, a client to be mended.
@@ -135,10 +133,10 @@ def _decode_arguments(error: _AbiError, data: bytes) -> dict[str, object]:
 @lru_cache(maxsize=1)
 def _known_errors() -> Mapping[bytes, _AbiError]:
     known: dict[bytes, _AbiError] = {}
-    for artifact in _shipped():
+    for artifact in map(load, names()):
         for entry in artifact.errors.values():
-            names = [argument.name for argument in entry.inputs]
-            _add(known, entry.name, entry.input_types, names, CallRevertedRetryable)
+            arguments = [argument.name for argument in entry.inputs]
+            _add(known, entry.name, entry.input_types, arguments, CallRevertedRetryable)
     for signatures, kind in (
         (_RETRIES, CallRevertedRetryable),
         (_DROPS, CallRevertedDrop),
@@ -158,9 +156,3 @@ def _add(
     named = tuple(given or f"argument{index}" for index, given in enumerate(names))
     key = keccak256(f"{name}({','.join(types)})".encode())[:4]
     known[key] = _AbiError(name, tuple(types), named, kind)
-
-
-def _shipped() -> list[Artifact]:
-    """The contracts that ship with the package; none in a checkout whose artifacts were not made yet."""
-    files = [entry.name for entry in resources.files(_ARTIFACTS).iterdir() if entry.name.endswith(".json")]
-    return [load(name.removesuffix(".json")) for name in sorted(files) if name != _MANIFEST]

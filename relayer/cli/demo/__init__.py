@@ -14,7 +14,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.cli.options import json_option
 from relayer.cli.running import run_async
 
-DEFAULT_CHAINS: Final = "court=qbft:4@0.5,port=ibft2:7@0.5"
+DEFAULT_CHAINS: Final = "court=bft:4@0.5,port=bft:ibft2:7@0.5"
 
 
 @click.command()
@@ -22,7 +22,7 @@ DEFAULT_CHAINS: Final = "court=qbft:4@0.5,port=ibft2:7@0.5"
     "--chains",
     default=DEFAULT_CHAINS,
     show_default=True,
-    help="Two of NAME=KIND[:VALIDATORS][@BLOCK_TIME]; KIND is qbft, ibft2 or pos (@SLOT_TIME).",
+    help="Two of NAME=KIND[:OPTION]...[@BLOCK_TIME], separated by a comma, such as court=bft:4@0.5,eth=ethereum.",
 )
 @click.option(
     "--messages",
@@ -44,7 +44,7 @@ def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> 
     """Start two chains, join them, relay messages both ways, and explain the proof of one.
 
     Everything is real: signatures, headers, storage proofs, contracts, a relayer with its journal. Forgeries are tried, too.
-    With `--chains eth=pos,court=qbft:4@0.5` one of them is proof of stake; the explained message is from the first chain.
+    With `--chains eth=ethereum,court=bft:4@0.5` one of them is Ethereum; the explained message is from the first chain.
     Nothing is left behind. Exits with 1 when anything is not as it should be.
     """
     from relayer.cli.demo.console import DemoConsole

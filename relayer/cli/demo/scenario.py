@@ -21,17 +21,20 @@ from relayer.cli.demo.explain import Evidence, explain
 from relayer.cli.demo.figures import Figures, show_figures
 from relayer.cli.demo.forgeries import Attempt, Material, invent, try_forgeries
 from relayer.cli.demo.measuring import measure
+from relayer.cli.demo.plain import PlainRole
 from relayer.cli.demo.trust import TrustTeller
 from relayer.cli.demo.watching import Track, watch
 from relayer.cli.endpoint import describe_step
+from relayer.consensus.kind import ConsensusKind
+from relayer.consensus.registry import find_kind
 from relayer.consensus.show import ConsensusShow, Delivered, ForgeryBasis, ShowRole
 from relayer.contracts import load
 from relayer.daemon import build
-from relayer.devnet.network.join import LocalRoads, LocalSite, join_local
-from relayer.devnet.network.network import AnyChain, Network
+from relayer.devnet.network.join import LocalRoads, join_local, site_of
+from relayer.devnet.network.network import Network
 from relayer.devnet.network.spec import ChainSpec
 from relayer.endpoint.apply import Moment, Progress
-from relayer.errors import ChainUnavailable
+from relayer.errors import ChainUnavailable, ConfigError
 from relayer.journal.store import Journal
 from relayer.keys import Key
 from relayer.protocol.batch import decode_batch
@@ -157,7 +160,7 @@ async def _play(options: Options, folder: Path, console: DemoConsole, ending: En
     console.say("Postroad: two blockchains, one relayer, and nobody who has to be trusted.", style="bold")
     console.part("Two chains start, and sign as real ones do")
     async with Network(options.chains) as network:
-        roles = {name: show_role(chain) for name, chain in network.chains.items()}
+        roles = {spec.name: _role_of(find_kind(spec.kind)) for spec in network.specs}
         for name, chain in network.chains.items():
             introduction = roles[name].begin(chain)
             console.stamped(f"{name}: {introduction}, chain id {chain.chain_id}, {chain.http_url}")
@@ -165,7 +168,7 @@ async def _play(options: Options, folder: Path, console: DemoConsole, ending: En
             "An endpoint on each, joined with the other: a gateway, and a light client of the other chain"
         )
         roads = await join_local(
-            [_site(chain) for chain in network.chains.values()],
+            [site_of(chain) for chain in network.chains.values()],
             folder,
             _progress_printer(console),
             on_wait=lambda name, what: console.stamped(f"{name}: waits for {what}"),
@@ -190,13 +193,13 @@ async def _play(options: Options, folder: Path, console: DemoConsole, ending: En
     return outcome
 
 
-def show_role(chain: AnyChain) -> ShowRole[Any]:
-    """Return what a chain's kind offers to show of it."""
-    from relayer.consensus.bft.local.chain import LocalBftChain
-    from relayer.consensus.bft.show import SHOW as BFT
-    from relayer.consensus.ethereum.show import SHOW as ETHEREUM
-
-    return BFT if isinstance(chain, LocalBftChain) else ETHEREUM
+def _role_of(kind: ConsensusKind) -> ShowRole[Any]:
+    """Return what a kind offers to show of its chains, or what can be shown of any chain."""
+    try:
+        role: ShowRole[Any] = kind.show
+    except ConfigError:
+        return PlainRole(kind)
+    return role
 
 
 async def _play_messages(
@@ -258,19 +261,6 @@ async def _await_rotations(
             console.good(rotation.followed)
         else:
             outcome.problems.append(f"the light client of {name} has not followed in {_PATIENCE_S:g} s")
-
-
-def _site(chain: AnyChain) -> LocalSite:
-    keys = [account.secret for account in chain.funded_keys[:3]]
-    return LocalSite(
-        chain.name,
-        chain.kind.value,
-        chain.chain_id,
-        chain.http_url,
-        chain.ws_url,
-        *keys,
-        beacon_url=getattr(chain, "beacon_url", None),
-    )
 
 
 def _progress_printer(console: DemoConsole) -> Callable[[Progress], None]:

@@ -4,31 +4,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final
+
+import msgspec
 
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind
 from light_clients.bft.validators import quorum, set_hash
-from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import Rejection
 from relayer.chains.base import Head
-from relayer.chains.evm.chain import EvmChain
-from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
-from relayer.chains.provider_pool import OnRpcError
-from relayer.config import AnyBootstrap, BootstrapConfig, Bytes20, ChainConfig, SecretUrl
-from relayer.consensus.base import Prover
-from relayer.consensus.bft.prover import BftBootstrap, BftProver
+from relayer.config import Bytes20
+from relayer.consensus.bft.config import LABELS, PROTOCOLS, BftConfig, BootstrapConfig
+from relayer.consensus.bft.contract import BftClientView, InitialTrust
+from relayer.consensus.bft.prover import open_prover
 from relayer.consensus.findings import Finding, Severity
-from relayer.consensus.kind import ClientView, Conflict, OpenProver, Trust
-from relayer.contracts import load
-from relayer.endpoint.manifest import Bootstrap, Checkpoint, Hex
-from relayer.errors import ConfigError, PostroadError
-
-KINDS: Mapping[str, BftKind] = {"qbft": BftKind.QBFT, "ibft2": BftKind.IBFT2}
+from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
+from relayer.errors import PostroadError
 
 # How many headers are looked at for a quorum below two thirds: at the head, and spread behind it.
 _SAMPLE = 8
@@ -42,20 +38,24 @@ class BftTrust:
 
     header: BftHeader
 
-    def record(self) -> Bootstrap:
+    def record(self) -> InitialTrust:
         """The header's number, time and validators."""
-        validators = tuple(Hex(each) for each in self.header.validators)
-        return Bootstrap(height=self.header.number, timestamp=self.header.timestamp, validators=validators)
+        header = self.header
+        return InitialTrust(height=header.number, timestamp=header.timestamp, validators=header.validators)
 
-    def setting(self) -> BootstrapConfig:
-        """The same for the configuration."""
-        validators = tuple(Bytes20(each) for each in self.header.validators)
-        return BootstrapConfig(
-            height=self.header.number, timestamp=self.header.timestamp, validators=validators
+    def with_rules(self, config: BftConfig) -> BftConfig:
+        """As it is: the protocol is all."""
+        return config
+
+    def with_bootstrap(self, config: BftConfig) -> BftConfig:
+        """With the header's validators."""
+        header = self.header
+        found = BootstrapConfig(
+            height=header.number,
+            timestamp=header.timestamp,
+            validators=tuple(Bytes20(validator) for validator in header.validators),
         )
-
-    def network(self) -> None:
-        """It has none."""
+        return msgspec.structs.replace(config, bootstrap=config.bootstrap or found)
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
         """The validators."""
@@ -66,130 +66,92 @@ class BftTrust:
             *(f"  0x{validator.hex()}" for validator in validators),
         ]
 
-    def conflict(self, other: Trust) -> Conflict | None:
+    def conflict(self, other: BftTrust) -> Conflict | None:
         """Shared validators: BFT headers carry no chain id."""
-        if not isinstance(other, BftTrust):
-            return None
         shared = set(self.header.validators) & set(other.header.validators)
         if not shared:
             return None
-        shown = ", ".join(f"0x{each.hex()}" for each in sorted(shared)[:_SHOWN]) + (
+        shown = ", ".join(f"0x{validator.hex()}" for validator in sorted(shared)[:_SHOWN]) + (
             ", …" if len(shared) > _SHOWN else ""
         )
         advice = "Headers of such chains carry no chain id, so one chain's could pass for the other's: use other keys."
         return Conflict(f"{len(shared)} shared validators ({shown})", "none", advice)
 
 
-@dataclass(frozen=True, slots=True)
-class BftClientView(ClientView):
-    """A BftLightClient. `set_hash` is 32 bytes."""
+class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
+    """See EndpointRole."""
 
-    kind: int
-    set_hash: bytes
+    questions = ()
 
-    def details(self) -> Mapping[str, Any]:
-        """What `--json` shows besides."""
-        return {"consensus": BftKind(self.kind).name.lower(), "set_hash": self.set_hash}
-
-
-class Bft:
-    """One of the two kinds."""
-
-    contract = "BftLightClient"
-    storage_gas = 150_000
-    misbehaviour = "Validators signed two blocks of one height."
-
-    def __init__(self, name: Literal["qbft", "ibft2"]) -> None:
-        self._name = name
-
-    def refuse_head(self, chain: ChainConfig, head: Mapping[str, Any]) -> str | None:
-        """See Consensus."""
+    def refuse_head(self, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]) -> str | None:
+        """Whatever the light client would not read."""
         try:
-            BftHeader.from_rpc(head, KINDS[chain.consensus])
+            BftHeader.from_rpc(head, chain.consensus.variant)
         except Rejection as error:
             return str(error)
         return None
 
-    def looks_like(self, head: Mapping[str, Any]) -> bool:
-        """Its extra data tells, and that somebody sealed it."""
-        try:
-            header = BftHeader.from_rpc(head, KINDS[self._name])
-            return len(header.sealers()) > 0
-        except Rejection:
-            return False
+    def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Its extra data tells the protocol, and that somebody sealed it."""
+        for protocol, variant in PROTOCOLS.items():
+            try:
+                if BftHeader.from_rpc(head, variant).sealers():
+                    return {"protocol": protocol}
+            except Rejection:
+                continue
+        return None
 
-    async def check_beacon(self, name: str, chain: ChainConfig, url: SecretUrl) -> list[Finding]:  # noqa: ARG002
-        """It has none."""
+    async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:  # noqa: ARG002  as above
+        """Nothing beside: a header tells all."""
+        return Discovered({})
+
+    async def check_live(self, chain: ConfiguredChain[BftConfig]) -> list[Finding]:  # noqa: ARG002
+        """Nothing: all that is believed comes from the chain's own providers."""
         return []
 
-    def believe(
-        self,
-        name: str,
-        chain: ChainConfig,
-        bootstrap: AnyBootstrap,
-        source: EvmChain,
-        on_error: OnRpcError | None = None,  # noqa: ARG002  headers come from the chain itself
-    ) -> OpenProver:
-        """See Consensus."""
-        assert isinstance(bootstrap, BootstrapConfig), name
-        trusted = BftBootstrap(
-            consensus=self._name,
-            validators=tuple(bytes(each) for each in bootstrap.validators),
-            height=Height(bootstrap.height),
-            timestamp=Timestamp(bootstrap.timestamp),
-            trusting_period_s=chain.trusting_period_s,
-            max_clock_drift_s=chain.max_clock_drift_s,
-        )
-        return OpenProver(BftProver(source, trusted))
-
     async def survey(
-        self, node: Node, chain: ChainConfig, head: Mapping[str, Any]
-    ) -> tuple[Trust | None, list[Finding]]:
+        self, node: Node, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]
+    ) -> tuple[BftTrust | None, list[Finding]]:
         """The newest header, and whether blocks carry a quorum of two thirds."""
-        kind = KINDS[chain.consensus]
+        name, label, variant = chain.name, chain.consensus.label, chain.consensus.variant
         number = int(str(head.get("number", "0x0")), 16)
         if number == 0:
             found, advice = "block 0 as the newest", "Start its validators, or wait for the first block."
-            return None, [_refuse(node.name, found, "a sealed block to start trust from", advice)]
+            return None, [_refuse(name, found, "a sealed block to start trust from", advice)]
         try:
-            newest = BftHeader.from_rpc(head, kind)
+            newest = BftHeader.from_rpc(head, variant)
         except Rejection as error:
-            advice = f"Is it a {chain.consensus} chain (chains.{node.name}.consensus), and its fork one that is known?"
-            found = f"a header that is not believed: {error}"
-            return None, [_refuse(node.name, found, f"{chain.consensus} headers", advice)]
-        findings: list[Finding] = []
+            advice = (
+                f"Is it a {label} chain (chains.{name}.consensus.protocol), and its fork one that is known?"
+            )
+            found = f"a block {number} that is not believed: {error}"
+            return None, [_refuse(name, found, f"{label} headers", advice)]
         lower = range(number - _SAMPLE_STEP, 0, -_SAMPLE_STEP)[: _SAMPLE - 1]
-        earlier = await asyncio.gather(*(node.block(each) for each in lower))
-        for header in (newest, *(BftHeader.from_rpc(block, kind) for block in earlier)):
-            members, sealed = len(header.validators), len(header.sealers())
-            if sealed < quorum(members):
-                advice = (
-                    "Chains with the old quorum 2F+1 (GoQuorum) are not safe to believe: configure ceil2Nby3Block, and "
-                    "join when blocks carry two thirds."
-                )
-                found = f"block {header.number} sealed by {sealed} of {members}"
-                findings.append(_refuse(node.name, found, f"at least {quorum(members)}", advice))
-                break
-        else:
-            members = len(newest.validators)
-            text = f"{chain.consensus}, {members} validators, {quorum(members)} to seal"
-            findings.append(Finding(Severity.OK, node.name, text))
-        return BftTrust(newest), findings
+        blocks = await asyncio.gather(*(node.block(height) for height in lower))
+        headers, findings = _read_sample(chain, newest, blocks)
+        refusals = [refusal for header in headers if (refusal := _judge_seals(name, header)) is not None]
+        if refusals:
+            return BftTrust(newest), [*findings, refusals[0]]
+        members = len(newest.validators)
+        text = f"{label}, {members} validators, {quorum(members)} to seal"
+        return BftTrust(newest), [*findings, Finding(Severity.OK, name, text)]
 
     async def follow(
-        self, name: str, chain: ChainConfig, genesis_hash: bytes, trust: Trust
-    ) -> tuple[Trust | None, list[Finding]]:
+        self, chain: ConfiguredChain[BftConfig], genesis_hash: bytes, trust: BftTrust
+    ) -> tuple[BftTrust | None, list[Finding]]:
         """Without a configured bootstrap the newest header is what people are shown to compare."""
-        assert isinstance(trust, BftTrust)
-        if chain.bootstrap is None:
+        if chain.consensus.bootstrap is None:
             return trust, []
-        header = trust.header
+        name, header = chain.name, trust.header
         head = Head(header.number, header.block_hash, header.parent_hash, header.timestamp)
-        evm = open_evm(name, chain, genesis_hash)
+        evm = open_evm(name, chain.chain, genesis_hash)
         try:
-            verified = await self.believe(name, chain, chain.bootstrap, evm).prover.verify_head(head)
+            verified = await open_prover(chain, evm).prover.verify_head(head)
         except (PostroadError, Rejection) as error:
-            advice = f"Another provider, or a newer bootstrap from the owners of {name}, in chains.{name}.bootstrap."
+            advice = (
+                f"Another provider, or a newer bootstrap from the owners of {name}, in "
+                f"chains.{name}.consensus.bootstrap."
+            )
             found = f"block {header.number} does not follow from the configured bootstrap: {error}"
             return None, [_refuse(name, found, "a header that it leads to", advice)]
         finally:
@@ -201,52 +163,25 @@ class Bft:
         """It needs nothing that a gateway doesn't need."""
         return []
 
-    def creation(self, authority: bytes, chain: ChainConfig, begun: Bootstrap | Checkpoint) -> bytes:
-        """See Consensus."""
-        assert isinstance(begun, Bootstrap)
-        return load(self.contract).encode_creation(
-            authority,
-            int(KINDS[chain.consensus]),
-            [bytes(each) for each in begun.validators],
-            begun.height,
-            begun.timestamp,
-            chain.trusting_period_s,
-            chain.max_clock_drift_s,
-        )
-
-    async def view(self, caller: ContractReader, address: bytes) -> BftClientView:
-        """See Consensus."""
-        functions = ("status", "kind", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
-        values = await asyncio.gather(*(caller.ask(address, self.contract, each) for each in functions))
-        status, kind, (trusted, height, timestamp, _), period, drift, authority = values
-        return BftClientView(
-            contract=self.contract,
-            address=address,
-            status=Status(status),
-            height=height,
-            timestamp=timestamp,
-            trusting_period_s=period,
-            max_clock_drift_s=drift,
-            authority=address_of(authority),
-            kind=kind,
-            set_hash=trusted,
-        )
-
     def judge(
-        self, subject: str, on: str, remote: str, client: ClientView, chain: ChainConfig, trust: Trust | None
+        self,
+        subject: str,
+        on: str,
+        client: BftClientView,
+        chain: ConfiguredChain[BftConfig],
+        trust: BftTrust | None,
     ) -> list[Finding]:
-        """Its rules, and whether it trusts the validators that seal now."""
-        assert isinstance(client, BftClientView)
+        """Its protocol, and whether it trusts the validators that seal now."""
         findings = []
-        if client.kind != KINDS[chain.consensus]:
-            found = f"a client for {BftKind(client.kind).name}"
+        if client.protocol != chain.consensus.variant:
+            found = f"a client for {BftKind(client.protocol).name}"
             advice = "It can't believe any header of that chain: replace the client."
-            findings.append(_refuse(subject, found, chain.consensus, advice))
-        if not isinstance(trust, BftTrust):
+            findings.append(_refuse(subject, found, chain.consensus.label, advice))
+        if trust is None:
             return findings
         validators = trust.header.validators
         if client.set_hash != set_hash(validators):
-            advice = f"A running relayer updates it; by hand: `postroad client update {remote} {on}`."
+            advice = f"A running relayer updates it; by hand: `postroad client update {chain.name} {on}`."
             found = f"the validators of block {client.height}, which have changed since"
             findings.append(Finding(Severity.WARNING, subject, found, "those that seal now", advice))
         else:
@@ -256,13 +191,66 @@ class Bft:
         return findings
 
 
-def bft_prover(prover: Prover) -> BftProver:
-    """A prover as what it is, for those who look at validators. Raises ConfigError where it follows something else."""
-    if not isinstance(prover, BftProver):
-        raise ConfigError(
-            f"a {type(prover).__name__}", "a BFT chain", "Choose one of consensus qbft or ibft2"
+ENDPOINT: Final = BftEndpoint()
+
+
+def _read_sample(
+    chain: ConfiguredChain[BftConfig], newest: BftHeader, blocks: Sequence[Mapping[str, Any]]
+) -> tuple[list[BftHeader], list[Finding]]:
+    """Read earlier blocks, the newer ones first, down to the first that is not of the chain's protocol.
+
+    A chain may have come from another protocol (IBFT to QBFT, for example). Trust begins with the newest header, so what
+    was before the change says nothing about it.
+    """
+    headers = [newest]
+    for block in blocks:
+        try:
+            headers.append(BftHeader.from_rpc(block, chain.consensus.variant))
+        except Rejection as error:
+            found = f"block {_number_of(block)} is no {chain.consensus.label} block ({_protocol_of(block) or error})"
+            expected = f"{chain.consensus.label} blocks, as since block {headers[-1].number}"
+            advice = (
+                "The chain seems to have changed its consensus between the two. Its blocks since then were looked at; "
+                "trust can begin with any of those, and with none before."
+            )
+            return headers, [Finding(Severity.WARNING, chain.name, found, expected, advice)]
+    return headers, []
+
+
+def _protocol_of(block: Mapping[str, Any]) -> str | None:
+    """The protocol that a block can be read as; None where it is none of those known."""
+    for variant in PROTOCOLS.values():
+        try:
+            BftHeader.from_rpc(block, variant)
+        except Rejection:
+            continue
+        return f"it reads as {LABELS[variant]}"
+    return None
+
+
+def _number_of(block: Mapping[str, Any]) -> str:
+    text = str(block.get("number"))
+    return str(int(text, 16)) if re.fullmatch(r"0x[0-9a-fA-F]{1,16}", text) else repr(text[:20])
+
+
+def _judge_seals(name: str, header: BftHeader) -> Finding | None:
+    """Refuse a header that fewer than two thirds of its validators sealed."""
+    members, sealed = len(header.validators), len(header.sealers())
+    if sealed >= quorum(members):
+        return None
+    found = f"block {header.number} sealed by {sealed} of {members}"
+    expected = f"at least {quorum(members)}"
+    if not sealed and header.seals:
+        advice = (
+            "No seal is a secp256k1 signature of a validator: a chain that signs by another curve (Besu's ecCurve) "
+            "can't be joined."
         )
-    return prover
+    else:
+        advice = (
+            "Chains with the old quorum 2F+1 are not safe to believe: let blocks be sealed by two thirds, rounded up "
+            "(GoQuorum: ceil2Nby3Block, and no 2FPlus1Enabled), and join when they are."
+        )
+    return _refuse(name, found, expected, advice)
 
 
 def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:

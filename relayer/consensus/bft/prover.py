@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -20,18 +20,28 @@ from light_clients.bft.header import BftHeader
 from light_clients.bft.validators import check_set
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, ProofRejected, QuorumNotReached, Rejection
-from relayer.chains.base import AccountProof, Address, Call, Chain, Head
-from relayer.chains.evm import abi
-from relayer.consensus.base import OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.chains.base import AccountProof, Address, Chain, Head
+from relayer.chains.evm.chain import EvmChain
+from relayer.chains.provider_pool import OnRpcError
+from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.bft import KIND
+from relayer.consensus.bft.config import BftConfig
+from relayer.consensus.bft.contract import OnChainState, read_client
 from relayer.consensus.bft.update_path import BftWalk, HeaderSource
-from relayer.errors import ClientExpired, ClientFrozen, MisbehaviourFound, NotFoundYet, RpcAnswerInvalid
+from relayer.consensus.kind import ConfiguredChain, OpenProver
+from relayer.errors import (
+    ClientExpired,
+    ClientFrozen,
+    ConfigError,
+    MisbehaviourFound,
+    NotFoundYet,
+)
 
 T = TypeVar("T")
 
 _STATE_VERSION: Final = 1
 # Verified headers whose seals are kept at hand for proofs; more only cost memory.
 _KEPT_HEADERS: Final = 128
-_KINDS: Final[Mapping[str, BftKind]] = {"qbft": BftKind.QBFT, "ibft2": BftKind.IBFT2}
 
 
 class BftSource(HeaderSource, Protocol):
@@ -66,7 +76,7 @@ class BftBootstrap:
     """What is believed from the start, and by which rules.
 
     Attributes:
-        consensus: the chain's protocol.
+        protocol: the chain's.
         validators: who seals the block at `height`, 20 bytes each, in the header's order.
         height: at least 1.
         timestamp: of that block, in seconds.
@@ -74,7 +84,7 @@ class BftBootstrap:
         max_clock_drift_s: how far a header's time may lie ahead of ours.
     """
 
-    consensus: Literal["qbft", "ibft2"]
+    protocol: BftKind
     validators: tuple[bytes, ...]
     height: Height
     timestamp: Timestamp
@@ -91,15 +101,6 @@ class _Exported(msgspec.Struct):
     frozen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _OnChain:
-    """A destination's client, as its contract tells."""
-
-    status: Status
-    params: BftParams
-    state: BftState
-
-
 class BftProver:
     """Proves one BFT chain. Implements relayer.consensus.base.Prover.
 
@@ -113,11 +114,9 @@ class BftProver:
         self, source: BftSource, bootstrap: BftBootstrap, clock: Callable[[], float] = time.time
     ) -> None:
         self._source = source
-        self._consensus = bootstrap.consensus
+        self._protocol = bootstrap.protocol.name.lower()
         self._clock = clock
-        params = BftParams(
-            _KINDS[bootstrap.consensus], bootstrap.trusting_period_s, bootstrap.max_clock_drift_s
-        )
+        params = BftParams(bootstrap.protocol, bootstrap.trusting_period_s, bootstrap.max_clock_drift_s)
         self._client = BftClient.bootstrap(
             params, bootstrap.validators, bootstrap.height, bootstrap.timestamp
         )
@@ -149,7 +148,17 @@ class BftProver:
         return self._source.witnesses
 
     @property
-    def signers(self) -> bytes:
+    def signers(self) -> str:
+        """How people call them."""
+        return KIND.signers
+
+    @property
+    def costs(self) -> DeliveryCost:
+        """Seals are cheap to check, and need no precompile that hides a want of gas."""
+        return DeliveryCost()
+
+    @property
+    def signer_set_id(self) -> bytes:
         """The trusted set's hash."""
         return self._client.state.set_hash
 
@@ -214,7 +223,7 @@ class BftProver:
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Read this chain's client on a destination; see Prover. Raises RpcAnswerInvalid for a client of other rules."""
-        found = await self._read_client(destination, client)
+        found = await read_client(destination, client, self._client.params.kind)
         current = found.state.set_hash == self._client.state.set_hash
         return OnChainClient(
             client,
@@ -239,7 +248,7 @@ class BftProver:
         target = self._newest
         if target is None:
             raise NotFoundYet("no verified header to bring the client to", "a verified head first")
-        found = await self._read_client(destination, client)
+        found = await read_client(destination, client, self._client.params.kind)
         _check_usable(found, client)
         if target.number <= found.state.height:
             return ()
@@ -292,7 +301,7 @@ class BftProver:
         return msgspec.json.encode(
             _Exported(
                 _STATE_VERSION,
-                self._consensus,
+                self._protocol,
                 [validator.hex() for validator in self._validators],
                 state.height,
                 state.timestamp,
@@ -311,10 +320,10 @@ class BftProver:
             check_set(validators)
         except (msgspec.DecodeError, ValueError, Rejection) as error:
             raise ValueError(f"found a prover's state that can't be read ({error}), expected one") from error
-        if found.version != _STATE_VERSION or found.consensus != self._consensus or found.height < 1:
+        if found.version != _STATE_VERSION or found.consensus != self._protocol or found.height < 1:
             raise ValueError(
                 f"found a prover's state of version {found.version} for {found.consensus[:20]} at height "
-                f"{found.height}, expected version {_STATE_VERSION} for {self._consensus}"
+                f"{found.height}, expected version {_STATE_VERSION} for {self._protocol}"
             )
         if found.height < self._client.state.height:
             return
@@ -410,31 +419,6 @@ class BftProver:
 
     # --- clients on destinations ---------------------------------------------------------------------------------------
 
-    async def _read_client(self, destination: Chain, client: Address) -> _OnChain:
-        asked = (
-            abi.CLIENT_STATUS,
-            abi.CLIENT_TRUSTED_STATE,
-            abi.CLIENT_KIND,
-            abi.CLIENT_TRUSTING_PERIOD,
-            abi.CLIENT_MAX_CLOCK_DRIFT,
-        )
-        answers = await asyncio.gather(*(destination.call(Call(client, data)) for data in asked))
-        trusted_hash, height, timestamp, frozen = abi.decode_trusted_state(answers[1])
-        kind = abi.decode_words(answers[2], 1, "kind's answer")[0]
-        if kind != self._client.params.kind.value:
-            raise RpcAnswerInvalid(
-                f"a light client of kind {kind} at 0x{client.hex()}",
-                f"kind {self._client.params.kind.value} ({self._consensus})",
-                "Is the chain's consensus configured right?",
-            )
-        params = BftParams(
-            self._client.params.kind,
-            abi.decode_words(answers[3], 1, "trustingPeriod's answer")[0],
-            abi.decode_words(answers[4], 1, "maxClockDrift's answer")[0],
-        )
-        state = BftState(trusted_hash, height, timestamp, frozen)
-        return _OnChain(abi.decode_status(answers[0]), params, state)
-
     async def _validators_of(self, state: BftState) -> tuple[bytes, ...]:
         """The list behind a trusted set's hash: ours, or the one in the header that made it trusted."""
         if state.set_hash == self._client.state.set_hash:
@@ -453,7 +437,7 @@ class BftProver:
         return await self._source.checked_block(state.height, check)
 
 
-def _check_usable(found: _OnChain, client: Address) -> None:
+def _check_usable(found: OnChainState, client: Address) -> None:
     if found.status is Status.FROZEN:
         raise ClientFrozen(
             f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
@@ -468,3 +452,31 @@ def _check_usable(found: _OnChain, client: Address) -> None:
 
 def _to_verified(header: BftHeader) -> VerifiedHeader:
     return VerifiedHeader(header.number, header.block_hash, header.timestamp, header.state_root)
+
+
+def open_prover(
+    chain: ConfiguredChain[BftConfig],
+    source: EvmChain,
+    on_error: OnRpcError | None = None,  # noqa: ARG001  headers come from the chain itself
+) -> OpenProver:
+    """Build the prover of a configured chain. Raises ConfigError without a bootstrap."""
+    bootstrap = chain.consensus.bootstrap
+    if bootstrap is None:
+        raise ConfigError(
+            f"chains.{chain.name}.consensus without a bootstrap",
+            "the validators that trust begins with",
+            "Run `postroad endpoint deploy`, or copy them from the endpoint's owner",
+        )
+    return OpenProver(
+        BftProver(
+            source,
+            BftBootstrap(
+                protocol=chain.consensus.variant,
+                validators=tuple(map(bytes, bootstrap.validators)),
+                height=Height(bootstrap.height),
+                timestamp=Timestamp(bootstrap.timestamp),
+                trusting_period_s=chain.chain.trusting_period_s,
+                max_clock_drift_s=chain.chain.max_clock_drift_s,
+            ),
+        )
+    )

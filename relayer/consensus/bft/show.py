@@ -22,8 +22,10 @@ from light_clients.cursor import Cursor
 from light_clients.hashing import keccak256
 from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
-from relayer.consensus.bft.endpoint import bft_prover
+from relayer.consensus.bft.config import LABELS
+from relayer.consensus.bft.contract import decode_trusted_state
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.bft.prover import BftProver
 from relayer.consensus.open_chain import OpenChain
 from relayer.consensus.show import (
     Carried,
@@ -36,9 +38,8 @@ from relayer.consensus.show import (
     judge,
     read_carried,
 )
+from relayer.errors import ConfigError
 from relayer.text import hex_of, short
-
-_LABELS: Final = {BftKind.QBFT: "QBFT", BftKind.IBFT2: "IBFT 2.0"}
 
 
 class BftShow:
@@ -69,7 +70,10 @@ class BftShow:
     @property
     def client(self) -> BftClient:
         """The light client of the chain's prover."""
-        return bft_prover(self._opened.prover).client
+        prover = self._opened.prover
+        if not isinstance(prover, BftProver):
+            raise ConfigError(f"a {type(prover).__name__} of {self._opened.name}", "a chain of the kind bft")
+        return prover.client
 
     async def describe_trust(self, destination: OpenChain, client: Address) -> str:
         """Name the trusted set by its hash."""
@@ -120,7 +124,7 @@ class BftShowRole:
 
     def begin(self, chain: LocalBftChain) -> str:
         """Leave the chain as it is: its blocks are sealed by a quorum and not by all, as on real chains."""
-        return f"{_LABELS[BftKind[chain.kind.value.upper()]]}, {len(chain.validators)} validators"
+        return chain.describe().summary
 
     def open(self, chain: LocalBftChain, opened: OpenChain) -> BftShow:
         """Return what is shown of a chain."""
@@ -162,7 +166,7 @@ class SealedHeader:
         block_hash = header.preimage.block_hash(protocol)
         sealed = header.preimage.commit_seal_hash(protocol)
         printer.heading(
-            f"The header and its seals: why that state root is to be believed ({_LABELS[protocol]})."
+            f"The header and its seals: why that state root is to be believed ({LABELS[protocol]})."
         )
         self.carried.tell_origin(printer)
         printer.fact("block", f"{header.number} of {self.source}, hash {hex_of(block_hash)}")
@@ -215,4 +219,4 @@ def seal_as_strangers(header: BftHeader) -> BftHeader:
 
 async def _read_trusted_set(destination: OpenChain, client: Address, block: Height | None = None) -> bytes:
     state = await destination.chain.call(Call(client, abi.CLIENT_TRUSTED_STATE), block)
-    return abi.decode_trusted_state(state)[0]
+    return decode_trusted_state(state).set_hash

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From one trusted validator set to another, in as few `update` calls as the seals allow.
 
 A set lets its successor in when ceil(2n/3) of it sealed headers that list the successor. So the farthest set that can be
@@ -12,8 +13,9 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from light_clients.bft.client import BftClient
-from light_clients.bft.codec import encode_update
+from light_clients.bft.codec import MAX_HEADERS, encode_update
 from light_clients.bft.header import BftHeader
+from light_clients.bft.validators import quorum
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached
 from relayer.errors import NotFoundYet
@@ -129,7 +131,7 @@ class BftWalk:
             runs = [run for run in self._read_runs(blocks) if run[0].validators != self.validators]
             if not runs:
                 raise _disagreement(first)
-            refusals = []
+            refusals: list[QuorumNotReached] = []
             for run in reversed(runs):
                 try:
                     self._jump(run)
@@ -137,10 +139,14 @@ class BftWalk:
                     refusals.append(error)
                 else:
                     return
+            refusal = refusals[-1]
+            nearest = runs[0][0]
+            change = f"block {nearest.number} changes the validators"
+            needed, advice = describe_change(self.validators, nearest.validators)
             if numbers[-1] < newest:
-                raise refusals[-1]
+                raise QuorumNotReached(f"{change}: {advice}", found=refusal.found, expected=needed)
             # Nobody's fault yet: the next blocks list the same set and may bring the missing seals.
-            raise NotFoundYet(f"block {first} changes the validators: {refusals[-1]}")
+            raise NotFoundYet(f"{change}: {refusal}", needed, advice)
 
         await self._source.checked_blocks(numbers, check)
 
@@ -163,6 +169,27 @@ class BftWalk:
         self.client = self.client.update(update, self._now)
         self.validators = validators
         self.updates.append(update)
+
+
+def describe_change(trusted: Sequence[bytes], listed: Sequence[bytes]) -> tuple[str, str]:
+    """Say what a change of the validators needs, and what that means: two texts for people.
+
+    A new set is believed when two thirds of the trusted set sealed headers that list it. Those who were removed seal
+    no more, so a removal may need the seal of every trusted validator that remains.
+    """
+    remaining, needed = len(set(trusted) & set(listed)), quorum(len(trusted))
+    expected = f"the seals of {needed} of the {len(trusted)} trusted validators within {MAX_HEADERS} blocks"
+    if remaining < needed:
+        return expected, (
+            f"Only {remaining} of them remain, so no update leads there: the admin of each destination bootstraps its "
+            "light client anew"
+        )
+    if remaining == needed:
+        return expected, (
+            f"All {remaining} that remain are needed: one that stands still holds the change up. Let every one of them "
+            "seal; more providers may have seals that one lacks"
+        )
+    return expected, f"{remaining} of them remain, so {remaining - needed} may be missing"
 
 
 def _range(first: Height, length: int, newest: Height) -> list[Height]:

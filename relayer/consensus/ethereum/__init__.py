@@ -1,2 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Ethereum's proof of stake: sync committees sign what finalizes a block."""
+"""Ethereum's proof of stake: a block is final when sync committees have signed what finalizes it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relayer.consensus.kind import ConsensusKind
+
+KIND: Final = ConsensusKind(
+    name="ethereum",
+    package=__name__,
+    contract="EthereumLightClient",
+    signers="members of the sync committee",
+    misbehaviour="A sync committee signed two finalized blocks of one slot, or two next committees.",
+    requires={
+        "pyblst": "Its headers can't be followed at their pace without it: install the package pyblst."
+    },
+)

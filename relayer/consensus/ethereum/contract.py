@@ -1,16 +1,142 @@
 # SPDX-License-Identifier: MIT
-"""Answers of `BeaconLightClient`, decoded by hand. What comes back from a chain is hostile: every length is checked."""
+"""`EthereumLightClient` on a destination: its creation, and its answers, decoded by hand. What comes back is hostile."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from light_clients.client import Status
 from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import Slot
 from light_clients.ethereum.params import MAX_FORKS, EthereumParams, WireFork, WireLayout
 from relayer.chains.evm.abi import decode_bool, decode_words, encode_word
-from relayer.errors import RpcAnswerInvalid
+from relayer.chains.evm.contract_reader import ContractReader, address_of
+from relayer.consensus.ethereum.config import EthereumConfig
+from relayer.consensus.kind import ClientView, ConfiguredChain, ContractRole
+from relayer.contracts import load
+from relayer.errors import ConfigError, RpcAnswerInvalid
 
-_WORD = 32
-_HEAD_WORDS = 10
+NAME: Final = "EthereumLightClient"
+
+_WORD: Final = 32
+_HEAD_WORDS: Final = 10
+_UNKNOWN: Final = bytes(32)
+
+
+class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a light client is told to believe first: a finalized block, and who signs after it.
+
+    `root` and `slot` are the checkpoint's that led there. `committee` and `next_committee` are SyncCommittee roots of 32
+    bytes, the latter empty where it was not known; `height` is the execution block in the finalized one.
+    """
+
+    root: bytes
+    slot: int
+    height: int
+    committee: bytes
+    next_committee: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EthereumClientView(ClientView):
+    """A EthereumLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
+
+    parameters: tuple[Any, ...]
+    committee: bytes
+    next_committee: bytes | None
+
+    @property
+    def committee_size(self) -> int:
+        """Members of a sync committee."""
+        return int(self.parameters[4])
+
+    @property
+    def threshold(self) -> int:
+        """Members that must sign."""
+        return int(self.parameters[5])
+
+    @property
+    def forks(self) -> Mapping[int, tuple[bytes, int]]:
+        """Version and layout by the epoch from which on they are in force."""
+        return {epoch: (bytes(version), layout) for epoch, version, layout in self.parameters[9]}
+
+    def details(self) -> Mapping[str, Any]:
+        """What `--json` shows besides."""
+        return {
+            "threshold": self.threshold,
+            "committee_size": self.committee_size,
+            "committee": self.committee,
+            "next_committee": self.next_committee,
+        }
+
+
+class EthereumContract(ContractRole[EthereumConfig, EthereumClientView]):
+    """See ContractRole."""
+
+    storage_gas = 320_000
+
+    def creation(
+        self, authority: bytes, chain: ConfiguredChain[EthereumConfig], initial_trust: msgspec.Struct
+    ) -> bytes:
+        """The init code; `initial_trust` is an InitialTrust. Raises ConfigError: no client can have these rules."""
+        trust = msgspec.convert(initial_trust, InitialTrust, from_attributes=True)
+        try:
+            params = chain.consensus.params(chain.chain)
+        except ValueError as error:
+            raise ConfigError(
+                str(error), "values that a light client can have", "Correct the config"
+            ) from error
+        return load(NAME).encode_creation(
+            authority,
+            encode_parameters(params),
+            trust.slot,
+            trust.committee,
+            trust.next_committee or _UNKNOWN,
+        )
+
+    async def view(self, reader: ContractReader, address: bytes) -> EthereumClientView:
+        """Read a client, whose code is known to be ours."""
+        functions = ("status", "trustedState", "parameters", "authority")
+        values = await asyncio.gather(*(reader.ask(address, NAME, function) for function in functions))
+        status, (slot, timestamp, committee, following, _), parameters, authority = values
+        *_, period, drift, _, _ = parameters
+        return EthereumClientView(
+            contract=NAME,
+            address=address,
+            status=Status(status),
+            height=slot,
+            timestamp=timestamp,
+            trusting_period_s=period,
+            max_clock_drift_s=drift,
+            authority=address_of(authority),
+            parameters=tuple(parameters),
+            committee=committee,
+            next_committee=None if following == _UNKNOWN else following,
+        )
+
+
+CONTRACT: Final = EthereumContract()
+
+
+def encode_parameters(params: EthereumParams) -> tuple[object, ...]:
+    """The constructor's `Parameters` (docs/reference/wire-formats.md §7.1)."""
+    return (
+        params.genesis_time,
+        params.slot_duration_ms,
+        params.slots_per_epoch,
+        params.slots_per_period,
+        params.committee_size,
+        params.threshold,
+        params.trusting_period_s,
+        params.max_clock_drift_s,
+        params.genesis_validators_root,
+        [(fork.epoch, fork.version, int(fork.layout)) for fork in params.forks],
+    )
 
 
 def decode_trusted_state(data: bytes) -> EthereumState:
@@ -57,6 +183,6 @@ def decode_parameters(data: bytes) -> EthereumParams:
     except ValueError as error:
         raise RpcAnswerInvalid(
             f"parameters that no light client has ({error})",
-            "those of BeaconLightClient",
+            "those of EthereumLightClient",
             "Is the registered client of another consensus?",
         ) from None

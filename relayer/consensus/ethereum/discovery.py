@@ -19,10 +19,10 @@ from light_clients.ethereum.config import (
     NetworkConfig,
 )
 from relayer.chains.provider_pool import label_urls
-from relayer.consensus.ethereum.beacon_api import BeaconLimits
+from relayer.consensus.ethereum.beacon_api import BeaconApi, BeaconLimits
 from relayer.consensus.ethereum.beacon_api.decoding import decode_json, read_bytes, read_number
 from relayer.consensus.ethereum.beacon_api.provider import BeaconProvider
-from relayer.errors import ChainUnavailable, PostroadError, RpcAnswerInvalid
+from relayer.errors import ChainUnavailable, ConfigError, PostroadError, RpcAnswerInvalid
 
 _SPEC: Final = "/eth/v1/config/spec"
 _GENESIS: Final = "/eth/v1/beacon/genesis"
@@ -57,7 +57,7 @@ async def discover_network(name: str, urls: Sequence[str]) -> NetworkConfig:
     raise ChainUnavailable(
         f"no Beacon API of {name} tells its network: {failure}",
         f"one that answers {_SPEC} and {_GENESIS}",
-        f"Is chains.{name}.beacon right, and the consensus client up?",
+        f"Is chains.{name}.consensus.beacon right, and the consensus client up?",
     ) from failure
 
 
@@ -167,3 +167,15 @@ def _blobs(spec: Mapping[str, Any], forks: Sequence[Fork]) -> tuple[BlobParamete
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
+
+
+async def check_network(name: str, api: BeaconApi) -> None:
+    """Refuse a node that contradicts the file. Raises ConfigError, Retryable."""
+    genesis, spec = await api.genesis(), await api.spec()
+    told = read_network(spec, genesis.time, genesis.validators_root)
+    for difference in find_differences(api.network, told):
+        raise ConfigError(
+            f"{name}'s Beacon API tells of {difference.what}: {difference.found}",
+            f"{difference.expected} (chains.{name}.consensus.network)",
+            "It is of another network, or the file is wrong: correct one of them",
+        )

@@ -9,49 +9,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from light_clients.client import Status, Timestamp
+import msgspec
+
+from light_clients.client import Timestamp
 from light_clients.errors import Rejection
 from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import NetworkConfig, Slot
 from light_clients.ethereum.containers import LightClientHeader
 from light_clients.ethereum.params import WIRE_LAYOUTS, EthereumParams, least_threshold
 from light_clients.ethereum.sync_protocol import is_valid_light_client_header
-from relayer.chains.evm.chain import EvmChain
-from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
-from relayer.chains.provider_pool import OnRpcError
-from relayer.config import (
-    AnyBootstrap,
-    Bytes32,
-    ChainConfig,
-    CheckpointConfig,
-    NetworkName,
-    NetworkTable,
-    SecretUrl,
-    network_of,
-    params_of,
-    setting_of,
-)
+from relayer.config import Bytes32, SecretUrl
 from relayer.consensus.ethereum.beacon_api import BeaconApi
-from relayer.consensus.ethereum.discovery import (
-    discover_network,
-    find_differences,
-    missing_forks,
-    read_network,
-)
-from relayer.consensus.ethereum.judging import EthereumClientView, judge_forks, judge_parameters
-from relayer.consensus.ethereum.prover import EthereumBootstrap, EthereumProver
+from relayer.consensus.ethereum.bls_precompiles import lacks_bls
+from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig, setting_of
+from relayer.consensus.ethereum.contract import EthereumClientView, InitialTrust
+from relayer.consensus.ethereum.discovery import discover_network, find_differences, missing_forks
+from relayer.consensus.ethereum.judging import judge_forks, judge_parameters
+from relayer.consensus.ethereum.prover import build_prover
 from relayer.consensus.findings import Finding, Severity, has_refusal
-from relayer.consensus.kind import ClientView, Conflict, OpenProver, Trust
-from relayer.contracts import load
-from relayer.endpoint.manifest import Bootstrap, Checkpoint, Hex
-from relayer.endpoint.probes import lacks_bls
+from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, Question
 from relayer.errors import ConfigError, NotFoundYet, PostroadError, RpcAnswerInvalid
 
 _TIMEOUT_S: Final = 30.0
 _EPOCHS_TO_FINALITY: Final = 4
-_UNKNOWN: Final = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +59,27 @@ class EthereumTrust:
     threshold: int
     state: EthereumState | None = None
 
-    def record(self) -> Checkpoint:
+    def record(self) -> InitialTrust:
         """The newest finalized state, and the checkpoint that leads to it."""
         assert self.state is not None
-        return Checkpoint(
-            root=Hex(self.checkpoint.root),
+        return InitialTrust(
+            root=bytes(self.checkpoint.root),
             slot=self.state.finalized_slot,
             height=self.number,
-            committee=Hex(self.state.committee),
-            next_committee=Hex(self.state.next_committee or b""),
+            committee=self.state.committee,
+            next_committee=self.state.next_committee or b"",
         )
 
-    def setting(self) -> CheckpointConfig:
-        """The checkpoint."""
-        return self.checkpoint
+    def with_rules(self, config: EthereumConfig) -> EthereumConfig:
+        """With the network, as the configuration has it or the node tells it."""
+        if config.network is not None:
+            return config
+        return msgspec.structs.replace(config, network=setting_of(self.rules))
 
-    def network(self) -> NetworkName | NetworkTable:
-        """As the configuration has it, or will have it."""
-        return setting_of(self.rules)
+    def with_bootstrap(self, config: EthereumConfig) -> EthereumConfig:
+        """With network and checkpoint."""
+        config = self.with_rules(config)
+        return msgspec.structs.replace(config, bootstrap=config.bootstrap or self.checkpoint)
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
         """The checkpoint, with where to compare it, and the network."""
@@ -110,10 +95,8 @@ class EthereumTrust:
             f"  forks {forks}",
         ]
 
-    def conflict(self, other: Trust) -> Conflict | None:
+    def conflict(self, other: EthereumTrust) -> Conflict | None:
         """One genesis validators' root: signatures are bound to it, so a fork of a network shares them."""
-        if not isinstance(other, EthereumTrust):
-            return None
         root = self.told.genesis_validators_root
         if root != other.told.genesis_validators_root:
             return None
@@ -124,102 +107,75 @@ class EthereumTrust:
         return Conflict(f"the same genesis validators' root 0x{root.hex()}", "distinct networks", advice)
 
 
-class Ethereum:
-    """Chains whose finality sync committees sign."""
+class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClientView]):
+    """See EndpointRole."""
 
-    contract = "BeaconLightClient"
-    storage_gas = 320_000
-    misbehaviour = "A sync committee signed two finalized blocks of one slot, or two next committees."
+    questions = (
+        Question(
+            "beacon",
+            "Its Beacon APIs, separated by commas",
+            "a Beacon API, which a proof-of-stake chain needs",
+        ),
+    )
 
-    def refuse_head(self, chain: ChainConfig, head: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+    def refuse_head(self, chain: ConfiguredChain[EthereumConfig], head: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """Since the merge the difficulty is zero."""
         difficulty = str(head.get("difficulty", "0x0"))
         if difficulty.startswith("0x") and difficulty.lstrip("0x"):
             return f"a block with difficulty {difficulty}, which is none of proof of stake"
         return None
 
-    def looks_like(self, head: Mapping[str, Any]) -> bool:
+    def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """No difficulty, and withdrawals, which came after the merge."""
-        return str(head.get("difficulty")) == "0x0" and head.get("withdrawalsRoot") is not None
+        is_likely = str(head.get("difficulty")) == "0x0" and head.get("withdrawalsRoot") is not None
+        return {} if is_likely else None
 
-    def believe(
-        self,
-        name: str,
-        chain: ChainConfig,
-        bootstrap: AnyBootstrap,
-        source: EvmChain,
-        on_error: OnRpcError | None = None,
-    ) -> OpenProver:
-        """See Consensus."""
-        assert isinstance(bootstrap, CheckpointConfig), name
-        assert chain.network is not None, name
-        network = network_of(chain.network)
-        api = BeaconApi(name, [url.reveal() for url in chain.beacon], network, on_error)
-        trusted = EthereumBootstrap(
-            network=network,
-            checkpoint_root=bytes(bootstrap.root),
-            threshold=_params(chain, network).threshold,
-            trusting_period_s=chain.trusting_period_s,
-            max_clock_drift_s=chain.max_clock_drift_s,
-            slot=Slot(bootstrap.slot),
-        )
+    async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
+        """The network, as a Beacon API tells it."""
+        network = await discover_network(name, keys["beacon"])
+        root = network.genesis_validators_root.hex()
+        compare = f"chains.{name}.consensus.network with what the network publishes (genesis validators' root 0x{root})"
+        return Discovered({"network": setting_of(network)}, compare)
 
-        async def check() -> None:
-            await _check_network(name, api)
-
-        return OpenProver(EthereumProver(source, api, trusted), check, api.close)
-
-    async def check_beacon(self, name: str, chain: ChainConfig, url: SecretUrl) -> list[Finding]:
-        """Whether one Beacon API answers, is of the configured network, and keeps up."""
-        subject = f"{name} at {url}"
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                told = await discover_network(name, [url.reveal()])
-                if chain.network is not None:
-                    findings = _judge_network(subject, name, network_of(chain.network), told)
-                    if has_refusal(findings):
-                        return findings
-                else:
-                    findings = []
-                return findings + await _judge_node(subject, name, url, told)
-        except (PostroadError, Rejection, TimeoutError) as error:
-            found = getattr(error, "found", None) or str(error) or f"no answer in {_TIMEOUT_S:g} s"
-            advice = "Is the URL right, and the consensus client up and serving light clients?"
-            return [Finding(Severity.REFUSAL, subject, str(found), "a Beacon API", advice)]
+    async def check_live(self, chain: ConfiguredChain[EthereumConfig]) -> list[Finding]:
+        """Whether each Beacon API answers, is of the configured network, and keeps up."""
+        found = await asyncio.gather(*(_check_beacon(chain, url) for url in chain.consensus.beacon))
+        return [finding for findings in found for finding in findings]
 
     async def survey(
-        self, node: Node, chain: ChainConfig, head: Mapping[str, Any]
-    ) -> tuple[Trust | None, list[Finding]]:
+        self, node: Node, chain: ConfiguredChain[EthereumConfig], head: Mapping[str, Any]
+    ) -> tuple[EthereumTrust | None, list[Finding]]:
         """The network, and the newest finalized block, which must be the execution node's too."""
-        name = node.name
+        name, config = chain.name, chain.consensus
         refused = self.refuse_head(chain, head)
         if refused is not None:
             advice = f"Correct chains.{name}.consensus, or the RPC URL."
             return None, [_refuse(name, refused, "a proof-of-stake chain", advice)]
-        urls = [url.reveal() for url in chain.beacon]
+        urls = config.beacon_urls
         try:
             told = await discover_network(name, urls)
         except PostroadError as error:
             return None, [_refuse(name, error.found, error.expected, error.advice)]
         findings: list[Finding] = []
-        if chain.network is not None:
-            rules = network_of(chain.network)
+        if config.network is not None:
+            rules = config.rules()
             findings += _judge_network(name, name, rules, told)
         else:
             rules = told
             root = told.genesis_validators_root.hex()
             advice = (
-                f"Compare it with the network's own publications; it is written into chains.{name}.network."
+                "Compare it with the network's own publications; it is written into "
+                f"chains.{name}.consensus.network."
             )
             found = f"the network of genesis validators' root 0x{root}, as its Beacon API tells it"
             findings.append(Finding(Severity.WARNING, name, found, "a configured network", advice))
         if has_refusal(findings):
             return None, findings
-        threshold = _threshold(chain, rules)
+        threshold = config.threshold_of(rules)
         size = rules.preset.sync_committee_size
         if not least_threshold(size) <= threshold <= size:
             expected = f"{least_threshold(size)} to {size} of {size} members"
-            advice = f"Correct chains.{name}.threshold."
+            advice = f"Correct chains.{name}.consensus.threshold."
             return None, [*findings, _refuse(name, f"a threshold of {threshold}", expected, advice)]
         api = BeaconApi(name, urls, rules)
         try:
@@ -242,30 +198,30 @@ class Ethereum:
         return trust, findings
 
     async def follow(
-        self, name: str, chain: ChainConfig, genesis_hash: bytes, trust: Trust
-    ) -> tuple[Trust | None, list[Finding]]:
+        self, chain: ConfiguredChain[EthereumConfig], genesis_hash: bytes, trust: EthereumTrust
+    ) -> tuple[EthereumTrust | None, list[Finding]]:
         """Bootstrap from the configured checkpoint, or the one that people are shown, and verify the newest finality."""
-        assert isinstance(trust, EthereumTrust)
-        configured = isinstance(chain.bootstrap, CheckpointConfig)
-        begin = chain.bootstrap if isinstance(chain.bootstrap, CheckpointConfig) else trust.checkpoint
-        evm = open_evm(name, chain, genesis_hash)
-        believing = self.believe(name, chain, begin, evm)
-        prover = believing.prover
-        assert isinstance(prover, EthereumProver)
+        name, configured = chain.name, chain.consensus.bootstrap is not None
+        begun = replace(chain, consensus=trust.with_bootstrap(chain.consensus))
+        begin = begun.consensus.bootstrap
+        assert begin is not None
+        evm = open_evm(name, chain.chain, genesis_hash)
+        api = BeaconApi(name, begun.consensus.beacon_urls, begun.consensus.rules())
+        prover = build_prover(begun, evm, api)
         try:
             verified = await prover.verify_head(await evm.head())
             state = prover.client.state
         except (PostroadError, Rejection) as error:
             advice = (
                 "Another Beacon API, or a newer checkpoint that you have confirmed, in "
-                f"chains.{name}.bootstrap."
+                f"chains.{name}.consensus.bootstrap."
             )
             which = "the configured checkpoint" if configured else "its own finalized block"
             found = f"what the Beacon API has does not follow from {which}: {error}"
             return None, [_refuse(name, found, "a finalized header that it leads to", advice)]
         finally:
             await evm.close()
-            await believing.close()
+            await api.close()
         findings = []
         if configured:
             text = f"slot {state.finalized_slot} (block {verified.number}) follows from the configured checkpoint"
@@ -282,54 +238,32 @@ class Ethereum:
             f"Activate the Prague rules in {node.name}'s genesis file: a light client of {source} verifies BLS "
             f"signatures there, and without the precompiles no transaction has the gas for that. Until then {node.name} "
             f"and {source} can't be joined in either direction, for each lane needs a light client on both sides; "
-            f"{node.name} can be joined with BFT chains (qbft, ibft2)."
+            f"{node.name} can be joined with chains whose light clients need no such precompile."
         )
         found = f"no BLS12-381 precompiles (EIP-2537: {reason})"
         return [_refuse(f"{source} → {node.name}", found, "Prague or newer rules", advice)]
 
-    def creation(self, authority: bytes, chain: ChainConfig, begun: Bootstrap | Checkpoint) -> bytes:
-        """See Consensus."""
-        assert isinstance(begun, Checkpoint)
-        assert chain.network is not None
-        params = _params(chain, network_of(chain.network))
-        return load(self.contract).encode_creation(
-            authority,
-            encode_parameters(params),
-            begun.slot,
-            bytes(begun.committee),
-            bytes(begun.next_committee) or _UNKNOWN,
-        )
-
-    async def view(self, caller: ContractReader, address: bytes) -> ClientView:
-        """See Consensus."""
-        functions = ("status", "trustedState", "parameters", "authority")
-        values = await asyncio.gather(*(caller.ask(address, self.contract, each) for each in functions))
-        status, (slot, timestamp, committee, following, _), parameters, authority = values
-        *_, period, drift, _, _ = parameters
-        return EthereumClientView(
-            contract=self.contract,
-            address=address,
-            status=Status(status),
-            height=slot,
-            timestamp=timestamp,
-            trusting_period_s=period,
-            max_clock_drift_s=drift,
-            authority=address_of(authority),
-            parameters=tuple(parameters),
-            committee=committee,
-            next_committee=None if following == _UNKNOWN else following,
-        )
-
     def judge(
-        self, subject: str, on: str, remote: str, client: ClientView, chain: ChainConfig, trust: Trust | None
+        self,
+        subject: str,
+        on: str,
+        client: EthereumClientView,
+        chain: ConfiguredChain[EthereumConfig],
+        trust: EthereumTrust | None,
     ) -> list[Finding]:
         """Its network, its threshold, its forks, and how far it is behind."""
-        assert isinstance(client, EthereumClientView)
-        told = trust.told if isinstance(trust, EthereumTrust) else None
-        rules = told if chain.network is None else network_of(chain.network)
+        told = None if trust is None else trust.told
+        rules = told if chain.consensus.network is None else chain.consensus.rules()
         if rules is None:
             return []
-        expected = _params(chain, rules)
+        try:
+            threshold = chain.consensus.threshold_of(rules)
+            period_s, drift_s = chain.chain.trusting_period_s, chain.chain.max_clock_drift_s
+            expected = EthereumParams.of(rules, threshold, period_s, drift_s)
+        except ValueError as error:
+            raise ConfigError(
+                str(error), "values that a light client can have", "Correct the config"
+            ) from error
         findings = judge_parameters(subject, client, expected)
         if has_refusal(findings):
             return findings
@@ -337,7 +271,7 @@ class Ethereum:
         findings += judge_forks(subject, client, rules, told or rules, rules.slot_at(Timestamp(now)))
         behind = rules.period_at(rules.slot_at(Timestamp(now))) - rules.period_at(Slot(client.height))
         if behind > 1:
-            advice = f"A running relayer updates it; by hand: `postroad client update {remote} {on}`."
+            advice = f"A running relayer updates it; by hand: `postroad client update {chain.name} {on}`."
             found = f"a client that trusts slot {client.height}, {behind} sync-committee periods ago"
             findings.append(Finding(Severity.WARNING, subject, found, "the committee that signs now", advice))
         else:
@@ -347,22 +281,6 @@ class Ethereum:
             )
             findings.append(Finding(Severity.OK, subject, text))
         return findings
-
-
-def encode_parameters(params: EthereumParams) -> tuple[object, ...]:
-    """The constructor's `Parameters` (docs/reference/wire-formats.md §7.1)."""
-    return (
-        params.genesis_time,
-        params.slot_duration_ms,
-        params.slots_per_epoch,
-        params.slots_per_period,
-        params.committee_size,
-        params.threshold,
-        params.trusting_period_s,
-        params.max_clock_drift_s,
-        params.genesis_validators_root,
-        [(fork.epoch, fork.version, int(fork.layout)) for fork in params.forks],
-    )
 
 
 async def _newest_finalized(
@@ -409,16 +327,16 @@ def _judge_network(subject: str, name: str, configured: NetworkConfig, told: Net
         _refuse(
             subject,
             f"{each.what}: {each.found}",
-            f"{each.expected} (chains.{name}.network)",
-            "It is another network, or the file is wrong: correct the Beacon API's URL or chains."
-            f"{name}.network.",
+            f"{each.expected} (chains.{name}.consensus.network)",
+            "It is another network, or the file is wrong: correct the Beacon API's URL or "
+            f"chains.{name}.consensus.network.",
         )
         for each in find_differences(configured, told)
     ]
     for fork in missing_forks(configured, told):
         found = f"the fork {fork.name.label}, scheduled for epoch {fork.epoch}, which the config doesn't have"
         if fork.name in WIRE_LAYOUTS:
-            advice = f"Add it to chains.{name}.network.forks, and replace the light clients that were deployed without."
+            advice = f"Add it to chains.{name}.consensus.network.forks, and replace the light clients that were deployed without."
         else:
             advice = "No light client of this version can follow it: update Postroad, and replace them, before that."
         findings.append(Finding(Severity.WARNING, subject, found, "every scheduled fork", advice))
@@ -449,29 +367,27 @@ async def _judge_node(subject: str, name: str, url: SecretUrl, told: NetworkConf
     return [Finding(Severity.OK, subject, text)]
 
 
-async def _check_network(name: str, api: BeaconApi) -> None:
-    """Refuse a node that contradicts the file. Raises ConfigError, Retryable."""
-    genesis, spec = await api.genesis(), await api.spec()
-    told = read_network(spec, genesis.time, genesis.validators_root)
-    for each in find_differences(api.network, told):
-        raise ConfigError(
-            f"{name}'s Beacon API tells of {each.what}: {each.found}",
-            f"{each.expected} (chains.{name}.network)",
-            "It is of another network, or the file is wrong: correct one of them",
-        )
-
-
-def _threshold(chain: ChainConfig, network: NetworkConfig) -> int:
-    least = least_threshold(network.preset.sync_committee_size)
-    return least if chain.threshold is None else chain.threshold
-
-
-def _params(chain: ChainConfig, network: NetworkConfig) -> EthereumParams:
+async def _check_beacon(chain: ConfiguredChain[EthereumConfig], url: SecretUrl) -> list[Finding]:
+    """Whether one Beacon API answers, is of the configured network, and keeps up."""
+    name = chain.name
+    subject = f"{name} at {url}"
     try:
-        return params_of(network, chain.threshold, chain.trusting_period_s, chain.max_clock_drift_s)
-    except ValueError as error:
-        raise ConfigError(str(error), "values that a light client can have", "Correct the config") from error
+        async with asyncio.timeout(_TIMEOUT_S):
+            told = await discover_network(name, [url.reveal()])
+            findings: list[Finding] = []
+            if chain.consensus.network is not None:
+                findings = _judge_network(subject, name, chain.consensus.rules(), told)
+            if has_refusal(findings):
+                return findings
+            return findings + await _judge_node(subject, name, url, told)
+    except (PostroadError, Rejection, TimeoutError) as error:
+        found = getattr(error, "found", None) or str(error) or f"no answer in {_TIMEOUT_S:g} s"
+        advice = "Is the URL right, and the consensus client up and serving light clients?"
+        return [Finding(Severity.REFUSAL, subject, str(found), "a Beacon API", advice)]
 
 
 def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
     return Finding(Severity.REFUSAL, subject, found, expected, advice)
+
+
+ENDPOINT: Final = EthereumEndpoint()

@@ -1,49 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A BeaconLightClient as it stands on a chain, held against what it should have been deployed with."""
+"""A EthereumLightClient as it stands on a chain, held against what it should have been deployed with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from light_clients.ethereum.config import NetworkConfig, Slot
 from light_clients.ethereum.params import WIRE_LAYOUTS, EthereumParams
+from relayer.consensus.ethereum.contract import EthereumClientView
 from relayer.consensus.findings import Finding, Severity
-from relayer.consensus.kind import ClientView
-
-
-@dataclass(frozen=True, slots=True)
-class EthereumClientView(ClientView):
-    """A BeaconLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
-
-    parameters: tuple[Any, ...]
-    committee: bytes
-    next_committee: bytes | None
-
-    @property
-    def committee_size(self) -> int:
-        """Members of a sync committee."""
-        return int(self.parameters[4])
-
-    @property
-    def threshold(self) -> int:
-        """Members that must sign."""
-        return int(self.parameters[5])
-
-    @property
-    def forks(self) -> Mapping[int, tuple[bytes, int]]:
-        """Version and layout by the epoch from which on they are in force."""
-        return {epoch: (bytes(version), layout) for epoch, version, layout in self.parameters[9]}
-
-    def details(self) -> Mapping[str, Any]:
-        """What `--json` shows besides."""
-        return {
-            "threshold": self.threshold,
-            "committee_size": self.committee_size,
-            "committee": self.committee,
-            "next_committee": self.next_committee,
-        }
 
 
 def judge_parameters(subject: str, client: EthereumClientView, expected: EthereumParams) -> list[Finding]:

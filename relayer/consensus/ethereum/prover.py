@@ -32,7 +32,13 @@ from light_clients.ethereum.sync_protocol import LightClientStore, initialize_li
 from light_clients.proofs import mpt
 from light_clients.trust import BY_ANCHOR, BY_HEADER, encode_claim
 from relayer.chains.base import AccountProof, Address, Chain, Head
-from relayer.consensus.base import OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.chains.evm.chain import EvmChain
+from relayer.chains.provider_pool import OnRpcError
+from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.ethereum import KIND
+from relayer.consensus.ethereum.beacon_api import BeaconApi
+from relayer.consensus.ethereum.config import EthereumConfig
+from relayer.consensus.ethereum.discovery import check_network
 from relayer.consensus.ethereum.evidence import encode_freeze, find_contradiction
 from relayer.consensus.ethereum.headers import SignedHeader, SignedHeaders
 from relayer.consensus.ethereum.sources import BeaconSource, EthereumSource
@@ -45,10 +51,15 @@ from relayer.consensus.ethereum.store import (
     follow_updates,
 )
 from relayer.consensus.ethereum.update_path import EthereumWalk, check_usable, read_client
-from relayer.errors import ClientExpired, ClientFrozen, MisbehaviourFound, NotFoundYet
+from relayer.consensus.kind import ConfiguredChain, OpenProver
+from relayer.errors import ClientExpired, ClientFrozen, ConfigError, MisbehaviourFound, NotFoundYet
 
 T = TypeVar("T")
 
+_COSTS: Final = DeliveryCost(
+    first_base_gas=450_000,
+    gas_suspects=frozenset({"PrecompileFailed", "HashFailed", "SignatureInvalid"}),
+)
 # Verified headers that are kept at hand for proofs and anchors.
 _KEPT_HEADERS: Final = 64
 # Best updates and committees, by period and by root: what clients on destinations that lag a little need.
@@ -148,7 +159,17 @@ class EthereumProver:
         return self._beacon.witnesses
 
     @property
-    def signers(self) -> bytes:
+    def signers(self) -> str:
+        """How people call them."""
+        return KIND.signers
+
+    @property
+    def costs(self) -> DeliveryCost:
+        """A signature costs much, and a precompile that runs out of gas looks like one that does not hold."""
+        return _COSTS
+
+    @property
+    def signer_set_id(self) -> bytes:
         """Root of the sync committee that signed the newest verified header."""
         return b"" if self._newest is None else self._newest.committee.hash_tree_root()
 
@@ -627,3 +648,39 @@ def _read_proof(
     if found is None:
         raise ProofRejected("an account is absent", found=account, expected="a contract")
     return {slot: mpt.verify_storage(found.storage_root, slot, proof.storage_nodes[slot]) for slot in slots}
+
+
+def open_prover(
+    chain: ConfiguredChain[EthereumConfig], source: EvmChain, on_error: OnRpcError | None = None
+) -> OpenProver:
+    """Build the prover of a configured chain. Raises ConfigError without network and checkpoint."""
+    config = chain.consensus
+    api = BeaconApi(chain.name, config.beacon_urls, config.rules(), on_error)
+
+    async def check() -> None:
+        await check_network(chain.name, api)
+
+    return OpenProver(build_prover(chain, source, api), check, api.close)
+
+
+def build_prover(
+    chain: ConfiguredChain[EthereumConfig], source: EthereumSource, beacon: BeaconSource
+) -> EthereumProver:
+    """Build the prover over a Beacon API that is open. Raises ConfigError without network and checkpoint."""
+    config = chain.consensus
+    if config.bootstrap is None:
+        raise ConfigError(
+            f"chains.{chain.name}.consensus without a bootstrap",
+            "the checkpoint that trust begins with",
+            "Run `postroad endpoint deploy`, or copy it from the endpoint's owner",
+        )
+    rules = config.rules()
+    bootstrap = EthereumBootstrap(
+        network=rules,
+        checkpoint_root=bytes(config.bootstrap.root),
+        threshold=config.threshold_of(rules),
+        trusting_period_s=chain.chain.trusting_period_s,
+        max_clock_drift_s=chain.chain.max_clock_drift_s,
+        slot=Slot(config.bootstrap.slot),
+    )
+    return EthereumProver(source, beacon, bootstrap)

@@ -9,13 +9,15 @@ import logging
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
-from typing import Any, Generic, Self
+from typing import Any, ClassVar, Final, Generic, Self
 
 import msgspec
 
 from relayer.devnet.chain.admin import AdminServer
 from relayer.devnet.chain.assembly import Endpoint, Parts
-from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
+from relayer.devnet.chain.chain_details import ChainDetails
+from relayer.devnet.chain.chain_options import ETHER, ChainOptions
+from relayer.devnet.errors import DevnetError, ExecutionError
 from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.rpc.jsonrpc import Call, RpcError, parse
 from relayer.devnet.state.faults import Faults
@@ -24,61 +26,38 @@ from relayer.devnet.state.ledger import B
 
 _log = logging.getLogger(__name__)
 
-ETHER = 10**18
-DEFAULT_GAS_LIMIT = 100_000_000
-_FAUCET_WEI = 10**12 * ETHER
-#: Faster, anvil would have no time left to execute.
-MIN_BLOCK_TIME_S = 0.05
+_FAUCET_WEI: Final = 10**12 * ETHER
 
 
 class AnvilChain(ABC, Generic[B]):
     """A local chain, as an async context manager; its consensus is a subclass's.
 
+    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it means that thread.
+
     Args:
         name: of the chain; the chain id follows from it.
-        kind: its consensus, in a word.
-        faults: of the chain and of its first endpoint.
-        others: see the subclasses.
+        options: what can be chosen of every chain.
+        faults: of the chain and of its first RPC server.
     """
 
-    def __init__(
-        self,
-        name: str,
-        kind: str,
-        *,
-        faults: Faults,
-        block_time_s: float | None,
-        seed: bytes | None = None,
-        chain_id: int | None = None,
-        funded: int = 10,
-        balance_wei: int = 1_000_000 * ETHER,
-        gas_limit: int = DEFAULT_GAS_LIMIT,
-        history: int,
-        port: int = 0,
-        admin: bool = False,
-        guard: bool | None = None,
-    ) -> None:
-        if block_time_s is not None and not block_time_s >= MIN_BLOCK_TIME_S:
-            raise SpecError(
-                f"a block time of {block_time_s} s",
-                f"at least {MIN_BLOCK_TIME_S} s, or None for blocks on demand",
-            )
+    kind: ClassVar[str]
+    """The name of its kind of consensus."""
+    history: ClassVar[int]
+    """How many past states chains of this kind keep, unless the options say otherwise."""
+
+    def __init__(self, name: str, options: ChainOptions, faults: Faults) -> None:
         self.name = name
-        self.chain_id = chain_id_of(name) if chain_id is None else chain_id
-        self.block_time_s = block_time_s
+        self.options = options
+        self.chain_id = chain_id_of(name) if options.chain_id is None else options.chain_id
         self.faults = faults
-        self._kind = kind
-        self._seed = secrets.token_bytes(32) if seed is None else seed
-        self.funded_keys = tuple(derive_account(self._seed, name, "funded", i) for i in range(funded))
-        self._faucet = derive_account(self._seed, name, "faucet", 0)
+        self.seed = secrets.token_bytes(32) if options.seed is None else options.seed
+        self.funded_keys = tuple(
+            derive_account(self.seed, name, "funded", index) for index in range(options.funded)
+        )
+        self._faucet = derive_account(self.seed, name, "faucet", 0)
         self._funding = asyncio.Lock()
         self._stack = contextlib.AsyncExitStack()
-        self._balance_wei = balance_wei
-        self._gas_limit = gas_limit
-        self._history = history
-        self._port = port
-        self._guard = guard
-        self._admin = AdminServer(self) if admin else None
+        self._admin = AdminServer(self) if options.admin else None
         self._parts: Parts[B] | None = None
         self.endpoints: list[Endpoint] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,6 +68,10 @@ class AnvilChain(ABC, Generic[B]):
     @abstractmethod
     async def _assemble(self, anvil: Anvil) -> Parts[B]:
         """Put the chain together over a started anvil, up to its genesis block."""
+
+    @abstractmethod
+    def describe(self) -> ChainDetails:
+        """Return what the kind tells of this chain, once it has started."""
 
     def _genesis_time(self) -> int | None:
         """Of block 0, in seconds, decided at the start; None = the wall clock's."""
@@ -116,18 +99,18 @@ class AnvilChain(ABC, Generic[B]):
             )
         self._ended = asyncio.get_running_loop().create_future()
         async with contextlib.AsyncExitStack() as stack:
-            sock = listen_on(self._port)
+            sock = listen_on(self.options.port)
             stack.callback(sock.close)
             anvil = await Anvil.start(
                 chain_id=self.chain_id,
-                gas_limit=self._gas_limit,
-                history=self._history,
-                guard=self._guard,
+                gas_limit=self.options.gas_limit,
+                history=self.history if self.options.history is None else self.options.history,
+                guard=self.options.guard,
                 genesis_time=self._genesis_time(),
             )
             stack.push_async_callback(anvil.stop)
             parts = await self._assemble(anvil)
-            rich = {account.address: self._balance_wei for account in self.funded_keys}
+            rich = {account.address: self.options.balance_wei for account in self.funded_keys}
             await parts.producer.mine({**rich, self._faucet.address: _FAUCET_WEI})
             self._parts = parts
             endpoint = parts.make_endpoint(self.faults)
@@ -170,6 +153,11 @@ class AnvilChain(ABC, Generic[B]):
         await self.stop()
 
     # --- what there is ---------------------------------------------------------------------------------------------
+
+    @property
+    def block_time_s(self) -> float | None:
+        """Seconds between blocks; None = blocks on demand."""
+        return self.options.block_time_s
 
     @property
     def http_url(self) -> str:

@@ -11,23 +11,23 @@ import contextlib
 import secrets
 import shutil
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from light_clients.client import Timestamp
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
-from relayer.config import Config, EndpointConfig
-from relayer.consensus.ethereum.beacon_api import BeaconApi
-from relayer.consensus.ethereum.discovery import discover_network
+from relayer.config import Config
+from relayer.config.rendering import render_value
 from relayer.contracts import load
+from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.network.spec import local_kind
 from relayer.endpoint.apply import Progress, apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import Plan, make_plan
+from relayer.endpoint.plan import Plan, found_endpoint, make_plan
 from relayer.endpoint.steps import locate
-from relayer.errors import ChainUnavailable, NotFoundYet, Retryable
+from relayer.errors import Retryable
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
 
 CONFIG_FILE = "postroad.toml"
@@ -40,27 +40,28 @@ DEPLOYER, RELAYER, SENDER = "deployer", "relayer", "sender"
 
 _POLL_S = 0.05
 _TIMEOUT_S = 120.0
-_FINALITY_POLL_S = 0.25
-_FINALITY_TIMEOUT_S = 180.0
-_EPOCHS_TO_FINALITY = 4
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSite:
-    """A running local chain. Secrets are 32 bytes; each account is used for one purpose, so that nonces never clash.
+    """A running chain that is to be joined with others.
 
-    `consensus` as the configuration has it, or the local chain's kind: `pos` is `ethereum`. Only there is a `beacon_url`.
+    Attributes:
+        name: of the chain, in the configuration too.
+        consensus: the keys of `[chains.NAME.consensus]`, `kind` included.
+        chain_id: EIP-155's.
+        http_url, ws_url: of an RPC provider.
+        deployer, relayer, sender: private keys of 32 bytes, each used for one purpose, so that nonces never clash.
     """
 
     name: str
-    consensus: str
+    consensus: Mapping[str, Any]
     chain_id: int
     http_url: str
     ws_url: str
     deployer: bytes
     relayer: bytes
     sender: bytes
-    beacon_url: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,21 @@ class LocalRoads:
     endpoints: Mapping[str, LocalEndpoint]
 
 
+def site_of(chain: AnyChain) -> LocalSite:
+    """Return a started chain of this process as a site. Its first three funded keys get a purpose each."""
+    deployer, relayer, sender = (account.secret for account in chain.funded_keys[:3])
+    return LocalSite(
+        name=chain.name,
+        consensus=chain.describe().consensus,
+        chain_id=chain.chain_id,
+        http_url=chain.http_url,
+        ws_url=chain.ws_url,
+        deployer=deployer,
+        relayer=relayer,
+        sender=sender,
+    )
+
+
 async def join_local(
     sites: Sequence[LocalSite],
     directory: Path,
@@ -93,12 +109,12 @@ async def join_local(
 ) -> LocalRoads:
     """Deploy an endpoint on every chain, join all of them, and write the files. A run that was cut short resumes.
 
-    `on_wait` is told a chain's name and what it waits for, while nothing is final there. Raises what planning and applying
-    raise, and ChainUnavailable where nothing becomes final.
+    `on_wait` is told a chain's name and what it waits for, where trust can't begin yet. Raises what planning and applying
+    raise, and ChainUnavailable where trust can't begin.
     """
     path = _write_files(sites, directory, poll_interval_ms)
     config = configuration.load(path)
-    await asyncio.gather(*(_await_finality(site, on_wait) for site in sites))
+    await asyncio.gather(*(_await_trust(site, on_wait) for site in sites))
     manifest = Manifest(config.manifest_path)
     nodes = {site.name: Node.over(site.name, [site.http_url]) for site in sites}
     keys = {site.name: Key(DEPLOYER, site.deployer) for site in sites}
@@ -121,18 +137,6 @@ async def join_local(
     return LocalRoads(path, config, plan, named)
 
 
-def found_endpoint(plan: Plan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
-    """What the configuration has to say of a deployed endpoint: its bootstrap is what the plan showed."""
-    located, trust = locate(config, manifest, name), plan.trusts[name]
-    assert located is not None
-    return EndpointConfig(
-        gateway=located.gateway,
-        genesis_hash=located.genesis_hash,
-        bootstrap=trust.setting(),
-        network=trust.network(),
-    )
-
-
 def remove_files(directory: Path) -> None:
     """Remove what `join_local` wrote and what a relayer leaves beside it; anything else stays."""
     shutil.rmtree(directory / KEYS_FOLDER, ignore_errors=True)
@@ -144,34 +148,9 @@ def remove_files(directory: Path) -> None:
         directory.rmdir()
 
 
-async def _await_finality(site: LocalSite, tell: Callable[[str, str], None]) -> None:
-    """Wait until a proof-of-stake chain has a finalized block, from which trust can begin."""
-    if site.beacon_url is None:
-        return
-    network = await discover_network(site.name, [site.beacon_url])
-    api = BeaconApi(site.name, [site.beacon_url], network)
-    last = ""
-    try:
-        for _ in range(int(_FINALITY_TIMEOUT_S / _FINALITY_POLL_S)):
-            try:
-                await api.finality_update()
-            except NotFoundYet:
-                slot = network.slot_at(Timestamp(int(time.time())))
-                needed = _EPOCHS_TO_FINALITY * network.preset.slots_per_epoch
-                said = f"the first finality: slot {slot} of about {needed}"
-                if said != last:
-                    tell(site.name, said)
-                last = said
-                await asyncio.sleep(_FINALITY_POLL_S)
-            else:
-                return
-    finally:
-        await api.close()
-    raise ChainUnavailable(
-        f"nothing is final on {site.name} after {_FINALITY_TIMEOUT_S:g} s",
-        "a finalized block",
-        "Do its slots pass, and do enough validators vote?",
-    )
+async def _await_trust(site: LocalSite, tell: Callable[[str, str], None]) -> None:
+    local = local_kind(site.consensus["kind"])
+    await local.await_trust(site.name, site.consensus, lambda what: tell(site.name, what))
 
 
 async def _put_applications(config: Config, manifest: Manifest, node: Node, key: Key) -> LocalEndpoint:
@@ -265,14 +244,19 @@ def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
             f'rpc = ["{site.http_url}"]',
             f'websocket = ["{site.ws_url}"]',
             f"poll_interval_ms = {poll_interval_ms}",
-            f'consensus = "{"ethereum" if site.consensus == "pos" else site.consensus}"',
-            *([] if site.beacon_url is None else [f'beacon = ["{site.beacon_url}"]']),
             f'keys = ["{key_name(site, RELAYER)}"]',
             f'sender = "{key_name(site, SENDER)}"',
             f'deployer = "{key_name(site, DEPLOYER)}"',
             "",
+            consensus_table(site.name, site.consensus),
         ]
     return "\n".join(lines)
+
+
+def consensus_table(name: str, keys: Mapping[str, Any]) -> str:
+    """Return the table `[chains.NAME.consensus]` with these keys, as it stands in a configuration file."""
+    lines = [f"[chains.{name}.consensus]", *(f"{key} = {render_value(value)}" for key, value in keys.items())]
+    return "\n".join(lines) + "\n"
 
 
 def _free_port() -> int:

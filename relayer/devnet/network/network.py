@@ -4,22 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Self, TypeAlias
+from typing import Final, Self, TypeVar
 
-from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.local.header import Kind
-from relayer.consensus.ethereum.local.chain import EthereumKind, LocalEthereumChain
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.local_kind import AnyChain
 from relayer.devnet.errors import DevnetError, SpecError
-from relayer.devnet.network.spec import ChainSpec, parse_spec
+from relayer.devnet.network.spec import ChainSpec, local_kind, parse_spec
 from relayer.devnet.state.identities import chain_id_of
 
-AnyChain: TypeAlias = LocalBftChain | LocalEthereumChain
+C = TypeVar("C", bound=AnyChain)
 
-# Each is a process that starts; all at once would only make all of them late.
-_STARTING_AT_ONCE = 4
+_STARTING_AT_ONCE: Final = 4
+"""Every chain is a process that starts; all at once would only make all of them late."""
 
 
 class Network:
@@ -27,55 +26,45 @@ class Network:
 
     Args:
         chains: a line as `parse_spec` reads it, or its parts.
-        seed: all keys follow from it; random when None.
-        options: of `LocalBftChain` and `LocalEthereumChain`, for each of them (`admin`, `funded`, `gas_limit`, ...).
+        options: of every chain. Block times are those of the line, and chain ids follow from the names.
+
+    Raises:
+        SpecError: no such network is possible.
     """
 
-    def __init__(
-        self, chains: str | Iterable[ChainSpec], *, seed: bytes | None = None, **options: Any
-    ) -> None:
-        specs = parse_spec(chains) if isinstance(chains, str) else tuple(chains)
-        seed = secrets.token_bytes(32) if seed is None else seed
+    def __init__(self, chains: str | Iterable[ChainSpec], options: ChainOptions | None = None) -> None:
+        self.specs = parse_spec(chains) if isinstance(chains, str) else tuple(chains)
+        options = ChainOptions() if options is None else options
         built: dict[str, AnyChain] = {}
         taken: set[int] = set()
-        for spec in specs:
+        for spec in self.specs:
             if spec.name in built:
-                raise SpecError(f"two chains with the name {spec.name!r}", "a name of its own for each")
+                raise SpecError(f"two chains with the name {spec.name!r}", "names that differ")
             # Two names may hash to one chain id; a network must not have it twice.
             attempt = 0
             while (chain_id := chain_id_of(spec.name, attempt)) in taken:
                 attempt += 1
             taken.add(chain_id)
-            common = {
-                "validators": spec.validators,
-                "block_time_s": spec.block_time_s,
-                "seed": seed,
-                "chain_id": chain_id,
-                **options,
-            }
-            if isinstance(spec.kind, EthereumKind):
-                built[spec.name] = LocalEthereumChain(spec.name, **common)
-            else:
-                built[spec.name] = LocalBftChain(spec.name, spec.kind, **common)
-        self.specs = specs
+            own = replace(options, block_time_s=spec.block_time_s, chain_id=chain_id)
+            built[spec.name] = local_kind(spec.kind).build(spec.name, spec.settings, own)
         self.chains: Mapping[str, AnyChain] = MappingProxyType(built)
 
-    def __getitem__(self, name: str) -> LocalBftChain:
-        """The QBFT or IBFT 2.0 chain of a name. Raises DevnetError when it is of another kind: see `pos`."""
-        chain = self.chains[name]
-        if not isinstance(chain, LocalBftChain):
-            raise DevnetError(f"the chain {name} of kind {chain.kind}", f"one of {', '.join(Kind)}")
+    def __getitem__(self, name: str) -> AnyChain:
+        """Return the chain of a name, of whatever kind. Raises DevnetError when there is none."""
+        chain = self.chains.get(name)
+        if chain is None:
+            raise DevnetError(f"no chain {name!r} in the network", f"one of {', '.join(self.chains)}")
         return chain
 
-    def pos(self, name: str) -> LocalEthereumChain:
-        """The proof-of-stake chain of a name. Raises DevnetError when it is of another kind."""
-        chain = self.chains[name]
-        if not isinstance(chain, LocalEthereumChain):
-            raise DevnetError(f"the chain {name} of kind {chain.kind}", "a chain of kind pos")
+    def chain_of(self, name: str, kind: type[C]) -> C:
+        """Return the chain of a name as what it is. Raises DevnetError when it is of another class."""
+        chain = self[name]
+        if not isinstance(chain, kind):
+            raise DevnetError(f"the chain {name}, a {type(chain).__name__}", f"a {kind.__name__}")
         return chain
 
     async def start(self) -> None:
-        """Start all. When one can't be started, the others are stopped again. Errors as `LocalBftChain.start`."""
+        """Start all. When one can't be started, the others are stopped again. Errors as `AnvilChain.start`."""
         slots = asyncio.Semaphore(_STARTING_AT_ONCE)
 
         async def start(chain: AnyChain) -> None:

@@ -1,40 +1,46 @@
 # SPDX-License-Identifier: MIT
-"""What chains somebody wants, in one line: `a=qbft:4,b=ibft2:7@0.5,c=pos`."""
+"""What chains somebody wants, in one line: `NAME=KIND[:OPTION]...[@BLOCK_TIME]`, separated by commas.
+
+KIND is an installed kind of consensus. What the options mean is the kind's own: it reads them, and says what is wrong with them.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any, Final
 
-from relayer.consensus.bft.local.chain import DEFAULT_BLOCK_TIME_S, MIN_BLOCK_TIME_S
-from relayer.consensus.bft.local.header import Kind
-from relayer.consensus.bft.local.sealing import MAX_VALIDATORS
-from relayer.consensus.ethereum.local.chain import (
-    DEFAULT_ETHEREUM_VALIDATORS,
-    DEFAULT_SLOT_TIME_S,
-    MAX_ETHEREUM_VALIDATORS,
-    EthereumKind,
-)
+from relayer import plugins
+from relayer.consensus.registry import find_kind, kinds
+from relayer.devnet.chain.chain_options import MAX_BLOCK_TIME_S, MIN_BLOCK_TIME_S
+from relayer.devnet.chain.local_kind import LocalKind
 from relayer.devnet.errors import SpecError
+from relayer.errors import ConfigError
 
-DEFAULT_VALIDATORS = 4
-#: The block time that means: a block only when `evm_mine` asks for one.
-ON_DEMAND = "manual"
-#: More than pilots have chains; a longer list is a mistake.
-MAX_CHAINS = 200
+ON_DEMAND: Final = "manual"
+"""The block time that means: a block only when `evm_mine` asks for one."""
+MAX_CHAINS: Final = 200
+"""More than pilots have chains; a longer list is a mistake."""
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_GRAMMAR = "NAME=KIND[:VALIDATORS][@BLOCK_TIME], separated by commas, such as a=qbft:4,b=ibft2:7@0.5,c=pos"
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_GRAMMAR: Final = "NAME=KIND[:OPTION]...[@BLOCK_TIME], separated by commas"
 
 
 @dataclass(frozen=True, slots=True)
 class ChainSpec:
-    """One wanted chain. `block_time_s` is a slot's length with proof of stake; None = blocks on demand."""
+    """One wanted chain.
+
+    Attributes:
+        name: of the chain.
+        kind: the name of its kind of consensus.
+        settings: what the kind read from its options.
+        block_time_s: seconds between blocks; None = blocks on demand.
+    """
 
     name: str
-    kind: Kind | EthereumKind
-    validators: int = DEFAULT_VALIDATORS
-    block_time_s: float | None = DEFAULT_BLOCK_TIME_S
+    kind: str
+    settings: Any
+    block_time_s: float | None
 
 
 def parse_spec(text: str) -> tuple[ChainSpec, ...]:
@@ -42,6 +48,7 @@ def parse_spec(text: str) -> tuple[ChainSpec, ...]:
 
     Raises:
         SpecError: says which part can't be read, and what was expected in its place.
+        ConfigError: a kind is installed, but can't be run locally.
     """
     if not text.strip():
         raise SpecError("no chains", _GRAMMAR)
@@ -51,10 +58,14 @@ def parse_spec(text: str) -> tuple[ChainSpec, ...]:
     names = [chain.name for chain in chains]
     for name in names:
         if names.count(name) > 1:
-            raise SpecError(
-                f"{names.count(name)} chains with the name {name!r}", "a name of its own for each"
-            )
+            raise SpecError(f"{names.count(name)} chains with the name {name!r}", "names that differ")
     return chains
+
+
+def local_kind(name: str) -> LocalKind[Any]:
+    """Return how chains of a kind are run locally. Raises ConfigError when it is not installed, or has no local chain."""
+    found: LocalKind[Any] = find_kind(name).local
+    return found
 
 
 def _parse_chain(part: str) -> ChainSpec:
@@ -67,44 +78,40 @@ def _parse_chain(part: str) -> ChainSpec:
             "a small letter, then at most 30 small letters, digits and hyphens",
         )
     rest, at, block_time = rest.partition("@")
-    kind_text, colon, count = rest.partition(":")
-    kind: Kind | EthereumKind
-    if kind_text == EthereumKind.POS:
-        kind, validators, most, block_time_s = (
-            EthereumKind.POS,
-            DEFAULT_ETHEREUM_VALIDATORS,
-            MAX_ETHEREUM_VALIDATORS,
-            DEFAULT_SLOT_TIME_S,
-        )
-    else:
-        try:
-            kind = Kind(kind_text)
-        except ValueError:
-            kinds = f"{', '.join(Kind)} or {EthereumKind.POS}"
-            raise SpecError(f"the consensus {kind_text!r} of chain {name!r}", kinds) from None
-        validators, most, block_time_s = DEFAULT_VALIDATORS, MAX_VALIDATORS, DEFAULT_BLOCK_TIME_S
+    kind, *options = rest.split(":")
+    if kind not in plugins.names(plugins.CONSENSUS):
+        raise _unknown_kind(name, kind)
+    local = local_kind(kind)
     return ChainSpec(
         name=name,
         kind=kind,
-        validators=_parse_validators(name, count, most) if colon else validators,
-        block_time_s=_parse_block_time(name, block_time) if at else block_time_s,
+        settings=local.read_options(name, options),
+        block_time_s=_parse_block_time(name, block_time) if at else local.block_time_s,
     )
 
 
-def _parse_validators(name: str, text: str, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 4 or not 1 <= int(text) <= most:
-        raise SpecError(f"{text!r} validators of chain {name!r}", f"a whole number from 1 to {most}")
-    return int(text)
+def _unknown_kind(name: str, word: str) -> SpecError:
+    grammars, advice = [], ""
+    for kind in kinds():
+        try:
+            local: LocalKind[Any] = kind.local
+        except ConfigError:
+            # A kind need not have a local chain.
+            continue
+        grammars.append(local.grammar)
+        if word in local.words:
+            advice = f"Write {name}={local.words[word]}."
+    return SpecError(f"the kind {word!r} of chain {name!r}", f"one of {', '.join(grammars)}", advice)
 
 
 def _parse_block_time(name: str, text: str) -> float | None:
     if text == ON_DEMAND:
         return None
-    expected = f"seconds, at least {MIN_BLOCK_TIME_S} and at most 3600, or {ON_DEMAND!r}"
+    expected = f"seconds, at least {MIN_BLOCK_TIME_S:g} and at most {MAX_BLOCK_TIME_S:g}, or {ON_DEMAND!r}"
     try:
         seconds = float(text)
     except ValueError:
         raise SpecError(f"the block time {text!r} of chain {name!r}", expected) from None
-    if not MIN_BLOCK_TIME_S <= seconds <= 3600:
+    if not MIN_BLOCK_TIME_S <= seconds <= MAX_BLOCK_TIME_S:
         raise SpecError(f"the block time {text!r} of chain {name!r}", expected)
     return seconds

@@ -7,19 +7,19 @@ import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.errors import DevnetError
 from relayer.devnet.network.network import Network
 from relayer.devnet.process.process_identity import is_same_process, start_mark
 
-STATE_FILE = "network.json"
-LOG_FILE = "network.log"
-LOCK_FILE = "lock"
-VERSION = 1
+STATE_FILE: Final = "network.json"
+LOG_FILE: Final = "network.log"
+LOCK_FILE: Final = "lock"
+VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,19 @@ class FundedKey:
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """Where a chain is and what it is. `anvil_mark` tells anvil's process from a later one of the same id.
+    """Where a chain is and what it is.
 
-    `validators` are addresses, with proof of stake none. Only there are `beacon_url` and a finalized beacon block to begin with: its root
-    as 0x-hex, its slot, and the number of the execution block in it.
+    Attributes:
+        name: of the chain.
+        kind: the name of its kind of consensus.
+        chain_id: EIP-155's.
+        http_url, ws_url: of its RPC server.
+        admin_url: of its admin RPC; None unless that was asked for.
+        genesis_hash: of block 0, as 0x-hex.
+        block_time_s: seconds between blocks; None = blocks on demand.
+        details: what the kind tells of the chain.
+        funded_keys: accounts with money.
+        anvil_pid, anvil_mark: anvil's process, and what tells it from a later one of the same id.
     """
 
     name: str
@@ -46,14 +55,10 @@ class ChainState:
     admin_url: str | None
     genesis_hash: str
     block_time_s: float | None
-    validators: tuple[str, ...]
+    details: ChainDetails
     funded_keys: tuple[FundedKey, ...]
     anvil_pid: int
     anvil_mark: str
-    beacon_url: str | None = None
-    checkpoint_root: str | None = None
-    checkpoint_slot: int | None = None
-    checkpoint_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,33 +96,20 @@ def describe(network: Network) -> tuple[ChainState, ...]:
     return tuple(
         ChainState(
             name=chain.name,
-            kind=str(chain.kind),
+            kind=chain.kind,
             chain_id=chain.chain_id,
             http_url=chain.http_url,
             ws_url=chain.ws_url,
             admin_url=chain.admin_url,
             genesis_hash="0x" + chain.genesis_hash.hex(),
             block_time_s=chain.block_time_s,
-            validators=()
-            if isinstance(chain, LocalEthereumChain)
-            else tuple("0x" + address.hex() for address in chain.validators),
+            details=chain.describe(),
             funded_keys=tuple(FundedKey(key.address_text, key.secret_text) for key in chain.funded_keys),
             anvil_pid=chain.anvil_pid,
             anvil_mark=start_mark(chain.anvil_pid),
-            **(_describe_beacon(chain) if isinstance(chain, LocalEthereumChain) else {}),
         )
         for chain in network.chains.values()
     )
-
-
-def _describe_beacon(chain: LocalEthereumChain) -> dict[str, Any]:
-    checkpoint = chain.checkpoint
-    return {
-        "beacon_url": chain.beacon_url,
-        "checkpoint_root": "0x" + checkpoint.root.hex(),
-        "checkpoint_slot": int(checkpoint.slot),
-        "checkpoint_height": chain.finalized.number,
-    }
 
 
 def write_state(directory: Path, state: NetworkState) -> None:

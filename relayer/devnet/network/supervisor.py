@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import DevnetError, NetworkRunning, SpecError
 from relayer.devnet.network.network import Network
 from relayer.devnet.network.state_file import LOCK_FILE, STATE_FILE, NetworkState, describe, write_state
@@ -68,7 +69,7 @@ async def _run_until_told(
 
     async def run() -> None:
         prepare = None if hook is None else load_hook(hook)
-        async with Network(spec, seed=seed, admin=admin) as network:
+        async with Network(spec, ChainOptions(seed=seed, admin=admin)) as network:
             deployment = None if prepare is None else await prepare(network)
             write_state(
                 directory, replace(state, phase="ready", chains=describe(network), deployment=deployment)

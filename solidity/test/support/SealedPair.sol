@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {BftHeader} from "../../src/light_clients/BftHeader.sol";
-import {BftLightClient} from "../../src/light_clients/BftLightClient.sol";
+import {BftHeader} from "../../src/light_clients/bft/BftHeader.sol";
+import {BftLightClient} from "../../src/light_clients/bft/BftLightClient.sol";
 import {BatchEncoder, Sent} from "./BatchEncoder.sol";
-import {BftChain, Block} from "./BftChain.sol";
+import {BftChain, Block} from "../light_clients/bft/support/BftChain.sol";
 import {GatewayTest} from "./GatewayTest.sol";
 import {Rlp} from "./Rlp.sol";
 import {Trie} from "./Trie.sol";

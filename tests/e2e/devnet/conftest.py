@@ -5,22 +5,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.local.header import Kind
-from tests.support.devnet import Client
+from tests.support.devnet import ON_DEMAND, Client
 
 
-@pytest.fixture(params=[Kind.QBFT, Kind.IBFT2])
+@pytest.fixture(params=[BftKind.QBFT, BftKind.IBFT2])
 async def chain(request: pytest.FixtureRequest) -> AsyncIterator[LocalBftChain]:
     """A chain of each kind, with blocks on demand."""
-    async with LocalBftChain("alpha", request.param, validators=4, block_time_s=None) as started:
+    async with LocalBftChain("alpha", ON_DEMAND, protocol=request.param, validators=4) as started:
         yield started
 
 
 @pytest.fixture
 async def qbft() -> AsyncIterator[LocalBftChain]:
     """For what does not depend on the kind."""
-    async with LocalBftChain("alpha", Kind.QBFT, validators=4, block_time_s=None) as started:
+    async with LocalBftChain("alpha", ON_DEMAND, validators=4) as started:
         yield started
 
 

@@ -9,12 +9,13 @@ import aiohttp
 import pytest
 
 from relayer.consensus.bft.local.chain import LocalBftChain
-from tests.support.devnet import Client, Refused
+from relayer.devnet.chain.chain_options import ChainOptions
+from tests.support.devnet import ON_DEMAND, Client, Refused
 
 
 @pytest.fixture
 async def chain() -> AsyncIterator[LocalBftChain]:
-    async with LocalBftChain("alpha", block_time_s=None, admin=True) as started:
+    async with LocalBftChain("alpha", ChainOptions(block_time_s=None, admin=True)) as started:
         yield started
 
 
@@ -26,7 +27,7 @@ async def admin(chain: LocalBftChain) -> AsyncIterator[Client]:
 
 
 async def test_off_by_default() -> None:
-    async with LocalBftChain("alpha", block_time_s=None) as chain:
+    async with LocalBftChain("alpha", ON_DEMAND) as chain:
         assert chain.admin_url is None
         assert not {method for method in chain.methods if method.startswith("postroad_")}
 

@@ -56,14 +56,14 @@ def processes(state: NetworkState) -> list[int]:
 
 
 def test_up_status_down(directory: Path) -> None:
-    state = up("a=qbft:4@0.1,b=ibft2:7@manual", directory, admin=True, hook=f"{HOOK}:deploy")
+    state = up("a=bft:4@0.1,b=bft:ibft2:7@manual", directory, admin=True, hook=f"{HOOK}:deploy")
     assert state == status(directory)
     assert state.is_running()
     assert state.deployment == {"a": 2, "b": 1}
     assert [chain.name for chain in state.chains] == ["a", "b"]
-    assert [len(chain.validators) for chain in state.chains] == [4, 7]
+    assert [len(chain.details.facts["validators"]) for chain in state.chains] == [4, 7]
     assert [chain.block_time_s for chain in state.chains] == [0.1, None]
-    assert state.chain("b").kind == "ibft2"
+    assert state.chain("b").details.consensus == {"kind": "bft", "protocol": "ibft2"}
     assert len(state.chain("a").funded_keys) == 10
     assert state.chain("a").admin_url is not None
     with pytest.raises(DevnetError, match="one of a, b"):
@@ -76,7 +76,7 @@ def test_up_status_down(directory: Path) -> None:
         time.sleep(0.05)
     assert heights(state)["b"] == 1
     with pytest.raises(NetworkRunning, match=f"process {state.pid}"):
-        up("c=qbft", directory)
+        up("c=bft", directory)
     assert all(map(start_mark, processes(state)))
 
     assert down(directory) is True
@@ -89,11 +89,11 @@ def test_up_status_down(directory: Path) -> None:
 
 
 def test_a_seed_names_a_network(directory: Path) -> None:
-    first = up("a=qbft@manual", directory, seed=b"one")
+    first = up("a=bft@manual", directory, seed=b"one")
     down(directory)
-    second = up("a=qbft@manual", directory, seed=b"one")
+    second = up("a=bft@manual", directory, seed=b"one")
     assert first.chain("a").funded_keys == second.chain("a").funded_keys
-    assert first.chain("a").validators == second.chain("a").validators
+    assert first.chain("a").details == second.chain("a").details
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
@@ -103,7 +103,7 @@ def test_in_the_foreground_a_signal_ends_it_cleanly(directory: Path, ending: sig
         "-m",
         "relayer.devnet",
         "--spec",
-        "a=qbft@0.1,b=ibft2@0.1",
+        "a=bft@0.1,b=bft:ibft2@0.1",
         "--dir",
         str(directory),
     ]
@@ -123,7 +123,7 @@ def test_in_the_foreground_a_signal_ends_it_cleanly(directory: Path, ending: sig
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `down` ends what the guard could not")
 def test_a_killed_supervisor_leaves_no_anvil_and_a_new_network_can_start(directory: Path) -> None:
-    state = up("a=qbft@manual", directory)
+    state = up("a=bft@manual", directory)
     os.kill(state.pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while any(map(start_mark, processes(state))) and time.monotonic() < deadline:
@@ -132,11 +132,11 @@ def test_a_killed_supervisor_leaves_no_anvil_and_a_new_network_can_start(directo
     left = status(directory)
     assert left is not None
     assert not left.is_running()
-    assert up("b=ibft2@manual", directory).chain("b").chain_id
+    assert up("b=bft:ibft2@manual", directory).chain("b").chain_id
 
 
 def test_the_supervisor_ends_when_a_chain_dies(directory: Path) -> None:
-    state = up("a=qbft@manual,b=qbft@manual", directory)
+    state = up("a=bft@manual,b=bft@manual", directory)
     os.kill(state.chain("a").anvil_pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while state.is_running() and time.monotonic() < deadline:
@@ -159,7 +159,7 @@ def test_the_supervisor_ends_when_a_chain_dies(directory: Path) -> None:
 )
 def test_what_keeps_it_from_starting_is_said(directory: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(NetworkNotReady, match=message):
-        up("a=qbft@manual", directory, **options)
+        up("a=bft@manual", directory, **options)
     assert status(directory) is None
     # The log stays, for the error speaks of it.
     assert [path.name for path in directory.iterdir()] == [LOG_FILE]

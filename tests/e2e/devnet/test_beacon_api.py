@@ -26,6 +26,7 @@ from light_clients.ethereum.sync_protocol import (
 )
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.ethereum.local.server import OPERATIONS
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.state.faults import (
     DropConnections,
     RpcErrors,
@@ -35,7 +36,7 @@ from relayer.devnet.state.faults import (
     WrongLightClient,
     read_fault,
 )
-from tests.support.devnet import Client, Refused
+from tests.support.devnet import ON_DEMAND, Client, Refused
 
 SSZ = "application/octet-stream"
 LIGHT = "/eth/v1/beacon/light_client"
@@ -70,7 +71,7 @@ class Node:
 
 @pytest.fixture
 async def chain() -> AsyncIterator[LocalEthereumChain]:
-    async with LocalEthereumChain("eth", block_time_s=None, admin=True) as started:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=None, admin=True)) as started:
         yield started
 
 
@@ -101,7 +102,7 @@ async def test_objects_as_json_and_as_ssz_are_the_same(chain: LocalEthereumChain
 async def test_updates_over_a_fork_in_both_forms() -> None:
     forks = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.FULU: 17}
     async with (
-        LocalEthereumChain("eth", block_time_s=None, forks=forks) as chain,
+        LocalEthereumChain("eth", ON_DEMAND, forks=forks) as chain,
         aiohttp.ClientSession() as session,
     ):
         await chain.advance(200)

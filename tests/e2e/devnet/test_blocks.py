@@ -10,22 +10,21 @@ import pytest
 
 from light_clients.bft.client import BftClient, BftParams
 from light_clients.bft.codec import encode_proof, encode_update
-from light_clients.bft.header import BftHeader, BftKind
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKind
 from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from light_clients.proofs import mpt
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.local.header import Kind, quorum
-from tests.support.devnet import EMITTER, Client, Wallet, word
-
-KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
+from relayer.consensus.bft.local.header import quorum
+from tests.support.devnet import EMITTER, ON_DEMAND, Client, Wallet, word
 
 
 def trusting(chain: LocalBftChain) -> BftClient:
     """A light client that trusts the chain's block 1."""
     first = chain.block(1)
-    params = BftParams(KINDS[chain.kind], trusting_period_s=3600, max_clock_drift_s=1)
+    params = BftParams(chain.protocol, trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
         params, first.consensus.validators, Height(first.number), Timestamp(first.timestamp)
     )
@@ -42,7 +41,7 @@ async def test_fifty_blocks_link_and_are_believed(chain: LocalBftChain, client: 
     blocks = await client.batch(*[("eth_getBlockByNumber", hex(number), False) for number in range(51)])
     proposers = []
     for parent, block in itertools.pairwise(blocks):
-        header = BftHeader.from_rpc(block, KINDS[chain.kind])
+        header = BftHeader.from_rpc(block, chain.protocol)
         believer.check_header(header, now())
         assert header.parent_hash.hex() == parent["hash"][2:]
         assert len(header.sealers()) == len(header.seals) == quorum(4) == 3
@@ -69,7 +68,7 @@ async def test_update_and_storage_proof_through_the_light_client(
         ("eth_getBlockByNumber", "latest", False),
         ("eth_getProof", "0x" + emitter.hex(), ["0x" + word(0).hex()], "latest"),
     )
-    header = BftHeader.from_rpc(block, KINDS[chain.kind])
+    header = BftHeader.from_rpc(block, chain.protocol)
     account_nodes = [bytes.fromhex(node[2:]) for node in answer["accountProof"]]
     (slot,) = answer["storageProof"]
     storage_nodes = [bytes.fromhex(node[2:]) for node in slot["proof"]]
@@ -88,8 +87,8 @@ async def test_raw_header_is_the_blocks(chain: LocalBftChain, client: Client) ->
     await chain.mine(2)
     raw = await client.call("debug_getRawHeader", "latest")
     block = await client.call("eth_getBlockByNumber", "latest")
-    assert BftHeader.from_rlp(bytes.fromhex(raw[2:]), KINDS[chain.kind]) == BftHeader.from_rpc(
-        block, KINDS[chain.kind]
+    assert BftHeader.from_rlp(bytes.fromhex(raw[2:]), chain.protocol) == BftHeader.from_rpc(
+        block, chain.protocol
     )
 
 
@@ -103,10 +102,10 @@ async def test_every_tag_of_the_head_is_the_head(qbft: LocalBftChain, client: Cl
     assert (await client.call("eth_getBlockByNumber", "earliest", False))["number"] == "0x0"
 
 
-@pytest.mark.parametrize("kind", Kind)
-async def test_all_seals_when_asked_for(kind: Kind) -> None:
-    async with LocalBftChain("beta", kind, validators=7, block_time_s=None, all_seals=True) as chain:
-        header = BftHeader.from_rlp(chain.head.rlp(), KINDS[kind])
+@pytest.mark.parametrize("kind", BftKind)
+async def test_all_seals_when_asked_for(kind: BftKind) -> None:
+    async with LocalBftChain("beta", ON_DEMAND, protocol=kind, validators=7, all_seals=True) as chain:
+        header = BftHeader.from_rlp(chain.head.rlp(), kind)
         assert len(header.sealers()) == 7
 
 
@@ -123,8 +122,8 @@ async def test_size_is_the_length_of_the_blocks_rlp(qbft: LocalBftChain, client:
 
 async def test_genesis_hash_names_the_chain() -> None:
     async with (
-        LocalBftChain("alpha", block_time_s=None) as one,
-        LocalBftChain("alpha", block_time_s=None) as other,
+        LocalBftChain("alpha", ON_DEMAND) as one,
+        LocalBftChain("alpha", ON_DEMAND) as other,
     ):
         assert one.chain_id == other.chain_id
         assert one.genesis_hash != other.genesis_hash

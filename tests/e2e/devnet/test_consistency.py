@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from light_clients.bft.preimage import BftKind
 from light_clients.hashing import keccak256
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.rpc.methods import PASSED_ON
@@ -40,7 +41,7 @@ async def test_no_native_hash_in_any_answer_of_any_method(chain: LocalBftChain, 
         account = chain.funded_keys[0].address_text
         spec = {"to": to, "from": account, "data": "0x" + word(1).hex()}
         slot = "0x" + word(0).hex()
-        validators = "qbft" if chain.kind == "qbft" else "ibft"
+        validators = "qbft" if chain.protocol is BftKind.QBFT else "ibft"
         calls: dict[str, list[list[Any]]] = {
             "eth_chainId": [[]],
             "net_version": [[]],

@@ -15,20 +15,21 @@ from light_clients.ethereum.sync_protocol import initialize_light_client_store, 
 from light_clients.hashing import keccak256
 from light_clients.proofs.mpt import verify_account, verify_storage
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network import background
 from relayer.devnet.network.network import Network
 from relayer.devnet.process import anvil as anvil_module
 from relayer.devnet.process.process_identity import start_mark
 from relayer.devnet.state.faults import MissedSlots, Participation, Rounds, Stall, WithheldFinality
-from tests.support.devnet import EMITTER, WITNESS, Client, Wallet, open_socket, word
+from tests.support.devnet import EMITTER, ON_DEMAND, WITNESS, Client, Wallet, open_socket, word
 
 SLOT_S = 0.1
 
 
 @pytest.fixture
 async def chain() -> AsyncIterator[LocalEthereumChain]:
-    async with LocalEthereumChain("eth", block_time_s=None) as started:
+    async with LocalEthereumChain("eth", ON_DEMAND) as started:
         yield started
 
 
@@ -179,7 +180,7 @@ async def test_heads_are_published(chain: LocalEthereumChain) -> None:
 
 
 async def test_slots_pass_by_the_clock_and_never_from_the_future() -> None:
-    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_S)) as chain:
         began, first = time.monotonic(), chain.head.number
         last = await chain.wait_for(first + 25)
         took = time.monotonic() - began
@@ -193,7 +194,7 @@ async def test_slots_pass_by_the_clock_and_never_from_the_future() -> None:
 
 
 async def test_mining_by_hand_waits_for_the_clock() -> None:
-    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_S)) as chain:
         for _ in range(3):
             block = await chain.mine()
             assert block.timestamp <= time.time()
@@ -203,7 +204,7 @@ async def test_mining_by_hand_waits_for_the_clock() -> None:
 
 
 async def test_a_stall_passes_slots_without_blocks() -> None:
-    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_S)) as chain:
         with chain.faults.on(Stall()):
             await asyncio.sleep(SLOT_S)
             before = chain.head
@@ -217,7 +218,7 @@ async def test_a_stall_passes_slots_without_blocks() -> None:
 
 async def test_a_pause_of_the_machine_leaves_light_clients_a_way() -> None:
     """Two periods pass while nothing runs: a client from before must be able to follow."""
-    async with LocalEthereumChain("eth", block_time_s=0.05) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=0.05)) as chain:
         trusted, began = chain.checkpoint.root, chain.slot
         async with chain._producer._lock:
             await asyncio.sleep(130 * 0.05)
@@ -232,7 +233,7 @@ async def test_a_pause_of_the_machine_leaves_light_clients_a_way() -> None:
 
 
 async def test_time_on_demand_ends_at_the_wall_clock() -> None:
-    async with LocalEthereumChain("eth", block_time_s=None, slot_time_s=1, genesis_ago_s=40) as chain:
+    async with LocalEthereumChain("eth", ON_DEMAND, slot_time_s=1, genesis_ago_s=40) as chain:
         await chain.advance(14)
         with pytest.raises(DevnetError, match="lies in the future"):
             await chain.advance(5)
@@ -241,7 +242,7 @@ async def test_time_on_demand_ends_at_the_wall_clock() -> None:
 
 
 async def test_a_chain_with_a_clock_is_not_pushed() -> None:
-    async with LocalEthereumChain("eth", block_time_s=SLOT_S) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_S)) as chain:
         with pytest.raises(DevnetError, match="a chain on demand"):
             await chain.advance(1)
         sent = chain.head.number
@@ -288,7 +289,7 @@ async def test_faults_of_other_chains_are_refused(chain: LocalEthereumChain) -> 
 
 async def test_a_fork_comes_at_its_epoch() -> None:
     forks = {ForkName.DENEB: 0, ForkName.ELECTRA: 6}
-    async with LocalEthereumChain("eth", block_time_s=None, forks=forks) as chain:
+    async with LocalEthereumChain("eth", ON_DEMAND, forks=forks) as chain:
         trusted = chain.checkpoint.root
         seen = {chain.beacon.head.fork.name}
         store = None
@@ -312,7 +313,7 @@ async def test_the_mainnet_preset_on_demand() -> None:
     """What the gas bench needs: 512 members, finality and a change of committees, within seconds."""
     began = time.monotonic()
     async with LocalEthereumChain(
-        "eth", block_time_s=None, preset=MAINNET, validators=512, slot_time_s=12, genesis_ago_s=300_000
+        "eth", ON_DEMAND, preset=MAINNET, validators=512, slot_time_s=12, genesis_ago_s=300_000
     ) as chain:
         trusted = chain.checkpoint
         await chain.advance_to_period(2)
@@ -343,7 +344,7 @@ async def test_misbehaviour_on_request(chain: LocalEthereumChain) -> None:
 
 
 async def test_stopping_leaves_nothing() -> None:
-    async with LocalEthereumChain("eth", block_time_s=SLOT_S, admin=True) as chain:
+    async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_S, admin=True)) as chain:
         pid = chain.anvil_pid
         ports = [int(url.rsplit(":", 1)[1]) for url in (chain.http_url, chain.beacon_url)]
         await chain.add_beacon_endpoint()
@@ -356,14 +357,10 @@ async def test_stopping_leaves_nothing() -> None:
 
 
 async def test_a_network_of_both_sorts() -> None:
-    async with Network("eth=pos@0.1,court=qbft:4@0.1", funded=1) as network:
-        pos, bft = network.pos("eth"), network["court"]
-        assert pos.chain_id != bft.chain_id
-        await asyncio.gather(pos.wait_for(pos.head.number + 2), bft.wait_for(3))
-        with pytest.raises(DevnetError, match="kind pos"):
-            network.pos("court")
-        with pytest.raises(DevnetError, match="of kind pos"):
-            network["eth"]
+    async with Network("eth=ethereum@0.1,court=bft:4@0.1", ChainOptions(funded=1)) as network:
+        eth, court = network["eth"], network["court"]
+        assert eth.chain_id != court.chain_id
+        await asyncio.gather(eth.wait_for(eth.head.number + 2), court.wait_for(3))
 
 
 @pytest.fixture
@@ -374,14 +371,14 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_background_network_tells_where_the_beacon_api_is(directory: Path) -> None:
-    state = background.up("eth=pos,court=qbft:4", directory)
+    state = background.up("eth=ethereum,court=bft:4", directory)
     eth, court = state.chain("eth"), state.chain("court")
-    assert (eth.kind, eth.validators, eth.block_time_s) == ("pos", (), 0.25)
-    assert eth.beacon_url is not None
-    assert eth.checkpoint_root is not None
-    assert len(eth.checkpoint_root) == 66
-    assert (eth.checkpoint_slot, eth.checkpoint_height) == (8, 2)
-    assert court.beacon_url is None
+    assert (eth.kind, court.kind, eth.block_time_s) == ("ethereum", "bft", 0.25)
+    beacon, checkpoint = eth.details.facts["beacon"], eth.details.facts["checkpoint"]
+    assert eth.details.consensus == {"kind": "ethereum", "beacon": [beacon]}
+    assert court.details.consensus == {"kind": "bft", "protocol": "qbft"}
+    assert len(checkpoint["root"]) == 66
+    assert (checkpoint["slot"], checkpoint["height"]) == (8, 2)
     assert background.heights(state)["eth"] is not None
     assert background.status(directory) == state
     assert background.down(directory)
@@ -392,7 +389,6 @@ def test_a_background_network_tells_where_the_beacon_api_is(directory: Path) -> 
     "options",
     [
         {"validators": 0},
-        {"block_time_s": 0.001},
         {"forks": {}},
         {"forks": {ForkName.ELECTRA: 3}},
         {"forks": {ForkName.GLOAS: 0}},
@@ -401,11 +397,11 @@ def test_a_background_network_tells_where_the_beacon_api_is(directory: Path) -> 
 )
 def test_impossible_chains_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(SpecError):
-        LocalEthereumChain("eth", **options)  # type: ignore[arg-type]  # wrong on purpose
+        LocalEthereumChain("eth", ON_DEMAND, **options)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_slot_is_what_it_says() -> None:
-    chain = LocalEthereumChain("eth", block_time_s=None)
+    chain = LocalEthereumChain("eth", ON_DEMAND)
     with pytest.raises(DevnetError, match="not started"):
         assert chain.slot == Slot(0)
     with pytest.raises(DevnetError, match="not started"):

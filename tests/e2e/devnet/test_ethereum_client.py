@@ -15,8 +15,9 @@ from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.state.faults import Participation
-from tests.support.devnet import EMITTER, Client, Wallet, word
+from tests.support.devnet import EMITTER, ON_DEMAND, Client, Wallet, word
 
 FORKS = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}
 
@@ -55,7 +56,7 @@ def follow(chain: LocalEthereumChain, client: EthereumClient) -> EthereumClient:
 
 async def test_a_client_follows_over_forks_and_periods_and_proves_storage() -> None:
     async with (
-        LocalEthereumChain("eth", block_time_s=None, forks=FORKS) as chain,
+        LocalEthereumChain("eth", ON_DEMAND, forks=FORKS) as chain,
         Client(chain.http_url) as rpc,
     ):
         client = start(chain)
@@ -93,7 +94,7 @@ async def test_a_client_follows_over_forks_and_periods_and_proves_storage() -> N
 
 async def test_too_few_are_not_believed() -> None:
     """INV-7."""
-    async with LocalEthereumChain("eth", block_time_s=None) as chain:
+    async with LocalEthereumChain("eth", ON_DEMAND) as chain:
         client = start(chain)
         with chain.faults.on(Participation(share=21 / 32)):
             await chain.advance(20)
@@ -107,7 +108,7 @@ async def test_too_few_are_not_believed() -> None:
 @pytest.mark.parametrize("how", ["equivocate", "usurp"])
 async def test_misbehaviour_freezes(how: str) -> None:
     """INV-7."""
-    async with LocalEthereumChain("eth", block_time_s=None) as chain:
+    async with LocalEthereumChain("eth", ON_DEMAND) as chain:
         client = start(chain)
         await chain.advance(20)
         honest, lie = newest(chain), getattr(chain, how)()
@@ -119,8 +120,8 @@ async def test_misbehaviour_freezes(how: str) -> None:
 
 async def test_an_update_of_a_chain_with_the_same_name_and_another_seed_is_not_believed() -> None:
     async with (
-        LocalEthereumChain("eth", block_time_s=None, seed=b"1") as one,
-        LocalEthereumChain("eth", block_time_s=None, seed=b"2") as other,
+        LocalEthereumChain("eth", ChainOptions(block_time_s=None, seed=b"1")) as one,
+        LocalEthereumChain("eth", ChainOptions(block_time_s=None, seed=b"2")) as other,
     ):
         client = start(one)
         await other.advance(20)

@@ -12,12 +12,13 @@ import pytest
 
 from light_clients.bft.client import BftClient, BftParams
 from light_clients.bft.codec import encode_misbehaviour
-from light_clients.bft.header import BftHeader, BftKind
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKind
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import ProofRejected, QuorumNotReached
 from light_clients.proofs import mpt
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.local.header import Kind
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.process.anvil import listen_on
 from relayer.devnet.state.faults import (
     DropConnections,
@@ -37,8 +38,6 @@ from relayer.devnet.state.faults import (
 )
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
-KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
-
 
 def now() -> Timestamp:
     return Timestamp(int(time.time()))
@@ -46,14 +45,14 @@ def now() -> Timestamp:
 
 def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
-    params = BftParams(KINDS[chain.kind], trusting_period_s=3600, max_clock_drift_s=1)
+    params = BftParams(chain.protocol, trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
         params, first.consensus.validators, Height(first.number), Timestamp(first.timestamp)
     )
 
 
 async def read(chain: LocalBftChain, client: Client, block: str = "latest") -> BftHeader:
-    return BftHeader.from_rpc(await client.call("eth_getBlockByNumber", block, False), KINDS[chain.kind])
+    return BftHeader.from_rpc(await client.call("eth_getBlockByNumber", block, False), chain.protocol)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ async def test_headers_below_quorum(
         raw = await client.call("debug_getRawHeader", "latest")
     assert len(header.sealers()) == good_seals
     assert len(header.seals) == seals
-    assert BftHeader.from_rlp(bytes.fromhex(raw[2:]), KINDS[chain.kind]).number == header.number
+    assert BftHeader.from_rlp(bytes.fromhex(raw[2:]), chain.protocol).number == header.number
     with pytest.raises(QuorumNotReached):
         trusting(chain).check_header(header, now())
     if isinstance(fault, ForgedHeader):
@@ -118,7 +117,7 @@ async def test_equivocation_is_misbehaviour(chain: LocalBftChain, client: Client
     frozen = trusting(chain).freeze(encode_misbehaviour(first, second))
     assert frozen.status(now()) is Status.FROZEN
     twin = await client.call("eth_getBlockByHash", "0x" + second.block_hash.hex(), False)
-    assert BftHeader.from_rpc(twin, KINDS[chain.kind]) == second
+    assert BftHeader.from_rpc(twin, chain.protocol) == second
     assert chain.equivocate(2).hash == second.block_hash
     assert await read(chain, client, "0x2") == first
 
@@ -173,7 +172,10 @@ async def test_wrong_logs(qbft: LocalBftChain, client: Client) -> None:
 
 
 async def test_stall_stops_blocks_and_nothing_else() -> None:
-    async with LocalBftChain("alpha", block_time_s=0.05) as chain, Client(chain.http_url) as client:
+    async with (
+        LocalBftChain("alpha", ChainOptions(block_time_s=0.05)) as chain,
+        Client(chain.http_url) as client,
+    ):
         await chain.wait_for(3)
         with chain.faults.on(Stall()):
             await asyncio.sleep(0.1)
@@ -191,7 +193,7 @@ async def test_rounds_are_honest(chain: LocalBftChain, client: Client) -> None:
     await chain.mine()
     header = await read(chain, client)
     assert header.beneficiary == expected
-    assert header.round == {Kind.QBFT: b"\x02", Kind.IBFT2: b"\x84\x00\x00\x00\x02"}[chain.kind]
+    assert header.round == {BftKind.QBFT: b"\x02", BftKind.IBFT2: b"\x84\x00\x00\x00\x02"}[chain.protocol]
     trusting(chain).check_header(header, now())
     await chain.mine()
     after = await read(chain, client)

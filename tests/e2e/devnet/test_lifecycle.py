@@ -11,25 +11,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import ChainStartError, DevnetError, ExecutionError, SpecError
 from relayer.devnet.network.network import Network
 from relayer.devnet.process import anvil as anvil_module
 from relayer.devnet.process.anvil import PORTS, listen_on
 from relayer.devnet.process.process_identity import start_mark
-from tests.support.devnet import Client, Refused
+from tests.support.devnet import ON_DEMAND, Client, Refused
 
 # Starts a chain, says which processes and ports it has, and waits to be ended.
 HOLDER = """
 import asyncio, signal
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.chain.chain_options import ChainOptions
 
 async def main():
-    async with LocalBftChain("alpha", block_time_s=0.05, guard=GUARD) as chain:
+    async with LocalBftChain("alpha", ChainOptions(block_time_s=0.05, guard=GUARD)) as chain:
         upstream = chain._running.anvil.port
         print(chain.anvil_pid, chain.http_url.rsplit(":", 1)[1], upstream, flush=True)
         await chain.wait_for(3)
@@ -67,7 +71,7 @@ def children_of(pid: int) -> list[int]:
 async def test_stopping_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    chain = LocalBftChain("alpha", block_time_s=0.05)
+    chain = LocalBftChain("alpha", ChainOptions(block_time_s=0.05))
     async with chain:
         pid, ports = chain.anvil_pid, (chain.endpoints[0].port, chain._running.anvil.port)
         assert start_mark(pid)
@@ -106,7 +110,10 @@ def test_the_end_of_the_parent_is_the_end_of_anvil(
 
 
 async def test_the_death_of_anvil_is_noticed() -> None:
-    async with LocalBftChain("alpha", block_time_s=0.05) as chain, Client(chain.http_url) as client:
+    async with (
+        LocalBftChain("alpha", ChainOptions(block_time_s=0.05)) as chain,
+        Client(chain.http_url) as client,
+    ):
         ended = asyncio.create_task(chain.wait_ended())
         os.kill(chain.anvil_pid, signal.SIGKILL)
         with pytest.raises(ExecutionError, match="anvil"):
@@ -116,7 +123,7 @@ async def test_the_death_of_anvil_is_noticed() -> None:
 
 
 async def test_nobody_else_may_make_blocks() -> None:
-    async with LocalBftChain("alpha", block_time_s=None) as chain:
+    async with LocalBftChain("alpha", ON_DEMAND) as chain:
         await chain._running.anvil.upstream.call("evm_mine")
         with pytest.raises(ExecutionError, match="Nobody but the front"):
             await chain.mine()
@@ -125,7 +132,7 @@ async def test_nobody_else_may_make_blocks() -> None:
 async def test_a_taken_port_is_said_and_nothing_stays() -> None:
     with listen_on(0) as taken:
         port = taken.getsockname()[1]
-        chain = LocalBftChain("alpha", port=port)
+        chain = LocalBftChain("alpha", ChainOptions(port=port))
         with pytest.raises(ChainStartError, match=f"port {port} of 127.0.0.1 is taken"):
             await chain.start()
     with pytest.raises(DevnetError, match="not started"):
@@ -139,7 +146,7 @@ async def test_a_port_that_anvil_cannot_have_is_replaced(monkeypatch: pytest.Mon
         find = anvil_module.free_port
         monkeypatch.setattr(anvil_module, "free_port", lambda avoid=None: next(offered, None) or find(avoid))
         # The front's port is given, so that the first port asked for is anvil's.
-        async with LocalBftChain("alpha", block_time_s=None, port=find()) as chain:
+        async with LocalBftChain("alpha", ChainOptions(block_time_s=None, port=find())) as chain:
             assert chain._running.anvil.port != taken.getsockname()[1]
 
 
@@ -159,14 +166,14 @@ async def test_a_program_that_is_not_anvil_is_said(tmp_path: Path, monkeypatch: 
 
 
 async def test_a_chain_starts_once() -> None:
-    async with LocalBftChain("alpha", block_time_s=None) as chain:
+    async with LocalBftChain("alpha", ON_DEMAND) as chain:
         with pytest.raises(DevnetError, match="second start"):
             await chain.start()
         assert chain.head.number == 1
 
 
 async def test_blocks_come_by_the_clock_and_never_from_the_future() -> None:
-    async with LocalBftChain("alpha", block_time_s=0.1) as chain:
+    async with LocalBftChain("alpha", ChainOptions(block_time_s=0.1)) as chain:
         began = time.monotonic()
         last = await chain.wait_for(chain.head.number + 15)
         took = time.monotonic() - began
@@ -180,7 +187,9 @@ async def test_blocks_come_by_the_clock_and_never_from_the_future() -> None:
 
 async def test_funded_keys_have_money_at_block_1(tmp_path: Path) -> None:
     seed = bytes(32)
-    async with LocalBftChain("alpha", block_time_s=None, seed=seed, funded=3, balance_wei=12345) as chain:
+    async with LocalBftChain(
+        "alpha", ChainOptions(block_time_s=None, seed=seed, funded=3, balance_wei=12345)
+    ) as chain:
         for key in chain.funded_keys:
             assert await chain.rpc("eth_getBalance", key.address_text, "0x1") == hex(12345)
         await chain.fund(b"\x11" * 20, 77)
@@ -193,9 +202,14 @@ async def test_funded_keys_have_money_at_block_1(tmp_path: Path) -> None:
 
 
 async def test_network_of_both_kinds() -> None:
-    async with Network("a=qbft:4@0.05,b=ibft2:7@manual", funded=1) as network:
-        a, b = network["a"], network["b"]
-        assert (a.kind, b.kind, len(a.validators), len(b.validators)) == ("qbft", "ibft2", 4, 7)
+    async with Network("a=bft:4@0.05,b=bft:ibft2:7@manual", ChainOptions(funded=1)) as network:
+        a, b = (network.chain_of(name, LocalBftChain) for name in "ab")
+        assert (a.protocol, b.protocol, len(a.validators), len(b.validators)) == (
+            BftKind.QBFT,
+            BftKind.IBFT2,
+            4,
+            7,
+        )
         assert len({a.chain_id, b.chain_id}) == len({a.genesis_hash, b.genesis_hash}) == 2
         assert not set(a.validators) & set(b.validators)
         assert a.funded_keys[0] != b.funded_keys[0]
@@ -206,16 +220,16 @@ async def test_network_of_both_kinds() -> None:
 
 
 async def test_a_network_that_cannot_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = Network("a=qbft@manual,b=ibft2@manual,c=qbft@manual")
     with listen_on(0) as taken:
-        network["b"]._port = taken.getsockname()[1]
+        network = Network("a=bft@manual,b=bft:ibft2@manual,c=bft@manual")
+        network["b"].options = replace(network["b"].options, port=taken.getsockname()[1])
         with pytest.raises(ChainStartError, match="is taken"):
             await network.start()
     assert not anvil_module._running
 
 
 async def test_a_network_ends_with_its_first_chain() -> None:
-    async with Network("a=qbft@manual,b=ibft2@manual") as network:
+    async with Network("a=bft@manual,b=bft:ibft2@manual") as network:
         ended = asyncio.create_task(network.wait_ended())
         os.kill(network["b"].anvil_pid, signal.SIGKILL)
         with pytest.raises(ExecutionError):
@@ -225,4 +239,4 @@ async def test_a_network_ends_with_its_first_chain() -> None:
 @pytest.mark.parametrize("block_time_s", [0.0, -1.0, 0.001, float("nan")])
 def test_impossible_block_times_are_refused(block_time_s: float) -> None:
     with pytest.raises(SpecError, match="block time"):
-        LocalBftChain("alpha", block_time_s=block_time_s)
+        LocalBftChain("alpha", ChainOptions(block_time_s=block_time_s))

@@ -11,6 +11,7 @@ import pytest
 from eth_account import Account as Signer
 
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.process.upstream import Upstream
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
@@ -41,7 +42,7 @@ def transfers(chain: LocalBftChain, secret: bytes) -> list[bytes]:
 @pytest.mark.long
 async def test_overhead() -> None:
     async with (
-        LocalBftChain("alpha", validators=7, block_time_s=None, gas_limit=200_000_000) as chain,
+        LocalBftChain("alpha", ChainOptions(block_time_s=None, gas_limit=200_000_000), validators=7) as chain,
         Client(chain.http_url) as client,
     ):
         wallet = Wallet(client, chain)

@@ -9,16 +9,16 @@ import pytest
 
 from light_clients.bft.client import BftClient, BftParams
 from light_clients.bft.codec import encode_update
-from light_clients.bft.header import BftHeader, BftKind
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKind
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.local.header import Kind, SealedBlock
+from relayer.consensus.bft.local.header import SealedBlock
 from relayer.devnet.errors import SpecError
-from tests.support.devnet import Client
+from tests.support.devnet import ON_DEMAND, Client
 
-KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
-NAMES = {Kind.QBFT: "qbft", Kind.IBFT2: "ibft"}
+NAMES = {BftKind.QBFT: "qbft", BftKind.IBFT2: "ibft"}
 
 
 def now() -> Timestamp:
@@ -26,12 +26,12 @@ def now() -> Timestamp:
 
 
 def header_of(chain: LocalBftChain, block: SealedBlock) -> BftHeader:
-    return BftHeader.from_rlp(block.rlp(), KINDS[chain.kind])
+    return BftHeader.from_rlp(block.rlp(), chain.protocol)
 
 
 def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
-    params = BftParams(KINDS[chain.kind], trusting_period_s=3600, max_clock_drift_s=1)
+    params = BftParams(chain.protocol, trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
         params, first.consensus.validators, Height(first.number), Timestamp(first.timestamp)
     )
@@ -51,9 +51,9 @@ async def test_votes_add_a_validator(chain: LocalBftChain, client: Client) -> No
     votes = [header_of(chain, block).vote for block in blocks[:3]]
     # RLP of [address, 0xff], as Besu writes it; no vote is the empty list or the empty string.
     assert votes == [b"\xd7\x94" + added + b"\x81\xff"] * 3
-    assert header_of(chain, blocks[3]).vote == {Kind.QBFT: b"\xc0", Kind.IBFT2: b"\x80"}[chain.kind]
+    assert header_of(chain, blocks[3]).vote == {BftKind.QBFT: b"\xc0", BftKind.IBFT2: b"\x80"}[chain.protocol]
     for block in blocks:
-        name = f"{NAMES[chain.kind]}_getValidatorsByBlockNumber"
+        name = f"{NAMES[chain.protocol]}_getValidatorsByBlockNumber"
         listed = await client.call(name, hex(block.number))
         assert listed == ["0x" + address.hex() for address in block.consensus.validators]
         assert len(block.seals) == -(-2 * len(listed) // 3)
@@ -98,7 +98,7 @@ async def test_all_new_validators_are_not_believed(chain: LocalBftChain) -> None
 
 
 async def test_several_wishes_and_single_validators() -> None:
-    async with LocalBftChain("alpha", validators=1, block_time_s=None) as chain:
+    async with LocalBftChain("alpha", ON_DEMAND, validators=1) as chain:
         (only,) = chain.validators
         first, second = chain.add_validator(), chain.add_validator()
         await chain.mine(6)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from eth_abi.abi import encode
 
-from light_clients.client import Status
+from light_clients.bft.client import BftState
+from light_clients.client import Height, Status, Timestamp
 from relayer.chains.base import LaneState, RemoteState, SimulatedDelivery
 from relayer.chains.evm import abi
+from relayer.consensus.bft.contract import decode_trusted_state
 from relayer.contracts import load
 from relayer.errors import RpcAnswerInvalid
 
@@ -95,7 +97,7 @@ def test_deliver_answers_four_words() -> None:
 
 def test_a_clients_answers() -> None:
     data = encode(["bytes32", "uint64", "uint64", "bool"], [b"\7" * 32, 5, 6, True])
-    assert abi.decode_trusted_state(data) == (b"\7" * 32, 5, 6, True)
+    assert decode_trusted_state(data) == BftState(b"\7" * 32, Height(5), Timestamp(6), frozen=True)
     assert abi.decode_status(abi.encode_word(2)) is Status.FROZEN
 
 
@@ -110,7 +112,7 @@ def test_a_clients_answers() -> None:
         lambda: abi.decode_simulated(bytes(127)),
         lambda: abi.decode_status(abi.encode_word(3)),
         lambda: abi.decode_status(b""),
-        lambda: abi.decode_trusted_state(bytes(96) + abi.encode_word(2)),
+        lambda: decode_trusted_state(bytes(96) + abi.encode_word(2)),
     ],
 )
 def test_answers_that_the_type_cannot_have_are_refused(read: object) -> None:

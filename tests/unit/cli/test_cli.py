@@ -21,7 +21,10 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed, describe, exit_code_of
 from relayer.cli.main import _COMMANDS
 from relayer.cli.options import DurationParam, HexParam
-from relayer.cli.output import ether, gwei, print_json, print_table, short, span
+from relayer.cli.output import ether, fields, gwei, print_json, print_table, short, span
+from relayer.config import Bytes32, SecretUrl
+from relayer.consensus.bft.config import BftConfig
+from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
 from relayer.errors import (
     CallRevertedStopLane,
     ChainUnavailable,
@@ -258,9 +261,9 @@ def test_init_writes_a_commented_file_that_reads_back(
     text = path.read_text()
     assert text.count("#") > 15
     read = configuration.load(path, {"PORT_KEY": "user:pw"})
-    assert [(name, each.chain, each.consensus) for name, each in read.chains.items()] == [
-        ("court", "eip155:41", "qbft"),
-        ("port", "eip155:42", "ibft2"),
+    assert [(name, chain.chain, chain.consensus) for name, chain in read.chains.items()] == [
+        ("court", "eip155:41", BftConfig(protocol="qbft")),
+        ("port", "eip155:42", BftConfig(protocol="ibft2")),
     ]
     assert read.chain("court").keys == ("court-relayer",)
     assert read.chain("court").websocket[0].reveal() == "wss://court.example/ws"
@@ -273,10 +276,23 @@ def test_init_writes_a_proof_of_stake_chain(capsys: pytest.CaptureFixture[str], 
     code, _, _ = run(capsys, "init", "--offline", "--chain", chain, "--chain-id", "eth=1", "-c", str(path))
     assert code == 0
     read = configuration.load(path, {"KEY": "s3cret"}).chain("eth")
-    assert (read.consensus, read.network) == ("ethereum", None)
+    assert isinstance(read.consensus, EthereumConfig)
+    assert (read.consensus.kind, read.consensus.network) == ("ethereum", None)
     assert [url.reveal() for url in read.rpc] == ["https://node.example"]
-    assert [url.reveal() for url in read.beacon] == ["https://one.example", "https://two.example/s3cret"]
-    assert "threshold" in path.read_text()
+    assert read.consensus.beacon_urls == ["https://one.example", "https://two.example/s3cret"]
+
+
+def test_init_says_in_json_what_it_wrote(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "postroad.toml"
+    code, out, _ = run(capsys, *INIT, "--json", "-c", str(path))
+    assert code == 0
+    assert json.loads(out) == {
+        "config": str(path),
+        "chains": [
+            {"name": "court", "chain": "eip155:41", "consensus": {"kind": "bft", "protocol": "qbft"}},
+            {"name": "port", "chain": "eip155:42", "consensus": {"kind": "bft", "protocol": "ibft2"}},
+        ],
+    }
 
 
 def test_init_overwrites_nothing_unless_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -294,7 +310,10 @@ def test_init_overwrites_nothing_unless_told(capsys: pytest.CaptureFixture[str],
     [
         (["init"], "--chain"),
         (["init", "--chain", "court"], "NAME=CONSENSUS"),
-        (["init", "--chain", "court=clique,http://x"], "qbft or ibft2"),
+        (["init", "--chain", "court=clique,http://x"], "qbft or ibft2 or ethereum"),
+        (["init", "--chain", "court=qbft,http://x,beacon=http://y"], "expected none before a URL"),
+        (["init", "--offline", "--chain", "court=bft,http://x", "--chain-id", "court=1"], "protocol"),
+        (["init", "--chain", "eth=ethereum,http://x,rpc=http://y"], "expected beacon= before a URL"),
         (["init", "--chain", "court=qbft,ws://x"], "http://"),
         (["init", "--chain", "eth=ethereum,http://x"], "beacon=https://"),
         (["init", "--offline", "--chain", "eth=http://x", "--chain-id", "eth=1"], "no consensus to write"),
@@ -342,6 +361,22 @@ def test_amounts_are_exact() -> None:
 def test_json_shows_bytes_as_hex(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": b"\x01", "b": ExitCode.BUG, "c": Path("x"), "d": (1, 2)})
     assert json.loads(capsys.readouterr().out) == {"a": "0x01", "b": 70, "c": "x", "d": [1, 2]}
+
+
+def test_json_shows_a_table_with_its_keys_and_no_credentials(capsys: pytest.CaptureFixture[str]) -> None:
+    consensus = EthereumConfig(
+        beacon=(SecretUrl("https://user:hunter2@beacon.example/key"),),
+        network="sepolia",
+        bootstrap=CheckpointConfig(root=Bytes32(b"\x07" * 32), slot=5),
+    )
+    print_json(fields(consensus))
+    assert json.loads(capsys.readouterr().out) == {
+        "kind": "ethereum",
+        "beacon": ["https://…@beacon.example/…"],
+        "network": "sepolia",
+        "threshold": None,
+        "bootstrap": {"root": "0x" + "07" * 32, "slot": 5, "height": 1},
+    }
 
 
 def test_a_table_for_nobody_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,9 @@ import pytest
 
 from relayer import config
 from relayer.config import InvalidConfig, SecretUrl, redact_url
+from relayer.config.consensus import config_of
+from relayer.config.shapes import shapes_of
+from relayer.consensus.bft.config import BftConfig
 
 GATEWAY = "0x" + "11" * 20
 GENESIS = "0x" + "22" * 32
@@ -27,14 +31,17 @@ max_gas_share = 0.25
 [chains.court]
 chain = "eip155:41"
 rpc = ["http://user:hunter2@127.0.0.1:8545/key/${{RPC_KEY}}"]
-consensus = "qbft"
 gateway = "{GATEWAY}"
 genesis_hash = "{GENESIS}"
 keys = ["relayer"]
 max_fee_gwei = 1.1
 max_spend_ether_per_day = 0.3
 
-[chains.court.bootstrap]
+[chains.court.consensus]
+kind = "bft"
+protocol = "qbft"
+
+[chains.court.consensus.bootstrap]
 height = 17
 timestamp = 1700000000
 validators = ["{VALIDATOR}"]
@@ -43,7 +50,10 @@ validators = ["{VALIDATOR}"]
 chain = "eip155:42"
 rpc = ["https://port.example"]
 websocket = ["wss://port.example/ws"]
-consensus = "ibft2"
+
+[chains.port.consensus]
+kind = "bft"
+protocol = "ibft2"
 
 [[lanes]]
 source = "court"
@@ -63,8 +73,10 @@ def test_a_whole_file_is_read_into_types() -> None:
     assert court.chain_id == 41
     assert court.gateway == b"\x11" * 20
     assert court.genesis_hash == b"\x22" * 32
-    assert isinstance(court.bootstrap, config.BootstrapConfig)
-    assert court.bootstrap.validators == (b"\x33" * 20,)
+    assert isinstance(court.consensus, BftConfig)
+    assert (court.consensus.kind, court.consensus.protocol) == ("bft", "qbft")
+    assert court.consensus.bootstrap is not None
+    assert court.consensus.bootstrap.validators == (b"\x33" * 20,)
     assert court.max_fee_wei == 1_100_000_000
     assert court.max_spend_wei_per_day == 300_000_000_000_000_000
     assert court.rpc[0].reveal() == "http://user:hunter2@127.0.0.1:8545/key/s3cret"
@@ -137,34 +149,63 @@ def test_a_dollar_sign_can_be_written() -> None:
     assert parse(GOOD.replace("${RPC_KEY}", "$$5")).chain("court").rpc[0].reveal().endswith("/key/$5")
 
 
+OTHER = """\
+[chains.NAME]
+chain = "eip155:43"
+rpc = ["https://other.example"]
+consensus = { kind = "bft", protocol = "qbft" }
+
+"""
+
 MISTAKES = [
     # what is replaced, by what, the place, parts of the text
-    ('rpc = ["https', 'rcp = ["https', "postroad.toml:25: chains.port.rcp", ["'rcp'", "Did you mean 'rpc'?"]),
-    ("timestamp = 1", "timestmp = 1", "postroad.toml:20: chains.court.bootstrap.timestmp", ["'timestamp'"]),
+    ('rpc = ["https', 'rcp = ["https', "postroad.toml:28: chains.port.rcp", ["'rcp'", "Did you mean 'rpc'?"]),
+    (
+        "timestamp = 1",
+        "timestmp = 1",
+        "postroad.toml:23: chains.court.consensus.bootstrap.timestmp",
+        ["'timestamp'"],
+    ),
     ("[batch]", "[bach]", "postroad.toml:5: bach", ["Did you mean 'batch'?"]),
     ("[batch]", "[zzz]", "postroad.toml:5: zzz", ["one of journal, keys", "Remove it"]),
     (
         'destination = "port"',
         'target = "port"',
-        "postroad.toml:31: lanes[0].target",
+        "postroad.toml:37: lanes[0].target",
         ["source, destination, channel"],
     ),
-    ('"ibft2"', '"ibft"', "postroad.toml:27: chains.port.consensus", ["'ibft'", "qbft, ibft2"]),
-    ("height = 17", "height = 'x'", "postroad.toml:19: chains.court.bootstrap.height", ["'x'", "int"]),
-    ("height = 17", "height = 0", "postroad.toml:19: chains.court.bootstrap.height", ["found 0", ">= 1"]),
-    (GATEWAY, "0x11", "postroad.toml:12: chains.court.gateway", ["'0x11'", "20 bytes of hex"]),
-    (GENESIS, "22" * 32, "postroad.toml:13: chains.court.genesis_hash", ["32 bytes of hex"]),
-    (VALIDATOR, GENESIS, "postroad.toml:21: chains.court.bootstrap.validators[0]", ["20 bytes of hex"]),
+    ('"ibft2"', '"ibft"', "postroad.toml:33: chains.port.consensus.protocol", ["'ibft'", "ibft2, qbft"]),
+    ('protocol = "ibft2"', "", "postroad.toml:31: chains.port.consensus", ["no 'protocol'"]),
+    (
+        "height = 17",
+        "height = 'x'",
+        "postroad.toml:22: chains.court.consensus.bootstrap.height",
+        ["'x'", "int"],
+    ),
+    (
+        "height = 17",
+        "height = 0",
+        "postroad.toml:22: chains.court.consensus.bootstrap.height",
+        ["found 0", ">= 1"],
+    ),
+    (GATEWAY, "0x11", "postroad.toml:11: chains.court.gateway", ["'0x11'", "20 bytes of hex"]),
+    (GENESIS, "22" * 32, "postroad.toml:12: chains.court.genesis_hash", ["32 bytes of hex"]),
+    (
+        VALIDATOR,
+        GENESIS,
+        "postroad.toml:24: chains.court.consensus.bootstrap.validators[0]",
+        ["20 bytes of hex"],
+    ),
     ("0.25", "1.5", "postroad.toml:6: batch.max_gas_share", ["1.5", "<= 1"]),
     ("0.25", "true", "postroad.toml:6: batch.max_gas_share", ["true", "float"]),
     (
         "https://port.example",
         "port.example",
-        "postroad.toml:25: chains.port.rpc[0]",
+        "postroad.toml:28: chains.port.rpc[0]",
         ["(not shown)", "a URL"],
     ),
-    ("https://port.example", "ws://a:b@x", "postroad.toml:25: chains.port.rpc[0]", ["ws://…@x", "http://"]),
-    ("wss://port", "https://port", "postroad.toml:26: chains.port.websocket[0]", ["ws://"]),
+    ("https://port.example", "ws://a:b@x", "postroad.toml:28: chains.port.rpc[0]", ["ws://…@x", "http://"]),
+    ("wss://port", "https://port", "postroad.toml:29: chains.port.websocket[0]", ["ws://"]),
     (
         "${RPC_KEY}",
         "${OTHER}",
@@ -172,26 +213,31 @@ MISTAKES = [
         ["${OTHER}, which is not set", "Set OTHER"],
     ),
     ("${RPC_KEY}", "${", "postroad.toml:10: chains.court.rpc[0]", ["without a name", "$$"]),
-    ('chain = "eip155:42"\n', "", "postroad.toml:23: chains.port", ["no 'chain'"]),
-    ("eip155:42", "42", "postroad.toml:24: chains.port.chain", ["'42'", "CAIP-2"]),
-    ("eip155:42", "eip155:0", "postroad.toml:24: chains.port.chain", ["'eip155:0'"]),
-    ("[chains.port]", "[chains.Port]", "postroad.toml:23: chains.Port", ["a-z"]),
+    ('chain = "eip155:42"\n', "", "postroad.toml:26: chains.port", ["no 'chain'"]),
+    ("eip155:42", "42", "postroad.toml:27: chains.port.chain", ["'42'", "CAIP-2"]),
+    ("eip155:42", "eip155:0", "postroad.toml:27: chains.port.chain", ["'eip155:0'"]),
+    (
+        "[chains.port]",
+        OTHER.replace("NAME", "Port") + "[chains.port]",
+        "postroad.toml:26: chains.Port",
+        ["a-z"],
+    ),
     (
         'destination = "port"',
         'destination = "prot"',
-        "postroad.toml:31: lanes[0].destination",
+        "postroad.toml:37: lanes[0].destination",
         ["'prot'", "court, port"],
     ),
     (
         'destination = "port"',
         'destination = "court"',
-        "postroad.toml:31: lanes[0].destination",
+        "postroad.toml:37: lanes[0].destination",
         ["another chain"],
     ),
     ("max_fee_gwei = 1.1", "max_fee_gwei = 0.1", "chains.court.priority_fee_gwei", ["at most max_fee_gwei"]),
-    ('keys = ["relayer"]', 'keys = ["a", "a"]', "postroad.toml:14: chains.court.keys", ["twice"]),
-    (f'["{VALIDATOR}"]', f'["{VALIDATOR}", "{VALIDATOR}"]', "chains.court.bootstrap", ["twice"]),
-    (VALIDATOR, "0x" + "00" * 20, "chains.court.bootstrap", ["zero"]),
+    ('keys = ["relayer"]', 'keys = ["a", "a"]', "postroad.toml:13: chains.court.keys", ["twice"]),
+    (f'["{VALIDATOR}"]', f'["{VALIDATOR}", "{VALIDATOR}"]', "chains.court.consensus.bootstrap", ["twice"]),
+    (VALIDATOR, "0x" + "00" * 20, "chains.court.consensus.bootstrap", ["zero"]),
     ("[keys]", "[keys", "postroad.toml", ["line 1", "TOML"]),
     ("[keys]\n", '[keys]\npassword_file = "p"\n', "postroad.toml:2: keys.password_file", ["at most one"]),
     ("[batch]", "[metrics]\nlisten = '9464'\n[batch]", "postroad.toml:6: metrics.listen", ["host:port"]),
@@ -252,13 +298,19 @@ def test_an_unknown_chain_is_answered_with_the_known_ones() -> None:
 
 def test_an_endpoint_is_complete_or_says_what_is_missing() -> None:
     endpoint = parse(GOOD).require_endpoint("court")
-    assert (endpoint.gateway, endpoint.genesis_hash, endpoint.bootstrap.height) == (
-        b"\x11" * 20,
-        b"\x22" * 32,
-        17,
-    )
-    with pytest.raises(InvalidConfig, match="no gateway, genesis_hash, bootstrap"):
+    assert (endpoint.gateway, endpoint.genesis_hash) == (b"\x11" * 20, b"\x22" * 32)
+    assert endpoint.consensus == parse(GOOD).chain("court").consensus
+    assert endpoint.consensus.first_height == 17
+    with pytest.raises(InvalidConfig, match=r"no gateway, genesis_hash, consensus\.bootstrap"):
         parse(GOOD).require_endpoint("port")
+
+
+def tables_of(heading: str, struct: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """A table and those that have a heading of their own below it, each with the heading in the reference."""
+    yield heading, struct
+    for key, shape in shapes_of(struct).items():
+        if shape.nesting == "one" and shape.struct is not None:
+            yield from tables_of(heading.replace("]", f".{key}]", 1), shape.struct)
 
 
 def test_every_key_is_in_the_reference() -> None:
@@ -271,11 +323,13 @@ def test_every_key_is_in_the_reference() -> None:
         "[batch]": config.BatchConfig,
         "[endpoints]": config.EndpointsConfig,
         "[chains.NAME]": config.ChainConfig,
-        "[chains.NAME.bootstrap]": config.BootstrapConfig,
-        "[chains.NAME.bootstrap] of a beacon chain": config.CheckpointConfig,
-        "[chains.NAME.network]": config.NetworkTable,
         "[[lanes]]": config.LaneConfig,
     }
+    for kind in config.kind_names():
+        table = config_of(kind)
+        assert issubclass(table, msgspec.Struct)
+        sections |= dict(tables_of(f"[chains.NAME.consensus] of kind {kind}", table))
+    assert len(sections) == 13
     for heading, struct in sections.items():
         section = text.split(f"# {heading}\n", 1)[1].split("\n#", 1)[0]
         for field in msgspec.structs.fields(struct):

@@ -129,10 +129,10 @@ def test_an_absent_manifest_is_empty_and_not_written_by_reading(tmp_path: Path) 
     ("content", "reason"),
     [
         ("{", "no manifest"),
-        ('{"format": 2, "endpoints": {}}', "format 2"),
-        ('{"format": 1, "endpoints": {"a": {"chain": "x"}}}', "genesis_hash"),
-        ('{"format": 1, "endpoints": {"a": {"chain": "x", "genesis_hash": "05"}}}', "hex"),
-        ('{"format": 1, "endpoint": {}}', "endpoint"),
+        ('{"format": 3, "endpoints": {}}', "format 3"),
+        ('{"format": 2, "endpoints": {"a": {"chain": "x"}}}', "genesis_hash"),
+        ('{"format": 2, "endpoints": {"a": {"chain": "x", "genesis_hash": "05"}}}', "hex"),
+        ('{"format": 2, "endpoint": {}}', "endpoint"),
     ],
 )
 def test_what_is_no_manifest_is_told(tmp_path: Path, content: str, reason: str) -> None:
@@ -140,6 +140,29 @@ def test_what_is_no_manifest_is_told(tmp_path: Path, content: str, reason: str) 
     path.write_text(content)
     with pytest.raises(BadManifest, match=reason):
         Manifest(path)
+
+
+def test_a_manifest_of_the_first_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """It knows a light client by its consensus and a bootstrap or a checkpoint, and nothing of kinds."""
+    path = tmp_path / "endpoints.json"
+    contract = {
+        "address": "0x" + "01" * 20,
+        "tx_hash": "0x",
+        "block_number": 1,
+        "code_hash": "0x" + "02" * 32,
+    }
+    begun = {"height": 5, "timestamp": 6, "validators": ["0x" + "33" * 20]}
+    client = {"contract": contract, "consensus": "qbft", "bootstrap": begun}
+    periods = {"trusting_period_s": 60, "max_clock_drift_s": 30}
+    record = {"chain": "eip155:1", "genesis_hash": "0x" + "05" * 32, "clients": {"port": client | periods}}
+    path.write_text(json.dumps({"format": 1, "endpoints": {"court": record}}))
+    before = path.read_bytes()
+    with pytest.raises(BadManifest, match="format 1") as caught:
+        Manifest(path)
+    assert caught.value.expected == "format 2"
+    for words in ("Finish with that one what it began", "move the file away", "taken over from their chains"):
+        assert words in caught.value.advice
+    assert path.read_bytes() == before
 
 
 def test_two_processes_do_not_deploy_at_once(tmp_path: Path) -> None:
@@ -170,7 +193,7 @@ def survey(name: str, chain_id: int, genesis: bytes, validators: tuple[bytes, ..
     header: Any = Header()
     header.validators = validators
     none: Any = None
-    return Survey(name, chain_id, genesis, "", BftTrust(header), 0, none, (), ())
+    return Survey(name, "bft", chain_id, genesis, "", BftTrust(header), 0, none, (), ())
 
 
 def test_chains_with_one_id_one_genesis_or_one_validator_are_refused() -> None:

@@ -43,13 +43,13 @@ def page(
 
 
 def plans(book: PageState, limits: BatchLimits = LIMITS, now: int = NOW, oldest_height: int = 0) -> list[int]:
-    made = make_plans([book], GasModel(), limits, Micros(now), 1_000, oldest_height)
+    made = make_plans([book], GasModel(150_000), limits, Micros(now), 1_000, oldest_height)
     return [plan.mask for plan in made.now]
 
 
 def test_what_could_have_company_waits_and_says_until_when() -> None:
     book = page(3)
-    made = make_plans([book], GasModel(), LIMITS, NOW, 1_000, 0)
+    made = make_plans([book], GasModel(150_000), LIMITS, NOW, 1_000, 0)
     assert made.now == ()
     assert made.look_again == NOW + 1_000_000
     assert plans(book, now=NOW + 1_000_000) == [0b111]
@@ -63,7 +63,7 @@ def test_enough_messages_to_share_the_base_wait_for_nobody() -> None:
 def test_batches_hold_no_more_messages_and_no_more_gas_than_allowed() -> None:
     few = BatchLimits(MOST_TRANSACTION_GAS, 1_000, 100, 0)
     assert [mask.bit_count() for mask in plans(page(256), few)] == [100, 100, 56]
-    model = GasModel()
+    model = GasModel(150_000)
     tight = BatchLimits(model.expect(10, 40, largest_gas_limit=200_000), 1_000, 256, 0)
     assert [mask.bit_count() for mask in plans(page(25), tight)] == [10, 10, 5]
 
@@ -111,9 +111,9 @@ def test_a_message_that_was_refused_goes_alone_when_its_time_has_come() -> None:
     waiting = Waiting(WaitingReason.RECIPIENT_REVERTS, "no")
     book.waits[2] = StoredWait(LaneRow(1), (3 << 8) + 2, waiting, NOW, 1, Micros(NOW + 5))
     assert plans(book) == [0b1011]
-    made = make_plans([book], GasModel(), LIMITS, Micros(NOW + 5), 1_000, 0)
+    made = make_plans([book], GasModel(150_000), LIMITS, Micros(NOW + 5), 1_000, 0)
     assert [(plan.mask, plan.is_retry) for plan in made.now] == [(0b100, True), (0b1011, False)]
-    assert make_plans([book], GasModel(), LIMITS, NOW, 1_000, 0).look_again == NOW + 5
+    assert make_plans([book], GasModel(150_000), LIMITS, NOW, 1_000, 0).look_again == NOW + 5
 
 
 @given(st.integers(1, 256), st.data())
@@ -153,7 +153,7 @@ def test_bits_and_places(bits: int) -> None:
 
 def test_an_estimate_leaves_the_last_recipient_its_minimum() -> None:
     """The inbox's rule against starving: two frames each keep a 64th."""
-    model, data = GasModel(), b"\x01" * 1_000
+    model, data = GasModel(150_000), b"\x01" * 1_000
     messages = full_messages(page(3, gas_limit=500_000), 0b111)
     estimate = model.estimate(data, messages, most=MOST_TRANSACTION_GAS)
     cost = calldata_gas(data).standard
@@ -163,7 +163,7 @@ def test_an_estimate_leaves_the_last_recipient_its_minimum() -> None:
 
 
 def test_what_deliveries_have_cost_is_learned() -> None:
-    model, data = GasModel(), b"\x01" * 1_000
+    model, data = GasModel(150_000), b"\x01" * 1_000
     cost = 21_000 + calldata_gas(data).standard
     for _ in range(40):
         model.learn(data, 1, cost + 65_000)

@@ -145,7 +145,7 @@ async def test_validators_change_and_the_client_follows_before_the_messages(tmp_
     async with running_road(tmp_path, two_chains()) as road:
         before = road.send("a", "b", 2)
         await road.mine_until(lambda: road.is_confirmed(before))
-        road.chains["a"].change_validators()
+        road.chains["a"].change_signers()
         after = road.send("a", "b", 2)
         await road.mine_until(lambda: road.is_confirmed(after))
         assert all(receipt.succeeded for receipt in road.chains["b"]._receipts.values())

@@ -288,7 +288,7 @@ async def test_new_signers_are_brought_at_once_by_one_update(tmp_path: Path) -> 
     async with running_road(tmp_path, chains, provers=trailing(chains)) as road:
         first = road.send("a", "b")
         await road.mine_until(lambda: road.is_confirmed(first), blocks=30)
-        chains["a"].change_validators()
+        chains["a"].change_signers()
         second = road.send("a", "b")
         await road.mine_until(lambda: road.is_confirmed(second), blocks=30)
         assert calls(chains["b"])[abi.CLIENT_UPDATE] == 1
@@ -442,7 +442,7 @@ async def test_a_client_that_does_not_know_who_signed_the_proof_yet_is_brought_t
         sent = road.send("a", "b")
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=30)
         # Others seal the newest block, which is not final: our verified header is still of those that the client knows.
-        chains["a"].change_validators()
+        chains["a"].change_signers()
         await road.mine(1)
         block = chains["a"].ledger.blocks[-1]
 

@@ -163,7 +163,7 @@ async def test_a_failed_transaction_costs_and_changes_nothing(
 async def test_validators_change_and_clients_follow(chains: tuple[MemoryChain, MemoryChain]) -> None:
     alpha, beta = chains
     message = alpha.send(beta)
-    alpha.change_validators()
+    alpha.change_signers()
     await alpha.mine()
     prover = MemoryProver(alpha)
     await prover.verify_head(await alpha.head())

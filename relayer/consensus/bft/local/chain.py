@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Final
 
+from light_clients.bft.preimage import BftKind
+from relayer.consensus.bft.config import LABELS, PROTOCOLS
 from relayer.consensus.bft.local.block_server import BlockServer
-from relayer.consensus.bft.local.header import Kind, SealedBlock
+from relayer.consensus.bft.local.header import SealedBlock
 from relayer.consensus.bft.local.producer import Producer, read_genesis
 from relayer.consensus.bft.local.sealing import Validators
 from relayer.devnet.chain.admin import read_address
-from relayer.devnet.chain.anvil_chain import DEFAULT_GAS_LIMIT, ETHER, MIN_BLOCK_TIME_S, AnvilChain
+from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.assembly import Parts
+from relayer.devnet.chain.chain_details import ChainDetails
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.process.anvil import Anvil
 from relayer.devnet.process.anvil_blocks import NativeBlocks
 from relayer.devnet.process.read_gate import Gate
@@ -21,78 +25,52 @@ from relayer.devnet.state.faults import BFT_FAULTS, Faults
 from relayer.devnet.state.identities import Account, account_of, derive_account
 from relayer.devnet.state.ledger import Ledger
 
-__all__ = [
-    "DEFAULT_BLOCK_TIME_S",
-    "DEFAULT_GAS_LIMIT",
-    "DEFAULT_HISTORY",
-    "ETHER",
-    "MIN_BLOCK_TIME_S",
-    "LocalBftChain",
-]
+DEFAULT_VALIDATORS: Final = 4
 
-#: At 10,000 accounts each state takes anvil 2.7 MB.
-DEFAULT_HISTORY = 128
-DEFAULT_BLOCK_TIME_S = 1.0
+_NAMES: Final = {protocol: name for name, protocol in PROTOCOLS.items()}
 
 
 class LocalBftChain(AnvilChain[SealedBlock]):
-    """A local chain, as an async context manager.
-
-    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it means that thread.
+    """A local chain of real QBFT or IBFT 2.0 blocks, as an async context manager.
 
     Args:
         name: of the chain; the chain id follows from it.
-        kind: QBFT or IBFT 2.0.
+        options: what can be chosen of every chain.
+        protocol: QBFT or IBFT 2.0.
         validators: how many seal its first blocks.
-        block_time_s: seconds between blocks; None = a block is made only by `mine` or the RPC method `evm_mine`.
-        seed: 32 bytes (any number, in fact) from which all keys follow; random when None.
-        chain_id: instead of the one that follows from the name.
-        funded: how many accounts get `balance_wei` each before block 1.
-        gas_limit: of a block.
-        history: how many past states can still be asked for (`eth_getProof`, `eth_call` at a block).
-        port: of the front; 0 = a free one.
         all_seals: every validator seals, where real chains import a block as soon as a quorum has.
-        admin: serve the admin RPC (faults, validators, mining) on a port of its own.
-        guard: see `Anvil.start`.
     """
+
+    kind: ClassVar = "bft"
+    # At 10,000 accounts each state takes anvil 2.7 MB.
+    history: ClassVar = 128
 
     def __init__(
         self,
         name: str,
-        kind: Kind | str = Kind.QBFT,
+        options: ChainOptions | None = None,
         *,
-        validators: int = 4,
-        block_time_s: float | None = DEFAULT_BLOCK_TIME_S,
-        seed: bytes | None = None,
-        chain_id: int | None = None,
-        funded: int = 10,
-        balance_wei: int = 1_000_000 * ETHER,
-        gas_limit: int = DEFAULT_GAS_LIMIT,
-        history: int = DEFAULT_HISTORY,
-        port: int = 0,
+        protocol: BftKind = BftKind.QBFT,
+        validators: int = DEFAULT_VALIDATORS,
         all_seals: bool = False,
-        admin: bool = False,
-        guard: bool | None = None,
     ) -> None:
-        self.kind = Kind(kind)
-        super().__init__(
-            name,
-            self.kind,
-            faults=Faults(BFT_FAULTS),
-            block_time_s=block_time_s,
-            seed=seed,
-            chain_id=chain_id,
-            funded=funded,
-            balance_wei=balance_wei,
-            gas_limit=gas_limit,
-            history=history,
-            port=port,
-            admin=admin,
-            guard=guard,
-        )
+        super().__init__(name, ChainOptions() if options is None else options, Faults(BFT_FAULTS))
+        self.protocol = protocol
         self._joined = validators
         self._all_seals = all_seals
-        self._validators = Validators.of(self.kind, (self._validator(i) for i in range(validators)))
+        self._validators = Validators.of(protocol, (self._validator(i) for i in range(validators)))
+
+    def describe(self) -> ChainDetails:
+        """Return the protocol and the validators of the next block."""
+        validators = self.validators
+        return ChainDetails(
+            summary=f"{LABELS[self.protocol]}, {len(validators)} validators",
+            consensus={"kind": self.kind, "protocol": _NAMES[self.protocol]},
+            facts={
+                "protocol": _NAMES[self.protocol],
+                "validators": ["0x" + address.hex() for address in validators],
+            },
+        )
 
     @property
     def validators(self) -> tuple[bytes, ...]:
@@ -157,7 +135,7 @@ class LocalBftChain(AnvilChain[SealedBlock]):
     # --- inside ----------------------------------------------------------------------------------------------------
 
     async def _assemble(self, anvil: Anvil) -> Parts[SealedBlock]:
-        validators, seed = self._validators, self._seed
+        validators, seed = self._validators, self.seed
         gate, native = Gate(), NativeBlocks(anvil.upstream)
         ledger = Ledger(await read_genesis(anvil.upstream, validators.kind, validators.current))
         publishers: list[Publisher[SealedBlock]] = []
@@ -171,9 +149,9 @@ class LocalBftChain(AnvilChain[SealedBlock]):
             gate=gate,
             all_seals=self._all_seals,
         )
-        prefix = "qbft" if self.kind is Kind.QBFT else "ibft"
+        prefix = "qbft" if self.protocol is BftKind.QBFT else "ibft"
         return Parts(
-            kind=str(self.kind),
+            kind=_NAMES[self.protocol],
             chain_id=self.chain_id,
             anvil=anvil,
             ledger=ledger,
@@ -208,7 +186,7 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         return "0x" + self.equivocate(number).hash.hex()
 
     def _validator(self, index: int) -> Account:
-        return derive_account(self._seed, self.name, "validator", index)
+        return derive_account(self.seed, self.name, "validator", index)
 
     def _new_validator(self) -> Account:
         account = self._validator(self._joined)

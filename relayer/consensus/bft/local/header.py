@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from light_clients.bft.preimage import BftKind
 from light_clients.codec.rlp import encode_bytes, encode_int, encode_list
 from light_clients.hashing import keccak256
 from relayer.devnet.state.header import Header, list_bytes
@@ -20,13 +20,6 @@ NONCE = bytes(8)
 VANITY = bytes(32)
 # Where a header's RLP payload holds it: behind two hashes and an address, each after one byte of length.
 _STATE_ROOT = slice(33 + 33 + 21 + 1, 33 + 33 + 21 + 33)
-
-
-class Kind(StrEnum):
-    """The consensus of a local chain."""
-
-    QBFT = "qbft"
-    IBFT2 = "ibft2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,7 @@ def quorum(validators: int) -> int:
 class Consensus:
     """What consensus adds to a header: who may seal, what the proposer votes for, the round, and the vanity."""
 
-    kind: Kind
+    kind: BftKind
     validators: tuple[bytes, ...]
     vote: Vote | None = None
     round: int = 0
@@ -54,13 +47,13 @@ class Consensus:
 
     def hashed_extra(self) -> bytes:
         """The form that the block's hash covers: without seals, and blind to the round."""
-        if self.kind is Kind.QBFT:
+        if self.kind is BftKind.QBFT:
             return encode_list(self._common() + encode_int(0) + encode_list(b""))
         return encode_list(self._common())
 
     def sealed_extra(self) -> bytes:
         """The form that a commit seal signs."""
-        if self.kind is Kind.QBFT:
+        if self.kind is BftKind.QBFT:
             return encode_list(self._common() + self._round() + encode_list(b""))
         return encode_list(self._common() + self._round())
 
@@ -74,7 +67,7 @@ class Consensus:
 
     def _vote(self) -> bytes:
         if self.vote is None:
-            return encode_list(b"") if self.kind is Kind.QBFT else encode_bytes(b"")
+            return encode_list(b"") if self.kind is BftKind.QBFT else encode_bytes(b"")
         # The two kinds write a vote alike: a drop is the byte 0x00, not the empty string.
         return encode_list(
             encode_bytes(self.vote.candidate) + encode_bytes(b"\xff" if self.vote.add else b"\x00")
@@ -82,7 +75,9 @@ class Consensus:
 
     def _round(self) -> bytes:
         return (
-            encode_int(self.round) if self.kind is Kind.QBFT else encode_bytes(self.round.to_bytes(4, "big"))
+            encode_int(self.round)
+            if self.kind is BftKind.QBFT
+            else encode_bytes(self.round.to_bytes(4, "big"))
         )
 
 

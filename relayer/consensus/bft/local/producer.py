@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from relayer.consensus.bft.local.header import Consensus, Kind, SealedBlock, build_block
+from light_clients.bft.preimage import BftKind
+from relayer.consensus.bft.local.header import Consensus, SealedBlock, build_block
 from relayer.consensus.bft.local.sealing import Validators, seal
 from relayer.devnet.chain.block_maker import BlockMaker
 from relayer.devnet.process.upstream import Upstream
@@ -20,7 +21,7 @@ from relayer.devnet.state.header import Header, check_native_hash, list_payload_
 _MISSING_IN_SIZE = 1
 
 
-async def read_genesis(upstream: Upstream, kind: Kind, validators: tuple[bytes, ...]) -> SealedBlock:
+async def read_genesis(upstream: Upstream, kind: BftKind, validators: tuple[bytes, ...]) -> SealedBlock:
     """anvil's block 0 as the genesis block of the sealed chain. Its state root is anvil's, and wrong: trust begins at block 1."""
     block = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
     return seal_native(block, bytes(32), Consensus(kind, validators))

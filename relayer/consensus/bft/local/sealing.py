@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from coincurve import PrivateKey
 
-from relayer.consensus.bft.local.header import Kind, SealedBlock, Vote, quorum
+from light_clients.bft.preimage import BftKind
+from relayer.consensus.bft.local.header import SealedBlock, Vote, quorum
 from relayer.devnet.errors import SpecError
 from relayer.devnet.state.identities import Account, checksum_address
 
@@ -25,7 +26,7 @@ MAX_VALIDATORS = 255
 class Validators:
     """The set that seals the next block, and what will change it."""
 
-    kind: Kind
+    kind: BftKind
     accounts: dict[bytes, Account]
     current: tuple[bytes, ...]
     wishes: list[Vote] = field(default_factory=list)
@@ -33,7 +34,7 @@ class Validators:
     _overrides: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kind: Kind, accounts: Iterable[Account]) -> Validators:
+    def of(cls, kind: BftKind, accounts: Iterable[Account]) -> Validators:
         """The set that a chain starts with.
 
         Raises:

@@ -1,2 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A beacon chain for local use: real light-client objects from keys that a seed gives."""
+"""Local Ethereum chains: anvil executes, and a simulated beacon chain of real sync committees decides what is final."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relayer.consensus.ethereum.local.kind import LocalEthereum
+
+LOCAL: Final = LocalEthereum()

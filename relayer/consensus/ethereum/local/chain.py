@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""One local proof-of-stake chain: anvil executes, a simulated beacon chain with real sync committees decides what is final."""
+"""One local Ethereum chain: anvil executes, a simulated beacon chain with real sync committees decides what is final."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from light_clients.ethereum.config import (
     MINIMAL,
@@ -28,8 +27,10 @@ from relayer.consensus.ethereum.local.payload import payload_of_block
 from relayer.consensus.ethereum.local.producer import EthereumProducer, max_withdrawals, read_genesis
 from relayer.consensus.ethereum.local.server import BeaconServer
 from relayer.consensus.ethereum.local.simulation import Simulation
-from relayer.devnet.chain.anvil_chain import DEFAULT_GAS_LIMIT, ETHER, AnvilChain
+from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.assembly import Parts
+from relayer.devnet.chain.chain_details import ChainDetails
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.process.anvil_blocks import NativeBlocks
@@ -39,90 +40,87 @@ from relayer.devnet.state.faults import ETHEREUM_FAULTS, Faults
 from relayer.devnet.state.identities import derive_account
 from relayer.devnet.state.ledger import Ledger
 
-#: Four sync-committee periods of the minimal preset a minute.
 DEFAULT_SLOT_TIME_S: Final = 0.25
-DEFAULT_ETHEREUM_VALIDATORS: Final = 64
-#: Proofs are asked for at the finalized block, which is 16 to 24 slots back (64 to 96 in the mainnet preset), more when finality is withheld.
-DEFAULT_POS_HISTORY: Final = 256
-#: How far in the past a chain on demand begins, so that its slots can pass at any speed.
+"""Four sync-committee periods of the minimal preset a minute."""
+DEFAULT_VALIDATORS: Final = 64
+MAX_VALIDATORS: Final = 4096
 DEFAULT_GENESIS_AGO_S: Final = 3600.0
-MAX_ETHEREUM_VALIDATORS: Final = 4096
-#: Sooner and later forks of a chain that names none: all of them from the start.
+"""How far in the past a chain on demand begins, so that its slots can pass at any speed."""
 DEFAULT_FORKS: Final[Mapping[ForkName, int]] = {name: 0 for name in ForkName if name <= ForkName.FULU}
+"""Of a chain that names none: all of them from the start."""
 _BLOBS: Final = (BlobParameters(Epoch(0), 9),)
 
 
-class EthereumKind(StrEnum):
-    """The consensus of a proof-of-stake chain, beside those of `Kind`."""
-
-    POS = "pos"
-
-
 class LocalEthereumChain(AnvilChain[EthereumBlock]):
-    """A local proof-of-stake chain, as an async context manager. Once it has started, something is final.
+    """A local chain with a simulated beacon chain, as an async context manager. Once it has started, something is final.
 
     Args:
         name: of the chain; the chain id follows from it.
+        options: what can be chosen of every chain. The block time is the length of a slot, whole milliseconds; with None
+            slots pass only by `mine`, `advance` and the like, are `slot_time_s` long, and none can pass before its time.
         validators: how many there are; a sync committee seats them several times when they are fewer than its places.
-        block_time_s: the length of a slot, whole milliseconds; None = slots pass only by `mine`, `advance` and the like. A slot is
-            then `slot_time_s` long, and none can pass before its time: see `genesis_ago_s`.
         slot_time_s: of a chain on demand.
         genesis_ago_s: how long ago a chain on demand began: that much time can pass at once.
-        preset: sizes; `MINIMAL` (8 slots an epoch, 64 a period, 32 members) or `MAINNET` (32, 8192, 512), or others of one's own.
+        preset: sizes; `MINIMAL` (8 slots an epoch, 64 a period, 32 members) or `MAINNET` (32, 8192, 512), or others.
         forks: epoch by fork. The first is at 0; Capella or a later one, or there is nothing to prove execution by.
-        history: how many past states can still be asked for.
-        others: as of `LocalBftChain`.
+
+    Raises:
+        SpecError: no such chain is possible.
     """
 
-    kind: Final = EthereumKind.POS
+    kind: ClassVar = "ethereum"
+    # Proofs are asked for at the finalized block, which is 16 to 24 slots back (64 to 96 in the mainnet preset), more
+    # when finality is withheld.
+    history: ClassVar = 256
 
     def __init__(
         self,
         name: str,
+        options: ChainOptions | None = None,
         *,
-        validators: int = DEFAULT_ETHEREUM_VALIDATORS,
-        block_time_s: float | None = DEFAULT_SLOT_TIME_S,
+        validators: int = DEFAULT_VALIDATORS,
         slot_time_s: float = DEFAULT_SLOT_TIME_S,
         genesis_ago_s: float = DEFAULT_GENESIS_AGO_S,
         preset: Preset = MINIMAL,
         forks: Mapping[ForkName, int] = DEFAULT_FORKS,
-        seed: bytes | None = None,
-        chain_id: int | None = None,
-        funded: int = 10,
-        balance_wei: int = 1_000_000 * ETHER,
-        gas_limit: int = DEFAULT_GAS_LIMIT,
-        history: int = DEFAULT_POS_HISTORY,
-        port: int = 0,
-        admin: bool = False,
-        guard: bool | None = None,
     ) -> None:
-        if not 1 <= validators <= MAX_ETHEREUM_VALIDATORS:
-            raise SpecError(f"{validators} validators", f"1 to {MAX_ETHEREUM_VALIDATORS}")
-        super().__init__(
-            name,
-            self.kind,
-            faults=Faults(ETHEREUM_FAULTS),
-            block_time_s=block_time_s,
-            seed=seed,
-            chain_id=chain_id,
-            funded=funded,
-            balance_wei=balance_wei,
-            gas_limit=gas_limit,
-            history=history,
-            port=port,
-            admin=admin,
-            guard=guard,
-        )
-        self._slot_ms = round((slot_time_s if block_time_s is None else block_time_s) * 1000)
+        if not 1 <= validators <= MAX_VALIDATORS:
+            raise SpecError(f"{validators} validators", f"1 to {MAX_VALIDATORS}")
+        if options is None:
+            options = ChainOptions(block_time_s=DEFAULT_SLOT_TIME_S)
+        super().__init__(name, options, Faults(ETHEREUM_FAULTS))
+        slot_s = slot_time_s if options.block_time_s is None else options.block_time_s
+        self._slot_ms = round(slot_s * 1000)
         self._genesis_ago_s = genesis_ago_s
         self._preset = preset
         self._forks = _schedule(forks)
         self._count = validators
-        self._beacon_seed = self._seed + name.encode()
+        self._beacon_seed = self.seed + name.encode()
         self._simulation: Simulation | None = None
         self._clock: EthereumProducer | None = None
         self._began = 0
         self.beacon_endpoints: list[BeaconServer] = []
+
+    def describe(self) -> ChainDetails:
+        """Return where the Beacon API is, and a finalized beacon block that an operator may begin with."""
+        checkpoint = self.checkpoint
+        root = "0x" + checkpoint.root.hex()
+        return ChainDetails(
+            summary=f"{self.kind}, slots of {self._slot_ms / 1000:g} s",
+            consensus={"kind": self.kind, "beacon": [self.beacon_url]},
+            facts={
+                "beacon": self.beacon_url,
+                "checkpoint": {
+                    "root": root,
+                    "slot": int(checkpoint.slot),
+                    "height": self.finalized.number,
+                },
+            },
+            lines=(
+                ("Beacon API", self.beacon_url),
+                ("checkpoint", f"{root}   (slot {checkpoint.slot})"),
+            ),
+        )
 
     # --- what there is ---------------------------------------------------------------------------------------------
 
@@ -308,7 +306,7 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
         publishers: list[Publisher[EthereumBlock]] = []
         producer = EthereumProducer(
             simulation=simulation,
-            beneficiary=derive_account(self._seed, self.name, "fees", 0).address,
+            beneficiary=derive_account(self.seed, self.name, "fees", 0).address,
             ledger=ledger,
             upstream=anvil.upstream,
             native=native,

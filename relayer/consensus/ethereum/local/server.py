@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -39,7 +39,7 @@ from relayer.devnet.state.faults import (
     WrongLightClient,
 )
 
-VERSION = "postroad-devnet/pos"
+VERSION: Final = "postroad-devnet/ethereum"
 #: Most updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
 MAX_UPDATES = 128
 _SHUTDOWN_S = 0.5

@@ -136,7 +136,7 @@ def make_prover(
     period: int = 100_000,
 ) -> BftProver:
     bootstrap = BftBootstrap(
-        "qbft" if kind is BftKind.QBFT else "ibft2",
+        kind,
         tuple(member.address for member in members),
         Height(1),
         Timestamp(START + 1),
@@ -543,7 +543,7 @@ async def test_a_newer_bootstrap_wins_over_an_old_state() -> None:
     state = old.export_state()
     five = validators(5)
     bootstrap = BftBootstrap(
-        "qbft", tuple(each.address for each in five), Height(9), Timestamp(START + 9), 100_000, 30
+        BftKind.QBFT, tuple(each.address for each in five), Height(9), Timestamp(START + 9), 100_000, 30
     )
     fresh = BftProver(Source([Provider(blocks)]), bootstrap)
     fresh.import_state(state)

@@ -21,7 +21,7 @@ from light_clients.ethereum.config import (
     ForkName,
     NetworkConfig,
 )
-from relayer.config import network_of, setting_of
+from relayer.consensus.ethereum.config import network_of, setting_of
 from relayer.consensus.ethereum.discovery import (
     discover_network,
     find_differences,

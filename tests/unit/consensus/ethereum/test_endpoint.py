@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from eth_abi import abi
 
@@ -28,29 +29,34 @@ from light_clients.ethereum.containers import LightClientHeader
 from light_clients.ethereum.params import EthereumParams
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
-from relayer.config import Bytes32, ChainConfig, CheckpointConfig, Config
-from relayer.consensus.ethereum.endpoint import EthereumTrust, _newest_finalized, encode_parameters
-from relayer.consensus.ethereum.judging import EthereumClientView, judge_forks, judge_parameters
+from relayer.config import Bytes32, Config
+from relayer.consensus.ethereum.bls_precompiles import lacks_bls
+from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
+from relayer.consensus.ethereum.contract import EthereumClientView, encode_parameters
+from relayer.consensus.ethereum.endpoint import EthereumTrust, _newest_finalized
+from relayer.consensus.ethereum.judging import judge_forks, judge_parameters
 from relayer.consensus.findings import Severity
-from relayer.consensus.registry import CONSENSUS, detect_consensus
+from relayer.consensus.kind import ConfiguredChain
+from relayer.consensus.registry import configured, find_kind, recognise
 from relayer.contracts import load
-from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
-from relayer.endpoint.probes import lacks_bls
-from relayer.endpoint.survey import Survey, compare_chains, with_networks
+from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record, to_plain
+from relayer.endpoint.survey import Survey, compare_chains, with_rules
 from relayer.errors import PostroadError, RpcRefused
 
 ROOT = b"\x07" * 32
 CHECKPOINT = CheckpointConfig(root=Bytes32(ROOT), slot=8_203_648, height=8_791_234)
 STATE = EthereumState(Slot(8_203_680), b"\x01" * 32, None)
 PARAMS = EthereumParams.of(SEPOLIA_CONFIG, 342, 1_209_600, 30)
-ETHEREUM = CONSENSUS["ethereum"]
+ETHEREUM = find_kind("ethereum")
 
 TEXT = """\
 [chains.eth]
 chain = "eip155:11155111"
 rpc = ["http://127.0.0.1:9"]
+
+[chains.eth.consensus]
+kind = "ethereum"
 beacon = ["http://127.0.0.1:9"]
-consensus = "ethereum"
 """
 
 
@@ -58,17 +64,21 @@ def config(extra: str = 'network = "sepolia"\n') -> Config:
     return configuration.parse(TEXT + extra)
 
 
-def chain(extra: str = 'network = "sepolia"\n') -> ChainConfig:
-    return config(extra).chain("eth")
+def chain(extra: str = 'network = "sepolia"\n') -> ConfiguredChain[EthereumConfig]:
+    return configured("eth", config(extra).chain("eth"))
 
 
 def trust(network: NetworkConfig = SEPOLIA_CONFIG, state: EthereumState | None = STATE) -> EthereumTrust:
     return EthereumTrust("eth", network, network, CHECKPOINT, 8_791_250, b"\x09" * 32, 342, state)
 
 
+def replace_bootstrap(consensus: EthereumConfig, bootstrap: CheckpointConfig) -> EthereumConfig:
+    return msgspec.structs.replace(consensus, bootstrap=bootstrap)
+
+
 def survey(name: str, chain_id: int, found: EthereumTrust) -> Survey:
     none: Any = None
-    return Survey(name, chain_id, bytes([chain_id]) * 32, "", found, 0, none, (), ())
+    return Survey(name, "ethereum", chain_id, bytes([chain_id]) * 32, "", found, 0, none, (), ())
 
 
 def node(answer: object) -> Node:
@@ -97,26 +107,39 @@ def test_a_network_and_a_fork_of_it_are_refused_and_two_networks_are_not() -> No
 
 def test_a_network_that_was_found_is_used_where_the_file_has_none() -> None:
     found = {"eth": survey("eth", 1, trust())}
-    assert with_networks(config(""), found).chain("eth").network == "sepolia"
+    changed = with_rules(config(""), found).chain("eth").consensus
+    assert changed == chain().consensus
+    assert changed.missing == ("bootstrap",)
     other = {"eth": survey("eth", 1, trust(MAINNET_CONFIG))}
-    assert with_networks(config(), other).chain("eth").network == "sepolia"
+    assert with_rules(config(), other) == config()
+
+
+def test_a_deployment_writes_network_and_checkpoint_where_the_file_has_none() -> None:
+    written = trust().with_bootstrap(chain("").consensus)
+    assert (written.network, written.bootstrap, written.missing) == ("sepolia", CHECKPOINT, ())
+    chosen = CheckpointConfig(root=Bytes32(b"\x01" * 32), slot=1)
+    kept = trust(MAINNET_CONFIG).with_bootstrap(replace_bootstrap(chain().consensus, chosen))
+    assert (kept.network, kept.bootstrap) == ("sepolia", chosen)
 
 
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        ({"difficulty": "0x0", "withdrawalsRoot": "0x" + "00" * 32}, "ethereum"),
+        ({"difficulty": "0x0", "withdrawalsRoot": "0x" + "00" * 32}, ("ethereum", {})),
         ({"difficulty": "0x0"}, None),
         ({"difficulty": "0x2", "extraData": "0x"}, None),
     ],
 )
-def test_proof_of_stake_is_detected_by_its_blocks(head: dict[str, Any], expected: str | None) -> None:
-    assert detect_consensus(head) == expected
+def test_proof_of_stake_is_detected_by_its_blocks(
+    head: dict[str, Any], expected: tuple[str, dict[str, Any]] | None
+) -> None:
+    found = recognise(head)
+    assert (None if found is None else (found[0].name, dict(found[1]))) == expected
 
 
 def test_a_block_with_difficulty_is_none_of_proof_of_stake() -> None:
-    assert ETHEREUM.refuse_head(chain(), {"difficulty": "0x0"}) is None
-    assert "0x1" in str(ETHEREUM.refuse_head(chain(), {"difficulty": "0x1"}))
+    assert ETHEREUM.endpoint.refuse_head(chain(), {"difficulty": "0x0"}) is None
+    assert "0x1" in str(ETHEREUM.endpoint.refuse_head(chain(), {"difficulty": "0x1"}))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +169,7 @@ async def test_a_finalized_header_without_its_execution_block_is_no_beginning(
 
 async def test_precompiles_are_found_by_running_one() -> None:
     assert await lacks_bls(node("same")) is None
-    assert await ETHEREUM.survey_destination(node("same"), "eth") == []
+    assert await ETHEREUM.endpoint.survey_destination(node("same"), "eth") == []
 
 
 @pytest.mark.parametrize(
@@ -158,12 +181,12 @@ async def test_precompiles_are_found_by_running_one() -> None:
     ],
 )
 async def test_where_they_are_missing_it_is_said_what_works(answer: object, reason: str) -> None:
-    (finding,) = await ETHEREUM.survey_destination(node(answer), "eth")
+    (finding,) = await ETHEREUM.endpoint.survey_destination(node(answer), "eth")
     assert finding.severity is Severity.REFUSAL
     assert finding.subject == "eth → court"
     assert reason in finding.found
     assert "Prague" in finding.expected
-    assert "BFT chains" in finding.advice
+    assert "whose light clients need no such precompile" in finding.advice
 
 
 # --- what is deployed ---------------------------------------------------------------------------------------------------
@@ -173,8 +196,8 @@ async def test_where_they_are_missing_it_is_said_what_works(answer: object, reas
 def test_a_client_is_created_with_the_networks_parameters(following: bytes | None) -> None:
     begun = trust(state=replace(STATE, next_committee=following)).record()
     authority = b"\x11" * 20
-    data = ETHEREUM.creation(authority, chain('network = "sepolia"\nthreshold = 400\n'), begun)
-    artifact = load("BeaconLightClient")
+    data = ETHEREUM.on_chain.creation(authority, chain('network = "sepolia"\nthreshold = 400\n'), begun)
+    artifact = load("EthereumLightClient")
     arguments = data[len(artifact.creation_code) :]
     who, parameters, slot, committee, after = abi.decode(artifact.constructor.input_types, arguments)
     assert who == "0x" + authority.hex()
@@ -194,29 +217,27 @@ def test_what_is_trusted_is_shown_to_be_compared() -> None:
     assert SEPOLIA_CONFIG.genesis_validators_root.hex() in text
 
 
-def test_either_kind_of_beginning_survives_in_the_manifest(tmp_path: Path) -> None:
+def test_what_a_client_was_told_survives_in_the_manifest_for_people_to_read(tmp_path: Path) -> None:
     path = tmp_path / "endpoints.json"
     contract = Contract(address=Hex(b"\x01" * 20), tx_hash=Hex(), block_number=1, code_hash=Hex(b"\x02" * 32))
     client = Client(
         contract=contract,
-        consensus="ethereum",
-        checkpoint=trust().record(),
-        threshold=400,
+        kind="ethereum",
+        initial_trust=to_plain(trust().record()),
         trusting_period_s=60,
         max_clock_drift_s=30,
     )
-    record = Record(chain="eip155:1", genesis_hash=Hex(ROOT), clients={"eth": client})
-    Manifest(path).put("court", record)
-    assert Manifest(path).get("court") == record
-    # As it was written before there was another consensus.
-    old = path.read_text().replace("checkpoint", "bootstrap")
-    begun = '{"height": 5, "timestamp": 6, "validators": ["0x' + "33" * 20 + '"]}'
-    start, end = old.index('"bootstrap": ') + 13, old.index('"threshold"')
-    path.write_text(old[:start] + begun + ", " + old[end:].replace('"threshold": 400,', ""))
+    Manifest(path).put("court", Record(chain="eip155:1", genesis_hash=Hex(ROOT), clients={"eth": client}))
     found = Manifest(path).get("court")
     assert found is not None
-    assert found.clients["eth"].bootstrap is not None
-    assert found.clients["eth"].checkpoint is None
+    assert found.clients["eth"].kind == "ethereum"
+    assert found.clients["eth"].initial_trust == {
+        "root": "0x" + ROOT.hex(),
+        "slot": STATE.finalized_slot,
+        "height": 8_791_250,
+        "committee": "0x" + STATE.committee.hex(),
+        "next_committee": "0x",
+    }
 
 
 # --- judging ------------------------------------------------------------------------------------------------------------
@@ -224,7 +245,7 @@ def test_either_kind_of_beginning_survives_in_the_manifest(tmp_path: Path) -> No
 
 def view(params: EthereumParams = PARAMS, slot: int = 8_203_680) -> EthereumClientView:
     return EthereumClientView(
-        contract="BeaconLightClient",
+        contract="EthereumLightClient",
         address=b"\x05" * 20,
         status=Status.ACTIVE,
         height=slot,
@@ -298,11 +319,11 @@ def test_a_fork_of_another_version_is_refused() -> None:
 
 
 def test_a_client_that_is_periods_behind_is_flagged() -> None:
-    told = ETHEREUM.judge("eth → court", "court", "eth", view(), chain(), trust())
+    told = ETHEREUM.endpoint.judge("eth → court", "court", view(), chain(), trust())
     assert any("sync-committee periods ago" in each.found for each in told)
     assert any("postroad client update eth court" in each.advice for each in told)
     now = SEPOLIA_CONFIG.slot_at(Timestamp(int(time.time())))
-    (fine,) = ETHEREUM.judge("eth → court", "court", "eth", view(slot=now), chain(), trust())
+    (fine,) = ETHEREUM.endpoint.judge("eth → court", "court", view(slot=now), chain(), trust())
     assert fine.severity is Severity.OK
     assert "342 of 512 must sign" in fine.found
 

@@ -128,7 +128,7 @@ class Scene:
         )
         found = await self.show.explain_delivery(delivered)
         assert isinstance(found, FinalizedHeader)
-        topic = load("BeaconLightClient").event_topic("Anchored")  # the reader has it by its signature
+        topic = load("EthereumLightClient").event_topic("Anchored")  # the reader has it by its signature
         assert asked in ([], [[topic, abi.encode_word(self.height)]])
         return found
 

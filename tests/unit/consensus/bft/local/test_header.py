@@ -12,17 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from light_clients.bft.header import BftHeader, BftKind
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKind
 from light_clients.codec import rlp
 from light_clients.ecdsa import recover
 from light_clients.hashing import keccak256
-from relayer.consensus.bft.local.header import Consensus, Kind, Vote, build_block, quorum
+from relayer.consensus.bft.local.header import Consensus, Vote, build_block, quorum
 from relayer.consensus.bft.local.sealing import seal
 from relayer.devnet.errors import ExecutionError
 from relayer.devnet.state.header import Header, check_native_hash, list_bytes, list_payload_bytes
 from relayer.devnet.state.identities import derive_account
 
-KINDS = {Kind.QBFT: BftKind.QBFT, Kind.IBFT2: BftKind.IBFT2}
+KINDS = {BftKind.QBFT: BftKind.QBFT, BftKind.IBFT2: BftKind.IBFT2}
 
 
 def header_of(found: BftHeader) -> Header:
@@ -45,11 +46,11 @@ def header_of(found: BftHeader) -> Header:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("qbft/besu_4val_round1_block7528.json", Kind.QBFT),
-        ("ibft2/besu_4val_round0_block5618555.json", Kind.IBFT2),
+        ("qbft/besu_4val_round1_block7528.json", BftKind.QBFT),
+        ("ibft2/besu_4val_round0_block5618555.json", BftKind.IBFT2),
     ],
 )
-def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, kind: Kind) -> None:
+def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, kind: BftKind) -> None:
     """The RLP, the block hash and what the validators signed, from fields alone."""
     vector = json.loads((shared_vectors / "poa_headers" / path).read_text())
     raw = bytes.fromhex((vector.get("header_rlp") or vector["block_rlp"])[2:])
@@ -86,7 +87,7 @@ def test_official_extra_data(shared_vectors: Path) -> None:
         fields = case["qbft_extra_data"]
         vote = fields["vote"]
         consensus = Consensus(
-            kind=Kind.QBFT,
+            kind=BftKind.QBFT,
             validators=tuple(bytes.fromhex(address[2:]) for address in fields["validators"]),
             vote=vote and Vote(bytes.fromhex(vote["recipient"][2:]), add=vote["voteType"] == "0xff"),
             round=fields["round"],
@@ -129,14 +130,14 @@ ACCOUNTS = {
 
 @given(
     header=headers,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(BftKind),
     count=st.integers(1, 25),
     vote=st.none() | st.builds(Vote, st.binary(min_size=20, max_size=20), add=st.booleans()),
     round_number=st.integers(0, 2**31 - 1),
     vanity=st.binary(min_size=32, max_size=32),
 )
 def test_the_light_client_reads_what_we_seal(
-    header: Header, kind: Kind, count: int, vote: Vote | None, round_number: int, vanity: bytes
+    header: Header, kind: BftKind, count: int, vote: Vote | None, round_number: int, vanity: bytes
 ) -> None:
     """INV-7: whatever is sealed at exactly the quorum has that many seals that count."""
     listed = tuple(sorted(ACCOUNTS)[:count])
@@ -150,8 +151,8 @@ def test_the_light_client_reads_what_we_seal(
     assert len(found.sealers()) == len(found.seals) == quorum(count)
 
 
-@given(header=headers, kind=st.sampled_from(Kind))
-def test_another_state_root_changes_nothing_else(header: Header, kind: Kind) -> None:
+@given(header=headers, kind=st.sampled_from(BftKind))
+def test_another_state_root_changes_nothing_else(header: Header, kind: BftKind) -> None:
     consensus = Consensus(kind, tuple(sorted(ACCOUNTS)[:4]))
     block = build_block(header, consensus, native_hash=bytes(32), body_bytes=3)
     other = block.with_state_root(b"\x77" * 32)

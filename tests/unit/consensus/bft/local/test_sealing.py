@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from light_clients.bft.preimage import BftKind
 from light_clients.ecdsa import recover
-from relayer.consensus.bft.local.header import Consensus, Kind, SealedBlock, build_block, quorum
+from relayer.consensus.bft.local.header import Consensus, SealedBlock, build_block, quorum
 from relayer.consensus.bft.local.sealing import MAX_VALIDATORS, Validators, seal
 from relayer.devnet.errors import SpecError
 from relayer.devnet.state.header import Header
@@ -38,7 +39,7 @@ def block_of(
 
 @given(count=st.integers(1, 30), rounds=st.lists(st.integers(0, 5), min_size=1, max_size=20))
 def test_proposers_go_round_an_ascending_list(count: int, rounds: list[int]) -> None:
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:count])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:count])
     listed = validators.at(1)
     assert list(listed) == sorted(account.address for account in ACCOUNTS[:count])
     proposer, place = bytes(20), -1
@@ -50,7 +51,7 @@ def test_proposers_go_round_an_ascending_list(count: int, rounds: list[int]) -> 
 
 @given(count=st.integers(1, 30), wanted=st.none() | st.integers(0, 40))
 def test_seals_are_distinct_and_begin_with_the_proposers(count: int, wanted: int | None) -> None:
-    validators = Validators.of(Kind.IBFT2, ACCOUNTS[:count])
+    validators = Validators.of(BftKind.IBFT2, ACCOUNTS[:count])
     block = seal(block_of(validators, 1, ACCOUNTS[0].address), validators.accounts, wanted)
     signers = [recover(block.seal_hash(), one[:64], one[64]) for one in block.seals]
     assert len(set(signers)) == len(signers) == (quorum(count) if wanted is None else min(wanted, count))
@@ -61,7 +62,7 @@ def test_seals_are_distinct_and_begin_with_the_proposers(count: int, wanted: int
 @given(count=st.integers(1, 12), add=st.booleans())
 def test_a_majority_of_proposers_changes_the_set(count: int, add: bool) -> None:
     """floor(n/2) + 1 distinct proposers; none of them twice, and the block after the last one lists the new set."""
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:count])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:count])
     before = validators.current
     candidate = ACCOUNTS[20].address if add else before[0]
     if not add and count == 1:
@@ -82,7 +83,7 @@ def test_a_majority_of_proposers_changes_the_set(count: int, add: bool) -> None:
 
 
 def test_votes_of_who_left_no_longer_count() -> None:
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:4])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:4])
     validators.know(ACCOUNTS[20])
     validators.wish(ACCOUNTS[20].address, add=True)
     first = block_of(validators, 1, bytes(20))
@@ -96,7 +97,7 @@ def test_votes_of_who_left_no_longer_count() -> None:
 
 
 def test_a_planned_list_holds_from_its_block_on() -> None:
-    validators = Validators.of(Kind.QBFT, ACCOUNTS[:4])
+    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:4])
     four, three = validators.current, validators.current[:3]
     validators.override(three, 5, 2)
     assert [validators.at(number) for number in (4, 5, 9)] == [four, three, three]
@@ -104,9 +105,9 @@ def test_a_planned_list_holds_from_its_block_on() -> None:
 
 def test_impossible_sets_are_refused() -> None:
     with pytest.raises(SpecError, match="a set of 0"):
-        Validators.of(Kind.QBFT, [])
+        Validators.of(BftKind.QBFT, [])
     with pytest.raises(SpecError, match="listed twice"):
-        Validators.of(Kind.QBFT, [ACCOUNTS[0], ACCOUNTS[0]])
+        Validators.of(BftKind.QBFT, [ACCOUNTS[0], ACCOUNTS[0]])
     many = [replace(ACCOUNTS[0], address=index.to_bytes(20, "big")) for index in range(1, MAX_VALIDATORS + 2)]
     with pytest.raises(SpecError, match="a set of 256"):
-        Validators.of(Kind.QBFT, many)
+        Validators.of(BftKind.QBFT, many)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""The table `[chains.NAME.consensus]`: every kind of consensus brings the type of its own, found by entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from relayer import plugins
+
+if TYPE_CHECKING:
+    from relayer.config.schema import ChainConfig
+
+Where: TypeAlias = Callable[..., str]
+"""Tells where a key of the consensus' table stands, for errors: `where("bootstrap", "height")`."""
+
+
+class ConsensusConfig:
+    """What a chain's kind of consensus is configured with.
+
+    A kind's class inherits from this and from `msgspec.Struct` (frozen, keyword-only, unknown fields forbidden), and adds
+    its keys. A key whose default is None is one that a deployment may write into the file.
+    """
+
+    __slots__ = ()
+
+    kind: str
+    """The kind's name. A subclass gives it its own name as default."""
+
+    @property
+    def label(self) -> str:
+        """What people call this consensus."""
+        return self.kind
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The keys that relaying needs and that are not there yet."""
+        raise NotImplementedError
+
+    @property
+    def first_height(self) -> int:
+        """The block from which on messages are looked for. Asked for only when nothing is missing."""
+        raise NotImplementedError
+
+    def check(self, chain: ChainConfig, where: Where) -> None:
+        """Check what types alone can't say, beside the chain's shared keys. Raises InvalidConfig with the place."""
+
+
+class _Kind(Protocol):
+    """What this package needs of a relayer.consensus.kind.ConsensusKind, which stands above it."""
+
+    @property
+    def config(self) -> type[ConsensusConfig]: ...
+
+    @property
+    def dialects(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
+    def platforms(self) -> tuple[str, ...]: ...
+
+
+def kind_names() -> tuple[str, ...]:
+    """Return the names of the installed kinds."""
+    return plugins.names(plugins.CONSENSUS)
+
+
+def config_of(kind: str) -> type[ConsensusConfig]:
+    """Return the type of a kind's table. Raises ConfigError when the kind is not installed or broken."""
+    found: _Kind = plugins.load(plugins.CONSENSUS, kind)
+    return found.config
+
+
+def platforms_of(kind: str) -> tuple[str, ...]:
+    """Return the CAIP-2 namespaces of the chains that a kind can believe. Raises ConfigError as `config_of`."""
+    found: _Kind = plugins.load(plugins.CONSENSUS, kind)
+    return found.platforms
+
+
+def keys_of_word(word: str) -> dict[str, Any] | None:
+    """Return the keys that a kind's name or the name of one of its dialects stands for; None for another word."""
+    if word in kind_names():
+        return {"kind": word}
+    for name in kind_names():
+        found: _Kind = plugins.load(plugins.CONSENSUS, name)
+        if word in found.dialects:
+            return {"kind": name, **found.dialects[word]}
+    return None

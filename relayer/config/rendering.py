@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Tables as they stand in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from relayer.config.secret_url import SecretUrl
+
+
+def written_fields(struct: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of a table that a file has to have: those that differ from their default.
+
+    URLs are left out, for they may hold credentials, and whoever configured them has them in the file already.
+    """
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        if field.name != "kind" and value == field.default:
+            continue
+        if isinstance(value, SecretUrl) or (
+            isinstance(value, tuple) and any(isinstance(item, SecretUrl) for item in value)
+        ):
+            continue
+        yield field.name, value
+
+
+def render_table(name: str, struct: msgspec.Struct) -> list[str]:
+    """Return the lines of a table and of the tables below it; `name` is its dotted path."""
+    lines, below = [f"[{name}]"], list[str]()
+    for key, value in written_fields(struct):
+        if isinstance(value, msgspec.Struct):
+            below += ["", *render_table(f"{name}.{key}", value)]
+        elif isinstance(value, tuple) and value:
+            lines += [f"{key} = [", *(f"    {render_value(item)}," for item in value), "]"]
+        else:
+            lines.append(f"{key} = {render_value(value)}")
+    return lines + below
+
+
+def render_value(value: object) -> str:
+    """Return a plain value as TOML: bytes as 0x-hex, a table inline."""
+    if isinstance(value, bytes):
+        return f'"0x{value.hex()}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, msgspec.Struct):
+        return "{ " + ", ".join(f"{key} = {render_value(item)}" for key, item in written_fields(value)) + " }"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(render_value, value)) + "]"
+    text = str(value)
+    # TOML's basic strings are JSON's, but for the escapes of characters above the first plane.
+    return msgspec.json.encode(text).decode()

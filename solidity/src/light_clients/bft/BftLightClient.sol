@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ILightClient} from "../../interfaces/ILightClient.sol";
+import {CompactProof} from "../../libraries/CompactProof.sol";
+import {TrieNodes} from "../../libraries/TrieNodes.sol";
+import {LightClient} from "../shared/LightClient.sol";
+import {BftHeader} from "./BftHeader.sol";
+
+/// @title A light client of a QBFT or IBFT 2.0 chain (docs/reference/wire-formats.md §6).
+/// @notice Trusts one validator set, by its hash. A header is believed when its own list is that set and a quorum of it
+/// sealed; a new set only when a quorum of the old one sealed headers that list it (INV-7).
+contract BftLightClient is LightClient {
+    /// @dev All that a proof is checked against is in the first word, for a cold word costs 2,100 gas: the set is known there
+    /// by the first 26 bytes of its hash. Trust moves by the whole hash.
+    struct TrustedState {
+        /// The first 26 bytes of setHash, then timestamp (40 bits), then 1 in the last byte when frozen.
+        uint256 belief;
+        bytes32 setHash;
+        uint64 height;
+    }
+
+    /// @dev How an update names the validators: positions of the trusted ones and of each new one's index among them.
+    struct Link {
+        bool changes;
+        uint256 trusted;
+        uint256 trustedCount;
+        uint256 indices;
+        uint256 count;
+    }
+
+    /// @dev The first byte of a link.
+    uint256 private constant SAME_SET = 0;
+    uint256 private constant CHANGED_SET = 1;
+    /// @dev A new validator that is not among the trusted ones.
+    uint256 private constant NEWCOMER = 0xff;
+
+    uint256 private constant MOST_HEADERS = 8;
+    uint256 private constant FROZEN = 1;
+    uint256 private constant TIMESTAMP_SHIFT = 8;
+    /// @dev Where the set's part of a belief begins.
+    uint256 private constant SET_SHIFT = 48;
+    uint256 private constant MOST_VALIDATORS = 255;
+
+    BftHeader.Kind public immutable kind;
+
+    TrustedState private _trusted;
+
+    /// @notice The admin chose the trusted state, at deployment or again. The validators are in no other place on this chain.
+    event Bootstrapped(uint64 indexed height, uint64 timestamp, address[] validators);
+
+    error NotTrustedSet(bytes32 found, bytes32 trusted);
+    error QuorumNotReached(uint256 found, uint256 needed);
+    error TimestampBelow(uint256 found, uint256 least);
+    error HeaderCountInvalid(uint256 found, uint256 most);
+    /// @notice Headers of one update list different sets.
+    error SetsDiffer(bytes32 found, bytes32 expected);
+    /// @notice An update claims that the set changes, and it does not.
+    error SetUnchanged(bytes32 found);
+    error LinkLengthMismatch(uint256 found, uint256 expected);
+    /// @notice A link's index names another validator than the header does, or none.
+    error LinkMismatch(uint256 index, address found, address expected);
+    error ValidatorCountInvalid(uint256 found, uint256 most);
+    error ValidatorZero(uint256 index);
+    error ValidatorTwice(uint256 index, address validator);
+    error HeightsDiffer(uint256 first, uint256 second);
+    /// @notice Both headers are one block.
+    error NoMisbehaviour(bytes32 onChainHash);
+    error HeightZero();
+
+    /// @param authority AccessManager whose roles say who may bootstrap again.
+    /// @param validators Members of the set that sealed the block at `height`, in the order of its header.
+    /// @param height Block number from which on the client trusts, at least 1.
+    /// @param timestamp That block's time, in seconds.
+    constructor(
+        address authority,
+        BftHeader.Kind kind_,
+        address[] memory validators,
+        uint64 height,
+        uint64 timestamp,
+        uint64 trustingPeriod_,
+        uint64 maxClockDrift_
+    ) LightClient(authority, trustingPeriod_, maxClockDrift_) {
+        kind = kind_;
+        _bootstrap(validators, height, timestamp);
+    }
+
+    // ------------------------------------------------------------------------------------------------ proving
+
+    /// @inheritdoc ILightClient
+    function storageAt(bytes calldata proof, address account, bytes32 slot)
+        external
+        view
+        returns (bytes32 value, uint64 height, uint64 timestamp)
+    {
+        unchecked {
+            uint256 belief = _requireActive();
+            uint256 buffer = TrieNodes.allocateBuffer();
+            uint256 position = _start(proof);
+            uint256 form = _byteAt(position);
+            bytes32 root;
+            (root, value, position) = CompactProof.storageRoot(position + 1, CompactProof.keyOf(slot), buffer);
+            (root, position) = CompactProof.stateRoot(position, CompactProof.keyOf(account), root, buffer);
+
+            if (form == BY_HEADER) {
+                (bytes32 hash, bytes32 setHash, uint256 number, uint256 time, uint256 validators, uint256 sealers) =
+                    BftHeader.readWith(position, kind, root);
+                if ((uint256(setHash) ^ belief) >> SET_SHIFT != 0) revert NotTrustedSet(setHash, _trusted.setHash);
+                _requireNotAhead(time);
+                _requireEnd(proof, _requireQuorum(hash, validators, sealers, buffer));
+                return (value, uint64(number), uint64(time));
+            }
+            (height, timestamp) = _requireAnchored(proof, position, form, root);
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------ moving trust
+
+    /// @inheritdoc ILightClient
+    function update(bytes calldata data) external {
+        unchecked {
+            uint256 belief = _requireActive();
+            uint256 buffer = TrieNodes.allocateBuffer();
+            uint256 position = _start(data);
+            uint256 headers = _byteAt(position);
+            if (headers - 1 > MOST_HEADERS - 1) revert HeaderCountInvalid(headers, MOST_HEADERS);
+            Link memory link;
+            (link, position) = _readLink(position + 1);
+
+            bytes32 trustedSet = _trusted.setHash;
+            bytes32 setHash = 0;
+            (uint256 height, uint256 timestamp) = (_trusted.height, _timestampOf(belief));
+            // Trusted validators that sealed any of the headers, by index.
+            uint256 witnesses = 0;
+            for (uint256 i = 0; i < headers; ++i) {
+                BftHeader.Header memory header = BftHeader.read(position, kind);
+
+                // Its place: above all before, no earlier than all before.
+                if (header.number <= height) revert HeightNotAbove(header.number, height);
+                if (header.timestamp < timestamp) revert TimestampBelow(header.timestamp, timestamp);
+                (height, timestamp) = (header.number, header.timestamp);
+
+                // Its set: one for all headers, and the trusted one or linked to it.
+                if (i == 0) {
+                    setHash = header.setHash;
+                    _requireLinked(link, header, trustedSet);
+                } else if (header.setHash != setHash) {
+                    revert SetsDiffer(header.setHash, setHash);
+                }
+
+                // Its seals: a quorum of its own set.
+                position = _requireQuorum(header.hash, header.validators, header.sealers, buffer);
+                if (link.changes) witnesses |= _witnesses(link, header);
+            }
+            _requireEnd(data, position);
+            _requireNotAhead(timestamp);
+            if (link.changes) {
+                uint256 found = _countBits(witnesses);
+                uint256 needed = BftHeader.quorum(link.trustedCount);
+                if (found < needed) revert QuorumNotReached(found, needed);
+                _trusted.setHash = setHash;
+            }
+            _trusted.belief = _beliefOf(setHash, timestamp);
+            _trusted.height = uint64(height);
+            emit Updated(uint64(height), uint64(timestamp));
+        }
+    }
+
+    /// @inheritdoc ILightClient
+    function anchor(bytes calldata data) external {
+        _requireActive();
+        uint256 position = _start(data);
+        BftHeader.Header memory header = BftHeader.read(position, kind);
+        _requireTrustedSet(header.setHash);
+        _requireNotAhead(header.timestamp);
+        uint256 buffer = TrieNodes.allocateBuffer();
+        _requireEnd(data, _requireQuorum(header.hash, header.validators, header.sealers, buffer));
+        _moveAnchor(BftHeader.stateRootAt(position), uint64(header.number), uint64(header.timestamp));
+    }
+
+    /// @inheritdoc ILightClient
+    /// @dev An expired client can be frozen, and headers may lie in the future: two such headers are proof enough.
+    function freeze(bytes calldata data) external {
+        if (_trusted.belief & FROZEN != 0) revert NotActive(Status.Frozen);
+        uint256 buffer = TrieNodes.allocateBuffer();
+        uint256 first = _start(data);
+        (uint256 number, uint256 second) = _requireTrusted(first, buffer);
+        (uint256 otherNumber, uint256 end) = _requireTrusted(second, buffer);
+        _requireEnd(data, end);
+
+        if (number != otherNumber) revert HeightsDiffer(number, otherNumber);
+        bytes32 hash = BftHeader.onChainHash(first, kind);
+        if (hash == BftHeader.onChainHash(second, kind)) revert NoMisbehaviour(hash);
+        _trusted.belief |= FROZEN;
+        emit FrozenByMisbehaviour(uint64(number));
+    }
+
+    /// @notice Chooses the trusted state anew, unfreezes, and forgets the anchor. For the admin, behind its delay: after
+    /// misbehaviour was settled, or after an absence longer than the trusting period.
+    function bootstrap(address[] calldata validators, uint64 height, uint64 timestamp) external restricted {
+        _storeAnchor(0, 0);
+        _bootstrap(validators, height, timestamp);
+    }
+
+    // ------------------------------------------------------------------------------------------------ reading
+
+    /// @inheritdoc ILightClient
+    function status() public view returns (Status) {
+        return _statusOf(_trusted.belief);
+    }
+
+    /// @return setHash keccak256 of the validators' RLP payload, in their header's order.
+    function trustedState() external view returns (bytes32 setHash, uint64 height, uint64 timestamp, bool frozen) {
+        uint256 belief = _trusted.belief;
+        return (_trusted.setHash, _trusted.height, uint64(_timestampOf(belief)), belief & FROZEN != 0);
+    }
+
+    /// @notice How many of `count` validators make a quorum.
+    function quorum(uint256 count) external pure returns (uint256) {
+        if (count > MOST_VALIDATORS) revert ValidatorCountInvalid(count, MOST_VALIDATORS);
+        return BftHeader.quorum(count);
+    }
+
+    // ------------------------------------------------------------------------------------------------ rules
+
+    function _requireActive() private view returns (uint256 belief) {
+        belief = _trusted.belief;
+        Status found = _statusOf(belief);
+        if (found != Status.Active) revert NotActive(found);
+    }
+
+    function _statusOf(uint256 belief) private view returns (Status) {
+        if (belief & FROZEN != 0) return Status.Frozen;
+        return _isExpired(_timestampOf(belief)) ? Status.Expired : Status.Active;
+    }
+
+    function _timestampOf(uint256 belief) private pure returns (uint256) {
+        return uint40(belief >> TIMESTAMP_SHIFT);
+    }
+
+    function _beliefOf(bytes32 setHash, uint256 timestamp) private pure returns (uint256) {
+        return (uint256(setHash) >> SET_SHIFT << SET_SHIFT) | (timestamp << TIMESTAMP_SHIFT);
+    }
+
+    function _requireTrustedSet(bytes32 found) private view {
+        bytes32 trusted = _trusted.setHash;
+        if (found != trusted) revert NotTrustedSet(found, trusted);
+    }
+
+    /// @dev A quorum of the header's own list sealed, and nobody else. Returns the position after the seals.
+    function _requireQuorum(bytes32 hash, uint256 validators, uint256 sealers, uint256 buffer)
+        private
+        view
+        returns (uint256 next)
+    {
+        uint256 found;
+        (found, next) = BftHeader.checkSeals(hash, validators, sealers, buffer);
+        uint256 needed = BftHeader.quorum(_byteAt(validators));
+        if (found < needed) revert QuorumNotReached(found, needed);
+    }
+
+    /// @dev A header of the trusted set, whatever its time. Returns its number and the position after it.
+    function _requireTrusted(uint256 position, uint256 buffer) private view returns (uint256 number, uint256 next) {
+        BftHeader.Header memory header = BftHeader.read(position, kind);
+        _requireTrustedSet(header.setHash);
+        next = _requireQuorum(header.hash, header.validators, header.sealers, buffer);
+        number = header.number;
+    }
+
+    function _readLink(uint256 position) private pure returns (Link memory link, uint256 next) {
+        unchecked {
+            uint256 form = _byteAt(position);
+            next = position + 1;
+            if (form == SAME_SET) return (link, next);
+            if (form != CHANGED_SET) revert FormUnknown(form);
+            link.changes = true;
+            link.trustedCount = _byteAt(next);
+            link.trusted = next + 1;
+            next = link.trusted + link.trustedCount * 20;
+            link.count = _byteAt(next);
+            link.indices = next + 1;
+            next = link.indices + link.count;
+        }
+    }
+
+    /// @dev The header's set is the trusted one, or the link leads from there to it.
+    function _requireLinked(Link memory link, BftHeader.Header memory header, bytes32 trusted) private pure {
+        unchecked {
+            bytes32 old = header.setHash;
+            // Empty unless the set changes, and then read from the link.
+            // slither-disable-next-line uninitialized-local
+            address[] memory oldSet;
+            if (link.changes) {
+                oldSet = _list(link.trusted, link.trustedCount);
+                old = _setHash(oldSet);
+            }
+            if (old != trusted) revert NotTrustedSet(old, trusted);
+            if (!link.changes) return;
+
+            if (header.setHash == trusted) revert SetUnchanged(trusted);
+            uint256 count = _byteAt(header.validators);
+            if (link.count != count) revert LinkLengthMismatch(link.count, count);
+            address[] memory newSet = _list(header.validators + 1, count);
+            _requireMembers(newSet);
+            for (uint256 i = 0; i < newSet.length; ++i) {
+                uint256 index = _byteAt(link.indices + i);
+                if (index == NEWCOMER) continue;
+                address named = index < oldSet.length ? oldSet[index] : address(0);
+                if (named != newSet[i]) revert LinkMismatch(i, named, newSet[i]);
+            }
+        }
+    }
+
+    /// @dev The trusted validators among a header's sealers, as a mask of their indices.
+    function _witnesses(Link memory link, BftHeader.Header memory header) private pure returns (uint256 mask) {
+        unchecked {
+            // Where the seals lie is of no interest here.
+            // slither-disable-next-line unused-return
+            (uint256 sealers,) = BftHeader.sealersOf(header.validators, header.sealers);
+            for (uint256 position = link.indices; sealers != 0; sealers >>= 1) {
+                uint256 index = _byteAt(position);
+                if (sealers & 1 != 0 && index != NEWCOMER) mask |= 1 << index;
+                ++position;
+            }
+        }
+    }
+
+    function _countBits(uint256 mask) private pure returns (uint256 count) {
+        unchecked {
+            for (; mask != 0; mask &= mask - 1) {
+                ++count;
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------ validator sets
+
+    function _bootstrap(address[] memory validators, uint64 height, uint64 timestamp) private {
+        uint256 count = validators.length;
+        if (count == 0 || count > MOST_VALIDATORS) revert ValidatorCountInvalid(count, MOST_VALIDATORS);
+        _requireMembers(validators);
+        if (height == 0) revert HeightZero();
+        _requireNotAhead(timestamp);
+        bytes32 setHash = _setHash(validators);
+        _trusted = TrustedState({belief: _beliefOf(setHash, timestamp), setHash: setHash, height: height});
+        // A state that is too old to be believed is a mistake, not a state.
+        _requireActive();
+        emit Bootstrapped(height, timestamp, validators);
+    }
+
+    /// @dev No member is zero or there twice. Order is free, and ascending order, which these chains keep, costs one comparison
+    /// a member.
+    function _requireMembers(address[] memory validators) private pure {
+        unchecked {
+            address highest = address(0);
+            for (uint256 i = 0; i < validators.length; ++i) {
+                address validator = validators[i];
+                if (validator == address(0)) revert ValidatorZero(i);
+                if (validator > highest) {
+                    highest = validator;
+                    continue;
+                }
+                for (uint256 j = 0; j < i; ++j) {
+                    if (validators[j] == validator) revert ValidatorTwice(i, validator);
+                }
+            }
+        }
+    }
+
+    /// @dev keccak256(n × (0x94 ‖ address)).
+    function _setHash(address[] memory validators) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            // Beyond the free pointer: hashed at once, so nothing needs to be taken.
+            let start := mload(0x40)
+            let to := start
+            let last := add(validators, shl(5, mload(validators)))
+            for { let from := validators } lt(from, last) {} {
+                from := add(from, 0x20)
+                mstore(to, or(shl(248, 0x94), shl(88, mload(from))))
+                to := add(to, 21)
+            }
+            hash := keccak256(start, sub(to, start))
+        }
+    }
+
+    function _list(uint256 position, uint256 count) private pure returns (address[] memory validators) {
+        validators = new address[](count);
+        assembly ("memory-safe") {
+            let to := validators
+            for { let left := count } left { left := sub(left, 1) } {
+                to := add(to, 0x20)
+                mstore(to, shr(96, calldataload(position)))
+                position := add(position, 20)
+            }
+        }
+    }
+}

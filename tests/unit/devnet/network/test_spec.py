@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""A spec line's own part: names, kinds and block times. What the options mean is tested with every kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from light_clients.bft.preimage import BftKind
+from relayer.consensus.bft.local.kind import BftSettings
+from relayer.consensus.ethereum.local.kind import EthereumSettings
+from relayer.devnet.errors import SpecError
+from relayer.devnet.network.spec import ChainSpec, parse_spec
+
+
+def test_what_can_be_said() -> None:
+    assert parse_spec(" a=bft:1@0.2 , port-9=bft:ibft2@manual,eth=ethereum:512") == (
+        ChainSpec("a", "bft", BftSettings(validators=1), 0.2),
+        ChainSpec("port-9", "bft", BftSettings(BftKind.IBFT2), None),
+        ChainSpec("eth", "ethereum", EthereumSettings(512), 0.25),
+    )
+
+
+def test_the_block_time_is_the_kinds_unless_somebody_says_otherwise() -> None:
+    chains = parse_spec("a=bft,b=ethereum,c=ethereum@2")
+    assert [chain.block_time_s for chain in chains] == [1.0, 0.25, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no chains"),
+        ("a", r"the chain 'a' \(expected NAME=KIND"),
+        ("a=bft,,b=bft", r"the chain ''"),
+        ("A=bft", "the chain name 'A'"),
+        ("=bft", "the chain name ''"),
+        (
+            "a=clique",
+            r"the kind 'clique' of chain 'a' \(expected one of bft\[:PROTOCOL\]\[:VALIDATORS\], ethereum\[",
+        ),
+        ("a=", "the kind ''"),
+        ("a=bft:5o", "the options '5o' of chain 'a'"),
+        ("a=ethereum@0.01", "the block time '0.01'"),
+        ("a=bft:4@", "the block time ''"),
+        ("a=bft:4@0", "the block time '0'"),
+        ("a=bft:4@nan", "the block time 'nan'"),
+        ("a=bft:4@3601", "at most 3600"),
+        ("a=bft:4@fast", "or 'manual'"),
+        ("a=bft,a=bft:ibft2", "2 chains with the name 'a'"),
+        (",".join(f"c{index}=bft" for index in range(201)), "201 chains"),
+    ],
+)
+def test_what_cannot_be_said_and_why(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_spec(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [("a=qbft:4", "Write a=bft:qbft."), ("b=ibft2", "Write b=bft:ibft2."), ("c=pos", "Write c=ethereum.")],
+)
+def test_a_word_that_a_kind_knows_is_answered_with_what_to_write(text: str, advice: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text)
+    assert str(caught.value).endswith(advice)
