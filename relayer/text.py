@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How bytes are written for people. A leaf of the import graph, so that every part of the product writes them alike."""
+"""How bytes are written for people. A leaf of the import graph, so that every part writes them alike."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def hex_of(data: bytes) -> str:
 
 
 def short(data: bytes) -> str:
-    """Return bytes as people tell them apart: the first four and the last two, or all where they are at most eight."""
+    """Return bytes as people tell them apart: the first four and the last two, or all of at most eight."""
     text = data.hex()
     return f"0x{text}" if len(data) <= _WRITTEN_IN_FULL else f"0x{text[:8]}…{text[-4:]}"

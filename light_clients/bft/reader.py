@@ -56,7 +56,8 @@ class ReadHeader:
         validators: 20 bytes each, as listed. Not checked for zero and duplicate members: a trusted set has none.
         set_hash: of that list.
         sealers: bit i: validator i sealed.
-        seals: 64 bytes each, of those who sealed, by ascending index: r ‖ s with the parity in the top bit of s (EIP-2098).
+        seals: of those who sealed, by ascending index, 64 bytes each: r ‖ s with the parity in the top
+            bit of s (EIP-2098).
         preimage: what the hashes are made from.
     """
 

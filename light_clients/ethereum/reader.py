@@ -39,7 +39,9 @@ BODY_DEPTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class ExecutionParts:
-    """`execution` as it came: what stands beside the state root in the payload's header, and the way to the body's root.
+    """`execution` as it came.
+
+    What stands beside the state root in the payload's header, and the way from there to the body's root.
 
     Attributes:
         block_number, gas_limit: of the execution block.
@@ -72,10 +74,11 @@ class SignedParts:
         aggregate_key: x ‖ y of all members' keys, 96 bytes.
         participation: who signed.
         attested_proposer: an index.
-        attested_parent_root, attested_body_side: 32 bytes each, beside the state root in the attested header's tree.
+        attested_parent_root, attested_body_side: beside the state root in the attested header's tree, 32
+            bytes each.
         epoch: of the finalized checkpoint.
-        finality_branch: from that checkpoint up to the attested state's root, 32 bytes each: the inactivity scores, the
-            two committees, and what stands above.
+        finality_branch: from that checkpoint up to the attested state's root, 32 bytes each: the
+            inactivity scores, the two committees, and what stands above.
         finalized_proposer: an index.
         finalized_parent_and_state: a node of the finalized header's tree, 32 bytes.
         execution: None where the finalized header came without it.

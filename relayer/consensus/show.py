@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The seam between the demo and a kind of consensus: why a state root is believed, and who would have it believed falsely.
+"""The seam between the demo and a kind of consensus: why a state root is believed, and what forgers try.
 
-A kind that can be shown has a module `show` with a `SHOW`, a `ShowRole`. The demo starts a local chain of the kind and
-calls `begin`. Once the chain is joined with another one it calls `open`, and asks the `ConsensusShow` that it gets for
-everything that differs from kind to kind: words, the explanation of one delivery, and forgeries. What is shown goes to a
-`Printer`, so that a show knows nothing of terminals.
+A kind that can be shown has a module `show` with a `SHOW`, a `ShowRole`. The demo starts a local chain of
+the kind and calls `begin`. Once the chain is joined with another one it calls `open`, and asks the
+`ConsensusShow` that it gets for everything that differs from kind to kind: words, the explanation of one
+delivery, and forgeries. What is shown goes to a `Printer`, so that a show knows nothing of terminals.
 
-What is explained are the bytes that the destination's contract was given. `read_carried` finds them; the kind's own
-light client in `light_clients/` reads them, and names the parts that it read.
+What is explained are the bytes that the destination's contract was given. `read_carried` finds them; the
+kind's light client (in this house under `light_clients/`) reads them, and names the parts that it read.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class ConsensusShow(Protocol):
 
     @property
     def signer_count(self) -> int:
-        """How many can sign a header: among so many a light client has to find those who did. 0 where unknown."""
+        """How many can sign a header: it tells how much work verifying is. 0 where unknown."""
         ...
 
     @property
@@ -172,9 +172,9 @@ class ConsensusShow(Protocol):
         ...
 
     async def describe_trust(self, destination: OpenChain, client: Address) -> str:
-        """Say whom this chain's light client on a destination trusts now. The text changes when they do, and only then.
+        """Say whom this chain's light client on a destination trusts now.
 
-        Raises Retryable when the destination can't be asked now.
+        The text changes when they do, and only then. Raises Retryable when the destination does not answer.
         """
         ...
 
@@ -191,11 +191,14 @@ class ShowRole(Protocol[L_contra]):
     """What a kind offers so that its chains can be shown."""
 
     def begin(self, chain: L_contra) -> str:
-        """Make a running local chain live as real ones of its kind do. Returns what kind of chain it is, in a few words."""
+        """Make a running local chain live as real ones of its kind do.
+
+        Returns what kind of chain it is, in a few words.
+        """
         ...
 
     def open(self, chain: L_contra, opened: OpenChain) -> ConsensusShow:
-        """Return what is shown of a running local chain; `opened` is the same chain as a relayer sees it."""
+        """Return what is shown of a running local chain; `opened` is the same chain as a relayer has it."""
         ...
 
 
@@ -205,8 +208,8 @@ class Carried:
 
     Attributes:
         state_root: that the proof's tries lead to, 32 bytes.
-        data: what follows the tries in the proof; or, where that refers to an anchor, the argument of `anchor`.
-        anchored_by: the hash of the transaction that anchored; None where the proof brought the header itself.
+        data: what follows the tries in the proof; where that refers to an anchor, the argument of `anchor`.
+        anchored_by: the hash of the transaction that anchored; None where the proof brought its header.
     """
 
     state_root: bytes

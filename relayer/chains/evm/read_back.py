@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Read back from a chain what a relayer sent there: the arguments of its transactions, as the contracts were given them."""
+"""Read back from a chain what a relayer sent there: the arguments that its transactions gave to contracts."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ DEFAULT_CHAINS: Final = "court=bft:4@0.5,port=bft:ibft2:7@0.5"
     type=click.IntRange(1, 64),
     default=4,
     show_default=True,
-    help="How many cross in each direction.",
+    help="How many cross in either direction.",
 )
 @click.option(
     "--batch",
@@ -43,9 +43,10 @@ DEFAULT_CHAINS: Final = "court=bft:4@0.5,port=bft:ibft2:7@0.5"
 def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> None:
     """Start two chains, join them, relay messages both ways, and explain the proof of one.
 
-    Everything is real: signatures, headers, storage proofs, contracts, a relayer with its journal. Forgeries are tried, too.
-    With `--chains eth=ethereum,court=bft:4@0.5` one of them is Ethereum; the explained message is from the first chain.
-    Nothing is left behind. Exits with 1 when anything is not as it should be.
+    Everything is real: signatures, headers, storage proofs, contracts, a relayer with its journal.
+    Forgeries are tried, too. With `--chains eth=ethereum,court=bft:4@0.5` one of them is Ethereum; the
+    explained message is from the first chain. Nothing is left behind. Exits with 1 when anything is not as
+    it should be.
     """
     from relayer.cli.demo.console import DemoConsole
     from relayer.cli.demo.scenario import Options, play

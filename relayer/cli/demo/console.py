@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where the demo is shown: headings, lines, columns; live where there is a terminal.
 
-In a terminal a line that is too long goes on below, under its own beginning, and what has no blank to break at (a hash)
-gets a line of its own. Elsewhere a line is as long as it is, for programs that read it.
+In a terminal a line that is too long goes on below, under its own beginning, and what has no blank to break
+at (a hash) gets a line of its own. Elsewhere a line is as long as it is, for programs that read it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ PEERS: Final = {
     "single": "Hyperlane 3-of-5 92k bare, 113k by default; Axelar 135k; LayerZero 161-270k; CCIP 211k",
     "batch": "CCIP 36k, Axelar 54k, Hyperlane 61k, LayerZero 86k",
 }
-"""Whole transactions of the others, measured on one machine with their contracts as shipped; all of them trust a few keys."""
+"""Whole transactions of others, their contracts as shipped, on one machine. All of them trust a few keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a dishonest relayer would try, tried: each forgery goes to the light client in Python and to the contracts."""
+"""What a dishonest relayer would try, tried on the light client in Python and on the contracts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Attempt:
 
     Attributes:
         name: what is dishonest about it.
-        refused_by_python: the reason of the light client in Python; None where it accepted, or where there is none.
+        refused_by_python: the reason of the light client in Python; None where it accepted or was not asked.
         refused_by_solidity: the reason of the contracts; None where they accepted.
         is_tried_in_python: whether the kind has a light client in Python to try it on.
     """
@@ -123,7 +123,7 @@ def _refusal_of(client: LightClient, material: Material, proof: bytes) -> str | 
         return str(rejection)
     if proven == basis.forged_word:
         return None
-    # The client believes the proof, and the contracts' next step finds that the invented leaf leads elsewhere.
+    # The client believes the proof; the contracts' next step finds that the invented leaf leads elsewhere.
     return str(Rejection("the leaves lead to another head", found=basis.forged_word, expected=proven))
 
 

@@ -93,7 +93,7 @@ async def measure(
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """A transaction that delivered, as the journal has it. `height` is of the source's block that it proved."""
+    """A transaction that delivered, as the journal has it. `height` is of the block that it proved."""
 
     tx_hash: bytes
     gas_used: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is shown of a kind of consensus that offers no show: what is alike for all kinds, and that the rest is missing."""
+"""What is shown of a kind of consensus that has no show: what is alike for all, and what is missing."""
 
 from __future__ import annotations
 

@@ -56,7 +56,13 @@ _TEXTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What can be chosen: two chains, how many messages cross in each direction, and how many at once afterwards."""
+    """What can be chosen.
+
+    Attributes:
+        chains: two.
+        messages: how many cross in either direction.
+        batch: how many are sent at once afterwards.
+    """
 
     chains: tuple[ChainSpec, ...]
     messages: int
@@ -143,7 +149,7 @@ class Ending:
     reason: str = ""
 
     def listen(self) -> None:
-        """Take the signals. The daemon sets handlers of its own when it starts, so call this again after that."""
+        """Take the signals. The daemon sets its own handlers when it starts: call this again after that."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.end, "signal")
@@ -160,7 +166,7 @@ async def _play(options: Options, folder: Path, console: DemoConsole, ending: En
     console.say("Postroad: two blockchains, one relayer, and nobody who has to be trusted.", style="bold")
     console.part("Two chains start, and sign as real ones do")
     async with Network(options.chains) as network:
-        roles = {spec.name: _role_of(find_kind(spec.kind)) for spec in network.specs}
+        roles = {spec.name: role_of(find_kind(spec.kind)) for spec in network.specs}
         for name, chain in network.chains.items():
             introduction = roles[name].begin(chain)
             console.stamped(f"{name}: {introduction}, chain id {chain.chain_id}, {chain.http_url}")
@@ -193,7 +199,7 @@ async def _play(options: Options, folder: Path, console: DemoConsole, ending: En
     return outcome
 
 
-def _role_of(kind: ConsensusKind) -> ShowRole[Any]:
+def role_of(kind: ConsensusKind) -> ShowRole[Any]:
     """Return what a kind offers to show of its chains, or what can be shown of any chain."""
     try:
         role: ShowRole[Any] = kind.show
@@ -336,7 +342,7 @@ def _note_receipts(
 async def _gather_evidence(
     show: ConsensusShow, road: Road, journal: Journal, message: RoadMessage
 ) -> Evidence:
-    """Read back what the relayer sent: the transaction's own bytes, and the trie nodes at the height that it proved."""
+    """Read back the transaction that the relayer sent, and the trie nodes at the height that it proved."""
     source, destination = road.chain(message.source), road.chain(message.destination)
     story = await asyncio.to_thread(journal.story, message.id)
     assert story is not None
@@ -373,13 +379,13 @@ async def _gather_evidence(
 
 
 async def _gather_material(show: ConsensusShow, road: Road, message: RoadMessage) -> Material:
-    """Return a true proof of the lane's newest head that the contracts believe, and who tries forgeries of it."""
+    """Return a true proof of the lane's newest head, which the contracts believe, for forgeries of it."""
     source, destination = road.chain(message.source), await road.chain_to_write(message.destination)
     remote = await destination.chain.remote(message.lane.source)
     assert remote is not None
     account = source.chain.gateway
     verified = await source.prover.verify_head(await source.chain.head())
-    # The relayer tells the contract who signs now; a forgery is to be refused for what is false about it alone.
+    # The relayer tells the contract who signs now: a forgery shall be refused for nothing but its lie.
     ends_at = time.monotonic() + _PATIENCE_S
     while not (await source.prover.client_at(destination.chain, remote.client)).current:
         if time.monotonic() > ends_at:

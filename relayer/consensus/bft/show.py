@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the demo shows of QBFT and IBFT 2.0: validators' seals on a header. Implements relayer.consensus.show."""
+"""What the demo shows of QBFT and IBFT 2.0: validators' seals on a header. See relayer.consensus.show."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class SealedHeader:
     Attributes:
         protocol: of the chain.
         carried: what the delivery brought.
-        header: the same, as the light client's reader read it; every seal of it was recovered to its validator.
+        header: the same, as the light client's reader read it; it recovered every seal to its validator.
         own_hash: of the block of that height, as the chain itself has it.
         trusted_set: the hash of the set that the light client trusted at the delivery.
         source, destination: the chains' names.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How the demo prints: whole lines for programs; in a terminal nothing is cut off, and wrapped lines keep their place."""
+"""How the demo prints: whole lines for programs; in a terminal nothing is cut off."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the demo shows of Ethereum: a sync committee's signature under what finalizes a block. See relayer.consensus.show."""
+"""What the demo shows of Ethereum: a sync committee's signature under what finalizes a block.
+
+Implements relayer.consensus.show.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,7 @@ class EthereumShow:
         return f"{current} and the next ({short(state.next_committee)})"
 
     async def explain_delivery(self, delivered: Delivered) -> TrustExplanation:
-        """Read what was signed from the delivered bytes, and the blocks that it is about from the local chain."""
+        """Read what was signed from the delivered bytes, and the blocks it is about from the local chain."""
         carried = await read_carried(delivered)
         params, state = await _read_client(delivered)
         signed_at = _STATE_ROOT_BYTES if carried.anchored_by else 0
@@ -109,7 +112,7 @@ class EthereumShow:
         )
 
     async def forge(self, basis: ForgeryBasis) -> Sequence[Forgery]:
-        """Make a committee of the forger's own, a bent signature, and a true committee with one signer too few."""
+        """Make a committee of the forger's own, a bent signature, and a committee with one signer too few."""
         return forge(basis, self.client.params, self._chain.beacon)
 
     def _block(self, slot: Slot) -> BeaconBlock:
@@ -123,7 +126,7 @@ class EthereumShowRole:
     """Implements ShowRole."""
 
     def begin(self, chain: LocalEthereumChain) -> str:
-        """Let one member of the sync committee miss its turn in every slot, as some always do on real chains."""
+        """Let one member of the committee miss its turn in every slot, as some always do on real chains."""
         size, network = _committee_size(chain), chain.network
         chain.faults.start(Participation(share=1 - 1 / size))
         fork = network.fork_at_slot(chain.slot).name

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Why a finalized execution block was believed, from its state root up to the sync committee's signature.
 
-The parts and the roots are those that the light client's own reader found in the delivered bytes. Every root is held
-against the block that the local beacon chain itself has, every key against the committee that the chain drew.
+The parts and the roots are those that the light client's own reader found in the delivered bytes. Every
+root is held against the block that the local beacon chain itself has, every key against the committee that
+it drew.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a forger would try against an Ethereum light client: whole trees rebuilt around a lie, signed by whoever can be had.
+"""What a forger would try against an Ethereum light client: trees rebuilt around a lie, and signatures.
 
-The trees are rebuilt from the local chain's own blocks, and written by the codec that the relayer uses. So everything in
-a forgery is as it should be, except what the forger can't have.
+The trees are rebuilt from the local chain's own blocks, and written by the codec that the relayer uses. So
+everything in a forgery is as it should be, except what the forger can't have.
 """
 
 from __future__ import annotations
@@ -108,14 +108,14 @@ class Forger:
         return self._encode(attested, finalized, committee, signature)
 
     def sign_as_few(self, state_root: bytes, count: int) -> bytes:
-        """Return `signed` by the first members of the true committee, as if the forger had bought their keys."""
+        """Return `signed` by the first members of the true committee, whose keys the forger has bought."""
         period = self._chain.config.period_at(self._signature_slot)
         committee = self._chain.committee(period)
         bits = tuple(place < count for place in range(len(committee.pubkeys)))
         attested, finalized = self._rebuild(state_root)
         signature = self._chain.keys.sign(period, bits, self._signing_root(attested))
         everybody = self._encode(attested, finalized, committee, signature)
-        # The codec refuses to write what so few signed: the forger puts who signed into what it writes for everybody.
+        # The codec refuses to write what so few signed: they are put into what it writes for everybody.
         leaves = [hash_key(pubkey) for pubkey in committee.pubkeys]
         absent = range(count, len(leaves))
         keys = [decompress_g1(committee.pubkeys[place]) for place in absent]
@@ -124,7 +124,7 @@ class Forger:
         return bytes((flags,)) + rest.replace(merkleize(leaves), members, 1)
 
     def _rebuild(self, state_root: bytes) -> tuple[LightClientHeader, LightClientHeader]:
-        """Return the attested and the finalized header as they would be if the execution state were another."""
+        """Return the attested and the finalized header as they would be with another execution state."""
         assert self._finalized.execution is not None
         execution = replace(self._finalized.execution, state_root=state_root)
         branch = self._finalized.execution_branch

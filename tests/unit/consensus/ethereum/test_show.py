@@ -41,7 +41,7 @@ SIGNERS = (32, 31, 25, 22)
 
 
 class Scene:
-    """A chain whose newest finality so many members signed, the proof of a word at it, and a client that believes it."""
+    """A chain whose newest finality so many members signed, a proof, and a client that believes it."""
 
     def __init__(self, fork: ForkName = ForkName.ELECTRA, signers: int = 31) -> None:
         self.world = World(((fork, 0),))
@@ -262,7 +262,7 @@ async def test_an_explanation_fails_at_what_does_not_hold(change: Any, said: str
     assert f"NOT SO: {said}" in text
 
 
-# --- forgeries ----------------------------------------------------------------------------------------------------------
+# --- forgeries ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("signers", [32, 31])
@@ -294,7 +294,7 @@ def test_the_forgers_own_committee_would_be_believed_by_who_trusts_it() -> None:
 
 
 def test_one_signer_more_and_the_forgery_would_be_the_truth() -> None:
-    """INV-7: two thirds of the committee can say what they like; what refuses 21 of them is their number."""
+    """INV-7: two thirds of a committee can say what they like; what refuses 21 of them is their number."""
     scene = Scene()
     signed = scene.read()
     slots = signed.signature_slot, signed.attested_slot, signed.finalized_slot
