@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from light_clients import ecdsa, hashing
 from light_clients.client import Status
 from relayer.chains.evm.tx import Signer
 from relayer.config import Config, LogConfig
@@ -118,6 +119,10 @@ class Daemon:
             JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
         """
         configure_logging(self._config.log)
+        if not ecdsa.BACKEND.is_fast:
+            self._log.warning("btclib-secp256k1 is not installed", advice=ecdsa.SLOW_ADVICE)
+        if not hashing.IS_FAST:
+            self._log.warning("safe-pysha3 is not installed", advice=hashing.SLOW_ADVICE)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             # Only the main thread's loop may; a daemon inside of something else is stopped by `stop`.

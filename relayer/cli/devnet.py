@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad devnet`: local chains of any installed kind of consensus, joined with each other, in the background."""
+"""`postroad devnet`: local chains of any installed kind of consensus, joined, in the background."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ DEFAULT_DIRECTORY: Final = ".postroad/devnet"
 def devnet() -> None:
     """Start, stop and show local chains.
 
-    anvil executes their blocks, and keys of our own sign them as the chain's consensus does, so that light clients have
-    real signatures to verify.
+    anvil executes their blocks, and keys of our own sign them as the chain's consensus does, so that light
+    clients have real signatures to verify.
     """
 
 
@@ -50,12 +50,14 @@ def _directory_option(command: Any) -> Any:
     help="NAME=KIND[:OPTION]...[@BLOCK_TIME], separated by commas, such as court=bft:4@0.5,eth=ethereum.",
 )
 @click.option("--seed", type=HexParam(), help="Hex from which all keys follow; random without.")
-@click.option("--admin", is_flag=True, help="Serve each chain's admin RPC: faults, validators, mining.")
+@click.option(
+    "--admin", is_flag=True, help="Serve every chain's admin RPC: faults, mining, and what its kind adds."
+)
 @click.option("--no-deploy", is_flag=True, help="Start the chains only.")
 @_directory_option
 @json_option
 def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory: Path, as_json: bool) -> None:
-    """Start chains, deploy an endpoint on each, join all of them both ways, and write a configuration for them."""
+    """Start chains, deploy endpoints, join all of them both ways, and write a configuration for them."""
     from relayer.devnet.network import background
     from relayer.devnet.network.join import join_local, remove_files
 
@@ -72,7 +74,9 @@ def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory:
         roads = None
         if not no_deploy:
             sites = [_site(chain) for chain in state.chains]
-            roads = run_async(join_local(sites, directory, lambda each: None if as_json else _tell(each)))
+            roads = run_async(
+                join_local(sites, directory, lambda progress: None if as_json else _tell(progress))
+            )
     except BaseException:
         background.down(directory)
         remove_files(directory)

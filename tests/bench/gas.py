@@ -22,8 +22,8 @@ from light_clients.ethereum.config import MAINNET
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import Participation
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.state.faults import Participation
 from relayer.protocol.batch import encode_batch
 from tests.bench.sides import BftSide, PosSide, Side
 from tests.bench.stage import Stage, open_stage

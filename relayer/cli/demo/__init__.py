@@ -44,7 +44,7 @@ def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> 
     """Start two chains, join them, relay messages both ways, and explain the proof of one.
 
     Everything is real: signatures, headers, storage proofs, contracts, a relayer with its journal.
-    Forgeries are tried, too. With `--chains eth=ethereum,court=bft:4@0.5` one of them is Ethereum; the
+    Forgeries are tried, too. With `--chains eth=ethereum,court=bft:4@0.5` one of them finalizes late; the
     explained message is from the first chain. Nothing is left behind. Exits with 1 when anything is not as
     it should be.
     """

@@ -199,8 +199,8 @@ def _read_sample(
 ) -> tuple[list[BftHeader], list[Finding]]:
     """Read earlier blocks, the newer ones first, down to the first that is not of the chain's protocol.
 
-    A chain may have come from another protocol (IBFT to QBFT, for example). Trust begins with the newest header, so what
-    was before the change says nothing about it.
+    A chain may have come from another protocol (IBFT to QBFT, for example). Trust begins with the newest
+    header, so what was before the change says nothing about it.
     """
     headers = [newest]
     for block in blocks:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coincurve import PrivateKey
-
+from light_clients import ecdsa
 from light_clients.bft.client import BftClient
 from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
@@ -19,7 +18,6 @@ from light_clients.bft.reader import ReadHeader, read_header
 from light_clients.bft.validators import quorum
 from light_clients.client import Height
 from light_clients.cursor import Cursor
-from light_clients.hashing import keccak256
 from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
 from relayer.consensus.bft.config import LABELS
@@ -207,13 +205,11 @@ class SealedHeader:
 
 def seal_as_strangers(header: BftHeader) -> BftHeader:
     """Return the same block as sealed by as many validators that the forger has made up."""
-    keys = [PrivateKey(secrets.token_bytes(32)) for _ in header.validators]
-    by_address = {keccak256(key.public_key.format(compressed=False)[1:])[12:]: key for key in keys}
+    made_up = [(1 + secrets.randbelow(ecdsa.ORDER - 1)).to_bytes(32) for _ in header.validators]
+    by_address = {ecdsa.address_of(secret): secret for secret in made_up}
     listed = dataclasses.replace(header, validators=tuple(sorted(by_address)), seals=())
     digest = listed.commit_seal_hash
-    seals = tuple(
-        by_address[validator].sign_recoverable(digest, hasher=None) for validator in listed.validators
-    )
+    seals = tuple(ecdsa.sign(digest, by_address[address]) for address in listed.validators)
     return dataclasses.replace(listed, seals=seals)
 
 

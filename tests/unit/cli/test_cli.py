@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from light_clients import ecdsa, hashing
 from light_clients.errors import HeaderRejected
 from relayer import config as configuration
 from relayer.cli import main as root
@@ -111,7 +112,7 @@ def test_every_exit_code_is_in_the_reference() -> None:
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     script = "import sys; sys.argv = ['postroad', '--help']\ntry:\n    from relayer.cli import main; main()\nexcept SystemExit: pass\n"
-    script += "print([name for name in ('aiohttp', 'eth_account', 'rich', 'sqlalchemy', 'msgspec', 'asyncio') if name in sys.modules])"
+    script += "print([name for name in ('aiohttp', 'eth_keyfile', 'btclib_secp256k1', 'rich', 'sqlalchemy', 'msgspec', 'asyncio') if name in sys.modules])"
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     taken = time.monotonic() - started
@@ -337,6 +338,22 @@ def test_init_explains_what_it_expected(
     assert code == ExitCode.USAGE
     assert part in err
     assert not path.exists()
+
+
+# --- doctor ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_doctor_warns_where_libraries_are_slow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_slow: bool
+) -> None:
+    monkeypatch.setattr(ecdsa, "BACKEND", ecdsa.PurePython() if is_slow else ecdsa.Libsecp256k1())
+    monkeypatch.setattr(hashing, "IS_FAST", not is_slow)
+    code, out, _ = run(capsys, "doctor", "--json", "--config", str(tmp_path / "postroad.toml"))
+    assert code == 0
+    libraries = {"btclib-secp256k1", "safe-pysha3"}
+    told = [finding for finding in json.loads(out)["findings"] if finding["subject"] in libraries]
+    assert [finding["severity"] for finding in told] == ["warning"] * (2 * is_slow)
 
 
 # --- what is printed -----------------------------------------------------------------------------------------------------------

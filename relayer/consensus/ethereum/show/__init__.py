@@ -19,6 +19,7 @@ from relayer.chains.evm import abi
 from relayer.consensus.ethereum.contract import decode_parameters, decode_trusted_state
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import Participation
 from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.consensus.ethereum.show.explain import FinalizedHeader
 from relayer.consensus.ethereum.show.forgeries import forge
@@ -32,7 +33,6 @@ from relayer.consensus.show import (
     TrustExplanation,
     read_carried,
 )
-from relayer.devnet.state.faults import Participation
 from relayer.errors import ConfigError, NotFoundYet
 from relayer.text import short
 

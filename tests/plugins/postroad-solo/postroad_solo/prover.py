@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Why to believe a solo chain: the seal of its key. Whatever is returned has passed the Python light client."""
+"""Why to believe a solo chain: the seal of its key.
+
+Whatever is returned has passed the Python light client.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from light_clients.client import Height, Status, Timestamp
@@ -16,13 +17,19 @@ from light_clients.ethereum.config import ForkName, Period, Slot
 from light_clients.ethereum.containers import LightClientFinalityUpdate, LightClientUpdate
 from light_clients.ethereum.params import EthereumParams
 from relayer.chains.base import Address
-from relayer.consensus.base import VerifiedHeader
+from relayer.config import Bytes32, ChainConfig, SecretUrl
+from relayer.consensus.base import DeliveryCost, VerifiedHeader
+from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
 from relayer.consensus.ethereum.local.misbehaviour import second_committee, second_finality
-from relayer.consensus.ethereum.prover import EthereumProver
+from relayer.consensus.ethereum.prover import EthereumProver, build_prover
+from relayer.consensus.kind import ConfiguredChain
+from relayer.consensus.registry import find_kind
+from relayer.contracts import load
 from relayer.errors import (
     ChainUnavailable,
     ClientExpired,
     ClientFrozen,
+    ConfigError,
     MisbehaviourFound,
     NotFoundYet,
     RpcAnswerInvalid,
@@ -82,7 +89,31 @@ async def test_the_newest_finalized_block_is_verified(world: World) -> None:
     assert verified == finalized(world)
     assert verified.number < world.head().number
     assert prover.client.state.finalized_slot == 3 * SPE
+
+
+def test_finality_is_delayed_signatures_cost_much_and_may_fail_for_want_of_gas(world: World) -> None:
+    """Two facts that a gas model and a retry hang on, and whose errors are those of the shipped contract."""
+    prover = make_prover(world)
     assert prover.has_delayed_finality
+    assert prover.signers == "members of the sync committee"
+    assert prover.costs.first_base_gas > DeliveryCost().first_base_gas
+    errors = {error.name for error in load(find_kind("ethereum").contract).errors.values()}
+    assert prover.costs.gas_suspects
+    assert prover.costs.gas_suspects <= errors
+
+
+@pytest.mark.parametrize("missing", ["network", "bootstrap"])
+def test_without_network_or_checkpoint_no_prover_is_built(world: World, missing: str) -> None:
+    root, unused = Bytes32(b"\x07" * 32), SecretUrl("http://127.0.0.1:9")
+    whole = EthereumConfig(
+        beacon=(unused,), network="sepolia", bootstrap=CheckpointConfig(root=root, slot=8_203_648)
+    )
+    chain = ChainConfig(chain="eip155:1", rpc=(unused,), consensus=whole)
+    beacon = Beacon([Node(world.chain)])
+    assert build_prover(ConfiguredChain("eth", chain, whole), Execution(), beacon).witnesses == 1
+    bare = msgspec.structs.replace(whole, **{missing: None})
+    with pytest.raises(ConfigError, match=missing):
+        build_prover(ConfiguredChain("eth", chain, bare), Execution(), beacon)
 
 
 async def test_nothing_is_asked_where_nothing_waits(world: World) -> None:

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Execution-block headers as anvil makes them: their fields, and the hash computed again from those fields."""
+"""Headers as anvil makes them: their fields, and the hash computed again from those fields."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from light_clients.codec.rlp import encode_bytes, encode_int, encode_list
 from light_clients.hashing import keccak256
 from relayer.devnet.errors import ExecutionError
 
-EMPTY_OMMERS_HASH = keccak256(b"\xc0")
+EMPTY_OMMERS_HASH: Final = keccak256(b"\xc0")
 # In the order of the header; all of London's and later forks'.
-_TAIL_FIELDS = (
+_TAIL_FIELDS: Final = (
     ("baseFeePerGas", True),
     ("withdrawalsRoot", False),
     ("blobGasUsed", True),
@@ -25,8 +25,12 @@ _TAIL_FIELDS = (
 
 
 @dataclass(frozen=True)
-class Header:
-    """What consensus does not decide. Hashes 32 bytes, beneficiary 20, bloom 256; `tail` is RLP of each field from baseFee on."""
+class AnvilHeader:
+    """What consensus does not decide of a header.
+
+    Hashes and roots have 32 bytes, the beneficiary 20, the bloom filter 256. `tail` holds the RLP of every
+    field from baseFeePerGas on that the block has.
+    """
 
     parent_hash: bytes
     beneficiary: bytes
@@ -83,8 +87,12 @@ class Header:
         """The RLP items from the number to the timestamp."""
         return b"".join(map(encode_int, (self.number, self.gas_limit, self.gas_used, self.timestamp)))
 
-    def native_rlp(self, block: Mapping[str, Any]) -> bytes:
-        """The RLP that `block`, the JSON this header was read from, has as the proof-of-stake block that anvil made."""
+    def anvil_rlp(self, block: Mapping[str, Any]) -> bytes:
+        """Return the RLP of the header that anvil itself made.
+
+        Args:
+            block: the JSON that this header was read from.
+        """
         return encode_list(
             b"".join(
                 (
@@ -101,7 +109,7 @@ class Header:
         )
 
 
-def check_native_hash(header: Header, block: Mapping[str, Any]) -> bytes:
+def check_anvil_hash(header: AnvilHeader, block: Mapping[str, Any]) -> bytes:
     """Return anvil's own hash of the block, after computing it again.
 
     So a header field that we don't know of can never stay out of the hash unseen.
@@ -109,7 +117,7 @@ def check_native_hash(header: Header, block: Mapping[str, Any]) -> bytes:
     Raises:
         ExecutionError: the hash is not that of the fields that we read.
     """
-    computed = keccak256(header.native_rlp(block))
+    computed = keccak256(header.anvil_rlp(block))
     claimed = unhex(block["hash"])
     if computed != claimed:
         raise ExecutionError(
@@ -121,12 +129,12 @@ def check_native_hash(header: Header, block: Mapping[str, Any]) -> bytes:
 
 
 def list_bytes(payload: int) -> int:
-    """The length of an RLP list whose payload has the given length."""
+    """Return the length of an RLP list whose payload has the given length."""
     return payload + (1 if payload < 56 else 1 + (payload.bit_length() + 7) // 8)
 
 
 def list_payload_bytes(total: int) -> int:
-    """The inverse of `list_bytes`."""
+    """Return the inverse of `list_bytes`."""
     payload = total - 1
     while payload > 0 and list_bytes(payload) != total:
         payload -= 1
@@ -134,5 +142,5 @@ def list_payload_bytes(total: int) -> int:
 
 
 def unhex(text: str) -> bytes:
-    """Bytes of 0x-prefixed hex."""
+    """Return bytes of 0x-prefixed hex."""
     return bytes.fromhex(text[2:])

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Blocks as a client gets them: what anvil tells of a block's execution, with the sealed header's fields put over it."""
+"""Blocks as clients get them: anvil's, with the sealed header's fields put over them."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Final
 
 import msgspec
 
+from light_clients.bft.preimage import ISTANBUL_MIX_HASH, NONCE
 from light_clients.hashing import keccak256
-from relayer.consensus.bft.local.header import ISTANBUL_DIGEST, NONCE, SealedBlock, quorum
-from relayer.consensus.bft.local.sealing import seal, sign
-from relayer.devnet.process.anvil_blocks import Fields, NativeBlocks
-from relayer.devnet.state.faults import (
+from relayer.consensus.bft.local.faults import (
     Equivocation,
-    Faults,
     ForeignSeals,
     ForgedHeader,
     ForgedSeals,
@@ -22,33 +20,42 @@ from relayer.devnet.state.faults import (
     RepeatedSeals,
     SealFault,
 )
+from relayer.consensus.bft.local.sealed_block import SealedBlock, quorum
+from relayer.consensus.bft.local.sealing import make_twin, sign
+from relayer.devnet.chain.chain_parts import ChainParts
+from relayer.devnet.process.anvil_blocks import Fields
+from relayer.devnet.rpc.served_blocks import BODY_FIELDS
+from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import Account, derive_account
-from relayer.devnet.state.ledger import Ledger
 
-_SEAL_FAULTS: tuple[type[SealFault], ...] = (MissingSeals, ForgedSeals, ForeignSeals, RepeatedSeals)
-# A subscription's header has these fields less than a block.
-_BODY_FIELDS = ("size", "totalDifficulty", "transactions", "uncles", "withdrawals")
+_SEAL_FAULTS: Final[tuple[type[SealFault], ...]] = (MissingSeals, ForgedSeals, ForeignSeals, RepeatedSeals)
 
 
-class BlockServer:
-    """Serves sealed blocks as JSON."""
+class ServedBftBlocks:
+    """Gives sealed blocks to clients (relayer.devnet.rpc.served_blocks.ServedBlocks).
+
+    Args:
+        parts: of the chain.
+        faults: of the RPC server.
+        accounts: the validators' keys by address, for second blocks and forged seals.
+        seed: of the chain.
+    """
 
     def __init__(
         self,
-        ledger: Ledger[SealedBlock],
-        native: NativeBlocks,
+        parts: ChainParts[SealedBlock],
         faults: Faults,
         accounts: dict[bytes, Account],
         seed: bytes,
     ) -> None:
-        self._ledger = ledger
-        self._native = native
+        self._ledger = parts.ledger
+        self._anvil_blocks = parts.anvil_blocks
         self._faults = faults
         self._accounts = accounts
         self._stranger = derive_account(seed, "", "stranger", 0)
 
     async def by_number(self, number: int, *, full: bool) -> bytes:
-        """The block of a height as JSON; `null` above the head."""
+        """Return the block of a height as JSON; `null` above the head."""
         block = self._ledger.at(number)
         if block is None:
             return b"null"
@@ -57,7 +64,7 @@ class BlockServer:
         return msgspec.json.encode(await self._fields(block, full=full))
 
     async def by_hash(self, block_hash: bytes, *, full: bool) -> bytes:
-        """The block with this hash, second blocks of a height included; `null` when there is none."""
+        """Return the block with this hash, second blocks of a height included; `null` when there is none."""
         number = self._ledger.number_of(block_hash)
         if number is not None:
             block = self._ledger.at(number)
@@ -71,39 +78,21 @@ class BlockServer:
         return msgspec.json.encode(await self._fields(block, full=full))
 
     async def header(self, block: SealedBlock) -> bytes:
-        """What a subscription to new heads gets: the block as it is served by number, without its body."""
+        """Return what a subscription to new heads gets: the block as served by number, without its body."""
         if self._faults:
             block = self._tampered(block)
         fields = await self._fields(block, full=False)
-        return msgspec.json.encode(
-            {name: value for name, value in fields.items() if name not in _BODY_FIELDS}
-        )
+        return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
 
     def header_rlp(self, number: int) -> bytes | None:
-        """The header as a node stores it, seals included; None above the head."""
+        """Return the header as a node stores it, seals included; None above the head."""
         block = self._ledger.at(number)
         if block is None:
             return None
         return (self._tampered(block) if self._faults else block).rlp()
 
-    def make_twin(self, number: int) -> SealedBlock:
-        """A second block of a height, with another state root, sealed by a quorum: misbehaviour of the validators.
-
-        It is served by its hash from now on. The same height gives the same twin each time.
-
-        Raises:
-            IndexError: there is no such block.
-        """
-        block = self._ledger.at(number)
-        if block is None:
-            raise IndexError(f"block {number} is above the head, {self._ledger.head.number}")
-        other = block.with_state_root(keccak256(b"a second state of " + block.hash))
-        twin = self._ledger.twin(other.hash) or seal(other, self._accounts)
-        self._ledger.add_twin(twin)
-        return twin
-
     async def _fields(self, block: SealedBlock, *, full: bool) -> Fields:
-        native = await self._native.get(block.number, full=full)
+        native = await self._anvil_blocks.get(block.number, full=full)
         if full:
             # A copy: it may be kept.
             native = native | {
@@ -113,18 +102,18 @@ class BlockServer:
             "hash": _text(block.hash),
             "parentHash": _text(block.parent_hash),
             "stateRoot": _text(block.state_root),
-            "extraData": _text(block.consensus.full_extra(block.seals)),
+            "extraData": _text(block.extra.stored(block.seals)),
             "difficulty": msgspec.Raw(b'"0x1"'),
             # Each block adds its difficulty of 1, the genesis block too.
             "totalDifficulty": msgspec.Raw(b'"0x%x"' % (block.number + 1)),
-            "mixHash": _text(ISTANBUL_DIGEST),
+            "mixHash": _text(ISTANBUL_MIX_HASH),
             "nonce": _text(NONCE),
             "size": msgspec.Raw(b'"0x%x"' % block.size()),
         }
 
     def _tampered(self, block: SealedBlock) -> SealedBlock:
         if self._faults.take_block(Equivocation, block.number) is not None:
-            return self.make_twin(block.number)
+            return make_twin(self._ledger, block.number, self._accounts)
         if self._faults.take_block(ForgedHeader, block.number) is not None:
             forged = block.with_state_root(keccak256(b"an invented state of " + block.hash))
             return replace(forged, seals=block.seals)
@@ -141,7 +130,7 @@ class BlockServer:
         seals = block.seals
         match fault:
             case MissingSeals(keep=keep):
-                return seals[: quorum(len(block.consensus.validators)) - 1 if keep is None else keep]
+                return seals[: quorum(len(block.extra.validators)) - 1 if keep is None else keep]
             case RepeatedSeals():
                 return seals[:1] * len(seals)
             case ForeignSeals(count=count):
@@ -149,7 +138,7 @@ class BlockServer:
                 return seals[: max(0, len(seals) - count)] + (foreign,) * min(count, len(seals))
             case ForgedSeals(count=count):
                 forged = len(seals) if count is None else min(count, len(seals))
-                listed = block.consensus.validators[:forged]
+                listed = block.extra.validators[:forged]
                 digest = keccak256(os.urandom(32))
                 return tuple(sign(digest, self._accounts[address]) for address in listed) + seals[forged:]
 

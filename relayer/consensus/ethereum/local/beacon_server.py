@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Beacon API of a local chain, as far as light clients and their operators ask (ethereum/beacon-APIs): JSON, and SSZ on request."""
+"""The Beacon API of a local chain (ethereum/beacon-APIs), as far as light clients and operators ask."""
 
 from __future__ import annotations
 
@@ -23,32 +23,23 @@ from light_clients.ethereum.containers import (
 )
 from relayer.consensus.ethereum.local import misbehaviour
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
-from relayer.consensus.ethereum.local.describe import genesis_json, spec_json
+from relayer.consensus.ethereum.local.faults import SecondFinality, StaleLightClient, WrongLightClient
 from relayer.consensus.ethereum.local.finality import Checkpoint
-from relayer.consensus.ethereum.local.keys import Keyring
+from relayer.consensus.ethereum.local.keyring import Keyring
+from relayer.consensus.ethereum.local.network_json import genesis_json, spec_json
 from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.consensus.ethereum.local.tampering import tamper
-from relayer.devnet.state.faults import (
-    DropConnections,
-    Fault,
-    Faults,
-    RpcErrors,
-    SecondFinality,
-    SlowAnswers,
-    StaleLightClient,
-    WrongLightClient,
-)
+from relayer.devnet.state.faults import DropConnections, Fault, Faults, RpcErrors, SlowAnswers
 
 VERSION: Final = "postroad-devnet/ethereum"
-#: Most updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
-MAX_UPDATES = 128
-_SHUTDOWN_S = 0.5
-_SSZ = "application/octet-stream"
-_JSON = "application/json"
-_GARBAGE = b'{"version": "electra", "data": {"attested_header": 7'
+MAX_UPDATES: Final = 128
+"""Most updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`)."""
+_SHUTDOWN_S: Final = 0.5
+_SSZ: Final = "application/octet-stream"
+_JSON: Final = "application/json"
+_GARBAGE: Final = b'{"version": "electra", "data": {"attested_header": 7'
 
-#: What faults of answers name instead of a JSON-RPC method.
-OPERATIONS = frozenset(
+OPERATIONS: Final = frozenset(
     {
         "beacon_bootstrap",
         "beacon_updates",
@@ -63,6 +54,7 @@ OPERATIONS = frozenset(
         "beacon_health",
     }
 )
+"""What faults of answers name instead of a JSON-RPC method."""
 
 _AnyUpdate = LightClientUpdate | LightClientFinalityUpdate | LightClientOptimisticUpdate
 _Single = TypeVar("_Single", LightClientBootstrap, LightClientFinalityUpdate, LightClientOptimisticUpdate)
@@ -159,7 +151,7 @@ class BeaconServer:
             await self._runner.cleanup()
             self._runner = None
 
-    # --- one request -----------------------------------------------------------------------------------------------
+    # --- one request ------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -188,7 +180,7 @@ class BeaconServer:
             raise _Problem(refusal.http_status or 500, refusal.message)
         return None
 
-    # --- light clients ---------------------------------------------------------------------------------------------
+    # --- light clients ----------------------------------------------------------------------------
 
     def _look(self) -> _View:
         chain = self._chain
@@ -197,7 +189,7 @@ class BeaconServer:
         )
 
     def _view(self) -> _View | None:
-        """What the node is stuck at; None when it is not."""
+        """Return what the node is stuck at; None when it is not."""
         return self._stuck if self.faults.is_on(StaleLightClient) else None
 
     async def _bootstrap(self, request: web.BaseRequest, text: str) -> web.StreamResponse:
@@ -284,7 +276,7 @@ class BeaconServer:
     def _fork(self, value: _AnyUpdate) -> Fork:
         return self._chain.config.fork_at_slot(value.attested_header.beacon.slot)
 
-    # --- the chain and the node ------------------------------------------------------------------------------------
+    # --- the chain and the node -------------------------------------------------------------------
 
     async def _genesis(self, _request: web.BaseRequest, _: str) -> web.StreamResponse:
         return _json({"data": genesis_json(self._chain.config)})
@@ -357,7 +349,7 @@ def _json(value: Any, *, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def _wants_ssz(request: web.BaseRequest) -> bool:
-    """Whether SSZ is accepted, and before JSON by its place and weight."""
+    """Return whether SSZ is accepted, and before JSON by its place and weight."""
     accepted: dict[str, float] = {}
     for part in request.headers.get("Accept", _JSON).split(","):
         kind, *options = (word.strip() for word in part.split(";"))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The validators of a simulated beacon chain: their keys from a seed, and who of them is in which sync committee."""
+"""The validators of a simulated beacon chain: keys from a seed, and who is in which sync committee."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from functools import cached_property
 from hashlib import sha256
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from light_clients.bls import GROUP_ORDER, INFINITY_SIGNATURE, backend
 from light_clients.codec.merkle_branch import merkleize
@@ -14,11 +14,11 @@ from light_clients.ethereum.config import Period
 from light_clients.ethereum.containers import SyncCommittee
 from relayer.consensus.ethereum.local.leaves import ZERO, bytes_leaf, list_root, uint_leaf
 
-EFFECTIVE_BALANCE_GWEI = 32 * 10**9
-#: The limit of `validators` in the state: 2^40.
-_REGISTRY_LIMIT = 2**40
-_FAR_FUTURE_EPOCH = 2**64 - 1
-_KEPT_COMMITTEES = 8
+EFFECTIVE_BALANCE_GWEI: Final = 32 * 10**9
+_REGISTRY_LIMIT: Final = 2**40
+"""The limit of `validators` in the state: 2^40."""
+_FAR_FUTURE_EPOCH: Final = 2**64 - 1
+_KEPT_COMMITTEES: Final = 8
 
 _T = TypeVar("_T")
 
@@ -26,8 +26,9 @@ _T = TypeVar("_T")
 class Keyring:
     """`validators` BLS keys that follow from a seed, and the committees drawn from them.
 
-    A committee is a shuffle of all validators, taken round and round until it is full: as on a real chain whose validators
-    have equal balances, a member sits in it several times when there are fewer validators than places.
+    A committee is a shuffle of all validators, taken round and round until it is full: as on a real chain
+    whose validators have equal balances, a member sits in it several times when there are fewer validators
+    than places.
     """
 
     def __init__(self, seed: bytes, validators: int, committee_size: int) -> None:
@@ -59,7 +60,7 @@ class Keyring:
         return tuple(bls.secret_to_public(secret).compressed for secret in self.secrets)
 
     def members(self, period: Period) -> tuple[int, ...]:
-        """The validators in a period's sync committee, by place."""
+        """Return the validators in a period's sync committee, by place."""
         kept = self._members.get(period)
         if kept is not None:
             return kept
@@ -74,7 +75,7 @@ class Keyring:
         return members
 
     def committee(self, period: Period) -> SyncCommittee:
-        """A period's sync committee."""
+        """Return a period's sync committee."""
         kept = self._committees.get(period)
         if kept is not None:
             return kept
@@ -88,7 +89,7 @@ class Keyring:
         return committee
 
     def sign(self, period: Period, bits: tuple[bool, ...], message: bytes) -> bytes:
-        """The aggregate signature (96 bytes) of the members whose bit is set: one signature by the sum of their secrets.
+        """Return the aggregate signature (96 bytes) of the members whose bit is set: by the sum of secrets.
 
         Nobody's signature is the point at infinity, as the specification has it.
         """
@@ -97,12 +98,12 @@ class Keyring:
         return backend().sign(total, message) if total else INFINITY_SIGNATURE
 
     def sign_as(self, message: bytes, bits: tuple[bool, ...]) -> bytes:
-        """A signature of as many validators as bits are set, whoever they are."""
+        """Return a signature of as many validators as bits are set, whoever they are."""
         return self.sign(Period(0), bits, message)
 
     @cached_property
     def registry_root(self) -> bytes:
-        """The SSZ root of the `validators` field of the state, all active since genesis: also the root that names the chain."""
+        """The SSZ root of the state's `validators`, all active since genesis, which also names the chain."""
         common = [
             uint_leaf(EFFECTIVE_BALANCE_GWEI),
             ZERO,

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from light_clients.ethereum.config import FAR_FUTURE_EPOCH, ForkName, NetworkConfig
 
-GENESIS_FORK_VERSION = bytes(4)
+GENESIS_FORK_VERSION: Final = bytes(4)
 
 
 def genesis_json(config: NetworkConfig) -> dict[str, str]:
-    """What `/eth/v1/beacon/genesis` has under `data`."""
+    """Return what `/eth/v1/beacon/genesis` has under `data`."""
     return {
         "genesis_time": str(config.genesis_time),
         "genesis_validators_root": "0x" + config.genesis_validators_root.hex(),
@@ -20,7 +20,7 @@ def genesis_json(config: NetworkConfig) -> dict[str, str]:
 
 
 def spec_json(config: NetworkConfig) -> dict[str, Any]:
-    """What `/eth/v1/config/spec` has under `data`, as far as light clients read it."""
+    """Return what `/eth/v1/config/spec` has under `data`, as far as light clients read it."""
     preset = config.preset
     spec: dict[str, Any] = {
         "CONFIG_NAME": "postroad-devnet",
@@ -46,7 +46,8 @@ def spec_json(config: NetworkConfig) -> dict[str, Any]:
         if fork is not None:
             version, epoch = fork.version, int(fork.epoch)
         else:
-            # A fork from before the first one of the schedule was there all along; a later one is not planned.
+            # A fork from before the first one of the schedule was there all along; a later one is not
+            # planned.
             version = b"\xff\xff\xff" + bytes([name])
             epoch = 0 if name < config.forks[0].name else int(FAR_FUTURE_EPOCH)
         spec[f"{name.name}_FORK_VERSION"] = "0x" + version.hex()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -17,18 +17,18 @@ from light_clients.bft.preimage import BftKind
 from light_clients.codec import rlp
 from light_clients.ecdsa import recover
 from light_clients.hashing import keccak256
-from relayer.consensus.bft.local.header import Consensus, Vote, build_block, quorum
+from relayer.consensus.bft.local.sealed_block import ExtraData, Vote, build_block, quorum
 from relayer.consensus.bft.local.sealing import seal
 from relayer.devnet.errors import ExecutionError
-from relayer.devnet.state.header import Header, check_native_hash, list_bytes, list_payload_bytes
+from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_bytes, list_payload_bytes
 from relayer.devnet.state.identities import derive_account
 
-KINDS = {BftKind.QBFT: BftKind.QBFT, BftKind.IBFT2: BftKind.IBFT2}
+KINDS: Final = {BftKind.QBFT: BftKind.QBFT, BftKind.IBFT2: BftKind.IBFT2}
 
 
-def header_of(found: BftHeader) -> Header:
+def header_of(found: BftHeader) -> AnvilHeader:
     """What our own encoder starts from, out of a header that the light client read."""
-    return Header(
+    return AnvilHeader(
         parent_hash=found.parent_hash,
         beneficiary=found.beneficiary,
         state_root=found.state_root,
@@ -60,9 +60,9 @@ def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, ki
         raw = raw[start:stop]
     found = BftHeader.from_rlp(raw, KINDS[kind])
     round_number = int.from_bytes(rlp.decode(found.round) or b"\x00", "big")  # type: ignore[arg-type]
-    consensus = Consensus(kind, found.validators, round=round_number, vanity=found.vanity)
+    consensus = ExtraData(kind, found.validators, round=round_number, vanity=found.vanity)
     block = replace(
-        build_block(header_of(found), consensus, native_hash=bytes(32), body_bytes=3), seals=found.seals
+        build_block(header_of(found), consensus, anvil_hash=bytes(32), body_bytes=3), seals=found.seals
     )
     assert block.rlp() == raw
     assert block.hash == found.block_hash
@@ -76,8 +76,8 @@ def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, ki
 def test_official_extra_data(shared_vectors: Path) -> None:
     """The QBFT specification's own cases: votes to add and to drop, no vote, empty lists.
 
-    They write the round in four bytes and no vote as the empty string; real blocks (the vector above) have the round
-    without leading zeros and no vote as the empty list, and so have ours.
+    They write the round in four bytes and no vote as the empty string; real blocks (the vector above) have
+    the round without leading zeros and no vote as the empty list, and so have ours.
     """
     cases = json.loads((shared_vectors / "poa_headers/qbft/official_bft_extra_data.json").read_text())
     checked = 0
@@ -86,7 +86,7 @@ def test_official_extra_data(shared_vectors: Path) -> None:
             continue
         fields = case["qbft_extra_data"]
         vote = fields["vote"]
-        consensus = Consensus(
+        consensus = ExtraData(
             kind=BftKind.QBFT,
             validators=tuple(bytes.fromhex(address[2:]) for address in fields["validators"]),
             vote=vote and Vote(bytes.fromhex(vote["recipient"][2:]), add=vote["voteType"] == "0xff"),
@@ -99,13 +99,13 @@ def test_official_extra_data(shared_vectors: Path) -> None:
         expected[3] = expected[3].lstrip(b"\x00")
         expected[2] = expected[2] or []
         seals = [bytes.fromhex(one[2:]) for one in fields["seals"]]
-        assert rlp.decode(consensus.full_extra(seals)) == expected
+        assert rlp.decode(consensus.stored(seals)) == expected
         checked += 1
     assert checked >= 4
 
 
 headers = st.builds(
-    Header,
+    AnvilHeader,
     parent_hash=st.binary(min_size=32, max_size=32),
     beneficiary=st.binary(min_size=20, max_size=20),
     state_root=st.binary(min_size=32, max_size=32),
@@ -122,7 +122,7 @@ headers = st.builds(
         )
     ),
 )
-ACCOUNTS = {
+ACCOUNTS: Final = {
     account.address: account
     for account in (derive_account(b"test", "test", "validator", index) for index in range(25))
 }
@@ -137,12 +137,12 @@ ACCOUNTS = {
     vanity=st.binary(min_size=32, max_size=32),
 )
 def test_the_light_client_reads_what_we_seal(
-    header: Header, kind: BftKind, count: int, vote: Vote | None, round_number: int, vanity: bytes
+    header: AnvilHeader, kind: BftKind, count: int, vote: Vote | None, round_number: int, vanity: bytes
 ) -> None:
     """INV-7: whatever is sealed at exactly the quorum has that many seals that count."""
     listed = tuple(sorted(ACCOUNTS)[:count])
-    consensus = Consensus(kind, listed, vote, round_number, vanity)
-    block = seal(build_block(header, consensus, native_hash=bytes(32), body_bytes=3), ACCOUNTS)
+    consensus = ExtraData(kind, listed, vote, round_number, vanity)
+    block = seal(build_block(header, consensus, anvil_hash=bytes(32), body_bytes=3), ACCOUNTS)
     found = BftHeader.from_rlp(block.rlp(), KINDS[kind])
     assert found.block_hash == block.hash
     assert found.commit_seal_hash == block.seal_hash()
@@ -152,12 +152,12 @@ def test_the_light_client_reads_what_we_seal(
 
 
 @given(header=headers, kind=st.sampled_from(BftKind))
-def test_another_state_root_changes_nothing_else(header: Header, kind: BftKind) -> None:
-    consensus = Consensus(kind, tuple(sorted(ACCOUNTS)[:4]))
-    block = build_block(header, consensus, native_hash=bytes(32), body_bytes=3)
+def test_another_state_root_changes_nothing_else(header: AnvilHeader, kind: BftKind) -> None:
+    consensus = ExtraData(kind, tuple(sorted(ACCOUNTS)[:4]))
+    block = build_block(header, consensus, anvil_hash=bytes(32), body_bytes=3)
     other = block.with_state_root(b"\x77" * 32)
     assert other == build_block(
-        replace(header, state_root=b"\x77" * 32), consensus, native_hash=bytes(32), body_bytes=3
+        replace(header, state_root=b"\x77" * 32), consensus, anvil_hash=bytes(32), body_bytes=3
     )
 
 
@@ -193,23 +193,25 @@ def native_block(**changes: Any) -> dict[str, Any]:
         "nonce": "0x0000000000000000",
         "baseFeePerGas": "0x7",
     } | changes
-    header = Header.from_rpc(block, bytes(32))
-    return {"hash": "0x" + keccak256(header.native_rlp(block)).hex()} | block
+    header = AnvilHeader.from_rpc(block, bytes(32))
+    return {"hash": "0x" + keccak256(header.anvil_rlp(block)).hex()} | block
 
 
 def test_a_header_field_that_we_do_not_know_is_noticed() -> None:
     """A newer anvil could hash more fields: then each block hash would be wrong, and nobody would see why."""
     block = native_block()
-    assert check_native_hash(Header.from_rpc(block, bytes(32)), block).hex() == block["hash"][2:]
+    assert check_anvil_hash(AnvilHeader.from_rpc(block, bytes(32)), block).hex() == block["hash"][2:]
     unknown = block | {"hash": "0x" + "99" * 32}
     with pytest.raises(ExecutionError, match="headers of another shape"):
-        check_native_hash(Header.from_rpc(unknown, bytes(32)), unknown)
+        check_anvil_hash(AnvilHeader.from_rpc(unknown, bytes(32)), unknown)
 
 
 def test_fields_end_where_the_fork_ends() -> None:
-    london = Header.from_rpc(native_block(), bytes(32))
+    london = AnvilHeader.from_rpc(native_block(), bytes(32))
     assert len(london.tail) == 1
-    shanghai = Header.from_rpc(native_block(withdrawalsRoot="0x" + "77" * 32), bytes(32))
+    shanghai = AnvilHeader.from_rpc(native_block(withdrawalsRoot="0x" + "77" * 32), bytes(32))
     assert len(shanghai.tail) == 2
-    berlin = Header.from_rpc(native_block(baseFeePerGas=None, withdrawalsRoot="0x" + "77" * 32), bytes(32))
+    berlin = AnvilHeader.from_rpc(
+        native_block(baseFeePerGas=None, withdrawalsRoot="0x" + "77" * 32), bytes(32)
+    )
     assert berlin.tail == ()

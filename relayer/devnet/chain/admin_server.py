@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The admin RPC of a local chain: faults, mining and what a consensus adds for whoever is in another process. Off by default.
+"""The admin RPC of a local chain, for whoever is in another process: faults, mining, and what its kind adds.
 
-It listens on a loopback port of its own, and its path is a secret, so that no web page that somebody has open can reach it.
+It is off by default.
+
+It listens on a loopback port of its own, and its path is a secret, so that no web page that somebody has open
+can reach it.
 """
 
 from __future__ import annotations
@@ -9,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 from aiohttp import web
@@ -26,30 +29,23 @@ from relayer.devnet.rpc.jsonrpc import (
     RpcError,
     parse,
 )
-from relayer.devnet.state.faults import read_fault
 
-if TYPE_CHECKING:
-    from relayer.devnet.chain.anvil_chain import AnvilChain
+AdminMethod: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class AdminServer:
-    """One chain's admin RPC."""
+    """One chain's admin RPC.
 
-    def __init__(self, chain: AnvilChain[Any]) -> None:
-        self._chain = chain
+    Args:
+        methods: what it answers, by name. They get the request's parameters, decoded, and return what can be
+            JSON; errors of theirs that callers can mend are DevnetError, TypeError, ValueError and RpcError.
+    """
+
+    def __init__(self, methods: Mapping[str, AdminMethod]) -> None:
+        self._methods = methods
         self._path = "/" + secrets.token_urlsafe(16)
         self._port = 0
         self._runner: web.ServerRunner | None = None
-        self._table: dict[str, Callable[..., Awaitable[Any]]] = {
-            "postroad_fault": self._fault,
-            "postroad_stopFault": self._stop_fault,
-            "postroad_clearFaults": self._clear_faults,
-            "postroad_faults": self._faults,
-            "postroad_mine": self._mine,
-            "postroad_fund": self._fund,
-            "postroad_dropTransactions": self._drop_transactions,
-            **chain._admin_methods(),
-        }
 
     @property
     def url(self) -> str:
@@ -81,9 +77,9 @@ class AdminServer:
     async def _answer(self, call: Call | Malformed) -> bytes:
         if isinstance(call, Malformed):
             return call.answer
-        handler = self._table.get(call.method)
+        handler = self._methods.get(call.method)
         if handler is None:
-            known = ", ".join(sorted(self._table))
+            known = ", ".join(sorted(self._methods))
             return call.error(METHOD_NOT_FOUND, f"{call.method[:80]}; expected one of {known}")
         try:
             result = await handler(*(msgspec.json.decode(param) for param in call.params))
@@ -95,31 +91,9 @@ class AdminServer:
             return call.error(INTERNAL_ERROR, str(error))
         return call.result(msgspec.json.encode(result))
 
-    async def _fault(self, value: dict[str, Any]) -> int:
-        return self._chain.faults.start(read_fault(value))
-
-    async def _stop_fault(self, number: int) -> None:
-        self._chain.faults.stop(number)
-
-    async def _clear_faults(self) -> None:
-        self._chain.faults.clear()
-
-    async def _faults(self) -> dict[str, Any]:
-        active = self._chain.faults.active().items()
-        return {str(number): msgspec.to_builtins(fault) for number, fault in active}
-
-    async def _mine(self, count: int = 1) -> str:
-        return hex((await self._chain.mine(count)).number)
-
-    async def _fund(self, address: str, amount: str) -> None:
-        await self._chain.fund(read_address(address), int(amount, 16))
-
-    async def _drop_transactions(self) -> None:
-        await self._chain.drop_transactions()
-
 
 def read_address(text: str) -> bytes:
-    """An address from a request. Raises ValueError."""
+    """Return an address from a request. Raises ValueError."""
     address = b""
     with contextlib.suppress(ValueError):
         address = bytes.fromhex(text.removeprefix("0x"))

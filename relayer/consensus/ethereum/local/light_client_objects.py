@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Light-client objects of simulated blocks (consensus-specs, `altair/light-client/full-node.md` and its later forks)."""
+"""Light-client objects of simulated blocks (consensus-specs, `light-client/full-node.md` of every fork)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from relayer.consensus.ethereum.local.beacon_block import (
 
 
 def light_header(block: BeaconBlock, form: ForkName | None = None) -> LightClientHeader:
-    """A block's header for light clients (`block_to_light_client_header`): with its execution from Capella on.
+    """Return a block's header as light clients get it (`block_to_light_client_header`).
 
     `form` is the fork of the object that holds it, where that is a later one than the block's own.
     """
@@ -48,7 +48,7 @@ def update(
     final: BeaconBlock | None,
     next_committee: SyncCommittee | None,
 ) -> LightClientUpdate:
-    """What `block` says of its parent `attested` (`create_light_client_update`).
+    """Return what `block` says of its parent `attested` (`create_light_client_update`).
 
     Args:
         block: whose aggregate signs.
@@ -72,7 +72,7 @@ def update(
 def finality_update(
     block: BeaconBlock, attested: BeaconBlock, final: BeaconBlock
 ) -> LightClientFinalityUpdate:
-    """Finality alone (`create_light_client_finality_update`)."""
+    """Return finality alone (`create_light_client_finality_update`)."""
     return LightClientFinalityUpdate(
         attested_header=light_header(attested),
         finalized_header=light_header(final, attested.fork.name),
@@ -83,7 +83,7 @@ def finality_update(
 
 
 def optimistic_update(block: BeaconBlock, attested: BeaconBlock) -> LightClientOptimisticUpdate:
-    """The signed header alone (`create_light_client_optimistic_update`)."""
+    """Return the signed header alone (`create_light_client_optimistic_update`)."""
     return LightClientOptimisticUpdate(
         attested_header=light_header(attested),
         sync_aggregate=block.aggregate,
