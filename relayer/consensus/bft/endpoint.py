@@ -19,12 +19,13 @@ from relayer.chains.base import Head
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
 from relayer.config import Bytes20
+from relayer.consensus.base import Prover
 from relayer.consensus.bft.config import LABELS, PROTOCOLS, BftConfig, BootstrapConfig
 from relayer.consensus.bft.contract import BftClientView, InitialTrust
-from relayer.consensus.bft.prover import open_prover
+from relayer.consensus.bft.prover import BftProver, open_prover
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
-from relayer.errors import PostroadError
+from relayer.errors import ConfigError, PostroadError
 
 # How many headers are looked at for a quorum below two thirds: at the head, and spread behind it.
 _SAMPLE = 8
@@ -251,6 +252,16 @@ def _judge_seals(name: str, header: BftHeader) -> Finding | None:
             "(GoQuorum: ceil2Nby3Block, and no 2FPlus1Enabled), and join when they are."
         )
     return _refuse(name, found, expected, advice)
+
+
+def bft_prover(prover: Prover) -> BftProver:
+    """A prover as what it is, for those who look at validators.
+
+    Raises ConfigError where it follows something else.
+    """
+    if not isinstance(prover, BftProver):
+        raise ConfigError(f"a {type(prover).__name__}", "a BFT chain", "Choose a chain of kind bft")
+    return prover
 
 
 def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:

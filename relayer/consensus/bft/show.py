@@ -22,8 +22,8 @@ from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
 from relayer.consensus.bft.config import LABELS
 from relayer.consensus.bft.contract import decode_trusted_state
+from relayer.consensus.bft.endpoint import bft_prover
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.prover import BftProver
 from relayer.consensus.open_chain import OpenChain
 from relayer.consensus.show import (
     Carried,
@@ -36,7 +36,6 @@ from relayer.consensus.show import (
     judge,
     read_carried,
 )
-from relayer.errors import ConfigError
 from relayer.text import hex_of, short
 
 
@@ -68,10 +67,7 @@ class BftShow:
     @property
     def client(self) -> BftClient:
         """The light client of the chain's prover."""
-        prover = self._opened.prover
-        if not isinstance(prover, BftProver):
-            raise ConfigError(f"a {type(prover).__name__} of {self._opened.name}", "a chain of the kind bft")
-        return prover.client
+        return bft_prover(self._opened.prover).client
 
     async def describe_trust(self, destination: OpenChain, client: Address) -> str:
         """Name the trusted set by its hash."""
