@@ -3,8 +3,9 @@
 
     python -m tests.conformance [-v] [FOLDER ...]
 
-Writes .bench/conformance.json. Exits with 1 when a case failed; with 2 when there is nothing to check: no vectors where
-POSTROAD_VECTORS points, a folder that was asked for and is not there, or no folder that any suite reads.
+Writes .bench/conformance.json. Exits with 1 when a case failed; with 2 when there is nothing to check: no
+vectors where POSTROAD_VECTORS points, a folder that was asked for and is not there, or no folder that any
+suite reads.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def main(arguments: Sequence[str] | None = None, report: Path = REPORT) -> int:
 
 
 def find_fault(root: Path, known: Collection[str], asked: Collection[str]) -> str | None:
-    """Why nothing can be checked: what was found, what was expected and what to do. None when something can be."""
+    """Why nothing can be checked: what was found, what was expected and what to do. None when something can
+    be.
+    """
     if not root.is_dir():
         found = "a file" if root.exists() else "nothing"
         return f"found {found} at {root}, expected a folder of vectors: set POSTROAD_VECTORS to one."

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The official vectors of the consensus specification: sync, ranking, Merkle proofs, SSZ, and aggregate signatures."""
+"""The official vectors of the consensus specification: sync, ranking, Merkle proofs, SSZ, and aggregate
+signatures.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def read_ssz(path: Path) -> bytes:
     return snappy.decompress(path.read_bytes())
 
 
-# --- sync ------------------------------------------------------------------------------------------------------------
+# --- sync ---------------------------------------------------------------------------------------------------
 
 
 class Follower:
@@ -129,7 +131,7 @@ def sync_cases(path: Path) -> Iterator[Case]:
         yield Case(f"{name}/{number} {kind}", partial(follower.step, kind, values))
 
 
-# --- ranking ---------------------------------------------------------------------------------------------------------
+# --- ranking ------------------------------------------------------------------------------------------------
 
 
 def ranking_cases(path: Path) -> Iterator[Case]:
@@ -145,14 +147,15 @@ def ranking_cases(path: Path) -> Iterator[Case]:
 
 
 def check_rank(updates: list[LightClientUpdate], at: int, config: NetworkConfig) -> None:
-    # Given from the best to the worst: each is better than all that follow, and none of these is better than it
+    # Given from the best to the worst: each is better than all that follow, and none of these is better than
+    # it
     for other in updates[at + 1 :]:
         expect("better", is_better_update(updates[at], other, config), True)
         expect("better in reverse", is_better_update(other, updates[at], config), False)
     expect("better than itself", is_better_update(updates[at], updates[at], config), False)
 
 
-# --- Merkle proofs ---------------------------------------------------------------------------------------------------
+# --- Merkle proofs ------------------------------------------------------------------------------------------
 
 
 def merkle_proof_cases(path: Path) -> Iterator[Case]:
@@ -180,7 +183,7 @@ def check_merkle_proof(path: Path, fork: ForkName) -> None:
         expect("tampered branch", is_valid_merkle_branch(leaf, wrong, depth, index, root), False)
 
 
-# --- signatures ------------------------------------------------------------------------------------------------------
+# --- signatures ---------------------------------------------------------------------------------------------
 
 
 def aggregate_cases(path: Path) -> Iterator[Case]:
@@ -199,7 +202,7 @@ def check_aggregate(path: Path, name: str) -> None:
     expect("verdict", found, case["output"] == "true")
 
 
-# --- SSZ -------------------------------------------------------------------------------------------------------------
+# --- SSZ ----------------------------------------------------------------------------------------------------
 
 
 def static_cases(path: Path) -> Iterator[Case]:

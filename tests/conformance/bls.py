@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""BLS12-381: the official cases of every operation, by both backends. `output: null` means that it must be rejected."""
+"""BLS12-381: the official cases of every operation, by both backends. `output: null` means that it must be
+rejected.
+"""
 
 from __future__ import annotations
 

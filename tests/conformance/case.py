@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What a suite is made of: cases, how to read the files that they stand in, and how to say what was expected."""
+"""What a suite is made of: cases, how to read the files that they stand in, and how to say what was
+expected.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+
+_MAX_RECURSION: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ def cases_in(path: Path, read: Callable[[Path], Iterable[Case]]) -> Iterator[Cas
 
 
 def guarded(name: str, read: Callable[[], Iterable[Case]]) -> Iterator[Case]:
-    """The cases that `read` finds. What it raises is a failed case of this name, and the caller goes on with the next."""
+    """The cases that `read` finds. What it raises is a failed case of this name, and the caller goes on with
+    the next.
+    """
     try:
         yield from read()
     except Exception as error:  # noqa: BLE001  whatever a file is like, the others must still be read
@@ -53,8 +60,18 @@ def _raise(error: Exception) -> NoReturn:
 
 
 def read_json(path: Path) -> Any:
-    """Read a vector file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return what a vector file holds. JSON that nests deeper than a thousand levels raises
+    RecursionError.
+    """
+    text = path.read_text(encoding="utf-8")
+    # py_ecc raises the limit so far that the parser, which is C, would overflow the stack and end the
+    # process.
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(min(limit, _MAX_RECURSION))
+    try:
+        return json.loads(text)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def one_file(folder: Path, pattern: str) -> Path:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""EIP-2537: every case of the EIP against the precompiles that our contracts call, in anvil under Prague's rules.
+"""EIP-2537: every case of the EIP against the precompiles that our contracts call, in anvil under Prague's
+rules.
 
-A few bytes of code stand before the precompile: they hand the case's input on with a known amount of gas, and return
-whether it succeeded, what it took, and its output.
+A few bytes of code stand before the precompile: they hand the case's input on with a known amount of gas, and
+return whether it succeeded, what it took, and its output.
 """
 
 from __future__ import annotations

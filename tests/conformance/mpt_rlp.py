@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Tries and RLP: the official suites, a mainnet block with proofs and receipts, and headers with wrong hashes."""
+"""Tries and RLP: the official suites, a mainnet block with proofs and receipts, and headers with wrong
+hashes.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,13 @@ def cases(folder: Path) -> Iterator[Case]:
     yield from cases_in(folder / "avm_mpt_nodes" / "nodes.json", node_cases)
     yield from cases_in(folder / "optimism_MerkleTrie_cases_valid.json", optimism_cases)
     yield from cases_in(folder / "mainnet_21925176", mainnet_cases)
-    for path in sorted((folder / "optimism_headers_receipts").rglob("*_data.json")):
-        yield from cases_in(path, header_cases)
+    yield from cases_in(folder / "optimism_headers_receipts", optimism_header_cases)
     yield from cases_in(folder / "sepolia_union" / "valid_storage_proof_sepolia.json", sepolia_cases)
+    for path in sorted((folder / "mainnet_getproof_colibri").glob("*.json")):
+        yield from cases_in(path, answer_cases)
 
 
-# --- RLP -------------------------------------------------------------------------------------------------------------
+# --- RLP ----------------------------------------------------------------------------------------------------
 
 
 def rlp_cases(path: Path) -> Iterator[Case]:
@@ -62,7 +65,7 @@ def to_item(value: Any) -> rlp.Item:
     return str(value).encode()
 
 
-# --- tries -----------------------------------------------------------------------------------------------------------
+# --- tries --------------------------------------------------------------------------------------------------
 
 
 def trie_cases(path: Path) -> Iterator[Case]:
@@ -112,16 +115,16 @@ def node_cases(path: Path) -> Iterator[Case]:
             )
         for ask in asked:
             value = unhex(ask["expected_value"]) if ask["expected_status"] == 1 else None
-            # Keys of half bytes exist only here, so the walk under `verify` is asked.
+            # The keys of this suite may end within a byte.
             nibbles = ask["key"][: ask["key_nibs"]]
             yield Case(
                 f"avm_mpt_nodes/{scenario['name']}/{nibbles}",
-                partial(check_walk, root, nibbles, listed, value),
+                partial(check_nibbles, root, nibbles, listed, value),
             )
 
 
-def check_walk(root: bytes, nibbles: str, nodes: list[bytes], value: bytes | None) -> None:
-    expect("value", mpt._walk(root, nibbles, nodes, uniform=False), value)
+def check_nibbles(root: bytes, nibbles: str, nodes: list[bytes], value: bytes | None) -> None:
+    expect("value", mpt.follow_key(root, nibbles, nodes, uniform=False), value)
 
 
 def optimism_cases(path: Path) -> Iterator[Case]:
@@ -145,28 +148,41 @@ def check_optimism(case: Any) -> None:
 
 
 def sepolia_cases(path: Path) -> Iterator[Case]:
-    proof = read_json(path)
-    # The block is not given, so the state root is that of the proof's own first node.
+    yield from proof_cases("sepolia_union", read_json(path))
+
+
+def answer_cases(path: Path) -> Iterator[Case]:
+    yield from proof_cases(f"mainnet_getproof/{path.stem}", read_json(path)["result"])
+
+
+def proof_cases(name: str, proof: Any) -> Iterator[Case]:
+    """An answer of `eth_getProof` without its block, so that the state root is that of the proof's own first
+    node.
+    """
     root = keccak256(unhex(proof["accountProof"][0]))
-    yield Case("sepolia_union/account", partial(check_account, root, proof))
+    yield Case(f"{name}/account", partial(check_account, root, proof))
     for entry in proof["storageProof"]:
-        check = partial(check_slot, unhex(proof["storageHash"]), entry)
-        yield Case(f"sepolia_union/slot {entry['key']}", check)
+        yield Case(f"{name}/slot {entry['key']}", partial(check_slot, unhex(proof["storageHash"]), entry))
 
 
-# --- headers ---------------------------------------------------------------------------------------------------------
+# --- headers ------------------------------------------------------------------------------------------------
 
 
-def header_cases(path: Path) -> Iterator[Case]:
-    """A header or a block, good, or wrong in what the file beside it says."""
+def optimism_header_cases(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.rglob("*_data.json")):
+        name = f"optimism_headers/{path.parent.name}/{path.name.removesuffix('_data.json')}"
+        yield from guarded(name, partial(header_cases, name, path))
+
+
+def header_cases(name: str, path: Path) -> Iterator[Case]:
+    """A header or a block, which is right unless the file beside it says that it is not."""
     fails = read_json(path.with_name(path.name.replace("_data", "_metadata"))).get("fail", False)
     check = check_block if path.parent.name == "blocks" else check_header
     block = read_json(path)
-    name = f"optimism_headers/{path.parent.name}/{path.name.removesuffix('_data.json')}"
     yield Case(name, partial(check_wrong, block, check) if fails else partial(check, block))
 
 
-# --- a mainnet block -------------------------------------------------------------------------------------------------
+# --- a mainnet block ----------------------------------------------------------------------------------------
 
 
 def mainnet_cases(folder: Path) -> Iterator[Case]:
@@ -202,6 +218,9 @@ def check_wrong(block: Any, check: Callable[[Any], None]) -> None:
 def check_account(state_root: bytes, proof: Any) -> None:
     address = unhex(proof["address"])
     nodes = [unhex(node) for node in proof["accountProof"]]
+    if not any(unhex(proof["codeHash"])):
+        expect("an absent account", mpt.verify_account(state_root, address, nodes), None)
+        return
     expected = mpt.AccountState(
         nonce=int(proof["nonce"], 16),
         balance=int(proof["balance"], 16),

@@ -26,7 +26,9 @@ NOT_SERVED: Final = {
 
 
 class Suite(Protocol):
-    """A module that reads a folder of the vectors. `NETWORK = True` beside FOLDER: it starts a local chain."""
+    """A module that reads a folder of the vectors. `NETWORK = True` beside FOLDER: it starts a local
+    chain.
+    """
 
     FOLDER: str
 

@@ -17,7 +17,8 @@ class Failure:
     """A case that failed.
 
     Attributes:
-        file: that it was read from, as a path below the vectors; the suite's folder where the suite itself failed.
+        file: that it was read from, as a path below the vectors; the suite's folder where the suite itself
+            failed.
         case: its name.
         error: the exception's type and text.
     """
@@ -59,7 +60,9 @@ class Verdict:
 
 
 def run_all(root: Path, suites: Mapping[str, Suite], only: Collection[str] = ()) -> dict[str, Verdict]:
-    """Run, or skip with a reason, every folder of the vectors, or those asked for. Nothing that a folder holds raises."""
+    """Run, or skip with a reason, every folder of the vectors, or those asked for. Nothing that a folder
+    holds raises.
+    """
     verdicts: dict[str, Verdict] = {}
     for path in sorted(root.iterdir()):
         if only and path.name not in only:
@@ -72,7 +75,9 @@ def run_all(root: Path, suites: Mapping[str, Suite], only: Collection[str] = ())
 
 
 def run_folder(suite: Suite, folder: Path) -> Verdict:
-    """Run every case of a folder; none stops another. Files that no case was read from are counted as skipped."""
+    """Run every case of a folder; none stops another. Files that no case was read from are counted as
+    skipped.
+    """
     verdict = Verdict()
     if not folder.is_dir():
         error = "NotADirectoryError: found a file, expected a folder"

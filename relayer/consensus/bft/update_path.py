@@ -14,8 +14,9 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from light_clients.bft.client import BftClient
-from light_clients.bft.codec import MAX_HEADERS, encode_update
+from light_clients.bft.codec import encode_update
 from light_clients.bft.header import BftHeader
+from light_clients.bft.reader import MAX_HEADERS
 from light_clients.bft.validators import quorum
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached

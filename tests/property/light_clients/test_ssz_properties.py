@@ -49,7 +49,7 @@ def values(kind: SszType[Any]) -> st.SearchStrategy[Any]:
     if isinstance(kind, Zeroable):
         return st.just(kind.absent) | values(kind.inner).filter(lambda found: found != kind.inner.default())
     if isinstance(kind, Container):
-        return st.builds(kind.make, **{name: values(each) for name, each in kind.fields.items()})
+        return st.builds(kind.make, **{name: values(inner) for name, inner in kind.fields.items()})
     raise AssertionError(f"found {kind!r}")
 
 

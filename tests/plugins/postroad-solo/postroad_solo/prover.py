@@ -102,10 +102,12 @@ class SoloProver:
     def anchor_for(self, height: Height) -> bytes | None:
         """None: a seal costs less than an anchor's transaction."""
         del height
+        return None
 
     def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
         """None: nothing is anchored."""
         del height, proof
+        return None
 
     async def look_for_misbehaviour(self) -> bytes | None:
         """Compare what all providers say of the newest verified block. See Prover."""

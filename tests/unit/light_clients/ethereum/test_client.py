@@ -119,7 +119,9 @@ def test_trust_moves_forward_only(finalized: int) -> None:
 
 
 def test_the_next_committee_is_learnt_once() -> None:
-    """Where it is unknown, even by the header that is trusted already; afterwards it is known and cannot be another."""
+    """Where it is unknown, even by the header that is trusted already; afterwards it is known and cannot be
+    another.
+    """
     client, shown = make_client(knows_next=False), COMMITTEES[PERIOD + 1].root
     learnt = client.update(sign(FIRST + 20, FIRST + 8, shown=shown), NOW)
     assert learnt.state == replace(client.state, next_committee=shown)
