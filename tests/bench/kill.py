@@ -134,4 +134,8 @@ if __name__ == "__main__":
     parser.add_argument("--keep", action="store_true", help="keep the folder with journal and log")
     options = parser.parse_args()
     chosen = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    sys.exit(asyncio.run(main(options.messages, options.kills, chosen, keep=options.keep, ethereum=options.ethereum)))
+    sys.exit(
+        asyncio.run(
+            main(options.messages, options.kills, chosen, keep=options.keep, ethereum=options.ethereum)
+        )
+    )
