@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from relayer.cli.output import ether, hex_of, span
+from relayer.cli.output import ether, span
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
 from relayer.errors import PostroadError
+from relayer.text import hex_of
 
 _CLOCK_DRIFT_S: Final = 30.0
 _TIMEOUT_S: Final = 15.0

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of
-from relayer.cli.output import console, ether, hex_of, print_json, print_table, span
+from relayer.cli.output import console, ether, print_json, print_table, span
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.config import Config

@@ -10,8 +10,9 @@ import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.options import HexParam, json_option
-from relayer.cli.output import console, hex_of, print_json
+from relayer.cli.output import console, print_json
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.devnet.network.join import LocalEndpoint, LocalRoads, LocalSite

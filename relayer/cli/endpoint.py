@@ -14,8 +14,9 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of, yes_option
-from relayer.cli.output import console, hex_of, print_json, print_table, span
+from relayer.cli.output import console, print_json, print_table, span
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.chains.evm.node import Node

@@ -15,7 +15,8 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import hex_of, print_json, print_table
+from relayer.cli.output import print_json, print_table
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.keys import KeyStore, StoredKey

@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from relayer.text import hex_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -50,17 +52,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
     for row in rows:
         table.add_row(*row)
     console().print(table)
-
-
-def hex_of(data: bytes) -> str:
-    """Return bytes as 0x-hex."""
-    return "0x" + data.hex()
-
-
-def short(data: bytes) -> str:
-    """Return bytes as people tell them apart: the first four and the last two."""
-    text = data.hex()
-    return f"0x{text}" if len(data) <= 8 else f"0x{text[:8]}…{text[-4:]}"
 
 
 def ether(wei: int) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from relayer.cli.options import config_option, json_option, load_config
-from relayer.cli.output import hex_of, print_json, print_table, span
+from relayer.cli.output import print_json, print_table, span
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.views.pending import PendingView

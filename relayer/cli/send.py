@@ -18,8 +18,9 @@ from relayer.cli.options import (
     load_config,
     signer_of,
 )
-from relayer.cli.output import console, describe_delivery, hex_of, print_json
+from relayer.cli.output import console, describe_delivery, print_json
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.road import Receipt, RoadMessage

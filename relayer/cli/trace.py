@@ -11,8 +11,9 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import HexParam, config_option, json_option, load_config
-from relayer.cli.output import console, describe_delivery, hex_of, moment, print_json
+from relayer.cli.output import console, describe_delivery, moment, print_json
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.road import RoadMessage, Story
