@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the pipeline asks of a chain. Everything that comes back is unverified (INV-5)."""
+"""What the pipeline asks of a chain of any kind. Everything that comes back is unverified (INV-5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ Address = NewType("Address", bytes)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A block that a provider calls its newest. `received_s` is our own monotonic clock."""
+    """A block that a provider calls its newest.
+
+    Hashes are 32 bytes; the timestamp is the block's, in seconds.
+    """
 
     number: Height
     hash: bytes
@@ -27,10 +30,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message as a provider's logs tell it, with where it was found.
+    """A message as a provider's logs tell it, and where it was found.
 
-    Where `message.id` is not `claimed_id`, no provider's logs reproduce the leaf: it is to be reported, and
-    not delivered.
+    `claimed_id` is the id in the log, `message.id` the one computed from the contents. Where they differ, no
+    provider's logs reproduce the leaf: report the message, and do not deliver it.
     """
 
     message: Message
@@ -43,14 +46,17 @@ class SentMessage:
 
 @dataclass(frozen=True, slots=True)
 class AccountProof:
-    """Trie nodes for one account and some of its slots, as `eth_getProof` gives them (EIP-1186)."""
+    """Trie nodes, from the root down, for one account and some of its slots (EIP-1186, `eth_getProof`).
+
+    `storage_nodes` maps a slot of 32 bytes to the nodes that lead to it.
+    """
 
     account_nodes: tuple[bytes, ...]
     storage_nodes: Mapping[bytes, tuple[bytes, ...]]
 
 
 class DeliveryEventKind(Enum):
-    """What the inbox said of a message."""
+    """Why the inbox did not execute a message."""
 
     FAILED = "failed"
     EXPIRED = "expired"
@@ -58,7 +64,7 @@ class DeliveryEventKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:
-    """A single refusal in a deliver transaction; `reason` is at most 32 bytes of return data."""
+    """A message that a deliver transaction did not execute; `reason` is at most 32 bytes of return data."""
 
     kind: DeliveryEventKind
     message_id: MessageId
@@ -67,8 +73,10 @@ class DeliveryEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredRange:
-    """One `Delivered` event: bit i of mask = sequence (first >> 8 << 8) + i was
-    executed by this transaction.
+    """One `Delivered` event: a batch had `count` messages of one page, from sequence `first` on.
+
+    Bit i of `mask` says that this transaction executed sequence `(first >> 8 << 8) + i`: the mask counts from
+    the start of the page.
     """
 
     lane_id: LaneId
@@ -93,9 +101,9 @@ class TxReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A contract call. `gas` bounds a simulation or a transaction; None lets the chain estimate.
+    """A contract call. `gas` bounds the simulation or the transaction; None lets the chain estimate it.
 
-    An empty `to` creates.
+    An empty `to` creates a contract, with `data` as its init code.
     """
 
     to: Address
@@ -106,7 +114,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
-    """Signed bytes, to be committed to the journal before they are broadcast (INV-6)."""
+    """Signed bytes.
+
+    Commit them to the journal before they are broadcast (INV-6). Prices are per unit of gas.
+    """
 
     sender: Address
     nonce: int
@@ -119,7 +130,7 @@ class SignedTransaction:
 
 @dataclass(frozen=True, slots=True)
 class LaneState:
-    """The outbox's word of a lane, read at a block."""
+    """What the outbox says of a lane at one block. `next_sequence` is that of the next message to be sent."""
 
     next_sequence: int
     open: bool
@@ -154,103 +165,122 @@ class Chain(Protocol):
     endpoint_id: EndpointId
 
     def heads(self) -> AsyncIterator[Head]:
-        """New heads as they come, by subscription or by polling.
+        """Yield new heads as they come, by subscription or by polling.
 
-        May skip, repeat or lie; never ends by itself.
+        Heads may be skipped, repeated or invented. The iterator never ends by itself: close it.
         """
         ...
 
     async def head(self) -> Head:
-        """The newest block of the healthiest provider."""
+        """Return the newest block that the healthiest provider knows."""
         ...
 
     async def block(self, number: Height) -> Mapping[str, Any]:
-        """A block as JSON-RPC gives it, without transactions' bodies."""
+        """Return a block as JSON-RPC gives it, without its transactions. Raises NotFoundYet."""
         ...
 
     async def blocks(self, numbers: Sequence[Height]) -> list[Mapping[str, Any]]:
-        """Several blocks in one round trip, in the order asked."""
+        """Return several blocks of one provider, in the order asked and in as few requests as it allows."""
         ...
 
     async def sent_messages(self, first: Height, last: Height) -> list[SentMessage]:
-        """Messages that the gateway's logs show in blocks first..last inclusive, by block and log index.
+        """Return the messages that the gateway's logs show in blocks first..last, both inclusive.
 
-        Splits the range where a provider refuses its size.
+        They are in the order of block and log index. The range is split where a provider refuses its size.
         """
         ...
 
     def doubt_logs(self, first: Height, last: Height) -> None:
-        """The logs of blocks first..last do not lead to the proven head: whoever told them loses health."""
+        """Charge the providers that told the logs of blocks first..last, which miss the proven head."""
         ...
 
     async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
-        """`eth_getProof` at a block; slots are 32 bytes."""
+        """Return `eth_getProof` at a block, unverified; slots are 32 bytes."""
         ...
 
     async def lane(self, lane_id: LaneId, number: Height | None = None) -> LaneState:
-        """The outbox's state of an outgoing lane, at a block or at the head."""
+        """Return what the outbox says of an outgoing lane, at a block or at the head."""
         ...
 
     async def remote(self, endpoint_id: EndpointId) -> RemoteState | None:
-        """What the gateway has registered for a remote; None when it knows none."""
+        """Return what the gateway has registered for a remote endpoint; None when it knows none."""
         ...
 
     async def delivered_word(self, lane_id: LaneId, page: int) -> int:
-        """The inbox's word of a page at the head (unproven)."""
+        """Return the delivered bitmap of a page at the head, unproven: bit i is sequence 256 * page + i."""
         ...
 
     async def simulate_deliver(
         self, sender: Address, batch: bytes, proof: bytes, gas: int
     ) -> SimulatedDelivery:
-        """`eth_call` of deliver with a gas bound. Raises CallReverted with the decoded reason."""
+        """Simulate `deliver` with a gas bound, by `eth_call` at the head.
+
+        Raises:
+            CallReverted: deliver reverts; the error has the decoded reason, and its type the decision.
+        """
         ...
 
     def deliver_call(self, batch: bytes, proof: bytes, gas: int) -> Call:
-        """The call that `simulate_deliver` simulates."""
+        """Return the call that `simulate_deliver` simulates."""
         ...
 
     async def call(self, call: Call, number: Height | None = None) -> bytes:
-        """`eth_call`. Raises CallReverted with the decoded reason."""
+        """Return what a call answers, at a block or at the head.
+
+        Raises CallReverted with the decoded reason.
+        """
         ...
 
     async def prepare(self, call: Call) -> SignedTransaction:
-        """Takes the next nonce of the best key and signs (EIP-1559). Nothing is broadcast."""
+        """Take the next nonce of the least busy key and sign (EIP-1559). Nothing is broadcast.
+
+        Either broadcast the transaction or give it to `abandon`: otherwise its nonce stays a gap.
+
+        Raises:
+            FeeLimitReached: gas costs more than the operator allows.
+            KeyUnavailable: no key is configured.
+            CallReverted: the gas estimate fails.
+        """
         ...
 
     async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """The same nonce at a higher price, bounded by config. Raises FeeLimitReached."""
+        """Sign another transaction of the same nonce at a higher price. Raises FeeLimitReached."""
         ...
 
     async def broadcast(self, raw: bytes) -> None:
-        """Hands signed bytes to the providers; a node that has them already is a success.
+        """Hand signed bytes to all providers; a node that has them already is a success.
 
-        Bytes that an earlier process signed are welcome: their nonce counts as taken from then on. Raises
-        NonceConflict when another transaction took the nonce, Underpriced when `replace` is needed,
-        InsufficientFunds.
+        The bytes may come from an earlier process: their nonce counts as taken from then on.
+
+        Raises:
+            NonceConflict: another transaction took the nonce.
+            Underpriced: the price is too low; `replace` the transaction.
+            InsufficientFunds: the account cannot pay.
+            ChainUnavailable: no provider took the bytes.
         """
         ...
 
     def abandon(self, transaction: SignedTransaction) -> None:
-        """Gives back the nonce of a prepared transaction that was never broadcast, so that no gap stays."""
+        """Give back the nonce of a prepared transaction that was never broadcast, so that no gap stays."""
         ...
 
     async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
-        """The receipt of an included transaction, decoded; None while it is not included."""
+        """Return the decoded receipt of a transaction; None while it is not included."""
         ...
 
     async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """The account's transaction count."""
+        """Return an account's transaction count: of included ones, or with those that are pending."""
         ...
 
     async def balance(self, account: Address) -> int:
-        """In wei."""
+        """Return an account's balance in wei."""
         ...
 
     @property
     def senders(self) -> tuple[Address, ...]:
-        """The accounts that sign here, from configured keys."""
+        """The accounts that sign here, in the order of the configured keys."""
         ...
 
     async def close(self) -> None:
-        """Closes connections; idempotent."""
+        """Close connections; idempotent."""
         ...

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """HTTP to one provider: bounded in time, size and number of requests at once, and typed in every failure.
 
-A provider is shown by its host and port alone: what stands in its URL besides may be a credential.
+A provider is shown by its host and port alone: whatever else its URL holds may be a credential.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import aiohttp
 
 from relayer.errors import ConfigError, RangeRefused, RpcUnavailable
 
+#: Characters that are shown of what a provider says.
 MAX_MESSAGE: Final = 240
-#: No answer is nested deeper. The decoder has the interpreter's limit, which libraries raise beyond what a
-#: stack holds.
+#: No honest answer is nested deeper. The decoder's own limit is the interpreter's, and libraries raise that
+#: one beyond what the stack holds.
 _MOST_DEPTH: Final = 64
+#: An answer with no more brackets than this cannot exhaust the stack, so it is not looked at.
 _FEW_BRACKETS: Final = 4_096
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _READ_CHUNK: Final = 1 << 16
@@ -52,7 +54,10 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Connections to one provider. Not shared between event loops; `close` it."""
+    """Connections to one provider. One event loop owns it; `close` it.
+
+    `label` is how errors name the provider; `headers` go with every request.
+    """
 
     def __init__(self, label: str, limits: RpcLimits, headers: Mapping[str, str]) -> None:
         self.label = label
@@ -62,7 +67,7 @@ class HttpClient:
         self._slots = asyncio.Semaphore(limits.concurrency)
 
     def session(self) -> aiohttp.ClientSession:
-        """The HTTP session, for this provider's websocket too."""
+        """Return the session, opened at its first use; the provider's websocket shares it."""
         if self._session is None:
             # No cookies, no proxies from the environment: nothing that one provider says reaches another.
             self._session = aiohttp.ClientSession(
@@ -82,7 +87,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         most_bytes: int | None = None,
     ) -> HttpAnswer:
-        """One request and its whole answer, whatever its status; redirects are not followed.
+        """Send one request and return its whole answer, whatever its status; redirects are not followed.
 
         Raises:
             RpcUnavailable: no answer, or none in time.
@@ -128,9 +133,9 @@ class HttpClient:
 
 
 def is_too_deep(body: bytes) -> bool:
-    """Whether JSON is nested so deeply that reading it could exhaust the stack.
+    """Whether JSON is nested so deeply that decoding it could exhaust the stack.
 
-    Brackets in texts count, too.
+    Brackets inside of strings count too: an odd honest answer may be refused, a hostile one never passes.
     """
     if body.count(b"[") + body.count(b"{") <= _FEW_BRACKETS:
         return False
@@ -143,12 +148,12 @@ def is_too_deep(body: bytes) -> bool:
 
 
 def http_error(label: str, status: int) -> RpcUnavailable:
-    """The error of an HTTP status that is no answer, with what to do about it."""
+    """Return the error for an HTTP status that is no answer, with what to do about it."""
     return RpcUnavailable(f"{label} answered HTTP {status}", "HTTP 200", _http_advice(status))
 
 
 def _kind(error: BaseException) -> str:
-    """What went wrong, without the texts of libraries."""
+    """Return what went wrong, without the texts of libraries: those hold whole URLs."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__
@@ -165,7 +170,7 @@ def _http_advice(status: int) -> str:
 
 
 def validate_url(url: str, schemes: tuple[str, ...]) -> None:
-    """Raise ConfigError for a URL that cannot be connected to, without repeating it."""
+    """Raise ConfigError for a URL that cannot be connected to. The error does not repeat the URL."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -180,7 +185,7 @@ def validate_url(url: str, schemes: tuple[str, ...]) -> None:
 
 
 def describe_url(url: str) -> str:
-    """The host and port of a URL, and nothing else of it."""
+    """Return the host and port of a URL, and nothing else of it; `?` where it cannot be read."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "?", parts.port
@@ -191,7 +196,10 @@ def describe_url(url: str) -> str:
 
 
 def find_secrets(url: str) -> tuple[str, ...]:
-    """The parts of a URL that may be credentials: user, password, long path segments, query values."""
+    """Return the parts of a URL that may be credentials, the longest first.
+
+    These are the user, the password, path segments of 8 characters or more, and values of the query.
+    """
     parts = urlsplit(url)
     found = [parts.username or "", parts.password or ""]
     found += [segment for segment in parts.path.split("/") if len(segment) >= 8]
@@ -200,7 +208,10 @@ def find_secrets(url: str) -> tuple[str, ...]:
 
 
 def clean_text(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """A provider's words: without our credentials, printable, on one line, cut."""
+    """Return a provider's words as people may see them.
+
+    They are on one line, printable, without any of `secrets`, and cut to MAX_MESSAGE.
+    """
     for secret in secrets:
         text = text.replace(secret, "…")
     printable = "".join(

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Several providers of one thing: health-scored, with failover. Pools of JSON-RPC providers share it with
-whatever else a kind of consensus asks.
+"""Several providers of one thing, scored by health, with failover.
 
-A question goes to the healthiest provider; when that one fails, or gives an answer that the caller's check
-rejects, the next one is asked. A wrong answer costs far more health than a slow one. Failures decay, so that
+A question goes to the healthiest provider. When that one fails, or gives an answer that the asker's check
+rejects, the next one is asked. A wrong answer costs far more health than a slow one. Penalties decay, so that
 a mended provider comes back.
+
+Nothing here knows JSON-RPC: pools of other providers, such as those of a Beacon API, use it as well.
 """
 
 from __future__ import annotations
@@ -45,10 +46,15 @@ class Provider(Protocol):
 
 P = TypeVar("P", bound=Provider)
 
+#: In this time half of a penalty is forgotten. A wrong answer keeps a provider last for some minutes.
 _HALF_LIFE_S: Final = 30.0
+#: Latency counts in whole steps of this: two equally quick providers must not take turns at telling what the
+#: newest block is.
 _LATENCY_STEP_S: Final = 0.05
+#: What one such step costs. A timeout costs as much as a second of latency.
 _LATENCY_WEIGHT: Final = 0.05
 _LATENCY_SMOOTHING: Final = 0.2
+#: What each kind of failure adds to a provider's penalty.
 _COST: Final = {
     "unreachable": 1.0,
     "refused": 0.5,
@@ -58,9 +64,11 @@ _COST: Final = {
     "wrong_chain": 1e9,
 }
 
-#: Told of every failure: the provider's label and one of unreachable, refused, missing, invalid, wrong_chain.
+#: Is called for every failure, with the provider's label and one of unreachable, refused, missing, invalid
+#: and wrong_chain.
 OnRpcError = Callable[[str, str], None]
 
+#: A round asks every provider once; this is how often a round that failed is repeated.
 DEFAULT_POLICY: Final = RetryPolicy(
     attempts=2, first_wait_s=0.1, longest_wait_s=1.0, jitter_s=0.05, total_s=25.0
 )
@@ -68,9 +76,14 @@ DEFAULT_POLICY: Final = RetryPolicy(
 
 @dataclass(frozen=True, slots=True)
 class ProviderHealth:
-    """How a provider does.
+    """How well a provider does.
 
-    `cost` orders them, lowest first; `latency_s` is a moving average, None before an answer.
+    Attributes:
+        label: host and port.
+        cost: orders providers, the lowest first.
+        latency_s: a moving average; None before the first answer.
+        failures: since the start.
+        wrong_chain: whether it serves another chain and is excluded.
     """
 
     label: str
@@ -82,7 +95,7 @@ class ProviderHealth:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A decoded answer and whose it is, so that it can be blamed later."""
+    """A decoded answer, and the label of its provider, who can be blamed later."""
 
     value: T
     provider: str
@@ -90,7 +103,7 @@ class Answer(Generic[T]):
 
 @dataclass(slots=True)
 class Member(Generic[P]):
-    """A provider and how it does."""
+    """A provider and how well it does. `order` is its place in the configuration."""
 
     provider: P
     order: int
@@ -103,24 +116,28 @@ class Member(Generic[P]):
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def needs_probe(self) -> bool:
-        """Whether it was never asked who it is."""
+        """Whether it was never asked which chain it serves."""
         return not self.is_probed
 
     def cost(self, now: float) -> float:
-        """What orders providers, the lowest first."""
-        # In coarse steps, so that two equally quick providers don't take turns at telling what the newest
-        # block is.
+        """What orders providers, the lowest first; `now` is the monotonic clock's, in seconds."""
         steps = 0 if self.latency_s is None else int(self.latency_s / _LATENCY_STEP_S)
         return self.decayed_penalty(now) + steps * _LATENCY_WEIGHT
 
     def decayed_penalty(self, now: float) -> float:
-        """What is left of its penalties."""
+        """What is left of its penalties at a monotonic time."""
         return self.penalty * math.pow(0.5, (now - self.penalty_at) / _HALF_LIFE_S)
 
 
 class ProviderPool(Generic[P]):
-    """The providers. `probe(provider)`, when given, is run once on each before its first use; it raises
-    WrongChain when the provider serves another chain, which excludes it for good.
+    """The providers of one thing.
+
+    Args:
+        providers: the preferred one first.
+        policy: how often a round in which every provider failed is repeated.
+        on_error: is told of every failure.
+        probe: is run once on each provider before its first use. It raises WrongChain when the provider
+            serves another chain, which excludes the provider for good.
     """
 
     def __init__(
@@ -142,7 +159,7 @@ class ProviderPool(Generic[P]):
         return tuple(member.provider for member in self._members)
 
     def health(self) -> tuple[ProviderHealth, ...]:
-        """How each provider does, in the configured order."""
+        """How well each provider does, in the configured order."""
         now = time.monotonic()
         return tuple(
             ProviderHealth(
@@ -163,10 +180,17 @@ class ProviderPool(Generic[P]):
         exclude: frozenset[str] = frozenset(),
         is_final: Callable[[RpcRefused], bool] = lambda _: False,
     ) -> Answer[T]:
-        """What `once` makes of the healthiest provider that it does not fail with; providers in `exclude` are
-        not asked.
+        """Ask providers one after the other, the healthiest first, until one gives an answer.
 
-        `is_final` tells a refusal that every provider would repeat. `what` is asked for, for people.
+        Args:
+            what: names the question in errors, for people.
+            once: asks one provider, and checks the answer: it raises RpcAnswerInvalid or Rejection for a
+                wrong one, NotFoundYet where the provider lacks what was asked for.
+            exclude: labels of providers that are not asked.
+            is_final: tells a refusal that every provider would repeat, so that nobody else is asked.
+
+        Returns:
+            What `once` returned, and whose answer it is.
 
         Raises:
             RpcRefused: a final refusal.
@@ -184,9 +208,9 @@ class ProviderPool(Generic[P]):
             raise stop.error from None
 
     async def everyone(self, once: Callable[[P], Awaitable[T]]) -> list[Answer[T] | PostroadError]:
-        """The same of all providers at once; each one's value or error, in the configured order."""
+        """Ask all providers at once, and return the value or error of each, in the configured order."""
 
-        async def one(member: Member[P]) -> Answer[T] | PostroadError:
+        async def ask(member: Member[P]) -> Answer[T] | PostroadError:
             try:
                 await self._probe_once(member)
                 return Answer(await self._timed(member, once), member.provider.label)
@@ -198,10 +222,10 @@ class ProviderPool(Generic[P]):
             except (RpcRefused, NotFoundYet) as error:
                 return error
 
-        return list(await asyncio.gather(*(one(member) for member in self._members)))
+        return list(await asyncio.gather(*(ask(member) for member in self._members)))
 
     def blame(self, provider: str, kind: str = "invalid") -> None:
-        """Charge a provider for an answer that turned out to be wrong only later."""
+        """Charge a provider, by its label, for an answer that turned out to be wrong only later."""
         for member in self._members:
             if member.provider.label == provider:
                 self._charge(member, kind)
@@ -281,7 +305,7 @@ class _RefusalError(Exception):
 
 
 def _summarize(what: str, failures: Sequence[tuple[str, PostroadError | Rejection]]) -> PostroadError:
-    """One error for a round in which every provider failed."""
+    """Make one error of a round in which every provider failed."""
     if not failures:
         return ChainUnavailable(f"{what}: no provider is left to ask", "another provider")
     strangers = [error for _, error in failures if isinstance(error, WrongChain)]
@@ -300,6 +324,7 @@ def _kind_of(error: PostroadError | Rejection) -> str:
     return "missing" if isinstance(error, NotFoundYet) else "unreachable"
 
 
+#: JSON-RPC has no code for "I do not have it"; these are words that nodes use.
 _MISSING_WORDS: Final = (
     "header not found",
     "unknown block",
@@ -321,7 +346,7 @@ def is_missing(error: RpcRefused) -> bool:
 
 
 def label_urls(urls: Sequence[str]) -> list[str]:
-    """Host and port of each, numbered where several URLs share them."""
+    """Return the host and port of each URL, numbered where several URLs share them."""
     hosts = [describe_url(url) for url in urls]
     seen: dict[str, int] = {}
     labels = []

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Several JSON-RPC providers of one chain: health-scored, with failover.
+"""Several JSON-RPC providers of one chain, scored by health, with failover.
 
-No answer is believed; some are checked here.
+A `check` given with a question decides whether an answer is good; nothing else here judges answers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ __all__ = ["DEFAULT_LIMITS", "DEFAULT_POLICY", "Answer", "OnRpcError", "Provider
 
 T = TypeVar("T")
 
+#: What a node answers to a call that reverts, by the convention of Geth.
 _REVERT_CODE: Final = 3
+#: "Method not found" and "method not supported": another provider may have it, whatever the text says.
 _METHOD_MISSING: Final = frozenset({-32601, -32004})
 _REVERT_WORDS: Final = ("revert",)
 
@@ -38,24 +40,29 @@ DEFAULT_LIMITS: Final = RpcLimits()
 class RpcPool:
     """The providers of one chain.
 
-    `probe(call)`, when given, is run once on every provider before its first use, with that provider's own
-    call; it raises WrongChain when the provider serves another chain, which excludes it for good.
+    Args:
+        urls: of each provider, the preferred one first. Raises ConfigError when there is none.
+        limits: what one provider may cost us.
+        policy: how often a round in which every provider failed is repeated.
+        on_error: is told of every failure.
+        probe: is run once on every provider before its first use, with that provider's own `call`. It raises
+            WrongChain when the provider serves another chain, which excludes the provider for good.
     """
 
     def __init__(
         self,
-        endpoints: Sequence[ProviderUrls],
+        urls: Sequence[ProviderUrls],
         *,
         limits: RpcLimits = DEFAULT_LIMITS,
         policy: RetryPolicy = DEFAULT_POLICY,
         on_error: OnRpcError | None = None,
         probe: Callable[[Callable[[str, Sequence[Any]], Awaitable[bytes]]], Awaitable[None]] | None = None,
     ) -> None:
-        if not endpoints:
+        if not urls:
             raise ConfigError("no providers", "at least one RPC URL", "Add one to the chain's rpc list.")
-        labels = label_urls([endpoint.http for endpoint in endpoints])
+        labels = label_urls([provider.http for provider in urls])
         self._pool = ProviderPool(
-            [RpcProvider(endpoint, label, limits) for endpoint, label in zip(endpoints, labels, strict=True)],
+            [RpcProvider(where, label, limits) for where, label in zip(urls, labels, strict=True)],
             policy=policy,
             on_error=on_error,
             probe=None if probe is None else lambda provider: probe(provider.call),
@@ -67,11 +74,11 @@ class RpcPool:
         return self._pool.providers
 
     def health(self) -> tuple[ProviderHealth, ...]:
-        """How each provider does, in the configured order."""
+        """How well each provider does, in the configured order."""
         return self._pool.health()
 
     def blame(self, provider: str, kind: str = "invalid") -> None:
-        """Charge a provider for an answer that turned out to be wrong only later."""
+        """Charge a provider, by its label, for an answer that turned out to be wrong only later."""
         self._pool.blame(provider, kind)
 
     async def close(self) -> None:
@@ -86,8 +93,14 @@ class RpcPool:
         *,
         answer_type: Any = Any,
     ) -> T:
-        """One call. `check` turns the decoded result into what the caller wants, or raises RpcAnswerInvalid,
-        Rejection or NotFoundYet, and then the next provider is asked.
+        """Call a method of the healthiest provider whose answer passes `check`.
+
+        Args:
+            method: of JSON-RPC.
+            params: ready for JSON.
+            check: turns the decoded result into what is returned. Where it raises RpcAnswerInvalid, Rejection
+                or NotFoundYet, the next provider is asked.
+            answer_type: what the result is decoded as, by msgspec.
 
         Raises:
             RpcRefused: a revert, which every provider would repeat.
@@ -107,8 +120,16 @@ class RpcPool:
         exclude: frozenset[str] = frozenset(),
         range_is_final: bool = True,
     ) -> Answer[T]:
-        """As `call`, telling who answered; providers in `exclude` are not asked. Where a smaller range could
-        be asked for, `range_is_final=False` raises RangeRefused at once instead of asking the next provider.
+        """Call a method as `call` does, and tell who answered.
+
+        Args:
+            method: of JSON-RPC.
+            params: ready for JSON.
+            check: as for `call`.
+            answer_type: as for `call`.
+            exclude: labels of providers that are not asked.
+            range_is_final: whether the range asked for cannot be made smaller. Where it can, a provider that
+                refuses the range makes RangeRefused at once, and no other provider is asked.
         """
         decode = _decoder(answer_type)
 
@@ -131,7 +152,7 @@ class RpcPool:
         *,
         answer_type: Any = Any,
     ) -> T:
-        """Several calls answered by one provider, with one check over all their results. Raises as `call`."""
+        """Make several calls of one provider, with one check over all their results. Raises as `call`."""
         if not calls:
             return check([])
         decode = _decoder(answer_type)
@@ -144,8 +165,10 @@ class RpcPool:
         return (await self._pool.anyone(calls[0][0], once, is_final=_is_final)).value
 
     async def everyone(self, method: str, params: Sequence[Any]) -> list[Answer[Any] | PostroadError]:
-        """The same call to all providers at once; each one's decoded result or error,
-        in the configured order.
+        """Make one call of all providers at once.
+
+        Returns:
+            The decoded result or the error of each provider, in the configured order.
         """
         decode = _decoder(Any)
 
@@ -156,9 +179,7 @@ class RpcPool:
 
 
 def _is_final(error: RpcRefused, *, range_is_final: bool = True) -> bool:
-    """Whether asking again or elsewhere would not change it: a revert,
-    or a range that the caller makes smaller.
-    """
+    """Whether asking elsewhere would not help: for a revert, or a range that can be made smaller."""
     if isinstance(error, RangeRefused):
         return not range_is_final
     return _is_revert(error)

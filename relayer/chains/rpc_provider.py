@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One JSON-RPC provider over HTTP: bounded in time, size and number of requests at once, and believed in
-nothing.
+"""One JSON-RPC provider over HTTP: requests and batches, with every failure typed (relayer.errors).
 
-Every failure is one of the typed errors of relayer.errors. A provider is shown by its host and port alone:
-what stands in its URL besides may be a credential.
+Nothing that it answers is trusted: ids must be those that were sent, nesting and size are bounded, and what
+it says in errors is cleaned before people see it. A provider is shown by its host and port alone, because
+whatever else its URL holds may be a credential.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _RANGE_WORDS: Final = (
     "log response size",
     "logs matched by query exceeds",
 )
+#: What gateways say that take one call a request.
 _NO_BATCH_WORDS: Final = ("batch",)
 
 
@@ -89,22 +90,25 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 class RpcProvider:
-    """A connection to one provider. Not shared between event loops; `close` it."""
+    """A connection to one provider. One event loop owns it; `close` it.
 
-    def __init__(self, endpoint: ProviderUrls, label: str, limits: RpcLimits) -> None:
-        validate_url(endpoint.http, ("http", "https"))
-        if endpoint.websocket is not None:
-            validate_url(endpoint.websocket, ("ws", "wss"))
+    Raises ConfigError for a URL that cannot be connected to.
+    """
+
+    def __init__(self, urls: ProviderUrls, label: str, limits: RpcLimits) -> None:
+        validate_url(urls.http, ("http", "https"))
+        if urls.websocket is not None:
+            validate_url(urls.websocket, ("ws", "wss"))
         self.label = label
-        self.endpoint = endpoint
+        self.urls = urls
         self._limits = limits
-        self._secrets = find_secrets(endpoint.http)
+        self._secrets = find_secrets(urls.http)
         self._http = HttpClient(label, limits, {"Content-Type": "application/json"})
         self._next_id = 1
         self._takes_batches = True
 
     async def call(self, method: str, params: Sequence[Any]) -> bytes:
-        """One call; its result as undecoded JSON.
+        """Make one call, and return its result as undecoded JSON.
 
         Raises RpcUnavailable, RpcAnswerInvalid, RpcRefused, RangeRefused.
         """
@@ -117,9 +121,13 @@ class RpcProvider:
         return self._result(response)
 
     async def batch(self, calls: Sequence[RpcCall]) -> list[bytes]:
-        """Several calls in as few requests as the limits allow, in the order asked.
+        """Make several calls in as few requests as the limits allow.
 
-        The first error is raised.
+        Returns:
+            The results as undecoded JSON, in the order asked.
+
+        Raises:
+            PostroadError: the first error of a call, as `call` raises it; the other results are lost.
         """
         results: list[bytes] = []
         step = self._limits.max_batch if self._takes_batches else 1
@@ -141,7 +149,7 @@ class RpcProvider:
         await self._http.close()
 
     def session(self) -> aiohttp.ClientSession:
-        """The HTTP session, for this provider's websocket too."""
+        """Return the HTTP session, which this provider's websocket shares."""
         return self._http.session()
 
     def _take_id(self) -> int:
@@ -172,7 +180,7 @@ class RpcProvider:
         return [self._result(by_id[first + index]) for index in range(len(calls))]
 
     async def _post(self, body: bytes) -> bytes:
-        answer = await self._http.request("POST", self.endpoint.http, data=body)
+        answer = await self._http.request("POST", self.urls.http, data=body)
         is_json = answer.body.lstrip()[:1] in (b"{", b"[")
         if answer.status == 200 or (is_json and answer.status < 500):
             return answer.body
@@ -216,7 +224,7 @@ def _request(number: int, method: str, params: Sequence[Any]) -> bytes:
 
 
 def _revert_data(data: Any) -> bytes:
-    """Revert data wherever nodes put it: a hex string, or an object that holds one."""
+    """Return the revert data, wherever a node puts it: as a hex string, or in an object that holds one."""
     if isinstance(data, dict):
         data = data.get("data", data.get("result"))
     if not isinstance(data, str):

@@ -90,7 +90,7 @@ def open_chain(config: Config, name: str) -> EvmChain:
             chain_id=chain.chain_id,
             gateway=Address(endpoint.gateway),
             genesis_hash=endpoint.genesis_hash,
-            endpoints=(ProviderUrls(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
+            providers=(ProviderUrls(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
             fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
         )
     )

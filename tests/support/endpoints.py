@@ -99,7 +99,7 @@ async def open_site(
     consensus: Consensus,
     validators: int = 4,
     *,
-    endpoints: Sequence[ProviderUrls] | None = None,
+    providers: Sequence[ProviderUrls] | None = None,
     keys: int = 1,
 ) -> Site:
     """Start a chain with blocks on demand and deploy AccessManager and Gateway."""
@@ -112,7 +112,7 @@ async def open_site(
             chain_id=local.chain_id,
             gateway=create_address(signers[0].address, 1),
             genesis_hash=local.genesis_hash,
-            endpoints=tuple(endpoints or [ProviderUrls(local.http_url, local.ws_url)]),
+            providers=tuple(providers or [ProviderUrls(local.http_url, local.ws_url)]),
             fees=FeePolicy(500 * GWEI, GWEI),
         )
         chain = EvmChain(settings, signers)

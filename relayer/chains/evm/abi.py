@@ -18,12 +18,12 @@ _OUTCOME_ALREADY_DELIVERED: Final = 1
 
 
 def selector(signature: str) -> bytes:
-    """The four bytes that a call, an error or an attribute starts with."""
+    """Return the four bytes that a call, an error or an attribute starts with."""
     return keccak256(signature.encode())[:4]
 
 
 def topic(signature: str) -> bytes:
-    """The first topic of an event."""
+    """Return the first topic of an event, 32 bytes."""
     return keccak256(signature.encode())
 
 
@@ -58,12 +58,12 @@ MESSAGE_EXPIRED: Final = topic("MessageExpired(bytes32)")
 
 
 def encode_word(value: int) -> bytes:
-    """An unsigned integer as one word."""
+    """Encode an unsigned integer as one word of 32 bytes."""
     return value.to_bytes(_WORD)
 
 
 def encode_bytes(*values: bytes) -> bytes:
-    """The arguments of a function that takes nothing but `bytes`."""
+    """Encode the arguments of a function that takes nothing but `bytes`."""
     head = bytearray()
     tail = bytearray()
     for value in values:
@@ -73,12 +73,12 @@ def encode_bytes(*values: bytes) -> bytes:
 
 
 def encode_deliver(batch: bytes, proof: bytes) -> bytes:
-    """Calldata of `deliver(bytes batch, bytes proof)`."""
+    """Return the calldata of `deliver(bytes batch, bytes proof)`."""
     return DELIVER + encode_bytes(batch, proof)
 
 
 def encode_send_message(recipient: bytes, payload: bytes, attributes: tuple[bytes, ...]) -> bytes:
-    """Calldata of ERC-7786's `sendMessage`; `recipient` is ERC-7930 bytes."""
+    """Return the calldata of ERC-7786's `sendMessage`; `recipient` is ERC-7930 bytes."""
     first, second = _padded(recipient), _padded(payload)
     heads = encode_word(96) + encode_word(96 + len(first)) + encode_word(96 + len(first) + len(second))
     return SEND_MESSAGE + heads + first + second + _encode_bytes_array(attributes)
@@ -87,7 +87,10 @@ def encode_send_message(recipient: bytes, payload: bytes, attributes: tuple[byte
 def encode_attributes(
     *, gas_limit: int | None = None, deadline: int | None = None, channel: bytes | None = None
 ) -> tuple[bytes, ...]:
-    """The attributes that our Outbox knows, those that are given."""
+    """Encode those attributes of our Outbox that are given: selector, then one word.
+
+    `gas_limit` is in gas, `deadline` in seconds of the destination's clock, `channel` 32 bytes.
+    """
     attributes = []
     if gas_limit is not None:
         attributes.append(MIN_GAS_LIMIT + encode_word(gas_limit))
@@ -112,7 +115,10 @@ def _padded(value: bytes) -> bytes:
 
 
 def decode_words(data: bytes, count: int, what: str) -> list[int]:
-    """The first `count` words of an answer as numbers. Raises RpcAnswerInvalid when there are fewer."""
+    """Return the first `count` words of an answer as numbers.
+
+    Raises RpcAnswerInvalid when there are fewer.
+    """
     if len(data) < _WORD * count:
         raise RpcAnswerInvalid(
             f"{what} of {len(data)} bytes",
@@ -123,32 +129,32 @@ def decode_words(data: bytes, count: int, what: str) -> list[int]:
 
 
 def decode_bool(word: int, what: str) -> bool:
-    """A Solidity bool. Raises RpcAnswerInvalid for another word."""
+    """Decode a Solidity bool. Raises RpcAnswerInvalid for any word but 0 and 1."""
     if word > 1:
         raise RpcAnswerInvalid(f"{what} {word}", "0 or 1")
     return word == 1
 
 
 def decode_address(word: int, what: str) -> Address:
-    """A Solidity address. Raises RpcAnswerInvalid when more than 20 bytes are set."""
+    """Decode a Solidity address. Raises RpcAnswerInvalid when more than 20 bytes are set."""
     if word >> 160:
         raise RpcAnswerInvalid(f"{what} 0x{word:x}", "an address")
     return Address(word.to_bytes(20))
 
 
 def decode_lane(data: bytes) -> LaneState:
-    """The answer of `outboundLane`."""
+    """Decode the answer of `outboundLane`."""
     words = decode_words(data, 7, "outboundLane's answer")
     return LaneState(words[0], decode_bool(words[1], "open"), decode_bool(words[2], "paused"))
 
 
 def decode_default_gas_limit(data: bytes) -> int:
-    """The lane's default gas limit in the answer of `outboundLane`."""
+    """Return the lane's default gas limit, which the answer of `outboundLane` holds."""
     return decode_words(data, 7, "outboundLane's answer")[4]
 
 
 def decode_remote(data: bytes) -> RemoteState | None:
-    """The answer of `remote`; None when the gateway knows no such endpoint."""
+    """Decode the answer of `remote`; None when the gateway knows no such endpoint."""
     if decode_words(data, 6, "remote's answer")[0] != _WORD:
         raise RpcAnswerInvalid("remote's answer with an unusual offset", "32")
     client, gateway, _, paused, retired = decode_words(data[_WORD:], 5, "remote's answer")
@@ -163,7 +169,7 @@ def decode_remote(data: bytes) -> RemoteState | None:
 
 
 def decode_simulated(data: bytes) -> SimulatedDelivery:
-    """The answer of `deliver`."""
+    """Decode the answer of `deliver`."""
     outcome, executed, failed, expired = decode_words(data, 4, "deliver's answer")
     if outcome > _OUTCOME_ALREADY_DELIVERED:
         raise RpcAnswerInvalid(f"deliver's outcome {outcome}", "0 or 1")
@@ -171,7 +177,7 @@ def decode_simulated(data: bytes) -> SimulatedDelivery:
 
 
 def decode_status(data: bytes) -> Status:
-    """The answer of `status` of a light client."""
+    """Decode the answer of `status` of a light client."""
     word = decode_words(data, 1, "status's answer")[0]
     if word > max(Status):
         raise RpcAnswerInvalid(f"status {word}", f"0 to {max(Status)}")

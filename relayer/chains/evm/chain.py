@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """An EVM chain and its gateway: how to talk to it. Nothing that comes back is verified here (INV-5).
 
-`checked_block` and `checked_proof` let whoever can verify do so while it is still known whose answer it is: a
-provider whose answer is rejected loses health, and the next one is asked.
+`checked_block`, `checked_blocks` and `checked_proof` take a `check` from whoever can verify. It runs
+while it is still known whose answer it is: a provider whose answer is rejected loses health, and the
+next one is asked.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ _LATEST: Final = "latest"
 #: Room for state that moves between the estimate and the block.
 _ESTIMATE_NUMERATOR: Final = 5
 _ESTIMATE_DENOMINATOR: Final = 4
-#: A base fee moves by an eighth a block at most, and the offer has room for it to double.
+#: How long a base fee that was read is used. It moves by an eighth a block at most (EIP-1559), and what we
+#: offer has room for it to double.
 _BASE_FEE_AGE_S: Final = 3.0
 
 
@@ -77,11 +79,11 @@ class EvmSettings:
         name: for people.
         chain_id: EIP-155 number.
         gateway: 20 bytes; zero before an endpoint is deployed.
-        genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known yet, not
-            compared.
-        endpoints: providers, the preferred one first.
+        genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known
+            yet, not compared.
+        providers: their URLs, the preferred one first.
         fees: the operator's limits.
-        poll_interval_s: how often to look for heads where no websocket tells.
+        poll_interval_s: how often to ask for the newest head where no websocket tells it.
         max_log_range: blocks in one `eth_getLogs`, to begin with.
         max_transaction_gas: the most gas of one transaction (EIP-7825).
         limits: what one provider may cost us.
@@ -91,7 +93,7 @@ class EvmSettings:
     chain_id: int
     gateway: Address
     genesis_hash: bytes
-    endpoints: tuple[ProviderUrls, ...]
+    providers: tuple[ProviderUrls, ...]
     fees: FeePolicy
     poll_interval_s: float = 1.0
     max_log_range: int = 2_000
@@ -100,7 +102,13 @@ class EvmSettings:
 
 
 class EvmChain:
-    """One EVM chain. Implements relayer.chains.base.Chain; belongs to one event loop; `close` it."""
+    """One EVM chain. Implements relayer.chains.base.Chain. One event loop owns it; `close` it.
+
+    Args:
+        settings: what has to be known of the chain.
+        signers: unlocked keys; without any, the chain can only be read.
+        on_rpc_error: is told of every failure of a provider.
+    """
 
     def __init__(
         self,
@@ -115,7 +123,7 @@ class EvmChain:
         self.endpoint_id = endpoint_id(address.to_bytes(), settings.genesis_hash)
         self._on_rpc_error = on_rpc_error
         self._pool = RpcPool(
-            settings.endpoints,
+            settings.providers,
             limits=settings.limits,
             on_error=on_rpc_error,
             probe=make_probe(settings.chain_id, settings.genesis_hash),
@@ -136,12 +144,12 @@ class EvmChain:
     # --- reading --------------------------------------------------------------------------------------------
 
     def heads(self) -> AsyncIterator[Head]:
-        """New heads, by websocket or polling; see Chain."""
+        """Yield new heads, by websocket where there is one, by polling otherwise. They may repeat or lie."""
         feed = HeadFeed(self._pool.providers, self.head, self.settings.poll_interval_s, self._on_rpc_error)
         return feed.heads()
 
     async def head(self) -> Head:
-        """The newest block of the healthiest provider."""
+        """Return the newest block that the healthiest provider knows."""
 
         def check(answer: BlockHead | None) -> Head:
             head = parse_head(answer)
@@ -155,11 +163,11 @@ class EvmChain:
         )
 
     async def block(self, number: Height) -> Mapping[str, Any]:
-        """A block as JSON-RPC gives it, without bodies."""
+        """Return a block as JSON-RPC gives it, unverified and without its transactions."""
         return await self.checked_block(number, lambda block: block)
 
     async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
-        """What `check` makes of a block; where it raises Rejection, the next provider is asked."""
+        """Return what `check` makes of a block; where it raises Rejection, the next provider is asked."""
         return await self._pool.call(
             "eth_getBlockByNumber",
             [hex(number), False],
@@ -168,14 +176,15 @@ class EvmChain:
         )
 
     async def blocks(self, numbers: Sequence[Height]) -> list[Mapping[str, Any]]:
-        """Several blocks in as few requests as the limits allow."""
+        """Return several blocks of one provider, unverified, in as few requests as the limits allow."""
         return await self.checked_blocks(numbers, list)
 
     async def checked_blocks(
         self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
     ) -> T:
-        """What `check` makes of several blocks of one provider; where it raises Rejection,
-        the next one is asked.
+        """Return what `check` makes of several blocks, all of one provider.
+
+        Where it raises Rejection, the next provider is asked for all of them.
         """
         calls = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
         return await self._pool.batch(
@@ -187,8 +196,10 @@ class EvmChain:
         )
 
     async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """One block as every provider tells it, with the provider's label:
-        contradictions between them are evidence.
+        """Return one block as every provider tells it, with the provider's label.
+
+        Providers that do not have the block, or fail, are left out. Two signed blocks of one height that
+        differ are evidence of misbehaviour, so here every answer counts and not the healthiest one's alone.
         """
         answers = await self._pool.everyone("eth_getBlockByNumber", [hex(number), False])
         found: list[tuple[str, Mapping[str, Any]]] = []
@@ -201,15 +212,15 @@ class EvmChain:
         return found
 
     async def sent_messages(self, first: Height, last: Height) -> list[SentMessage]:
-        """Messages that the gateway's logs show in blocks first..last; see Chain."""
+        """Return the messages that the gateway's logs show in blocks first..last, by block and log index."""
         return await self._sent.read(first, last)
 
     def doubt_logs(self, first: Height, last: Height) -> None:
-        """Charge whoever's logs of these blocks were not the whole truth; see Chain."""
+        """Charge the providers whose logs of these blocks were not the whole truth."""
         self._sent.doubt(first, last)
 
     async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
-        """`eth_getProof` at a block."""
+        """Return `eth_getProof` at a block, unverified; slots are 32 bytes."""
         return await self.checked_proof(account, slots, number, lambda proof: proof)
 
     async def checked_proof(
@@ -219,7 +230,7 @@ class EvmChain:
         number: Height,
         check: Callable[[AccountProof], T],
     ) -> T:
-        """What `check` makes of a proof; where it raises Rejection, the next provider is asked."""
+        """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
         return await self._pool.call(
             "eth_getProof",
             ["0x" + account.hex(), ["0x" + slot.hex() for slot in slots], hex(number)],
@@ -230,31 +241,31 @@ class EvmChain:
     # --- the gateway ----------------------------------------------------------------------------------------
 
     async def lane(self, lane_id: LaneId, number: Height | None = None) -> LaneState:
-        """The outbox's state of an outgoing lane."""
+        """Return what the outbox says of an outgoing lane, at a block or at the head."""
         return abi.decode_lane(await self._read_lane(lane_id, number))
 
     async def remote(self, endpoint_id: bytes) -> RemoteState | None:
-        """What the gateway has registered for a remote; None when it knows none."""
+        """Return what the gateway has registered for a remote endpoint; None when it knows none."""
         return abi.decode_remote(await self._ask_gateway(abi.REMOTE + endpoint_id))
 
     async def delivered_word(self, lane_id: LaneId, page: int) -> int:
-        """The inbox's word of a page at the head (unproven)."""
+        """Return the delivered bitmap of a page at the head, unproven: bit i is sequence 256 * page + i."""
         data = await self._ask_gateway(abi.DELIVERED_WORD + lane_id + abi.encode_word(page))
         return abi.decode_words(data, 1, "delivered's answer")[0]
 
     async def simulate_deliver(
         self, sender: Address, batch: bytes, proof: bytes, gas: int
     ) -> SimulatedDelivery:
-        """`eth_call` of deliver with a gas bound; see Chain."""
+        """Simulate `deliver` with a gas bound, at the head. Raises CallReverted with the decoded reason."""
         data = await self._call(self.deliver_call(batch, proof, gas), None, sender)
         return abi.decode_simulated(data)
 
     def deliver_call(self, batch: bytes, proof: bytes, gas: int) -> Call:
-        """The call that `simulate_deliver` simulates."""
+        """Return the call that `simulate_deliver` simulates."""
         return Call(self.gateway, abi.encode_deliver(batch, proof), gas)
 
     async def call(self, call: Call, number: Height | None = None) -> bytes:
-        """`eth_call`. Raises CallReverted."""
+        """Return what a call answers, at a block or at the head. Raises CallReverted."""
         return await self._call(call, number, None)
 
     # --- transactions ---------------------------------------------------------------------------------------
@@ -265,31 +276,42 @@ class EvmChain:
         return self._transactions.senders
 
     async def prepare(self, call: Call) -> SignedTransaction:
-        """Take the next nonce of the least busy key and sign; see Chain.
+        """Take the next nonce of the least busy key and sign. Nothing is broadcast.
 
-        Raises FeeLimitReached, CallReverted.
+        Raises:
+            FeeLimitReached: gas costs more than the operator allows; no nonce is taken.
+            KeyUnavailable: no key is configured.
+            CallReverted: the gas estimate fails; no nonce is taken.
         """
         base_fee_wei = await self._read_base_fee()
         gas = call.gas if call.gas is not None else await self._estimate(call)
         return await self._transactions.prepare(call, gas, base_fee_wei)
 
     async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """The same nonce at a higher price. Raises FeeLimitReached."""
+        """Sign another transaction of the same nonce at a higher price. Raises FeeLimitReached."""
         gas = call.gas if call.gas is not None else transaction.gas
         return self._transactions.replace(transaction, call, gas, await self._read_base_fee())
 
     def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back the nonce of a transaction that was never broadcast."""
+        """Give back the nonce of a transaction that was never broadcast, so that no gap stays."""
         self._transactions.nonces.give_back(transaction.sender, transaction.nonce)
 
     async def broadcast(self, raw: bytes) -> None:
-        """Hand signed bytes to all providers; see Chain."""
+        """Hand signed bytes to all providers; one that takes them, or has them already, is enough.
+
+        Raises:
+            NonceConflict: another transaction took the nonce.
+            Underpriced: the price is too low; `replace` the transaction.
+            InsufficientFunds: the account cannot pay; others are preferred for a while.
+            ChainUnavailable: no provider took the bytes.
+        """
         sender, nonce, tx_hash = self._transactions.adopt(raw)
         answers = await self._pool.everyone("eth_sendRawTransaction", ["0x" + raw.hex()])
         refusals = [answer for answer in answers if isinstance(answer, RpcRefused)]
         if any(isinstance(answer, Answer) for answer in answers) or any(map(is_known, refusals)):
             return
         if any(map(is_nonce_taken, refusals)):
+            # A node that has included these very bytes says so of their nonce, too.
             if await self.receipt(tx_hash) is not None:
                 return
             self._transactions.nonces.settle_below(sender, nonce + 1)
@@ -307,7 +329,7 @@ class EvmChain:
         raise ChainUnavailable(f"no provider took the transaction: {texts}", "one that does")
 
     async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
-        """The receipt of an included transaction, decoded; None while it is not included."""
+        """Return the decoded receipt of a transaction; None while it is not included."""
         found = await self._pool.call(
             "eth_getTransactionReceipt",
             ["0x" + tx_hash.hex()],
@@ -319,7 +341,7 @@ class EvmChain:
         return found
 
     async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """The account's transaction count."""
+        """Return an account's transaction count: of included ones, or with those that are pending."""
         params = ["0x" + sender.hex(), "pending" if pending else _LATEST]
         count = await self._pool.call("eth_getTransactionCount", params, parse_quantity, answer_type=str)
         if not pending:
@@ -327,7 +349,7 @@ class EvmChain:
         return count
 
     async def check_gateway(self) -> None:
-        """Compare the gateway's own endpoint id with what the settings say. Raises ConfigError."""
+        """Raise ConfigError unless the gateway's own endpoint id is the one that the settings give."""
         found = await self._ask_gateway(abi.ENDPOINT_ID)
         if found != self.endpoint_id:
             raise ConfigError(
@@ -337,12 +359,12 @@ class EvmChain:
             )
 
     async def balance(self, account: Address) -> int:
-        """In wei."""
+        """Return an account's balance in wei."""
         params = ["0x" + account.hex(), _LATEST]
         return await self._pool.call("eth_getBalance", params, parse_quantity, answer_type=str)
 
     async def code(self, account: Address) -> bytes:
-        """The code of an account; empty when there is none."""
+        """Return the code of an account; empty when there is none."""
         params = ["0x" + account.hex(), _LATEST]
         return await self._pool.call("eth_getCode", params, parse_bytes, answer_type=str)
 
@@ -350,15 +372,15 @@ class EvmChain:
 
     @property
     def witnesses(self) -> int:
-        """How many providers there are to contradict one another."""
+        """How many providers there are, which could contradict one another."""
         return len(self._pool.providers)
 
     def health(self) -> tuple[ProviderHealth, ...]:
-        """How each provider does."""
+        """Return how well each provider does, in the configured order."""
         return self._pool.health()
 
     def in_flight(self, sender: Address) -> int:
-        """How many transactions of an account are under way."""
+        """Return how many transactions of an account are not known to be included."""
         return self._transactions.nonces.in_flight(sender)
 
     async def close(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Logs of our gateway, from JSON to messages: the hot path of watching, and hostile input.
+"""Logs of our gateway, decoded from JSON into messages. This is the hot path of watching, and hostile input.
 
 A real gateway emits MessageSent and MessageAppended together, so logs that break the pairing, their own
 lengths or the asked range are a provider's fault, never a message's: they raise RpcAnswerInvalid, and another
@@ -36,14 +36,15 @@ _DELIVERED: Final = "0x" + DELIVERED.hex()
 _FAILED: Final = "0x" + MESSAGE_FAILED.hex()
 _EXPIRED: Final = "0x" + MESSAGE_EXPIRED.hex()
 
-#: What to ask `eth_getLogs` for. The rare third kind tells of default gas limits, which leaves commit to.
+#: The events to ask `eth_getLogs` for. The third one is rare: it tells a lane's default gas limit, and leaves
+#: commit to that.
 SENT_TOPICS: Final = (_SENT, _APPENDED, LIMITED_TOPIC)
 
 _MAX_REASON: Final = 32
 
 
 class Log(msgspec.Struct, rename="camel", gc=False):
-    """What we read of a log; text as it came."""
+    """The fields that we read of a log, as the provider wrote them."""
 
     address: str
     topics: list[str]
@@ -84,7 +85,7 @@ class LaneDefault(NamedTuple):
 
 
 class SentLogs(NamedTuple):
-    """What a range's logs say, messages by block and log index."""
+    """What the logs of a range of blocks say; messages are in the order of block and log index."""
 
     messages: list[SentLog]
     defaults: list[LaneDefault]
@@ -105,27 +106,8 @@ def decode_sent_logs(
     Raises:
         RpcAnswerInvalid: the logs cannot be what a gateway emitted in that range.
     """
-    address = "0x" + gateway.hex()
-    sent: dict[str, Log] = {}
+    sent, appended, limited = _sort_by_event(logs, "0x" + gateway.hex())
     messages: list[SentLog] = []
-    defaults: list[LaneDefault] = []
-    appended: list[Log] = []
-    for log in logs:
-        if log.removed:
-            continue
-        if log.address.lower() != address or not log.topics:
-            raise RpcAnswerInvalid(f"a log of {log.address[:42]}", f"logs of {address} only")
-        kind = log.topics[0]
-        if kind == _SENT:
-            if len(log.topics) != 2 or log.topics[1] in sent:
-                raise RpcAnswerInvalid("a MessageSent with other topics, or twice", "one send id, once")
-            sent[log.topics[1]] = log
-        elif kind == _APPENDED:
-            appended.append(log)
-        elif kind == LIMITED_TOPIC:
-            defaults.append(_decode_limited(log))
-        else:
-            raise RpcAnswerInvalid(f"a log of topic {kind[:66]}", "the topics that were asked for")
     for log in appended:
         if len(log.topics) != 4:
             raise RpcAnswerInvalid(f"a MessageAppended with {len(log.topics)} topics", "4")
@@ -136,13 +118,42 @@ def decode_sent_logs(
     if sent:
         raise RpcAnswerInvalid(f"{len(sent)} MessageSent without MessageAppended", "both in one transaction")
     messages.sort(key=_place)
-    return SentLogs(messages, defaults)
+    return SentLogs(messages, [_decode_limited(log) for log in limited])
+
+
+def _sort_by_event(logs: Sequence[Log], address: str) -> tuple[dict[str, Log], list[Log], list[Log]]:
+    """Return the MessageSent logs by send id, the MessageAppended logs and the LaneLimited logs.
+
+    Raises RpcAnswerInvalid for a log of another contract or event, and for a send id that comes twice.
+    """
+    sent: dict[str, Log] = {}
+    appended: list[Log] = []
+    limited: list[Log] = []
+    for log in logs:
+        # A node marks logs of blocks that left its chain; those of the blocks that replaced them come
+        # as well.
+        if log.removed:
+            continue
+        if log.address.lower() != address or not log.topics:
+            raise RpcAnswerInvalid(f"a log of {log.address[:42]}", f"logs of {address} only")
+        event = log.topics[0]
+        if event == _SENT:
+            if len(log.topics) != 2 or log.topics[1] in sent:
+                raise RpcAnswerInvalid("a MessageSent with other topics, or twice", "one send id, once")
+            sent[log.topics[1]] = log
+        elif event == _APPENDED:
+            appended.append(log)
+        elif event == LIMITED_TOPIC:
+            limited.append(log)
+        else:
+            raise RpcAnswerInvalid(f"a log of topic {event[:66]}", "the topics that were asked for")
+    return sent, appended, limited
 
 
 def decode_delivery_logs(
     logs: Iterable[Log], gateway: bytes
 ) -> tuple[tuple[DeliveredRange, ...], tuple[DeliveryEvent, ...]]:
-    """What a transaction's logs say of deliveries by our gateway; logs of other contracts are passed over.
+    """Return what a transaction's logs say of deliveries by our gateway; other contracts' logs are skipped.
 
     Raises RpcAnswerInvalid for what a gateway cannot have emitted.
     """
@@ -171,7 +182,7 @@ def decode_delivery_logs(
 
 
 def parse_quantity(text: str) -> int:
-    """A JSON-RPC quantity of at most 256 bits. Raises RpcAnswerInvalid."""
+    """Read a JSON-RPC quantity of at most 256 bits. Raises RpcAnswerInvalid."""
     if text[:2] != "0x" or not 2 < len(text) <= 66:
         raise RpcAnswerInvalid(f"a quantity {text[:70]!r}", "0x and 1 to 64 hex digits")
     try:
@@ -181,7 +192,7 @@ def parse_quantity(text: str) -> int:
 
 
 def parse_bytes(text: str, size: int | None = None) -> bytes:
-    """JSON-RPC data, of exactly `size` bytes where given. Raises RpcAnswerInvalid."""
+    """Read JSON-RPC data, of exactly `size` bytes where given. Raises RpcAnswerInvalid."""
     if text[:2] != "0x":
         raise RpcAnswerInvalid(f"data {text[:20]!r}", "0x and hex digits")
     try:
@@ -248,7 +259,7 @@ def _decode_pair(sent: Log, appended: Log, chain_part: bytes, first: int, last: 
 
 
 def _number(data: bytes, at: int) -> int:
-    """A word as a number; past the end it is the missing part that raises later."""
+    """Return the word at a byte offset as a number. Raises RpcAnswerInvalid where the data ends before it."""
     word = data[at : at + 32]
     if len(word) != 32:
         raise RpcAnswerInvalid(f"event data of {len(data)} bytes", f"a word at byte {at}")
@@ -256,7 +267,7 @@ def _number(data: bytes, at: int) -> int:
 
 
 def _dynamic(data: bytes, at: int) -> bytes:
-    """The `bytes` whose length stands at an offset."""
+    """Return the `bytes` whose length is the word at a byte offset."""
     length = _number(data, at)
     start = at + 32
     value = data[start : start + length]
@@ -266,7 +277,7 @@ def _dynamic(data: bytes, at: int) -> bytes:
 
 
 def _decode_attributes(data: bytes, at: int) -> tuple[int | None, int]:
-    """Gas limit and deadline of the attributes that name them; the leaf tells whether that was right."""
+    """Return the gas limit and the deadline that attributes name, unchecked: the leaf commits to both."""
     count = _number(data, at)
     gas_limit: int | None = None
     deadline = 0

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What to offer for gas (EIP-1559): never above the operator's limit,
-and by bounded steps when a price was too low.
+"""What to offer for gas (EIP-1559): never above the operator's limit, and in bounded steps when it
+was too low.
+
+Everything here is pure: base fees are given, and nothing is asked of a chain.
 """
 
 from __future__ import annotations
@@ -10,15 +12,14 @@ from typing import Final
 
 from relayer.errors import FeeLimitReached
 
-#: Nodes drop a replacement that does not offer a tenth more for both; an eighth leaves room for their
-#: rounding.
+#: A node drops a replacement unless both prices are a tenth higher; an eighth leaves room for its rounding.
 _BUMP_NUMERATOR: Final = 9
 _BUMP_DENOMINATOR: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FeePolicy:
-    """The operator's limits for a unit of gas, in wei."""
+    """The operator's limits for a unit of gas, in wei: for the whole price, and for the tip within it."""
 
     max_fee_wei: int
     priority_fee_wei: int
@@ -26,16 +27,16 @@ class FeePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a transaction offers for a unit of gas, in wei. `max_wei` holds `priority_wei`."""
+    """What a transaction offers for a unit of gas, in wei. `max_wei` includes the tip, `priority_wei`."""
 
     max_wei: int
     priority_wei: int
 
 
 def compute_fees(base_fee_wei: int, policy: FeePolicy) -> Fees:
-    """What to offer at a base fee: room for it to double, within the limit.
+    """Return what to offer at a base fee: there is room for it to double, within the operator's limit.
 
-    Raises FeeLimitReached when the limit does not even cover the base fee of now.
+    Raises FeeLimitReached when the limit is below the base fee.
     """
     if base_fee_wei > policy.max_fee_wei:
         raise FeeLimitReached(
@@ -49,7 +50,7 @@ def compute_fees(base_fee_wei: int, policy: FeePolicy) -> Fees:
 
 
 def compute_bumped_fees(offered: Fees, base_fee_wei: int, policy: FeePolicy) -> Fees:
-    """What a replacement has to offer. Raises FeeLimitReached when that is above the limit."""
+    """Return what a replacement has to offer. Raises FeeLimitReached when that is above the limit."""
     least_max, least_priority = _bump(offered.max_wei), _bump(offered.priority_wei)
     if least_max > policy.max_fee_wei or base_fee_wei > policy.max_fee_wei:
         raise FeeLimitReached(

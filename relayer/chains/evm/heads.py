@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """New heads: by websocket where there is one, by polling where there is none or where it falls silent.
 
-A head is a reason to look, never a fact: it may be missing, repeated or invented, and what depends on it is
-read again.
+A head only wakes its consumer. It may be missing, repeated or invented, so whatever depends on
+it is read again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _HEARTBEAT_S: Final = 15.0
 _FIRST_RECONNECT_S: Final = 0.5
 _LONGEST_RECONNECT_S: Final = 30.0
 _SUBSCRIBE_TIMEOUT_S: Final = 10.0
-#: A websocket that spoke is given this many intervals before it is helped out by polling.
+#: While a websocket is connected, the newest head is polled after this many intervals of silence.
 _WEBSOCKET_PATIENCE: Final = 4
-#: Only the newest matters: a consumer that is slow finds one head waiting, not a queue of old ones.
+#: Only the newest head matters: a slow consumer finds one waiting, and no queue of old ones.
 _QUEUE: Final = 1
 
 
@@ -51,10 +51,10 @@ class HeadFeed:
     """Heads of one chain for one consumer.
 
     Args:
-        providers: those with a websocket are listened to, all at once.
-        poll: reads the newest head, for start, silence and providers without a websocket.
-        interval_s: how often to poll; while websockets speak within that time, nobody is polled.
-        on_error: told of websocket trouble: the provider's label and `websocket`.
+        providers: all websockets are listened to at once; providers without one are only polled.
+        poll: reads the newest head, at the start and after silence.
+        interval_s: how often to poll; nobody is polled while websockets speak within that time.
+        on_error: is called when a websocket fails, with the provider's label and `websocket`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class HeadFeed:
         interval_s: float,
         on_error: Callable[[str, str], None] | None = None,
     ) -> None:
-        self._providers = [provider for provider in providers if provider.endpoint.websocket is not None]
+        self._providers = [provider for provider in providers if provider.urls.websocket is not None]
         self._poll = poll
         self._interval_s = interval_s
         self._on_error = on_error
@@ -74,9 +74,9 @@ class HeadFeed:
         self._connected = 0
 
     async def heads(self) -> AsyncIterator[Head]:
-        """Heads as they come, each different from the one before.
+        """Yield heads as they come, each different from the one before.
 
-        Never ends by itself; close the iterator.
+        The iterator never ends by itself: close it, which ends the listeners.
         """
         listeners = [asyncio.create_task(self._listen(provider)) for provider in self._providers]
         try:
@@ -91,7 +91,7 @@ class HeadFeed:
             await asyncio.gather(*listeners, return_exceptions=True)
 
     async def _next(self) -> Head | None:
-        """A head from a websocket, or after silence the polled one; None when there is none to be had."""
+        """Return a head from a websocket, or the polled one after silence; None when polling failed."""
         if self._last is not None or self._is_waiting:
             patience = _WEBSOCKET_PATIENCE if self._connected else 1
             # Not asyncio.wait_for: up to Python 3.11 it forgets a cancellation that comes along with a head.
@@ -132,11 +132,11 @@ class HeadFeed:
 
 
 async def subscribe_heads(provider: RpcProvider) -> AsyncIterator[Head]:
-    """The heads of one websocket connection, until it ends.
+    """Yield the heads of one websocket connection, until it ends.
 
-    Raises RpcAnswerInvalid, TimeoutError, or what aiohttp raises; texts of the latter may hold the URL.
+    Raises RpcAnswerInvalid, TimeoutError, and what aiohttp raises; aiohttp's texts may hold the URL.
     """
-    url = provider.endpoint.websocket
+    url = provider.urls.websocket
     assert url is not None
     async with provider.session().ws_connect(
         url, heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_FRAME_BYTES, autoclose=True
@@ -161,7 +161,7 @@ async def subscribe_heads(provider: RpcProvider) -> AsyncIterator[Head]:
 
 
 def _decode(message: aiohttp.WSMessage, label: str) -> _Frame | None:
-    """A frame; None when the connection ends. Raises RpcAnswerInvalid."""
+    """Decode a frame; None when the connection ends. Raises RpcAnswerInvalid."""
     if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
         return None
     try:

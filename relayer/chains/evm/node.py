@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The few JSON-RPC methods that deploying needs, over any way of asking a node."""
+"""The few JSON-RPC methods that deploying and surveying need, over any way of asking a node.
+
+The owner of an endpoint chooses the provider, so there is no health and no failover on wrong answers here.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,9 @@ import msgspec
 from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, describe_url
 from relayer.errors import CallReverted, ChainUnavailable, RpcAnswerInvalid, RpcRefused, RpcUnavailable
 
-#: A method and its parameters to the decoded result. Raises RpcRefused with the revert data, or
-#: ChainUnavailable.
+#: Takes a method and its parameters and returns the decoded result. Raises RpcRefused, with the revert data,
+#: and ChainUnavailable.
 Request = Callable[[str, Sequence[Any]], Awaitable[Any]]
-
 
 #: What a log's topic must be: one value, one of several, or any.
 Topic = bytes | Sequence[bytes] | None
@@ -44,7 +46,11 @@ class Prices:
 
 
 class Node:
-    """One chain as its owner's provider shows it. Nothing here is verified; `plan` and `check` do that."""
+    """One chain as its owner's provider shows it. Nothing here is verified; whoever reads it judges it.
+
+    Methods raise ChainUnavailable when no provider answers, RpcRefused for a refusal, RpcAnswerInvalid for an
+    answer of another shape.
+    """
 
     def __init__(
         self, name: str, request: Request, close: Callable[[], Awaitable[None]] | None = None
@@ -55,7 +61,10 @@ class Node:
 
     @classmethod
     def over(cls, name: str, urls: Sequence[str]) -> Node:
-        """Ask these providers, the next one where one can't be reached; `close` it."""
+        """Return a node over providers' URLs; each is asked where those before it can't be reached.
+
+        `close` it.
+        """
         providers = [RpcProvider(ProviderUrls(url), describe_url(url), RpcLimits()) for url in urls]
 
         async def request(method: str, params: Sequence[Any]) -> Any:
@@ -83,11 +92,11 @@ class Node:
             await self._close()
 
     async def chain_id(self) -> int:
-        """The EIP-155 chain id."""
+        """Return the EIP-155 chain id."""
         return _number(await self._request("eth_chainId", []))
 
     async def block(self, number: int | Literal["latest"]) -> Mapping[str, Any]:
-        """A block as JSON-RPC gives it. Raises RpcAnswerInvalid when there is none."""
+        """Return a block as JSON-RPC gives it. Raises RpcAnswerInvalid when there is none."""
         tag = number if isinstance(number, str) else hex(number)
         block = await self._request("eth_getBlockByNumber", [tag, False])
         if not isinstance(block, dict):
@@ -95,24 +104,24 @@ class Node:
         return block
 
     async def genesis_hash(self) -> bytes:
-        """The hash of block 0."""
+        """Return the hash of block 0, 32 bytes."""
         return _data((await self.block(0)).get("hash"), 32)
 
     async def code(self, address: bytes) -> bytes:
-        """The code at an address."""
+        """Return the code at an address; empty when there is none."""
         return _data(await self._request("eth_getCode", [_hex(address), "latest"]))
 
     async def balance(self, address: bytes) -> int:
-        """In wei."""
+        """Return an account's balance in wei."""
         return _number(await self._request("eth_getBalance", [_hex(address), "latest"]))
 
     async def nonce(self, address: bytes, *, included: bool = False) -> int:
-        """The account's transaction count: with those that wait, or only what is `included`."""
+        """Return an account's transaction count: with those that are pending, or only what is `included`."""
         tag = "latest" if included else "pending"
         return _number(await self._request("eth_getTransactionCount", [_hex(address), tag]))
 
     async def client_version(self) -> str:
-        """What the node calls itself; empty when it doesn't say."""
+        """Return what the node calls itself; empty when it doesn't say."""
         try:
             version = await self._request("web3_clientVersion", [])
         except RpcRefused:
@@ -120,7 +129,7 @@ class Node:
         return version if isinstance(version, str) else ""
 
     async def prices(self) -> Prices:
-        """The base fee of the newest block and the suggested tip."""
+        """Return the base fee of the newest block and the suggested tip; 0 for what the node doesn't say."""
         block = await self.block("latest")
         base = _number(block["baseFeePerGas"]) if block.get("baseFeePerGas") is not None else 0
         try:
@@ -130,7 +139,10 @@ class Node:
         return Prices(base, tip)
 
     async def call(self, to: bytes | None, data: bytes, sender: bytes | None = None) -> bytes:
-        """`eth_call` at the newest block; without `to`, `data` runs as init code. Raises CallReverted."""
+        """Simulate a call at the newest block; without `to`, `data` runs as init code.
+
+        Raises CallReverted.
+        """
         call = {"data": _hex(data)} | ({} if to is None else {"to": _hex(to)})
         if sender is not None:
             call["from"] = _hex(sender)
@@ -140,7 +152,7 @@ class Node:
             raise _reverted(error) from error
 
     async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
-        """What a transaction would take now. Raises CallReverted."""
+        """Return the gas that a transaction would take now. Raises CallReverted."""
         call = {"from": _hex(sender), "data": _hex(data)} | ({} if to is None else {"to": _hex(to)})
         try:
             return _number(await self._request("eth_estimateGas", [call]))
@@ -163,7 +175,7 @@ class Node:
                 raise
 
     async def mined(self, tx_hash: bytes) -> Mined | None:
-        """The receipt of a transaction; None while it is in no block."""
+        """Return what became of a transaction; None while it is in no block."""
         receipt = await self._request("eth_getTransactionReceipt", [_hex(tx_hash)])
         if not isinstance(receipt, dict) or receipt.get("blockNumber") is None:
             return None
@@ -176,8 +188,14 @@ class Node:
     async def logs(
         self, address: bytes, topics: Sequence[Topic], first: int, last: int, *, split: bool = True
     ) -> list[Mapping[str, Any]]:
-        """A contract's logs in blocks first..last;
-        with `split` the range is halved where the node refuses its size.
+        """Return a contract's logs in blocks first..last, both inclusive, as JSON-RPC gives them.
+
+        Args:
+            address: the contract's, 20 bytes.
+            topics: what each topic must be.
+            first: the lowest block.
+            last: the highest block.
+            split: whether to halve the range where the node refuses it; otherwise RpcRefused is raised.
         """
         wanted = [_topic(topic) for topic in topics]
         query = {"address": _hex(address), "topics": wanted, "fromBlock": hex(first), "toBlock": hex(last)}
@@ -194,14 +212,14 @@ class Node:
         return answer
 
     async def transaction_data(self, tx_hash: bytes) -> bytes:
-        """What a transaction was called with. Raises RpcAnswerInvalid when the node doesn't know it."""
+        """Return a transaction's calldata. Raises RpcAnswerInvalid when the node doesn't know it."""
         answer = await self._request("eth_getTransactionByHash", [_hex(tx_hash)])
         if not isinstance(answer, dict):
             raise RpcAnswerInvalid(f"{self.name} knows no transaction 0x{tx_hash.hex()}", "a transaction")
         return _data(answer.get("input"))
 
     async def proof(self, account: bytes, slots: Sequence[bytes], number: int) -> Mapping[str, Any]:
-        """`eth_getProof` as JSON-RPC gives it."""
+        """Return `eth_getProof` at a block, as JSON-RPC gives it; slots are 32 bytes."""
         answer = await self._request(
             "eth_getProof", [_hex(account), [_hex(slot) for slot in slots], hex(number)]
         )

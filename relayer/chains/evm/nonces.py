@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Nonces of several accounts of one chain: no gap, no reuse, the least busy account first.
 
-Kept in memory alone. After a restart the chain's own count says where to go on, and signed transactions that
-the journal broadcasts again are adopted with their nonces.
+Nonces are kept in memory alone. After a restart the chain's own count says where to go on, and transactions
+that the journal broadcasts again are adopted with their nonces.
+
+A nonce is taken, then recorded with the transaction that has it, then settled when that one is included. A
+taken nonce whose transaction is never broadcast is given back, and the next transaction takes it first.
 """
 
 from __future__ import annotations
@@ -17,15 +20,27 @@ from typing import Final
 from relayer.chains.base import Address, TxHash
 from relayer.errors import InsufficientFunds, KeyUnavailable
 
-#: An account that could not pay is left alone for so long while others can.
+#: How long other accounts are preferred to one that could not pay.
 _POOR_FOR_S: Final = 60.0
 
-#: The account's transaction count, pending ones included.
+#: Asks the chain for an account's transaction count, pending ones included.
 FetchNonce = Callable[[Address], Awaitable[int]]
 
 
 @dataclass(slots=True)
 class _Account:
+    """The nonces of one account.
+
+    Attributes:
+        address: 20 bytes.
+        following: the nonce after the highest that was taken.
+        included: every nonce below it is known to be in a block.
+        given_back: a heap of nonces below `following` that are free.
+        in_flight: nonces that are taken and not known to be included.
+        poor_until_s: until when, by the monotonic clock, other accounts are preferred.
+        lock: is held while the chain is asked for the count.
+    """
+
     address: Address
     following: int = 0
     included: int = 0
@@ -54,19 +69,19 @@ class NonceManager:
         return 0 if account is None else len(account.in_flight)
 
     async def take(self) -> tuple[Address, int]:
-        """The next nonce of the account with the fewest transactions under way.
+        """Take the next nonce of the account with the fewest transactions under way.
 
-        Raises KeyUnavailable when there is no account, and what the chain's count raises.
+        Raises KeyUnavailable when there is no account, and whatever asking for the count raises.
         """
         if not self._accounts:
             raise KeyUnavailable("no signing key", "at least one", "Name one in the chain's keys.")
         now = time.monotonic()
         ready = [account for account in self._accounts.values() if account.poor_until_s <= now]
-        account = min(ready or self._accounts.values(), key=lambda each: len(each.in_flight))
+        account = min(ready or self._accounts.values(), key=lambda account: len(account.in_flight))
         async with account.lock:
             if not account.in_flight:
-                # Whoever else uses the key did so between our own transactions. Never below what we know is
-                # included: a lagging provider would have us sign a nonce twice.
+                # Somebody else may have used the key between our transactions, so the chain is asked. What we
+                # know to be included counts more: a provider that lags would have us sign a nonce twice.
                 account.following = max(account.included, await self._fetch(account.address))
                 account.given_back = []
             nonce = self._next(account)
@@ -78,7 +93,7 @@ class NonceManager:
         self._hashes[tx_hash] = (sender, nonce)
 
     def adopt(self, sender: Address, nonce: int, tx_hash: TxHash) -> None:
-        """Take over a transaction that an earlier process signed."""
+        """Take over a transaction that an earlier process signed; its nonce counts as taken."""
         account = self._accounts.get(sender)
         if account is None or tx_hash in self._hashes:
             return
@@ -90,16 +105,16 @@ class NonceManager:
         self._hashes[tx_hash] = (sender, nonce)
 
     def give_back(self, sender: Address, nonce: int) -> None:
-        """A taken nonce that no broadcast transaction has: the next one takes it again."""
+        """Free a taken nonce that no broadcast transaction has: the next transaction takes it first."""
         account = self._accounts.get(sender)
         if account is None or nonce not in account.in_flight:
             return
         account.in_flight.discard(nonce)
         heapq.heappush(account.given_back, nonce)
-        self._forget(sender, lambda each: each == nonce)
+        self._forget(sender, lambda recorded: recorded == nonce)
 
     def settle(self, tx_hash: TxHash) -> None:
-        """A transaction is included: its nonce, and every lower one of its account, is done."""
+        """Note that a transaction is included: its nonce and every lower one of its account are done."""
         place = self._hashes.get(tx_hash)
         if place is not None:
             sender, nonce = place
@@ -108,7 +123,7 @@ class NonceManager:
             self.settle_below(sender, nonce + 1)
 
     def settle_below(self, sender: Address, count: int) -> None:
-        """The chain has included `count` transactions of an account, ours or not."""
+        """Note that the chain has included `count` transactions of an account, ours or not."""
         account = self._accounts.get(sender)
         if account is None:
             return
@@ -118,12 +133,12 @@ class NonceManager:
         self._forget(sender, lambda nonce: nonce < count)
 
     def mark_poor(self, sender: Address) -> None:
-        """An account could not pay: prefer others for a while."""
+        """Note that an account could not pay: others are preferred for a while."""
         if sender in self._accounts:
             self._accounts[sender].poor_until_s = time.monotonic() + _POOR_FOR_S
 
     def find(self, tx_hash: TxHash) -> tuple[Address, int] | None:
-        """The account and nonce of a transaction under way."""
+        """Return the account and nonce of a transaction under way; None when it is not known."""
         return self._hashes.get(tx_hash)
 
     def _next(self, account: _Account) -> int:
@@ -141,7 +156,7 @@ class NonceManager:
 
 
 def poor_error(sender: Address, found: str) -> InsufficientFunds:
-    """What to tell the operator about an account that cannot pay."""
+    """Return what to tell the operator about an account that cannot pay; `found` is what the node said."""
     return InsufficientFunds(
         f"account 0x{sender.hex()} cannot pay: {found}",
         "a balance for gas at the offered price",

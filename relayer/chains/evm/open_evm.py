@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a configured chain is talked to, whatever its consensus."""
+"""Builds the connection to a configured chain, whatever its consensus."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from relayer.chains.provider_pool import OnRpcError
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.config import ChainConfig
 
+#: The gateway's address before there is a gateway.
 _NOBODY: Final = bytes(20)
 
 
@@ -24,9 +25,17 @@ def open_evm(
     signers: Sequence[Signer] = (),
     on_rpc_error: OnRpcError | None = None,
 ) -> EvmChain:
-    """Build the connection to a chain; nothing is asked of it yet. It may have no gateway so far."""
+    """Build the connection to a chain; nothing is asked of it yet.
+
+    Args:
+        name: of the chain, for people.
+        chain: its table of the configuration; it may lack a gateway.
+        genesis_hash: 32 bytes; zero when it is not known and shall not be compared.
+        signers: unlocked keys; without any, the chain can only be read.
+        on_rpc_error: is told of every failure of a provider.
+    """
     sockets = [url.reveal() for url in chain.websocket]
-    endpoints = tuple(
+    providers = tuple(
         ProviderUrls(url.reveal(), sockets[index] if index < len(sockets) else None)
         for index, url in enumerate(chain.rpc)
     )
@@ -35,7 +44,7 @@ def open_evm(
         chain_id=chain.chain_id,
         gateway=Address(chain.gateway or _NOBODY),
         genesis_hash=genesis_hash,
-        endpoints=endpoints,
+        providers=providers,
         fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
         poll_interval_s=chain.poll_interval_ms / 1_000,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether a provider serves the configured chain: asked once, before anything that it says is used."""
+"""Whether a provider serves the configured chain. Each is asked once, before any of its answers is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from relayer.errors import RpcAnswerInvalid, WrongChain
 
-#: A method and its parameters to one provider; the result as undecoded JSON.
+#: Calls a method of one provider and returns the result as undecoded JSON.
 ProviderCall = Callable[[str, Sequence[Any]], Awaitable[bytes]]
 
 
@@ -19,10 +19,12 @@ class _Genesis(msgspec.Struct):
 
 
 def make_probe(chain_id: int, genesis_hash: bytes) -> Callable[[ProviderCall], Awaitable[None]]:
-    """A check of chain id and genesis hash.
+    """Return a probe for RpcPool, which raises WrongChain for a provider of another chain.
 
-    Pilot chains are reset under their old chain id, so the genesis block is compared as well, wherever the
-    provider still has it. Identity is no proof: everything that counts is verified later.
+    It compares the chain id, and the genesis hash unless that is zero: pilot chains are reset under
+    their old chain id. A provider that no longer has its genesis block passes. The probe catches
+    mistakes of configuration and proves nothing: a lying provider passes it, and everything that
+    counts is verified later.
     """
 
     async def probe(call: ProviderCall) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What a contract said when it refused: its error's name and arguments, and the decision that follows.
 
-Errors of our interfaces stand here, because the decision depends on them. Those of the contracts that ship
-(light clients, OpenZeppelin's AccessManager) come from the compiled artifacts.
+Errors of our interfaces are listed here, because each needs a decision: stop the lane, drop the batch, or try
+again. The errors of the contracts that ship (light clients, OpenZeppelin's AccessManager) come from the
+compiled artifacts and mean: try again.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from relayer.errors import (
 
 _MAX_DATA: Final = 4096
 
-#: Something outside of the batch has to change first: a pause to end, a remote to be registered, a client to
-#: be mended.
-_STOPS: Final = (
+#: Errors that stop a lane. Something outside of the batch has to change first: a pause must end, a remote be
+#: registered, or a client be mended.
+STOPS: Final = (
     "UnknownRemote(bytes32 endpointId)",
     "RemoteUnknown(bytes32 endpointId)",
     "RemoteIsPaused(bytes32 endpointId)",
@@ -42,8 +43,8 @@ _STOPS: Final = (
     "AccessManagedUnauthorized(address caller)",
 )
 
-#: These very bytes can never succeed.
-_DROPS: Final = (
+#: Errors that drop a batch: the same bytes can never succeed.
+DROPS: Final = (
     "MalformedBatch(uint256 offset)",
     "HeadMismatch(bytes32 computed, bytes32 proven)",
     "OnlySelf(address caller)",
@@ -67,14 +68,16 @@ _DROPS: Final = (
     "UnsupportedChainId(uint256 found)",
 )
 
-#: Everything else, known or not, may go away by itself or when the work is rebuilt from newer state.
-_RETRIES: Final = (
+#: Errors that are worth another try. Any that is not listed is one of them: it may go away by itself, or when
+#: the batch is built anew from newer state.
+RETRIES: Final = (
     "InsufficientGas(uint256 found, uint256 needed)",
     "DeliverIsLocked()",
     "Error(string reason)",
     "Panic(uint256 code)",
 )
 
+#: What people can do about an error.
 _ADVICE: Final = {
     "RemoteIsPaused": "The remote's guardian or admin paused it",
     "InboundLaneIsPaused": "The guardian of the destination paused this lane",
@@ -99,8 +102,10 @@ class _AbiError(NamedTuple):
 
 
 def decode_revert(data: bytes) -> CallReverted:
-    """The typed error for revert data, never raising itself:
-    unknown or damaged data gives an unnamed reason.
+    """Return the typed error for revert data; its type is the decision.
+
+    It raises nothing itself: unknown data gives an error without a name, damaged arguments are
+    given as bytes.
     """
     data = data[:_MAX_DATA]
     found = _known_errors().get(data[:4])
@@ -112,7 +117,7 @@ def decode_revert(data: bytes) -> CallReverted:
 
 
 def from_refusal(error: RpcRefused) -> CallReverted | None:
-    """The revert that a JSON-RPC error tells of; None when it tells of something else."""
+    """Return the revert that a JSON-RPC error tells of; None when it tells of something else."""
     if error.data:
         return decode_revert(error.data)
     if error.code == 3 or "revert" in error.message.lower():
@@ -137,13 +142,13 @@ def _decode_arguments(error: _AbiError, data: bytes) -> dict[str, object]:
 def _known_errors() -> Mapping[bytes, _AbiError]:
     known: dict[bytes, _AbiError] = {}
     for artifact in map(load, names()):
-        for entry in artifact.errors.values():
-            arguments = [argument.name for argument in entry.inputs]
-            _add(known, entry.name, entry.input_types, arguments, CallRevertedRetryable)
+        for error in artifact.errors.values():
+            arguments = [argument.name for argument in error.inputs]
+            _add(known, error.name, error.input_types, arguments, CallRevertedRetryable)
     for signatures, kind in (
-        (_RETRIES, CallRevertedRetryable),
-        (_DROPS, CallRevertedDrop),
-        (_STOPS, CallRevertedStopLane),
+        (RETRIES, CallRevertedRetryable),
+        (DROPS, CallRevertedDrop),
+        (STOPS, CallRevertedStopLane),
     ):
         for signature in signatures:
             match = _SIGNATURE.fullmatch(signature)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The shapes of JSON-RPC answers that we read, and only the fields that we read.
+"""The shapes of JSON-RPC answers, with only the fields that we read, and the functions that read them.
 
-Text as it came; unverified.
+Structs hold text as the provider wrote it. The `parse_` functions give typed values, still unverified; they
+raise NotFoundYet where the provider answered null, and RpcAnswerInvalid for what no honest node answers.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from relayer.chains.base import AccountProof, Address, Head, TxHash, TxReceipt
 from relayer.chains.evm.events import Log, decode_delivery_logs, parse_bytes, parse_quantity
 from relayer.errors import NotFoundYet, RpcAnswerInvalid
 
-#: A path has at most 64 nibbles and a node for each at most, and a branch of 16 hashes is 532 bytes.
+#: A path has 64 nibbles, so at most 65 nodes with the root. A branch of 16 hashes is 532 bytes.
 _MAX_NODES: Final = 65
 _MAX_NODE_BYTES: Final = 1024
 
 
 class BlockHead(msgspec.Struct, rename="camel"):
-    """What a head is made of; the rest of the block is skipped."""
+    """The fields of a block that make a head."""
 
     number: str
     hash: str
@@ -39,9 +40,9 @@ class StorageProofAnswer(msgspec.Struct):
 
 
 class ProofAnswer(msgspec.Struct, rename="camel"):
-    """`eth_getProof`: the nodes.
+    """The nodes of `eth_getProof`.
 
-    Balance, value and the rest are read from the nodes themselves, once verified.
+    Balance and values are not read: the verified nodes hold them.
     """
 
     account_proof: list[str]
@@ -61,7 +62,7 @@ class ReceiptAnswer(msgspec.Struct, rename="camel"):
 
 
 def parse_head(answer: BlockHead | None) -> Head:
-    """A head. Raises NotFoundYet for null, RpcAnswerInvalid."""
+    """Return the head. Raises NotFoundYet for null, RpcAnswerInvalid."""
     if answer is None:
         raise NotFoundYet("no block", "a block")
     return Head(
@@ -73,7 +74,7 @@ def parse_head(answer: BlockHead | None) -> Head:
 
 
 def parse_base_fee(answer: BlockHead) -> int:
-    """The base fee in wei. Raises RpcAnswerInvalid where the chain has none."""
+    """Return the base fee in wei. Raises RpcAnswerInvalid where the chain has none."""
     if answer.base_fee_per_gas is None:
         raise RpcAnswerInvalid(
             "a block without baseFeePerGas", "a chain with Cancun's rules", "Older chains are not served"
@@ -82,7 +83,10 @@ def parse_base_fee(answer: BlockHead) -> int:
 
 
 def parse_block(answer: Mapping[str, Any] | None, number: int) -> Mapping[str, Any]:
-    """A block without its bodies. Raises NotFoundYet for null, RpcAnswerInvalid for another block."""
+    """Return a block without its transactions, uncles and withdrawals.
+
+    Raises NotFoundYet for null, RpcAnswerInvalid for a block of another number.
+    """
     if answer is None:
         raise NotFoundYet(f"no block {number}", "a provider that has it")
     if not isinstance(answer.get("number"), str) or parse_quantity(answer["number"]) != number:
@@ -93,13 +97,15 @@ def parse_block(answer: Mapping[str, Any] | None, number: int) -> Mapping[str, A
 
 
 def parse_proof(answer: ProofAnswer | None, slots: Sequence[bytes]) -> AccountProof:
-    """The nodes of an account and of the slots that were asked for.
+    """Return the nodes of an account and of the slots that were asked for.
+
+    Nodes write a slot's key with or without leading zeros, so keys are compared as numbers.
 
     Raises NotFoundYet for null, RpcAnswerInvalid.
     """
     if answer is None:
         raise NotFoundYet("no proof", "a provider that has the state")
-    by_key = {parse_quantity(item.key): item.proof for item in answer.storage_proof}
+    by_key = {parse_quantity(slot.key): slot.proof for slot in answer.storage_proof}
     missing = [slot for slot in slots if int.from_bytes(slot) not in by_key]
     if missing:
         raise RpcAnswerInvalid(f"no proof of slot 0x{missing[0].hex()}", "a proof of every slot asked for")
@@ -109,7 +115,7 @@ def parse_proof(answer: ProofAnswer | None, slots: Sequence[bytes]) -> AccountPr
 
 
 def parse_receipt(answer: ReceiptAnswer | None, tx_hash: TxHash, gateway: Address) -> TxReceipt | None:
-    """A receipt with the deliveries that it tells of. Raises RpcAnswerInvalid."""
+    """Return a receipt with the deliveries that it tells of; None for null. Raises RpcAnswerInvalid."""
     if answer is None:
         return None
     if parse_bytes(answer.transaction_hash, 32) != tx_hash:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Messages from logs: fetched in ranges that providers accept, each leaf reproduced.
+"""Sent messages from logs, fetched in ranges that providers accept; the leaf of each is
+computed and compared.
 
-A leaf commits to the lane's default gas limit when the sender gave none. The limit at that moment is found by
-trying those that are known: guessing is safe, since the leaf says which one is right.
+A leaf commits to the lane's default gas limit when the sender gave none, and the log does not tell the
+default of that moment. It is found by trying the ones that are known, then the lane's state around the block,
+then its history. Guessing is safe: only the right limit gives the leaf.
 """
 
 from __future__ import annotations
@@ -27,21 +29,30 @@ from relayer.chains.rpc_pool import RpcPool
 from relayer.errors import ChainUnavailable, PostroadError, RangeRefused
 from relayer.protocol.message import LaneId, Message, Sequence
 
-#: What the search for an old default may cost before the message is reported instead.
+#: Requests that the search for an old default may cost, before the message is reported as not reproduced.
 _MAX_HISTORY_REQUESTS: Final = 200
 
-#: More different defaults than an admin sets in a lane's life; a bound against a lying provider.
+#: Defaults that are remembered for a lane: more than an admin sets in its life, and a bound for a
+#: lying provider.
 _MAX_DEFAULTS: Final = 64
 
-#: Answers whose provider is remembered, should they turn out to leave something out.
+#: Answers whose provider is remembered, in case the proven head shows that they left something out.
 _REMEMBERED: Final = 512
 
-#: A lane's default gas limit at a block, or now.
+#: Asks for a lane's default gas limit at a block, or at the head.
 ReadDefault = Callable[[LaneId, Height | None], Awaitable[int]]
 
 
 class SentMessages:
-    """Reads one gateway's messages. Remembers the default gas limits of its lanes."""
+    """Reads one gateway's messages, and remembers the default gas limits of its lanes.
+
+    Args:
+        pool: the providers of the chain.
+        gateway: 20 bytes.
+        chain_part: ERC-7930 bytes of the chain, which every sender must be on.
+        read_default: asks for a lane's default gas limit.
+        max_range: blocks in one request, to begin with; a refusal halves it, a success doubles it up to here.
+    """
 
     def __init__(
         self,
@@ -61,10 +72,10 @@ class SentMessages:
         self._told: deque[tuple[Height, Height, str]] = deque(maxlen=_REMEMBERED)
 
     async def read(self, first: Height, last: Height) -> list[SentMessage]:
-        """Messages of blocks first..last, by block and log index.
+        """Return the messages of blocks first..last, by block and log index.
 
-        Where a provider's logs do not reproduce a leaf, other providers are asked; what no provider's logs
-        reproduce is returned as it was told, its `message.id` differing from `claimed_id`.
+        Where a provider's logs do not reproduce a leaf, other providers are asked. A message that no
+        provider's logs reproduce is returned as it was told; its `message.id` differs from `claimed_id`.
         """
         found: list[SentMessage] = []
         start = first
@@ -80,14 +91,14 @@ class SentMessages:
         return found
 
     def doubt(self, first: Height, last: Height) -> None:
-        """Blame every provider that told of a range which touches blocks first..last.
+        """Charge every provider that answered for a range which overlaps blocks first..last.
 
-        Only the proven head shows that a log was left out, long after the answer, so answers are remembered
-        for a while.
+        Only the proven head shows that a log was left out, and that comes long after the answer. So the last
+        answers are remembered with their providers.
         """
-        doubted = [item for item in self._told if item[0] <= last and first <= item[1]]
-        for item in doubted:
-            self._told.remove(item)
+        doubted = [told for told in self._told if told[0] <= last and first <= told[1]]
+        for told in doubted:
+            self._told.remove(told)
         for provider in {provider for _, _, provider in doubted}:
             self._pool.blame(provider)
 
@@ -121,7 +132,8 @@ class SentMessages:
             messages = await self._reproduce(answer.value)
             if all(message.message.id == message.claimed_id for message in messages):
                 for provider in asked:
-                    # Another one's logs reproduce what these said was so: they were changed.
+                    # This provider's logs reproduce the leaves that those of `asked` did not: theirs
+                    # were changed.
                     self._pool.blame(provider)
                 self._told.append((first, last, answer.provider))
                 return messages
@@ -135,7 +147,7 @@ class SentMessages:
         for index, log in enumerate(logs.messages):
             message = self._try_known(log)
             if message is None:
-                message = await self._try_lane_word(log)
+                message = await self._try_lane_state(log)
             messages.append(
                 SentMessage(
                     message, log.claimed_id, log.block_number, log.block_hash, log.tx_hash, log.log_index
@@ -156,9 +168,12 @@ class SentMessages:
                 return message
         return None
 
-    async def _try_lane_word(self, log: SentLog) -> Message:
-        """The limit may have been changed before the range (now is right), after it,
-        or in the message's own block.
+    async def _try_lane_state(self, log: SentLog) -> Message:
+        """Return the message with the default limit that the lane's state or history gives.
+
+        Three blocks are tried first. The limit of now is right unless it was changed after the message; that
+        of the message's block unless it was changed in the same block, after the message; that of the block
+        before in this last case.
         """
         before = Height(max(log.block_number - 1, 0))
         gas_limit = 0
@@ -166,7 +181,7 @@ class SentMessages:
             try:
                 gas_limit = await self._read_default(log.lane_id, at)
             except PostroadError:
-                # Old state is often gone; the limits' own history is not.
+                # Providers drop old state and keep old logs, which `_learn_history` reads.
                 continue
             self._learn(LaneDefault(log.lane_id, gas_limit))
             message = self._try_known(log)
@@ -176,7 +191,7 @@ class SentMessages:
         return self._try_known(log) or _to_message(log, gas_limit)
 
     async def _learn_history(self, lane_id: LaneId, last: Height) -> None:
-        """Every default that a lane had up to a block, by its LaneLimited events, newest range first."""
+        """Learn every default that a lane had up to a block from its LaneLimited events, the newest first."""
         end = int(last)
         for _ in range(_MAX_HISTORY_REQUESTS):
             start = max(0, end - self._range + 1)

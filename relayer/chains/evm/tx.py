@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Transactions of one chain: priced, numbered and signed, then broadcast, each step apart so that the journal
-can stand between signing and broadcasting (INV-6).
+"""Transactions of one chain: priced, numbered and signed. Whoever asks broadcasts them.
+
+Signing and broadcasting are apart so that the journal holds the signed bytes before anybody
+else does (INV-6).
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from relayer.chains.evm.fees import FeePolicy, Fees, compute_bumped_fees, comput
 from relayer.chains.evm.nonces import FetchNonce, NonceManager
 from relayer.errors import KeyUnavailable, Malformed, RpcRefused
 
+#: EIP-1559: the type byte, the fields of a signed transaction, and those that are signed.
 _DYNAMIC_FEE_TYPE: Final = 2
 _DYNAMIC_FEE_FIELDS: Final = 12
 _UNSIGNED_FIELDS: Final = 9
 
+#: Nodes have no codes for refusing a transaction; these are their words, in lower case.
 _KNOWN_WORDS: Final = (
     "already known",
     "known transaction",
@@ -57,12 +61,19 @@ class Signer(Protocol):
         ...
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
-        """Sign a transaction with JSON-RPC's field names; its raw bytes and its hash."""
+        """Sign a transaction given by JSON-RPC's field names; return its raw bytes and its hash."""
         ...
 
 
 class Transactions:
-    """The signing side of one chain. Does not talk: prices and counts are handed in."""
+    """The signing side of one chain. It asks nothing of the chain: prices and transaction counts are given.
+
+    Args:
+        chain_id: EIP-155 number.
+        signers: unlocked keys; may be none.
+        policy: the operator's limits.
+        fetch_nonce: asks for an account's transaction count, pending ones included.
+    """
 
     def __init__(
         self, chain_id: int, signers: Sequence[Signer], policy: FeePolicy, fetch_nonce: FetchNonce
@@ -74,11 +85,14 @@ class Transactions:
 
     @property
     def senders(self) -> tuple[Address, ...]:
-        """The accounts that sign."""
+        """The accounts that sign, in the order of the keys."""
         return self.nonces.senders
 
     async def prepare(self, call: Call, gas: int, base_fee_wei: int) -> SignedTransaction:
-        """Take a nonce and sign. Raises FeeLimitReached before a nonce is taken, KeyUnavailable."""
+        """Take a nonce and sign; `gas` is the limit. A failure takes no nonce.
+
+        Raises FeeLimitReached, KeyUnavailable, and whatever `fetch_nonce` raises.
+        """
         fees = compute_fees(base_fee_wei, self._policy)
         sender, nonce = await self.nonces.take()
         try:
@@ -90,13 +104,16 @@ class Transactions:
     def replace(
         self, transaction: SignedTransaction, call: Call, gas: int, base_fee_wei: int
     ) -> SignedTransaction:
-        """The same nonce at a higher price. Raises FeeLimitReached, KeyUnavailable."""
+        """Sign another transaction of the same nonce at a higher price.
+
+        Raises FeeLimitReached, KeyUnavailable.
+        """
         offered = Fees(transaction.max_fee_wei, transaction.priority_fee_wei)
         fees = compute_bumped_fees(offered, base_fee_wei, self._policy)
         return self._sign(transaction.sender, transaction.nonce, call, gas, fees)
 
     def adopt(self, raw: bytes) -> tuple[Address, int, TxHash]:
-        """Take over signed bytes, whoever signed them: sender, nonce and hash. Raises Malformed."""
+        """Take over signed bytes, whoever signed them; return sender, nonce and hash. Raises Malformed."""
         tx_hash = TxHash(keccak256(raw))
         known = self.nonces.find(tx_hash)
         if known is None:
@@ -129,7 +146,7 @@ class Transactions:
 
 
 def read_sender(raw: bytes) -> tuple[Address, int]:
-    """Who signed EIP-1559 bytes, and their nonce. Raises Malformed."""
+    """Return who signed the bytes of an EIP-1559 transaction, and its nonce. Raises Malformed."""
     expected = "a signed EIP-1559 transaction"
     if raw[:1] != bytes((_DYNAMIC_FEE_TYPE,)):
         raise Malformed(f"a transaction of type 0x{raw[:1].hex()}", expected)
@@ -157,7 +174,7 @@ def read_sender(raw: bytes) -> tuple[Address, int]:
 
 
 def is_known(error: RpcRefused) -> bool:
-    """Whether a node refuses a transaction because it has it."""
+    """Whether a node refuses a transaction because it has it already."""
     return _says(error, _KNOWN_WORDS)
 
 
@@ -167,12 +184,12 @@ def is_nonce_taken(error: RpcRefused) -> bool:
 
 
 def is_underpriced(error: RpcRefused) -> bool:
-    """Whether a node wants a higher price."""
+    """Whether a node refuses a transaction because it wants a higher price."""
     return _says(error, _PRICE_WORDS)
 
 
 def is_unfunded(error: RpcRefused) -> bool:
-    """Whether the account cannot pay."""
+    """Whether a node refuses a transaction because the account cannot pay."""
     return _says(error, _FUNDS_WORDS)
 
 

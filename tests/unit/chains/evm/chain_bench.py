@@ -82,18 +82,18 @@ class ChainBench:
         self.servers: list[Server] = []
 
     async def chain(self, *nodes: Node, websockets: bool = False, **changes: Any) -> EvmChain:
-        endpoints = []
+        providers = []
         for node in nodes:
             server = await self._stack.enter_async_context(serve(node))
             self.servers.append(server)
-            endpoints.append(ProviderUrls(server.http_url, server.ws_url if websockets else None))
+            providers.append(ProviderUrls(server.http_url, server.ws_url if websockets else None))
         settings = EvmSettings(
             **{
                 "name": "it",
                 "chain_id": 1337,
                 "gateway": Address(GATEWAY),
                 "genesis_hash": GENESIS,
-                "endpoints": tuple(endpoints),
+                "providers": tuple(providers),
                 "fees": FeePolicy(100 * GWEI, GWEI),
                 "poll_interval_s": 0.05,
                 **changes,
