@@ -5,6 +5,19 @@ Unknown keys are errors with a suggestion, numbers carry their unit in their nam
 where it is, what was found, what was expected and what to do. `${NAME}` stands for an environment variable in
 any text; the values that may hold credentials (`rpc`, `websocket`, the journal's URL) are `SecretUrl`s, which
 never show them.
+
+How a file becomes a `Config`:
+
+1. `load` reads the file, `parse` its text (reading.py). lines.py remembers on which line every key stands.
+2. Keys that no type has are refused; shapes.py tells how the types nest.
+3. Environment variables are put in, and the kind of each chain decodes its table `[chains.NAME.consensus]`,
+   for which it brings the type by entry point (consensus.py).
+4. msgspec decodes the rest into the types of schema.py, with the values of values.py and secret_url.py.
+5. checks.py refuses what types alone cannot: a chain's name, a URL's scheme, limits that
+   contradict each other.
+
+The way back is editing.py: it writes what a deployment found into the file, line by line, so that comments
+and order stay; rendering.py makes the lines. Read schema.py first, then reading.py.
 """
 
 from __future__ import annotations

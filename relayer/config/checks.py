@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a type alone can't say of a configuration."""
+"""What a type alone can't say of a configuration: each check raises InvalidConfig with the place."""
 
 from __future__ import annotations
 
@@ -18,13 +18,33 @@ if TYPE_CHECKING:
     from relayer.config.schema import ChainConfig, Config
     from relayer.config.secret_url import SecretUrl
 
+#: A chain's name goes into file names, metrics and commands.
 _CHAIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+#: CAIP-2 of the EVM's namespace: its reference is the EIP-155 number, of at most 32 digits.
 _CAIP2: Final = re.compile(r"eip155:([1-9][0-9]{0,31})")
 
 
 def check(config: Config, lines: Lines) -> None:
-    """Check what a type alone can't say."""
-    # The keys of each table
+    """Refuse a configuration whose values contradict each other, or name what is not there.
+
+    Args:
+        config: as it was decoded.
+        lines: where its keys stand, for errors.
+
+    Raises:
+        InvalidConfig: with the place, what was found, what was expected and what to do.
+    """
+    _check_shared_tables(config, lines)
+    if not config.chains:
+        raise InvalidConfig(
+            lines.where(("chains",)), "no chain", "at least one", "Add a table [chains.NAME]."
+        )
+    for name, chain in config.chains.items():
+        _check_chain(name, chain, lines)
+    _check_lanes(config, lines)
+
+
+def _check_shared_tables(config: Config, lines: Lines) -> None:
     if config.keys.password_env is not None and config.keys.password_file is not None:
         where = lines.where(("keys", "password_file"))
         raise InvalidConfig(
@@ -46,14 +66,9 @@ def check(config: Config, lines: Lines) -> None:
             f"at most max_gas_limit, {endpoints.max_gas_limit}",
             "Lower one or raise the other.",
         )
-    # The chains
-    if not config.chains:
-        raise InvalidConfig(
-            lines.where(("chains",)), "no chain", "at least one", "Add a table [chains.NAME]."
-        )
-    for name, chain in config.chains.items():
-        _check_chain(name, chain, lines)
-    # The lanes
+
+
+def _check_lanes(config: Config, lines: Lines) -> None:
     seen: set[tuple[str, str, bytes]] = set()
     for index, lane in enumerate(config.lanes or ()):
         path = ("lanes", index)
@@ -117,7 +132,7 @@ def _check_chain(name: str, chain: ChainConfig, lines: Lines) -> None:
 
 
 def check_schemes(urls: Iterable[SecretUrl], schemes: Sequence[str], where: Where, *keys: str | int) -> None:
-    """Refuse a URL of another scheme, in the list that stands at `keys`. Raises InvalidConfig."""
+    """Raise InvalidConfig for a URL whose scheme is none of `schemes`; the list stands at `where(*keys)`."""
     for index, url in enumerate(urls):
         if urlsplit(url.reveal()).scheme not in schemes:
             expected = " or ".join(f"{scheme}://" for scheme in schemes)

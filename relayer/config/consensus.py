@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table `[chains.NAME.consensus]`: every kind of consensus brings the type of its own,
-found by entry point.
-"""
+"""The table `[chains.NAME.consensus]`, for which every kind of consensus brings the type, by entry point."""
 
 from __future__ import annotations
 
@@ -15,22 +13,24 @@ from relayer.errors import ConfigError
 if TYPE_CHECKING:
     from relayer.config.schema import ChainConfig
 
-#: Tells where a key of the consensus' table stands, for errors: `where("bootstrap", "height")`.
+#: Returns where a key of the consensus' table stands, for errors: `where("bootstrap", "height")`.
 Where: TypeAlias = Callable[..., str]
 
 
 class ConsensusConfig:
     """What a chain's kind of consensus is configured with.
 
-    A kind's class inherits from this and from `msgspec.Struct` (frozen, keyword-only, unknown fields
-    forbidden), and adds its keys. A key whose default is None is one that a deployment may write into the
-    file.
+    A kind's class inherits from this and from `msgspec.Struct` (frozen, keyword-only, unknown
+    fields forbidden), and adds its keys. A key whose default is None is one that a deployment
+    may write into the file.
+
+    Attributes:
+        kind: the kind's name, which a subclass gives as the default.
     """
 
     __slots__ = ()
 
     kind: str
-    """The kind's name. A subclass gives it its own name as default."""
 
     @property
     def label(self) -> str:
@@ -44,13 +44,13 @@ class ConsensusConfig:
 
     @property
     def first_height(self) -> int:
-        """The block from which on messages are looked for. Asked for only when nothing is missing."""
+        """The block from which on messages are looked for; only valid when nothing is missing."""
         raise NotImplementedError
 
     def check(self, chain: ChainConfig, where: Where) -> None:
-        """Check what types alone can't say, beside the chain's shared keys.
+        """Raise InvalidConfig, with the place, for what types alone can't refuse.
 
-        Raises InvalidConfig with the place.
+        `chain` has the keys that every kind shares; they are checked already. By default nothing is refused.
         """
 
 
@@ -88,7 +88,7 @@ def platforms_of(kind: str) -> tuple[str, ...]:
 
 
 def keys_of_word(word: str) -> dict[str, Any] | None:
-    """Return the keys that a kind's name or the name of one of its dialects stands for;
+    """Return the keys that the name of a kind, or of one of its dialects, stands for;
     None for another word.
     """
     if word in kind_names():
@@ -113,7 +113,9 @@ def kinds_with(key: str, path: Sequence[str | int] = ()) -> tuple[str, ...]:
 
 
 def _working_kinds() -> Iterator[tuple[str, _Kind]]:
-    """The kinds that can be loaded: a broken one must not hide what is wrong with a chain of another."""
+    """Yield the kinds that can be loaded: a broken one must not hide what is wrong with a
+    chain of another.
+    """
     for name in kind_names():
         try:
             kind: _Kind = plugins.load(plugins.CONSENSUS, name)

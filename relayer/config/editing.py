@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Put what a deployment found into the file: by lines,
-so that comments and order stay as their author left them.
-"""
+"""Writes what a deployment found into the file, line by line: comments and order stay as they were."""
 
 from __future__ import annotations
 
@@ -22,10 +20,10 @@ _TABLE: Final = re.compile(r"\s*\[")
 
 
 def set_endpoint(text: str, name: str, endpoint: EndpointConfig) -> str:
-    """Return the file's text with a chain's gateway, genesis hash, and what trust begins with; other lines
-    are left alone.
+    """Return the file's text with a chain's gateway, its genesis hash and what trust in it begins with.
 
-    What the consensus' table has already is kept: it is what the operator chose to trust.
+    Other lines stay. A key that the consensus' table has already stays as well: it is what the operator chose
+    to trust. Raises InvalidConfig where the chain has no table of its own.
     """
     lines = text.splitlines()
     chain, consensus = f"chains.{name}", f"chains.{name}.consensus"
@@ -50,9 +48,10 @@ def set_endpoint(text: str, name: str, endpoint: EndpointConfig) -> str:
 
 
 def save_endpoint(path: Path, name: str, endpoint: EndpointConfig) -> Config:
-    """Set a chain's endpoint in the file, if the outcome reads as meant; return the new configuration.
+    """Set a chain's endpoint in the file, and return the new configuration.
 
-    Raises InvalidConfig, the file untouched, when its layout is one that can't be edited by lines.
+    The text is read back before it is written. Where it does not say what was meant, because the file's
+    layout can't be edited by lines, InvalidConfig is raised and the file stays as it was.
     """
     before = load(path)
     text = set_endpoint(path.read_text(encoding="utf-8"), name, endpoint)
@@ -105,7 +104,7 @@ def _find_table(lines: list[str], name: str) -> int | None:
 
 
 def _end_of_table(lines: list[str], start: int) -> int:
-    """The line after the table's last one that says something."""
+    """Return the line after the last one of a table that is neither empty nor a comment."""
     end = next((n for n in range(start + 1, len(lines)) if _TABLE.match(lines[n])), len(lines))
     while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
         end -= 1
@@ -119,7 +118,9 @@ def _has_key(lines: list[str], table: str, key: str) -> bool:
 
 
 def _set_key(lines: list[str], table: str, key: str, value: str) -> list[str]:
-    """Replace a key's line in a table, or its commented one, or add it as the table's last."""
+    """Return the lines with a key set: in its own line, in the one where it is commented out,
+    or in a new one.
+    """
     start = _find_table(lines, table)
     assert start is not None
     end = next((n for n in range(start + 1, len(lines)) if _TABLE.match(lines[n])), len(lines))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a key stands in the text, for errors."""
+"""Where a key stands in the text, for errors: tomllib does not tell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 
 
 class Lines:
-    """Where keys stand in the text, as far as a scan of its lines can tell."""
+    """Where keys stand in a text, as far as a scan of its lines can tell; `name` is the
+    file's, for people.
+    """
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name
@@ -30,8 +32,9 @@ class Lines:
                 self._at.setdefault((*table, *key[1].split(".")), number)
 
     def where(self, path: tuple[str | int, ...]) -> str:
-        """Return `file:line: dotted.path`, the line being that of the nearest table when
-        the key's own isn't known.
+        """Return `file:line: dotted.path`.
+
+        Where the key's line isn't known, it is that of its nearest table.
         """
         dotted = ""
         for part in path:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From text to a configuration: strict, and every mistake told with its place."""
+"""Reads a text into a configuration. It is strict, and tells every mistake with its place."""
 
 from __future__ import annotations
 
@@ -26,11 +26,20 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH: Final = Path("postroad.toml")
 
+#: `$$`, `${NAME}`, or `${` that is not closed and is refused.
 _VARIABLE: Final = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|(?=\{))")
 
 
 def load(path: Path | str = DEFAULT_PATH, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read and check a configuration file. Raises InvalidConfig."""
+    """Read and check a configuration file.
+
+    Args:
+        path: the file; relative paths in it count from its folder.
+        environment: what `${NAME}` in the file stands for.
+
+    Raises:
+        InvalidConfig: the file can't be read, or it has a mistake.
+    """
     path = Path(path)
     try:
         text = path.read_bytes().decode("utf-8")
@@ -51,7 +60,17 @@ def parse(
     directory: Path = Path(),
     environment: Mapping[str, str] = os.environ,
 ) -> Config:
-    """Read a configuration from text; `name` is how errors call it. Raises InvalidConfig."""
+    """Read and check a configuration that is given as text.
+
+    Args:
+        text: TOML.
+        name: how errors call the text.
+        directory: the folder that relative paths in it count from.
+        environment: what `${NAME}` in it stands for.
+
+    Raises:
+        InvalidConfig: the text has a mistake.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -70,7 +89,10 @@ def parse(
 
 
 def _refuse_unknown(raw: object, struct: type[msgspec.Struct], path: Steps, lines: Lines) -> None:
-    """Find keys that mean nothing, here rather than in msgspec, to suggest the ones that were meant."""
+    """Raise InvalidConfig for a key that no type has, with the one that was probably meant.
+
+    msgspec would refuse it as well, but without a suggestion.
+    """
     if not isinstance(raw, dict):
         return
     known = shapes_of(struct)
@@ -97,7 +119,10 @@ def _refuse_unknown(raw: object, struct: type[msgspec.Struct], path: Steps, line
 
 
 def _consensus_type(table: object, path: Steps, lines: Lines) -> type[msgspec.Struct]:
-    """Return what a table `[chains.NAME.consensus]` is decoded to: its kind says it. Raises InvalidConfig."""
+    """Return the type that a table `[chains.NAME.consensus]` is decoded to, by its kind.
+
+    Raises InvalidConfig.
+    """
     where, dotted = lines.where(path), ".".join(map(str, path))
     if isinstance(table, str):
         keys = keys_of_word(table)
@@ -128,7 +153,7 @@ def _consensus_type(table: object, path: Steps, lines: Lines) -> type[msgspec.St
 
 
 def _find_home(key: str, struct: type[msgspec.Struct], known: Mapping[str, Shape], path: Steps) -> str | None:
-    """Say where a key belongs that stands in the wrong table of a chain; None where nobody knows it."""
+    """Return advice for a key that stands in the wrong table of a chain; None where no table has it."""
     if path[:1] != ("chains",):
         return None
     consensus = known.get("consensus")
@@ -167,11 +192,11 @@ def _decode_consensus(raw: Mapping[str, Any], lines: Lines) -> dict[str, Any]:
 
 
 def _expand(value: Any, path: Steps, lines: Lines, environment: Mapping[str, str]) -> Any:
-    """Put environment variables into texts; `$$` is a dollar sign."""
+    """Return a value with environment variables put into its texts; `$$` is a dollar sign."""
     if isinstance(value, dict):
         return {key: _expand(below, (*path, key), lines, environment) for key, below in value.items()}
     if isinstance(value, list):
-        return [_expand(item, (*path, index), lines, environment) for index, item in enumerate(value)]
+        return [_expand(below, (*path, index), lines, environment) for index, below in enumerate(value)]
     if not isinstance(value, str):
         return value
 
@@ -197,7 +222,7 @@ def _expand(value: Any, path: Steps, lines: Lines, environment: Mapping[str, str
 def _explain(
     error: msgspec.ValidationError, struct: type[msgspec.Struct], prefix: Steps, raw: Any, lines: Lines
 ) -> InvalidConfig:
-    """Turn msgspec's error into ours: the place, what is there, what should be, what to do.
+    """Return our error for one of msgspec: the place, what is there, what should be, and what to do.
 
     `raw` is what was decoded to `struct`, and stands at `prefix` in the file.
     """

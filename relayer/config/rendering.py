@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables as they stand in a file."""
+"""Renders tables and values as they stand in a file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from relayer.config.secret_url import SecretUrl
 def written_fields(struct: Any) -> Iterator[tuple[str, Any]]:
     """Yield the keys of a table that a file has to have: those that differ from their default.
 
-    URLs are left out, for they may hold credentials, and whoever configured them has them in the file
-    already.
+    URLs are left out, for they may hold credentials, and whoever configured them has them in
+    the file already.
     """
     for field in msgspec.structs.fields(struct):
         value = getattr(struct, field.name)
         if field.name != "kind" and value == field.default:
             continue
         if isinstance(value, SecretUrl) or (
-            isinstance(value, tuple) and any(isinstance(item, SecretUrl) for item in value)
+            isinstance(value, tuple) and any(isinstance(element, SecretUrl) for element in value)
         ):
             continue
         yield field.name, value
@@ -35,7 +35,7 @@ def render_table(name: str, struct: msgspec.Struct) -> list[str]:
         if isinstance(value, msgspec.Struct):
             below += ["", *render_table(f"{name}.{key}", value)]
         elif isinstance(value, tuple) and value:
-            lines += [f"{key} = [", *(f"    {render_value(item)}," for item in value), "]"]
+            lines += [f"{key} = [", *(f"    {render_value(element)}," for element in value), "]"]
         else:
             lines.append(f"{key} = {render_value(value)}")
     return lines + below
@@ -50,10 +50,12 @@ def render_value(value: object) -> str:
     if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, msgspec.Struct):
-        return "{ " + ", ".join(f"{key} = {render_value(item)}" for key, item in written_fields(value)) + " }"
+        return (
+            "{ " + ", ".join(f"{key} = {render_value(field)}" for key, field in written_fields(value)) + " }"
+        )
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(map(render_value, value)) + "]"
     text = str(value)
-    # TOML's basic strings are JSON's, but for the escapes of characters above the first plane, of which this
-    # makes none, and for DEL, which may not stand as it is.
+    # A basic string of TOML is one of JSON, with two exceptions: TOML has no surrogate escapes, which this
+    # encoder never writes, and DEL has to be escaped.
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

@@ -19,7 +19,6 @@ _WEI_PER_GWEI: Final = 10**9
 _WEI_PER_ETHER: Final = 10**18
 _WORD_BYTES: Final = 32
 
-
 _Gas = Annotated[int, msgspec.Meta(ge=21_000, lt=2**32)]
 _Price = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -126,17 +125,17 @@ class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def max_fee_wei(self) -> int:
-        """The most that is paid for a unit of gas."""
+        """The most that is paid for a unit of gas, in wei."""
         return _scale(self.max_fee_gwei, _WEI_PER_GWEI)
 
     @property
     def priority_fee_wei(self) -> int:
-        """The tip for a unit of gas."""
+        """The tip for a unit of gas, in wei."""
         return _scale(self.priority_fee_gwei, _WEI_PER_GWEI)
 
     @property
     def max_spend_wei_per_day(self) -> int | None:
-        """The most that all keys of this chain spend in 24 hours; None for no limit."""
+        """The most that all keys of this chain together spend in 24 hours, in wei; None for no limit."""
         return (
             None
             if self.max_spend_ether_per_day is None
@@ -158,16 +157,21 @@ class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a chain's configuration says of its endpoint, complete."""
+    """What a chain's configuration says of its endpoint, with nothing missing.
+
+    `gateway` has 20 bytes, `genesis_hash` 32; `consensus` has all that trust begins with.
+    """
 
     gateway: bytes
     genesis_hash: bytes
     consensus: ConsensusConfig
-    """With all that trust begins with."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `chains` and `lanes` are the heart; the rest has defaults."""
+    """The whole file. `chains` and `lanes` are the heart; the rest has defaults.
+
+    `directory` is no key of the file: it is the folder that relative paths count from.
+    """
 
     journal: JournalConfig = JournalConfig()
     keys: KeysConfig = KeysConfig()
@@ -178,7 +182,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     chains: dict[str, ChainConfig]
     lanes: tuple[LaneConfig, ...] | None = None
     directory: Path = Path()
-    """The folder that relative paths count from; not a key of the file."""
 
     def resolve(self, path: str) -> Path:
         """Return a path of the file, counted from the file's folder."""
@@ -229,10 +232,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def served_lanes(self) -> tuple[LaneConfig, ...]:
-        """Return the lanes to relay: those of the file, or without any the public lanes of every pair, both
-        ways.
+        """Return the lanes to relay.
 
-        Whether a pair is registered is for the chains to say.
+        Where the file lists none, they are the public lanes of every pair of chains, both ways. Whether a
+        pair is registered with each other is not known here.
         """
         if self.lanes is not None:
             return self.lanes

@@ -7,9 +7,7 @@ from urllib.parse import urlsplit
 
 
 class SecretUrl:
-    """A URL that may hold credentials: only its scheme, host and port are ever shown;
-    `reveal` gives it whole.
-    """
+    """A URL that may hold credentials. Its texts show scheme, host and port; `reveal` returns it whole."""
 
     __slots__ = ("_url",)
 
@@ -34,7 +32,10 @@ class SecretUrl:
 
 
 def redact_url(url: str) -> str:
-    """Return a URL without what may be secret: user, password, path and query. SQLite's path is none."""
+    """Return a URL without what may be secret: user, password, path and query.
+
+    SQLite's path is not secret.
+    """
     if url.startswith("sqlite:"):
         return url
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How tables nest in one another, asked of the types that they are decoded to."""
+"""How tables nest in one another: the types that they are decoded to tell it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ Steps: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a key nests: it holds one table, a list of tables, tables by name, or a plain value,
-    which has no `struct`.
+    """How a key nests: it holds one table, a list of tables, tables by name, or a plain value.
+
+    `struct` is the type of the tables; a plain value has none.
     """
 
     nesting: Literal["one", "list", "named", "plain"]
     struct: type[msgspec.Struct] | None = None
 
     def nested(self, value: object) -> Iterator[tuple[Steps, object]]:
-        """The tables in a value of this shape, each with the steps that lead to it."""
+        """Yield the tables in a value of this shape, each with the steps that lead to it."""
         if self.nesting == "one":
             yield (), value
         elif self.nesting == "named" and isinstance(value, dict):
@@ -60,9 +61,7 @@ def _shape(kind: inspect.Type) -> Shape:
 
 
 def types_at(struct: type[msgspec.Struct], path: Steps) -> tuple[inspect.Type, ...]:
-    """Return the types that a value may have at a path below a table;
-    nothing where no type has such a path.
-    """
+    """Return the types that a value may have at a path below a table; none where no type has such a path."""
     found: tuple[inspect.Type, ...] = (inspect.type_info(struct),)
     for step in path:
         found = tuple(member for kind in found for member in _step(kind, step))
