@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from relayer.config import Config
     from relayer.consensus.findings import Finding
     from relayer.endpoint.apply import Progress
-    from relayer.endpoint.plan import Plan
+    from relayer.endpoint.plan import DeploymentPlan
     from relayer.endpoint.view import EndpointView
     from relayer.views.finding import FindingView
     from relayer.views.plan import SavedEndpointView
@@ -241,13 +241,13 @@ async def _plan_and_apply(
         console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
-def _print_outcome(plan: Plan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
+def _print_outcome(plan: DeploymentPlan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
     from relayer.views.plan import PlanOutcomeView, plan_view
 
     print_json(PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved))
 
 
-def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, SavedEndpointView]:
+def _save(config: Config, path: Path, names: Iterable[str], plan: DeploymentPlan) -> dict[str, SavedEndpointView]:
     """Write new endpoints into the configuration file; what is there already stays."""
     from relayer.config import save_endpoint
     from relayer.endpoint.plan import found_endpoint
@@ -335,7 +335,7 @@ def describe_step(kind: str, remote: str) -> str:
     }[kind]
 
 
-def show_plan(plan: Plan) -> None:
+def show_plan(plan: DeploymentPlan) -> None:
     """Show what a plan found, what it trusts and what it will send."""
     from relayer.cli.output import ether, gwei
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the pipeline asks of a prover: verified headers,
-proofs fit for the chain's light client, and its upkeep.
+"""What the pipeline asks of a prover: verified headers, proofs for the chain's light client,
+and its updates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from relayer.chains.base import Address, Chain, Head
 
 @dataclass(frozen=True, slots=True)
 class VerifiedHeader:
-    """A header that our own light client has accepted."""
+    """A header that our own light client has accepted.
+
+    Hash and root are 32 bytes, the timestamp in seconds.
+    """
 
     number: Height
     hash: bytes
@@ -24,7 +27,16 @@ class VerifiedHeader:
 
 @dataclass(frozen=True, slots=True)
 class ProvenSlot:
-    """A storage word, verified in Python, with the bytes that prove it to the same client in Solidity."""
+    """A storage word that was verified in Python, with the bytes that prove it to the same
+    client in Solidity.
+
+    Attributes:
+        slot: 32 bytes.
+        value: the word in it, 32 bytes.
+        height: the block whose state has it.
+        timestamp: of that block, in seconds.
+        proof: the argument of `storageAt`.
+    """
 
     slot: bytes
     value: bytes
@@ -35,22 +47,32 @@ class ProvenSlot:
 
 @dataclass(frozen=True, slots=True)
 class OnChainClient:
-    """The state of this chain's light client on one destination, as read there. Times in seconds."""
+    """The state of this chain's light client on one destination, as read there. Times are in seconds.
+
+    Attributes:
+        address: of the client, 20 bytes.
+        status: whether it believes anything now.
+        height: what its consensus counts by: a block number, or a slot. It is for people, and is never
+            compared with a proof's height.
+        timestamp: of its newest trusted header.
+        trusting_period_s: how long it believes after that.
+        current: whether it knows who signed the newest verified header.
+        proofs_from: the lowest block whose proofs it accepts; older ones were signed by a set that it no
+            longer knows. 0 when no limit is known.
+        anchored: the block whose state root is anchored there, if this chain's prover makes use of
+            it; else 0.
+        remarks: what people should know of it, such as what a change of the signers needs; lines of text.
+    """
 
     address: Address
     status: Status
     height: Height
-    """What its consensus counts by: a block number, or a slot. For people; never compared with a proof's."""
     timestamp: Timestamp
     trusting_period_s: int
     current: bool
-    """True when it knows who signed the newest verified header."""
     proofs_from: Height = Height(0)  # noqa: RUF009  a number
-    """Proofs of lower blocks are of signers that it no longer knows; 0 when none is known to be."""
     anchored: Height = Height(0)  # noqa: RUF009  as above
-    """The block whose state root is anchored there, as far as this chain's prover makes use of it; else 0."""
     remarks: tuple[str, ...] = ()
-    """What people should know of it, such as what a change of the signers needs; lines of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,95 +91,120 @@ class DeliveryCost:
 
 
 class Prover(Protocol):
-    """Why to believe one chain.
+    """Why to believe one chain: a light client of that chain, in Python, and what the same one
+    in Solidity needs.
 
-    Holds that chain's trusted state, which the journal keeps (`export_state`).
+    A prover holds trusted state, which the journal keeps between runs (`export_state`). What it returns has
+    passed its own light client (INV-5), on the very bytes that are sent.
     """
 
     @property
     def has_delayed_finality(self) -> bool:
-        """Whether a verified head becomes final only later, so that verified headers lie behind the head."""
+        """Whether a block becomes final only later, so that verified headers lie behind the head."""
         ...
 
     @property
     def costs(self) -> DeliveryCost:
-        """What to reckon with before the first delivery has shown it."""
+        """What verifying costs on a destination, as far as it is known before the first receipt."""
         ...
 
     @property
     def signers(self) -> str:
-        """How people call those who sign headers, in the plural."""
+        """How people call those who sign headers, in the plural: "validators"."""
         ...
 
     @property
     def witnesses(self) -> int:
-        """How many providers there are to contradict one another."""
+        """How many providers there are, which could contradict one another."""
         ...
 
     @property
     def signer_set_id(self) -> bytes:
-        """Identifies the set that signed the newest verified header; empty before there is one.
+        """Identifies the signer set of the newest verified header; empty before there is one.
 
-        It changes when, and only when, other signers than before sign.
+        It changes when the set changes, and only then.
         """
         ...
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
-        """Verifies the newest final header at or below a head, and moves trusted state where the consensus
-        wants it.
+        """Verify the newest final header at or below a head, and move trusted state where the
+        consensus wants it.
 
-        Where blocks are final at once, that is the head's own, and every change of the signer set between the
-        trusted height and the head is followed. Where finality is delayed, a newer header is only looked for
-        if it is `wanted`, and not more often than one can come; else the last one is given again. Raises
-        light_clients.errors.Rejection when the provider's header is not to be believed,
-        relayer.errors.ChainUnavailable when it can't be had.
+        Where blocks are final at once, that is the head's own header, and every change of the signer set
+        between the trusted height and the head is followed.
+
+        Args:
+            head: as a provider gave it, unverified.
+            wanted: whether a newer header is needed. Where finality is delayed, none is looked for otherwise,
+                nor more often than one can come; the last verified header is returned again.
+
+        Raises:
+            Rejection: the provider's header is not to be believed.
+            ChainUnavailable: no provider has a header that is.
         """
         ...
 
     def describe_finality_wait(self, head: Head, number: Height) -> str:
-        """How far a block of a trailing chain is from being final, for people: `12 of about 31 slots`."""
+        """Return how far a block is from being final, for people: `12 of about 31 slots`; ""
+        where none waits.
+        """
         ...
 
     async def prove(
         self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
     ) -> tuple[ProvenSlot, ...]:
-        """Proofs of slots at a verified header, verified in Python before they are returned (INV-5)."""
+        """Return proofs of slots at a verified header, in the order asked, each verified in Python (INV-5).
+
+        Args:
+            header: one that `verify_head` returned.
+            account: whose storage it is, 20 bytes.
+            slots: 32 bytes each.
+
+        Raises:
+            ChainUnavailable: no provider gave a proof that our light client accepts.
+            Rejection: our light client no longer believes the header.
+        """
         ...
 
     def anchor_for(self, height: Height) -> bytes | None:
-        """The argument of `anchor` for a verified header, where its signature costs so much that several
-        proofs under it should share one. None where it does not, or where the header is no longer at hand.
+        """Return the argument of `anchor` for the verified header of a block.
+
+        An anchor stores a state root in the light client, so that several proofs share the cost of one
+        signature. None where signatures cost too little for that, or where the header is no longer at hand.
         """
         ...
 
     def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
-        """The short form of a proof that was made at a verified header:
-        believed while that header is the anchored one.
+        """Return the short form of a proof, which refers to the anchor of its block and carries no header.
+
+        The light client believes it while that block is the anchored one. None where nothing is anchored.
         """
         ...
 
     async def look_for_misbehaviour(self) -> bytes | None:
-        """Compares what all providers say of the newest verified header; the argument of `freeze` where two
-        of them hold a proof against the chain's signers.
+        """Compare what all providers say of the newest verified header.
+
+        Returns:
+            The argument of `freeze` where two answers together prove misbehaviour of the signers; else None.
         """
         ...
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
-        """Reads this chain's client on a destination."""
+        """Read this chain's light client on a destination. Raises ChainUnavailable, RpcAnswerInvalid."""
         ...
 
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
-        """Arguments of `update` calls, in order, that bring that client to the newest verified header.
+        """Return the arguments of the `update` calls, in order, that bring that client to the newest header.
 
-        Empty when it is there already. Each step was accepted by the Python client from the on-chain state
-        first.
+        There are none when it is there already. The Python client, beginning with the on-chain state, has
+        accepted each of them.
         """
         ...
 
     def export_state(self) -> bytes:
-        """The trusted state, for the journal."""
+        """Return the trusted state, for the journal."""
         ...
 
     def import_state(self, state: bytes) -> None:
-        """Takes a state that `export_state` gave. Raises ValueError when it is not one."""
+        """Take over a state that `export_state` gave. Raises ValueError for anything else."""
         ...

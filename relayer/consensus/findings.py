@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What planning and checking find: said so that it can be acted on."""
+"""What planning and checking find, in a form that people can act on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from enum import Enum
 
 
 class Severity(Enum):
-    """How bad a finding is."""
+    """How bad a finding is.
+
+    Attributes:
+        OK: as it should be.
+        WARNING: it works, and somebody should know.
+        REFUSAL: messages would not be safe, or would not arrive: nothing is deployed, and `check` fails.
+    """
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and somebody should know."""
     REFUSAL = "refusal"
-    """Messages would not be safe, or would not arrive: nothing is deployed, and `check` fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +34,5 @@ class Finding:
 
 
 def has_refusal(findings: Iterable[Finding]) -> bool:
-    """Say whether any of them forbids to go on."""
+    """Return whether any of the findings forbids to go on."""
     return any(finding.severity is Severity.REFUSAL for finding in findings)

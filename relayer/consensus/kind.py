@@ -4,13 +4,12 @@
 A kind is a package with the same modules for the same roles, whatever the consensus. Its `__init__` holds one
 light `ConsensusKind` and imports nothing heavy; a role's module is imported when somebody asks for the role:
 
-    config.py      CONFIG        the keys of `[chains.NAME.consensus]`, a relayer.config.ConsensusConfig
-    prover.py      open_prover   why to believe a chain: builds a relayer.consensus.base.Prover
-    contract.py    CONTRACT      the light client on a destination: creation and reading (ContractRole)
-    endpoint.py    ENDPOINT      what `init`, `endpoint` and `doctor` ask: survey, start of trust, judging
-    (EndpointRole) local          LOCAL         its local chain for tests and demos
-    (relayer.devnet.chain.local_kind.LocalKind); optional show           SHOW          what the demo shows of
-    it (relayer.consensus.show.ShowRole); optional
+    config.py     CONFIG       the keys of `[chains.NAME.consensus]`, a relayer.config.ConsensusConfig
+    prover.py     open_prover  why to believe a chain: builds a relayer.consensus.base.Prover
+    contract.py   CONTRACT     the light client on a destination, created and read: a ContractRole
+    endpoint.py   ENDPOINT     what `init`, `endpoint` and `doctor` ask: an EndpointRole
+    local         LOCAL        optional: a local chain, a relayer.devnet.chain.local_kind.LocalKind
+    show          SHOW         optional: what the demo shows of the kind, a relayer.consensus.show.ShowRole
 
 The pure rules (headers, proofs, trusted state) lie in `light_clients/<kind>/`, the contract in
 `solidity/src/light_clients/<kind>/`. How to add a kind: docs/how-to/write-a-light-client.md.
@@ -49,14 +48,17 @@ V_contra = TypeVar("V_contra", bound="ClientView", contravariant=True)
 
 
 class ProofOf(Enum):
-    """How a kind proves a word of a chain's state. The values are for people."""
+    """How a kind proves a word of a chain's state. The values are for people.
+
+    Attributes:
+        STATE: by a trie under the header.
+        WITNESS: by an event of the source that tells the word, in a proven receipt.
+        ATTESTED: by signatures over the word.
+    """
 
     STATE = "a state proof"
-    """A trie under the header."""
     WITNESS = "a witness"
-    """An event of the source that tells the word, in a proven receipt."""
     ATTESTED = "attestations"
-    """Signatures over the word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class ConsensusKind:
     def open_prover(self) -> OpenProverFunction:
         """The function that builds a prover from a configuration.
 
-        Raises ConfigError as `config`, and for what it requires.
+        Raises ConfigError as `config`, and where a module that the kind requires is not installed.
         """
         for module, advice in self.requires.items():
             if importlib.util.find_spec(module) is None:
@@ -148,8 +150,12 @@ class ConsensusKind:
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredChain(Generic[C]):
-    """A configured chain as its kind sees it: `consensus` is the kind's own configuration,
-    the chain's rest is shared.
+    """A configured chain as its kind sees it.
+
+    Attributes:
+        name: of the chain, for people.
+        chain: its table of the configuration, with the keys that all kinds share.
+        consensus: the kind's own table, of the kind's own type.
     """
 
     name: str
@@ -161,38 +167,41 @@ class TrustStart(Protocol[C]):
     """What a survey found that trust in a chain can begin with."""
 
     def record(self) -> msgspec.Struct:
-        """What a light client is deployed with, of the kind's own type:
-        for the manifest, and for `creation`.
+        """Return what a light client is deployed with, as a struct of the kind's own.
+
+        The manifest keeps it, and `ContractRole.creation` takes it.
         """
         ...
 
     def with_rules(self, config: C) -> C:
-        """The configuration with the rules that the survey found (a network, for example) where it has none.
+        """Return the configuration with the rules that the survey found, a network for example,
+        if it has none.
 
         The bootstrap stays as it is.
         """
         ...
 
     def with_bootstrap(self, config: C) -> C:
-        """The configuration with rules and bootstrap, where it has none:
-        what a deployment writes into the file.
+        """Return the configuration with the rules and the bootstrap that were found, where it has none.
+
+        A deployment writes this into the file.
         """
         ...
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
-        """What a person compares before the chain `on` trusts it: lines of text."""
+        """Return what a person compares before the chain `on` trusts `remote`: lines of text."""
         ...
 
     def conflict(self, other: Self) -> Conflict | None:
-        """Why headers of this chain could pass for those of another chain of the kind;
-        None where they can't.
-        """
+        """Return why headers of this chain could pass for those of another chain of the kind; None if not."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two chains that can't be told apart by what is signed on them."""
+    """Why two chains can't be told apart by what is signed on them: what was found, what
+    was expected, advice.
+    """
 
     found: str
     expected: str
@@ -201,7 +210,10 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """A light client as it stands on a chain. Times in seconds; `height` is what its consensus counts by."""
+    """A light client as it stands on a chain. Times are in seconds, addresses 20 bytes.
+
+    `height` is what its consensus counts by: a block number, or a slot.
+    """
 
     contract: str
     address: bytes
@@ -213,7 +225,7 @@ class ClientView:
     authority: bytes
 
     def details(self) -> Mapping[str, Any]:
-        """What this kind of client has besides, for `--json`."""
+        """Return what only this kind of client has, for `--json`."""
         return {}
 
 
@@ -222,15 +234,21 @@ class ContractRole(Protocol[C, V_co]):
 
     @property
     def storage_gas(self) -> int:
-        """About what its constructor takes besides its code and calldata."""
+        """About what gas its constructor takes, besides that for its code and calldata."""
         ...
 
     def creation(self, authority: bytes, chain: ConfiguredChain[C], initial_trust: msgspec.Struct) -> bytes:
-        """The init code of a light client. `initial_trust` is what `TrustStart.record` of this kind gave."""
+        """Return the init code of a light client.
+
+        Args:
+            authority: the contract that says who may administrate it, 20 bytes.
+            chain: the chain that it is a light client of.
+            initial_trust: what `TrustStart.record` of this kind returned.
+        """
         ...
 
     async def view(self, reader: ContractReader, address: bytes) -> V_co:
-        """Read a client of this kind, whose code is known to be ours. Raises ChainUnavailable."""
+        """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
         ...
 
 
@@ -241,7 +259,7 @@ class Question:
     Attributes:
         key: as the file has it, and as `--chain` takes it: `KEY=URL` among the URLs.
         prompt: what a person is asked at a terminal.
-        missing: what it is, for those who did not give it.
+        missing: what it is, for an error to those who did not give it.
     """
 
     key: str
@@ -251,10 +269,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What a chain tells of itself beside its blocks, for `init`.
+    """What a chain tells of itself besides its blocks, for `init`.
 
-    `keys` are further keys of `[chains.NAME.consensus]`, by name; `to_compare` is what a person compares with
-    what the chain's owners publish, "" for nothing.
+    Attributes:
+        keys: further keys of `[chains.NAME.consensus]`, by name.
+        to_compare: what a person compares with what the chain's owners publish; "" for nothing.
     """
 
     keys: Mapping[str, Any]
@@ -266,17 +285,15 @@ class EndpointRole(Protocol[C, T, V_contra]):
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What `init` asks for beside RPC URLs."""
+        """What `init` asks for besides RPC URLs."""
         ...
 
     def refuse_head(self, chain: ConfiguredChain[C], head: Mapping[str, Any]) -> str | None:
-        """Why a block that a provider gives as its newest can't be of this consensus; None where it can."""
+        """Return why a provider's newest block can't be of this consensus; None where it can."""
         ...
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The keys of `[chains.NAME.consensus]` that a block tells,
-        where it looks like one of this kind; else None.
-        """
+        """Return the keys of `[chains.NAME.consensus]` that a block tells; None if it is not of this kind."""
         ...
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
@@ -287,7 +304,9 @@ class EndpointRole(Protocol[C, T, V_contra]):
         ...
 
     async def check_live(self, chain: ConfiguredChain[C]) -> list[Finding]:
-        """Look at what the kind talks to beside the chain's RPC providers."""
+        """Report on the servers that the kind asks besides the chain's RPC providers; empty where
+        there are none.
+        """
         ...
 
     async def survey(
@@ -302,21 +321,37 @@ class EndpointRole(Protocol[C, T, V_contra]):
     async def follow(
         self, chain: ConfiguredChain[C], genesis_hash: bytes, trust: T
     ) -> tuple[T | None, list[Finding]]:
-        """Lead from the configured bootstrap to what a light client is deployed with; None where nothing
-        leads there.
+        """Verify the way from the configured bootstrap to what the survey found.
 
-        A provider alone could show anything at all; what the owners have said it can't.
+        The survey alone is hearsay: a provider could show anything. The bootstrap is what the
+        chain's owners said.
+
+        Returns:
+            What a light client is deployed with, and findings. None, with a refusal, where the
+            bootstrap does not lead there. Without a configured bootstrap people compare what
+            was found (`TrustStart.describe`).
         """
         ...
 
     async def survey_destination(self, node: Node, source: str) -> list[Finding]:
-        """What speaks against a light client of `source` on the chain of `node`. Raises ChainUnavailable."""
+        """Report what speaks against a light client of `source` on the chain of `node`.
+
+        Raises ChainUnavailable.
+        """
         ...
 
     def judge(
         self, subject: str, on: str, client: V_contra, chain: ConfiguredChain[C], trust: T | None
     ) -> list[Finding]:
-        """Judge what only this kind's light client has, on the chain `on`."""
+        """Judge what only this kind's light client has; what all have is judged already.
+
+        Args:
+            subject: how the findings name the client.
+            on: the chain that the client stands on.
+            client: as it was read there.
+            chain: the chain that it is a light client of.
+            trust: what a survey of that chain found; None where it could not be surveyed.
+        """
         ...
 
 
@@ -328,7 +363,10 @@ async def _nothing() -> None:
 class OpenProver:
     """A prover in use.
 
-    `check` asks once whether the configuration is of this chain, and raises ConfigError if not.
+    Attributes:
+        prover: the prover.
+        check: asks once whether the configuration is of this chain, and raises ConfigError if it is not.
+        close: closes the connections that the prover has of its own.
     """
 
     prover: Prover
@@ -342,5 +380,8 @@ class OpenProverFunction(Protocol):
     def __call__(
         self, chain: ConfiguredChain[Any], source: EvmChain, on_error: OnRpcError | None = None
     ) -> OpenProver:
-        """Raises ConfigError when the configuration is incomplete or no light client can have it."""
+        """Build the prover of a chain; `source` is the connection to it.
+
+        Raises ConfigError when the configuration is incomplete, or one that no light client can have.
+        """
         ...

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Build the two halves of a configured chain: how to talk to it, and why to believe it. Nothing else does."""
+"""Builds both halves of a configured chain: how to talk to it, and why to believe it.
+
+Only this module does.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,15 @@ from relayer.protocol.interop_address import InteropAddress
 
 @dataclass(frozen=True, slots=True)
 class OpenChain:
-    """A chain in use. `node` asks for what neither half does, and is believed in nothing."""
+    """A chain in use.
+
+    Attributes:
+        name: for people.
+        chain: how to talk to it.
+        open_prover: why to believe it.
+        node: asks what neither half does, such as any contract's state; nothing it says is verified.
+        config: the chain's table of the configuration.
+    """
 
     name: str
     chain: EvmChain
@@ -30,7 +41,7 @@ class OpenChain:
 
     @property
     def prover(self) -> Prover:
-        """Why to believe it."""
+        """The prover of this chain."""
         return self.open_prover.prover
 
     @property
@@ -39,7 +50,7 @@ class OpenChain:
         return self.config.chain_id
 
     def recipient(self, account: bytes) -> bytes:
-        """The ERC-7930 bytes of an account (20 bytes) on this chain."""
+        """Return the ERC-7930 bytes of an account (20 bytes) on this chain."""
         return InteropAddress.evm(self.chain_id, account).to_bytes()
 
     async def check(self) -> None:

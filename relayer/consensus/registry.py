@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The kinds of consensus that are installed, by the entry points `postroad.consensus`.
+"""The kinds of consensus that are installed, found by the entry points `postroad.consensus`.
 
-Nothing here names one.
+Nothing here names a kind, so another distribution can add one.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def find_kind(name: str) -> ConsensusKind:
 
 
 def kinds() -> tuple[ConsensusKind, ...]:
-    """Return every installed kind, by name. Raises ConfigError as `find_kind`."""
+    """Return every installed kind, in the order of names. Raises ConfigError as `find_kind`."""
     return tuple(find_kind(name) for name in plugins.names(plugins.CONSENSUS))
 
 
 def kind_of(chain: ChainConfig) -> ConsensusKind:
-    """Return the kind of a configured chain."""
+    """Return the kind of a configured chain. Raises ConfigError as `find_kind`."""
     return find_kind(chain.consensus.kind)
 
 
@@ -55,9 +55,10 @@ async def view_client(reader: ContractReader, address: bytes) -> ClientView | No
 
 
 def recognise(head: Mapping[str, Any]) -> tuple[ConsensusKind, Mapping[str, Any]] | None:
-    """Tell which kind a node's newest block looks like, and the keys that the block tells.
+    """Return which kind a node's newest block looks like, and the keys that the block tells;
+    None for no kind.
 
-    A look is no proof.
+    Nothing is verified: the result is a suggestion for people.
     """
     for kind in kinds():
         keys = kind.endpoint.recognise(head)

@@ -24,8 +24,8 @@ from relayer.chains.evm.read_back import find_anchor, read_anchor
 from relayer.consensus.open_chain import OpenChain
 from relayer.text import hex_of
 
+#: A kind's local chain: what the kind's `LOCAL` builds.
 L_contra = TypeVar("L_contra", contravariant=True)
-"""A kind's local chain: what the kind's `LOCAL` builds."""
 
 
 class Printer(Protocol):

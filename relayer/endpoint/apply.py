@@ -30,7 +30,7 @@ from relayer.endpoint.manifest import (
     Roles,
     to_plain,
 )
-from relayer.endpoint.plan import Plan
+from relayer.endpoint.plan import DeploymentPlan
 from relayer.endpoint.steps import Step, StepKind, admin_of, build, guardian_of, locate, opener_of
 from relayer.endpoint.survey import with_rules
 from relayer.errors import Drop, NonceConflict, Retryable
@@ -78,7 +78,7 @@ class Progress:
 
 
 async def apply_plan(
-    plan: Plan,
+    plan: DeploymentPlan,
     config: Config,
     manifest: Manifest,
     nodes: Mapping[str, Node],

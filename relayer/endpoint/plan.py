@@ -43,7 +43,7 @@ _GAS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeploymentPlan:
     """Steps in the order in which they are sent, and the findings.
 
     With a refusal among them it can't be applied.
@@ -82,7 +82,7 @@ async def make_plan(
     joins: Sequence[tuple[str, str]],
     *,
     close: bool = True,
-) -> Plan:
+) -> DeploymentPlan:
     """Plan endpoints on the chains of `deployers` (name to the deploying account), and joins: (on, remote)
     pairs.
 
@@ -107,7 +107,7 @@ async def make_plan(
         findings += await planner.check_record(name)
     if has_refusal(findings):
         # What is planned on a chain that isn't the one that was meant would only mislead.
-        return Plan((), tuple(findings), surveys, deployers, trusts)
+        return DeploymentPlan((), tuple(findings), surveys, deployers, trusts)
     for name in deployers:
         await planner.adopt(name)
     steps = [step for name in deployers for step in planner.plan_endpoint(name)]
@@ -117,7 +117,7 @@ async def make_plan(
         findings += found
     if close:
         steps += [step for name in deployers for step in planner.plan_close(name)]
-    plan = Plan(tuple(steps), tuple(findings), surveys, deployers, trusts)
+    plan = DeploymentPlan(tuple(steps), tuple(findings), surveys, deployers, trusts)
     return replace(plan, findings=(*plan.findings, *await _check_funds(plan, nodes)))
 
 
@@ -301,7 +301,7 @@ class _Planner:
         return view is not None and view.status is Status.ACTIVE
 
 
-def found_endpoint(plan: Plan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
+def found_endpoint(plan: DeploymentPlan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
     """What the configuration has to say of a deployed endpoint: trust begins with what the plan showed."""
     located = locate(config, manifest, name)
     assert located is not None
@@ -344,7 +344,7 @@ async def _follow_bootstraps(
     return trusts, findings
 
 
-async def _check_funds(plan: Plan, nodes: Mapping[str, Node]) -> list[Finding]:
+async def _check_funds(plan: DeploymentPlan, nodes: Mapping[str, Node]) -> list[Finding]:
     findings = []
     for name, account in plan.deployers.items():
         steps = [step for step in plan.steps if step.chain == name]

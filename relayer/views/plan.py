@@ -12,7 +12,7 @@ from relayer.config import ConsensusConfig
 from relayer.views.finding import FindingView, finding_view
 
 if TYPE_CHECKING:
-    from relayer.endpoint.plan import Plan
+    from relayer.endpoint.plan import DeploymentPlan
 
 
 class PlanStepView(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class PlanOutcomeView(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Mapping[str, SavedEndpointView]
 
 
-def plan_view(plan: Plan) -> PlanView:
+def plan_view(plan: DeploymentPlan) -> PlanView:
     """Return the view of a plan."""
     steps = (
         PlanStepView(

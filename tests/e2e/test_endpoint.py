@@ -22,7 +22,7 @@ from relayer.devnet.network.join import consensus_table
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import Plan, make_plan
+from relayer.endpoint.plan import DeploymentPlan, make_plan
 from relayer.endpoint.steps import StepKind
 from relayer.endpoint.view import view_endpoint
 from relayer.keys import Key
@@ -58,14 +58,14 @@ class Site:
 
     async def plan(
         self, *, joins: bool = True, close: bool = True, keys: dict[str, Key] | None = None
-    ) -> Plan:
+    ) -> DeploymentPlan:
         pairs = [(on, remote) for on in self.chains for remote in self.chains if on != remote]
         deployers = {name: key.address for name, key in (keys or self.keys).items()}
         return await make_plan(
             self.config, self.manifest, self.nodes, deployers, pairs if joins else [], close=close
         )
 
-    async def apply(self, plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) -> None:
+    async def apply(self, plan: DeploymentPlan, on_progress: Callable[[Progress], None] = lambda _: None) -> None:
         await apply_plan(plan, self.config, self.manifest, self.nodes, self.keys, on_progress)
 
     async def check(self) -> tuple[Finding, ...]:

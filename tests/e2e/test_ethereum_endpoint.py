@@ -30,7 +30,7 @@ from relayer.devnet.process import anvil
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import Plan, make_plan
+from relayer.endpoint.plan import DeploymentPlan, make_plan
 from relayer.endpoint.view import view_endpoint
 from relayer.errors import ConfigError
 from relayer.keys import Key
@@ -85,7 +85,7 @@ async def check(config: Config) -> tuple[Finding, ...]:
             await node.close()
 
 
-async def plan_of(config: Config, keys: dict[str, Key], *joins: tuple[str, str]) -> Plan:
+async def plan_of(config: Config, keys: dict[str, Key], *joins: tuple[str, str]) -> DeploymentPlan:
     nodes = {
         name: Node.over(name, [url.reveal() for url in each.rpc]) for name, each in config.chains.items()
     }

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""QBFT and IBFT 2.0: validators seal every block, and a sealed block is final."""
+"""QBFT and IBFT 2.0: validators seal every block, and a sealed block is final.
+
+The rules are in light_clients/bft. prover.py follows a chain by them; update_path.py finds the updates from
+one validator set to another, for the prover and for a light client on a destination.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from light_clients.bft.preimage import BftKind
 from relayer.config import Bytes20, ChainConfig, ConsensusConfig, InvalidConfig, Where
 from relayer.config.values import Height, Positive
 
-#: The protocols by the names that files give them.
+#: The protocols, by their names in files.
 PROTOCOLS: Final[Mapping[str, BftKind]] = {"qbft": BftKind.QBFT, "ibft2": BftKind.IBFT2}
 #: How people call them.
 LABELS: Final[Mapping[BftKind, str]] = {BftKind.QBFT: "QBFT", BftKind.IBFT2: "IBFT 2.0"}
@@ -21,8 +21,10 @@ _NOBODY: Final = bytes(20)
 
 
 class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is believed from the start: the validators that seal the block at a height,
-    and its time in seconds.
+    """What is trusted from the start: the validators that seal the block at a height, and its
+    time in seconds.
+
+    A validator has 20 bytes; they stand in the order of the header.
     """
 
     height: Height
@@ -39,27 +41,27 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
 
     @property
     def variant(self) -> BftKind:
-        """The protocol, as headers and light clients know it."""
+        """The protocol, as the light client names it."""
         return PROTOCOLS[self.protocol]
 
     @property
     def label(self) -> str:
-        """The protocol, as people call it."""
+        """What people call the protocol."""
         return LABELS[self.variant]
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The bootstrap, until an endpoint is deployed or joined."""
+        """Holds `bootstrap` until an endpoint is deployed or joined."""
         return ("bootstrap",) if self.bootstrap is None else ()
 
     @property
     def first_height(self) -> int:
-        """The bootstrap's block."""
+        """The height of the bootstrap, which is the first block that is trusted."""
         assert self.bootstrap is not None
         return self.bootstrap.height
 
     def check(self, chain: ChainConfig, where: Where) -> None:  # noqa: ARG002  nothing of the chain matters here
-        """Refuse a validator that is there twice, or that is nobody. Raises InvalidConfig."""
+        """Raise InvalidConfig for a validator that is listed twice, or for the zero address."""
         validators = () if self.bootstrap is None else self.bootstrap.validators
         if len(set(validators)) != len(validators) or _NOBODY in validators:
             raise InvalidConfig(

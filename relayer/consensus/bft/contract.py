@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""`BftLightClient` on a destination: its creation, and its answers.
+"""`BftLightClient` on a destination: how it is created, and how its answers are read.
 
-What comes back from a chain is hostile.
+There are two ways to read one. `BftContract.view` serves an endpoint's owner, over a provider of the
+owner's own. `read_client` serves the prover, over distrusted providers, so that every answer is
+checked for its shape.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ from relayer.errors import RpcAnswerInvalid
 NAME: Final = "BftLightClient"
 
 
-class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a light client is told to believe first: who seals the block at a height,
-    and its time in seconds.
+class BftInitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a light client is deployed with: who seals the block at a height, and its time in seconds.
+
+    A validator has 20 bytes; they stand in the order of the header.
     """
 
     height: int
@@ -39,26 +42,26 @@ class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 @dataclass(frozen=True, slots=True)
 class BftClientView(ClientView):
-    """A BftLightClient. `set_hash` is 32 bytes."""
+    """A BftLightClient. `protocol` is a BftKind's value, `set_hash` the trusted set's, 32 bytes."""
 
     protocol: int
     set_hash: bytes
 
     def details(self) -> Mapping[str, Any]:
-        """The protocol, and the hash of the trusted set."""
+        """Return the protocol, and the hash of the trusted set."""
         return {"protocol": BftKind(self.protocol).name.lower(), "set_hash": self.set_hash}
 
 
 class BftContract(ContractRole[BftConfig, BftClientView]):
-    """See ContractRole."""
+    """The light client of a BFT chain on a destination: the kind's ContractRole."""
 
     storage_gas = 150_000
 
     def creation(
         self, authority: bytes, chain: ConfiguredChain[BftConfig], initial_trust: msgspec.Struct
     ) -> bytes:
-        """The init code; `initial_trust` is an InitialTrust."""
-        trust = msgspec.convert(initial_trust, InitialTrust, from_attributes=True)
+        """Return the init code; `initial_trust` is a BftInitialTrust."""
+        trust = msgspec.convert(initial_trust, BftInitialTrust, from_attributes=True)
         return load(NAME).encode_creation(
             authority,
             int(chain.consensus.variant),
@@ -70,7 +73,7 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
         )
 
     async def view(self, reader: ContractReader, address: bytes) -> BftClientView:
-        """Read a client, whose code is known to be ours."""
+        """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
         functions = ("status", "kind", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
         values = await asyncio.gather(*(reader.ask(address, NAME, function) for function in functions))
         status, kind, (trusted, height, timestamp, _), period, drift, authority = values
@@ -93,7 +96,7 @@ CONTRACT: Final = BftContract()
 
 @dataclass(frozen=True, slots=True)
 class OnChainState:
-    """A destination's client, as its contract tells."""
+    """A destination's light client, as a provider tells what its contract answers."""
 
     status: Status
     params: BftParams
@@ -103,7 +106,14 @@ class OnChainState:
 async def read_client(destination: Chain, client: Address, kind: BftKind) -> OnChainState:
     """Read a client through a chain's distrusted providers.
 
-    Raises RpcAnswerInvalid for a client of another protocol.
+    Args:
+        destination: the chain that the client stands on.
+        client: its address, 20 bytes.
+        kind: the protocol that it must be of.
+
+    Raises:
+        RpcAnswerInvalid: it is of another protocol, or no such contract.
+        ChainUnavailable: no provider answers.
     """
     asked = (
         abi.CLIENT_STATUS,
@@ -129,7 +139,7 @@ async def read_client(destination: Chain, client: Address, kind: BftKind) -> OnC
 
 
 def decode_trusted_state(data: bytes) -> BftState:
-    """The answer of `trustedState`: set hash, height, timestamp, frozen. Raises RpcAnswerInvalid."""
+    """Decode the answer of `trustedState`: set hash, height, timestamp, frozen. Raises RpcAnswerInvalid."""
     set_hash, height, timestamp, frozen = abi.decode_words(data, 4, "trustedState's answer")
     return BftState(
         abi.encode_word(set_hash), Height(height), Timestamp(timestamp), abi.decode_bool(frozen, "frozen")

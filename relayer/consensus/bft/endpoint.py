@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""QBFT and IBFT 2.0: trust begins with the validators that seal a block."""
+"""What deploying, joining and checking ask of a BFT chain: trust begins with the validators
+that seal a block.
+"""
 
 from __future__ import annotations
 
@@ -21,35 +23,37 @@ from relayer.chains.evm.open_evm import open_evm
 from relayer.config import Bytes20
 from relayer.consensus.base import Prover
 from relayer.consensus.bft.config import LABELS, PROTOCOLS, BftConfig, BootstrapConfig
-from relayer.consensus.bft.contract import BftClientView, InitialTrust
+from relayer.consensus.bft.contract import BftClientView, BftInitialTrust
 from relayer.consensus.bft.prover import BftProver, open_prover
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
 from relayer.errors import ConfigError, PostroadError
 
-#: How many headers are looked at for a quorum below two thirds: at the head, and spread behind it.
+#: How many headers are searched for a quorum below two thirds: the newest, and one every so many blocks
+#: behind it.
 _SAMPLE: Final = 8
 _SAMPLE_STEP: Final = 16
+#: How many shared validators an error lists.
 _SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class BftTrust:
-    """The newest header, whose validators a client is deployed with."""
+    """The newest header of a chain, unverified: a light client is deployed with its validators."""
 
     header: BftHeader
 
-    def record(self) -> InitialTrust:
-        """The header's number, time and validators."""
+    def record(self) -> BftInitialTrust:
+        """Return the header's number, time and validators."""
         header = self.header
-        return InitialTrust(height=header.number, timestamp=header.timestamp, validators=header.validators)
+        return BftInitialTrust(height=header.number, timestamp=header.timestamp, validators=header.validators)
 
     def with_rules(self, config: BftConfig) -> BftConfig:
-        """As it is: the protocol is all."""
+        """Return the configuration as it is: the protocol is the only rule, and it is always given."""
         return config
 
     def with_bootstrap(self, config: BftConfig) -> BftConfig:
-        """With the header's validators."""
+        """Return the configuration with the header as its bootstrap, where it has none."""
         header = self.header
         found = BootstrapConfig(
             height=header.number,
@@ -59,7 +63,7 @@ class BftTrust:
         return msgspec.structs.replace(config, bootstrap=config.bootstrap or found)
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
-        """The validators."""
+        """Return the validators, for people to compare."""
         validators = self.header.validators
         return [
             f"On {on}, trust in {remote} begins with block {self.header.number}, sealed by these",
@@ -68,7 +72,7 @@ class BftTrust:
         ]
 
     def conflict(self, other: BftTrust) -> Conflict | None:
-        """Shared validators: BFT headers carry no chain id."""
+        """Return the conflict of two chains that share validators, because BFT headers carry no chain id."""
         shared = set(self.header.validators) & set(other.header.validators)
         if not shared:
             return None
@@ -80,12 +84,12 @@ class BftTrust:
 
 
 class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
-    """See EndpointRole."""
+    """What deploying, joining and checking ask of a BFT chain: the kind's EndpointRole."""
 
     questions = ()
 
     def refuse_head(self, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]) -> str | None:
-        """Whatever the light client would not read."""
+        """Return why the light client would not read a block; None where it would."""
         try:
             BftHeader.from_rpc(head, chain.consensus.variant)
         except Rejection as error:
@@ -93,7 +97,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         return None
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Its extra data tells the protocol, and that somebody sealed it."""
+        """Return the protocol that a block's extra data shows, if a validator sealed it; else None."""
         for protocol, variant in PROTOCOLS.items():
             try:
                 if BftHeader.from_rpc(head, variant).sealers():
@@ -103,17 +107,22 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         return None
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:  # noqa: ARG002  as above
-        """Nothing beside: a header tells all."""
+        """Return no further keys: a header tells all."""
         return Discovered({})
 
     async def check_live(self, chain: ConfiguredChain[BftConfig]) -> list[Finding]:  # noqa: ARG002
-        """Nothing: all that is believed comes from the chain's own providers."""
+        """Return no findings: nothing is asked of anybody but the chain's own providers."""
         return []
 
     async def survey(
         self, node: Node, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]
     ) -> tuple[BftTrust | None, list[Finding]]:
-        """The newest header, and whether blocks carry a quorum of two thirds."""
+        """Return the newest header, and whether a sample of blocks carries the seals of two thirds.
+
+        Some BFT chains let blocks be sealed by 2F+1 validators, which is less than two thirds for
+        some sizes of the set. The light client would refuse such blocks one day, so they are refused
+        before anything is deployed.
+        """
         name, label, variant = chain.name, chain.consensus.label, chain.consensus.variant
         number = int(str(head.get("number", "0x0")), 16)
         if number == 0:
@@ -140,7 +149,10 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
     async def follow(
         self, chain: ConfiguredChain[BftConfig], genesis_hash: bytes, trust: BftTrust
     ) -> tuple[BftTrust | None, list[Finding]]:
-        """Without a configured bootstrap the newest header is what people are shown to compare."""
+        """Verify that the newest header follows from the configured bootstrap, by a prover of its own.
+
+        Without a bootstrap the header is returned as it is: people compare its validators.
+        """
         if chain.consensus.bootstrap is None:
             return trust, []
         name, header = chain.name, trust.header
@@ -161,7 +173,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         return trust, [Finding(Severity.OK, name, text)]
 
     async def survey_destination(self, node: Node, source: str) -> list[Finding]:  # noqa: ARG002
-        """It needs nothing that a gateway doesn't need."""
+        """Return no findings: the light client needs nothing that a gateway doesn't need."""
         return []
 
     def judge(
@@ -172,7 +184,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         chain: ConfiguredChain[BftConfig],
         trust: BftTrust | None,
     ) -> list[Finding]:
-        """Its protocol, and whether it trusts the validators that seal now."""
+        """Judge a client's protocol, and whether it trusts the validators that seal now."""
         findings = []
         if client.protocol != chain.consensus.variant:
             found = f"a client for {BftKind(client.protocol).name}"
@@ -219,7 +231,7 @@ def _read_sample(
 
 
 def _protocol_of(block: Mapping[str, Any]) -> str | None:
-    """The protocol that a block can be read as; None where it is none of those known."""
+    """Return a text for the protocol that a block reads as; None where it is none of the known ones."""
     for variant in PROTOCOLS.values():
         try:
             BftHeader.from_rpc(block, variant)
@@ -235,7 +247,9 @@ def _number_of(block: Mapping[str, Any]) -> str:
 
 
 def _judge_seals(name: str, header: BftHeader) -> Finding | None:
-    """Refuse a header that fewer than two thirds of its validators sealed."""
+    """Return a refusal of a header that fewer than two thirds of its validators sealed; None if
+    it is fine.
+    """
     members, sealed = len(header.validators), len(header.sealers())
     if sealed >= quorum(members):
         return None
@@ -255,9 +269,9 @@ def _judge_seals(name: str, header: BftHeader) -> Finding | None:
 
 
 def bft_prover(prover: Prover) -> BftProver:
-    """A prover as what it is, for those who look at validators.
+    """Return a prover as a BftProver, for those who look at validators.
 
-    Raises ConfigError where it follows something else.
+    Raises ConfigError for the prover of another kind.
     """
     if not isinstance(prover, BftProver):
         raise ConfigError(f"a {type(prover).__name__}", "a BFT chain", "Choose a chain of kind bft")

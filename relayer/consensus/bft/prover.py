@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Why to believe a QBFT or IBFT 2.0 chain: its validators' seals, followed through every change of the
-validators.
+"""Why to believe a QBFT or IBFT 2.0 chain: its validators' seals, through every change of the validators.
 
-Whatever is returned has passed the Python light client, on the very bytes that are sent (INV-5, INV-7).
+A head is verified in three steps. The block is read, and its own validators must have sealed it. Where these
+are not the trusted ones, update_path.py leads from the trusted set to them. Then the light client checks the
+header. Whatever is returned has passed that client, on the very bytes that are sent (INV-5, INV-7).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, Veri
 from relayer.consensus.bft import KIND
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.bft.contract import OnChainState, read_client
-from relayer.consensus.bft.update_path import BftWalk, HeaderSource
+from relayer.consensus.bft.update_path import BftUpdatePath, HeaderSource
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import (
     ClientExpired,
@@ -42,20 +43,20 @@ from relayer.errors import (
 T = TypeVar("T")
 
 _STATE_VERSION: Final = 1
-#: Verified headers whose seals are kept at hand for proofs; more only cost memory.
+#: Verified headers that are kept, with their seals, for proofs; an older one is read again when it is needed.
 _KEPT_HEADERS: Final = 128
 
 
 class BftSource(HeaderSource, Protocol):
-    """What is asked of the chain that is to be proven; relayer.chains.evm.EvmChain has it."""
+    """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
 
     @property
     def witnesses(self) -> int:
-        """How many providers there are."""
+        """How many providers there are, which could contradict one another."""
         ...
 
     async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
-        """What `check` makes of a block; where it raises Rejection, the next provider is asked."""
+        """Return what `check` makes of a block; where it raises Rejection, the next provider is asked."""
         ...
 
     async def checked_proof(
@@ -65,17 +66,17 @@ class BftSource(HeaderSource, Protocol):
         number: Height,
         check: Callable[[AccountProof], T],
     ) -> T:
-        """What `check` makes of a proof; where it raises Rejection, the next provider is asked."""
+        """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
         ...
 
     async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """One block as every provider tells it."""
+        """Return one block as every provider tells it, with the provider's label."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BftBootstrap:
-    """What is believed from the start, and by which rules.
+    """What is trusted from the start, and by which rules.
 
     Attributes:
         protocol: the chain's.
@@ -94,7 +95,9 @@ class BftBootstrap:
     max_clock_drift_s: int
 
 
-class _Exported(msgspec.Struct):
+class _ExportedBftState(msgspec.Struct):
+    """The trusted state as the journal keeps it, in JSON."""
+
     version: int
     consensus: str
     validators: list[str]
@@ -131,47 +134,47 @@ class BftProver:
 
     @property
     def client(self) -> BftClient:
-        """Our own trusted state."""
+        """Our own light client, with its trusted state."""
         return self._client
 
     @property
     def validators(self) -> tuple[bytes, ...]:
-        """The trusted set."""
+        """The trusted set, 20 bytes each, in the order of the header."""
         return self._validators
 
     @property
     def has_delayed_finality(self) -> bool:
-        """Never: a sealed block is final."""
+        """False: a sealed block is final."""
         return False
 
     @property
     def witnesses(self) -> int:
-        """How many providers the chain has."""
+        """How many providers the chain has, which could contradict one another."""
         return self._source.witnesses
 
     @property
     def signers(self) -> str:
-        """How people call them."""
+        """How people call those who sign headers, in the plural."""
         return KIND.signers
 
     @property
     def costs(self) -> DeliveryCost:
-        """Seals are cheap to check, and need no precompile that hides a want of gas."""
+        """The defaults: seals are cheap to check, and no precompile hides that gas ran out."""
         return DeliveryCost()
 
     @property
     def signer_set_id(self) -> bytes:
-        """The trusted set's hash."""
+        """The hash of the trusted set, 32 bytes."""
         return self._client.state.set_hash
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:  # noqa: ARG002  always
-        """Verify the block of a head's number, following the validators to it; see Prover.
+        """Verify the block of a head's number, and follow every change of the validators up to it.
 
         Raises:
             Rejection: the header is not to be believed.
-            ClientExpired, ClientFrozen: our own trusted state is; the configuration needs a newer bootstrap.
-            ChainUnavailable: no provider has a believable one.
-            NotFoundYet: nobody has the block yet, or the seals that a change of validators needs.
+            ClientExpired, ClientFrozen: our own light client is; the configuration needs a newer bootstrap.
+            ChainUnavailable: no provider has a header that is to be believed.
+            NotFoundYet: nobody has the block yet, or the seals that a change of the validators needs.
             MisbehaviourFound: another header of this height was verified before.
         """
         async with self._lock:
@@ -189,7 +192,7 @@ class BftProver:
     async def prove(
         self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
     ) -> tuple[ProvenSlot, ...]:
-        """Prove slots at a verified header; see Prover.
+        """Return proofs of slots at a verified header, each accepted by our light client.
 
         Raises:
             ChainUnavailable: no provider gave a proof that our light client accepts.
@@ -209,24 +212,24 @@ class BftProver:
         return await self._source.checked_proof(account, slots, header.number, check)
 
     def describe_finality_wait(self, head: Head, number: Height) -> str:
-        """Nothing waits: a sealed block is final."""
+        """Return "": nothing waits, a sealed block is final."""
         del head, number
         return ""
 
     def anchor_for(self, height: Height) -> bytes | None:
-        """None: seals cost less than an anchor's transaction."""
+        """Return None: seals cost less than an anchor's transaction."""
         del height
         return None
 
     def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
-        """None: nothing is anchored."""
+        """Return None: nothing is anchored."""
         del height, proof
         return None
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
-        """Read this chain's client on a destination; see Prover.
+        """Read this chain's light client on a destination.
 
-        Raises RpcAnswerInvalid for a client of other rules.
+        Raises RpcAnswerInvalid for a client of another protocol, ChainUnavailable.
         """
         found = await read_client(destination, client, self._client.params.kind)
         current = found.state.set_hash == self._client.state.set_hash
@@ -241,10 +244,10 @@ class BftProver:
         )
 
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
-        """Arguments of `update` that let a client believe the newest verified header; see Prover.
+        """Return the arguments of `update`, in order, that bring a client to the newest verified header.
 
-        With the set unchanged it is one update that renews the trusting period. A very long absence gives the
-        first part.
+        Where the set is unchanged, it is one update, which renews the trusting period. After a very long
+        absence it is the first part of the way; ask again once these are on chain.
 
         Raises:
             ClientExpired, ClientFrozen: no update can help.
@@ -261,16 +264,15 @@ class BftProver:
         validators = await self._validators_of(found.state)
         # The contract judges by its own chain's clock, which can't run behind its newest block.
         now = (await destination.head()).timestamp
-        walk = BftWalk(self._source, BftClient(found.params, found.state), validators, now)
-        await walk.advance(target)
-        return tuple(walk.updates)
+        path = BftUpdatePath(self._source, BftClient(found.params, found.state), validators, now)
+        await path.advance(target)
+        return tuple(path.updates)
 
     def encode_freeze(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> bytes | None:
-        """The argument of `freeze` when two blocks, as providers give them, prove misbehaviour of the trusted
-        set.
+        """Return the argument of `freeze` when two blocks, as providers give them, prove misbehaviour.
 
-        None when they do not: one of them is not believable, or both are one block, sealed in two rounds for
-        example.
+        None when they do not: the trusted set did not seal both, or both are one block, sealed in two
+        rounds for example.
         """
         try:
             headers = [BftHeader.from_rpc(block, self._client.params.kind) for block in (first, second)]
@@ -279,9 +281,11 @@ class BftProver:
             return None
 
     async def look_for_misbehaviour(self, number: Height | None = None) -> bytes | None:
-        """Compare what all providers say of a block, by default the newest verified one; the argument of
-        `freeze` when two of them hold a proof against the validators, None otherwise. Differing answers
-        without such a proof are only wrong answers.
+        """Compare what all providers say of a block, by default of the newest verified one.
+
+        Returns:
+            The argument of `freeze` when two answers together prove misbehaviour of the validators; else
+            None. Answers that differ without proving that are only wrong answers.
         """
         if number is None:
             if self._newest is None:
@@ -305,10 +309,10 @@ class BftProver:
         return None
 
     def export_state(self) -> bytes:
-        """The trusted state, for the journal."""
+        """Return the trusted state, for the journal."""
         state = self._client.state
         return msgspec.json.encode(
-            _Exported(
+            _ExportedBftState(
                 _STATE_VERSION,
                 self._protocol,
                 [validator.hex() for validator in self._validators],
@@ -319,12 +323,13 @@ class BftProver:
         )
 
     def import_state(self, state: bytes) -> None:
-        """Take a state that `export_state` gave, unless the bootstrap is newer: then an operator began anew.
+        """Take over a state that `export_state` gave, unless it is older than the configured bootstrap.
 
-        Raises ValueError when it is not one.
+        An operator who configures a newer bootstrap wants trust to begin there. Raises ValueError for
+        anything that is no such state.
         """
         try:
-            found = msgspec.json.decode(state, type=_Exported)
+            found = msgspec.json.decode(state, type=_ExportedBftState)
             validators = tuple(bytes.fromhex(text) for text in found.validators)
             check_set(validators)
         except (msgspec.DecodeError, ValueError, Rejection) as error:
@@ -347,8 +352,10 @@ class BftProver:
     # --- verifying ------------------------------------------------------------------------------------------
 
     def _read_header(self, block: Mapping[str, Any]) -> BftHeader:
-        """A header that is believable by itself; where it lists another set,
-        the way there is checked afterwards.
+        """Return the header of a block that enough of its own validators sealed. Raises Rejection.
+
+        Whether those validators are to be trusted is checked afterwards (`_follow`): it takes more blocks,
+        and a provider that lies about its own seals is found out at once here.
         """
         header = BftHeader.from_rpc(block, self._client.params.kind)
         if header.validators == self._validators:
@@ -366,15 +373,18 @@ class BftProver:
         return found
 
     async def _follow(self, header: BftHeader) -> None:
-        """Move our own trust to the set of a header. What was reached is kept even when the end is not."""
+        """Lead our own light client to the set of a header.
+
+        What was reached is kept when the way breaks off.
+        """
         while True:
-            walk = BftWalk(self._source, self._client, self._validators, self._now())
+            path = BftUpdatePath(self._source, self._client, self._validators, self._now())
             try:
-                is_there = await walk.advance(header)
+                is_there = await path.advance(header)
             finally:
-                if walk.validators != self._validators:
-                    self._sealing_since = walk.client.state.height
-                self._client, self._validators = walk.client, walk.validators
+                if path.validators != self._validators:
+                    self._sealing_since = path.client.state.height
+                self._client, self._validators = path.client, path.validators
             if is_there:
                 return
 
@@ -431,7 +441,9 @@ class BftProver:
     # --- clients on destinations ----------------------------------------------------------------------------
 
     async def _validators_of(self, state: BftState) -> tuple[bytes, ...]:
-        """The list behind a trusted set's hash: ours, or the one in the header that made it trusted."""
+        """Return the validators behind a trusted set's hash: our own, or those that the header
+        at its height lists.
+        """
         if state.set_hash == self._client.state.set_hash:
             return self._validators
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """From one trusted validator set to another, in as few `update` calls as the seals allow.
 
-A set lets its successor in when ceil(2n/3) of it sealed headers that list the successor. So the farthest set
-that can be reached in one jump is looked for first, and where none is, the range is halved, down to the
-nearest change: sets change one member at a time, so that a set which lasts gathers enough seals of the one
-before it.
+The light client replaces its trusted set by another when ceil(2n/3) of the trusted one sealed headers that
+list the other. One jump may skip many changes, as long as enough of the trusted validators still seal
+(skipping verification). So the newest block is tried first. Where too few of the trusted set sealed it, the
+range is halved, down to the nearest change. A chain changes one validator at a time, so a set that lasts some
+blocks gathers enough seals of the one before it.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from relayer.errors import NotFoundYet
 
 T = TypeVar("T")
 
-#: Headers looked at for one jump: nodes import a block at quorum without spare seals, so one header may lack
-#: the votes that its neighbours bring.
+#: Headers that are looked at for one jump. A node imports a block as soon as a quorum sealed it, so one
+#: header may lack seals that its neighbours have.
 _WINDOW: Final = 4
-#: Blocks looked at behind a change that is out of reach. Votes for several changes may end in neighbouring
-#: blocks.
+#: Blocks that are looked at behind the nearest change when it is out of reach itself: several changes may
+#: come in neighbouring blocks.
 _SCANNED: Final = 128
+#: Jumps of one call of `advance`, so that a very long absence does not hold up everything else.
 _MAX_STEPS: Final = 32
 
 
@@ -39,9 +41,7 @@ class HeaderSource(Protocol):
     async def checked_blocks(
         self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
     ) -> T:
-        """What `check` makes of one provider's blocks; where it raises Rejection,
-        the next provider is asked.
-        """
+        """Return what `check` makes of one provider's blocks; where it raises Rejection, ask the next one."""
         ...
 
 
@@ -51,9 +51,11 @@ class _Found(Enum):
     OUT_OF_REACH = "too few of the trusted set sealed"
 
 
-class BftWalk:
-    """A client on its way to a newer header. `updates` are the arguments of `update` that it has accepted so
-    far.
+class BftUpdatePath:
+    """The way of a light client from its trusted state to a newer header.
+
+    `client` and `validators` are where it has come to; `updates` are the arguments of `update`, in order,
+    that led there and that the Python client has accepted.
 
     Args:
         source: where to read headers.
@@ -72,18 +74,19 @@ class BftWalk:
         self.updates: list[bytes] = []
 
     async def advance(self, target: BftHeader) -> bool:
-        """Walk until the trusted set is the one that sealed a header, or to the header itself when it is so
-        already.
+        """Lead the client to the validator set that sealed a header.
+
+        Where the set is the trusted one from the start, one update leads to the header itself, which renews
+        the trusting period.
 
         Returns:
-            False when the walk is so long that it stopped half-way: `client` and `updates` hold what was
-            reached.
+            False when the way is so long that it stopped on it: `client` and `updates` hold what was reached.
 
         Raises:
-            Rejection: the header or the client is not fit for it.
+            Rejection: the light client refuses the header, or is expired or frozen.
             ChainUnavailable: no provider's headers lead there.
-            NotFoundYet: the newest blocks do not carry enough seals of the trusted set yet, or providers
-                disagree.
+            NotFoundYet: the newest blocks do not carry enough seals of the trusted set
+                yet, or providers disagree.
         """
         for _ in range(_MAX_STEPS):
             if target.number <= self.client.state.height:
@@ -96,7 +99,7 @@ class BftWalk:
         return False
 
     async def _step(self, newest: Height) -> None:
-        """One jump, to the farthest set that was found to be in reach."""
+        """Make one jump, to the farthest set that is found to be in reach."""
         low, high = self.client.state.height, newest
         at = newest
         while low < high:
@@ -114,7 +117,7 @@ class BftWalk:
         raise _disagreement(newest)
 
     async def _try(self, at: Height, newest: Height) -> _Found:
-        """Jump to the set that a block lists, if its seals and those of the next few blocks allow it."""
+        """Jump to the set that a block lists, if the seals of it and of the next few blocks allow that."""
 
         def check(blocks: Sequence[Mapping[str, Any]]) -> _Found:
             runs = self._read_runs(blocks)
@@ -130,10 +133,10 @@ class BftWalk:
         return await self._source.checked_blocks(_range(at, _WINDOW, newest), check)
 
     async def _scan(self, first: Height, newest: Height) -> None:
-        """Jump to any set behind the nearest change.
+        """Jump to a set at or behind the nearest change, the farthest first.
 
-        The nearest set itself may have lasted too few blocks to gather enough seals; then one of the next can
-        be reached.
+        The set of the nearest change may have lasted too few blocks to gather enough seals, while one of the
+        next sets has them.
         """
         numbers = _range(first, _SCANNED, newest)
 
@@ -161,7 +164,7 @@ class BftWalk:
         await self._source.checked_blocks(numbers, check)
 
     def _read_runs(self, blocks: Sequence[Mapping[str, Any]]) -> list[list[BftHeader]]:
-        """Headers, grouped where neighbours list the same set. Raises Rejection for what is no header."""
+        """Return the headers of blocks, grouped where neighbours list the same set. Raises Rejection."""
         runs: list[list[BftHeader]] = []
         for block in blocks:
             header = BftHeader.from_rpc(block, self.client.params.kind)
@@ -182,10 +185,10 @@ class BftWalk:
 
 
 def describe_change(trusted: Sequence[bytes], listed: Sequence[bytes]) -> tuple[str, str]:
-    """Say what a change of the validators needs, and what that means: two texts for people.
+    """Return what a change of the validators needs, and what that means, as two texts for people.
 
-    A new set is believed when two thirds of the trusted set sealed headers that list it. Those who were
-    removed seal no more, so a removal may need the seal of every trusted validator that remains.
+    A new set is trusted when two thirds of the trusted set sealed headers that list it. Validators that were
+    removed do not seal any more, so a removal may need the seal of every trusted validator that remains.
     """
     remaining, needed = len(set(trusted) & set(listed)), quorum(len(trusted))
     expected = f"the seals of {needed} of the {len(trusted)} trusted validators within {MAX_HEADERS} blocks"

@@ -31,7 +31,7 @@ _HEAD_WORDS: Final = 10
 _UNKNOWN: Final = bytes(32)
 
 
-class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EthereumInitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a light client is told to believe first: a finalized block, and who signs after it.
 
     `root` and `slot` are the checkpoint's that led there. `committee` and `next_committee` are SyncCommittee
@@ -90,11 +90,11 @@ class EthereumContract(ContractRole[EthereumConfig, EthereumClientView]):
     def creation(
         self, authority: bytes, chain: ConfiguredChain[EthereumConfig], initial_trust: msgspec.Struct
     ) -> bytes:
-        """The init code; `initial_trust` is an InitialTrust.
+        """The init code; `initial_trust` is an EthereumInitialTrust.
 
         Raises ConfigError: no client can have these rules.
         """
-        trust = msgspec.convert(initial_trust, InitialTrust, from_attributes=True)
+        trust = msgspec.convert(initial_trust, EthereumInitialTrust, from_attributes=True)
         try:
             params = chain.consensus.params(chain.chain)
         except ValueError as error:

@@ -27,7 +27,7 @@ from relayer.config import Bytes32, SecretUrl
 from relayer.consensus.ethereum.beacon_api import BeaconApi
 from relayer.consensus.ethereum.bls_precompiles import lacks_bls
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig, setting_of
-from relayer.consensus.ethereum.contract import EthereumClientView, InitialTrust
+from relayer.consensus.ethereum.contract import EthereumClientView, EthereumInitialTrust
 from relayer.consensus.ethereum.discovery import discover_network, find_differences, missing_forks
 from relayer.consensus.ethereum.judging import judge_forks, judge_parameters
 from relayer.consensus.ethereum.prover import build_prover
@@ -62,10 +62,10 @@ class EthereumTrust:
     threshold: int
     state: EthereumState | None = None
 
-    def record(self) -> InitialTrust:
+    def record(self) -> EthereumInitialTrust:
         """The newest finalized state, and the checkpoint that leads to it."""
         assert self.state is not None
-        return InitialTrust(
+        return EthereumInitialTrust(
             root=bytes(self.checkpoint.root),
             slot=self.state.finalized_slot,
             height=self.number,

@@ -49,7 +49,7 @@ from relayer.consensus.ethereum.proofs import prove_slots, read_proof, shorten_p
 from relayer.consensus.ethereum.schedule import UpdatesRequest
 from relayer.consensus.ethereum.sources import BeaconSource, EthereumSource
 from relayer.consensus.ethereum.store import Followed
-from relayer.consensus.ethereum.update_path import EthereumWalk, PeriodSource
+from relayer.consensus.ethereum.update_path import EthereumUpdatePath, PeriodSource
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import ConfigError, MisbehaviourFound, NotFoundYet
 
@@ -242,7 +242,7 @@ class EthereumProver:
         target = self._follower.newest
         if target is None:
             raise NotFoundYet("no verified header to bring the client to", "a verified head first")
-        walk = EthereumWalk(self._periods, found.client, now)
+        walk = EthereumUpdatePath(self._periods, found.client, now)
         if not knows_signers(found.client, target):
             await walk.advance(target)
             return tuple(walk.updates)

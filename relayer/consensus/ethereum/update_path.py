@@ -94,7 +94,7 @@ class PeriodSource:
         return committee
 
 
-class EthereumWalk:
+class EthereumUpdatePath:
     """A client on its way to know who signed a header.
 
     Trust moves by updates that show the next committee, one a period. A client that got into a period without

@@ -25,7 +25,7 @@ from relayer.devnet.chain.local_kind import AnyChain
 from relayer.devnet.network.spec import local_kind
 from relayer.endpoint.apply import Progress, apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import Plan, found_endpoint, make_plan
+from relayer.endpoint.plan import DeploymentPlan, found_endpoint, make_plan
 from relayer.endpoint.steps import locate
 from relayer.errors import Retryable
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
@@ -81,7 +81,7 @@ class LocalRoads:
 
     config_path: Path
     config: Config
-    plan: Plan
+    plan: DeploymentPlan
     endpoints: Mapping[str, LocalEndpoint]
 
 

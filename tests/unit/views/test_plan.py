@@ -12,7 +12,7 @@ import pytest
 from relayer.chains.evm.node import Prices
 from relayer.config import ConsensusConfig
 from relayer.consensus.findings import Finding, Severity
-from relayer.endpoint.plan import Plan
+from relayer.endpoint.plan import DeploymentPlan
 from relayer.endpoint.steps import Step, StepKind
 from relayer.views.encoding import to_plain
 from relayer.views.plan import PlanOutcomeView, SavedEndpointView, plan_view
@@ -34,7 +34,7 @@ def test_a_plan_shows_its_steps_with_their_cost_and_what_speaks_against_it(
         Step(StepKind.GATEWAY, "court", 1_000),
         Step(StepKind.REGISTER, "court", 10, remote="port"),
     )
-    plan = Plan(steps, (Finding(severity, "court", "x"),), surveys, {}, {})
+    plan = DeploymentPlan(steps, (Finding(severity, "court", "x"),), surveys, {}, {})
     saved = SavedEndpointView(
         gateway=b"\x01", genesis_hash=b"\x02", endpoint_id=b"\x03", consensus=Keys(signer=b"\x04")
     )

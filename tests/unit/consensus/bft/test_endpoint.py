@@ -18,7 +18,7 @@ from light_clients.client import Status
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
 from relayer.consensus.bft.config import BftConfig, BootstrapConfig
-from relayer.consensus.bft.contract import BftClientView, InitialTrust
+from relayer.consensus.bft.contract import BftClientView, BftInitialTrust
 from relayer.consensus.bft.endpoint import BftTrust
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import ConfiguredChain
@@ -92,7 +92,7 @@ async def test_the_newest_header_is_where_trust_begins_and_a_sample_shows_the_qu
     asked: list[int] = []
     trust, findings = await survey(blocks_of(kind, [*SAMPLED, HEAD]), protocol, asked)
     assert trust is not None
-    assert trust.record() == InitialTrust(
+    assert trust.record() == BftInitialTrust(
         height=HEAD, timestamp=1_700_000_000 + HEAD, validators=tuple(ADDRESSES)
     )
     assert sorted(asked, reverse=True) == SAMPLED
