@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Whether a destination can verify BLS signatures: EIP-2537's precompiles, found by calling one,
-which costs nothing.
+"""Whether a destination can verify BLS signatures: whether it has the precompiles of EIP-2537.
+
+One of them is called, by `eth_call`, which costs nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import Final
 from relayer.chains.evm.node import Node
 from relayer.errors import CallReverted
 
-#: BLS12_G1ADD, the first of EIP-2537's precompiles: the generator plus infinity is the generator.
+#: The address of BLS12_G1ADD, the first of EIP-2537's precompiles. The generator plus infinity
+#: is the generator.
 _G1ADD: Final = bytes(19) + b"\x0b"
 _G1: Final = bytes.fromhex(
     "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
@@ -20,7 +22,7 @@ _INFINITY: Final = bytes(128)
 
 
 async def lacks_bls(node: Node) -> str | None:
-    """Why a chain's rules can't verify BLS signatures; None where they can. Raises ChainUnavailable."""
+    """Return why a chain can't verify BLS signatures; None where it can. Raises ChainUnavailable."""
     try:
         answer = await node.call(_G1ADD, _G1 + _INFINITY)
     except CallReverted as error:

@@ -36,9 +36,9 @@ ForkText = Literal["altair", "bellatrix", "capella", "deneb", "electra", "fulu",
 
 
 class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is believed from the start: the root of a finalized beacon block, and its slot.
+    """What is trusted from the start: the root of a finalized beacon block (32 bytes), and its slot.
 
-    `height` is the execution block in it: messages are looked for from there on.
+    `height` is the number of its execution block: messages are looked for from there on.
     """
 
     root: Bytes32
@@ -47,7 +47,7 @@ class CheckpointConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class ForkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fork of a beacon chain: from which epoch on, and the version that its signatures are made for."""
+    """One fork of a beacon chain: from which epoch on it is in force, and the version that is signed for."""
 
     name: ForkText
     epoch: Slot
@@ -62,7 +62,7 @@ class BlobConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class NetworkTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A beacon chain that is not known by a name. Forks in ascending order."""
+    """The rules of a beacon chain that is not known by a name. Its forks stand in ascending order."""
 
     preset: Literal["mainnet", "minimal"]
     genesis_time: Positive
@@ -75,7 +75,12 @@ class NetworkTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class EthereumConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[chains.NAME.consensus]` of a proof-of-stake chain.
 
-    `threshold` is how many members of the sync committee must sign; None: two thirds.
+    Attributes:
+        kind: "ethereum".
+        beacon: the URLs of Beacon APIs, the preferred one first.
+        network: the beacon chain's rules: a known name, or a table.
+        threshold: how many members of the sync committee must sign; None means two thirds.
+        bootstrap: the checkpoint that trust begins with.
     """
 
     kind: str = "ethereum"
@@ -86,27 +91,27 @@ class EthereumConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True,
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """What people call this consensus."""
         return "proof of stake"
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The network and the checkpoint, until an endpoint is deployed or joined."""
+        """Holds `network` and `bootstrap` until an endpoint is deployed or joined."""
         return tuple(key for key in ("network", "bootstrap") if getattr(self, key) is None)
 
     @property
     def first_height(self) -> int:
-        """The execution block in the checkpoint."""
+        """The number of the checkpoint's execution block, which is the first one that is trusted."""
         assert self.bootstrap is not None
         return self.bootstrap.height
 
     @property
     def beacon_urls(self) -> list[str]:
-        """The Beacon APIs, credentials included: for connecting, never for text."""
+        """The URLs of the Beacon APIs with their credentials: for connecting, never for texts."""
         return [url.reveal() for url in self.beacon]
 
     def rules(self) -> NetworkConfig:
-        """What `network` means. Raises InvalidConfig when there is none."""
+        """Return the rules that `network` stands for. Raises InvalidConfig when it is not set."""
         if self.network is None:
             raise InvalidConfig(
                 "network", "no network", "the beacon chain's", "Run `postroad endpoint deploy`."
@@ -114,19 +119,24 @@ class EthereumConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True,
         return network_of(self.network)
 
     def params(self, chain: ChainConfig) -> EthereumParams:
-        """What the chain's light clients are deployed with. Raises ValueError: none can be."""
+        """Return what the chain's light clients are deployed with.
+
+        Raises ValueError for rules that none can have.
+        """
         rules = self.rules()
         threshold = self.threshold_of(rules)
         return EthereumParams.of(rules, threshold, chain.trusting_period_s, chain.max_clock_drift_s)
 
     def threshold_of(self, rules: NetworkConfig) -> int:
-        """How many members of a network's sync committee must sign."""
+        """Return how many members of a network's sync committee must sign."""
         if self.threshold is not None:
             return self.threshold
         return least_threshold(rules.preset.sync_committee_size)
 
     def check(self, chain: ChainConfig, where: Where) -> None:
-        """Check the network, and how many of the committee must sign. Raises InvalidConfig."""
+        """Raise InvalidConfig for a network or a threshold that no light client can have,
+        or a URL's scheme.
+        """
         check_schemes(self.beacon, ("http", "https"), where, "beacon")
         if self.network is None:
             return
@@ -159,9 +169,9 @@ CONFIG: Final = EthereumConfig
 
 
 def network_of(setting: NetworkName | NetworkTable) -> NetworkConfig:
-    """What `network` in a chain's table means.
+    """Return the rules that `network` in a chain's table stands for.
 
-    Raises ValueError: the light client can't have such a network.
+    Raises ValueError for a network that the light client can't have.
     """
     if isinstance(setting, str):
         return NETWORKS[setting]
@@ -175,13 +185,13 @@ def network_of(setting: NetworkName | NetworkTable) -> NetworkConfig:
             for fork in setting.forks
         ),
         blob_schedule=tuple(
-            BlobParameters(Epoch(entry.epoch), entry.max_blobs_per_block) for entry in setting.blob_schedule
+            BlobParameters(Epoch(blobs.epoch), blobs.max_blobs_per_block) for blobs in setting.blob_schedule
         ),
     )
 
 
 def setting_of(network: NetworkConfig) -> NetworkName | NetworkTable:
-    """How a network stands in a file: by its name where it is a known one, else as a table."""
+    """Return a network as it stands in a file: its name where it is a known one, else a table."""
     for name in get_args(NetworkName):
         if NETWORKS[name].genesis_validators_root == network.genesis_validators_root:
             known: NetworkName = name
@@ -196,8 +206,8 @@ def setting_of(network: NetworkConfig) -> NetworkName | NetworkTable:
             for fork in network.forks
         ),
         blob_schedule=tuple(
-            BlobConfig(epoch=entry.epoch, max_blobs_per_block=entry.max_blobs_per_block)
-            for entry in network.blob_schedule
+            BlobConfig(epoch=blobs.epoch, max_blobs_per_block=blobs.max_blobs_per_block)
+            for blobs in network.blob_schedule
         ),
     )
 

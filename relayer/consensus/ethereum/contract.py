@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`EthereumLightClient` on a destination: its creation, and its answers, decoded by hand.
+"""`EthereumLightClient` on a destination: how it is created, and how its answers are read.
 
-What comes back is hostile.
+`EthereumContract.view` serves an endpoint's owner, over a provider of the owner's own. The `decode_`
+functions serve the prover, over distrusted providers: they check every length and raise RpcAnswerInvalid.
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ from relayer.errors import ConfigError, RpcAnswerInvalid
 NAME: Final = "EthereumLightClient"
 
 _WORD: Final = 32
+#: Words of the contract's `Parameters`; the last is the offset of the list of forks.
 _HEAD_WORDS: Final = 10
+#: What the contract has for a next committee that it does not know.
 _UNKNOWN: Final = bytes(32)
 
 
 class EthereumInitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a light client is told to believe first: a finalized block, and who signs after it.
+    """What a light client is deployed with: a finalized block, and who signs after it.
 
-    `root` and `slot` are the checkpoint's that led there. `committee` and `next_committee` are SyncCommittee
-    roots of 32 bytes, the latter empty where it was not known; `height` is the execution block in the
-    finalized one.
+    Attributes:
+        root: of the checkpoint that led there, 32 bytes.
+        slot: of the finalized block.
+        height: the number of its execution block.
+        committee: SyncCommittee root of its period, 32 bytes.
+        next_committee: that of the period after, 32 bytes; empty where it was not known.
     """
 
     root: bytes
@@ -48,9 +54,12 @@ class EthereumInitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
 @dataclass(frozen=True, slots=True)
 class EthereumClientView(ClientView):
-    """A EthereumLightClient.
+    """An EthereumLightClient.
 
-    `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes.
+    Attributes:
+        parameters: in the order of the contract's `Parameters`.
+        committee: the SyncCommittee root of the trusted period, 32 bytes.
+        next_committee: that of the period after, 32 bytes; None where it is not known.
     """
 
     parameters: tuple[Any, ...]
@@ -59,21 +68,21 @@ class EthereumClientView(ClientView):
 
     @property
     def committee_size(self) -> int:
-        """Members of a sync committee."""
+        """How many members a sync committee has."""
         return int(self.parameters[4])
 
     @property
     def threshold(self) -> int:
-        """Members that must sign."""
+        """How many members must sign."""
         return int(self.parameters[5])
 
     @property
     def forks(self) -> Mapping[int, tuple[bytes, int]]:
-        """Version and layout by the epoch from which on they are in force."""
+        """Version (4 bytes) and layout of each fork, by the epoch from which on they are in force."""
         return {epoch: (bytes(version), layout) for epoch, version, layout in self.parameters[9]}
 
     def details(self) -> Mapping[str, Any]:
-        """What `--json` shows besides."""
+        """Return the committees, and how many members must sign."""
         return {
             "threshold": self.threshold,
             "committee_size": self.committee_size,
@@ -83,16 +92,16 @@ class EthereumClientView(ClientView):
 
 
 class EthereumContract(ContractRole[EthereumConfig, EthereumClientView]):
-    """See ContractRole."""
+    """The light client of a proof-of-stake chain on a destination: the kind's ContractRole."""
 
     storage_gas = 320_000
 
     def creation(
         self, authority: bytes, chain: ConfiguredChain[EthereumConfig], initial_trust: msgspec.Struct
     ) -> bytes:
-        """The init code; `initial_trust` is an EthereumInitialTrust.
+        """Return the init code; `initial_trust` is an EthereumInitialTrust.
 
-        Raises ConfigError: no client can have these rules.
+        Raises ConfigError for rules that no light client can have.
         """
         trust = msgspec.convert(initial_trust, EthereumInitialTrust, from_attributes=True)
         try:
@@ -110,7 +119,7 @@ class EthereumContract(ContractRole[EthereumConfig, EthereumClientView]):
         )
 
     async def view(self, reader: ContractReader, address: bytes) -> EthereumClientView:
-        """Read a client, whose code is known to be ours."""
+        """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
         functions = ("status", "trustedState", "parameters", "authority")
         values = await asyncio.gather(*(reader.ask(address, NAME, function) for function in functions))
         status, (slot, timestamp, committee, following, _), parameters, authority = values
@@ -134,7 +143,7 @@ CONTRACT: Final = EthereumContract()
 
 
 def encode_parameters(params: EthereumParams) -> tuple[object, ...]:
-    """The constructor's `Parameters` (docs/reference/wire-formats.md §7.1)."""
+    """Return the constructor's `Parameters` as eth_abi takes them (docs/reference/wire-formats.md §7.1)."""
     return (
         params.genesis_time,
         params.slot_duration_ms,
@@ -150,8 +159,9 @@ def encode_parameters(params: EthereumParams) -> tuple[object, ...]:
 
 
 def decode_trusted_state(data: bytes) -> EthereumState:
-    """The answer of `trustedState`: finalized slot, its time, committee,
-    next committee (0: unknown), frozen.
+    """Decode the answer of `trustedState`: finalized slot, its time, committee, next committee, frozen.
+
+    A next committee of zero means that it is not known. Raises RpcAnswerInvalid.
     """
     slot, _, committee, following, frozen = decode_words(data, 5, "trustedState's answer")
     if slot >> 64:
@@ -165,7 +175,10 @@ def decode_trusted_state(data: bytes) -> EthereumState:
 
 
 def decode_parameters(data: bytes) -> EthereumParams:
-    """The answer of `parameters`: one struct, whose last member is the list of forks."""
+    """Decode the answer of `parameters`: one struct, whose last member is the list of forks.
+
+    Raises RpcAnswerInvalid.
+    """
     words = decode_words(data, 1 + _HEAD_WORDS + 1, "parameters' answer")
     if words[0] != _WORD or words[_HEAD_WORDS] != _WORD * _HEAD_WORDS:
         raise RpcAnswerInvalid(

@@ -28,12 +28,16 @@ _SPEC: Final = "/eth/v1/config/spec"
 _GENESIS: Final = "/eth/v1/beacon/genesis"
 _MOST_BYTES: Final = 1 << 20
 _NODE: Final = "the node"
+#: The keys that tell a preset.
 _LENGTHS: Final = ("SLOTS_PER_EPOCH", "EPOCHS_PER_SYNC_COMMITTEE_PERIOD", "SYNC_COMMITTEE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where a node contradicts the configuration: `what`, as the node has it, and as the file has it."""
+    """Where a node contradicts the configuration.
+
+    `what` names the value; `found` is the node's, `expected` that of the file, for people.
+    """
 
     what: str
     found: str
@@ -41,10 +45,17 @@ class Difference:
 
 
 async def discover_network(name: str, urls: Sequence[str]) -> NetworkConfig:
-    """Ask nodes, in their order, which network they serve; the first that can be understood is taken.
+    """Ask nodes, in their order, which network they serve, and return what the first one says that
+    can be read.
 
-    Nothing is believed: whoever asks shows it to a person. Raises ChainUnavailable, naming the last node's
-    fault.
+    The answer is hearsay: show it to a person, or compare it with the configuration.
+
+    Args:
+        name: of the chain, for errors.
+        urls: of Beacon APIs.
+
+    Raises:
+        ChainUnavailable: no node gave an answer that can be read; it tells the last node's fault.
     """
     failure: PostroadError | None = None
     for url, label in zip(urls, label_urls(urls), strict=True):
@@ -79,11 +90,16 @@ async def _network_of(get: Callable[..., Awaitable[Any]], label: str) -> Network
 
 
 def read_network(spec: Mapping[str, Any], genesis_time: int, genesis_validators_root: bytes) -> NetworkConfig:
-    """A network out of `/eth/v1/config/spec`, with every fork that is scheduled there.
+    """Read a network from `/eth/v1/config/spec`, with every fork that is scheduled there.
+
+    Args:
+        spec: what stands under `data`.
+        genesis_time: in seconds.
+        genesis_validators_root: 32 bytes.
 
     Raises:
-        RpcAnswerInvalid: a value is missing or malformed, or the preset is none that light clients of this
-            version have.
+        RpcAnswerInvalid: a value is missing or malformed, or light clients of this version
+            don't have the preset.
     """
     lengths = tuple(read_number(spec, key, _NODE) for key in _LENGTHS)
     presets = {
@@ -116,9 +132,9 @@ def read_network(spec: Mapping[str, Any], genesis_time: int, genesis_validators_
 
 
 def find_differences(configured: NetworkConfig, told: NetworkConfig) -> list[Difference]:
-    """Where a node's network contradicts the configured one.
+    """Return where a node's network contradicts the configured one.
 
-    A fork that only one of them knows is no contradiction.
+    A fork that only one of them has is no contradiction (`missing_forks`).
     """
     pairs = [
         (
@@ -129,7 +145,7 @@ def find_differences(configured: NetworkConfig, told: NetworkConfig) -> list[Dif
         ("the preset", told.preset.name, configured.preset.name),
         ("the slots' length in ms", str(told.slot_duration_ms), str(configured.slot_duration_ms)),
     ]
-    found = [Difference(what, one, other) for what, one, other in pairs if one != other]
+    found = [Difference(what, found, expected) for what, found, expected in pairs if found != expected]
     for fork in configured.forks:
         other = told.fork_named(fork.name)
         if other is not None and other != fork:
@@ -138,7 +154,7 @@ def find_differences(configured: NetworkConfig, told: NetworkConfig) -> list[Dif
 
 
 def missing_forks(configured: NetworkConfig, told: NetworkConfig) -> list[Fork]:
-    """Forks that a node has scheduled and the configuration doesn't know."""
+    """Return the forks that a node has scheduled and the configuration doesn't have."""
     return [fork for fork in told.forks if configured.fork_named(fork.name) is None]
 
 
@@ -157,16 +173,16 @@ def _fork(spec: Mapping[str, Any], name: ForkName) -> Fork | None:
 
 
 def _blobs(spec: Mapping[str, Any], forks: Sequence[Fork]) -> tuple[BlobParameters, ...]:
-    """What fork digests have from Fulu on: Electra's count, then the schedule of EIP-7892."""
+    """Return what fork digests depend on since Fulu: Electra's count, then the schedule of EIP-7892."""
     found = {}
     electra = next((fork for fork in forks if fork.name is ForkName.ELECTRA), None)
     if electra is not None and "MAX_BLOBS_PER_BLOCK_ELECTRA" in spec:
         found[electra.epoch] = read_number(spec, "MAX_BLOBS_PER_BLOCK_ELECTRA", _NODE)
     schedule = spec.get("BLOB_SCHEDULE")
-    for entry in schedule if isinstance(schedule, list) else []:
-        if not isinstance(entry, dict):
+    for change in schedule if isinstance(schedule, list) else []:
+        if not isinstance(change, dict):
             raise RpcAnswerInvalid("a BLOB_SCHEDULE of another shape", "a list of epochs and counts")
-        found[Epoch(read_number(entry, "EPOCH", _NODE))] = read_number(entry, "MAX_BLOBS_PER_BLOCK", _NODE)
+        found[Epoch(read_number(change, "EPOCH", _NODE))] = read_number(change, "MAX_BLOBS_PER_BLOCK", _NODE)
     return tuple(BlobParameters(epoch, found[epoch]) for epoch in sorted(found) if epoch != FAR_FUTURE_EPOCH)
 
 
@@ -175,7 +191,9 @@ def _hex(data: bytes) -> str:
 
 
 async def check_network(name: str, api: BeaconApi) -> None:
-    """Refuse a node that contradicts the file. Raises ConfigError, Retryable."""
+    """Raise ConfigError when a node's network contradicts the configured one; Retryable
+    when nobody answers.
+    """
     genesis, spec = await api.genesis(), await api.spec()
     told = read_network(spec, genesis.time, genesis.validators_root)
     for difference in find_differences(api.network, told):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Proof of stake: trust begins with a finalized block that people confirm,
-and follows the sync committees from there.
+"""What deploying, joining and checking ask of a proof-of-stake chain.
+
+Trust begins with a finalized block that people confirm, and follows the sync committees from there.
 """
 
 from __future__ import annotations
@@ -35,20 +36,23 @@ from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, Question
 from relayer.errors import ConfigError, NotFoundYet, PostroadError, RpcAnswerInvalid
 
+#: For all that is asked of one Beacon API by `check_live`.
 _TIMEOUT_S: Final = 30.0
+#: Finality usually lies two or three epochs behind; more is worth a warning.
 _EPOCHS_TO_FINALITY: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class EthereumTrust:
-    """A finalized block, and once it was followed from a checkpoint, what a client is deployed with.
+    """A finalized block, unverified; once a checkpoint has led to it, what a client is deployed with.
 
     Attributes:
         name: the chain's.
-        rules: the network as it is configured, or, without, as the node tells it.
+        rules: the network as it is configured; where it is not, as the node tells it.
         told: the network as the node tells it.
-        checkpoint: what is to be compared by people: root and slot of a finalized block.
-        number, block_hash: of the execution block in it.
+        checkpoint: root and slot of a finalized block, which people compare.
+        number: of its execution block.
+        block_hash: of that, 32 bytes.
         threshold: members that must sign.
         state: what the Python light client verified; None before.
     """
@@ -63,7 +67,7 @@ class EthereumTrust:
     state: EthereumState | None = None
 
     def record(self) -> EthereumInitialTrust:
-        """The newest finalized state, and the checkpoint that leads to it."""
+        """Return the newest finalized state that was verified, and the checkpoint that leads to it."""
         assert self.state is not None
         return EthereumInitialTrust(
             root=bytes(self.checkpoint.root),
@@ -74,18 +78,18 @@ class EthereumTrust:
         )
 
     def with_rules(self, config: EthereumConfig) -> EthereumConfig:
-        """With the network, as the configuration has it or the node tells it."""
+        """Return the configuration with the network that the node tells, where it has none."""
         if config.network is not None:
             return config
         return msgspec.structs.replace(config, network=setting_of(self.rules))
 
     def with_bootstrap(self, config: EthereumConfig) -> EthereumConfig:
-        """With network and checkpoint."""
+        """Return the configuration with network and checkpoint, where it has none."""
         config = self.with_rules(config)
         return msgspec.structs.replace(config, bootstrap=config.bootstrap or self.checkpoint)
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
-        """The checkpoint, with where to compare it, and the network."""
+        """Return the checkpoint, where to compare it, and the network: lines of text."""
         slot, size = self.checkpoint.slot, self.rules.preset.sync_committee_size
         forks = ", ".join(f"{fork.name.label} (epoch {fork.epoch})" for fork in self.rules.forks)
         return [
@@ -99,7 +103,10 @@ class EthereumTrust:
         ]
 
     def conflict(self, other: EthereumTrust) -> Conflict | None:
-        """One genesis validators' root: signatures are bound to it, so a fork of a network shares them."""
+        """Return the conflict of two chains with one genesis validators' root.
+
+        Signatures are bound to that root alone, so what is signed on one passes for the other's.
+        """
         root = self.told.genesis_validators_root
         if root != other.told.genesis_validators_root:
             return None
@@ -111,20 +118,22 @@ class EthereumTrust:
 
 
 class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClientView]):
-    """See EndpointRole."""
+    """What deploying, joining and checking ask of a proof-of-stake chain: the kind's EndpointRole."""
 
     questions = (Question("beacon", "Its Beacon APIs, separated by commas", "Beacon API"),)
 
     def refuse_head(self, chain: ConfiguredChain[EthereumConfig], head: Mapping[str, Any]) -> str | None:  # noqa: ARG002
-        """Since the merge the difficulty is zero."""
+        """Return why a block is not one of proof of stake: its difficulty would be zero since the merge."""
         difficulty = str(head.get("difficulty", "0x0"))
         if difficulty.startswith("0x") and difficulty.lstrip("0x"):
             return f"a block with difficulty {difficulty}, which is none of proof of stake"
         return None
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """No difficulty, withdrawals, which came after the merge,
-        and a hash that is that of the whole header.
+        """Return no keys for a block that looks like one of proof of stake; None for another.
+
+        It looks like one when it has no difficulty, has withdrawals, which came after the merge, and has the
+        hash of the whole header. BFT chains leave the seals out of their hashes.
         """
         if str(head.get("difficulty")) != "0x0" or head.get("withdrawalsRoot") is None:
             return None
@@ -135,21 +144,26 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         return {} if head.get("hash") == "0x" + computed.hex() else None
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
-        """The network, as a Beacon API tells it."""
+        """Return the network, as a Beacon API tells it, for people to compare."""
         network = await discover_network(name, keys["beacon"])
         root = network.genesis_validators_root.hex()
         compare = f"chains.{name}.consensus.network with what the network publishes (genesis validators' root 0x{root})"
         return Discovered({"network": setting_of(network)}, compare)
 
     async def check_live(self, chain: ConfiguredChain[EthereumConfig]) -> list[Finding]:
-        """Whether each Beacon API answers, is of the configured network, and keeps up."""
+        """Report whether each Beacon API answers, is of the configured network, and keeps up."""
         found = await asyncio.gather(*(_check_beacon(chain, url) for url in chain.consensus.beacon))
         return [finding for findings in found for finding in findings]
 
     async def survey(
         self, node: Node, chain: ConfiguredChain[EthereumConfig], head: Mapping[str, Any]
     ) -> tuple[EthereumTrust | None, list[Finding]]:
-        """The network, and the newest finalized block, which must be the execution node's too."""
+        """Return the newest finalized block that a Beacon API shows, after checks that
+        refuse a mistake early.
+
+        The network must be the configured one, the threshold one that a light client can have, and the
+        execution block in the finalized one must be the execution node's as well.
+        """
         name, config = chain.name, chain.consensus
         refused = self.refuse_head(chain, head)
         if refused is not None:
@@ -204,16 +218,17 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
     async def follow(
         self, chain: ConfiguredChain[EthereumConfig], genesis_hash: bytes, trust: EthereumTrust
     ) -> tuple[EthereumTrust | None, list[Finding]]:
-        """Bootstrap from the configured checkpoint, or the one that people are shown,
-        and verify the newest finality.
+        """Verify the newest finality by a prover of its own.
+
+        Trust begins with the configured checkpoint, or, without one, with the block that people are shown.
         """
         name, configured = chain.name, chain.consensus.bootstrap is not None
-        begun = replace(chain, consensus=trust.with_bootstrap(chain.consensus))
-        begin = begun.consensus.bootstrap
-        assert begin is not None
+        followed = replace(chain, consensus=trust.with_bootstrap(chain.consensus))
+        checkpoint = followed.consensus.bootstrap
+        assert checkpoint is not None
         evm = open_evm(name, chain.chain, genesis_hash)
-        api = BeaconApi(name, begun.consensus.beacon_urls, begun.consensus.rules())
-        prover = build_prover(begun, evm, api)
+        api = BeaconApi(name, followed.consensus.beacon_urls, followed.consensus.rules())
+        prover = build_prover(followed, evm, api)
         try:
             verified = await prover.verify_head(await evm.head())
             state = prover.client.state
@@ -232,11 +247,11 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         if configured:
             text = f"slot {state.finalized_slot} (block {verified.number}) follows from the configured checkpoint"
             findings.append(Finding(Severity.OK, name, text))
-        found_state = replace(trust, checkpoint=begin, state=state, number=verified.number)
+        found_state = replace(trust, checkpoint=checkpoint, state=state, number=verified.number)
         return found_state, findings
 
     async def survey_destination(self, node: Node, source: str) -> list[Finding]:
-        """The BLS precompiles."""
+        """Report a destination without the BLS precompiles: no light client can verify signatures there."""
         reason = await lacks_bls(node)
         if reason is None:
             return []
@@ -257,7 +272,7 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         chain: ConfiguredChain[EthereumConfig],
         trust: EthereumTrust | None,
     ) -> list[Finding]:
-        """Its network, its threshold, its forks, and how far it is behind."""
+        """Judge a client's network, its threshold, its forks, and how far it is behind."""
         told = None if trust is None else trust.told
         rules = told if chain.consensus.network is None else chain.consensus.rules()
         if rules is None:
@@ -292,9 +307,9 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
 async def _newest_finalized(
     name: str, api: BeaconApi, rules: NetworkConfig, told: NetworkConfig, threshold: int
 ) -> EthereumTrust:
-    """The finalized block that a node shows newest.
+    """Return the newest finalized block that a node shows.
 
-    Its execution block is in it; whether it is final, `follow` verifies.
+    Its execution block is checked to be in it; `follow` verifies that it is final.
     """
     header = (await api.finality_update()).finalized_header
     if header == LightClientHeader():
@@ -316,7 +331,7 @@ async def _newest_finalized(
 
 
 async def _judge_execution(node: Node, number: int, block_hash: bytes) -> Finding | None:
-    """The execution block in a finalized block is the one that the execution node has."""
+    """Return a refusal unless the execution node has the execution block that the beacon chain finalized."""
     try:
         block = await node.block(number)
     except PostroadError as error:
@@ -377,7 +392,7 @@ async def _judge_node(subject: str, name: str, url: SecretUrl, told: NetworkConf
 
 
 async def _check_beacon(chain: ConfiguredChain[EthereumConfig], url: SecretUrl) -> list[Finding]:
-    """Whether one Beacon API answers, is of the configured network, and keeps up."""
+    """Report whether one Beacon API answers, is of the configured network, and keeps up."""
     name = chain.name
     subject = f"{name} at {url}"
     try:

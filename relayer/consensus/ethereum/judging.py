@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A EthereumLightClient as it stands on a chain, held against what it should have been deployed with."""
+"""Compares an EthereumLightClient, as it stands on a chain, with what it should have been deployed with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relayer.consensus.findings import Finding, Severity
 
 
 def judge_parameters(subject: str, client: EthereumClientView, expected: EthereumParams) -> list[Finding]:
-    """Whether it is a client of this network, and how many must sign."""
+    """Judge whether a client is of the configured network, and how many members must sign."""
     identity = (
         ("genesis time", client.parameters[0], expected.genesis_time),
         ("slot duration in ms", client.parameters[1], expected.slot_duration_ms),
@@ -49,11 +49,20 @@ def judge_parameters(subject: str, client: EthereumClientView, expected: Ethereu
 def judge_forks(
     subject: str, client: EthereumClientView, rules: NetworkConfig, told: NetworkConfig, now: Slot
 ) -> list[Finding]:
-    """Hold the deployed fork table against the network, and against what a node says is scheduled."""
+    """Compare a client's fork table with the configured network and with what a node says is scheduled.
+
+    Args:
+        subject: how the findings name the client.
+        client: as it was read.
+        rules: the configured network, which decides where both have a fork.
+        told: the network as a node tells it.
+        now: the slot of now: a fork that is missing stops a client once it is in force.
+    """
     findings: list[Finding] = []
     deployed, epoch = client.forks, rules.epoch_at(now)
     networks = {fork.name: fork for fork in (*told.forks, *rules.forks)}
-    by_epoch = {fork.epoch: fork for fork in sorted(networks.values(), key=lambda each: each.name)}
+    # Of several forks at one epoch only the last is ever in force, so only it is in the table.
+    by_epoch = {fork.epoch: fork for fork in sorted(networks.values(), key=lambda fork: fork.name)}
     for fork in by_epoch.values():
         text = f"the fork {fork.name.label} of epoch {fork.epoch}"
         is_active = fork.epoch <= epoch
