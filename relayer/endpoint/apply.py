@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Send a plan's steps, one after the other, each written down before and after:
-a run that is cut short can be resumed.
-"""
+"""Sends a plan's steps. Each is written into the manifest before and after, so a run can be resumed."""
 
 from __future__ import annotations
 
@@ -37,14 +35,15 @@ from relayer.errors import Drop, NonceConflict, Retryable
 from relayer.keys import Key
 
 _POLL_S: Final = 0.25
-#: How long a receipt may come after the account's count that holds it.
+#: How long a receipt may come later than the account's transaction count that includes it.
 _RECEIPT_TIMEOUT_S: Final = 6.0
 _INCLUSION_TIMEOUT_S: Final = 300.0
+#: The gas limit of a step, as a share of the estimate: state may move before the transaction is included.
 _GAS_MARGIN_PERCENT: Final = 125
 
 
 class PlanRefused(Drop):
-    """A plan with a refusal among its findings is never sent."""
+    """The plan has a refusal among its findings, so nothing of it is sent."""
 
 
 class StepFailed(Drop):
@@ -56,7 +55,7 @@ class NotIncluded(Retryable):
 
 
 class Moment(Enum):
-    """Where a step is."""
+    """How far a step has come: it is about to be sent, an earlier run has sent it, or it is done."""
 
     SENDING = "sending"
     RESUMED = "resumed"
@@ -65,7 +64,18 @@ class Moment(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Told before and after each step. `fee_wei` and `gas_used` are 0 until it is done."""
+    """What is told before and after each step.
+
+    Attributes:
+        step: the step.
+        moment: how far it has come.
+        number: its place in the plan, from 1.
+        total: how many steps the plan has.
+        tx_hash: of its transaction, 32 bytes.
+        address: of the contract that it creates, 20 bytes; None for a call.
+        gas_used: 0 until it is done.
+        fee_wei: 0 until it is done.
+    """
 
     step: Step
     moment: Moment
@@ -85,10 +95,26 @@ async def apply_plan(
     keys: Mapping[str, Key],
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> None:
-    """Send every step. `keys` has the deploying key of every chain that is written to.
+    """Send every step of a plan.
 
-    Raises PlanRefused, StepFailed, NotIncluded, CallReverted, NonceConflict, ChainUnavailable; whatever was
-    done by then stays in the manifest, and a new plan goes on from there.
+    Chains wait for their own blocks, so their steps go side by side. A failure lets the other chains end the
+    step that they are in. What was done by then stays in the manifest, and a new plan goes on from there.
+
+    Args:
+        plan: what `make_plan` returned.
+        config: the configuration that it was made from.
+        manifest: locked by the caller; it is written after each step.
+        nodes: of every chain in the plan.
+        keys: the deploying key of every chain that is written to.
+        on_progress: is called before and after each step.
+
+    Raises:
+        PlanRefused: a finding forbids the plan.
+        StepFailed: a transaction reverted, or left other code than ours.
+        NotIncluded: a transaction is in no block yet.
+        CallReverted: a step would revert, by its gas estimate; nothing was sent for it.
+        NonceConflict: another transaction of the deploying key came between.
+        ChainUnavailable: no provider of a chain answers.
     """
     if plan.is_refused:
         raise PlanRefused("the plan has findings that forbid it", "none", "Mend them, and plan again.")
@@ -97,31 +123,13 @@ async def apply_plan(
         if manifest.get(step.chain) is None:
             chain, survey = config.chain(step.chain), plan.surveys[step.chain]
             manifest.put(step.chain, Record(chain=chain.chain, genesis_hash=Hex(survey.genesis_hash)))
-    # Chains wait for their own blocks, so they go side by side; a failure lets the others end the step that
-    # they are in.
-    state = _Shared(asyncio.Condition())
-    by_chain = {name: [step for step in plan.steps if step.chain == name] for name in plan.deployers}
-
-    async def run_chain(name: str, steps: list[Step]) -> None:
-        runner = _Runner(config, manifest, nodes[name], keys[name])
-        try:
-            for step in steps:
-                async with state.changed:
-                    while not state.has_failed and not _can_start(step, config, manifest):
-                        await state.changed.wait()
-                if state.has_failed:
-                    return
-                await runner.run(step, on_progress, 1 + plan.steps.index(step), len(plan.steps))
-                async with state.changed:
-                    state.changed.notify_all()
-        except BaseException:
-            state.has_failed = True
-            async with state.changed:
-                state.changed.notify_all()
-            raise
-
+    runs = _Runs(asyncio.Condition())
     outcomes = await asyncio.gather(
-        *(run_chain(name, steps) for name, steps in by_chain.items()), return_exceptions=True
+        *(
+            _run_chain(_Runner(config, manifest, nodes[name], keys[name]), name, plan, runs, on_progress)
+            for name in plan.deployers
+        ),
+        return_exceptions=True,
     )
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
@@ -129,22 +137,47 @@ async def apply_plan(
 
 
 @dataclass(slots=True)
-class _Shared:
-    """What the chains' runs tell each other: that a step is done, or that one has failed."""
+class _Runs:
+    """What the runs of several chains tell each other: that a step is done, or that one has failed."""
 
     changed: asyncio.Condition
     has_failed: bool = False
 
+    async def notify(self) -> None:
+        """Let the other runs look again whether their next step can start."""
+        async with self.changed:
+            self.changed.notify_all()
 
-def _can_start(step: Step, config: Config, manifest: Manifest) -> bool:
-    """A registration names the other chain's gateway, so that has to lie there first."""
-    return (
-        not step.remote or step.kind is StepKind.CLIENT or locate(config, manifest, step.remote) is not None
-    )
+
+async def _run_chain(
+    runner: _Runner,
+    name: str,
+    plan: DeploymentPlan,
+    runs: _Runs,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Send the plan's steps on one chain, in order, each when it can start; stop when
+    another chain failed.
+    """
+    try:
+        for number, step in enumerate(plan.steps, 1):
+            if step.chain != name:
+                continue
+            async with runs.changed:
+                while not runs.has_failed and not runner.can_start(step):
+                    await runs.changed.wait()
+            if runs.has_failed:
+                return
+            await runner.run(step, on_progress, number, len(plan.steps))
+            await runs.notify()
+    except BaseException:
+        runs.has_failed = True
+        await runs.notify()
+        raise
 
 
 class _Runner:
-    """One step on its chain."""
+    """Sends the steps of one chain."""
 
     def __init__(self, config: Config, manifest: Manifest, node: Node, key: Key) -> None:
         self._config = config
@@ -152,8 +185,16 @@ class _Runner:
         self._node = node
         self._key = key
 
+    def can_start(self, step: Step) -> bool:
+        """Whether the gateway that a registration names is deployed on the other chain."""
+        return (
+            not step.remote
+            or step.kind is StepKind.CLIENT
+            or locate(self._config, self._manifest, step.remote) is not None
+        )
+
     async def run(self, step: Step, tell: Callable[[Progress], None], number: int, total: int) -> None:
-        """Send a step, or the transaction that an earlier run signed for it, and keep what it did."""
+        """Send a step, or the transaction that an earlier run signed for it, and write down what it did."""
         pending = self._record(step).pending
         if pending is not None and pending.step == step.id:
             tell(Progress(step, Moment.RESUMED, number, total, pending.tx_hash, pending.address))
@@ -210,8 +251,9 @@ class _Runner:
             if mined is not None:
                 break
             if await self._node.nonce(self._key.address, included=True) > pending.nonce:
-                # By itself, and its receipt comes late: some nodes count first, and others answer by turns.
-                # Or by another one.
+                # The nonce is used. Either this transaction used it and its receipt comes late,
+                # because some nodes count first and some services answer by several nodes in turn; or
+                # another transaction did.
                 polls_since_taken += 1
                 if polls_since_taken * _POLL_S > _RECEIPT_TIMEOUT_S:
                     self._put(step, pending=None)
@@ -310,5 +352,5 @@ class _Runner:
 
 
 def created_address(sender: bytes, nonce: int) -> bytes:
-    """Where a contract comes to lie that `sender` (20 bytes) creates with its `nonce`-th transaction."""
+    """Return the address of the contract that `sender` (20 bytes) creates by its transaction `nonce`."""
     return keccak256(rlp.encode_list(rlp.encode_bytes(sender) + rlp.encode_int(nonce)))[12:]

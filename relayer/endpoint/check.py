@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Judge endpoints as they stand: what would let messages be forged,
-get lost or wait is said before it happens.
+"""Judges endpoints as they stand on their chains.
+
+Whatever would let messages be forged, get lost or wait is reported before it happens. The functions that
+judge are pure; view.py and survey.py read.
 """
 
 from __future__ import annotations
@@ -20,20 +22,28 @@ from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
 from relayer.endpoint.view import ADMIN_FUNCTIONS, EndpointView, RemoteView, view_endpoint
 
+#: An admin's delay below this is worth a warning.
 _SHORT_DELAY_S: Final = 86_400
 
 
 async def check_endpoints(
     config: Config, manifest: Manifest, nodes: Mapping[str, Node], names: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """Check the endpoints of some chains, and how they are joined to the other configured ones. Writes
-    nothing.
+    """Check the endpoints of some chains, and how they are joined to the other configured ones.
 
-    Raises ChainUnavailable when one of them can't be asked.
+    Nothing is written. Raises ChainUnavailable when a configured chain can't be asked.
+
+    Args:
+        config: the configuration.
+        manifest: what was deployed from here; may be empty.
+        nodes: of every configured chain.
+        names: the chains whose endpoints are checked.
     """
-    every = list(config.chains)
-    surveys = await asyncio.gather(*(survey_chain(nodes[name], config.chain(name)) for name in every))
-    by_name = dict(zip(every, surveys, strict=True))
+    configured_names = list(config.chains)
+    surveys = await asyncio.gather(
+        *(survey_chain(nodes[name], config.chain(name)) for name in configured_names)
+    )
+    by_name = dict(zip(configured_names, surveys, strict=True))
     findings = [finding for name in names for finding in by_name[name].findings]
     findings += compare_chains(surveys)
     for name in names:
@@ -49,7 +59,7 @@ async def check_endpoints(
 
 
 def judge_endpoint(view: EndpointView) -> list[Finding]:
-    """Judge one endpoint by itself: its code, its id, who may change it."""
+    """Judge one endpoint by itself: its code, its id, and who may change it."""
     name = view.name
     if not view.is_gateway:
         found = f"other code, or none, at 0x{view.located.gateway.hex()}"
@@ -60,12 +70,10 @@ def judge_endpoint(view: EndpointView) -> list[Finding]:
     findings = [
         Finding(Severity.OK, name, f"gateway 0x{view.located.gateway.hex()}, the code of this version")
     ]
-    # Its name
     if view.own_id != view.located.endpoint_id:
         found = f"endpoint id 0x{view.own_id.hex()}"
         advice = "It was deployed with another genesis hash than the chain has: deploy it anew."
         findings.append(Finding(Severity.REFUSAL, name, found, f"0x{view.located.endpoint_id.hex()}", advice))
-    # Who may change it
     if not view.is_manager:
         found = f"the authority 0x{view.authority.hex()}, whose code is unknown"
         advice = "Find out who controls it: it can replace light clients, so it can forge."
@@ -98,7 +106,15 @@ def judge_endpoint(view: EndpointView) -> list[Finding]:
 def judge_client(
     subject: str, view: EndpointView, remote: RemoteView, survey: Survey, config: Config
 ) -> list[Finding]:
-    """Judge a light client against the chain that it follows, as that chain shows itself now."""
+    """Judge a light client against the chain that it follows.
+
+    Args:
+        subject: how the findings name the client.
+        view: the endpoint that it belongs to.
+        remote: the remote endpoint, with the client.
+        survey: of the chain that the client follows, as it shows itself now.
+        config: the configuration.
+    """
     client, chain = remote.client, config.chain(remote.name)
     kind = kind_of(chain)
     if client is None:
@@ -123,7 +139,7 @@ def judge_client(
         expected = f"{chain.trusting_period_s} s and {chain.max_clock_drift_s} s, as configured"
         advice = "Correct the config: the deployed client can't be changed, only replaced."
         findings.append(Finding(Severity.WARNING, subject, found, expected, advice))
-    # How a word is proven is not the same for all kinds, and nobody should take one for another.
+    # Kinds prove words in different ways, which are not equally strong, so people are told which one it is.
     text = f"each word of {remote.name} is proven by {kind.proves.value}, under a header that {kind.signers} signed"
     findings.append(Finding(Severity.OK, subject, text))
     return findings + kind.endpoint.judge(

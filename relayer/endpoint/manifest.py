@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What has been deployed, kept in a file that is written after each step: a run that was cut short resumes
-from it.
+"""What has been deployed, in a file that is written after each step, so that a run can be resumed.
 
-The chain has the last word: addresses are checked for their code before anything builds on them.
+The chain has the last word: the code at an address is checked before anything builds on it.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from relayer.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: The version of the file's format; a file of another one is refused.
 FORMAT: Final = 2
 
 
@@ -46,8 +46,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A light client of a remote chain.
 
-    `kind` is the consensus; `initial_trust` is what the client was told to believe first, in the kind's own
-    keys, for people: the chain has the last word.
+    `kind` is the consensus. `initial_trust` is what the client was deployed with, in the kind's own keys; it
+    is kept for people, and nothing reads it.
     """
 
     contract: Contract
@@ -68,7 +68,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may pause, and who may open channels (empty: nobody but the admin)."""
+    """Who may pause, and who may open channels; zero for nobody but the admin. Accounts have 20 bytes."""
 
     guardian: Hex
     channel_opener: Hex
@@ -76,7 +76,7 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Admin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who administrates, and how long each of their changes waits."""
+    """Who administrates, 20 bytes, and how long each change of theirs waits."""
 
     account: Hex
     delay_s: int
@@ -84,7 +84,9 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A signed transaction that was or will be broadcast; a resumed run sends these very bytes again."""
+    """A signed transaction that was broadcast, or was about to be; a resumed run sends
+    the same bytes again.
+    """
 
     step: str
     nonce: int
@@ -94,7 +96,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One endpoint. `adopted` ones were deployed elsewhere: their roles are their owner's business."""
+    """One endpoint. An `adopted` one was deployed elsewhere; its roles and its admin are left alone."""
 
     chain: str
     genesis_hash: Hex
@@ -109,7 +111,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Format(msgspec.Struct, frozen=True):
-    """What every version's manifest has."""
+    """The only key that manifests of all versions have."""
 
     format: int = FORMAT
 
@@ -120,20 +122,20 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def to_plain(value: object) -> Any:
-    """Return a kind's own record, or a value in one, as the file has it: a dict of its keys,
-    bytes as hex with 0x.
+    """Return a kind's own record, or a value in one, as the file has it: a dict, with bytes as
+    hex with 0x.
     """
     if isinstance(value, msgspec.Struct):
         return {key: to_plain(getattr(value, key)) for key in value.__struct_fields__}
     if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items()}
+        return {key: to_plain(below) for key, below in value.items()}
     if isinstance(value, (tuple, list)):
-        return [to_plain(item) for item in value]
+        return [to_plain(element) for element in value]
     return "0x" + value.hex() if isinstance(value, bytes) else value
 
 
 class Manifest:
-    """The file. `put` writes it whole and durably before it returns; only one process may have it open."""
+    """The file. `put` writes it whole and durably before it returns. Hold `locked` while you deploy."""
 
     def __init__(self, path: Path) -> None:
         """Read the file; an absent one is empty. Raises BadManifest."""
@@ -142,24 +144,24 @@ class Manifest:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The endpoints that are in it."""
+        """The names of the endpoints that are in it."""
         return tuple(self._content.endpoints)
 
     def get(self, name: str) -> Record | None:
-        """An endpoint; None when nothing of it was deployed."""
+        """Return an endpoint's record; None when nothing of it was deployed."""
         return self._content.endpoints.get(name)
 
     def put(self, name: str, record: Record) -> None:
-        """Replace an endpoint's record, on disk first."""
+        """Replace an endpoint's record; it is on disk when this returns."""
         content = msgspec.structs.replace(self._content, endpoints=self._content.endpoints | {name: record})
         _write(self.path, content)
         self._content = content
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from deploying with a manifest of this folder.
+        """Keep other processes from deploying with a manifest of this folder, and read the file anew.
 
-        Raises BadManifest when one does.
+        Raises BadManifest when another process deploys.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(self.path.parent, os.O_RDONLY)

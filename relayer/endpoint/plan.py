@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What has still to be sent, and what speaks against it: read from the chains and the manifest,
-shown before it is sent.
+"""What has to be sent to make endpoints and join them, and what speaks against it, for people to see first.
+
+Nothing is sent here. What is wanted is compared with the manifest and with the chains, which
+have the last word.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from relayer.endpoint.steps import (
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain, with_rules
 from relayer.errors import CallReverted
 
-#: What these take, measured on Prague rules; creations are estimated by the node.
+#: The gas of calls, measured under Prague's rules; that of creations is computed (`_creation_gas`).
 _GAS: Final = {
     StepKind.ROLES: 230_000,
     StepKind.REGISTER: 210_000,
@@ -44,9 +46,14 @@ _GAS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """Steps in the order in which they are sent, and the findings.
+    """The transactions that are missing, and findings. With a refusal among these it can't be applied.
 
-    With a refusal among them it can't be applied.
+    Attributes:
+        steps: in the order in which they are sent.
+        findings: what speaks for and against it.
+        surveys: by the chain's name.
+        deployers: the account that deploys, 20 bytes, by the chain's name.
+        trusts: what light clients of a chain begin with, by the chain's name.
     """
 
     steps: tuple[Step, ...]
@@ -54,7 +61,6 @@ class DeploymentPlan:
     surveys: Mapping[str, Survey]
     deployers: Mapping[str, bytes]
     trusts: Mapping[str, TrustStart[Any]]
-    """What clients of a chain begin with, by the chain's name."""
 
     @property
     def is_refused(self) -> bool:
@@ -62,14 +68,14 @@ class DeploymentPlan:
         return has_refusal(self.findings)
 
     def describe(self, step: Step) -> tuple[str, ...]:
-        """What a person compares before a step: whom a light client will believe. Nothing for other steps."""
+        """Return what a person compares before a light client is deployed, as lines; none for other steps."""
         if step.initial_trust is None:
             return ()
         trust = self.trusts[step.remote]
         return ("", *trust.describe(step.chain, step.remote))
 
     def cost_wei(self, step: Step) -> int:
-        """About what a step costs at today's price."""
+        """Return about what a step costs at the price of now."""
         prices = self.surveys[step.chain].prices
         return step.gas * (prices.base_fee_wei + prices.tip_wei)
 
@@ -83,11 +89,20 @@ async def make_plan(
     *,
     close: bool = True,
 ) -> DeploymentPlan:
-    """Plan endpoints on the chains of `deployers` (name to the deploying account), and joins: (on, remote)
-    pairs.
+    """Plan endpoints and joins.
 
-    `nodes` covers every chain that is named. `close` puts the admin behind its delay at the end. Raises
-    ChainUnavailable, BadManifest.
+    Args:
+        config: the configuration.
+        manifest: what was deployed before. An endpoint that the configuration names and the manifest does not
+            know is added to it.
+        nodes: of every chain that is named.
+        deployers: the account that deploys, 20 bytes, by the name of each chain that gets an endpoint.
+        joins: pairs (on, remote): the endpoint on `on` gets a light client of `remote` and registers it.
+        close: whether the admin's delay is set at the end.
+
+    Raises:
+        ChainUnavailable: a chain can't be asked.
+        BadManifest: the manifest and the configuration contradict each other.
     """
     names = list(dict.fromkeys([*deployers, *(chain for join in joins for chain in join)]))
     surveys = dict(
@@ -122,7 +137,7 @@ async def make_plan(
 
 
 class _Planner:
-    """What all chains' plans share."""
+    """Plans the steps of several chains; holds what they share."""
 
     def __init__(
         self,
@@ -141,7 +156,7 @@ class _Planner:
         self._trusts = trusts
 
     async def check_record(self, name: str) -> list[Finding]:
-        """Compare what the manifest says is deployed with what is there."""
+        """Report contracts of the manifest that are not on the chain, and a chain that was reset."""
         record, survey = self._manifest.get(name), self._surveys[name]
         if record is None:
             return []
@@ -166,8 +181,9 @@ class _Planner:
         return findings
 
     async def adopt(self, name: str) -> None:
-        """Take an endpoint that the config names and the manifest doesn't know,
-        with the authority that it obeys.
+        """Put an endpoint into the manifest that the configuration names and the manifest doesn't know.
+
+        Its authority is the one that its gateway obeys.
         """
         gateway = self._config.chain(name).gateway
         if gateway is None or self._manifest.get(name) is not None:
@@ -192,7 +208,7 @@ class _Planner:
         self._manifest.put(name, record)
 
     def plan_endpoint(self, name: str) -> list[Step]:
-        """The contracts and roles of one endpoint, as far as they are missing."""
+        """Return the steps for the contracts and roles of one endpoint that are missing."""
         genesis_hash = Hex(self._surveys[name].genesis_hash)
         record = self._manifest.get(name) or Record(
             chain=self._config.chain(name).chain, genesis_hash=genesis_hash
@@ -202,7 +218,7 @@ class _Planner:
             data = load("AccessManager").encode_creation(self._deployers[name])
             steps.append(Step(StepKind.AUTHORITY, name, _creation_gas("AccessManager", data)))
         if record.gateway is None:
-            # Which authority it obeys doesn't change what it takes.
+            # The authority's address is not known yet, and it doesn't change what the creation takes.
             data = load("Gateway").encode_creation(self._deployers[name], genesis_hash)
             steps.append(Step(StepKind.GATEWAY, name, _creation_gas("Gateway", data)))
         if record.roles is None and not record.adopted:
@@ -210,7 +226,7 @@ class _Planner:
         return steps
 
     async def plan_join(self, on: str, remote: str) -> tuple[list[Step], list[Finding]]:
-        """A light client of `remote` on `on`, and its registration."""
+        """Return the steps for a light client of `remote` on `on` and for its registration, and findings."""
         gateway, located = (locate(self._config, self._manifest, name) for name in (on, remote))
         if located is None and remote not in self._deployers:
             advice = f"Ask its owner for the gateway and the genesis hash, and put them into chains.{remote}."
@@ -230,14 +246,14 @@ class _Planner:
             return [], findings
         initial_trust = self._trusts[remote].record()
         step = Step(StepKind.CLIENT, on, 0, remote, initial_trust, kind.contract)
-        # Which authority it obeys doesn't change what it takes.
+        # The authority's address may not be known yet, and it doesn't change what the creation takes.
         data = client_creation(self._config, self._deployers[on], step)
         first = replace(step, gas=_creation_gas(kind.contract, data, kind.on_chain.storage_gas))
         more, found = await self._plan_registration(on, remote, has_client=False)
         return [first, *more], findings + found
 
     def plan_close(self, name: str) -> list[Step]:
-        """The admin's delay, once, at the end."""
+        """Return the step that sets the admin's delay; none where it was set, or the endpoint was adopted."""
         record = self._manifest.get(name)
         if record is not None and (record.adopted or record.admin is not None):
             return []
@@ -246,8 +262,11 @@ class _Planner:
     async def _plan_registration(
         self, on: str, remote: str, *, has_client: bool
     ) -> tuple[list[Step], list[Finding]]:
-        """`registerRemote` now, or scheduled, or waiting, or executed:
-        what the AccessManager lets this account do.
+        """Return the step that the AccessManager lets the deployer do next for
+        `registerRemote`, and findings.
+
+        An admin without a delay registers at once. An admin with one schedules the call, waits,
+        and executes it.
         """
         subject = f"{remote} → {on}"
         record, gateway = self._manifest.get(on), locate(self._config, self._manifest, on)
@@ -302,7 +321,9 @@ class _Planner:
 
 
 def found_endpoint(plan: DeploymentPlan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
-    """What the configuration has to say of a deployed endpoint: trust begins with what the plan showed."""
+    """Return what to write into the configuration of a deployed endpoint: trust begins with
+    what the plan showed.
+    """
     located = locate(config, manifest, name)
     assert located is not None
     return EndpointConfig(
@@ -313,9 +334,9 @@ def found_endpoint(plan: DeploymentPlan, config: Config, manifest: Manifest, nam
 
 
 def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int:
-    """About what a creation takes.
+    """Return about what gas a creation takes; `storage_gas` is what its constructor stores.
 
-    Computed, because a node can't estimate one whose authority isn't deployed yet.
+    It is computed, because a node can't estimate a creation whose authority isn't deployed yet.
     """
     zeros = data.count(0)
     calldata = 4 * zeros + 16 * (len(data) - zeros) + 2 * (len(data) // 32)
@@ -326,9 +347,10 @@ def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int
 async def _follow_bootstraps(
     config: Config, surveys: Mapping[str, Survey]
 ) -> tuple[dict[str, TrustStart[Any]], list[Finding]]:
-    """Where the config says whom to trust, lead from there to what a plan would begin with.
+    """Verify, for each chain with a configured bootstrap, that it leads to what the survey found.
 
-    A provider alone could show anything at all; what the owners have said it can't.
+    Returns:
+        What light clients of a chain begin with, by the chain's name, and findings.
     """
     trusts: dict[str, TrustStart[Any]] = {}
     findings: list[Finding] = []

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a chain's rules allow, found by running it: init code in an `eth_call`,
-which costs nothing and leaves nothing.
+"""Whether a chain has the EVM rules that our contracts need: small programs are run on it to find out.
+
+They run as init code in an `eth_call`, which costs nothing and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from typing import Final
 from relayer.chains.evm.node import Node
 from relayer.errors import CallReverted
 
+#: What every program returns where the rule holds.
 _ANSWER: Final = (42).to_bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A small program that leaves 42 in memory and returns it, where `rule` holds."""
+    """A program that returns the number 42 where `rule` holds; `since` is the fork that brought the rule."""
 
     rule: str
     since: str
     program: bytes
 
 
+#: The rules that the compiler's output uses.
 PROBES: Final = (
     # PUSH0 POP; memory[0] = 42; return memory[0..32]
     Probe("PUSH0", "Shanghai (EIP-3855)", bytes.fromhex("5f50602a60005260206000f3")),
@@ -35,7 +38,7 @@ PROBES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Whether a rule holds; `reason` is the node's, where it doesn't."""
+    """Whether a rule holds; where it doesn't, `reason` is what the node said."""
 
     probe: Probe
     holds: bool

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The transactions that make an endpoint, each as a step that can be shown, sent, and found done."""
+"""The transactions that make an endpoint, each as a step that can be planned, shown, sent and resumed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,25 @@ from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
 from relayer.protocol.message import EndpointId
 
+#: Roles of the AccessManager. 0 is its own ADMIN_ROLE; the others are ours.
 ADMIN_ROLE: Final = 0
 GUARDIAN_ROLE: Final = 1
 CHANNEL_OPENER_ROLE: Final = 2
 
-#: What a guardian may do: stop, at once, and nothing else.
+#: What a guardian may do, without a delay. It can stop traffic and nothing else.
 GUARDED_FUNCTIONS: Final = ("pauseRemote", "pauseLane", "pauseInboundLane")
 
+#: What a channel opener may do.
 OPENER_FUNCTIONS: Final = ("openChannel",)
 
 _NOBODY: Final = bytes(20)
 
 
 class StepKind(Enum):
-    """What a step does. The order is that of a fresh endpoint."""
+    """What a step does. The order is that of a new endpoint, whose admin registers at once.
+
+    Later an admin has a delay: a registration is scheduled, and executed after that.
+    """
 
     AUTHORITY = "authority"
     GATEWAY = "gateway"
@@ -44,9 +49,15 @@ class StepKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction on `chain`.
+    """One transaction.
 
-    `gas` is an estimate; `remote` is the chain that is joined, "" where none is.
+    Attributes:
+        kind: what it does.
+        chain: the chain that it is sent on.
+        gas: an estimate.
+        remote: the chain that is joined; "" where none is.
+        initial_trust: what a light client is deployed with, of its kind's own type.
+        client: the contract of a light client that is deployed.
     """
 
     kind: StepKind
@@ -54,18 +65,16 @@ class Step:
     gas: int
     remote: str = ""
     initial_trust: msgspec.Struct | None = None
-    """What a light client is deployed with, of its kind's own type."""
     client: str = ""
-    """The contract of a light client that is deployed."""
 
     @property
     def id(self) -> str:
-        """What the manifest calls it, on its chain."""
+        """How the manifest names the step; unique on its chain."""
         return f"{self.kind.value}:{self.remote}" if self.remote else self.kind.value
 
     @property
     def creates(self) -> str | None:
-        """The contract that it deploys."""
+        """The name of the contract that it deploys; None for a call."""
         return {
             StepKind.AUTHORITY: "AccessManager",
             StepKind.GATEWAY: "Gateway",
@@ -75,7 +84,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where an endpoint is. `address7930` is the gateway's canonical ERC-7930 bytes."""
+    """Where an endpoint is, and its id. `address7930` is the gateway's canonical ERC-7930 bytes."""
 
     gateway: bytes
     genesis_hash: bytes
@@ -84,7 +93,10 @@ class Located:
 
 
 def locate(config: Config, manifest: Manifest, name: str) -> Located | None:
-    """Find an endpoint in the manifest, else in the config; None when it has none yet. Raises BadManifest."""
+    """Find an endpoint in the manifest, else in the configuration; None when there is none yet.
+
+    Raises BadManifest when the two contradict each other.
+    """
     chain = config.chain(name)
     record = manifest.get(name)
     deployed = None if record is None or record.gateway is None else bytes(record.gateway.address)
@@ -103,7 +115,7 @@ def locate(config: Config, manifest: Manifest, name: str) -> Located | None:
 
 
 def build(step: Step, config: Config, manifest: Manifest, deployer: bytes) -> tuple[bytes | None, bytes]:
-    """Return a step's recipient (None: a new contract) and data, from what is deployed by now."""
+    """Return a step's recipient (None for a new contract) and its data, from what is deployed by now."""
     record = manifest.get(step.chain)
     if step.kind is StepKind.AUTHORITY:
         return None, load("AccessManager").encode_creation(deployer)
@@ -129,7 +141,7 @@ def build(step: Step, config: Config, manifest: Manifest, deployer: bytes) -> tu
 
 
 def authority_of(record: Record | None, name: str) -> bytes:
-    """The AccessManager's address. Raises BadManifest when it isn't deployed."""
+    """Return the AccessManager's address, 20 bytes. Raises BadManifest when it isn't deployed."""
     if record is None or record.authority is None:
         raise BadManifest(
             f"{name} has no AccessManager in the manifest", "one", f"Run `endpoint deploy {name}` first."
@@ -138,7 +150,7 @@ def authority_of(record: Record | None, name: str) -> bytes:
 
 
 def register_call(config: Config, manifest: Manifest, name: str, remote: str) -> bytes:
-    """The data of `registerRemote`, on the gateway.
+    """Return the calldata of `registerRemote`, which goes to the gateway on `name`.
 
     Raises BadManifest when the client or the remote isn't deployed.
     """
@@ -161,7 +173,7 @@ def register_call(config: Config, manifest: Manifest, name: str, remote: str) ->
 
 
 def client_creation(config: Config, authority: bytes, step: Step) -> bytes:
-    """The init code of a light client of the step's remote chain, as its config and the step have it."""
+    """Return the init code of the light client that a step deploys; `authority` has 20 bytes."""
     assert step.initial_trust is not None
     chain = config.chain(step.remote)
     on_chain = kind_of(chain).on_chain
@@ -169,17 +181,17 @@ def client_creation(config: Config, authority: bytes, step: Step) -> bytes:
 
 
 def guardian_of(config: Config, deployer: bytes) -> bytes:
-    """Who may pause: as configured, else the deployer."""
+    """Return who may pause: as configured, else the deployer."""
     return deployer if config.endpoints.guardian is None else config.endpoints.guardian
 
 
 def admin_of(config: Config, deployer: bytes) -> bytes:
-    """Who administrates in the end: as configured, else the deployer."""
+    """Return who administrates in the end: as configured, else the deployer."""
     return deployer if config.endpoints.admin is None else config.endpoints.admin
 
 
 def opener_of(config: Config) -> bytes:
-    """Who may open channels besides the admin; zero for nobody."""
+    """Return who may open channels besides the admin; zero for nobody."""
     return _NOBODY if config.endpoints.channel_opener is None else config.endpoints.channel_opener
 
 
@@ -202,7 +214,7 @@ def _roles_call(config: Config, gateway: bytes, deployer: bytes) -> bytes:
 
 
 def _close_call(config: Config, deployer: bytes) -> bytes:
-    """The admin's role again, with its delay; a deployer that is not the admin gives its own up."""
+    """Return the call that sets the admin's delay; a deployer that is not the admin gives the role up."""
     manager, admin = load("AccessManager"), admin_of(config, deployer)
     calls = [manager.encode_call("grantRole", ADMIN_ROLE, admin, config.endpoints.admin_delay_s)]
     if admin != deployer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a chain says of itself before anything is deployed on it or trusted of it."""
+"""What a chain says of itself, read and judged before anything is deployed on it. All of it is hearsay."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from relayer.endpoint.probes import ProbeResult, probe_rules
 class Survey:
     """One chain, read at its newest block.
 
-    `trust` is None where it isn't the configured consensus' (see `findings`).
+    `trust` is what trust in the chain can begin with; it is None where the consensus is not the configured
+    one, and `findings` say why.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Survey:
 
 
 async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
-    """Read a chain and judge what can be judged of it alone. Raises ChainUnavailable."""
+    """Read a chain, and judge what can be judged without other chains. Raises ChainUnavailable."""
     chain_id, genesis_hash, version, prices, head, probes = await asyncio.gather(
         node.chain_id(),
         node.genesis_hash(),
@@ -49,7 +50,6 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
         probe_rules(node),
     )
     findings: list[Finding] = []
-    # It is the chain that was meant
     if chain_id != chain.chain_id:
         found, expected = f"chain id {chain_id}", f"{chain.chain_id} (chains.{node.name}.chain)"
         findings.append(_refuse(node.name, found, expected, "Correct the config, or the RPC URL."))
@@ -57,13 +57,11 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
         found, expected = f"genesis 0x{genesis_hash.hex()}", f"0x{chain.genesis_hash.hex()}"
         advice = "The chain was reset, or this is another one: a reset chain is a new endpoint, to be deployed anew."
         findings.append(_refuse(node.name, found, expected, advice))
-    # Its rules
     for result in probes:
         if not result.holds:
             found = f"no {result.probe.rule} ({result.reason})"
             advice = "Set the chain's fork to Cancun or newer in its genesis file."
             findings.append(_refuse(node.name, found, f"{result.probe.since} and newer rules", advice))
-    # Its consensus
     kind = kind_of(chain)
     trust, consensus = await kind.endpoint.survey(node, configured(node.name, chain), head)
     return Survey(
@@ -81,7 +79,7 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
 
 
 def with_rules(config: Config, surveys: Mapping[str, Survey]) -> Config:
-    """The configuration with the rules that were found where it has none, as a deployment will write them."""
+    """Return the configuration with the consensus rules that surveys found, where it has none itself."""
     chains = dict(config.chains)
     for name, survey in surveys.items():
         if survey.trust is not None:
@@ -92,25 +90,26 @@ def with_rules(config: Config, surveys: Mapping[str, Survey]) -> Config:
 
 
 def compare_chains(surveys: Iterable[Survey]) -> tuple[Finding, ...]:
-    """Find chains that can't be told apart: by what is signed on them, or by gateways,
-    which route by chain id.
+    """Return a refusal for every two chains that can't be told apart.
+
+    Gateways route by chain id, and light clients tell chains apart by what is signed on them.
     """
     findings: list[Finding] = []
-    for one, other in combinations(surveys, 2):
-        subject = f"{one.name} and {other.name}"
-        if one.chain_id == other.chain_id:
+    for first, second in combinations(surveys, 2):
+        subject = f"{first.name} and {second.name}"
+        if first.chain_id == second.chain_id:
             advice = "Messages are routed by chain id: one of the chains needs another."
             findings.append(
-                _refuse(subject, f"the same chain id {one.chain_id}", "distinct chain ids", advice)
+                _refuse(subject, f"the same chain id {first.chain_id}", "distinct chain ids", advice)
             )
-        if one.genesis_hash == other.genesis_hash:
+        if first.genesis_hash == second.genesis_hash:
             advice = "They are one chain, or copies of one: their endpoints can't be told apart."
             findings.append(
-                _refuse(subject, f"the same genesis 0x{one.genesis_hash.hex()}", "distinct chains", advice)
+                _refuse(subject, f"the same genesis 0x{first.genesis_hash.hex()}", "distinct chains", advice)
             )
         conflict = None
-        if one.trust is not None and other.trust is not None and one.kind == other.kind:
-            conflict = one.trust.conflict(other.trust)
+        if first.trust is not None and second.trust is not None and first.kind == second.kind:
+            conflict = first.trust.conflict(second.trust)
         if conflict is not None:
             findings.append(_refuse(subject, conflict.found, conflict.expected, conflict.advice))
     return tuple(findings)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What lies on a chain, read there: the endpoint, its authority, and each remote with its light client."""
+"""Reads what lies on a chain: the endpoint, its authority, and each remote with its light client."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ ADMIN_FUNCTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class RemoteView:
-    """A remote endpoint as a gateway has it registered;
-    `client` is None where its address has no code of ours.
+    """A remote endpoint as a gateway has it registered.
+
+    `client` is None where the code at its address is not ours.
     """
 
     name: str
@@ -46,7 +47,7 @@ class RemoteView:
 
 @dataclass(frozen=True, slots=True)
 class AdminView:
-    """Somebody with the admin's role, and how long each of their changes waits."""
+    """An account with the admin's role, and how long each of its changes waits."""
 
     account: bytes
     delay_s: int
@@ -56,7 +57,18 @@ class AdminView:
 class EndpointView:
     """An endpoint as it stands on its chain.
 
-    `remotes` has those of the configured chains that are registered.
+    Attributes:
+        name: of the chain.
+        located: where the manifest or the configuration says it is.
+        is_gateway: whether the code there is our Gateway's; where it isn't, nothing below is read.
+        own_id: the endpoint id that the gateway itself tells, 32 bytes.
+        authority: the contract that the gateway obeys, 20 bytes.
+        is_manager: whether that is OpenZeppelin's AccessManager; where it isn't, roles are not read.
+        admins: who may change it.
+        guardians: who may pause.
+        function_roles: which role may call a function, by the function's name.
+        remotes: those of the configured chains that are registered.
+        now: the timestamp of the chain's newest block, in seconds.
     """
 
     name: str
@@ -72,7 +84,7 @@ class EndpointView:
     now: int
 
     def remote(self, name: str) -> RemoteView | None:
-        """A registered remote by its chain's name."""
+        """Return a registered remote by its chain's name; None when it is not registered."""
         return next((remote for remote in self.remotes if remote.name == name), None)
 
 
@@ -85,9 +97,9 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     now = int(str((await node.block("latest"))["timestamp"]), 16)
     if not gateway.is_runtime(await node.code(located.gateway)):
         return EndpointView(name, located, False, b"", b"", False, (), (), {}, (), now)  # noqa: FBT003
-    caller = ContractReader(node)
-    own_id = await caller.ask(located.gateway, "Gateway", "endpointId")
-    authority = address_of(await caller.ask(located.gateway, "Gateway", "authority"))
+    reader = ContractReader(node)
+    own_id = await reader.ask(located.gateway, "Gateway", "endpointId")
+    authority = address_of(await reader.ask(located.gateway, "Gateway", "authority"))
     is_manager = manager.is_runtime(await node.code(authority))
     admins: tuple[AdminView, ...] = ()
     guardians: tuple[bytes, ...] = ()
@@ -95,17 +107,17 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     if is_manager:
         for function in (*ADMIN_FUNCTIONS, *GUARDED_FUNCTIONS):
             selector = gateway.selector(function)
-            roles[function] = await caller.ask(
+            roles[function] = await reader.ask(
                 authority, "AccessManager", "getTargetFunctionRole", located.gateway, selector
             )
         record = manifest.get(name)
         first = 0 if record is None or record.authority is None else record.authority.block_number
-        members = await _read_members(caller, authority, first)
+        members = await _read_members(reader, authority, first)
         admins = tuple(AdminView(account, delay) for role, account, delay in members if role == ADMIN_ROLE)
         guarding = {roles[function] for function in GUARDED_FUNCTIONS}
         guardians = tuple(account for role, account, _ in members if role in guarding and role != ADMIN_ROLE)
     remotes = await asyncio.gather(
-        *(_view_remote(config, manifest, caller, located, chain) for chain in config.chains if chain != name)
+        *(_view_remote(config, manifest, reader, located, chain) for chain in config.chains if chain != name)
     )
     return EndpointView(
         name=name,
@@ -123,13 +135,13 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
 
 
 async def _view_remote(
-    config: Config, manifest: Manifest, caller: ContractReader, on: Located, name: str
+    config: Config, manifest: Manifest, reader: ContractReader, on: Located, name: str
 ) -> RemoteView | None:
     located = locate(config, manifest, name)
     if located is None:
         return None
     try:
-        answer = await caller.ask(on.gateway, "Gateway", "remote", located.endpoint_id)
+        answer = await reader.ask(on.gateway, "Gateway", "remote", located.endpoint_id)
     except CallReverted as error:
         if error.name == "RemoteUnknown":
             return None
@@ -140,24 +152,24 @@ async def _view_remote(
         name=name,
         endpoint_id=located.endpoint_id,
         client_address=address,
-        client=await view_client(caller, address),
+        client=await view_client(reader, address),
         is_paused=is_paused,
         is_retired=is_retired,
     )
 
 
-async def _read_members(caller: ContractReader, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
-    """Everybody who has a role now: role, account, delay.
+async def _read_members(reader: ContractReader, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
+    """Return everybody who has a role now, as role, account and delay in seconds.
 
-    The manager keeps no list, but its events name them all.
+    The AccessManager keeps no list, but its events since block `first` name everybody who ever had a role.
     """
     manager = load("AccessManager")
-    last = int(str((await caller.node.block("latest"))["number"]), 16)
-    logs = await caller.node.logs(authority, [manager.event_topic("RoleGranted")], first, last)
+    last = int(str((await reader.node.block("latest"))["number"]), 16)
+    logs = await reader.node.logs(authority, [manager.event_topic("RoleGranted")], first, last)
     granted = {(int(log["topics"][1], 16), bytes.fromhex(log["topics"][2][26:])) for log in logs}
     members = []
     for role, account in sorted(granted):
-        is_member, delay = await caller.ask(authority, "AccessManager", "hasRole", role, account)
+        is_member, delay = await reader.ask(authority, "AccessManager", "hasRole", role, account)
         if is_member:
             members.append((role, account, delay))
     return members
