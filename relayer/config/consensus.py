@@ -20,10 +20,10 @@ class TrustTerms(Protocol):
     """What every kind's light client is deployed with; the keys stand in `[chains.NAME]`. Times in seconds."""
 
     @property
-    def trusting_period_s(self) -> int: ...
+    def trusting_period_s(self) -> int: ...  # noqa: D102  the class tells
 
     @property
-    def max_clock_drift_s(self) -> int: ...
+    def max_clock_drift_s(self) -> int: ...  # noqa: D102
 
 
 class ConsensusConfig:
