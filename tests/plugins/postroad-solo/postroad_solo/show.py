@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the demo shows of a solo chain: the key's signature under a header."""
+"""What the demo shows of a solo chain: one seal on a header. See relayer.consensus.show."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from light_clients import ecdsa
-from light_clients.client import Height
 from light_clients.cursor import Cursor
+from light_clients.ecdsa import sign
 from light_clients.trust import encode_claim
 from postroad_solo.local import LocalSoloChain
 from postroad_solo.prover import SoloProver
@@ -19,7 +18,6 @@ from relayer.chains.base import Address
 from relayer.consensus.open_chain import OpenChain
 from relayer.consensus.show import (
     Carried,
-    ConsensusShow,
     Delivered,
     Forgery,
     ForgeryBasis,
@@ -32,56 +30,17 @@ from relayer.consensus.show import (
 from relayer.text import hex_of
 
 
-@dataclass(frozen=True, slots=True)
-class SignedHeader(TrustExplanation):
-    """A header as it was delivered; see TrustExplanation. `signer` is whom the light client trusts, 20 bytes."""
-
-    carried: Carried
-    header: SoloHeader
-    own_hash: bytes
-    signer: bytes
-    source: str
-
-    @property
-    def state_root(self) -> bytes:
-        """The root that the proof's tries lead to."""
-        return self.carried.state_root
-
-    def explain(self, printer: Printer) -> bool:
-        """Print what was signed, and by whom."""
-        header = self.header
-        printer.heading("The header and its seal: why that state root is to be believed.")
-        self.carried.tell_origin(printer)
-        printer.fact("number, time", f"{header.number}, {header.timestamp}")
-        printer.fact("parent hash", hex_of(header.parent_hash))
-        printer.result("→ hash", hex_of(header.hash))
-        printer.fact("seal", hex_of(header.seal))
-        return all(
-            [
-                judge(
-                    printer,
-                    f"that is the hash that {self.source} gives its block {header.number}",
-                    holds=header.hash == self.own_hash and header.state_root == self.state_root,
-                ),
-                judge(
-                    printer,
-                    f"the seal recovers to the key that is trusted, {hex_of(self.signer)}",
-                    holds=header.sealer == self.signer,
-                ),
-            ]
-        )
-
-
-class SoloShow(ConsensusShow):
-    """What is shown of a running local chain; see ConsensusShow."""
+class SoloShow:
+    """What is shown of a running local chain. Implements ConsensusShow."""
 
     consensus = "solo"
     signer_count = 1
     why_believed = "the key signed it"
-    checked = "a header with the signature of one key"
+    checked = "a header with one signature"
     rotation = None
 
-    def __init__(self, opened: OpenChain) -> None:
+    def __init__(self, chain: LocalSoloChain, opened: OpenChain) -> None:
+        self._chain = chain
         self._opened = opened
 
     @property
@@ -96,42 +55,60 @@ class SoloShow(ConsensusShow):
         del destination, client
         return f"the key of {hex_of(self.client.signer)}"
 
-    async def explain_delivery(self, delivered: Delivered) -> SignedHeader:
+    async def explain_delivery(self, delivered: Delivered) -> TrustExplanation:
         """Read the header that was delivered."""
         carried = await read_carried(delivered)
-        given_root = None if carried.anchored_by else carried.state_root
-        return SignedHeader(
-            carried=carried,
-            header=SoloHeader.read(Cursor(carried.data), given_root),
-            own_hash=(await self._header(delivered.height)).hash,
-            signer=self.client.signer,
-            source=self._opened.name,
-        )
+        header = SoloHeader.read(Cursor(carried.data), carried.state_root)
+        own = SoloHeader.from_rpc(await self._opened.chain.block(delivered.height))
+        return SignedHeader(carried, header, own.hash, self.client.signer, self._opened.name)
 
     async def forge(self, basis: ForgeryBasis) -> Sequence[Forgery]:
-        """Sign with a key of the forger's own, and change one bit of the true signature."""
-        header = await self._header(basis.height)
-        stranger = (1 + secrets.randbelow(ecdsa.ORDER - 1)).to_bytes(32)
+        """Make a header that another key signed, and a seal with one bit changed."""
+        header = SoloHeader.from_rpc(await self._opened.chain.block(basis.height))
+        by_stranger = replace(header, seal=sign(header.hash, secrets.token_bytes(32)))
+        nodes = basis.nodes
         claim = encode_claim(
-            basis.nodes.storage_nodes[basis.slot],
-            basis.nodes.account_nodes,
-            basis.account,
-            basis.slot,
-            anchored=False,
+            nodes.storage_nodes[basis.slot], nodes.account_nodes, basis.account, basis.slot, anchored=False
         )
-        by_stranger = replace(header, seal=ecdsa.sign(header.hash, stranger)).encode(in_proof=True)
-        bent = bytes([header.seal[0] ^ 1]) + header.seal[1:]
+        bent = basis.proof[:-2] + bytes([basis.proof[-2] ^ 1]) + basis.proof[-1:]
         return (
-            Forgery("a header that a key of the forger's own signed", claim + by_stranger),
-            Forgery("one bit of the seal changed", claim + replace(header, seal=bent).encode(in_proof=True)),
+            Forgery("a header that another key signed", claim + by_stranger.encode(in_proof=True)),
+            Forgery("one bit of the seal changed", bent),
         )
 
-    async def _header(self, height: Height) -> SoloHeader:
-        return SoloHeader.from_rpc(await self._opened.chain.block(height))
+
+@dataclass(frozen=True, slots=True)
+class SignedHeader:
+    """A header as it was delivered. Implements TrustExplanation."""
+
+    carried: Carried
+    header: SoloHeader
+    own_hash: bytes
+    signer: bytes
+    source: str
+
+    @property
+    def state_root(self) -> bytes:
+        """Of the block that was proven: the root that the proof's tries lead to."""
+        return self.carried.state_root
+
+    def explain(self, printer: Printer) -> bool:
+        """Print the hash, and who signed it."""
+        header, sealer = self.header, self.header.sealer
+        printer.heading("The header and its seal: why that state root is to be believed (solo).")
+        self.carried.tell_origin(printer)
+        printer.fact("block", f"{header.number} of {self.source}, hash {hex_of(header.hash)}")
+        printer.fact("the seal", f"{hex_of(header.seal)} recovers to {hex_of(sealer or b'')}")
+        return all(
+            [
+                judge(printer, f"it is the block that {self.source} has", holds=header.hash == self.own_hash),
+                judge(printer, f"{hex_of(self.signer)} is the trusted key", holds=sealer == self.signer),
+            ]
+        )
 
 
-class SoloShowRole(ShowRole[LocalSoloChain]):
-    """See ShowRole."""
+class SoloShowRole:
+    """Implements ShowRole."""
 
     def begin(self, chain: LocalSoloChain) -> str:
         """Leave the chain as it is."""
@@ -139,8 +116,7 @@ class SoloShowRole(ShowRole[LocalSoloChain]):
 
     def open(self, chain: LocalSoloChain, opened: OpenChain) -> SoloShow:
         """Return what is shown of a chain."""
-        del chain
-        return SoloShow(opened)
+        return SoloShow(chain, opened)
 
 
-SHOW: Final = SoloShowRole()
+SHOW: Final[ShowRole[LocalSoloChain]] = SoloShowRole()
