@@ -13,7 +13,7 @@ from relayer.protocol.delivery import DeliveryState, WaitingReason
 from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
 
 FINALITY = re.compile(r"waiting for finality \((\d+) of about (\d+) slots(, which is late)?")
-#: Slow enough for a busy machine: a fault that outlasted its period's chance of finality could never be followed over.
+#: Slow enough for a busy machine: a period that the fault leaves without finality can never be followed over.
 SLOW_SLOT_S = 0.2
 COMMITTEE = 32
 LEAST = 22
