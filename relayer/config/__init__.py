@@ -23,7 +23,7 @@ and order stay; rendering.py makes the lines. Read schema.py first, then reading
 from __future__ import annotations
 
 from relayer.config.checks import check_schemes
-from relayer.config.consensus import ConsensusConfig, Where, keys_of_word, kind_names
+from relayer.config.consensus import ConsensusConfig, TrustTerms, Where, keys_of_word, kind_names
 from relayer.config.editing import render_endpoint, save_endpoint, set_endpoint
 from relayer.config.errors import InvalidConfig
 from relayer.config.reading import DEFAULT_PATH, load, parse
@@ -61,6 +61,7 @@ __all__ = [
     "LogConfig",
     "MetricsConfig",
     "SecretUrl",
+    "TrustTerms",
     "Where",
     "check_schemes",
     "keys_of_word",

@@ -22,10 +22,10 @@ from light_clients.ethereum.params import EthereumParams, least_threshold
 from relayer.config import (
     Bytes4,
     Bytes32,
-    ChainConfig,
     ConsensusConfig,
     InvalidConfig,
     SecretUrl,
+    TrustTerms,
     Where,
     check_schemes,
 )
@@ -118,7 +118,7 @@ class EthereumConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True,
             )
         return network_of(self.network)
 
-    def params(self, chain: ChainConfig) -> EthereumParams:
+    def params(self, chain: TrustTerms) -> EthereumParams:
         """Return what the chain's light clients are deployed with.
 
         Raises ValueError for rules that none can have.
@@ -133,7 +133,7 @@ class EthereumConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True,
             return self.threshold
         return least_threshold(rules.preset.sync_committee_size)
 
-    def check(self, chain: ChainConfig, where: Where) -> None:
+    def check(self, chain: TrustTerms, where: Where) -> None:
         """Raise InvalidConfig for a network or a threshold that no light client can have,
         or a URL's scheme.
         """
