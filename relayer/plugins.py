@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What installed distributions add to Postroad, found by entry point.
+"""What installed distributions add to Postroad, found by entry points.
 
-Nothing of it is imported before it is asked for.
+Names are read from the distributions' metadata; what an entry point names is imported when `load`
+asks for it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from relayer.errors import ConfigError
 #: The entry-point group of kinds of consensus. Each entry names a `relayer.consensus.kind.ConsensusKind`.
 CONSENSUS: Final = "postroad.consensus"
 
-#: The entry-point group of packages with compiled contracts, `<Name>.json` each.
+#: The entry-point group of packages that hold compiled contracts, as files `<Name>.json`.
 CONTRACTS: Final = "postroad.contracts"
 
 

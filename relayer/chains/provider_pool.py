@@ -5,7 +5,7 @@ A question goes to the healthiest provider. When that one fails, or gives an ans
 rejects, the next one is asked. A wrong answer costs far more health than a slow one. Penalties decay, so that
 a mended provider comes back.
 
-Nothing here knows JSON-RPC: pools of other providers, such as those of a Beacon API, use it as well.
+Nothing here knows JSON-RPC: a kind of consensus may ask servers of another sort, with the same failover.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `config check` and `doctor` look at, each as findings."""
+"""What `config check` and `doctor` look at, as findings. Nothing is changed or unlocked."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from relayer.consensus.findings import Finding, Severity
 from relayer.errors import PostroadError
 from relayer.text import hex_of
 
+#: How far a head may lie in the future before somebody's clock is wrong.
 _CLOCK_DRIFT_S: Final = 30.0
+#: For all that is asked of one provider.
 _TIMEOUT_S: Final = 15.0
 
 
 def check_files(config: Config) -> list[Finding]:
-    """Look at the keystores, the password file and the endpoints' entries. Nothing is unlocked."""
+    """Report on the endpoints' tables, the keystores and the password file. Nothing is asked of chains."""
     findings = []
     for name, chain in config.chains.items():
         if chain.missing:
@@ -79,19 +81,19 @@ def _check_private(path: Path, subject: str) -> list[Finding]:
 
 
 async def check_live(config: Config) -> list[Finding]:
-    """Ask every provider of every chain, and compare what they say with the
-    configuration and with each other.
-    """
-    found = await asyncio.gather(*(_check_chain(config, name) for name in config.chains))
-    return [finding for one in found for finding in one]
+    """Ask every provider of every chain, and report where its answers contradict the configuration."""
+    by_chain = await asyncio.gather(*(_check_chain(config, name) for name in config.chains))
+    return [finding for findings in by_chain for finding in findings]
 
 
 async def _check_chain(config: Config, name: str) -> list[Finding]:
     chain = config.chain(name)
     from relayer.consensus.registry import configured, kind_of
 
-    each = await asyncio.gather(*(_check_provider(name, chain, url.reveal(), str(url)) for url in chain.rpc))
-    findings = [finding for found in each for finding in found]
+    by_provider = await asyncio.gather(
+        *(_check_provider(name, chain, url.reveal(), str(url)) for url in chain.rpc)
+    )
+    findings = [finding for found in by_provider for finding in found]
     findings += await kind_of(chain).endpoint.check_live(configured(name, chain))
     if any(finding.severity is Severity.OK for finding in findings):
         findings += await _check_accounts(config, name, chain)
@@ -179,7 +181,7 @@ async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list
             else:
                 findings.append(Finding(Severity.OK, subject, f"{ether(balance)} to pay gas with"))
     except PostroadError:
-        # A missing key and a provider that doesn't answer are told elsewhere already.
+        # A missing key and a provider that doesn't answer are findings of the checks above already.
         return findings
     finally:
         await node.close()

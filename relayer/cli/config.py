@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad config check`: the file by itself, and with --live everything that it names."""
+"""`postroad config check`: checks the file by itself, and with --live everything that it names."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory:
     errors = console(stderr=True)
     state = background.status(directory)
     if state is None or not state.is_running():
-        # What an earlier network left is of chains that are gone.
+        # Files of an earlier network belong to chains that are gone.
         remove_files(directory)
     if not as_json:
         errors.print(f"Starting {chains} …")

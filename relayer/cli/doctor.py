@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad doctor`: look at everything that could be wrong, and say what to do about it."""
+"""`postroad doctor`: looks at everything that could be wrong, and says what to do about it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ _LEAST_FREE_BYTES: Final = 1 << 30
 @config_option
 @json_option
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal. Changes
-    nothing.
+    """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal.
 
-    Exits with 1 when something keeps messages from arriving.
+    Nothing is changed. Exits with 1 when something keeps messages from arriving.
     """
     from relayer.cli.endpoint import show_findings
     from relayer.consensus.findings import Finding, Severity, has_refusal
@@ -94,7 +93,7 @@ def _look_at_tools() -> list[Finding]:
     try:
         version = toolchain.read_version(toolchain.find_anvil())
     except toolchain.ToolNotFoundError as error:
-        # Only local chains need it.
+        # Only local chains need anvil, so this is no refusal.
         return [
             Finding(
                 Severity.WARNING,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad endpoint`: deploy, join, list and check endpoints."""
+"""`postroad endpoint`: deploys, joins, lists and checks endpoints."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from relayer.config import Config
     from relayer.consensus.findings import Finding
     from relayer.endpoint.apply import Progress
+    from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.plan import DeploymentPlan
     from relayer.endpoint.view import EndpointView
     from relayer.views.plan import SavedEndpointView
@@ -156,8 +157,7 @@ def list_(config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
-    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each
-    other.
+    """Check endpoints: code, ids, who may change them, light clients, and chains that look alike.
 
     Exits with 1 when something would let messages be forged or get lost.
     """
@@ -199,18 +199,10 @@ async def _plan_and_apply(
 ) -> None:
     from relayer.endpoint.apply import PlanRefused, apply_plan
     from relayer.endpoint.plan import make_plan
-    from relayer.endpoint.steps import locate
 
     manifest = _manifest(config)
     if existing:
-        for name in names:
-            if locate(config, manifest, name) is None:
-                raise CommandFailed(
-                    ExitCode.CONFIG,
-                    f"{name} has no endpoint yet",
-                    "one",
-                    f"Run `postroad endpoint deploy {name}` first.",
-                )
+        _require_endpoints(config, manifest, names)
     keys = {name: signer_of(config, name, key, purpose="deployer") for name in names}
     involved = dict.fromkeys([*names, *(chain for pair in pairs for chain in pair)])
     async with open_nodes(config, involved) as nodes:
@@ -240,14 +232,29 @@ async def _plan_and_apply(
         console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
+def _require_endpoints(config: Config, manifest: Manifest, names: Iterable[str]) -> None:
+    from relayer.endpoint.steps import locate
+
+    for name in names:
+        if locate(config, manifest, name) is None:
+            raise CommandFailed(
+                ExitCode.CONFIG,
+                f"{name} has no endpoint yet",
+                "one",
+                f"Run `postroad endpoint deploy {name}` first.",
+            )
+
+
 def _print_outcome(plan: DeploymentPlan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
     from relayer.views.plan import PlanOutcomeView, plan_view
 
     print_json(PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved))
 
 
-def _save(config: Config, path: Path, names: Iterable[str], plan: DeploymentPlan) -> dict[str, SavedEndpointView]:
-    """Write new endpoints into the configuration file; what is there already stays."""
+def _save(
+    config: Config, path: Path, names: Iterable[str], plan: DeploymentPlan
+) -> dict[str, SavedEndpointView]:
+    """Write new endpoints into the configuration file, and return them; complete ones stay as they are."""
     from relayer.config import save_endpoint
     from relayer.endpoint.plan import found_endpoint
     from relayer.endpoint.steps import locate
@@ -274,7 +281,7 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: DeploymentPlan
 
 
 def _pairs_to_join(config: Config, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Every (on, remote) that a served lane needs: either direction of a lane needs both registrations."""
+    """Return every pair (on, remote) that a served lane needs: each direction needs both registrations."""
     from relayer.endpoint.steps import locate
 
     manifest = _manifest(config)
@@ -301,7 +308,7 @@ def _confirm(*, as_json: bool) -> None:
 
 
 def _teller(*, as_json: bool) -> Any:
-    """Tell each step's beginning and end, on stderr so that stdout stays what was asked for."""
+    """Return a function that prints progress on stderr, so that stdout has only what was asked for."""
     from relayer.endpoint.apply import Moment
 
     errors = console(stderr=True)
@@ -321,7 +328,7 @@ def _teller(*, as_json: bool) -> Any:
 
 
 def describe_step(kind: str, remote: str) -> str:
-    """Return what a step does, for people."""
+    """Return what a step does, for people; `kind` is the value of its StepKind."""
     return {
         "authority": "deploy the AccessManager, which says who may change the endpoint",
         "gateway": "deploy the Gateway (outbox and inbox)",
@@ -335,7 +342,7 @@ def describe_step(kind: str, remote: str) -> str:
 
 
 def show_plan(plan: DeploymentPlan) -> None:
-    """Show what a plan found, what it trusts and what it will send."""
+    """Print what a plan found, what its light clients will trust, and what it will send."""
     from relayer.cli.output import ether, gwei
 
     out = console()
@@ -368,7 +375,7 @@ def show_plan(plan: DeploymentPlan) -> None:
 
 
 def show_findings(findings: Iterable[Finding]) -> None:
-    """Show findings, one a line, with what to do about those that are not fine."""
+    """Print findings, one a line, with what to do about those that are not fine."""
     out = console()
     marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "refusal": "[red]✗[/]"}
     for finding in findings:
@@ -380,7 +387,7 @@ def show_findings(findings: Iterable[Finding]) -> None:
 
 @contextlib.asynccontextmanager
 async def open_nodes(config: Config, names: Iterable[str]) -> AsyncIterator[dict[str, Node]]:
-    """Open connections to chains, and close them."""
+    """Give a node for each named chain, and close them in the end."""
     from relayer.chains.evm.node import Node
 
     nodes = {name: Node.over(name, [url.reveal() for url in config.chain(name).rpc]) for name in names}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the exit code says (docs/reference/cli.md). A script may rely on these numbers."""
+"""Exit codes (docs/reference/cli.md). Scripts rely on these numbers, so they never change."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Each tells a script what to do next."""
+    """Tells a script what to do next.
+
+    Attributes:
+        OK: done.
+        PROBLEM: the command worked, and what it looked at is not right: `check`, `doctor` and
+            `demo` say what.
+        USAGE: the words of the command line can't be understood.
+        CONFIG: the configuration, a keystore, a password or a manifest can't be used. Correct it;
+            nothing was done.
+        UNAVAILABLE: a chain can't be reached, or isn't ready. The same command may work later.
+        REFUSED: a contract, a light client or our own verification refuses. Repeating does not help.
+        TIMEOUT: what was waited for has not happened yet; it may still.
+        NOT_FOUND: there is no such message.
+        ABORTED: the question was answered with no.
+        BUG: something happened that should not; please report it.
+        INTERRUPTED: stopped by Ctrl-C.
+    """
 
     OK = 0
-    """Done."""
     PROBLEM = 1
-    """The command worked, and what it looked at is not right: `check`, `doctor` and `demo` say what."""
     USAGE = 2
-    """The words of the command line can't be understood."""
     CONFIG = 3
-    """The configuration, a keystore, a password or a manifest can't be used: correct it, nothing was done."""
     UNAVAILABLE = 4
-    """A chain can't be reached, or isn't ready: the same command may work later."""
     REFUSED = 5
-    """A contract, a light client or our own verification says no: repeating does not help."""
     TIMEOUT = 6
-    """What was waited for has not happened yet; it may still."""
     NOT_FOUND = 7
-    """There is no such message."""
     ABORTED = 8
-    """The question was answered with no."""
     BUG = 70
-    """Something that should not happen did; please report it."""
     INTERRUPTED = 130
-    """Stopped by Ctrl-C."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How an error is told: what was found, what was expected, what to do; and which exit code it is."""
+"""How an error is shown: what was found, what was expected, what to do; and its exit code."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def fail(error: BaseException, *, as_json: bool) -> NoReturn:
-    """Tell an error on stderr and end the process."""
+    """Show an error on stderr, as text or as JSON, and end the process with its exit code."""
     parts = describe(error)
     if as_json:
         import json

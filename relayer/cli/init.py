@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad init`: write a configuration, by questions or by options."""
+"""`postroad init`: writes a configuration, by questions or by options."""
 
 from __future__ import annotations
 
@@ -119,7 +119,10 @@ def _tell(specs: Sequence[dict[str, Any]], path: Path, *, as_json: bool) -> None
 
 
 def _complete_offline(spec: dict[str, Any], ids: Mapping[str, str]) -> None:
-    """What nobody is asked for has to be told."""
+    """Put the chain id of `--chain-id` into a spec, which no node is asked for.
+
+    Raises a usage error without one.
+    """
     if not ids.get(spec["name"], "").isdigit():
         raise click.UsageError(
             f"found no chain id for {spec['name']}, expected --chain-id {spec['name']}=NUMBER"
@@ -131,7 +134,7 @@ def _complete_offline(spec: dict[str, Any], ids: Mapping[str, str]) -> None:
 
 
 def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) -> str:
-    """Return the text of a configuration."""
+    """Return the text of a configuration for the specs of its chains (`_spec`)."""
     from relayer.config import render_table, render_value
 
     lines = [
@@ -209,7 +212,7 @@ def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) 
 
 
 def _check_renders(text: str, path: Path) -> None:
-    """Answers can hold anything; what can't be read back is told, not written."""
+    """Raise CommandFailed unless the text can be read back: what people answered can hold anything."""
     from relayer import config
     from relayer.config import InvalidConfig
 
@@ -227,7 +230,7 @@ def _check_renders(text: str, path: Path) -> None:
 
 
 def _known_words() -> str:
-    """Every word that names a consensus: kinds, and the dialects of those that have several."""
+    """Return every word that names a consensus: kinds, or their dialects where they have some."""
     from relayer.consensus.registry import kinds
 
     return " or ".join(word for kind in kinds() for word in (kind.dialects or {kind.name: {}}))
@@ -250,9 +253,10 @@ def _parse_chain(text: str) -> dict[str, Any]:
 
 
 def _spec(name: str, consensus: Mapping[str, Any] | None, urls: Sequence[str]) -> dict[str, Any]:
-    """What is known of a chain.
+    """Return what is known of a chain so far, from the command line or from answers.
 
-    `consensus` are keys of its table so far; `keyed` are URLs that belong to further keys.
+    `consensus` has the keys of its table that are known, None where a node is to be asked. `urls` are sorted
+    into `rpc`, `websocket` and, for those written `KEY=URL`, `keyed`.
     """
     rpc, websocket, keyed = list[str](), list[str](), dict[str, list[str]]()
     for url in urls:
@@ -270,7 +274,10 @@ def _spec(name: str, consensus: Mapping[str, Any] | None, urls: Sequence[str]) -
 
 
 def _complete_questions(spec: dict[str, Any]) -> None:
-    """Put the URLs that a kind asks for into its table; refuse those that it doesn't know."""
+    """Put the URLs that a kind asks for into its table.
+
+    Raises a usage error for others, and for missing ones.
+    """
     from relayer.consensus.registry import find_kind
 
     name, keyed = spec["name"], spec["keyed"]
@@ -331,7 +338,7 @@ def _asked_by(kind: str) -> set[str]:
 
 
 async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
-    """Read chain ids, genesis hashes, and what consensus it is.
+    """Ask each chain for its id, its genesis hash and its consensus, and put them into the specs.
 
     Raises ChainUnavailable, which names the chain.
     """
@@ -360,7 +367,7 @@ async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
                 _complete_questions(spec)
             kind = find_kind(spec["consensus"]["kind"])
             if len(spec["consensus"]) == 1:
-                # The kind alone was named: what its dialect is, a block tells.
+                # Only the kind was named; a block tells its dialect.
                 spec["consensus"] = {**spec["consensus"], **(kind.endpoint.recognise(head) or {})}
             asked = {key: _expand(value) for key, value in spec["consensus"].items()}
             discovered = await kind.endpoint.discover(spec["name"], asked)
@@ -376,7 +383,9 @@ async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
 
 
 def _expand(value: Any) -> Any:
-    """Put environment variables into the URLs of a key, for asking; the file keeps their names."""
+    """Return a key's URLs with environment variables put in, for asking; the file keeps
+    the variables' names.
+    """
     import os
 
     return [os.path.expandvars(url) for url in value] if isinstance(value, list) else value

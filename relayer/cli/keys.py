@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`postroad keys`: signing keys, encrypted.
+"""`postroad keys`: makes, imports and lists encrypted signing keys.
 
-Secrets are asked for or piped in, never words of the command line.
+Secrets are asked for or piped in. They are never words of the command line, which other users
+of the machine see.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def new(name: str, config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def import_(name: str, keystore: Path | None, config_path: Path, as_json: bool) -> None:
-    """Import a private key, asked for without an echo, or read from a pipe;
-    or another wallet's keystore file.
+    """Import a private key, or another wallet's keystore file.
+
+    A private key is asked for without an echo, or read from a pipe.
     """
     from relayer.keys import read_password
 
@@ -77,7 +79,9 @@ def list_(config_path: Path, as_json: bool) -> None:
 
 
 def _store(config_path: Path) -> KeyStore:
-    """The folder of keys; without a configuration file, `keys` beside where it would be."""
+    """Return the store of keys; without a configuration file it is the folder `keys` beside where
+    that would be.
+    """
     from relayer import config
     from relayer.keys import KeyStore
 

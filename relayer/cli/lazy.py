@@ -10,18 +10,21 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named by `module:attribute`, with their one-line help, so that `--help` imports none."""
+    """A group that imports none of its commands for `--help`.
+
+    `lazy` has, by a command's name, its `module:attribute` and its help in one line.
+    """
 
     def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Keep the order in which they are listed: it is the order in which they are needed."""
+        """Return the names in the order of `lazy`, which is the order in which people need them."""
         return [*self._lazy, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command."""
+        """Import a command and return it; None when there is none of that name."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
@@ -30,7 +33,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
+        """Write the list of commands, without importing them."""
         rows = [(name, self._lazy[name][1]) for name in self._lazy]
         for name in super().list_commands(ctx):
             command = super().get_command(ctx, name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The root of the command line."""
+"""The root of the command line: it finds the command, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.lazy import LazyGroup
 
+#: By a command's name, where it is and its help in one line.
 _COMMANDS: Final = {
     "demo": ("relayer.cli.demo:demo", "Two local chains and messages between them, before your eyes."),
     "devnet": ("relayer.cli.devnet:devnet", "Start, stop and show local chains that are joined already."),
@@ -40,7 +41,7 @@ click.version_option(package_name="postroad", prog_name="postroad", message="%(p
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command, tell its error, and exit with its code."""
+    """Run a command, show its error if there is one, and exit. Always raises SystemExit."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     try:
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Whoever read our output has gone (`| head`): say nothing more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
-    except Exception as error:  # noqa: BLE001  the last one to catch anything
+    except Exception as error:  # noqa: BLE001  nothing above this catches
         from relayer.cli.failures import fail
 
         fail(error, as_json=as_json)

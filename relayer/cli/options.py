@@ -57,7 +57,7 @@ class HexParam(click.ParamType[bytes]):
         self._length = length
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """Read the hex, or say what was expected."""
+        """Return the bytes; anything else is a usage error that says what was expected."""
         if isinstance(value, bytes):
             return value
         text = str(value).removeprefix("0x")
@@ -77,7 +77,7 @@ class AddressParam(click.ParamType[bytes]):
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """Read the address, or say what was expected."""
+        """Return the 20 bytes; anything else is a usage error that says what was expected."""
         from relayer.errors import PostroadError
         from relayer.protocol.interop_address import parse_evm_address
 
@@ -95,7 +95,7 @@ class DurationParam(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the span, or say what was expected."""
+        """Return the seconds; anything else is a usage error that says what was expected."""
         if isinstance(value, (int, float)):
             return float(value)
         match = _DURATION.fullmatch(str(value).strip())
@@ -105,20 +105,22 @@ class DurationParam(click.ParamType[float]):
 
 
 def load_config(path: Path) -> Config:
-    """Read the configuration."""
+    """Read the configuration file. Raises InvalidConfig."""
     from relayer import config
 
     return config.load(path)
 
 
 def unlock(config: Config, name: str) -> Key:
-    """Unlock one of the configured keys, asking for the password where the config names no
-    source and a person is there.
+    """Unlock a keystore by its name.
+
+    The password comes from where the configuration says; otherwise a person at a terminal is
+    asked. Raises KeyUnavailable.
     """
     from relayer.keys import KeyStore
 
     store = KeyStore(config.keys_directory)
-    # A name that isn't there is told before a password is asked for.
+    # Fails for a name that isn't there before anybody is asked for a password.
     store.find(name)
     return store.unlock(name, password_of(config))
 
@@ -129,7 +131,7 @@ def _asked() -> str:
 
 
 def password_of(config: Config) -> str:
-    """Get the keystores' password; asked for at most once a process."""
+    """Return the keystores' password. A person is asked at most once in a process."""
     from relayer.keys import read_password
 
     file = config.keys.password_file

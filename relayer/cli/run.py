@@ -28,7 +28,7 @@ def run(config_path: Path, as_json: bool) -> None:
     names = {name for chain in config.chains.values() for name in chain.keys}
     keys = {name: unlock(config, name) for name in sorted(names)}
     signers = {name: [keys[key] for key in chain.keys] for name, chain in config.chains.items()}
-    # Late: it brings the journal and the pipeline, which a wrong configuration never needs.
+    # Imported late: it imports the journal and the pipeline, which a wrong configuration never needs.
     from relayer.daemon import build
 
     async def serve() -> None:

@@ -13,5 +13,5 @@ loads a role's module when somebody asks for it.
 - open_chain.py: a configured chain with both halves, the connection and the prover.
 - findings.py: what surveys and checks report. show.py: what the demo asks of a kind.
 
-Read base.py, then kind.py, then a kind: bft/ is the small one.
+Read base.py, then kind.py, then one kind's folder, from its prover on.
 """

@@ -110,7 +110,7 @@ class Prover(Protocol):
 
     @property
     def signers(self) -> str:
-        """How people call those who sign headers, in the plural: "validators"."""
+        """How people call those who sign headers, in the plural."""
         ...
 
     @property

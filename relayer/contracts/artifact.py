@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One compiled contract: its code, what it may look like once deployed, and its ABI in use."""
+"""One compiled contract: its code, how deployed code is recognised, and its ABI for calls and answers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 SELECTOR_BYTES: Final = 4
+#: The package whose files ship with this distribution.
 _OWN: Final = "relayer.contracts"
 _MANIFEST: Final = "manifest.json"
 
@@ -42,7 +43,7 @@ class _Parameter(msgspec.Struct, frozen=True):
 
     @property
     def canonical(self) -> str:
-        """The type as signatures have it: tuples spelled out."""
+        """The type as signatures have it, with the members of tuples written out."""
         if not self.type.startswith("tuple"):
             return self.type
         inside = ",".join(component.canonical for component in self.components)
@@ -81,7 +82,15 @@ class _File(msgspec.Struct, frozen=True, rename="camel"):
 class Artifact:
     """A compiled contract.
 
-    `creation_code` and `runtime_code` are bytes; immutables are zero in the latter.
+    Attributes:
+        name: the contract's.
+        creation_code: the init code, to which the constructor's arguments are appended.
+        runtime_code: the deployed code, in which immutables are zero.
+        immutables: offset and length, in bytes, of each immutable in the deployed code.
+        functions: by name.
+        errors: by selector.
+        events: by name.
+        constructor: its inputs.
     """
 
     name: str
@@ -94,19 +103,22 @@ class Artifact:
     constructor: _Entry
 
     def encode_creation(self, *arguments: object) -> bytes:
-        """Return the init code of a deployment."""
+        """Return the init code of a deployment; arguments as eth_abi takes them."""
         return self.creation_code + _encode(self.constructor.input_types, arguments)
 
     def selector(self, function: str) -> bytes:
-        """Return a function's four bytes."""
+        """Return a function's selector, 4 bytes. Raises UnknownContract."""
         return keccak256(self._function(function).signature.encode())[:SELECTOR_BYTES]
 
     def encode_call(self, function: str, *arguments: object) -> bytes:
-        """Return the data of a call."""
+        """Return the calldata of a function; arguments as eth_abi takes them. Raises UnknownContract."""
         return self.selector(function) + _encode(self._function(function).input_types, arguments)
 
     def decode_result(self, function: str, data: bytes) -> Any:
-        """Return what a call returned: the value, or a tuple where there are several. Raises ValueError."""
+        """Return what a call returned: the value, or a tuple of several.
+
+        Raises UnknownContract, and ValueError where the data is not what the function returns.
+        """
         from eth_abi import abi
 
         types = [output.canonical for output in self._function(function).outputs]
@@ -134,13 +146,13 @@ class Artifact:
         )
 
     def event_topic(self, event: str) -> bytes:
-        """Return an event's first topic."""
+        """Return an event's first topic, 32 bytes. Raises UnknownContract."""
         if event not in self.events:
             raise UnknownContract(f"{self.name} has no event {event!r}", f"one of {', '.join(self.events)}")
         return keccak256(self.events[event].signature.encode())
 
     def is_runtime(self, code: bytes) -> bool:
-        """Say whether code at an address is this contract's, whatever its immutables hold."""
+        """Return whether the code at an address is this contract's, whatever its immutables hold."""
         return len(code) == len(self.runtime_code) and self._masked(code) == self._masked(self.runtime_code)
 
     def _masked(self, code: bytes) -> bytes:
@@ -159,9 +171,9 @@ class Artifact:
 
 @functools.cache
 def load(name: str) -> Artifact:
-    """Read an artifact that ships with this library, or with a distribution that adds to it.
+    """Read an artifact by its contract's name, once.
 
-    Raises UnknownContract.
+    It ships with this library, or with another distribution that offers contracts. Raises UnknownContract.
     """
     for folder in _folders():
         file = folder.joinpath(f"{name}.json")
