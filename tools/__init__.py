@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What builds this project: installing the pinned tools, compiling the contracts."""
+"""Programs for building and checking this project; the Makefile runs them.
+
+install.py installs the pinned tools, build_contracts.py compiles the contracts, wheels.py and kind_names.py
+are checks, and which.py tells recipes where a tool is. live/ installs real clients of other teams.
+"""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The toolchain module, loaded from its file.
+"""The module relayer.devnet.process.toolchain, loaded from its file.
 
-`import relayer.devnet.process.toolchain` would import the package around it first, and that package needs the
-compiled contracts, which are what the programs here make.
+Its import would import the package around it first. That package needs the compiled contracts, which the
+programs here make.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """Compile the contracts and write what ships inside the Python package: relayer/contracts/<Name>.json.
 
     python -m tools.build_contracts            compile and write
-    python -m tools.build_contracts --check    compare the hash of sources and settings with the manifest; no
-    compiler python -m tools.build_contracts --verify   compile again and compare every byte
+    python -m tools.build_contracts --check    compare sources and settings with the manifest by hash
+    python -m tools.build_contracts --verify   compile again and compare every byte
 
 The files are also the snapshots of ABI and storage layout: a change shows in review. Standard library only.
 """
@@ -37,17 +37,18 @@ NAMED: Final[Mapping[str, str]] = {
     "Gateway": "src/Gateway.sol",
     "AccessManager": "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
 }
-#: What the kinds share, src/light_clients/shared/LightClient.sol, has no more to its name.
+#: A kind's light client has a word before `LightClient`; what the kinds share in
+#: shared/LightClient.sol has none.
 LIGHT_CLIENTS: Final = "src/light_clients/*/?*LightClient.sol"
 APPS: Final = "src/apps/*.sol"
 
-#: EIP-170: a contract over this cannot be deployed. Found here rather than by the first operator.
+#: EIP-170: a contract over this cannot be deployed.
 MAX_CODE_BYTES: Final = 24_576
 
 COMPILE_TIMEOUT_S: Final = 900
 
-#: Settings that cannot change a byte of what ships: left out, so that tuning the tests does not make artifacts
-#: stale.
+#: Settings that cannot change a byte of what ships. They are left out of the hash, so that tuning the tests
+#: does not make artifacts stale.
 NEUTRAL_SETTINGS: Final = (
     "dynamic_test_linking",
     "ffi",
@@ -66,7 +67,7 @@ class BuildError(RuntimeError):
 
 
 def main() -> int:
-    """Write or compare the artifacts; 0 when they are right."""
+    """Write or compare the artifacts; return 0 when they are right, else 1."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.build_contracts", description="Build the shipped contracts."
     )
@@ -89,12 +90,14 @@ def main() -> int:
 
 
 def find_sources() -> dict[str, str]:
-    """Return the contracts that may ship, name to source under solidity/. A file's contract has the file's
-    name.
+    """Return the sources under solidity/ of the contracts that may ship, by the contract's name.
 
-    These are every light client in the folder of its kind, every application, and those of NAMED. The
-    abstract ones among the applications are known by the compiler alone, which gives them no code. Raises
-    BuildError where two contracts have one name.
+    A contract has the name of its file. These are every light client in the folder of its kind, every
+    application, and those of NAMED. Abstract applications are among them: only the compiler knows them, and
+    gives them no code.
+
+    Raises:
+        BuildError: two contracts have one name.
     """
     sources = dict(NAMED)
     for pattern in (LIGHT_CLIENTS, APPS):
@@ -110,11 +113,10 @@ def find_sources() -> dict[str, str]:
 
 
 def compile_contracts() -> dict[str, str]:
-    """Compile with forge into a folder of our own; return the text of every file that ships, by the file's
-    name.
+    """Compile with forge, and return the text of every file that ships, by the file's name.
 
-    The folder is apart from solidity/out, so that neither a cache nor a forge that runs meanwhile decides
-    what ships.
+    The output goes to a folder apart from solidity/out, so that neither a cache nor a forge that runs at the
+    same time decides what ships. Raises BuildError.
     """
     started = time.monotonic()
     sources = find_sources()
@@ -130,9 +132,9 @@ def compile_contracts() -> dict[str, str]:
         )
         built = {name: read_built(out, name, source) for name, source in sources.items()}
     files = {
-        f"{name}.json": to_text(to_artifact(name, sources[name], one))
-        for name, one in built.items()
-        if not is_abstract_app(sources[name], one)
+        f"{name}.json": to_text(to_artifact(name, sources[name], output))
+        for name, output in built.items()
+        if not is_abstract_app(sources[name], output)
     }
     files[MANIFEST] = to_text(to_manifest(files))
     print(f"contracts: compiled in {time.monotonic() - started:.1f} s", flush=True)
@@ -140,7 +142,7 @@ def compile_contracts() -> dict[str, str]:
 
 
 def run_forge(words: list[str]) -> None:
-    """Run forge in solidity/, where its settings expect it; raise BuildError with the compiler's words."""
+    """Run forge in solidity/, which its settings expect. Raises BuildError with the compiler's words."""
     # FOUNDRY_* of a developer's shell must not change what ships.
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("FOUNDRY_", "DAPP_"))
@@ -165,8 +167,9 @@ def run_forge(words: list[str]) -> None:
 
 
 def read_built(out: Path, name: str, source: str) -> dict[str, Any]:
-    """Read forge's output for one contract;
-    raise BuildError where the source has no contract of its own name.
+    """Return forge's output for one contract.
+
+    Raises BuildError where the source has no contract of its own name.
     """
     path = out / Path(source).name / f"{name}.json"
     if not path.is_file():
@@ -176,9 +179,7 @@ def read_built(out: Path, name: str, source: str) -> dict[str, Any]:
 
 
 def is_abstract_app(source: str, built: Mapping[str, Any]) -> bool:
-    """Say whether this is an application that others inherit from:
-    the compiler gives an abstract contract no code.
-    """
+    """Return whether this is an application that others inherit from: an abstract contract has no code."""
     return Path(source).match(APPS) and code_size(built) == 0
 
 
@@ -189,8 +190,9 @@ def code_size(built: Mapping[str, Any]) -> int:
 
 
 def to_artifact(name: str, source: str, built: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep of forge's output what a deployer and a caller need;
-    raise BuildError for what could not be deployed.
+    """Return what deploying and calling a contract need of forge's output.
+
+    Raises BuildError for a contract that could not be deployed.
     """
     creation, runtime = built["bytecode"], built["deployedBytecode"]
     if creation.get("linkReferences"):
@@ -219,8 +221,9 @@ def to_artifact(name: str, source: str, built: Mapping[str, Any]) -> dict[str, A
 
 
 def plain_immutables(references: Mapping[str, list[Mapping[str, int]]]) -> list[dict[str, int]]:
-    """Flatten to places in the code: the compiler's keys are AST ids,
-    which move when any other file changes.
+    """Return the places of immutables in the code, without the compiler's keys.
+
+    Those are AST ids, which change whenever any other file changes.
     """
     places = [
         {"start": place["start"], "length": place["length"]} for at in references.values() for place in at
@@ -229,13 +232,13 @@ def plain_immutables(references: Mapping[str, list[Mapping[str, int]]]) -> list[
 
 
 def plain_layout(layout: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop AST ids from type names, for the same reason."""
+    """Return a storage layout without AST ids, which change whenever any other file changes."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {plain(key): plain(item) for key, item in value.items() if key != "astId"}
+            return {plain(key): plain(below) for key, below in value.items() if key != "astId"}
         if isinstance(value, list):
-            return [plain(item) for item in value]
+            return [plain(element) for element in value]
         # t_struct(Lane)1234_storage, t_contract(IAuthority)567, t_enum(Status)89
         return re.sub(r"\)\d+(?=[_,)]|$)", ")", value) if isinstance(value, str) else value
 
@@ -243,7 +246,7 @@ def plain_layout(layout: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_manifest(files: Mapping[str, str]) -> dict[str, Any]:
-    """Describe the artifacts: from what they were made, and what they are."""
+    """Return the manifest of the artifacts: hashes of what they were made from, and of themselves."""
     return {
         "format": 1,
         "compiler": read_json(ROOT / "tools" / "package.json")["dependencies"]["solc"],
@@ -253,8 +256,10 @@ def to_manifest(files: Mapping[str, str]) -> dict[str, Any]:
 
 
 def hash_inputs() -> str:
-    """Hash everything that the bytes depend on: the sources reached by import,
-    their dependencies' lock, the settings.
+    """Return a hash of everything that the bytes depend on, in hex.
+
+    That is the settings, every source that an import reaches, the lock of their dependencies,
+    and the compiler.
     """
     settings = read_settings()
     digest = hashlib.sha256(to_text(settings).encode())
@@ -269,9 +274,7 @@ def hash_inputs() -> str:
 
 
 def read_settings() -> dict[str, Any]:
-    """Return foundry.toml's default profile without what cannot change a byte;
-    comments do not count either.
-    """
+    """Return foundry.toml's default profile, without comments and without NEUTRAL_SETTINGS."""
     settings = tomllib.loads((SOLIDITY / "foundry.toml").read_text(encoding="utf-8"))
     return {
         key: value for key, value in settings["profile"]["default"].items() if key not in NEUTRAL_SETTINGS
@@ -279,7 +282,10 @@ def read_settings() -> dict[str, Any]:
 
 
 def source_files(starts: Iterable[str]) -> list[Path]:
-    """Follow our own relative imports; OpenZeppelin's files are pinned by the lock instead."""
+    """Return every file that our own relative imports lead to; the lock pins OpenZeppelin's files.
+
+    Raises BuildError for an import of a file that is not there.
+    """
     statement = re.compile(r"""^\s*import\b[^;"']*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
     found: set[Path] = set()
     waiting = [SOLIDITY / start for start in starts if not start.startswith("node_modules/")]
@@ -297,7 +303,7 @@ def source_files(starts: Iterable[str]) -> list[Path]:
 
 
 def check_hashes() -> None:
-    """Compare sources, settings and files with the manifest; raise BuildError when they are stale."""
+    """Compare sources, settings and files with the manifest. Raises BuildError when they are stale."""
     do = "Run `make artifacts` and commit relayer/contracts/."
     try:
         manifest = read_json(TARGET / MANIFEST)
@@ -321,7 +327,7 @@ def check_hashes() -> None:
 
 
 def verify(files: Mapping[str, str]) -> None:
-    """Compare what was just compiled with what is committed, byte by byte."""
+    """Compare what was just compiled with what is committed, byte by byte. Raises BuildError."""
     stale = sorted(
         name for name, text in files.items() if (TARGET / name).read_text(encoding="utf-8") != text
     )
@@ -334,13 +340,12 @@ def verify(files: Mapping[str, str]) -> None:
 
 
 def write(files: Mapping[str, str]) -> None:
-    """Write the files, drop those of contracts that no longer ship, and say the sizes."""
+    """Write the files, remove those of contracts that no longer ship, and print the sizes."""
     TARGET.mkdir(parents=True, exist_ok=True)
     for path in artifact_files():
         if path.name not in files:
             path.unlink()
-    # The manifest last: a run that is cut short leaves stale artifacts, never a manifest that vouches for
-    # them.
+    # The manifest is the last of `files`: a run that is cut short leaves artifacts that it does not list.
     for name, text in files.items():
         temporary = TARGET / f".{name}.new"
         temporary.write_text(text, encoding="utf-8")
@@ -353,7 +358,7 @@ def write(files: Mapping[str, str]) -> None:
 
 
 def artifact_files() -> list[Path]:
-    """List the artifacts that are there, without the manifest."""
+    """Return the artifacts that are there, without the manifest."""
     return sorted(path for path in TARGET.glob("*.json") if path.name != MANIFEST)
 
 
@@ -364,12 +369,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def to_text(value: object) -> str:
-    """Write JSON in one way only, so that equal values are equal bytes and a diff shows one line a change."""
+    """Return JSON in one form only: equal values are equal bytes, and a diff shows one
+    line for each change.
+    """
     return json.dumps(value, indent=1, sort_keys=True, default=dict) + "\n"
 
 
 def hash_text(text: str) -> str:
-    """Hash a text file's content."""
+    """Return the SHA-256 of a text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

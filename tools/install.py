@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Install anvil, forge, solc and OpenZeppelin at their pinned versions, with the Node of the virtual
-environment.
+"""Install anvil, forge, solc and OpenZeppelin at their pinned versions. `make tools` runs this.
 
-Run by `make tools`. Standard library only. Safe to run twice, and at the same time from two terminals.
+The Node of the virtual environment fetches them. A second run does nothing, and two runs at the same time
+wait for each other. Standard library only.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ INPUTS: Final = (
     SOLIDITY / "package-lock.json",
 )
 
-#: Some 60 MB over a slow line; after this something is wrong rather than slow.
+#: Long enough for 60 MB over a slow line.
 NPM_TIMEOUT_S: Final = 900
-#: No package here needs its install scripts, so none gets to run one.
+#: No package here needs its install scripts, so none may run one.
 NPM_OPTIONS: Final = (
     "--ignore-scripts",
     "--no-audit",
@@ -56,7 +56,7 @@ class InstallError(RuntimeError):
 
 
 def main() -> int:
-    """Install what is missing and say what is there; 0 when all programs run."""
+    """Install what is missing, and print versions; return 0 when all programs run, else 1."""
     BIN.mkdir(exist_ok=True)
     try:
         with LOCK.open("w") as lock:
@@ -90,8 +90,9 @@ def install() -> None:
 
 
 def install_foundry() -> None:
-    """Install this platform's own packages,
-    and compare them with the pinned digests before anything runs them.
+    """Install the packages of this platform, and compare them with the pinned digests before anything runs.
+
+    Raises InstallError where there are none, or a digest differs.
     """
     foundry = read_json(TOOLS / "package.json")["postroad"]["foundry"]
     here = toolchain.foundry_platform()
@@ -103,7 +104,7 @@ def install_foundry() -> None:
             f"{foundry['version']} yourself and name them in POSTROAD_ANVIL and POSTROAD_FORGE."
         )
         raise InstallError(message)
-    # Not saved: the lock names no platform, see package.json.
+    # Not saved: the lock must not name one platform's packages (package.json says why).
     npm(
         TOOLS,
         "install",
@@ -139,7 +140,7 @@ def write_solc() -> None:
 
 
 def npm(folder: Path, *words: str) -> None:
-    """Run npm in a folder; raise InstallError with its own last lines when it fails."""
+    """Run npm in a folder. Raises InstallError with npm's last lines when it fails."""
     path = f"{toolchain.find_node().parent}{os.pathsep}{os.environ.get('PATH', '')}"
     # A cache of its own, so that nothing is left in the home folder for what is fetched once.
     with tempfile.TemporaryDirectory(prefix="postroad-npm-") as cache:
@@ -153,7 +154,7 @@ def npm(folder: Path, *words: str) -> None:
 
 
 def run_npm(folder: Path, environment: Mapping[str, str], *words: str) -> None:
-    """Run npm once, bounded in time."""
+    """Run npm once, for at most NPM_TIMEOUT_S. Raises InstallError."""
     try:
         done = subprocess.run(
             [*toolchain.npm_command(), *words, *NPM_OPTIONS],
@@ -175,7 +176,7 @@ def run_npm(folder: Path, environment: Mapping[str, str], *words: str) -> None:
 
 
 def is_installed() -> bool:
-    """Tell whether an earlier run with the same inputs ended well and its programs are still there."""
+    """Return whether an earlier run with the same inputs ended well and its programs are still there."""
     try:
         same = read_json(STATE)["inputs"] == hash_inputs()
         contracts = (SOLIDITY / "node_modules" / "@openzeppelin" / "contracts" / "package.json").is_file()
@@ -196,7 +197,7 @@ def programs() -> Iterator[Path]:
 
 
 def hash_inputs() -> str:
-    """Hash the inputs, with where we are and which Node: the shim names both."""
+    """Return a hash of the inputs, of this folder and of Node's path: the shim names both."""
     digest = hashlib.sha256(f"{toolchain.foundry_platform()}\n{ROOT}\n{toolchain.find_node()}\n".encode())
     for path in INPUTS:
         digest.update(hashlib.sha256(path.read_bytes()).digest())

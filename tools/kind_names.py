@@ -5,8 +5,8 @@
 
 A kind is a plug-in: whatever is said of one elsewhere is a place that the next kind would have to touch. So
 neither code nor text for people may hold a kind's name, the name of one of its dialects, or a word that only
-some kinds have. What is excepted stands in ALLOWED, each with its reason, and an exception that nothing needs
-any more is a fault too. Standard library only.
+some kinds have. Exceptions stand in ALLOWED, each with its reason. An exception that nothing needs any more
+is reported as well. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PRODUCT: Final = ("relayer", "light_clients")
 #: Pure code that several kinds share: it may speak of validators and committees, but it names no kind.
 SHARED_RULES: Final = "light_clients"
 
-#: Below each of these a kind has a folder of its own name, where it may call itself what it likes.
+#: Below each of these a kind has a folder of its own name, where every word is allowed.
 KIND_FOLDERS: Final = ("relayer/consensus", "light_clients")
 
 #: Names of dialects, older names of kinds, and words that only some kinds have.
@@ -42,7 +42,7 @@ WORDS: Final = (
     "validators",
 )
 
-#: Exceptions, by a file and a text that the line must hold; with the reason.
+#: Exceptions with their reason, by a file and a text that the line must hold.
 ALLOWED: Final[dict[tuple[str, str], str]] = {
     (
         "light_clients/bls/__init__.py",
@@ -65,7 +65,7 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
 
 
 class Finding(NamedTuple):
-    """A word where it must not be."""
+    """A forbidden word: its file, its line, the word and the line's text."""
 
     path: str
     line: int
@@ -74,7 +74,7 @@ class Finding(NamedTuple):
 
 
 def main() -> int:
-    """Print what is wrong; 0 when nothing is."""
+    """Print what is wrong; return 0 when nothing is, else 1."""
     kinds = read_kinds()
     findings, used = [], set[tuple[str, str]]()
     for path in product_files(kinds):

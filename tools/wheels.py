@@ -32,7 +32,7 @@ PYTHONS: Final = ((3, 11), (3, 12), (3, 13), (3, 14))
 
 #: glibc 2.28 is that of Debian 10 and of Red Hat 8, the oldest systems which such Pythons are built for.
 GLIBC_MINOR: Final = 28
-#: Node 24 asks for it.
+#: The oldest macOS that Node 24 runs on.
 MACOS: Final = (14, 0)
 #: What older wheels call the same things (PEP 600).
 _LEGACY_NAMES: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -40,8 +40,10 @@ _LEGACY_NAMES: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A package that its marker in pyproject.toml keeps from these Pythons and platforms,
-    since it has no wheel for them.
+    """A package without wheels for these Pythons and platforms; its marker in pyproject.toml leaves
+    it out there.
+
+    `reason` says what serves in its place.
     """
 
     package: str
@@ -50,7 +52,8 @@ class LeftOut:
     reason: str
 
 
-#: A row that has a wheel by now fails the check, as a package does that lacks one and has no row.
+#: The check fails for a package that lacks a wheel and has no row, and for a row whose package has
+#: wheels by now.
 LEFT_OUT: Final = (
     LeftOut(
         "safe-pysha3",
@@ -86,7 +89,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """A package without a wheel for a target. `is_locked`: its marker asks for it there all the same."""
+    """A package without a wheel for a target. With `is_locked`, its marker asks for it there all the same."""
 
     package: Package
     target: Target
@@ -96,7 +99,7 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A locked package. `wheels` are its files on the index: name and SHA-256 in hex."""
+    """A locked package. `wheels` are its files on the index, as name and SHA-256 in hex."""
 
     name: str
     version: str
@@ -105,7 +108,7 @@ class Package:
 
 
 def main() -> int:
-    """Print what is wrong, or what is left out where; 0 when set-up needs a compiler nowhere."""
+    """Print what is wrong, or what is left out where; return 0 when set-up needs no compiler, else 1."""
     packages: set[Package] = set()
     hashes: set[str] = set()
     try:
@@ -161,10 +164,10 @@ def ask_index(lock: Path) -> str:
 def read_packages(text: str) -> list[Package]:
     """Read a PEP 751 lock."""
     found = []
-    for entry in tomllib.loads(text)["packages"]:
-        marker = Marker(entry["marker"]) if "marker" in entry else None
-        wheels = tuple((_file_name(wheel), wheel["hashes"]["sha256"]) for wheel in entry.get("wheels", ()))
-        found.append(Package(canonicalize_name(entry["name"]), entry["version"], marker, wheels))
+    for package in tomllib.loads(text)["packages"]:
+        marker = Marker(package["marker"]) if "marker" in package else None
+        wheels = tuple((_file_name(wheel), wheel["hashes"]["sha256"]) for wheel in package.get("wheels", ()))
+        found.append(Package(canonicalize_name(package["name"]), package["version"], marker, wheels))
     return found
 
 
@@ -203,7 +206,7 @@ def make_targets() -> list[Target]:
 def find_lacking(packages: Iterable[Package], targets: Sequence[Target], hashes: set[str]) -> list[Lack]:
     """Return every pair of a package and a target for which no wheel fits that the lock has a hash of."""
     lacks = []
-    for package in sorted(packages, key=lambda one: one.name):
+    for package in sorted(packages, key=lambda package: package.name):
         for target in targets:
             fitting = [wheel for wheel in package.wheels if parse_wheel_filename(wheel[0])[3] & target.tags]
             if any(digest in hashes for _, digest in fitting):
@@ -219,8 +222,10 @@ def find_lacking(packages: Iterable[Package], targets: Sequence[Target], hashes:
 
 
 def judge(lacks: Iterable[Lack], left_out: Iterable[LeftOut]) -> list[str]:
-    """Return what is wrong: locked packages that lack a wheel, pairs left out without a row,
-    and rows without need.
+    """Return what is wrong, as texts.
+
+    These are locked packages that lack a wheel, pairs that are left out without a row, and rows
+    that nothing needs.
     """
     rows = {
         (row.package, python, platform)

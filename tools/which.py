@@ -11,6 +11,7 @@ from typing import Final
 
 from tools._toolchain import toolchain
 
+#: The tools, each with what finds it.
 FINDERS: Final = {
     "anvil": toolchain.find_anvil,
     "forge": toolchain.find_forge,
@@ -20,7 +21,7 @@ FINDERS: Final = {
 
 
 def main(words: list[str]) -> int:
-    """Print one tool's path; 1 when it is nowhere, 2 when the word is not a tool."""
+    """Print one tool's path; return 0, or 1 when it is nowhere, 2 when the word is no tool."""
     if len(words) != 1 or words[0] not in FINDERS:
         print(f"usage: python -m tools.which {{{','.join(FINDERS)}}}", file=sys.stderr)
         return 2

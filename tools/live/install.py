@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Install real clients at their pinned versions, from package registries alone: `python -m tools.live.install
-NAME...`.
+"""Install real clients at their pinned versions, from package registries only.
+
+    python -m tools.live.install NAME...
 
 oracle         Lodestar's light client, for this environment's own Node
 specification  .venv-live: the executable consensus specification, and a Node of version 20
@@ -42,7 +43,7 @@ class InstallError(RuntimeError):
 
 
 def main(names: Sequence[str]) -> int:
-    """Install what is named; 0 when all is there."""
+    """Install what is named; return 0 when all is there, 1 after a failure, 2 for an unknown name."""
     unknown = [name for name in names if name not in STEPS]
     if unknown or not names:
         print(f"usage: python -m tools.live.install {{{','.join(STEPS)}}}...", file=sys.stderr)
@@ -60,15 +61,15 @@ def main(names: Sequence[str]) -> int:
 
 
 def install_oracle() -> bool:
-    """Lodestar's light client.
+    """Install Lodestar's light client; return whether anything was done, as every step does.
 
-    No install scripts: without its native module it uses another library for BLS.
+    Install scripts do not run: without its native module it uses another library for BLS.
     """
     return _npm_ci(LIVE / "oracle", toolchain.find_node(), toolchain.npm_command(), "--ignore-scripts")
 
 
 def install_specification() -> bool:
-    """The executable specification and Node 20, in an environment of their own."""
+    """Install the executable specification and Node 20, in an environment of their own."""
     requirements = LIVE / "requirements.txt"
     mark = _digest([requirements])
     if _is_marked(VENV, mark):
@@ -84,8 +85,8 @@ def install_specification() -> bool:
         "pip",
         "install",
         "--quiet",
-        # The lock names everything. Asked to resolve as well, older versions of pip take an extra of a locked package
-        # (coverage[toml]) for another one that is not locked.
+        # The lock names everything. Asked to resolve as well, older versions of pip take an extra of a locked
+        # package (coverage[toml]) for another one that is not locked.
         "--no-deps",
         "--require-hashes",
         "-r",
@@ -97,7 +98,7 @@ def install_specification() -> bool:
 
 
 def install_lodestar() -> bool:
-    """The beacon node. Its native modules are compiled against the headers that come with Node 20."""
+    """Install the beacon node. Its native modules are compiled against the headers that come with Node 20."""
     install_specification()
     if shutil.which("c++") is None and shutil.which("g++") is None:
         raise InstallError(
@@ -107,13 +108,13 @@ def install_lodestar() -> bool:
 
 
 def install_ethereumjs() -> bool:
-    """The execution client from npm. Nothing of it has to be compiled."""
+    """Install the execution client from npm. Nothing of it has to be compiled."""
     install_specification()
     return _npm_ci(LIVE / "ethereumjs", node20(), _npm20(), "--ignore-scripts")
 
 
 def install_geth() -> bool:
-    """The execution client from the Go module proxy."""
+    """Install the execution client from the Go module proxy."""
     mark = hashlib.sha256(GETH_PACKAGE.encode()).hexdigest()
     if GETH.is_file() and _is_marked(GETH.parent, mark):
         return False
@@ -129,12 +130,12 @@ def install_geth() -> bool:
 
 
 def can_install_geth() -> bool:
-    """Whether geth is here, or Go to install it."""
+    """Return whether geth is installed, or Go, which can install it."""
     return GETH.is_file() or shutil.which("go") is not None
 
 
 def node20() -> Path:
-    """The Node that came with the specification's environment."""
+    """Return the Node that came with the specification's environment. Raises InstallError without one."""
     return _node_folder() / "bin" / "node"
 
 
