@@ -114,11 +114,11 @@ async def count_wasted_gas(net: RelayNet, name: str) -> int:
     newest = int(str((await place.node.block("latest"))["number"]), 16)
     wasted = 0
     for number in range(1, newest + 1):
-        block: dict[str, Any] = await place.node._request("eth_getBlockByNumber", [hex(number), True])
+        block: dict[str, Any] = await place.node.request("eth_getBlockByNumber", [hex(number), True])
         for transaction in block["transactions"]:
             if (transaction["to"] or "").lower() != gateway:
                 continue
-            receipt = await place.node._request("eth_getTransactionReceipt", [transaction["hash"]])
+            receipt = await place.node.request("eth_getTransactionReceipt", [transaction["hash"]])
             spoke = any(log["address"].lower() == gateway for log in receipt["logs"])
             if receipt["status"] != "0x1" or not spoke:
                 wasted += int(receipt["gasUsed"], 16)

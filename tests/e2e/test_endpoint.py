@@ -65,7 +65,9 @@ class Site:
             self.config, self.manifest, self.nodes, deployers, pairs if joins else [], close=close
         )
 
-    async def apply(self, plan: DeploymentPlan, on_progress: Callable[[Progress], None] = lambda _: None) -> None:
+    async def apply(
+        self, plan: DeploymentPlan, on_progress: Callable[[Progress], None] = lambda _: None
+    ) -> None:
         await apply_plan(plan, self.config, self.manifest, self.nodes, self.keys, on_progress)
 
     async def check(self) -> tuple[Finding, ...]:

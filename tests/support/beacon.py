@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What sync committees sign, as wire parts (wire-formats §7.3), so that a test can break one part and sign the rest again.
+"""What sync committees sign, as wire parts (wire-formats §7.3), so that a test can break one part and sign
+the rest again.
 
-Made from the specification and not from the code under test: own trees, own curve arithmetic; only keys and signatures
-come from the library.
+Made from the specification and not from the code under test: own trees, own curve arithmetic; only keys and
+signatures come from the library.
 
 committee = make_committee("alice", 32)
 parts = signed_parts(Draft(...), committee)         # a dict in wire order
@@ -70,14 +71,14 @@ def number(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
 
-# --- points ----------------------------------------------------------------------------------------------------------
+# --- points -------------------------------------------------------------------------------------------------
 
 
-def add(one: Point | None, other: Point | None) -> Point | None:
+def add(first: Point | None, second: Point | None) -> Point | None:
     """Add points of y² = x³ + 4; None is infinity."""
-    if one is None or other is None:
-        return one or other
-    (x1, y1), (x2, y2) = one, other
+    if first is None or second is None:
+        return first or second
+    (x1, y1), (x2, y2) = first, second
     if x1 == x2:
         if (y1 + y2) % P == 0:
             return None
@@ -132,7 +133,7 @@ def stray_signature() -> bytes:
                     return b"".join(value.to_bytes(48, "big") for value in (x, 0, c0, c1))
 
 
-# --- committees ------------------------------------------------------------------------------------------------------
+# --- committees ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,8 @@ class Committee:
             total = sum(seat.secret for seat in self.seats) % GROUP_ORDER
             return backend().secret_to_public(total).xy
         total_point: Point | None = None
-        for each in self.seats:
-            total_point = add(total_point, split(each.xy))
+        for seat in self.seats:
+            total_point = add(total_point, split(seat.xy))
         assert total_point is not None
         return pack(total_point)
 
@@ -213,7 +214,7 @@ def encode_absent(present: Sequence[bool]) -> bytes:
     return bytes(packed)
 
 
-# --- headers ---------------------------------------------------------------------------------------------------------
+# --- headers ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -323,8 +324,8 @@ def resign(
 ) -> dict[str, bytes]:
     """The parts with the signature of those present over what the parts are now.
 
-    Whatever is no encoding of anything is signed as it would be understood by a reader that is too lenient, so that such a
-    reader is found out.
+    Whatever is no encoding of anything is signed as it would be understood by a reader that is too lenient,
+    so that such a reader is found out.
     """
     attested_root = hash_attested(parts, committee, state_root)
     message = network.signing_root(attested_root, number(parts["signature_slot"]))

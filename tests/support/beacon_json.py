@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Light-client objects as other projects have stored them, brought into the Beacon API's form.
 
-Differences that are met: numbers instead of decimal text, headers without `beacon` (before the API settled), value and
-branch as a pair, empty instead of zero, mixed-case and 0x-quantity addresses and fees.
+Differences that are met: numbers instead of decimal text, headers without `beacon` (before the API settled),
+value and branch as a pair, empty instead of zero, mixed-case and 0x-quantity addresses and fees.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ _QUANTITIES = frozenset({"base_fee_per_gas"})
 def beacon_api(value: Any, fork: ForkName, preset: Preset) -> Any:
     """The same object as a beacon node would serve it, of a fork."""
     if not isinstance(value, Mapping):
-        return [beacon_api(each, fork, preset) for each in value] if isinstance(value, list) else _text(value)
+        return (
+            [beacon_api(field, fork, preset) for field in value] if isinstance(value, list) else _text(value)
+        )
     found: dict[str, Any] = {}
-    for name, each in value.items():
-        if name in _PAIRS and isinstance(each, list):
-            found[name], found[_PAIRS[name]] = each
-        elif each is not None:
-            found[name] = each
+    for name, field in value.items():
+        if name in _PAIRS and isinstance(field, list):
+            found[name], found[_PAIRS[name]] = field
+        elif field is not None:
+            found[name] = field
     if "attested_header" in found and "sync_aggregate" in found and "next_sync_committee" not in found:
         zero_key = "0x" + bytes(48).hex()
         found["next_sync_committee"] = {
@@ -39,10 +41,10 @@ def beacon_api(value: Any, fork: ForkName, preset: Preset) -> Any:
         if "beacon" not in found[name]:
             found[name] = {"beacon": found[name]}
     return {
-        name: str(int(each, 16))
-        if name in _QUANTITIES and each.startswith("0x")
-        else beacon_api(each, fork, preset)
-        for name, each in found.items()
+        name: str(int(field, 16))
+        if name in _QUANTITIES and field.startswith("0x")
+        else beacon_api(field, fork, preset)
+        for name, field in found.items()
     }
 
 

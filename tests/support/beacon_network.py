@@ -23,8 +23,8 @@ def network_from_config(
     """The forks that have an epoch; versions that are not given are zero."""
     epochs = {fork: int(values.get(f"{fork.name}_FORK_EPOCH", FAR_FUTURE_EPOCH)) for fork in ForkName}
     schedule = [
-        (int(entry["EPOCH"]), int(entry["MAX_BLOBS_PER_BLOCK"]))
-        for entry in values.get("BLOB_SCHEDULE") or ()
+        (int(change["EPOCH"]), int(change["MAX_BLOBS_PER_BLOCK"]))
+        for change in values.get("BLOB_SCHEDULE") or ()
     ]
     if "MAX_BLOBS_PER_BLOCK_ELECTRA" in values:
         schedule.insert(0, (epochs[ForkName.ELECTRA], int(values["MAX_BLOBS_PER_BLOCK_ELECTRA"])))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Roots of whole beacon states and bodies of the minimal preset, straight from their SSZ bytes.
 
-Written apart from `light_clients.codec.ssz`, so that the official Merkle proofs are held to a root that the code under
-test did not make. Where the vectors have an empty list always, its element is left out and a full one is refused.
+Written apart from `light_clients.codec.ssz`, so that the official Merkle proofs are held to a root that the
+code under test did not make. Where the vectors have an empty list always, its element is left out and a full
+one is refused.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def root(kind: Kind, data: bytes) -> bytes:
         return merkle(pack(data))
     if kind.name == "container":
         return merkle(
-            [root(each, part) for (_, each), part in zip(kind.fields, split(kind, data), strict=True)]
+            [root(field, part) for (_, field), part in zip(kind.fields, split(kind, data), strict=True)]
         )
     if kind.element is None:
         if data:

@@ -52,7 +52,10 @@ def validators(count: int, start: int = 0) -> list[Validator]:
 
 @dataclass(frozen=True)
 class Draft:
-    """A header before its seals. `sealers` are those who seal it, members or not; `extra_seals` go in as they are."""
+    """A header before its seals.
+
+    `sealers` are those who seal it, members or not; `extra_seals` go in as they are.
+    """
 
     kind: BftKind
     members: Sequence[Validator | bytes]
@@ -171,8 +174,8 @@ class Draft:
             self.mix_hash,
             self.nonce,
             *(
-                int.from_bytes(item, "big") if position in {0, 2, 3} else item
-                for position, item in enumerate(self.tail)
+                int.from_bytes(field, "big") if position in {0, 2, 3} else field
+                for position, field in enumerate(self.tail)
             ),
         ]
         block: dict[str, object] = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The daemon as operators run it: a process of its own, whose CPU and memory are its own, and which can be killed."""
+"""The daemon as operators run it: a process of its own, which can be measured and killed."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from relayer.devnet.state.ledger import Ledger
 from relayer.keys import sign_transaction
 
 GWEI: Final = 10**9
+#: A chain that makes a block only when it is told to.
 ON_DEMAND: Final = ChainOptions(block_time_s=None)
-"""A chain that makes a block only when it is told to."""
 
 
 def _creation(runtime: str) -> bytes:
@@ -31,10 +31,10 @@ def _creation(runtime: str) -> bytes:
     return bytes.fromhex(f"60{len(code):02x}8060095f395ff3") + code
 
 
+#: Called with a number n, it emits n logs with topics (0xaa, i) and data i, and keeps n in slot 0.
 EMITTER: Final = _creation("5f355f5b81811015601b57805f528060aa60205fa2600101600356" + "5b5f5500")
-"""Called with a number n, it emits n logs with topics (0xaa, i) and data i, and keeps n in slot 0."""
+#: Called, it keeps BLOCKHASH(NUMBER - 1), PREVRANDAO, COINBASE and TIMESTAMP in slots 0 to 3.
 WITNESS: Final = _creation("6001430340" + "5f55" + "44600155" + "41600255" + "42600355" + "00")
-"""Called, it keeps BLOCKHASH(NUMBER - 1), PREVRANDAO, COINBASE and TIMESTAMP in slots 0 to 3."""
 
 
 class Refused(Exception):  # noqa: N818  says what happened

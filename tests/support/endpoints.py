@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two local chains with real gateways and light clients, joined both ways, each seen through EvmChain and BftProver."""
+"""Two local chains with real gateways and light clients, joined both ways, with EvmChain and BftProver."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ Consensus = Literal["qbft", "ibft2"]
 
 @dataclass
 class Site:
-    """A local chain with an endpoint on it. `client` is its light client of the other chain, `recipient` a Doorbell."""
+    """A local chain with an endpoint on it.
+
+    `client` is its light client of the other chain, `recipient` a Doorbell.
+    """
 
     local: LocalBftChain
     chain: EvmChain
@@ -81,12 +84,12 @@ class Site:
         return await self.transact(self.chain.gateway, data, 500_000)
 
     def lane_to(self, other: Site, channel: bytes = PUBLIC_CHANNEL) -> Lane:
-        """The lane from here to the other chain."""
+        """Return the lane from here to the other chain."""
         return Lane(self.chain.endpoint_id, other.chain.endpoint_id, channel)
 
 
 def create_address(sender: bytes, nonce: int) -> Address:
-    """Where CREATE puts a contract."""
+    """Return the address that CREATE gives a contract."""
     return Address(keccak256(rlp.encode([sender, rlp_int(nonce)]))[12:])
 
 
@@ -162,7 +165,7 @@ async def register(here: Site, there: Site, consensus: Consensus) -> None:
 async def joined(
     first: Consensus = "qbft", second: Consensus = "ibft2", *, validators: int = 4, keys: int = 1
 ) -> AsyncIterator[tuple[Site, Site]]:
-    """Two chains, their endpoints registered with each other."""
+    """Give two chains whose endpoints are registered with each other, and stop them in the end."""
     async with contextlib.AsyncExitStack() as stack:
         sites = []
         for name, consensus in (("alpha", first), ("beta", second)):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A proof-of-stake chain `eth` joined with a QBFT chain `court`, and the daemon between them as operators run it."""
+"""A proof-of-stake chain `eth` joined with a QBFT chain `court`, and the daemon between them as
+operators run it.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,10 @@ _PURPOSES: Final = {
 
 @dataclass(frozen=True)
 class Paid:
-    """A transaction that the relayer paid for, as the chain has it. `delivered` is how many messages it executed."""
+    """A transaction that the relayer paid for, as the chain has it.
+
+    `delivered` is how many messages it executed.
+    """
 
     purpose: str
     block: int
@@ -71,7 +76,10 @@ class Paid:
 
 @dataclass
 class EthereumRoad:
-    """Both chains, what is deployed on them, and the daemon. `began`: the first block of each after deployment."""
+    """Both chains, what is deployed on them, and the daemon.
+
+    `began`: the first block of each after deployment.
+    """
 
     eth: LocalEthereumChain
     court: LocalBftChain
@@ -92,7 +100,9 @@ class EthereumRoad:
             )
 
     async def prove_delivery(self, message: RoadMessage) -> Receipt:
-        """Wait until a light client of our own, which begins at the configured checkpoint, has proven a delivery."""
+        """Wait until a light client of our own, which begins at the configured checkpoint, has
+        proven a delivery.
+        """
         config = self.net.config
         apart = msgspec.structs.replace(config, journal=JournalConfig(url=SecretUrl("sqlite:///none.db")))
         async with relayer.connect(apart) as road:
@@ -106,25 +116,27 @@ class EthereumRoad:
         found = []
         newest = int(str((await place.node.block("latest"))["number"]), 16)
         for number in range(self.began[name], newest + 1):
-            block: dict[str, Any] = await place.node._request("eth_getBlockByNumber", [hex(number), True])
-            for each in block["transactions"]:
-                if each["from"].lower() == relaying:
-                    receipt = await place.node._request("eth_getTransactionReceipt", [each["hash"]])
-                    found.append(_read_paid(each, receipt, place.gateway))
+            block: dict[str, Any] = await place.node.request("eth_getBlockByNumber", [hex(number), True])
+            for sent in block["transactions"]:
+                if sent["from"].lower() == relaying:
+                    receipt = await place.node.request("eth_getTransactionReceipt", [sent["hash"]])
+                    found.append(_read_paid(sent, receipt, place.gateway))
         return found
 
     async def paid_for(self, name: str, purpose: str) -> list[Paid]:
         """Those of one purpose."""
-        return [each for each in await self.paid(name) if each.purpose == purpose]
+        return [paid for paid in await self.paid(name) if paid.purpose == purpose]
 
     async def assert_once_each(self, name: str, count: int) -> None:
-        """INV-2, INV-5, INV-6: each message was received exactly once, and nothing was paid for that moved nothing."""
+        """INV-2, INV-5, INV-6: each message was received exactly once, and nothing was paid for
+        that moved nothing.
+        """
         receipts = await self.net.receipts_by_id(name)
         assert len(receipts) == count
         assert set(receipts.values()) <= {1}
         paid = await self.paid(name)
-        assert [each for each in paid if each.is_wasted] == []
-        assert sum(each.delivered for each in paid) == count
+        assert [transaction for transaction in paid if transaction.is_wasted] == []
+        assert sum(transaction.delivered for transaction in paid) == count
 
     async def client(self) -> EthereumState:
         """What eth's light client on the court trusts."""
@@ -155,25 +167,25 @@ class EthereumRoad:
     def lane(self, source: str) -> StoredLane:
         """What the journal has of the lane from a chain."""
         with self.net.open_journal() as journal, journal.reading() as reading:
-            (found,) = (each for each in reading.lanes() if each.source == source)
+            (found,) = (lane for lane in reading.lanes() if lane.source == source)
         return found
 
     def verified(self, name: str) -> int:
         """The newest block of a chain that the daemon has verified, by its journal."""
         with self.net.open_journal() as journal, journal.reading() as reading:
-            return next(each.verified_height for each in reading.chains() if each.name == name)
+            return next(chain.verified_height for chain in reading.chains() if chain.name == name)
 
     def proof_heights(self, source: str) -> set[int]:
         """The blocks of a chain by whose headers batches of its messages were proven."""
         row = self.lane(source).row
         with self.net.open_journal() as journal, journal.reading() as reading:
-            batches = reading.batches(BatchRow(each) for each in range(1, _MOST_BATCHES))
-        return {each.proof_height for each in batches if each.lane == row}
+            batches = reading.batches(BatchRow(number) for number in range(1, _MOST_BATCHES))
+        return {batch.proof_height for batch in batches if batch.lane == row}
 
     def pending(self, source: str) -> list[PendingMessage]:
         """What waits of a chain's messages, as operators are told."""
         with self.net.open_journal() as journal:
-            return [each for each in journal.pending() if each.source == source]
+            return [waiting for waiting in journal.pending() if waiting.source == source]
 
     async def start_daemon(self) -> None:
         """Start the daemon, and wait until it has its journal open."""
@@ -239,7 +251,7 @@ async def open_ethereum_road(
 
 async def _join(folder: Path, eth: LocalEthereumChain, court: LocalBftChain) -> EthereumRoad:
     chains: tuple[LocalEthereumChain | LocalBftChain, ...] = (eth, court)
-    roads = await join_local([site_of(each) for each in chains], folder, poll_interval_ms=100)
+    roads = await join_local([site_of(chain) for chain in chains], folder, poll_interval_ms=100)
     net = RelayNet(folder, {})
     began = {}
     for chain in chains:

@@ -12,13 +12,16 @@ import pytest
 
 from relayer import plugins
 
+#: Offers an entry point: its name, what it names, and its group (kinds of consensus without).
 PlugIn: TypeAlias = Callable[..., None]
-"""Offers an entry point: its name, what it names, and its group (kinds of consensus without)."""
 
 
 @contextmanager
 def offered_plug_ins() -> Iterator[PlugIn]:
-    """Let a test add entry points to those that are installed. What was loaded before is forgotten, and so is this."""
+    """Give a function that adds entry points to those that are installed.
+
+    The caches of relayer.plugins are emptied before and after, so that nothing of it stays.
+    """
     installed = metadata.entry_points
     added: list[metadata.EntryPoint] = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The plug-in distribution of tests/plugins, built and installed into a folder as anybody would install it."""
+"""The plug-in distribution of tests/plugins, built and installed into a folder as a user would install it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WITHIN_S = 120
 
 @dataclass(frozen=True)
 class InstalledPlugin:
-    """A folder of installed packages; whoever has it on the module path finds the plug-in."""
+    """A folder of installed packages. A process with it on its module path finds the plug-in."""
 
     site: Path
 
@@ -31,7 +31,9 @@ class InstalledPlugin:
 
 
 def install_plugin(folder: Path) -> InstalledPlugin:
-    """Compile the plug-in's contract, and install its distribution below `folder` with pip, without the network."""
+    """Compile the plug-in's contract, and install its distribution below `folder` with pip,
+    without the network.
+    """
     source, site = folder / "source", folder / "site"
     shutil.copytree(SOURCE, source)
     artifact = compile_artifact(SOURCE / "solidity" / f"{CONTRACT}.sol", CONTRACT)

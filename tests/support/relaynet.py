@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A joined network for a relayer: endpoints deployed as operators do it, a configuration file, keys, and test contracts."""
+"""A joined network for a relayer: endpoints deployed as operators do it, a configuration file, keys,
+and test contracts.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ RECEIVED = keccak256(b"Received(bytes32,bytes,bytes)")
 class ChainAccess:
     """How to reach a local chain, wherever it runs.
 
-    `consensus`: the keys of `[chains.NAME.consensus]`; `secrets`: private keys with money, the relayer's last.
+    `consensus`: the keys of `[chains.NAME.consensus]`; `secrets`: private keys with
+    money, the relayer's last.
     """
 
     name: str
@@ -158,7 +161,9 @@ class RelayNet:
     async def await_delivered(
         self, source: str, destination: str, total: int, *, missing: int = 0, timeout_s: float = 60.0
     ) -> None:
-        """Wait until the destination's inbox has the bits of a lane's first `total` messages, all but `missing`."""
+        """Wait until the destination's inbox has the bits of a lane's first `total` messages,
+        all but `missing`.
+        """
         count = 0
         try:
             async with asyncio.timeout(timeout_s):
@@ -182,8 +187,8 @@ class RelayNet:
                 while settled < total:
                     await asyncio.sleep(0.2)
                     with self.open_journal() as journal, journal.reading() as reading:
-                        lanes = [each for each in reading.lanes() if each.destination == destination]
-                        settled = sum(each.settled for each in lanes if each.source == source)
+                        lanes = [lane for lane in reading.lanes() if lane.destination == destination]
+                        settled = sum(lane.settled for lane in lanes if lane.source == source)
         except TimeoutError:
             raise AssertionError(f"{settled} of {total} messages final in {timeout_s} s") from None
 
@@ -222,7 +227,8 @@ async def join_network(
     lanes: Sequence[tuple[str, str]] = (),
     websocket: bool = True,
 ) -> RelayNet:
-    """Deploy endpoints and test contracts on chains that run, and write the relayer's configuration into `folder`.
+    """Deploy endpoints and test contracts on chains that run, and write the relayer's
+    configuration into `folder`.
 
     `extra` is put before the chains' tables, `per_chain` into each of them.
     """

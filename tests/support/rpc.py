@@ -13,8 +13,9 @@ from aiohttp import web
 
 from relayer.chains.evm.node import Node
 
+#: Method and parameters to a result; raise RefusalError for a JSON-RPC error, or return a `web.Response` for
+#: anything at all.
 Handler = Callable[[str, list[Any]], Any]
-"""Method and parameters to a result; raise RefusalError for a JSON-RPC error, or return a `web.Response` for anything at all."""
 
 
 class RefusalError(Exception):
@@ -26,7 +27,9 @@ class RefusalError(Exception):
 
 
 class Server:
-    """What a test sees of the server: requests as they came, and the handler, which can be changed at any time."""
+    """What a test sees of the server: requests as they came, and the handler, which can be
+    changed at any time.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
@@ -115,7 +118,7 @@ def node_answering(answers: dict[str, Any]) -> Node:
     """A node without a server.
 
     Args:
-        answers: for each method its result, an error to raise, or a function of the parameters that gives either.
+        answers: by method, its result, an error to raise, or a function of the parameters that gives either.
     """
 
     async def request(method: str, params: Sequence[Any]) -> Any:

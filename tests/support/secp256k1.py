@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Public key recovery as the EVM's `ecrecover` does it, in plain integers: slow, and easy to compare with SEC 1 §4.1.6."""
+"""Public key recovery as the EVM's `ecrecover` does it, in plain integers: slow, and easy to compare
+with SEC 1 §4.1.6.
+"""
 
 from __future__ import annotations
 

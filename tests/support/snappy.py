@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Raw snappy (no frames), read only: the official vectors are stored in it (google/snappy, `format_description.txt`)."""
+"""Raw snappy (no frames), read only: the official vectors are stored in it
+(google/snappy, `format_description.txt`).
+"""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from relayer.devnet.process import toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILES_WITHIN_S = 120
+#: Where the sources of a package lie, by the beginning of its import paths.
 PACKAGES = {
     "@postroad/contracts/": ROOT / "solidity" / "src",
     "@openzeppelin/contracts/": ROOT / "solidity" / "node_modules" / "@openzeppelin" / "contracts",
 }
-"""Where the sources of a package lie, by the beginning of its import paths."""
 
 
 @dataclass(frozen=True)

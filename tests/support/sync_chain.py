@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A chain as light clients see it: real committees and signatures over trees that hold what is asked for and noise.
+"""A chain as light clients see it: real committees and signatures over trees that hold what is asked
+for and noise.
 
 chain = SyncChain(config)
 store = initialize_light_client_store(*chain.bootstrap(Slot(8)), config)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A reference Merkle-Patricia trie (yellow paper, appendix D): built at once from all its entries, proofs by walking.
+"""A reference Merkle-Patricia trie (yellow paper, appendix D): built at once from all its entries,
+proofs by walking.
 
 trie = Trie({b"key": b"value"})          # plain keys
 state = State({address: AccountEntry(balance=1, storage={slot: word})})
@@ -52,7 +53,9 @@ def _refer(node: Node | None) -> bytes:
 
 
 def _build(entries: list[tuple[bytes, bytes]]) -> Node:
-    """Build the node over entries of (rest of the key in nibbles, value), at least one, sorted and distinct."""
+    """Build the node over entries of (rest of the key in nibbles, value), at least one,
+    sorted and distinct.
+    """
     if len(entries) == 1:
         path, value = entries[0]
         return Node(_join([rlp.encode(hex_prefix(path, leaf=True)), rlp.encode(value)]), path, value)
@@ -141,21 +144,21 @@ class State:
     def __init__(self, accounts: Mapping[bytes, AccountEntry]) -> None:
         self.storages = {
             address: SecureTrie(
-                {slot: rlp.encode(word.lstrip(b"\0")) for slot, word in entry.storage.items() if any(word)}
+                {slot: rlp.encode(word.lstrip(b"\0")) for slot, word in account.storage.items() if any(word)}
             )
-            for address, entry in accounts.items()
+            for address, account in accounts.items()
         }
         self.trie = SecureTrie(
             {
                 address: rlp.encode(
                     [
-                        rlp.integer(entry.nonce),
-                        rlp.integer(entry.balance),
+                        rlp.integer(account.nonce),
+                        rlp.integer(account.balance),
                         self.storages[address].root,
-                        entry.code_hash,
+                        account.code_hash,
                     ]
                 )
-                for address, entry in accounts.items()
+                for address, account in accounts.items()
             }
         )
         self.root = self.trie.root

@@ -50,7 +50,10 @@ def compact(seal: bytes) -> bytes:
 def header_parts(
     draft: Draft, *, state_root: bool = True, bloom_form: int | None = None, raw_tail: bool = False
 ) -> dict[str, bytes]:
-    """The parts of a header with all its seals. The forms that can be chosen are; the rest is as short as it goes."""
+    """The parts of a header with all its seals.
+
+    The forms that can be chosen are; the rest is as short as it goes.
+    """
     flags = 0
     parts: dict[str, bytes] = {
         "parent": draft.parent_hash,

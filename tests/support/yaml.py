@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """As much YAML as the official vectors use; whatever is not understood is a ValueError.
 
-Block mappings and lists, plain or quoted scalars (also on the line after their key), `[]`, `{}` and one flow mapping
-a line. Scalars stay text: the vectors mean hex and numbers by the same look.
+Block mappings and lists, plain or quoted scalars (also on the line after their key), `[]`, `{}` and one flow
+mapping a line. Scalars stay text: the vectors mean hex and numbers by the same look.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Building and ending the daemon: what it refuses before it starts, and that it runs though nothing answers."""
+"""Building and ending the daemon: what it refuses before it starts, and that it runs
+though nothing answers.
+"""
 
 from __future__ import annotations
 

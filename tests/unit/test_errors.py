@@ -1,4 +1,7 @@
-"""The type is the decision: every error that the pipeline meets is exactly one of the three, and reads well."""
+# SPDX-License-Identifier: MIT
+"""The type is the decision: every error that the pipeline meets is exactly one of the three,
+and reads well.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def every_error() -> list[type[PostroadError]]:
 
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind not in UNDECIDED])
 def test_each_error_is_one_decision(kind: type[PostroadError]) -> None:
-    decisions = [each for each in (Retryable, Drop, StopLane, ConfigError) if issubclass(kind, each)]
+    decisions = [base for base in (Retryable, Drop, StopLane, ConfigError) if issubclass(kind, base)]
     assert len(decisions) == 1
 
 

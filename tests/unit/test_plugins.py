@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Entry points: what is offered is named without importing it, and what can't be used is told with who offers it."""
+"""Entry points: what is offered is named without importing it, and what can't be used is told with
+who offers it.
+"""
 
 from __future__ import annotations
 

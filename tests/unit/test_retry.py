@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Retries: bounded, decided by the error's type, and off where a test says so."""
 
 from __future__ import annotations

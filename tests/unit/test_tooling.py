@@ -24,8 +24,8 @@ async def test_unit_tests_cannot_open_sockets() -> None:
 
 @pytest.mark.network
 def test_tests_that_say_so_can() -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
 
 
 def test_shared_vectors_are_a_folder_with_a_description(shared_vectors: Path) -> None:

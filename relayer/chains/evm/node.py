@@ -49,14 +49,14 @@ class Node:
     """One chain as its owner's provider shows it. Nothing here is verified; whoever reads it judges it.
 
     Methods raise ChainUnavailable when no provider answers, RpcRefused for a refusal, RpcAnswerInvalid for an
-    answer of another shape.
+    answer of another shape. `request` calls any other method of JSON-RPC.
     """
 
     def __init__(
         self, name: str, request: Request, close: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self.name = name
-        self._request = request
+        self.request = request
         self._close = close
 
     @classmethod
@@ -93,12 +93,12 @@ class Node:
 
     async def chain_id(self) -> int:
         """Return the EIP-155 chain id."""
-        return _number(await self._request("eth_chainId", []))
+        return _number(await self.request("eth_chainId", []))
 
     async def block(self, number: int | Literal["latest"]) -> Mapping[str, Any]:
         """Return a block as JSON-RPC gives it. Raises RpcAnswerInvalid when there is none."""
         tag = number if isinstance(number, str) else hex(number)
-        block = await self._request("eth_getBlockByNumber", [tag, False])
+        block = await self.request("eth_getBlockByNumber", [tag, False])
         if not isinstance(block, dict):
             raise RpcAnswerInvalid(f"{self.name} has no block {tag}", "a block")
         return block
@@ -109,21 +109,21 @@ class Node:
 
     async def code(self, address: bytes) -> bytes:
         """Return the code at an address; empty when there is none."""
-        return _data(await self._request("eth_getCode", [_hex(address), "latest"]))
+        return _data(await self.request("eth_getCode", [_hex(address), "latest"]))
 
     async def balance(self, address: bytes) -> int:
         """Return an account's balance in wei."""
-        return _number(await self._request("eth_getBalance", [_hex(address), "latest"]))
+        return _number(await self.request("eth_getBalance", [_hex(address), "latest"]))
 
     async def nonce(self, address: bytes, *, included: bool = False) -> int:
         """Return an account's transaction count: with those that are pending, or only what is `included`."""
         tag = "latest" if included else "pending"
-        return _number(await self._request("eth_getTransactionCount", [_hex(address), tag]))
+        return _number(await self.request("eth_getTransactionCount", [_hex(address), tag]))
 
     async def client_version(self) -> str:
         """Return what the node calls itself; empty when it doesn't say."""
         try:
-            version = await self._request("web3_clientVersion", [])
+            version = await self.request("web3_clientVersion", [])
         except RpcRefused:
             return ""
         return version if isinstance(version, str) else ""
@@ -133,7 +133,7 @@ class Node:
         block = await self.block("latest")
         base = _number(block["baseFeePerGas"]) if block.get("baseFeePerGas") is not None else 0
         try:
-            tip = _number(await self._request("eth_maxPriorityFeePerGas", []))
+            tip = _number(await self.request("eth_maxPriorityFeePerGas", []))
         except RpcRefused:
             tip = 0
         return Prices(base, tip)
@@ -147,7 +147,7 @@ class Node:
         if sender is not None:
             call["from"] = _hex(sender)
         try:
-            return _data(await self._request("eth_call", [call, "latest"]))
+            return _data(await self.request("eth_call", [call, "latest"]))
         except RpcRefused as error:
             raise _reverted(error) from error
 
@@ -155,14 +155,14 @@ class Node:
         """Return the gas that a transaction would take now. Raises CallReverted."""
         call = {"from": _hex(sender), "data": _hex(data)} | ({} if to is None else {"to": _hex(to)})
         try:
-            return _number(await self._request("eth_estimateGas", [call]))
+            return _number(await self.request("eth_estimateGas", [call]))
         except RpcRefused as error:
             raise _reverted(error) from error
 
     async def send(self, raw: bytes) -> None:
         """Broadcast signed bytes. A node that has them already is a success."""
         try:
-            await self._request("eth_sendRawTransaction", [_hex(raw)])
+            await self.request("eth_sendRawTransaction", [_hex(raw)])
         except RpcRefused as error:
             known = (
                 "already known",
@@ -176,7 +176,7 @@ class Node:
 
     async def mined(self, tx_hash: bytes) -> Mined | None:
         """Return what became of a transaction; None while it is in no block."""
-        receipt = await self._request("eth_getTransactionReceipt", [_hex(tx_hash)])
+        receipt = await self.request("eth_getTransactionReceipt", [_hex(tx_hash)])
         if not isinstance(receipt, dict) or receipt.get("blockNumber") is None:
             return None
         gas = _number(receipt["gasUsed"])
@@ -200,7 +200,7 @@ class Node:
         wanted = [_topic(topic) for topic in topics]
         query = {"address": _hex(address), "topics": wanted, "fromBlock": hex(first), "toBlock": hex(last)}
         try:
-            answer = await self._request("eth_getLogs", [query])
+            answer = await self.request("eth_getLogs", [query])
         except RpcRefused:
             if first >= last or not split:
                 raise
@@ -213,14 +213,14 @@ class Node:
 
     async def transaction_data(self, tx_hash: bytes) -> bytes:
         """Return a transaction's calldata. Raises RpcAnswerInvalid when the node doesn't know it."""
-        answer = await self._request("eth_getTransactionByHash", [_hex(tx_hash)])
+        answer = await self.request("eth_getTransactionByHash", [_hex(tx_hash)])
         if not isinstance(answer, dict):
             raise RpcAnswerInvalid(f"{self.name} knows no transaction 0x{tx_hash.hex()}", "a transaction")
         return _data(answer.get("input"))
 
     async def proof(self, account: bytes, slots: Sequence[bytes], number: int) -> Mapping[str, Any]:
         """Return `eth_getProof` at a block, as JSON-RPC gives it; slots are 32 bytes."""
-        answer = await self._request(
+        answer = await self.request(
             "eth_getProof", [_hex(account), [_hex(slot) for slot in slots], hex(number)]
         )
         if not isinstance(answer, dict):

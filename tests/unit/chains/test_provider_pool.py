@@ -33,7 +33,9 @@ async def test_the_next_provider_is_asked_where_one_fails(provider_bench: Provid
 
 
 async def test_a_wrong_answer_costs_the_provider_its_turn(provider_bench: ProviderBench) -> None:
-    """INV-5: what our own verification rejects is asked of another provider, and the first one loses health."""
+    """INV-5: what our own verification rejects is asked of another provider, and the
+    first one loses health.
+    """
 
     def verify(value: Any) -> Any:
         if value == "forged":

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The table `[chains.NAME.consensus]`: its kind decides what else it holds, and every other place for a key is told."""
+"""The table `[chains.NAME.consensus]`: its kind decides what else it holds, and every other place for
+a key is told.
+"""
 
 from __future__ import annotations
 

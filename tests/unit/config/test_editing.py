@@ -63,7 +63,7 @@ def test_values_are_added_where_they_belong_and_the_rest_stays(tmp_path: Path) -
     assert text.index("# The second one.") < text.index("[chains.b]")
     assert text.count("gateway") == 2
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    assert [each.name for each in tmp_path.iterdir()] == ["postroad.toml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["postroad.toml"]
 
 
 def test_twice_is_as_good_as_once(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A file becomes types, or a mistake that says its place, what was found, what was expected and what to do."""
+"""A file becomes types, or a mistake that says its place, what was found, what was expected and
+what to do.
+"""
 
 from __future__ import annotations
 

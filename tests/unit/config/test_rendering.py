@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Tables as they are written into a file: what is read back is what was written, for every kind of consensus."""
+"""Tables as they are written into a file: what is read back is what was written, for
+every kind of consensus.
+"""
 
 from __future__ import annotations
 

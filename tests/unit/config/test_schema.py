@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What follows from a configuration: served lanes, complete endpoints, and a reference that lists every key."""
+"""What follows from a configuration: served lanes, complete endpoints, and a reference that
+lists every key.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_a_record_survives_the_process(tmp_path: Path) -> None:
     Manifest(path).put("court", record)
     assert Manifest(path).get("court") == record
     assert Manifest(path).names == ("court",)
-    assert [each.name for each in path.parent.iterdir()] == ["endpoints.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["endpoints.json"]
 
 
 def test_an_absent_manifest_is_empty_and_not_written_by_reading(tmp_path: Path) -> None:

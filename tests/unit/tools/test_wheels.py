@@ -60,7 +60,8 @@ def test_pure_wheels_fit_everywhere() -> None:
             {f"CPython {python} on Linux x86-64" for python in ("3.12", "3.13", "3.14")},
         ),
         ("py3-none-macosx_13_0_arm64", {target for target in EVERYWHERE if "macOS" in target}),
-        # A newer glibc or macOS than we ask for, another C library, free threads, another processor, system or interpreter.
+        # A newer glibc or macOS than we ask for, another C library, free threads, another processor, system
+        # or interpreter.
         ("cp313-cp313-manylinux_2_34_x86_64", set()),
         ("cp313-cp313-macosx_15_0_arm64", set()),
         ("cp313-cp313-musllinux_1_2_x86_64", set()),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Calls and answers written by hand, against eth_abi."""
 
 from __future__ import annotations

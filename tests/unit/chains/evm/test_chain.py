@@ -59,7 +59,7 @@ async def test_another_block_than_asked_for_is_the_providers_fault(bench: ChainB
         Node(), Node(eth_getBlockByNumber=lambda params: block(int(params[0], 16), hash="0x" + GENESIS.hex()))
     )
     found = await chain.blocks([Height(5), Height(6)])
-    assert [each["number"] for each in found] == ["0x5", "0x6"]
+    assert [block["number"] for block in found] == ["0x5", "0x6"]
     assert [kind for _, kind in bench.errors] == ["invalid"]
 
 

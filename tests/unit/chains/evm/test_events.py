@@ -58,7 +58,7 @@ def test_messages_are_in_the_chains_order_whatever_the_answers() -> None:
     ]
     shuffled = random.Random(1).sample(logs, len(logs))
     found = decode(shuffled, 7, 8).messages
-    assert [each.sequence for each in found] == list(range(20))
+    assert [message.sequence for message in found] == list(range(20))
 
 
 def test_default_gas_limits_are_told() -> None:

@@ -15,7 +15,7 @@ from tests.support.rpc import node_answering
 
 async def test_a_revert_is_decoded() -> None:
     data = load("Gateway").errors
-    selector = next(key for key, entry in data.items() if entry.name == "RemoteUnknown")
+    selector = next(key for key, error in data.items() if error.name == "RemoteUnknown")
     refusal = RpcRefused(3, "execution reverted", data=selector + b"\x07" * 32)
     with pytest.raises(CallReverted) as caught:
         await node_answering({"eth_call": refusal}).call(b"\x01" * 20, b"")

@@ -25,7 +25,7 @@ async def test_nonces_follow_each_other_without_gap_or_reuse() -> None:
 async def test_the_least_busy_account_is_taken() -> None:
     nonces = NonceManager(SENDERS, Counts().fetch)
     taken = [await nonces.take() for _ in range(9)]
-    assert all(sum(sender == each for sender, _ in taken) == 3 for each in SENDERS)
+    assert all(sum(sender == account for sender, _ in taken) == 3 for account in SENDERS)
     for number, (sender, nonce) in enumerate(taken):
         nonces.record(sender, nonce, hash_of(number))
     nonces.settle(hash_of(7))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Refusals: named, their arguments read, and their type the decision."""
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def test_errors_of_shipped_contracts_are_read_from_their_abi() -> None:
 
     shipped = load("BftLightClient").errors
     assert shipped
-    for selector, entry in shipped.items():
-        assert decode_revert(selector + bytes(32 * 8)).name == entry.name
+    for selector, error in shipped.items():
+        assert decode_revert(selector + bytes(32 * 8)).name == error.name
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ async def test_messages_are_asked_for_by_address_and_topics(bench: ChainBench) -
     logs = [*pair(message_of(0), index=0), *pair(message_of(1), index=2)]
     node = Node(eth_getLogs=logs)
     found = await (await bench.chain(node)).sent_messages(Height(7), Height(7))
-    assert [each.message for each in found] == [message_of(0), message_of(1)]
+    assert [sent.message for sent in found] == [message_of(0), message_of(1)]
     (query,) = node.asked("eth_getLogs")[0]
     assert query["address"] == "0x" + GATEWAY.hex()
     assert (query["fromBlock"], query["toBlock"]) == ("0x7", "0x7")
@@ -54,7 +54,7 @@ async def test_a_wide_range_is_read_in_parts_that_providers_accept(bench: ChainB
     node = Node(eth_getLogs=get_logs)
     chain = await bench.chain(node, max_log_range=64)
     found = await chain.sent_messages(Height(1), Height(40))
-    assert [each.message.sequence for each in found] == list(range(40))
+    assert [sent.message.sequence for sent in found] == list(range(40))
     assert await chain.sent_messages(Height(30), Height(30)) == [found[29]]
     assert await chain.sent_messages(Height(41), Height(40)) == []
 
@@ -76,8 +76,8 @@ async def test_limits_that_changed_are_found_in_the_range_now_or_before(bench: C
     ]
     node = Node(eth_getLogs=logs)
     found = await (await bench.chain(node)).sent_messages(Height(7), Height(7))
-    assert [each.message.gas_limit for each in found] == [200_000, 300_000]
-    assert all(each.message.id == each.claimed_id for each in found)
+    assert [sent.message.gas_limit for sent in found] == [200_000, 300_000]
+    assert all(sent.message.id == sent.claimed_id for sent in found)
 
 
 async def test_a_limit_that_only_history_tells_is_looked_up(bench: ChainBench) -> None:

@@ -118,4 +118,4 @@ async def test_cut_bytes_are_refused() -> None:
 )
 def test_nodes_words_for_refusing_a_transaction(message: str, judge: object) -> None:
     judges = [is_known, is_nonce_taken, is_underpriced, is_unfunded]
-    assert [each for each in judges if each(RpcRefused(-32000, message))] == [judge]
+    assert [says for says in judges if says(RpcRefused(-32000, message))] == [judge]

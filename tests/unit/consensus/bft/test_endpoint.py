@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""BFT chains among endpoints: what a survey reads, refuses and warns of, and how a client is judged, without a chain."""
+"""BFT chains among endpoints: what a survey reads, refuses and warns of, and how a client is judged,
+without a chain.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,7 @@ async def survey(
     return await BFT.endpoint.survey(node(blocks, asked), chain(protocol), newest)
 
 
-# --- what is read -----------------------------------------------------------------------------------------------------
+# --- what is read -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ async def test_a_young_chain_is_sampled_as_far_as_it_goes_and_an_unborn_one_is_r
     ]
 
 
-# --- a chain that came from another protocol --------------------------------------------------------------------------
+# --- a chain that came from another protocol ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [SAMPLED[0] + 1, SAMPLED[3], SAMPLED[6] + 16])
@@ -189,7 +191,9 @@ def real(folder: Path, name: str) -> dict[int, Block]:
 async def test_goquorums_change_from_legacy_ibft_to_qbft_is_surveyed_on_real_headers(
     shared_vectors: Path,
 ) -> None:
-    """The finding that ended `endpoint deploy`: real blocks of GoQuorum's `ibft`, which no client of ours reads."""
+    """The finding that ended `endpoint deploy`: real blocks of GoQuorum's `ibft`, which no
+    client of ours reads.
+    """
     older, newer = real(shared_vectors, "ibft1_headers"), real(shared_vectors, "qbft_headers")
     head = min(number for number in newer if number > 40 and number - 16 in newer)
     blocks = {head: newer[head], head - 16: newer[head - 16], head - 32: older[head - 32]}
@@ -229,7 +233,7 @@ async def test_real_qbft_headers_are_good_wherever_the_head_is(shared_vectors: P
         assert [finding.severity for finding in findings] == [Severity.OK], (head, findings)
 
 
-# --- who sealed -------------------------------------------------------------------------------------------------------
+# --- who sealed ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [HEAD, SAMPLED[4]])
@@ -273,7 +277,7 @@ async def test_a_block_without_seals_is_no_matter_of_curves() -> None:
     assert "ecCurve" not in findings[0].advice
 
 
-# --- before a survey --------------------------------------------------------------------------------------------------
+# --- before a survey ----------------------------------------------------------------------------------------
 
 
 def test_a_head_that_the_light_client_would_not_read_is_refused() -> None:
@@ -290,7 +294,7 @@ async def test_nothing_but_blocks_is_asked_for() -> None:
     assert await BFT.endpoint.survey_destination(node({}), "port") == []
 
 
-# --- trust ------------------------------------------------------------------------------------------------------------
+# --- trust --------------------------------------------------------------------------------------------------
 
 
 def trust_in(number: int = HEAD, members: Sequence[Any] = FOUR) -> BftTrust:
@@ -318,19 +322,19 @@ async def test_without_a_configured_bootstrap_people_are_shown_what_the_provider
 
 
 def test_shared_validators_are_a_conflict_and_others_are_not() -> None:
-    one = trust_in()
-    assert one.conflict(trust_in(members=validators(4, 10))) is None
-    found = one.conflict(trust_in(members=[*validators(3, 10), FOUR[2]]))
+    trust = trust_in()
+    assert trust.conflict(trust_in(members=validators(4, 10))) is None
+    found = trust.conflict(trust_in(members=[*validators(3, 10), FOUR[2]]))
     assert found is not None
     assert found.found == f"1 shared validators (0x{ADDRESSES[2].hex()})"
     assert "no chain id" in found.advice
-    every = one.conflict(one)
+    every = trust.conflict(trust)
     assert every is not None
     assert every.found.startswith("4 shared validators (0x")
     assert every.found.endswith(", …)")
 
 
-# --- what is deployed, and how it is judged -----------------------------------------------------------------------------
+# --- what is deployed, and how it is judged -----------------------------------------------------------------
 
 
 def test_a_client_is_created_with_what_was_surveyed_and_the_chains_periods() -> None:

@@ -1,4 +1,7 @@
-"""The BFT prover on chains made up here: changing validators, lazy sealing, lying providers, long absences."""
+# SPDX-License-Identifier: MIT
+"""The BFT prover on chains made up here: changing validators, lazy sealing, lying
+providers, long absences.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,7 @@ class Source:
         return len(self.providers)
 
     async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        return [(str(index), each.block(number)) for index, each in enumerate(self.providers)]
+        return [(str(index), provider.block(number)) for index, provider in enumerate(self.providers)]
 
     def _ask(self, use: Callable[[Provider], T]) -> T:
         missing: NotFoundYet | None = None
@@ -204,18 +207,21 @@ async def test_a_forged_head_is_asked_of_the_next_provider(forge: Callable[[Draf
     try:
         verified = await prover.verify_head(head_of(honest))
     except NotFoundYet:
-        # Where the lie could be a change of validators, it costs the liar a little, and the next time it is not asked.
+        # Where the lie could be a change of validators, it costs the liar a little, and the next time it is
+        # not asked.
         source.blamed.append(0)
         verified = await prover.verify_head(head_of(honest))
     assert verified.hash == honest[8].block_hash()
     alone = make_prover(Source([Provider(lying)]), FOUR)
     with pytest.raises((ChainUnavailable, NotFoundYet, Rejection)):
         await alone.verify_head(head_of(lying))
-    assert set_hash(alone.validators) == set_hash([each.address for each in FOUR])
+    assert set_hash(alone.validators) == set_hash([validator.address for validator in FOUR])
 
 
 def rotating(steps: int, start: int = 4, every: int = 3, seed: int = 1) -> dict[int, list[Validator]]:
-    """Sets that change by one member each few blocks, growing and shrinking, order kept as a contract would not."""
+    """Sets that change by one member each few blocks, growing and shrinking, order kept as a
+    contract would not.
+    """
     chances = random.Random(seed)
     members = validators(start)
     sets = {1: list(members)}
@@ -241,7 +247,9 @@ def quorum_only(number: int, members: Sequence[Validator]) -> Sequence[Validator
 @pytest.mark.parametrize("every", [3, 5, 11])
 @pytest.mark.parametrize("kind", list(BftKind))
 async def test_every_change_of_validators_is_followed(seed: int, every: int, kind: BftKind) -> None:
-    """INV-7: from the first set to the last over 40 changes, by steps that the light client accepts one by one."""
+    """INV-7: from the first set to the last over 40 changes, by steps that the light client accepts
+    one by one.
+    """
     sets = rotating(40, seed=seed, every=every)
     length = max(sets) + 30
     blocks = make_chain(sets, length, kind, quorum_only)
@@ -326,7 +334,7 @@ async def test_a_liar_on_the_way_is_found_out() -> None:
     assert set(source.blamed) == {0}
 
 
-# --- proofs ---
+# --- proofs -------------------------------------------------------------------------------------------------
 
 
 async def test_proofs_are_those_that_the_client_accepts() -> None:
@@ -383,7 +391,7 @@ async def test_an_old_header_of_a_former_set_is_refused() -> None:
         await prover.prove(old, GATEWAY, (SLOT,))
 
 
-# --- misbehaviour ---
+# --- misbehaviour -------------------------------------------------------------------------------------------
 
 
 async def test_two_sealed_blocks_of_one_height_are_evidence() -> None:
@@ -431,7 +439,7 @@ async def test_what_is_honest_or_believable_to_nobody_is_no_evidence(
         prover.client.freeze(b"")
 
 
-# --- clients on destinations ---
+# --- clients on destinations --------------------------------------------------------------------------------
 
 
 @dataclass
@@ -539,7 +547,7 @@ async def test_before_the_first_head_there_is_nothing_to_update_to() -> None:
         await prover.updates_for(Destination(BftKind.QBFT, FOUR, START + 50), GATEWAY)  # type: ignore[arg-type]
 
 
-# --- state and time ---
+# --- state and time -----------------------------------------------------------------------------------------
 
 
 async def test_state_goes_out_and_comes_back() -> None:
@@ -564,7 +572,12 @@ async def test_a_newer_bootstrap_wins_over_an_old_state() -> None:
     state = old.export_state()
     five = validators(5)
     bootstrap = BftBootstrap(
-        BftKind.QBFT, tuple(each.address for each in five), Height(9), Timestamp(START + 9), 100_000, 30
+        BftKind.QBFT,
+        tuple(validator.address for validator in five),
+        Height(9),
+        Timestamp(START + 9),
+        100_000,
+        30,
     )
     fresh = BftProver(Source([Provider(blocks)]), bootstrap)
     fresh.import_state(state)
