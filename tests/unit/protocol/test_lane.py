@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identifiers and slots, against values worked out with eth_abi and by hand (wire-formats §1 and §3)."""
 
 from __future__ import annotations
@@ -32,12 +33,6 @@ def test_a_reset_chain_is_another_endpoint() -> None:
     assert lane.endpoint_id(gateway, b"\x01" * 32) != lane.endpoint_id(gateway, b"\x02" * 32)
 
 
-def test_a_route_is_keyed_by_the_bytes_before_the_address() -> None:
-    assert lane.route_key(InteropAddress.evm(1, b"\x42" * 20).chain_part) == keccak256(
-        bytes.fromhex("00010000" + "0101")
-    )
-
-
 def test_a_lane_is_a_direction_a_channel_and_flags() -> None:
     found = lane.lane_id(A, B, b"\xcc" * 32, 3)
     words = encode(["uint256", "bytes32", "bytes32", "bytes32", "uint256"], [1, A, B, b"\xcc" * 32, 3])
@@ -70,7 +65,6 @@ def test_parts_of_another_size_are_refused(source: EndpointId, channel: bytes, f
         (lane.HEADS_BASE, "postroad.outbox.heads"),
         (lane.DELIVERED_BASE, "postroad.inbox.delivered"),
         (lane.EXPIRED_BASE, "postroad.outbox.expired"),
-        (lane.ANCHOR_BASE, "postroad.client.anchor"),
     ],
 )
 def test_bases_follow_erc7201(base: bytes, namespace: str) -> None:
@@ -94,11 +88,6 @@ def test_slots_are_nested_mappings() -> None:
     ):
         inner = keccak256(encode(["bytes32", "bytes32"], [lane_id, base]))
         assert find(lane_id, 7) == keccak256(encode(["uint256", "bytes32"], [7, inner]))
-
-
-def test_the_anchor_has_two_neighbouring_words() -> None:
-    first, second = lane.anchor_slots()
-    assert int.from_bytes(second) == int.from_bytes(first) + 1
 
 
 @pytest.mark.parametrize(
