@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""ECDSA over secp256k1, as the EVM uses it: recover the address of a signer, sign a digest, derive the address of a secret.
+"""ECDSA over secp256k1, as the EVM uses it: recover the address of a signer, sign a digest, derive the
+address of a secret.
 
-Recovery gives exactly the verdicts of the EVM's `ecrecover` precompile (yellow paper, appendix E). Signatures are
-deterministic (RFC 6979) with a low s (EIP-2), so everything here is a function of its arguments.
+Recovery gives exactly the verdicts of the EVM's `ecrecover` precompile (yellow paper, appendix E). Signatures
+are deterministic (RFC 6979) with a low s (EIP-2), so everything here is a function of its arguments.
 
-The arithmetic comes from one of two backends, which give the same bytes for the same arguments: libsecp256k1, through
-the package btclib-secp256k1, and the pure Python of eth-keys where that package is not installed (ADR 13). The choice
-falls when this module is imported. No other module imports either of them.
+The arithmetic comes from one of two backends, which give the same bytes for the same arguments: libsecp256k1,
+through the package btclib-secp256k1, and the pure Python of eth-keys where that package is not installed (ADR
+13). The choice falls when this module is imported. No other module imports either of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD036414
 
 
 class Backend(Protocol):
-    """The arithmetic by one library. The shapes and ranges of arguments are checked before these are called."""
+    """The arithmetic by one library. The shapes and ranges of arguments are checked before these are
+    called.
+    """
 
     @property
     def is_fast(self) -> bool:
@@ -60,7 +63,9 @@ class Libsecp256k1:
             return None
 
     def sign(self, digest: bytes, secret: bytes) -> tuple[bytes, int]:
-        """See Backend. The signature is recovered from once before it is returned, so that a computing error shows."""
+        """See Backend. The signature is recovered from once before it is returned, so that a computing error
+        shows.
+        """
         return self._sign(digest, secret)
 
     def public_key(self, secret: bytes) -> bytes:
@@ -69,7 +74,9 @@ class Libsecp256k1:
 
 
 class PurePython:
-    """Plain integers, by eth-keys: some hundred times slower. Its time depends on the secret, so it can leak it to who measures."""
+    """Plain integers, by eth-keys: some hundred times slower. Its time depends on the secret, so it can leak
+    it to who measures.
+    """
 
     is_fast = False
 
@@ -124,8 +131,8 @@ def recover(digest: bytes, r_s: bytes, parity: int) -> bytes | None:
         parity: of the y coordinate: 0 or 1 (27 and 28 in the precompile's input).
 
     Returns:
-        The 20-byte address, or None where the precompile returns nothing: r or s outside 1..n-1, no curve point
-        with that x, or the recovered key is the point at infinity.
+        The 20-byte address, or None where the precompile returns nothing: r or s outside 1..n-1, no curve
+        point with that x, or the recovered key is the point at infinity.
 
     Raises:
         ValueError: the arguments have another shape.
@@ -157,7 +164,9 @@ def sign(digest: bytes, secret: bytes) -> bytes:
 
 
 def address_of(secret: bytes) -> bytes:
-    """Return the 20-byte address of a secret (32 bytes, 1 to n-1). Raises ValueError, which never repeats the secret."""
+    """Return the 20-byte address of a secret (32 bytes, 1 to n-1). Raises ValueError, which never repeats the
+    secret.
+    """
     check_secret(secret)
     return keccak256(BACKEND.public_key(secret))[12:]
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""keccak256, straight from the C code: wrappers that choose a library at every call cost more than the hash itself.
+"""Keccak-256, straight from the C code: a wrapper that chooses a library at every call costs more than the
+hash.
 
-safe-pysha3 is the fast one. Where it is not installed (it has no wheel for macOS), pycryptodome gives the same digests:
-four times slower on a block header, eight times on 32 bytes. The choice falls when this module is imported.
+safe-pysha3 is the fast one. Where it is not installed (it has no wheel for macOS), pycryptodome gives the
+same digests: four times slower on a block header, eight times on 32 bytes. The choice falls when this module
+is imported.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def by_pycryptodome() -> Keccak:
 
 
 def choose() -> tuple[Keccak, bool]:
-    """Return the hash of safe-pysha3 where it is installed, else pycryptodome's, and whether it is the fast one."""
+    """Return the hash of safe-pysha3 where it is installed, else pycryptodome's, and whether it is the fast
+    one.
+    """
     try:
         return by_pysha3(), True
     except ImportError:
@@ -53,5 +57,5 @@ keccak256: Final[Keccak] = _chosen
 #: What a person should know and do where the fast one is missing.
 SLOW_ADVICE: Final = "Hashing takes four to eight times as long without it: install the package safe-pysha3."
 
-#: keccak256(0x80): the root of a trie that holds nothing.
+#: keccak256(0x80): the root of a Merkle-Patricia trie that holds nothing.
 EMPTY_TRIE_ROOT: Final = keccak256(b"\x80")

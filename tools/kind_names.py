@@ -3,10 +3,10 @@
 
     python -m tools.kind_names
 
-A kind is a plug-in: whatever is said of one elsewhere is a place that the next kind would have to touch. So neither code
-nor text for people may hold a kind's name, the name of one of its dialects, or a word that only some kinds have. What is
-excepted stands in ALLOWED, each with its reason, and an exception that nothing needs any more is a fault too.
-Standard library only.
+A kind is a plug-in: whatever is said of one elsewhere is a place that the next kind would have to touch. So
+neither code nor text for people may hold a kind's name, the name of one of its dialects, or a word that only
+some kinds have. What is excepted stands in ALLOWED, each with its reason, and an exception that nothing needs
+any more is a fault too. Standard library only.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def product_files(kinds: tuple[str, ...]) -> Iterator[Path]:
 
 
 def find_words(path: Path, kinds: tuple[str, ...]) -> Iterator[Finding]:
-    """Yield the forbidden words of a file: in identifiers, in texts and in comments. Import paths are identifiers too."""
+    """Yield the forbidden words of a file: in identifiers, in texts and in comments.
+
+    Import paths are identifiers too.
+    """
     source = path.read_text(encoding="utf-8")
     lines = source.splitlines()
     is_shared = path.is_relative_to(ROOT / SHARED_RULES)

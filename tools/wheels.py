@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Check that set-up needs no compiler: `python -m tools.wheels`, or `make wheels`.
 
-Every package that requirements/runtime.txt and requirements/dev.txt lock must have a wheel, and its hash in the lock, for
-each CPython and each platform that we support. A package without one must be left out there by its marker, and stand in
-LEFT_OUT with what serves in its place. uv asks the configured index which files there are and answers with a lock of its
-own (PEP 751), which names them; no package is downloaded. Which wheel fits where is decided here, by the tags in its name.
+Every package that requirements/runtime.txt and requirements/dev.txt lock must have a wheel, and its hash in
+the lock, for each CPython and each platform that we support. A package without one must be left out there by
+its marker, and stand in LEFT_OUT with what serves in its place. uv asks the configured index which files
+there are and answers with a lock of its own (PEP 751), which names them; no package is downloaded. Which
+wheel fits where is decided here, by the tags in its name.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ _LEGACY_NAMES: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A package that its marker in pyproject.toml keeps from these Pythons and platforms, since it has no wheel for them."""
+    """A package that its marker in pyproject.toml keeps from these Pythons and platforms,
+    since it has no wheel for them.
+    """
 
     package: str
     pythons: tuple[str, ...]
@@ -216,7 +219,9 @@ def find_lacking(packages: Iterable[Package], targets: Sequence[Target], hashes:
 
 
 def judge(lacks: Iterable[Lack], left_out: Iterable[LeftOut]) -> list[str]:
-    """Return what is wrong: locked packages that lack a wheel, pairs left out without a row, and rows without need."""
+    """Return what is wrong: locked packages that lack a wheel, pairs left out without a row,
+    and rows without need.
+    """
     rows = {
         (row.package, python, platform)
         for row in left_out

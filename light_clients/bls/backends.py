@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Which backend answers to which name."""
+"""The backends, by name. A library is imported when its backend is asked for."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 from light_clients.bls.protocol import BlsBackend
 
-#: The default: blst.
-PYBLST = "pyblst"
-#: The reference: pure Python, thousands of times slower, for tests and second opinions.
-PY_ECC = "py_ecc"
+#: The name of the default backend: blst.
+PYBLST: Final = "pyblst"
+#: The name of the reference: pure Python, hundreds of times slower, for tests.
+PY_ECC: Final = "py_ecc"
 
 
 def backend(name: str | None = None) -> BlsBackend:
-    """A backend by name; None is the default one. The same object each time.
+    """Return the backend of a name, the default one for None. The same name always gives the same object.
 
     Raises:
         ValueError: there is no such backend.

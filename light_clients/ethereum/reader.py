@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Reading what a sync committee signed off the wire: docs/reference/wire-formats.md §7.3, with the contract's verdicts (INV-8).
+"""Read what a sync committee signed (`signed`, docs/reference/wire-formats.md §7.3), with the contract's
+verdicts (INV-8).
 
-Every tree is rebuilt from its leaf upwards. What comes out is not believed yet: the committee has to be a trusted one, and
-the signature has to hold. All that needs no trusted state is checked here.
+Every tree is rebuilt from its leaves upwards, so that the bytes carry no root: what comes out is the
+committee's root and the signing root that these bytes lead to. Whatever needs no trusted state is checked
+here. Whether the committee is a trusted one, and whether its signature holds, is for the client to check.
 """
 
 from __future__ import annotations
@@ -13,45 +15,48 @@ from typing import Final
 from light_clients.bls import BlsBackend
 from light_clients.bls.encoding import compress_g1, compress_g2
 from light_clients.client import Height
-from light_clients.cursor import Cursor
-from light_clients.errors import EncodingRejected, HeaderRejected, SignatureRejected
-from light_clients.ethereum.config import Slot
-from light_clients.ethereum.g1 import subtract
-from light_clients.ethereum.members import Members, hash_key, read_everybody, read_members
-from light_clients.ethereum.params import EthereumParams, WireLayout
-from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     ZERO_HASHES,
     compute_merkle_branch_root,
     hash_pair,
 )
+from light_clients.cursor import Cursor
+from light_clients.errors import EncodingRejected, HeaderRejected, SignatureRejected
+from light_clients.ethereum.committee_multiproof import Participation, hash_key, read_everybody, read_members
+from light_clients.ethereum.config import Slot
+from light_clients.ethereum.g1 import subtract
+from light_clients.ethereum.params import EthereumParams, WireLayout
+from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
 
 FLAG_ABSENT: Final = 1
 FLAG_NEXT_COMMITTEE: Final = 2
 
-#: Where the way from the finalized header's root to the state's root turns: field 20, behind the checkpoint's epoch.
+#: The finalized checkpoint is field 20 of the beacon state. (The root is the right child of the checkpoint,
+#: beside the epoch.)
 FINALIZED_CHECKPOINT: Final = 20
-#: The payload's place among the body's 16 leaves, and its depth there.
+#: The execution payload is field 9 of the body, whose tree has 16 leaves, 4 levels below the root.
 EXECUTION_PAYLOAD: Final = 9
 BODY_DEPTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A finalized header, and what the committee's word for it hangs on.
+    """A finalized header, and what has to hold for it to be believed.
 
     Attributes:
-        signature_slot: of the block that carries the signature; its period says whose signature it is.
-        attested_slot: of the header that was signed.
-        finalized_slot: of the header that this one finalizes.
-        finalized_root: of that header.
-        block_number: of its execution block; None where the execution was not shown.
-        committee: the root of the sync committee whose members these are.
-        next_committee: the root of the one after it; None where it was not shown.
-        signers_key: 48 bytes, the sum of the keys of those who signed. Whether it is in the subgroup is not checked yet.
-        signing_root: what they signed.
-        signature: 96 bytes, compressed, a point of the twist. Whether it is in the subgroup is not checked yet.
+        signature_slot: the slot of the block that carries the signature; its period tells which committee
+            signed.
+        attested_slot: the slot of the header that was signed.
+        finalized_slot: the slot of the header that the attested one finalizes.
+        finalized_root: the root of that header, 32 bytes.
+        block_number: the number of its execution block; None where that is not shown.
+        committee: the root of the sync committee that the signers belong to, 32 bytes.
+        next_committee: the root of the committee after it; None where it is not shown.
+        signers_key: the sum of the signers' keys, 48 bytes; it is not known yet whether it is in the
+            subgroup.
+        signing_root: what they signed, 32 bytes.
+        signature: a point of the twist, 96 bytes; it is not known yet whether it is in the subgroup.
     """
 
     signature_slot: Slot
@@ -66,11 +71,11 @@ class Signed:
     signature: bytes
 
     def check_signature(self, bls: BlsBackend) -> None:
-        """Check that those who are said to have signed did.
+        """Check that the signature is that of the members who are said to have signed.
 
         Raises:
             PublicKeyRejected: the sum of their keys is not in the subgroup.
-            SignatureRejected: the signature is not in the subgroup, or not theirs.
+            SignatureRejected: the signature is not in the subgroup, or is not theirs.
         """
         if not bls.verify(bls.public_key(self.signers_key), self.signing_root, self.signature):
             raise SignatureRejected(
@@ -81,12 +86,13 @@ class Signed:
 
 
 def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None = None) -> Signed:
-    """Read `signed`.
+    """Read `signed` of the wire format. The caller has to check the committee, the signature, and the time.
 
     Args:
-        cursor: stands at it; afterwards behind it.
-        params: of the client.
-        state_root: of the finalized header's execution block, where that is shown; None where `bodySide` is.
+        cursor: at the beginning of `signed`; it is moved behind it.
+        params: what the client is deployed with.
+        state_root: of the finalized header's execution block, where the bytes show that block; None where
+            they have `bodySide` instead.
 
     Raises:
         Rejection: the bytes are malformed, or break a rule that needs no trusted state.
@@ -159,16 +165,22 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
 
 
 def hash_body_side(body_root: bytes) -> bytes:
-    """The half of a header's tree that holds the body's root."""
+    """Return the right half of the tree of a beacon block's header, which holds nothing but the root of the
+    body.
+    """
     return hash_pair(hash_pair(body_root, ZERO_CHUNK), ZERO_HASHES[1])
 
 
-def _signers_key(aggregate: bytes, aggregate_key: bytes, members: Members) -> bytes:
+def _signers_key(aggregate: bytes, aggregate_key: bytes, members: Participation) -> bytes:
     return subtract(aggregate_key, members.absent_keys) if members.absent_keys else aggregate
 
 
 def _read_execution(cursor: Cursor, layout: WireLayout, state_root: bytes) -> tuple[Height, bytes]:
-    """Read `execution`. Returns the block's number and the body's root that the payload's header leads to."""
+    """Read `execution` of the wire format.
+
+    Returns the number of the execution block, and the root of the beacon block's body that the payload's
+    header leads to.
+    """
     if not layout.shows_execution:
         raise HeaderRejected(
             "headers of this fork don't show their execution", found=layout.name, expected="Capella or later"
@@ -203,6 +215,7 @@ def _check_slots(
 
 
 def _domain(params: EthereumParams, signature_slot: int) -> bytes:
+    # Members sign one slot before their signature is in a block, so the version is that of the slot before.
     version = params.fork_at(signature_slot - 1).version
     return compute_domain(DOMAIN_SYNC_COMMITTEE, version, params.genesis_validators_root)
 

@@ -28,7 +28,8 @@ _LEAST_FREE_BYTES = 1 << 30
 @config_option
 @json_option
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal. Changes nothing.
+    """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal. Changes
+    nothing.
 
     Exits with 1 when something keeps messages from arriving.
     """
@@ -44,7 +45,9 @@ def doctor(config_path: Path, as_json: bool) -> None:
             Finding(Severity.WARNING, str(config_path), "no such file", "a configuration", advice)
         )
     if as_json:
-        print_json({"ok": not has_refusal(findings), "findings": [finding_json(each) for each in findings]})
+        print_json(
+            {"ok": not has_refusal(findings), "findings": [finding_json(finding) for finding in findings]}
+        )
     else:
         show_findings(findings)
     if has_refusal(findings):

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 def endpoint() -> None:
     """Deploy, join, list and check endpoints.
 
-    An endpoint is a chain's gateway contract with the light clients of the chains that it is joined to. Every change is
-    planned and shown before it is sent, and is safe to run twice: what is done is kept in a manifest and checked on chain.
+    An endpoint is a chain's gateway contract with the light clients of the chains that it is joined to. Every
+    change is planned and shown before it is sent, and is safe to run twice: what is done is kept in a
+    manifest and checked on chain.
     """
 
 
@@ -102,7 +103,8 @@ def register(
 ) -> None:
     """Join the endpoint of CHAIN with REMOTE: a light client of REMOTE on CHAIN, and its registration.
 
-    Where the admin is behind a delay, the registration is scheduled first; run the same command again to execute it.
+    Where the admin is behind a delay, the registration is scheduled first; run the same command again to
+    execute it.
     """
     config = load_config(config_path)
     if config.chain(chain) is config.chain(remote):
@@ -150,7 +152,8 @@ def list_(config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
-    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each other.
+    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each
+    other.
 
     Exits with 1 when something would let messages be forged or get lost.
     """
@@ -168,7 +171,9 @@ def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
 
     findings = run_async(run())
     if as_json:
-        print_json({"ok": not has_refusal(findings), "findings": [finding_json(each) for each in findings]})
+        print_json(
+            {"ok": not has_refusal(findings), "findings": [finding_json(finding) for finding in findings]}
+        )
     else:
         show_findings(findings)
     if has_refusal(findings):
@@ -203,7 +208,7 @@ async def _plan_and_apply(
                     f"Run `postroad endpoint deploy {name}` first.",
                 )
     keys = {name: signer_of(config, name, key, purpose="deployer") for name in names}
-    involved = dict.fromkeys([*names, *(each for pair in pairs for each in pair)])
+    involved = dict.fromkeys([*names, *(chain for pair in pairs for chain in pair)])
     async with open_nodes(config, involved) as nodes:
         with manifest.locked():
             deployers = {name: signer.address for name, signer in keys.items()}
@@ -355,11 +360,11 @@ def show_findings(findings: Iterable[Finding]) -> None:
     """Show findings, one a line, with what to do about those that are not fine."""
     out = console()
     marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "refusal": "[red]✗[/]"}
-    for each in findings:
-        expected = f" (expected {each.expected})" if each.expected else ""
-        advice = f"\n    {each.advice}" if each.advice and each.severity.value != "ok" else ""
-        out.print(f"{marks[each.severity.value]} {each.subject}: ", end="")
-        out.print(f"{each.found}{expected}{advice}", markup=False)
+    for finding in findings:
+        expected = f" (expected {finding.expected})" if finding.expected else ""
+        advice = f"\n    {finding.advice}" if finding.advice and finding.severity.value != "ok" else ""
+        out.print(f"{marks[finding.severity.value]} {finding.subject}: ", end="")
+        out.print(f"{finding.found}{expected}{advice}", markup=False)
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
@@ -377,7 +382,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     """Return a plan as `--json` shows it."""
     return {
         "refused": plan.is_refused,
-        "findings": [finding_json(each) for each in plan.findings],
+        "findings": [finding_json(finding) for finding in plan.findings],
         "steps": [
             {
                 "chain": step.chain,
@@ -438,7 +443,7 @@ def _view_json(name: str, view: EndpointView | None) -> dict[str, Any]:
         "gateway": view.located.gateway,
         "endpoint_id": bytes(view.located.endpoint_id),
         "authority": view.authority or None,
-        "admins": [{"account": each.account, "delay_s": each.delay_s} for each in view.admins],
+        "admins": [{"account": admin.account, "delay_s": admin.delay_s} for admin in view.admins],
         "remotes": [
             {
                 "chain": remote.name,

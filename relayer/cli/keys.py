@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`postroad keys`: signing keys, encrypted. Secrets are asked for or piped in, never words of the command line."""
+"""`postroad keys`: signing keys, encrypted.
+
+Secrets are asked for or piped in, never words of the command line.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,9 @@ def new(name: str, config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def import_(name: str, keystore: Path | None, config_path: Path, as_json: bool) -> None:
-    """Import a private key, asked for without an echo, or read from a pipe; or another wallet's keystore file."""
+    """Import a private key, asked for without an echo, or read from a pipe;
+    or another wallet's keystore file.
+    """
     from relayer.keys import read_password
 
     store, password = _open(config_path, confirm=True)

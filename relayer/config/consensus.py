@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The table `[chains.NAME.consensus]`: every kind of consensus brings the type of its own, found by entry point."""
+"""The table `[chains.NAME.consensus]`: every kind of consensus brings the type of its own,
+found by entry point.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ Where: TypeAlias = Callable[..., str]
 class ConsensusConfig:
     """What a chain's kind of consensus is configured with.
 
-    A kind's class inherits from this and from `msgspec.Struct` (frozen, keyword-only, unknown fields forbidden), and adds
-    its keys. A key whose default is None is one that a deployment may write into the file.
+    A kind's class inherits from this and from `msgspec.Struct` (frozen, keyword-only, unknown fields
+    forbidden), and adds its keys. A key whose default is None is one that a deployment may write into the
+    file.
     """
 
     __slots__ = ()
@@ -45,7 +48,10 @@ class ConsensusConfig:
         raise NotImplementedError
 
     def check(self, chain: ChainConfig, where: Where) -> None:
-        """Check what types alone can't say, beside the chain's shared keys. Raises InvalidConfig with the place."""
+        """Check what types alone can't say, beside the chain's shared keys.
+
+        Raises InvalidConfig with the place.
+        """
 
 
 class _Kind(Protocol):
@@ -73,13 +79,18 @@ def config_of(kind: str) -> type[ConsensusConfig]:
 
 
 def platforms_of(kind: str) -> tuple[str, ...]:
-    """Return the CAIP-2 namespaces of the chains that a kind can believe. Raises ConfigError as `config_of`."""
+    """Return the CAIP-2 namespaces of the chains that a kind can believe.
+
+    Raises ConfigError as `config_of`.
+    """
     found: _Kind = plugins.load(plugins.CONSENSUS, kind)
     return found.platforms
 
 
 def keys_of_word(word: str) -> dict[str, Any] | None:
-    """Return the keys that a kind's name or the name of one of its dialects stands for; None for another word."""
+    """Return the keys that a kind's name or the name of one of its dialects stands for;
+    None for another word.
+    """
     if word in kind_names():
         return {"kind": word}
     for name, kind in _working_kinds():

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The seam between the demo and a consensus: why a state root is to be believed, and who would have it believed falsely."""
+"""The seam between the demo and a consensus: why a state root is to be believed,
+and who would have it believed falsely.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,9 @@ class Show(Protocol):
 
     @property
     def rotates_every_s(self) -> float | None:
-        """How often its signers are others by rule; None where they are the same until somebody decides otherwise."""
+        """How often its signers are others by rule;
+        None where they are the same until somebody decides otherwise.
+        """
         ...
 
     def begin(self) -> None:
@@ -142,6 +146,8 @@ def judge(stage: Stage, holds: bool, text: str) -> bool:
 
 
 def rewrite(proof: bytes, word: bytes, other: bytes) -> bytes:
-    """The proof with another word (32 bytes) in the slot's leaf, said as the encoding says words: a length, no leading zeros."""
+    """The proof with another word (32 bytes) in the slot's leaf, said as the encoding says words:
+    a length, no leading zeros.
+    """
     old, new = word.lstrip(b"\0"), other.lstrip(b"\0")
     return proof.replace(bytes((len(old),)) + old, bytes((len(new),)) + new, 1)

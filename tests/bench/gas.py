@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from light_clients.ethereum import codec
+from light_clients.ethereum.committee_multiproof import encode_siblings
 from light_clients.ethereum.config import MAINNET
-from light_clients.ethereum.members import encode_siblings
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain

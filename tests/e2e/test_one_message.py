@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One message, end to end through EvmChain and BftProver, with the real contracts and without the pipeline."""
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: MIT
 """New heads: by websocket where there is one, by polling where there is none or where it falls silent.
 
-A head is a reason to look, never a fact: it may be missing, repeated or invented, and what depends on it is read again.
+A head is a reason to look, never a fact: it may be missing, repeated or invented, and what depends on it is
+read again.
 """
 
 from __future__ import annotations
@@ -72,7 +74,10 @@ class HeadFeed:
         self._connected = 0
 
     async def heads(self) -> AsyncIterator[Head]:
-        """Heads as they come, each different from the one before. Never ends by itself; close the iterator."""
+        """Heads as they come, each different from the one before.
+
+        Never ends by itself; close the iterator.
+        """
         listeners = [asyncio.create_task(self._listen(provider)) for provider in self._providers]
         try:
             while True:

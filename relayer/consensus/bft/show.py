@@ -102,7 +102,10 @@ class BftShow:
 
 @dataclass(frozen=True, slots=True)
 class _Sealed:
-    """A header, and the hash of the set that the destination's light client trusted. Implements TrustExplanation."""
+    """A header, and the hash of the set that the destination's light client trusted.
+
+    Implements TrustExplanation.
+    """
 
     header: BftHeader
     trusted_set: bytes

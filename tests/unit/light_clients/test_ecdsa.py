@@ -151,7 +151,9 @@ def test_both_backends_recover_the_same(digest: int, r: int, s: int, parity: int
 
 @given(digest=WORDS, secret=st.integers(1, N - 1))
 def test_both_backends_sign_the_same_and_it_recovers(digest: int, secret: int) -> None:
-    """RFC 6979 leaves no choice: neither in the nonce, which takes the digest modulo n, nor in s, which is the low one."""
+    """RFC 6979 leaves no choice: neither in the nonce, which takes the digest modulo n, nor in s, which is
+    the low one.
+    """
     first, second = (backend.sign(word(digest), word(secret)) for backend in BACKENDS)
     assert first == second
     r_s, parity = first

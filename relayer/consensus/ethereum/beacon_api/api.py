@@ -23,7 +23,7 @@ from light_clients.ethereum.containers import (
     LightClientOptimisticUpdate,
     LightClientUpdate,
 )
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from relayer.chains.http import clean_text
 from relayer.chains.provider_pool import (
     DEFAULT_POLICY,
@@ -45,7 +45,7 @@ from relayer.errors import ConfigError, NotFoundYet, RangeRefused, RpcAnswerInva
 from relayer.retry import RetryPolicy
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Serializable)
+S = TypeVar("S", bound=SszObject)
 
 #: Updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
 MAX_UPDATES: Final = 128

@@ -14,12 +14,12 @@ import msgspec
 from light_clients.errors import EncodingRejected, HeaderRejected
 from light_clients.ethereum.config import ForkName, NetworkConfig
 from light_clients.ethereum.containers import LightClientUpdate
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from relayer.chains.http import is_too_deep
 from relayer.consensus.ethereum.beacon_api.provider import BeaconAnswer
 from relayer.errors import RpcAnswerInvalid
 
-S = TypeVar("S", bound=Serializable)
+S = TypeVar("S", bound=SszObject)
 
 _DIGEST = 4
 _LENGTH = 8

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from light_clients.codec.merkle_branch import compute_merkle_proof, hash_pair, merkleize
 from light_clients.ethereum.config import Fork, ForkName, Slot
 from light_clients.ethereum.containers import BeaconBlockHeader, SyncAggregate
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.proofs.merkle_branch import compute_merkle_proof, hash_pair, merkleize
 from relayer.consensus.ethereum.local.finality import Checkpoint, Finality
 from relayer.consensus.ethereum.local.leaves import bytes_leaf, uint_leaf
 

@@ -9,9 +9,9 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 from light_clients.bls import GROUP_ORDER, INFINITY_SIGNATURE, backend
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.ethereum.config import Period
 from light_clients.ethereum.containers import SyncCommittee
-from light_clients.proofs.merkle_branch import merkleize
 from relayer.consensus.ethereum.local.leaves import ZERO, bytes_leaf, list_root, uint_leaf
 
 EFFECTIVE_BALANCE_GWEI: Final = 32 * 10**9

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from light_clients.proofs.merkle_branch import hash_pair, merkleize
+from light_clients.codec.merkle_branch import hash_pair, merkleize
 
 ZERO: Final = bytes(32)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.ethereum.config import Period
 from light_clients.ethereum.containers import LightClientUpdate, SyncAggregate, SyncCommittee
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.proofs.merkle_branch import merkleize
 from relayer.consensus.ethereum.local import light_client_objects as objects
 from relayer.consensus.ethereum.local.beacon_block import (
     BODY_EXECUTION_PAYLOAD,

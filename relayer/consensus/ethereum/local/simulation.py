@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 from light_clients.bls import INFINITY_SIGNATURE
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.ethereum.config import Epoch, ForkName, NetworkConfig, Period, Slot
 from light_clients.ethereum.containers import (
     BeaconBlockHeader,
@@ -29,7 +30,6 @@ from light_clients.ethereum.containers import (
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.signing import sync_committee_signing_root
 from light_clients.ethereum.sync_protocol import is_better_update
-from light_clients.proofs.merkle_branch import merkleize
 from relayer.consensus.ethereum.local import light_client_objects as objects
 from relayer.consensus.ethereum.local.beacon_block import (
     BeaconBlock,

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from light_clients.bls import GROUP_ORDER, backend, decompress_g1
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.cursor import Cursor
+from light_clients.ethereum.committee_multiproof import encode_siblings, hash_key
 from light_clients.ethereum.config import Period
-from light_clients.ethereum.members import encode_siblings, hash_key
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.ethereum.signing import sync_committee_signing_root
-from light_clients.proofs.merkle_branch import merkleize
 from light_clients.trust import read_claim
 from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.consensus.ethereum.show.wire import SIGNATURE_AT, SIGNATURE_BYTES, Members, SignedParts

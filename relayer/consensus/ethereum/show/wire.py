@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from light_clients.bls import compress_g1
+from light_clients.codec.merkle_branch import compute_merkle_branch_root, hash_pair
 from light_clients.cursor import Cursor
+from light_clients.ethereum.committee_multiproof import encode_absent, hash_key, rebuild
 from light_clients.ethereum.config import Slot
-from light_clients.ethereum.members import encode_absent, hash_key, rebuild
 from light_clients.ethereum.params import EthereumParams
 from light_clients.ethereum.reader import (
     BODY_DEPTH,
@@ -22,7 +23,6 @@ from light_clients.ethereum.reader import (
     FLAG_ABSENT,
     hash_body_side,
 )
-from light_clients.proofs.merkle_branch import compute_merkle_branch_root, hash_pair
 
 SIGNATURE_BYTES = 192
 KEY_BYTES = 96

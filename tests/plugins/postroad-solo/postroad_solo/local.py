@@ -83,6 +83,7 @@ class SoloBlocks:
     def header_rlp(self, number: int) -> bytes | None:
         """None: these headers have no RLP of their own."""
         del number
+        return None
 
     async def _fields(self, block: SoloBlock, *, full: bool) -> Fields:
         fields = await self._anvil_blocks.get(block.number, full=full)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""PURE. Headers and the light client of a solo chain, with the verdicts of `SoloLightClient.sol` (INV-7, INV-8).
+"""PURE. Headers and the light client of a solo chain, with the verdicts of `SoloLightClient.sol` (INV-7,
+INV-8).
 
-A header is number (8 bytes), timestamp (8), state root (32, left out in a proof, which leads to it), parent hash (32) and
-seal (r ‖ s ‖ parity, 65). Time is an argument; there is no clock, socket or log.
+A header is number (8 bytes), timestamp (8), state root (32, left out in a proof, which leads to it), parent
+hash (32) and seal (r ‖ s ‖ parity, 65). Time is an argument; there is no clock, socket or log.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from light_clients.cursor import Cursor
 from light_clients.ecdsa import recover
 from light_clients.errors import HeaderRejected, MisbehaviourRejected, UpdateRejected
 from light_clients.hashing import keccak256
-from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
 
 SEAL_BYTES: Final = 65
 _FIELDS: Final = {field.name: index for index, field in enumerate(execution_header.FIELDS)}
@@ -35,7 +36,10 @@ class SoloHeader:
 
     @classmethod
     def from_rpc(cls, block: Mapping[str, object]) -> Self:
-        """Read a block as a provider gives it. Raises HeaderRejected: it is no block, or tells another hash."""
+        """Read a block as a provider gives it.
+
+        Raises HeaderRejected: it is no block, or tells another hash.
+        """
         fields = execution_header.from_rpc(block)
         extra = fields[_FIELDS["extraData"]]
         if len(extra) != SEAL_BYTES:
@@ -104,8 +108,8 @@ class SoloClient:
     state: SoloState
 
     @property
-    def _window(self) -> Trust:
-        return Trust(
+    def _window(self) -> TrustWindow:
+        return TrustWindow(
             self.state.timestamp, self.trusting_period_s, self.max_clock_drift_s, self.state.frozen
         )
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from light_clients.errors import HeaderRejected
 from light_clients.ethereum.config import Period, Slot
 from light_clients.ethereum.containers import LightClientUpdate
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from relayer.consensus.ethereum.beacon_api import BeaconApi, BeaconLimits
 from relayer.errors import ChainUnavailable, ConfigError, NotFoundYet, WrongChain
 from relayer.retry import RetryPolicy
@@ -69,7 +69,7 @@ class BeaconServer:
             return self.updates(request, chain.updates(Period(start), count))
         return web.json_response({"code": 404, "message": "no such path"}, status=404)
 
-    def object(self, request: web.Request, found: Serializable | None) -> web.Response:
+    def object(self, request: web.Request, found: SszObject | None) -> web.Response:
         network = self.world.network
         if found is None:
             return web.json_response({"code": 404, "message": "not available"}, status=404)

@@ -189,7 +189,9 @@ def test_malformed_headers_are_refused(changes: dict[str, bytes], reason: str) -
 def test_a_sealed_vote_and_round_cannot_be_split_in_another_way(
     kind: BftKind, vote: tuple[bytes, bytes] | None, round_: int
 ) -> None:
-    """INV-7: else an honest block would have two on-chain hashes, and anyone could freeze the client with it."""
+    """INV-7: else an honest block would have two on-chain hashes, and anyone could freeze the client with
+    it.
+    """
     made = draft(kind, vote=vote, round=round_)
     parts = header_parts(made)
     between = (parts["vote"][1:] or NO_VOTE[kind]) + (parts["round"][1:] or ROUND_ZERO[kind])

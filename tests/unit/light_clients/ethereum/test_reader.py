@@ -95,7 +95,9 @@ def test_everything_that_was_signed_is_read_back(layout: str, absent: tuple[int,
     assert signed.signing_root == network.signing_root(hash_attested(parts, COMMITTEE, None), 130)
     assert signed.block_number is None
     keys = [
-        backend().secret_to_public(each.secret) for i, each in enumerate(COMMITTEE.seats) if i not in absent
+        backend().secret_to_public(signer.secret)
+        for i, signer in enumerate(COMMITTEE.seats)
+        if i not in absent
     ]
     assert signed.signers_key == backend().aggregate(keys).compressed
     signed.check_signature(backend())
@@ -121,7 +123,9 @@ def test_altair_shows_no_execution() -> None:
 
 
 def test_each_header_has_the_layout_of_its_own_slot() -> None:
-    """The attested state is Electra's, the finalized payload Capella's, the signature under the version before it."""
+    """The attested state is Electra's, the finalized payload Capella's, the signature under the version
+    before it.
+    """
     params = make_params((0, 2), (17, 4))
     network = make_network(params)
     draft = Draft(136, 136 - 1, 120, state_root=ROOT)
@@ -248,7 +252,7 @@ def keys_of(xy: bytes) -> dict[str, bytes]:
 def test_impossible_keys_are_refused_even_where_a_committee_has_them(kind: str) -> None:
     """The committee commits to them, so that nothing but the rule itself stands in the way."""
     bad = keys_of(COMMITTEE.seats[0].xy)[kind]
-    total = sum(each.secret for each in COMMITTEE.seats[1:])
+    total = sum(signer.secret for signer in COMMITTEE.seats[1:])
     aggregate = seat_sum(total)
     absent = Committee((Seat(0, bad), *COMMITTEE.seats[1:]), aggregate)
     with pytest.raises(PublicKeyRejected):
@@ -284,8 +288,8 @@ def test_signers_who_add_up_to_infinity_are_refused() -> None:
     one = COMMITTEE.seats[0]
     order = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
     pairs: list[Seat] = []
-    for each in COMMITTEE.seats[: SIZE // 2]:
-        pairs += [each, Seat(order - each.secret, seat_sum(order - each.secret))]
+    for signer in COMMITTEE.seats[: SIZE // 2]:
+        pairs += [signer, Seat(order - signer.secret, seat_sum(order - signer.secret))]
     # All pairs cancel out but the first, whose second member is another.
     cancelling = Committee((one, one, *pairs[2:]))
     read(signed_parts(DRAFT, cancelling, NETWORK)).check_signature(backend())

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     ZERO_HASHES,
     compute_merkle_branch_root,

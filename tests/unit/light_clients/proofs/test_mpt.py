@@ -29,7 +29,7 @@ def branch(children: dict[int, bytes], value: bytes = b"\x80") -> bytes:
     return raw_list(*(children.get(i, b"\x80") for i in range(16)), value)
 
 
-# --- what is proven --------------------------------------------------------------------------------------------------
+# --- what is proven -----------------------------------------------------------------------------------------
 
 
 def test_the_empty_trie_holds_nothing() -> None:
@@ -83,7 +83,7 @@ def test_embedded_nodes_may_be_listed_or_not(list_embedded: bool) -> None:
     assert mpt.verify(trie.root, b"b", proof) == b"b"
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- what is refused ----------------------------------------------------------------------------------------
 
 
 def test_a_proof_against_another_root_is_refused() -> None:
@@ -208,7 +208,7 @@ def test_a_short_node_by_hash_is_refused() -> None:
         mpt.verify(keccak(node), b"\xa1", [node, leaf])
 
 
-# --- accounts and storage --------------------------------------------------------------------------------------------
+# --- accounts and storage -----------------------------------------------------------------------------------
 
 ADDRESS = b"\xaa" * 20
 CODE_HASH = keccak(b"code")
@@ -223,9 +223,9 @@ STATE = State(
 
 def test_accounts_are_read() -> None:
     found = mpt.verify_account(STATE.root, ADDRESS, STATE.prove(ADDRESS, SLOT).account)
-    assert found == mpt.Account(5, 10**18, STATE.storages[ADDRESS].root, CODE_HASH)
+    assert found == mpt.AccountState(5, 10**18, STATE.storages[ADDRESS].root, CODE_HASH)
     largest = mpt.verify_account(STATE.root, b"\xcc" * 20, STATE.prove(b"\xcc" * 20, SLOT).account)
-    assert largest == mpt.Account(2**64 - 1, 2**256 - 1, EMPTY_TRIE_ROOT, EMPTY_CODE)
+    assert largest == mpt.AccountState(2**64 - 1, 2**256 - 1, EMPTY_TRIE_ROOT, EMPTY_CODE)
 
 
 def test_an_absent_account_is_none_and_an_absent_slot_zero() -> None:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Binary Merkle trees over SHA-256, as SSZ has them, and branches of them (consensus-specs, `ssz/merkle-proofs.md`).
+"""Binary Merkle trees over SHA-256, as SSZ builds them, and their branches (consensus-specs,
+`ssz/merkle-proofs.md`).
 
-A place in a tree is its generalized index: 1 is the root, 2n and 2n + 1 are the children of n.
+A node is named by its generalized index: 1 is the root, and 2n and 2n + 1 are the children of n. A branch is
+the list of the siblings on the way from a node up to the root, the deepest first. Functions that the
+specification has keep its names.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
+#: 32 zero bytes: what fills a tree up to a power of two leaves.
 ZERO_CHUNK: Final = bytes(32)
 
 
 def hash_pair(left: bytes, right: bytes) -> bytes:
-    """The parent of two nodes of 32 bytes."""
+    """Return the parent of two nodes, 32 bytes each."""
     return sha256(left + right).digest()
 
 
@@ -25,12 +29,15 @@ def _zero_hashes(depth: int) -> tuple[bytes, ...]:
     return tuple(hashes)
 
 
-#: Roots of trees of zero chunks, by depth.
+#: The roots of trees that hold nothing but zero chunks, by their depth.
 ZERO_HASHES: Final = _zero_hashes(64)
 
 
 def merkleize(chunks: Sequence[bytes], limit: int | None = None) -> bytes:
-    """The root over chunks of 32 bytes, padded with zero chunks to the next power of two of `limit` or their number.
+    """Return the root over chunks of 32 bytes each.
+
+    Zero chunks are appended up to the next power of two of `limit`, or of the number of chunks where there is
+    no limit.
 
     Raises:
         ValueError: there are more chunks than `limit`.
@@ -46,10 +53,10 @@ def merkleize(chunks: Sequence[bytes], limit: int | None = None) -> bytes:
 
 
 def compute_merkle_proof(chunks: Sequence[bytes], index: int, limit: int | None = None) -> tuple[bytes, ...]:
-    """The branch from a chunk to the root that `merkleize` gives, deepest sibling first.
+    """Return the branch from a chunk to the root that `merkleize` gives, the deepest sibling first.
 
     Raises:
-        ValueError: there are more chunks than `limit`, or the index is none of theirs.
+        ValueError: there are more chunks than `limit`, or no chunk has this index.
     """
     layer, branch = list(chunks), []
     if not 0 <= index < len(layer):
@@ -71,10 +78,10 @@ def _depth(count: int, limit: int | None) -> int:
 
 
 def floorlog2(gindex: int) -> int:
-    """The depth of a place in its tree.
+    """Return the depth of the node with a generalized index: 0 for the root.
 
     Raises:
-        ValueError: there is no such place.
+        ValueError: no node has this index.
     """
     if gindex < 1:
         raise ValueError(f"found generalized index {gindex}, expected at least 1")
@@ -82,12 +89,14 @@ def floorlog2(gindex: int) -> int:
 
 
 def get_subtree_index(gindex: int) -> int:
-    """A place's number among those of its depth, from the left."""
+    """Return the position of the node with a generalized index among the nodes of its depth, from the
+    left.
+    """
     return gindex - (1 << floorlog2(gindex))
 
 
 def compute_merkle_branch_root(leaf: bytes, branch: Sequence[bytes], index: int) -> bytes:
-    """The root of the tree in which `leaf` is number `index` of its depth and `branch` are the siblings upwards."""
+    """Return the root that a branch leads to from a leaf, which is at position `index` of its depth."""
     value = leaf
     for sibling in branch:
         value = hash_pair(sibling, value) if index & 1 else hash_pair(value, sibling)
@@ -96,7 +105,9 @@ def compute_merkle_branch_root(leaf: bytes, branch: Sequence[bytes], index: int)
 
 
 def is_valid_merkle_branch(leaf: bytes, branch: Sequence[bytes], depth: int, index: int, root: bytes) -> bool:
-    """Whether `branch`, of exactly `depth` siblings of 32 bytes, leads from `leaf` to `root`."""
+    """Return whether a branch of exactly `depth` siblings leads from the leaf at position `index` to the
+    root.
+    """
     return (
         len(branch) == depth
         and all(len(sibling) == 32 for sibling in branch)
@@ -105,7 +116,11 @@ def is_valid_merkle_branch(leaf: bytes, branch: Sequence[bytes], depth: int, ind
 
 
 def is_valid_normalized_merkle_branch(leaf: bytes, branch: Sequence[bytes], gindex: int, root: bytes) -> bool:
-    """Whether a branch leads from the place `gindex` to `root`, after zeros that fill it up to a later fork's depth."""
+    """Return whether a branch leads from the node with a generalized index to the root.
+
+    Zero chunks may stand in front of it: objects in the form of a later fork, whose tree is deeper, have
+    them.
+    """
     extra = len(branch) - floorlog2(gindex)
     if extra < 0 or any(sibling != ZERO_CHUNK for sibling in branch[:extra]):
         return False
@@ -113,10 +128,10 @@ def is_valid_normalized_merkle_branch(leaf: bytes, branch: Sequence[bytes], gind
 
 
 def normalize_merkle_branch(branch: Sequence[bytes], gindex: int) -> tuple[bytes, ...]:
-    """Fill a branch up with zeros in front, to the depth of `gindex`.
+    """Return a branch with zero chunks put in front of it, up to the depth of `gindex`.
 
     Raises:
-        ValueError: it is longer than that.
+        ValueError: the branch is longer than that.
     """
     extra = floorlog2(gindex) - len(branch)
     if extra < 0:

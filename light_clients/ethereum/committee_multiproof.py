@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Who of a sync committee signed, and the multiproof of those who did not: docs/reference/wire-formats.md §7.3.
+"""Who of a sync committee signed, and a multiproof of the keys of those who did not (wire-formats.md §7.3).
 
-The committee's root holds its members' compressed keys in a tree. A node is known by its place in its level; the
-siblings of a multiproof come level by level from the leaves upwards, by ascending place.
+A client keeps only the root of a committee, which commits to the keys of its members and to their sum. The
+keys of the absent members, each proven to be one of the committee's, are subtracted from that sum; the rest
+signed. So the bytes grow with the absent, of whom there are few.
+
+The keys are the leaves of a tree. A node is named by its level (0 is the lowest) and its place there. The
+siblings that the absent members' leaves need on their way to the root follow level by level, by ascending
+place.
 """
 
 from __future__ import annotations
@@ -10,23 +15,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from light_clients.bls.encoding import compress_g1
+from light_clients.codec.merkle_branch import hash_pair
 from light_clients.cursor import Cursor
 from light_clients.errors import EncodingRejected, QuorumNotReached
-from light_clients.proofs.merkle_branch import hash_pair
 
-_KEY_PADDING = bytes(16)
+#: A key of 48 bytes fills two chunks of 32.
+_KEY_PADDING: Final = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
-    """Who signed, off the wire.
+class Participation:
+    """Who of a committee is said to have signed. The caller has to compare the root with the trusted
+    committee's.
 
     Attributes:
-        signed: how many members did.
-        absent_keys: x ‖ y (96 bytes) of each who did not, by ascending index: points of the curve.
-        pubkeys_root: the root of the committee's `pubkeys` that this leads to.
+        signed: how many members signed.
+        absent_keys: the keys of those who did not, by ascending index: points of the curve, x ‖ y, 96 bytes
+            each.
+        pubkeys_root: the root that this leads to, of the committee's `pubkeys`, 32 bytes.
     """
 
     signed: int
@@ -34,17 +43,20 @@ class Members:
     pubkeys_root: bytes
 
 
-def read_everybody(cursor: Cursor, committee_size: int) -> Members:
-    """Read `members` where nobody is absent."""
-    return Members(committee_size, (), cursor.take(32))
+def read_everybody(cursor: Cursor, committee_size: int) -> Participation:
+    """Read `members` of the wire format where nobody is absent: just the root of the keys."""
+    return Participation(committee_size, (), cursor.take(32))
 
 
-def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Members:
-    """Read `members` where some are absent. Never more keys are read than may be absent.
+def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Participation:
+    """Read `members` of the wire format where some are absent.
+
+    The threshold is checked before any key is read, so that nobody can make a reader decompress more keys
+    than may be absent.
 
     Raises:
         EncodingRejected: the bytes are malformed.
-        QuorumNotReached: fewer than `threshold` signed.
+        QuorumNotReached: fewer than `threshold` members signed.
         PublicKeyRejected: a key is not on the curve.
     """
     marks = int.from_bytes(cursor.take(committee_size // 8), "little")
@@ -59,14 +71,14 @@ def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Members
     leaves = [hash_key(compress_g1(key)) for key in keys]
     depth = committee_size.bit_length() - 1
     root = rebuild(list(zip(absent, leaves, strict=True)), depth, lambda _level, _place: cursor.take(32))
-    return Members(signed, keys, root)
+    return Participation(signed, keys, root)
 
 
 def check_threshold(signed: int, threshold: int) -> None:
     """Check that enough members signed.
 
     Raises:
-        QuorumNotReached: they did not.
+        QuorumNotReached: fewer than `threshold` did.
     """
     if signed < threshold:
         raise QuorumNotReached(
@@ -75,16 +87,20 @@ def check_threshold(signed: int, threshold: int) -> None:
 
 
 def encode_absent(bits: Sequence[bool]) -> bytes:
-    """Participation as SSZ has a bit vector, the first member in the lowest bit of the first byte, with each bit turned."""
+    """Encode who is absent: as SSZ encodes a bit vector, with a bit set for each member that did not sign.
+
+    The first member is the lowest bit of the first byte.
+    """
     return sum(1 << index for index, bit in enumerate(bits) if not bit).to_bytes(len(bits) // 8, "little")
 
 
 def encode_siblings(leaves: Sequence[bytes], places: Sequence[int]) -> bytes:
-    """The siblings that a multiproof of some leaves needs, in the order in which `read_members` takes them.
+    """Return the siblings that a multiproof of some leaves needs, in the order in which `read_members` takes
+    them.
 
     Args:
-        leaves: all of them, their number a power of two.
-        places: of those that are proven, ascending, at least one.
+        leaves: all leaves; their number is a power of two.
+        places: the places of those that are proven, ascending, at least one.
     """
     levels = [list(leaves)]
     while len(levels[-1]) > 1:
@@ -101,12 +117,13 @@ def encode_siblings(leaves: Sequence[bytes], places: Sequence[int]) -> bytes:
 
 
 def rebuild(nodes: Sequence[tuple[int, bytes]], depth: int, sibling: Callable[[int, int], bytes]) -> bytes:
-    """The root over some nodes, each with its place, by ascending place.
+    """Return the root over nodes of the lowest level, of which only some are known.
 
     Args:
-        nodes: those of the lowest level that are known.
-        depth: levels between them and the root.
-        sibling: gives a node that can't be computed, by its level (0 is the lowest) and its place.
+        nodes: the known nodes with their places, by ascending place, at least one.
+        depth: the number of levels between them and the root.
+        sibling: is asked for a node that can't be computed, by its level (0 is the lowest) and its place; the
+            calls come by ascending level and place.
     """
     for level in range(depth):
         parents: list[tuple[int, bytes]] = []
@@ -126,5 +143,5 @@ def rebuild(nodes: Sequence[tuple[int, bytes]], depth: int, sibling: Callable[[i
 
 
 def hash_key(compressed: bytes) -> bytes:
-    """The tree's node for a key (48 bytes): its two chunks."""
+    """Return the leaf of a key (48 bytes): the hash of its two chunks."""
     return sha256(compressed + _KEY_PADDING).digest()

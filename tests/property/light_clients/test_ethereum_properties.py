@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from light_clients.bls import backend
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.cursor import Cursor
 from light_clients.errors import PublicKeyRejected, Rejection
+from light_clients.ethereum.committee_multiproof import encode_siblings, rebuild
 from light_clients.ethereum.g1 import subtract
-from light_clients.ethereum.members import encode_siblings, rebuild
 from light_clients.ethereum.params import EthereumParams, WireFork, WireLayout
 from light_clients.ethereum.reader import read_signed
-from light_clients.proofs.merkle_branch import merkleize
 from tests.support.beacon import (
     Draft,
     Network,
