@@ -17,6 +17,7 @@ import pytest
 from relayer.chains.evm.nonces import NonceManager
 from relayer.protocol.message import Message
 from relayer.testing.chain import MemoryChain
+from tests.support.journal import gas_totals
 from tests.unit.pipeline.road import Road, close_road, open_road, two_chains
 
 
@@ -122,7 +123,7 @@ async def live_and_die(folder: Path, dies_at: int) -> None:
             assert all(receipt.succeeded for receipt in chain._receipts.values())
         assert sum(executed(chains["b"])) == 6
         with second.journal.reading() as reading:
-            assert reading.gas_totals()[1] == 0
+            assert gas_totals(reading)[1] == 0
     finally:
         await close_road(second)
 
