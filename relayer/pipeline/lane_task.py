@@ -240,7 +240,7 @@ class LaneTask:
         """Send what of a plan is worth sending; return the messages that a signed transaction carries now."""
         started = asyncio.get_running_loop().time()
         destination = self._destination
-        word = await destination.chain.delivered_word(self.book.lane.id, plan.page)
+        word = await destination.chain.delivered_bitmap(self.book.lane.id, plan.page)
         if word & plan.mask:
             await self._mark_seen(page, word & plan.mask)
             plan = Plan(plan.page, plan.mask & ~word, plan.is_retry)

@@ -80,7 +80,7 @@ class Road:
 
         lane = Lane(self.chains[source].endpoint_id, self.chains[destination].endpoint_id)
         state = self.chains[destination].ledger.blocks[-1].state
-        return int.from_bytes(state.words.get(delivered_slot(lane.id, page), bytes(32)))
+        return int.from_bytes(state.storage.get(delivered_slot(lane.id, page), bytes(32)))
 
     def is_confirmed(self, messages: list[Message]) -> bool:
         stories = [self.journal.story(each.id) for each in messages]

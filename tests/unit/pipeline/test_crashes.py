@@ -84,7 +84,7 @@ async def bury(road: Road) -> None:
 
 
 def executed(chain: MemoryChain) -> list[int]:
-    return [each.mask.bit_count() for receipt in chain._receipts.values() for each in receipt.delivered]
+    return [each.mask.bit_count() for receipt in chain.receipts.values() for each in receipt.delivered]
 
 
 INSTANTS = range(1, 100, 4)
@@ -120,7 +120,7 @@ async def live_and_die(folder: Path, dies_at: int) -> None:
         for chain in chains.values():
             # Every included transaction moved something: none was signed for what another one carried.
             assert all(executed(chain))
-            assert all(receipt.succeeded for receipt in chain._receipts.values())
+            assert all(receipt.succeeded for receipt in chain.receipts.values())
         assert sum(executed(chains["b"])) == 6
         with second.journal.reading() as reading:
             assert gas_totals(reading)[1] == 0

@@ -39,7 +39,7 @@ def deliveries(chain: MemoryChain) -> list[int]:
     """How many messages each included deliver transaction executed."""
     return [
         sum(each.mask.bit_count() for each in receipt.delivered)
-        for receipt in sorted(chain._receipts.values(), key=lambda receipt: receipt.block_number)
+        for receipt in sorted(chain.receipts.values(), key=lambda receipt: receipt.block_number)
     ]
 
 
@@ -113,13 +113,13 @@ async def test_a_refusing_recipient_stops_nobody_and_is_paid_for_once(tmp_path: 
         assert story.waiting is not None
         assert story.waiting.reason is WaitingReason.RECIPIENT_REVERTS
         assert "0xdeadbeef" in story.waiting.detail
-        paid = len(chains["b"]._receipts)
+        paid = len(chains["b"].receipts)
         # Every retry is simulated, and as long as it would fail, nothing is sent.
         for _ in range(3):
             clock.advance(4_000)
             road.pipeline.lanes[0].wake()
             await road.mine(2)
-        assert len(chains["b"]._receipts) == paid
+        assert len(chains["b"].receipts) == paid
         assert "refused 4 times" in str(road.journal.story(bad.id).waiting)  # type: ignore[union-attr]
         chains["b"].faults.refusals.clear()
         clock.advance(4_000)
@@ -136,7 +136,7 @@ async def test_a_message_past_its_deadline_ends_as_expired(tmp_path: Path) -> No
         (message,) = road.send("a", "b", deadline=late)
         await road.mine_until(lambda: states(road, [message]) == ["expired"])
         assert road.word("a", "b") == 0
-        assert chains["b"]._receipts == {}
+        assert chains["b"].receipts == {}
         assert road.journal.pending() == ()
 
 
@@ -148,7 +148,7 @@ async def test_validators_change_and_the_client_follows_before_the_messages(tmp_
         road.chains["a"].change_signers()
         after = road.send("a", "b", 2)
         await road.mine_until(lambda: road.is_confirmed(after))
-        assert all(receipt.succeeded for receipt in road.chains["b"]._receipts.values())
+        assert all(receipt.succeeded for receipt in road.chains["b"].receipts.values())
         assert road.pipeline.workers["b"].tracker.wasted_gas == 0
 
 
@@ -187,7 +187,7 @@ async def test_a_client_that_believes_nothing_is_the_reason(tmp_path: Path, froz
         assert story.waiting is not None
         assert story.waiting.reason is WaitingReason.CLIENT_EXPIRED
         assert ("frozen" if frozen else "expired") in story.waiting.detail
-        assert chains["b"]._receipts == {}
+        assert chains["b"].receipts == {}
 
 
 async def test_a_provider_that_hides_a_log_makes_the_lane_wait_and_costs_nothing(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ async def test_an_unbelievable_header_costs_nothing(tmp_path: Path) -> None:
         lane = road.pipeline.lanes[0].book
         assert lane.waiting is not None
         assert lane.waiting.reason is WaitingReason.RPC_TROUBLE
-        assert road.chains["b"]._receipts == {}
+        assert road.chains["b"].receipts == {}
         await road.mine_until(lambda: road.is_confirmed(sent))
         assert lane.waiting is None
 
@@ -302,7 +302,7 @@ async def test_a_price_above_the_limit_is_waited_out(tmp_path: Path) -> None:
         (message,) = road.send("a", "b")
         await road.mine(3)
         assert reason(road, message) is WaitingReason.GAS_PRICE
-        assert chain._receipts == {}
+        assert chain.receipts == {}
         chain.base_fee_wei = normal
         await road.mine_until(lambda: road.is_confirmed([message]), blocks=150)
 
@@ -333,11 +333,11 @@ async def test_somebody_elses_delivery_is_seen_and_not_paid_for(tmp_path: Path) 
         await road.mine(2)
         async with running_road(other, chains) as rival:
             await rival.mine_until(lambda: rival.is_confirmed(sent))
-        paid = len(chains["b"]._receipts)
+        paid = len(chains["b"].receipts)
         road.clock.advance(3_601)
         road.pipeline.lanes[0].wake()
         await road.mine_until(lambda: road.is_confirmed(sent))
-        assert len(chains["b"]._receipts) == paid
+        assert len(chains["b"].receipts) == paid
 
 
 async def test_a_paused_remote_is_the_reason(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ async def test_a_paused_remote_is_the_reason(tmp_path: Path) -> None:
         (message,) = road.send("a", "b")
         await road.mine(4)
         assert reason(road, message) is WaitingReason.PAUSED
-        assert chains["b"]._receipts == {}
+        assert chains["b"].receipts == {}
         chains["b"].pending.remotes[chains["a"].endpoint_id] = remote
         await road.mine()
         road.pipeline.keepers["a", "b"].suspect()
@@ -406,7 +406,7 @@ async def test_a_chain_that_hangs_slows_no_other(tmp_path: Path, monkeypatch: py
 
         for method in (
             "sent_messages",
-            "delivered_word",
+            "delivered_bitmap",
             "receipt",
             "call",
             "remote",
@@ -420,7 +420,7 @@ async def test_a_chain_that_hangs_slows_no_other(tmp_path: Path, monkeypatch: py
         assert reason(road, stuck[0]) is WaitingReason.BATCH
         for method in (
             "sent_messages",
-            "delivered_word",
+            "delivered_bitmap",
             "receipt",
             "call",
             "remote",

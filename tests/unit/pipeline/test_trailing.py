@@ -23,7 +23,7 @@ from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
 from relayer.testing.chain import MemoryChain, join
-from relayer.testing.gateway import OutLane, encode_anchor, encode_freeze, encode_update
+from relayer.testing.gateway import MemoryLane, encode_anchor, encode_freeze, encode_update
 from relayer.testing.prover import MemoryProver
 from tests.unit.pipeline.road import Clock, Road, running_road, two_chains
 
@@ -51,7 +51,7 @@ def trailing(chains: dict[str, MemoryChain], **terms: object) -> dict[str, Memor
 
 def calls(chain: MemoryChain) -> Counter[bytes]:
     """Transactions of a chain by selector."""
-    return Counter(transaction.data[:4] for transaction in chain._mined.values())
+    return Counter(transaction.data[:4] for transaction in chain.mined.values())
 
 
 # --- waiting for finality ---
@@ -90,7 +90,7 @@ async def test_what_waits_for_finality_is_shown_with_how_long(tmp_path: Path) ->
             (0, WaitingReason.FINALITY),
             (1, WaitingReason.FINALITY),
         ]
-        assert chains["b"]._receipts == {}
+        assert chains["b"].receipts == {}
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=30)
         assert road.pipeline.lanes[0].book.waiting is None
 
@@ -181,13 +181,13 @@ async def test_somebody_elses_delivery_waits_for_finality_and_is_not_paid_again(
         async with running_road(other, chains, provers=trailing(chains)) as rival:
             await rival.mine(4)
             assert rival.word("b", "a") == 0b111
-            paid = len(chains["a"]._receipts)
+            paid = len(chains["a"].receipts)
             road.clock.advance(3_601)
             road.pipeline.lanes[1].wake()
             await road.settle(20)
             assert states(road, sent) == ["included"] * 3
             await road.mine_until(lambda: road.is_confirmed(sent), blocks=30)
-        assert len(chains["a"]._receipts) == paid
+        assert len(chains["a"].receipts) == paid
         story = road.journal.story(sent[0].id)
         assert story is not None
         assert [step.state for step in story.steps].count(DeliveryState.INCLUDED) == 1
@@ -317,11 +317,11 @@ async def test_several_batches_under_one_header_pay_for_its_signature_once(tmp_p
         assert calls(chains["b"])[abi.CLIENT_ANCHOR] == 1
         assert calls(chains["b"])[abi.DELIVER] >= 2
         assert all(b"memory short" in data for data in _deliveries(chains["b"]))
-        assert all(each.succeeded for each in chains["b"]._receipts.values())
+        assert all(each.succeeded for each in chains["b"].receipts.values())
 
 
 def _deliveries(chain: MemoryChain) -> list[bytes]:
-    return [each.data for each in chain._mined.values() if each.data[:4] == abi.DELIVER]
+    return [each.data for each in chain.mined.values() if each.data[:4] == abi.DELIVER]
 
 
 async def test_lanes_of_one_source_and_destination_share_an_anchor(tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ async def test_lanes_of_one_source_and_destination_share_an_anchor(tmp_path: Pat
     channel = b"\x09" * 32
     lane = Lane(chains["a"].endpoint_id, chains["b"].endpoint_id, channel)
     for state in (chains["a"].pending, chains["a"].ledger.blocks[-1].state):
-        state.lanes[lane.id] = OutLane()
+        state.lanes[lane.id] = MemoryLane()
     lanes = [ServedLane("a", "b", PUBLIC_CHANNEL), ServedLane("a", "b", channel)]
     async with running_road(tmp_path, chains, provers=trailing(chains, anchors=True), lanes=lanes) as road:
         await road.mine(2)
@@ -366,7 +366,7 @@ async def test_an_anchor_that_somebody_replaced_costs_nothing(
         sent = road.send("a", "b", 300, gas_limit=10_000)
         await road.mine_until(lambda: road.is_confirmed(sent), blocks=60)
         assert road.pipeline.keepers["a", "b"].anchoring.refused > 0
-        assert all(each.succeeded for each in chains["b"]._receipts.values())
+        assert all(each.succeeded for each in chains["b"].receipts.values())
         assert not any(b"memory short" in data for data in _deliveries(chains["b"]))
 
 
