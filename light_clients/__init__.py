@@ -15,7 +15,7 @@ In which order to read it
     1. `client.py`   the seam: what every light client can be asked.
     2. `errors.py`   every reason for a rejection.
     3. `trust.py`    what the clients of all kinds share: how long trust lasts, the anchor, a proof's front.
-    4. `bft/`, `ethereum/`   one package a kind; the head of each tells its rules.
+    4. the packages of the kinds, one each, whose heads tell their rules.
     5. `proofs/`     Merkle-Patricia tries: that an account and a storage slot are in a state.
     6. `codec/`      RLP, SSZ and binary Merkle trees. `bls/`, `ecdsa.py`, `hashing.py`: cryptography.
     7. `cursor.py`   how our own byte formats are read (docs/reference/wire-formats.md).

@@ -51,8 +51,13 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
     ("relayer/cli/demo/__init__.py", "DEFAULT_CHAINS"): "the defaults of the demo",
     ("relayer/cli/demo/__init__.py", "such as court=bft:4@0.5,eth=ethereum"): "an example in a help text",
     ("relayer/cli/demo/__init__.py", "--chains eth=ethereum,court=bft:4@0.5"): "an example in a help text",
+    (
+        "relayer/cli/demo/figures.py",
+        '"validators": self.signer_count',
+    ): "a key of --json, which stays what it is",
     ("relayer/cli/devnet.py", "DEFAULT_CHAINS"): "the defaults of the devnet",
     ("relayer/cli/devnet.py", "such as court=bft:4@0.5,eth=ethereum"): "an example in a help text",
+    ("relayer/consensus/show.py", "cursor.pos"): "a place in bytes",
     ("relayer/cli/init.py", "court=qbft,https://"): "an example in a help text",
     ("relayer/cli/init.py", "eth=ethereum,https://"): "an example in a help text",
 }

@@ -67,6 +67,8 @@ class ReadHeader:
             compares the hash with that of a trusted set, which has none, or calls `check_set`.
         set_hash: the hash of that list, 32 bytes.
         sealers: bit i is set when validator i sealed.
+        seals: of those who sealed, by ascending index, 64 bytes each: r ‖ s with the parity in the top
+            bit of s (EIP-2098).
         preimage: what the header's hashes are made of.
     """
 
@@ -76,6 +78,7 @@ class ReadHeader:
     validators: tuple[bytes, ...]
     set_hash: bytes
     sealers: int
+    seals: tuple[bytes, ...]
     preimage: Preimage
 
 
@@ -119,13 +122,15 @@ def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) 
         round=round_,
         tail=tail,
     )
+    sealers, seals = _check_seals(cursor, validators, preimage.commit_seal_hash(kind))
     return ReadHeader(
         number=number,
         timestamp=timestamp,
         state_root=state_root,
         validators=validators,
         set_hash=keccak256(members),
-        sealers=_check_seals(cursor, validators, preimage.commit_seal_hash(kind)),
+        sealers=sealers,
+        seals=seals,
         preimage=preimage,
     )
 
@@ -217,17 +222,22 @@ def _read_tail(cursor: Cursor, form: int) -> bytes:
     return raw if form == TAIL_RAW else raw + _ENCODED_TAILS[form]
 
 
-def _check_seals(cursor: Cursor, validators: tuple[bytes, ...], digest: bytes) -> int:
+def _check_seals(
+    cursor: Cursor, validators: tuple[bytes, ...], digest: bytes
+) -> tuple[int, tuple[bytes, ...]]:
+    """Read who sealed and their seals, and recover the signer of every seal."""
     count = len(validators)
     sealers = cursor.uint((count + 7) // 8)
     if sealers >> count:
         raise HeaderRejected("a seal is of no validator", found=bin(sealers), expected=f"{count} bits")
+    seals: list[bytes] = []
     for index, validator in enumerate(validators):
         if sealers >> index & 1:
             seal = cursor.take(64)
+            seals.append(seal)
             signer = recover(digest, seal[:32] + bytes((seal[32] & 0x7F,)) + seal[33:], seal[32] >> 7)
             if signer != validator:
                 raise HeaderRejected(
                     f"seal {index} is not its validator's", found=signer or "no key", expected=validator
                 )
-    return sealers
+    return sealers, tuple(seals)

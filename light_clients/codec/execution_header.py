@@ -121,7 +121,7 @@ def encode(fields: Sequence[bytes]) -> bytes:
 def hash_of(fields: Sequence[bytes]) -> bytes:
     """Return the 32-byte block hash of a chain that hashes headers as they are.
 
-    Chains whose headers carry seals hash them in another way (`light_clients.bft.preimage`). The vectors of
+    Chains whose headers carry seals hash them in ways of their own. The vectors of
     mainnet and of the rollups are checked by this (tests/conformance/mpt_rlp.py).
     """
     return keccak256(encode(fields))

@@ -36,11 +36,15 @@ class Participation:
         absent_keys: the keys of those who did not, by ascending index: points of the curve, x ‖ y, 96 bytes
             each.
         pubkeys_root: the root that this leads to, of the committee's `pubkeys`, 32 bytes.
+        absent: the indexes of those who did not sign, ascending.
+        siblings: the nodes that lead from their keys to that root, 32 bytes each, in the order of the wire.
     """
 
     signed: int
     absent_keys: tuple[bytes, ...]
     pubkeys_root: bytes
+    absent: tuple[int, ...] = ()
+    siblings: tuple[bytes, ...] = ()
 
 
 def read_everybody(cursor: Cursor, committee_size: int) -> Participation:
@@ -66,12 +70,18 @@ def read_members(cursor: Cursor, committee_size: int, threshold: int) -> Partici
             "nobody is absent where some are said to be", found=signed, expected=f"fewer than {signed}"
         )
     check_threshold(signed, threshold)
-    absent = [index for index in range(committee_size) if marks >> index & 1]
+    absent = tuple([index for index in range(committee_size) if marks >> index & 1])
     keys = tuple([cursor.take(96) for _ in absent])
     leaves = [hash_key(compress_g1(key)) for key in keys]
     depth = committee_size.bit_length() - 1
-    root = rebuild(list(zip(absent, leaves, strict=True)), depth, lambda _level, _place: cursor.take(32))
-    return Participation(signed, keys, root)
+    siblings: list[bytes] = []
+
+    def take_sibling(_level: int, _place: int) -> bytes:
+        siblings.append(cursor.take(32))
+        return siblings[-1]
+
+    root = rebuild(list(zip(absent, leaves, strict=True)), depth, take_sibling)
+    return Participation(signed, keys, root, absent, tuple(siblings))
 
 
 def check_threshold(signed: int, threshold: int) -> None:

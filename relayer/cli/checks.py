@@ -8,10 +8,11 @@ import stat
 import time
 from pathlib import Path
 
-from relayer.cli.output import ether, hex_of, span
+from relayer.cli.output import ether, span
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
 from relayer.errors import PostroadError
+from relayer.text import hex_of
 
 _CLOCK_DRIFT_S = 30.0
 _TIMEOUT_S = 15.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of, yes_option
-from relayer.cli.output import console, fields, hex_of, print_json, print_table, span
+from relayer.cli.output import console, print_json, print_table, span
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.chains.evm.node import Node
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from relayer.endpoint.apply import Progress
     from relayer.endpoint.plan import Plan
     from relayer.endpoint.view import EndpointView
+    from relayer.views.plan import SavedEndpointView
 
 
 @click.group()
@@ -135,7 +137,9 @@ def list_(config_path: Path, as_json: bool) -> None:
     config = load_config(config_path)
     views = run_async(_view_all(config))
     if as_json:
-        print_json([_view_json(name, view) for name, view in views.items()])
+        from relayer.views.endpoint import listed_endpoint
+
+        print_json([listed_endpoint(name, view) for name, view in views.items()])
         return
     rows = []
     for name, view in views.items():
@@ -171,9 +175,9 @@ def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
 
     findings = run_async(run())
     if as_json:
-        print_json(
-            {"ok": not has_refusal(findings), "findings": [finding_json(finding) for finding in findings]}
-        )
+        from relayer.views.finding import check_view
+
+        print_json(check_view(findings))
     else:
         show_findings(findings)
     if has_refusal(findings):
@@ -217,7 +221,7 @@ async def _plan_and_apply(
                 show_plan(plan)
             if plan.is_refused:
                 if as_json:
-                    print_json({"plan": plan_json(plan), "applied": False, "endpoints": {}})
+                    _print_outcome(plan, {}, applied=False)
                 raise PlanRefused(
                     "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
                 )
@@ -228,19 +232,26 @@ async def _plan_and_apply(
                 await apply_plan(plan, config, manifest, nodes, keys, _teller(as_json=as_json))
             saved = {} if dry_run else _save(config, config_path, names, plan)
     if as_json:
-        print_json({"plan": plan_json(plan), "applied": goes_on, "endpoints": saved})
+        _print_outcome(plan, saved, applied=goes_on)
         return
     if dry_run:
         console().print("Nothing was sent (--dry-run).")
     for name, found in saved.items():
-        console().print(f"{name}: gateway {hex_of(found['gateway'])}, written to {config_path}")
+        console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
-def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, Any]:
+def _print_outcome(plan: Plan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
+    from relayer.views.plan import PlanOutcomeView, plan_view
+
+    print_json(PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved))
+
+
+def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, SavedEndpointView]:
     """Write new endpoints into the configuration file; what is there already stays."""
     from relayer.config import save_endpoint
     from relayer.endpoint.plan import found_endpoint
     from relayer.endpoint.steps import locate
+    from relayer.views.plan import SavedEndpointView
 
     manifest = _manifest(config)
     saved = {}
@@ -253,12 +264,12 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
             continue
         found = found_endpoint(plan, config, manifest, name)
         save_endpoint(path, name, found)
-        saved[name] = {
-            "gateway": found.gateway,
-            "genesis_hash": found.genesis_hash,
-            "endpoint_id": bytes(located.endpoint_id),
-            "consensus": fields(found.consensus),
-        }
+        saved[name] = SavedEndpointView(
+            gateway=found.gateway,
+            genesis_hash=found.genesis_hash,
+            endpoint_id=located.endpoint_id,
+            consensus=found.consensus,
+        )
     return saved
 
 
@@ -367,35 +378,6 @@ def show_findings(findings: Iterable[Finding]) -> None:
         out.print(f"{finding.found}{expected}{advice}", markup=False)
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding as `--json` shows it."""
-    return {
-        "severity": finding.severity.value,
-        "subject": finding.subject,
-        "found": finding.found,
-        "expected": finding.expected,
-        "advice": finding.advice,
-    }
-
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan as `--json` shows it."""
-    return {
-        "refused": plan.is_refused,
-        "findings": [finding_json(finding) for finding in plan.findings],
-        "steps": [
-            {
-                "chain": step.chain,
-                "kind": step.kind.value,
-                "remote": step.remote or None,
-                "gas": step.gas,
-                "cost_wei": plan.cost_wei(step),
-            }
-            for step in plan.steps
-        ],
-    }
-
-
 @contextlib.asynccontextmanager
 async def open_nodes(config: Config, names: Iterable[str]) -> AsyncIterator[dict[str, Node]]:
     """Open connections to chains, and close them."""
@@ -426,42 +408,6 @@ def _remote_text(view: EndpointView, name: str) -> str:
     state = remote.client.status.name.lower()
     paused = ", paused" if remote.is_paused else ", retired" if remote.is_retired else ""
     return f"{name} (client {state}, {span(left)} left{paused})"
-
-
-def _view_json(name: str, view: EndpointView | None) -> dict[str, Any]:
-    if view is None:
-        return {
-            "chain": name,
-            "gateway": None,
-            "endpoint_id": None,
-            "authority": None,
-            "admins": [],
-            "remotes": [],
-        }
-    return {
-        "chain": name,
-        "gateway": view.located.gateway,
-        "endpoint_id": bytes(view.located.endpoint_id),
-        "authority": view.authority or None,
-        "admins": [{"account": admin.account, "delay_s": admin.delay_s} for admin in view.admins],
-        "remotes": [
-            {
-                "chain": remote.name,
-                "endpoint_id": bytes(remote.endpoint_id),
-                "client": remote.client_address,
-                "status": None if remote.client is None else remote.client.status.name.lower(),
-                "height": None if remote.client is None else remote.client.height,
-                "expires_at": None
-                if remote.client is None
-                else remote.client.timestamp + remote.client.trusting_period_s,
-                "kind": None if remote.client is None else remote.client.contract,
-                "details": {} if remote.client is None else dict(remote.client.details()),
-                "paused": remote.is_paused,
-                "retired": remote.is_retired,
-            }
-            for remote in view.remotes
-        ],
-    }
 
 
 def _manifest(config: Config) -> Any:

@@ -49,6 +49,8 @@ class OnChainClient:
     """Proofs of lower blocks are of signers that it no longer knows; 0 when none is known to be."""
     anchored: Height = Height(0)  # noqa: RUF009  as above
     """The block whose state root is anchored there, as far as this chain's prover makes use of it; else 0."""
+    remarks: tuple[str, ...] = ()
+    """What people should know of it, such as what a change of the signers needs; lines of text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def ethereum_of(config: configuration.Config) -> EthereumConfig:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    place = Place(tmp_path_factory.mktemp("pos"))
+    place = Place(tmp_path_factory.mktemp("ethereum"))
     place.run("devnet", "up", "--chains", CHAINS, "--dir", "net")
     yield place
     assert place.json("devnet", "down", "--dir", "net")["stopped"] is True

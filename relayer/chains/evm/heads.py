@@ -94,8 +94,10 @@ class HeadFeed:
         """A head from a websocket, or after silence the polled one; None when there is none to be had."""
         if self._last is not None or self._is_waiting:
             patience = _WEBSOCKET_PATIENCE if self._connected else 1
+            # Not asyncio.wait_for: up to Python 3.11 it forgets a cancellation that comes along with a head.
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self._queue.get(), patience * self._interval_s)
+                async with asyncio.timeout(patience * self._interval_s):
+                    return await self._queue.get()
         # The very first head is polled at once; failing that, it is waited for like any other.
         self._is_waiting = True
         try:

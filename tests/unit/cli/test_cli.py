@@ -22,7 +22,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed, describe, exit_code_of
 from relayer.cli.main import _COMMANDS
 from relayer.cli.options import DurationParam, HexParam
-from relayer.cli.output import ether, fields, gwei, print_json, print_table, short, span
+from relayer.cli.output import ether, fields, gwei, print_json, print_table, span
 from relayer.config import Bytes32, SecretUrl
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
@@ -35,6 +35,7 @@ from relayer.errors import (
     Malformed,
 )
 from relayer.road import DeliveryTimeout, MessageExpired, MessageUnknown
+from relayer.text import short
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
