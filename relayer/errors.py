@@ -46,8 +46,9 @@ class Retryable(PostroadError):
 
 
 class Drop(PostroadError):
-    """This piece of work can never succeed as it is. Whoever catches it gives this piece up and keeps the
-    rest.
+    """This piece of work can never succeed as it is.
+
+    Whoever catches it gives this piece up and keeps the rest.
     """
 
 
@@ -168,8 +169,9 @@ class IllegalTransition(PostroadError):
 
 
 class ClientExpired(StopLane):
-    """A light client has passed its trusting period. On a destination, only its admin can
-    bootstrap it again.
+    """A light client has passed its trusting period.
+
+    On a destination, only its admin can bootstrap it again.
     """
 
 

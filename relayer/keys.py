@@ -145,8 +145,9 @@ class KeyStore:
     def import_private_key(
         self, name: str, text: str, password: str, *, scrypt_n: int = SCRYPT_N
     ) -> StoredKey:
-        """Store a private key that is given as 64 hex digits. Raises KeyUnavailable, without the key in its
-        text.
+        """Store a private key that is given as 64 hex digits.
+
+        Raises KeyUnavailable, without the key in its text.
         """
         match = _PRIVATE_KEY.fullmatch(text.strip())
         number = int(match[1], 16) if match else 0
@@ -183,8 +184,9 @@ class KeyStore:
         return _describe(path)
 
     def unlock(self, name: str, password: str) -> Key:
-        """Decrypt a key. Raises KeyUnavailable for a wrong password, or a file that claims
-        another address.
+        """Decrypt a key.
+
+        Raises KeyUnavailable for a wrong password, or a file that claims another address.
         """
         stored = self.find(name)
         key = Key(name, _decrypt(stored.path, password))

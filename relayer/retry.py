@@ -55,8 +55,9 @@ class RetryPolicy:
             raise ValueError(msg)
 
     def decide(self, error: BaseException, attempt: int) -> Decision:
-        """Return the decision after the `attempt`-th failure, counted from 1. Only Retryable is
-        tried again.
+        """Return the decision after the `attempt`-th failure, counted from 1.
+
+        Only Retryable is tried again.
         """
         if not isinstance(error, Retryable) or attempt >= self.attempts:
             return Decision.GIVE_UP

@@ -19,8 +19,9 @@ class JournalError(PostroadError):
 
 
 class JournalBroken(JournalError):  # noqa: N818  as above
-    """The journal cannot be written any more (disk full, file gone). Nothing may be broadcast then, so the
-    daemon ends.
+    """The journal cannot be written any more (disk full, file gone).
+
+    Nothing may be broadcast then, so the daemon ends.
     """
 
 

@@ -284,8 +284,9 @@ class StoredStep:
 class StoredStory:
     """Everything that the journal knows of a message, oldest step first.
 
-    `delivered_by` is the transaction of ours that a provider showed as included and that carried the message, where the
-    message counts as delivered. Another relayer's may have executed it a block earlier: the receipt tells.
+    `delivered_by` is the transaction of ours that a provider showed as included and that carried the message,
+    where the message counts as delivered. Another relayer's may have executed it a block earlier: the receipt
+    tells.
     """
 
     stored: StoredMessage

@@ -116,8 +116,9 @@ class Journal:
         return await asyncio.wrap_future(self._open_writer().submit(work))
 
     def post(self, work: Callable[[Writing], object]) -> None:
-        """Queue work whose result nobody waits for. Where it fails, `failure` is set; a closed journal drops
-        it.
+        """Queue work whose result nobody waits for.
+
+        Where it fails, `failure` is set; a closed journal drops it.
         """
         try:
             self._open_writer().submit(work).add_done_callback(self._note_failure)

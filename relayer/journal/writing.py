@@ -54,8 +54,9 @@ class Writing:
     # --- chains and lanes -----------------------------------------------------------------------------------
 
     def put_chain(self, endpoint_id: bytes, name: str, *, scanned_height: int, at: Micros) -> ChainRow:
-        """Return the row of an endpoint, with its newest name. A new one starts to read logs after
-        `scanned_height`.
+        """Return the row of an endpoint, with its newest name.
+
+        A new one starts to read logs after `scanned_height`.
         """
         table = schema.chains
         row = self._connection.execute(

@@ -59,8 +59,9 @@ class Batch:
 
     @property
     def last(self) -> Sequence:
-        """The sequence that the proven head ends with, tail included. The proof is of `heads[lane][last >>
-        8]`.
+        """The sequence that the proven head ends with, tail included.
+
+        The proof is of `heads[lane][last >> 8]`.
         """
         return Sequence(self.first + len(self.items) + len(self.tail) - 1)
 

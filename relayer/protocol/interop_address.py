@@ -185,8 +185,9 @@ class InteropAddress:
 
     @property
     def chain_part(self) -> bytes:
-        """The bytes before the address's length: version, chain type and reference. They key a gateway's
-        routes.
+        """The bytes before the address's length: version, chain type and reference.
+
+        They key a gateway's routes.
         """
         head = VERSION.to_bytes(2) + self.chain_type.to_bytes(2)
         return head + bytes((len(self.reference),)) + self.reference
@@ -215,8 +216,9 @@ class InteropAddress:
         return self.chain_part + bytes((len(self.address),)) + self.address
 
     def to_text(self) -> str:
-        """Return `ADDRESS@NAMESPACE:REFERENCE#CHECKSUM`. Raises Malformed for a chain type without a text
-        form.
+        """Return `ADDRESS@NAMESPACE:REFERENCE#CHECKSUM`.
+
+        Raises Malformed for a chain type without a text form.
         """
         namespace = _NAMESPACES.get(self.chain_type)
         if namespace is None:

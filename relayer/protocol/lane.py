@@ -28,8 +28,9 @@ class LaneFlags(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One direction between two endpoints, on a channel of 32 bytes. Zero is the public lane that
-    all share.
+    """One direction between two endpoints, on a channel of 32 bytes.
+
+    Zero is the public lane that all share.
     """
 
     source: EndpointId

@@ -101,8 +101,9 @@ class MemoryFaults:
 
 
 class MemoryChain:
-    """One in-memory chain with its gateway. Implements relayer.chains.base.Chain; blocks come by `mine`
-    alone.
+    """One in-memory chain with its gateway.
+
+    Implements relayer.chains.base.Chain; blocks come by `mine` alone.
 
     Args:
         name: the chain's name. Gateway, genesis hash and accounts are derived from it.
@@ -202,8 +203,9 @@ class MemoryChain:
         return _to_head(self.ledger.blocks[-1])
 
     def reorganise(self, depth: int) -> None:
-        """Drop the newest blocks. Their transactions wait for a block again, and messages sent in them are
-        gone.
+        """Drop the newest blocks.
+
+        Their transactions wait for a block again, and messages sent in them are gone.
         """
         keep = len(self.ledger.blocks) - depth
         self._forks += 1
