@@ -21,6 +21,9 @@ BatchRow = NewType("BatchRow", int)
 TransactionRow = NewType("TransactionRow", int)
 Micros = NewType("Micros", int)
 
+#: How many Micros a second has.
+MICROS_PER_S: Final = 1_000_000
+
 #: Every bit of a page.
 ALL_BITS: Final = (1 << (1 << PAGE_BITS)) - 1
 

@@ -112,6 +112,7 @@ def prepare_commit(
     discarded: list[tuple[LaneRow, int]] = []
     for lane, verified, proven in result.verified:
         end = lane.progress.proven + len(verified.messages)
+        # The logs lead to the proven head now, so hearsay beyond it was invented or is read again.
         if not verified.hearsay and lane.hearsay > end:
             discarded.append((lane.progress.row, end))
             lane.unfinalized = None

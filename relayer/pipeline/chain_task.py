@@ -180,6 +180,7 @@ class ChainTask:
                 header = await self.prover.verify_head(head)
             await self._use_header(header, head)
         elif woken:
+            # A new header may not come for a while, so the verified one is used again.
             await self._use_header(self.header, head)
         else:
             return
@@ -246,6 +247,7 @@ class ChainTask:
 
     async def _use_header(self, header: VerifiedHeader, head: Head) -> None:
         """Read the logs up to a verified header, in spans, and prove and commit after every span."""
+        # A span at a time: a long backlog is committed piece by piece, and a restart goes on from there.
         caught_up = False
         while not caught_up:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
@@ -292,6 +294,7 @@ class ChainTask:
         self._judge_bitmaps(result, bitmaps, proven)
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
+        # Committed before memory changes: where the commit fails, the next step finds the same again.
         now = self._clock()
         await self._journal.commit(
             prepare_commit(
@@ -330,6 +333,7 @@ class ChainTask:
                 for page in progress.pages.values()
                 if page.past_deadline(page.open, header.timestamp)
             }
+            # Half of what is left, so that incoming lanes never keep outgoing ones from their proofs.
             taken = tuple(sorted(pages & progress.pages.keys()))[: room // 2]
             room -= len(taken)
             if taken:
@@ -337,6 +341,7 @@ class ChainTask:
         heads = []
         for out in self.out_lanes:
             if self.repair.is_reading(out):
+                # Its candidates are about to be replaced.
                 continue
             audit = now_s - out.audited_at >= _AUDIT_SOURCE_S or self.repair.is_needed(out)
             if audit:
@@ -383,6 +388,7 @@ class ChainTask:
                     result.settled.append(tracked)
                 result.confirmed.append((lanes[wanted.progress.row], page, verdict))
         if result.rechecks:
+            # A transaction whose receipt is in doubt is followed until it was looked up again.
             result.settled = [tracked for tracked in result.settled if tracked not in result.rechecks]
 
     # --- acting on it ---------------------------------------------------------------------------------------
@@ -413,6 +419,8 @@ class ChainTask:
             lane = lanes[tracked.batch.lane]
             page = lane.progress.pages.get(tracked.batch.page)
             if page is not None:
+                # Its messages are free again. What took its nonce may have delivered them: the bitmap shows
+                # it.
                 page.in_flight &= ~tracked.batch.mask
                 lane.progress.audits.add(page.page)
         if included or displaced:
@@ -461,6 +469,7 @@ class ChainTask:
             number = stored.message.page
             page = progress.pages.get(number)
             is_first = stored.message.sequence % PAGE_SIZE == 0
+            # Where the window is full, the page is loaded from the journal later.
             if is_first and number == progress.next_page and len(progress.pages) < WINDOW:
                 page = progress.pages[number] = PageState(number, progress.proven_head)
                 progress.next_page = number + 1

@@ -71,7 +71,7 @@ class LightClientTask:
         self._address: Address | None = None
         self._woken = asyncio.Event()
         self._signer_set: bytes | None = None
-        self._brought_for: bytes | None = None
+        self._updated_for: bytes | None = None
         self._failures = 0
         self._log = structlog.get_logger().bind(client=f"{source.chain.name} on {destination.name}")
 
@@ -158,8 +158,10 @@ class LightClientTask:
         """
         chain = self.destination.chain
         address = await self._find_client()
+        # First of all: until it is frozen, the client believes signers that have contradicted themselves.
         if self.source.misbehaviour is not None:
             await self._freeze(address, self.source.misbehaviour)
+        # Taken before the client is read: `on_source_header` notices a change that comes meanwhile.
         signer_set = self.source.prover.signer_set_id
         client = await self._read(address)
         self._signer_set = signer_set
@@ -209,6 +211,7 @@ class LightClientTask:
         return (now - client.timestamp) * 3 > client.trusting_period_s * 2
 
     async def _find_client(self) -> Address:
+        # Kept until the destination refuses a proof: an admin may have registered another client then.
         if self._address is None:
             remote = await self.destination.chain.remote(self.source.chain.endpoint_id)
             if remote is None:
@@ -323,11 +326,11 @@ class LightClientTask:
         """Freeze the client with a proof of misbehaviour, unless somebody else did."""
         call = Call(address, CLIENT_FREEZE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data))
         if not await self._is_accepted(call):
-            if self._brought_for == data or (await self._read(address)).status is not Status.ACTIVE:
+            if self._updated_for == data or (await self._read(address)).status is not Status.ACTIVE:
                 return
             # The proof may be signed by a later signer set than the client knows: it is updated for it, once.
             await self._send_updates(address)
-            self._brought_for = data
+            self._updated_for = data
             if not await self._is_accepted(call):
                 self._log.error("the client does not accept the proof of misbehaviour")
                 return

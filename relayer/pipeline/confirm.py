@@ -13,11 +13,10 @@ from typing import Final
 
 from relayer.chains.base import DeliveryEventKind, TxReceipt
 from relayer.consensus.base import VerifiedHeader
-from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredWait
+from relayer.journal.rows import MICROS_PER_S, LaneRow, Micros, StoredBatch, StoredWait
 from relayer.pipeline.lane_state import PageState, indices, mask_of
 from relayer.protocol.delivery import Waiting, WaitingReason
 
-_MICROS: Final = 1_000_000
 #: A message that its recipient refused is tried again after this; after every other refusal twice as long.
 _FIRST_RETRY_S: Final = 15
 _LONGEST_RETRY_S: Final = 3_600
@@ -113,7 +112,7 @@ def refuse(lane: LaneRow, page: PageState, index: int, reason: str, now: Micros)
         ),
         since=now if before is None else before.since,
         attempts=attempts,
-        not_before=Micros(now + delay_s * _MICROS),
+        not_before=Micros(now + delay_s * MICROS_PER_S),
     )
 
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from relayer.chains.base import SentMessage
-from relayer.journal.rows import LaneRow, Micros, StoredMessage, StoredProof, StoredWait
+from relayer.journal.rows import ALL_BITS, LaneRow, Micros, StoredMessage, StoredProof, StoredWait
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane
-from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
-
-_FULL_PAGE: Final = (1 << PAGE_SIZE) - 1
+from relayer.protocol.message import PAGE_BITS, Message, MessageId
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class PageState:
         """Whether the page is full and nothing more happens to any of its messages, nor to transactions with
         them.
         """
-        return self.final == _FULL_PAGE and not self.in_flight
+        return self.final == ALL_BITS and not self.in_flight
 
     def add(self, message: Message, leaf: MessageId, head: bytes, proven_at: Micros) -> None:
         """Append the next message of the page with its proven leaf and the running head after it."""

@@ -26,7 +26,15 @@ from relayer.errors import (
     StopLane,
 )
 from relayer.journal.errors import JournalError
-from relayer.journal.rows import BatchRow, Micros, Purpose, StoredBatch, StoredWait, TransactionRow
+from relayer.journal.rows import (
+    MICROS_PER_S,
+    BatchRow,
+    Micros,
+    Purpose,
+    StoredBatch,
+    StoredWait,
+    TransactionRow,
+)
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
@@ -42,7 +50,6 @@ from relayer.pipeline.transitions import seen_step, submitted_step
 from relayer.protocol.batch import encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
 
-_MICROS: Final = 1_000_000
 #: The most batches of one lane between their plan and their broadcast.
 _AT_ONCE: Final = 8
 #: The most simulations of one batch with more and more gas, beside those that halving it needs.
@@ -143,6 +150,7 @@ class LaneTask:
         self._lane_waiting.set(self.progress, "client", None)
         if loop_now < self._paused_until:
             return self._paused_until - loop_now
+        # Nothing is under way and nothing failed, so what held deliveries up is over.
         if not self._tasks and self._failures == 0:
             self._lane_waiting.set(self.progress, "delivery", None)
         plans = make_plans(
@@ -157,13 +165,14 @@ class LaneTask:
             if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
                 break
             await self._slots.acquire()
+            # Marked before the batch starts, so that the next round does not plan these messages again.
             self.progress.pages[plan.page].in_flight |= plan.mask
             task = asyncio.create_task(self._deliver(plan))
             self._tasks.add(task)
             task.add_done_callback(self._done)
         if plans.look_again is None:
             return _IDLE_S
-        return min(_IDLE_S, max(0.001, (plans.look_again - self._clock()) / _MICROS))
+        return min(_IDLE_S, max(0.001, (plans.look_again - self._clock()) / MICROS_PER_S))
 
     def _without_anchored(self, plans: Sequence[BatchPlan]) -> list[BatchPlan]:
         """Return the plans that need not wait for an anchor, and ask for the anchors that the others wait
@@ -254,6 +263,7 @@ class LaneTask:
         """
         started = asyncio.get_running_loop().time()
         destination = self._destination
+        # Relaying is open to all: one cheap read saves the gas of messages that somebody else has delivered.
         bitmap = await destination.chain.delivered_bitmap(self.progress.lane.id, plan.page)
         if bitmap & plan.mask:
             await self._mark_seen(page, bitmap & plan.mask)
@@ -298,6 +308,7 @@ class LaneTask:
                 simulated = await chain.simulate_deliver(sender, batch, proof, gas)
             except CallReverted as error:
                 if _wants_gas(error) or self._may_want_gas(error, factor, short):
+                    # More gas first: a smaller batch pays the base cost another time.
                     if gas < most:
                         factor *= 2.0
                     elif plan.mask.bit_count() > 1:

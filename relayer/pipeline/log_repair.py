@@ -156,6 +156,7 @@ class LogRepair:
         progress = lane.progress
         mine = await self._read(lane, progress.proven_block, scanned)
         if mine is not None:
+            # All candidates of these blocks are replaced, since it is not known which of them are wrong.
             later = [sent for sent in progress.candidates if sent.block_number > scanned]
             progress.candidates = [*mine, *later]
 

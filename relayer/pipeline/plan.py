@@ -124,6 +124,7 @@ def _split(page: PageState, bits: int, model: GasModel, limits: BatchLimits) -> 
         gas_limit = max(largest, message.gas_limit)
         too_much = model.expect(count + 1, size, largest_gas_limit=gas_limit) > limits.most_gas
         too_much = too_much or size > limits.most_bytes
+        # A message that is too large by itself still goes, alone: its simulation decides.
         if mask and (too_much or count == limits.most_messages):
             yield mask, True
             mask, count, size, gas_limit = 0, 0, len(message.payload), message.gas_limit

@@ -260,6 +260,7 @@ class TransactionTracker:
         return PollResult(tuple(included), tuple(displaced))
 
     async def _find_receipt(self, tracked: TrackedTransaction) -> TxReceipt | None:
+        # Any signature for the nonce may have landed; the newest one is the likeliest.
         for attempt in reversed(tracked.attempts):
             receipt = await self._chain.receipt(TxHash(attempt.tx_hash))
             if receipt is not None:
@@ -271,6 +272,7 @@ class TransactionTracker:
     async def _mend(self, missing: list[TrackedTransaction]) -> list[TrackedTransaction]:
         first = missing[0]
         displaced: list[TrackedTransaction] = []
+        # A receipt is often late by a block or two: the nonce is asked for only after that.
         if self.height - first.signed_height >= _BLOCKS_TO_REBROADCAST:
             taken = await self._chain.nonce(Address(first.sender))
             for tracked in missing:

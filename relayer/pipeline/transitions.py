@@ -33,6 +33,7 @@ def verified_steps(
     heights = {proof.page: proof.height for proof in proven.proofs}
     for page, stored in _by_page(verified.messages):
         low, high = int(stored[0].message.sequence), int(stored[-1].message.sequence)
+        # Messages that were shown before, as hearsay or unfinalized, have their Observed step already.
         fresh = max(low, hearsay, observed)
         if fresh <= high:
             yield Transition(verified.lane, fresh, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))

@@ -110,6 +110,7 @@ class UnfinalizedWatcher:
         told: list[SentMessage] = []
         if first <= head.number:
             told = await self._chain.sent_messages(Height(first), head.number)
+        # Older blocks hardly change any more: what they told before is kept without reading them again.
         kept = [sent for sent in self._sent if header.number < sent.block_number < first]
         self._sent = kept + [sent for sent in told if first <= sent.block_number <= head.number]
         for lane in outbound:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two in-memory chains with a pipeline between them, driven block by block."""
+"""In-memory chains with a pipeline between them, driven block by block, and what tests ask of them."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ async def test_a_destination_that_reorganises_takes_the_delivery_again(tmp_path:
         assert DeliveryState.CONFIRMED.value in states(network, sent)
 
 
-async def test_messages_go_both_ways_over_a_trailing_chain(tmp_path: Path) -> None:
+async def test_messages_go_both_ways_over_a_chain_with_delayed_finality(tmp_path: Path) -> None:
     chains = two_chains()
     async with running_network(tmp_path, chains, provers=delayed(chains)) as network:
         there, back = network.send("a", "b", 3), network.send("b", "a", 2)

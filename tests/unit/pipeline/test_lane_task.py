@@ -151,7 +151,7 @@ async def test_a_message_that_fits_no_batch_waits_alone(tmp_path: Path) -> None:
 
 
 async def test_somebody_elses_delivery_waits_for_finality_and_is_not_paid_again(tmp_path: Path) -> None:
-    """What a provider shows on a trailing destination can't be judged by an older header."""
+    """What a provider shows on a destination with delayed finality can't be judged by an older header."""
     chains = two_chains()
     other = tmp_path / "other"
     other.mkdir()
