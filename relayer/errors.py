@@ -176,8 +176,9 @@ class ClientExpired(StopLane):
 
 
 class ClientFrozen(StopLane):
-    """A light client on a destination is frozen: somebody proved misbehaviour of the chain that
-    it follows.
+    """A light client on a destination is frozen.
+
+    Somebody proved misbehaviour of the chain that it follows.
     """
 
 

@@ -242,8 +242,7 @@ def read_password(
     ask: Callable[[], str] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> str:
-    """Return a password: from the named environment variable, else from the file's first line, else by
-    asking.
+    """Return a password: from the environment variable, else from the file's first line, else asked for.
 
     Raises:
         KeyUnavailable: the configured source has none, or there is nobody to ask.

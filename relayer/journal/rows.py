@@ -198,7 +198,13 @@ class StoredPage:
 
 @dataclass(frozen=True, slots=True)
 class StoredWait:
-    """Why one message waits, how often it was tried, and when it is tried again."""
+    """Why one message waits.
+
+    Attributes:
+        since: since when it waits for this.
+        attempts: how often its delivery was tried.
+        not_before: when it is tried again at the earliest.
+    """
 
     lane: LaneRow
     sequence: int
@@ -210,7 +216,16 @@ class StoredWait:
 
 @dataclass(frozen=True, slots=True)
 class SignedAttempt:
-    """One signature for a nonce: `raw` is what is broadcast, `gas` the limit that it asks for."""
+    """One signature for a nonce.
+
+    Attributes:
+        tx_hash: the transaction's hash, 32 bytes.
+        raw: the bytes that are broadcast.
+        gas: the gas limit that it asks for.
+        max_fee_wei: the most that it pays for a unit of gas.
+        priority_fee_wei: the part of that which goes to the block's maker.
+        at: when it was signed.
+    """
 
     tx_hash: bytes
     raw: bytes
@@ -304,7 +319,13 @@ class StoredStory:
 
 @dataclass(frozen=True, slots=True)
 class PendingMessage:
-    """A message that waits, with its reason (INV-10). `since` is when it came to its state."""
+    """A message that waits, with its reason (INV-10).
+
+    Attributes:
+        source: the name of the chain that it comes from.
+        destination: the name of the chain that it goes to.
+        since: when it came to its state.
+    """
 
     lane: LaneRow
     source: str

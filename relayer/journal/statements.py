@@ -50,9 +50,7 @@ class BulkInsert:
         return self._for(dialect)[0]
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
-        """Return the text, and the columns in the order of its positions, None where the driver
-        takes names.
-        """
+        """Return the text, and the columns by position; None where the driver takes names."""
         known = self._compiled.get(dialect.name)
         if known is None:
             compiled = self._statement(dialect.name).compile(dialect=dialect, column_keys=list(self.columns))

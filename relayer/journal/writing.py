@@ -117,9 +117,7 @@ class Writing:
         self._connection.execute(update(table).where(table.c.id == row).values(values))
 
     def move_lane(self, row: LaneRow, *, proven: int, proven_head: bytes, proven_block: int) -> None:
-        """Keep how many of the lane's messages a verified header vouches for, and the head and block after
-        them.
-        """
+        """Keep how many messages of a lane are proven, and the head and the block after them."""
         values = {"proven": proven, "proven_head": proven_head, "proven_block": proven_block}
         self._connection.execute(update(schema.lanes).where(schema.lanes.c.id == row).values(values))
 
@@ -283,8 +281,9 @@ class Writing:
         )
 
     def add_batch(self, batch: StoredBatch) -> BatchRow:
-        """Keep which messages a transaction carries, and return the batch's row; the row in `batch` is
-        ignored.
+        """Keep which messages a transaction carries, and return the batch's row.
+
+        The row in `batch` is ignored.
         """
         statement = insert(schema.batches).values(
             lane=batch.lane,

@@ -69,8 +69,9 @@ class Anchoring:
         self.wanted = None
 
     def shorten(self, height: Height, proof: bytes) -> bytes | None:
-        """Return the short form of a proof while its header is the anchored one; None where the whole one is
-        needed.
+        """Return the short form of a proof; None where the whole one is needed.
+
+        There is one while the proof's header is the anchored one.
         """
         if height != self.height or height <= self.refused:
             return None

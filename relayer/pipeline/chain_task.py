@@ -269,9 +269,7 @@ class ChainTask:
         self.scanner.scanned = observed.last
 
     async def _prove_and_commit(self, header: VerifiedHeader, *, caught_up: bool) -> None:
-        """Prove at a header what is of use, judge it, commit the result, then apply it to the state in
-        memory.
-        """
+        """Prove at a header what is of use, judge it, commit the result and apply it to memory."""
         now_s = asyncio.get_running_loop().time()
         heads, bitmaps = self._choose_slots(header, now_s)
         asked = [

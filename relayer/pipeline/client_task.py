@@ -198,9 +198,7 @@ class LightClientTask:
         return self.client
 
     def _renew_proofs(self, client: OnChainClient) -> None:
-        """Have the source prove anew what was proven by a signer set that the client does not
-        know any more.
-        """
+        """Have the source prove anew what a signer set proved that the client does not know any more."""
         if client.proofs_from > self.oldest_height:
             self.oldest_height = client.proofs_from
             self.source.wake()

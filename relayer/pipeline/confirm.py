@@ -150,8 +150,9 @@ def decode_reason(reason: bytes) -> str:
 
 
 def was_wasted(receipt: TxReceipt, batch: StoredBatch | None) -> bool:
-    """Return whether a transaction had no effect: it reverted, or all messages of its batch were delivered
-    before.
+    """Return whether a transaction had no effect.
+
+    It reverted, or all messages of its batch were delivered before.
     """
     if not receipt.succeeded:
         return True

@@ -61,8 +61,9 @@ class GasModel:
         return int(_INTRINSIC + execution + 16 * payload_bytes + largest_gas_limit * _FRAMES + _RESERVE)
 
     def is_worth_sending(self, messages: int) -> bool:
-        """Return whether so many messages need not wait for more: the base is a small part of their cost
-        already.
+        """Return whether so many messages need not wait for more.
+
+        Then the base is a small part of their cost already.
         """
         return messages * self.per_message >= 2 * self.base
 

@@ -80,9 +80,7 @@ class PageState:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the page is full and nothing more happens to any of its messages, nor to transactions with
-        them.
-        """
+        """Whether the page is full, and nothing more happens to its messages and their transactions."""
         return self.final == ALL_BITS and not self.in_flight
 
     def add(self, message: Message, leaf: MessageId, head: bytes, proven_at: Micros) -> None:

@@ -138,9 +138,7 @@ class LaneTask:
             await asyncio.gather(*hanging, return_exceptions=True)
 
     async def _round(self) -> float:
-        """Start the batches that can be started, and return after how many seconds to plan again at the
-        latest.
-        """
+        """Start the batches that can be started, and return for how many seconds to wait at most."""
         now = self._clock()
         await self._window.refill(now)
         loop_now = asyncio.get_running_loop().time()
@@ -175,9 +173,7 @@ class LaneTask:
         return min(_IDLE_S, max(0.001, (plans.look_again - self._clock()) / MICROS_PER_S))
 
     def _without_anchored(self, plans: Sequence[BatchPlan]) -> list[BatchPlan]:
-        """Return the plans that need not wait for an anchor, and ask for the anchors that the others wait
-        for.
-        """
+        """Return the plans that need not wait for an anchor, and ask for the others' anchors."""
         at = {plan.page: self._proof_height(self.progress.pages[plan.page]) for plan in plans}
         count = Counter(at[plan.page] for plan in plans if not plan.is_retry)
         waiting = {
@@ -258,9 +254,7 @@ class LaneTask:
         self._log.warning("a batch could not be sent", reason=str(waiting), again_in_s=pause_s)
 
     async def _try_deliver(self, plan: BatchPlan, page: PageState) -> int:
-        """Send those messages of a plan that are worth it, and return which a signed transaction
-        carries now.
-        """
+        """Send the messages of a plan that are worth it, and return those that were signed, as bits."""
         started = asyncio.get_running_loop().time()
         destination = self._destination
         # Relaying is open to all: one cheap read saves the gas of messages that somebody else has delivered.
@@ -330,8 +324,9 @@ class LaneTask:
         )
 
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
-        """Return whether a refusal may come of a precompile that ran out of gas, which looks like a bad
-        signature.
+        """Return whether a refusal may come of too little gas.
+
+        A precompile that runs out of gas looks like a bad signature.
         """
         suspects = self._client_task.source.prover.costs.gas_suspects
         is_suspect = bool(suspects) and (not error.name or error.name in suspects)
@@ -394,8 +389,9 @@ class LaneTask:
         await self._journal.commit(lambda writing: writing.put_waits([wait]))
 
     async def _keep_waiting(self, plan: BatchPlan, page: PageState, simulated: SimulatedDelivery) -> None:
-        """Let messages wait of which the simulation executes none: their recipient refuses them, or they are
-        late.
+        """Let messages wait of which the simulation executes none.
+
+        Their recipient refuses them, or they are late.
         """
         if simulated.expired:
             self.progress.audits.add(page.page)

@@ -50,9 +50,7 @@ class _State:
 
 
 class LogRepair:
-    """Reads logs again for the lanes of one chain, in tasks beside the chain's, so that a bad lane slows no
-    other.
-    """
+    """Reads logs again for the lanes of one chain, in tasks of its own: a bad lane slows no other."""
 
     def __init__(
         self,
@@ -82,8 +80,9 @@ class LogRepair:
         return self._of(lane).tries > 0
 
     def succeeded(self, lane: OutgoingLane) -> None:
-        """Note that a lane's logs lead to the proven head: the next trouble starts from the
-        shortest pause.
+        """Note that a lane's logs lead to the proven head.
+
+        The next trouble starts from the shortest pause.
         """
         self._of(lane).tries = 0
         lane.hearsay = 0

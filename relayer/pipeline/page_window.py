@@ -34,8 +34,7 @@ class PageWindow:
         self._tracker = tracker
 
     async def refill(self, now: Micros) -> None:
-        """Load the parked pages whose time has come, then the next ones while there is room, the oldest
-        first.
+        """Load the parked pages whose time has come, then the next ones, while there is room.
 
         Raises:
             JournalUnreadable: proven messages are missing in the journal.

@@ -53,9 +53,11 @@ class BatchPlan:
 
 @dataclass(frozen=True, slots=True)
 class BatchPlans:
-    """The batches to send now, and when to plan again for messages that wait for others or for a time.
+    """What to do now, and when to plan again.
 
-    `look_again` is None where no message does.
+    Attributes:
+        now: the batches to send now.
+        look_again: when a message will have waited long enough for others, or its time comes; None for never.
     """
 
     now: tuple[BatchPlan, ...]
@@ -144,8 +146,7 @@ def halve(plan: BatchPlan) -> BatchPlan:
 
 
 def make_batch(lane: Lane, page: PageState, mask: int) -> Batch:
-    """Return the batch that delivers a page's messages in `mask`, with the tail up to the head of the page's
-    proof.
+    """Return the batch that delivers a page's messages in `mask`, with its tail up to the proven head.
 
     The page must have a proof that covers them.
     """

@@ -83,8 +83,11 @@ class WantedHeads:
 
 @dataclass(frozen=True, slots=True)
 class WantedBitmaps:
-    """What to ask of the destination for one lane: the numbers of the pages whose bitmaps are to
-    be proven.
+    """What to ask of the destination for one lane.
+
+    Attributes:
+        progress: the lane's state in memory.
+        pages: the numbers of the pages whose bitmaps are to be proven.
     """
 
     progress: LaneProgress
@@ -103,8 +106,7 @@ class WantedBitmaps:
 def want_heads(
     progress: LaneProgress, height: int, *, audit: bool, oldest_height: int, room: int
 ) -> WantedHeads:
-    """Choose the pages to prove at a header: those with new messages, then those whose proof no longer
-    serves.
+    """Choose the pages to prove: those with new messages, then those whose proof no longer serves.
 
     Args:
         progress: the lane.

@@ -62,8 +62,11 @@ _MOST_OPEN: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What `TransactionTracker.poll` found: transactions that are in a block now, and those that never will
-    be.
+    """What `TransactionTracker.poll` found.
+
+    Attributes:
+        included: the transactions that are in a block now.
+        displaced: those that never will be.
     """
 
     included: tuple[TrackedTransaction, ...]
@@ -439,9 +442,7 @@ _EIP1559: Final = 2
 
 
 def read_call(raw: bytes) -> Call | None:
-    """Return the call of a signed transaction of type 2 (EIP-1559), to sign it again; None for
-    other bytes.
-    """
+    """Return the call of a signed transaction of type 2 (EIP-1559); None for other bytes."""
     try:
         fields = rlp.decode(raw[1:]) if raw[:1] == bytes((_EIP1559,)) else None
     except Rejection:

@@ -181,9 +181,7 @@ def confirmed_steps(verdict: Confirmed, now: Micros) -> Iterator[Transition]:
 
 
 def seen_step(lane: LaneRow, page: int, mask: int, now: Micros) -> Transition:
-    """Return the step of messages that a provider shows as delivered, by somebody else or by a lost
-    transaction.
-    """
+    """Return the step of messages that a provider shows as delivered, by whomever."""
     return _of_mask(
         lane, page, mask, DeliveryState.INCLUDED, {"why": "the destination shows its bit as set"}, now
     )

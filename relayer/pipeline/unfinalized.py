@@ -179,8 +179,7 @@ class UnfinalizedWatcher:
         )
 
     def _awaited(self, progress: LaneProgress, header: VerifiedHeader) -> tuple[Height, int] | None:
-        """Return the first block above the header in which messages of a lane were delivered, and how many
-        were.
+        """Return the first block above the header with deliveries of a lane, and how many they are.
 
         None where none were.
         """

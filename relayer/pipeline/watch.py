@@ -65,8 +65,7 @@ class HeadWatcher:
 
 @dataclass(slots=True)
 class LogScanner:
-    """Reads the gateway's logs onwards from a height, in spans that grow and shrink with the messages in
-    them.
+    """Reads the gateway's logs onwards, in spans that grow and shrink with the messages in them.
 
     Attributes:
         scanned: the block up to which logs were read; whoever has taken what `scan` returned moves it on.

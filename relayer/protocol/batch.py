@@ -271,8 +271,9 @@ class CalldataGas:
         return CalldataGas(self.standard + other.standard, self.floor + other.floor)
 
     def transaction_gas(self, execution: int) -> int:
-        """Return the gas of a whole transaction, without access list or creation, whose execution costs
-        `execution`.
+        """Return the gas of a whole transaction whose execution costs `execution`.
+
+        It has no access list and creates no contract.
         """
         return _TRANSACTION_GAS + max(self.standard + execution, self.floor)
 

@@ -118,8 +118,11 @@ class WaitingReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A reason, and in `detail` one line that makes it concrete, such as `3 of 12 blocks` or a decoded
-    revert.
+    """A reason for waiting.
+
+    Attributes:
+        reason: why the message waits.
+        detail: one line that makes it concrete, such as `3 of 12 blocks` or a decoded revert.
     """
 
     reason: WaitingReason

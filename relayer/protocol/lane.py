@@ -50,8 +50,9 @@ class Lane:
 
 
 def endpoint_id(gateway: bytes, genesis_hash: bytes) -> EndpointId:
-    """Return the id of the endpoint with this gateway (canonical ERC-7930 bytes) and genesis hash
-    (32 bytes).
+    """Return the id of an endpoint.
+
+    `gateway` is canonical ERC-7930 bytes, `genesis_hash` has 32 bytes. Raises Malformed.
     """
     _check_word("genesis hash", genesis_hash)
     padding = bytes(-len(gateway) % _WORD)
@@ -99,9 +100,7 @@ def _page_slot(lane: LaneId, page: int, base: bytes) -> bytes:
 
 
 def heads_slot(lane: LaneId, page: int) -> bytes:
-    """Return the slot in which the source's gateway keeps the lane's head after the newest
-    message of a page.
-    """
+    """Return the slot in which the source's gateway keeps the head of a page's newest message."""
     return _page_slot(lane, page, HEADS_BASE)
 
 
@@ -111,9 +110,7 @@ def delivered_slot(lane: LaneId, page: int) -> bytes:
 
 
 def expired_slot(lane: LaneId, page: int) -> bytes:
-    """Return the slot reserved for a page's bits of expired messages in the source's gateway (wire-formats
-    §3).
-    """
+    """Return the slot that is reserved for a page's bits of expired messages (wire-formats §3)."""
     return _page_slot(lane, page, EXPIRED_BASE)
 
 

@@ -228,9 +228,7 @@ class MemoryChain:
         self.pending.set_version += 1
 
     def forget_nonces(self) -> None:
-        """Forget which nonces were handed out and not mined, as a new process that takes the
-        accounts over.
-        """
+        """Forget the nonces that were handed out and not mined, as a new process has to."""
         self._nonces = NonceManager(self.senders, lambda sender: self.nonce(sender, pending=True))
 
     # --- Chain ----------------------------------------------------------------------------------------------
@@ -386,8 +384,9 @@ class MemoryChain:
         return found
 
     async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Return how many transactions of an account are mined; with `pending`, those that wait without a gap
-        too.
+        """Return how many transactions of an account are mined.
+
+        With `pending`, those that wait without a gap are counted too.
         """
         self._check_up()
         count = self.ledger.blocks[-1].state.nonces.get(sender, 0)
