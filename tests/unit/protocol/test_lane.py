@@ -14,7 +14,7 @@ from relayer.errors import Malformed
 from relayer.protocol import lane
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import Lane, LaneFlags
-from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, Sequence, next_head
+from relayer.protocol.message import EndpointId, LaneId, MessageId, next_head
 
 A = EndpointId(b"\xaa" * 32)
 B = EndpointId(b"\xbb" * 32)
@@ -96,26 +96,6 @@ def test_slots_are_nested_mappings() -> None:
 def test_pages_hold_256_messages(sequence: int, page: int, bit: int) -> None:
     assert lane.page_of(sequence) == page
     assert lane.bit_of(sequence) == bit
-
-
-def test_a_leaf_commits_to_every_field() -> None:
-    message = Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payload")
-    types = ["uint256", "bytes32", "uint64", "bytes32", "bytes32", "uint256", "uint64", "uint256", "bytes32"]
-    values = [1, A, 5, b"\1" * 32, b"\2" * 32, 200_000, 99, 7, keccak256(b"payload")]
-    assert message.id == keccak256(encode(types, values))
-    assert message.page == 0
-    others = {
-        Message(LaneId(B), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(6), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\3" * 32, b"\2" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\3" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_001, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 98, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 8, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payloae").id,
-    }
-    assert len(others) == 8
-    assert message.id not in others
 
 
 def test_heads_chain() -> None:
