@@ -24,6 +24,7 @@ from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.consensus.registry import kind_of
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.errors import JournalBroken
+from relayer.journal.rows import MICROS_PER_S
 from relayer.journal.store import Journal, now_micros
 from relayer.keys import KeyStore, read_password
 from relayer.metrics import Metrics, MetricsServer
@@ -34,7 +35,6 @@ from relayer.views.relayer import RelayerView, relayer_view
 
 _CHECK_S = 10.0
 _LOOK_S = 0.5
-_MICROS = 1_000_000
 
 
 def build(
@@ -217,7 +217,7 @@ class Daemon:
 
     def view(self) -> RelayerView:
         """Return everything that the daemon works on, as it is now in memory."""
-        at = now_micros() / _MICROS
+        at = now_micros() / MICROS_PER_S
         if self.pipeline is None:
             return RelayerView(at=at)
         kinds = {name: kind_of(opened.config) for name, opened in self._built.items()}

@@ -71,7 +71,7 @@ def test_without_network_or_checkpoint_no_prover_is_built(world: World, missing:
     )
     chain = ChainConfig(chain="eip155:1", rpc=(unused,), consensus=whole)
     beacon = Beacon([Node(world.chain)])
-    assert build_prover(ConfiguredChain("eth", chain, whole), Execution(), beacon).witnesses == 1
+    assert build_prover(ConfiguredChain("eth", chain, whole), Execution(), beacon).provider_count == 1
     bare = msgspec.structs.replace(whole, **{missing: None})
     with pytest.raises(ConfigError, match=missing):
         build_prover(ConfiguredChain("eth", chain, bare), Execution(), beacon)
