@@ -128,7 +128,7 @@ class Daemon:
                 loop.add_signal_handler(number, self.stop)
         try:
             # All checks end before a refusal ends the run: one that went on would open what was closed.
-            checks = (self._check_chain(each) for each in self._built.values())
+            checks = (self._check_chain(opened) for opened in self._built.values())
             for failure in await asyncio.gather(*checks, return_exceptions=True):
                 if isinstance(failure, BaseException):
                     raise failure
@@ -154,12 +154,12 @@ class Daemon:
         batch = self._config.batch
         chains = {
             name: ServedChain(
-                chain=each.chain,
-                prover=each.prover,
+                chain=opened.chain,
+                prover=opened.prover,
                 first_height=self._config.require_endpoint(name).consensus.first_height,
-                max_spend_wei_per_day=each.config.max_spend_wei_per_day,
+                max_spend_wei_per_day=opened.config.max_spend_wei_per_day,
             )
-            for name, each in self._built.items()
+            for name, opened in self._built.items()
         }
         settings = BatchSettings(batch.max_gas_share, batch.max_wait_ms, batch.max_messages)
         return await Pipeline.open(
@@ -194,8 +194,8 @@ class Daemon:
         await self._server.close()
         if self.pipeline is not None:
             await self.pipeline.drain()
-        for each in self._built.values():
-            await each.close()
+        for opened in self._built.values():
+            await opened.close()
         await asyncio.to_thread(self.journal.close)
         self._log.info("stopped")
 
