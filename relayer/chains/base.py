@@ -206,7 +206,7 @@ class Chain(Protocol):
         """Return what the gateway has registered for a remote endpoint; None when it knows none."""
         ...
 
-    async def delivered_word(self, lane_id: LaneId, page: int) -> int:
+    async def delivered_bitmap(self, lane_id: LaneId, page: int) -> int:
         """Return the delivered bitmap of a page at the head, unproven: bit i is sequence 256 * page + i."""
         ...
 

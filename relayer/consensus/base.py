@@ -114,7 +114,7 @@ class Prover(Protocol):
         ...
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers there are, which could contradict one another."""
         ...
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Providers that lie, stall and break, one fault after the other, while messages flow: nothing is lost, doubled or wasted.
+"""Providers that lie, stall and break, one fault after the other, while messages flow: nothing is lost,
+doubled or wasted.
 
-Every fault acts on both chains' fronts for a moment and is then taken away. INV-5: whatever was said meanwhile, no
-transaction was paid for that moved nothing. INV-1 and INV-2 by the recipient's own events and the proven bits.
+Every fault acts on both chains' fronts for a moment and is then taken away. INV-5: whatever was said
+meanwhile, no transaction was paid for that moved nothing. INV-1 and INV-2 by the recipient's own events and
+the proven bits.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from relayer.devnet.state.faults import (
     WrongProofs,
 )
 from tests.support.daemon_process import DaemonProcess
+from tests.support.journal import gas_totals
 from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, access_of, join_network
 
 SETTINGS = '[metrics]\nlisten = ""\n\n[log]\nlevel = "error"\n\n[batch]\nmax_wait_ms = 100\n'
@@ -98,7 +101,7 @@ async def test_no_fault_of_providers_loses_doubles_or_wastes_anything(tmp_path: 
             assert set(receipts.values()) == {1}
             with net.open_journal() as journal, journal.reading() as reading:
                 assert journal.pending() == ()
-                assert reading.gas_totals()[1] == 0
+                assert gas_totals(reading)[1] == 0
         except BaseException:
             print(daemon.log_end(40))
             raise

@@ -31,7 +31,7 @@ DELIVER: Final = selector("deliver(bytes,bytes)")
 SEND_MESSAGE: Final = selector("sendMessage(bytes,bytes,bytes[])")
 OUTBOUND_LANE: Final = selector("outboundLane(bytes32)")
 REMOTE: Final = selector("remote(bytes32)")
-DELIVERED_WORD: Final = selector("delivered(bytes32,uint256)")
+DELIVERED_BITMAP: Final = selector("delivered(bytes32,uint256)")
 ENDPOINT_ID: Final = selector("endpointId()")
 
 CLIENT_STATUS: Final = selector("status()")

@@ -248,9 +248,9 @@ class EvmChain:
         """Return what the gateway has registered for a remote endpoint; None when it knows none."""
         return abi.decode_remote(await self._ask_gateway(abi.REMOTE + endpoint_id))
 
-    async def delivered_word(self, lane_id: LaneId, page: int) -> int:
+    async def delivered_bitmap(self, lane_id: LaneId, page: int) -> int:
         """Return the delivered bitmap of a page at the head, unproven: bit i is sequence 256 * page + i."""
-        data = await self._ask_gateway(abi.DELIVERED_WORD + lane_id + abi.encode_word(page))
+        data = await self._ask_gateway(abi.DELIVERED_BITMAP + lane_id + abi.encode_word(page))
         return abi.decode_words(data, 1, "delivered's answer")[0]
 
     async def simulate_deliver(
@@ -371,7 +371,7 @@ class EvmChain:
     # --- upkeep ---------------------------------------------------------------------------------------------
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers there are, which could contradict one another."""
         return len(self._pool.providers)
 

@@ -51,7 +51,7 @@ class BftSource(HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers there are, which could contradict one another."""
         ...
 
@@ -150,9 +150,9 @@ class BftProver:
         return False
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers the chain has, which could contradict one another."""
-        return self._source.witnesses
+        return self._source.provider_count
 
     @property
     def signers(self) -> str:

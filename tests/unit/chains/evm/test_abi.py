@@ -41,7 +41,7 @@ def test_attributes_are_selector_and_word() -> None:
     [
         (abi.OUTBOUND_LANE, "outboundLane", "Gateway"),
         (abi.REMOTE, "remote", "Gateway"),
-        (abi.DELIVERED_WORD, "delivered", "Gateway"),
+        (abi.DELIVERED_BITMAP, "delivered", "Gateway"),
         (abi.ENDPOINT_ID, "endpointId", "Gateway"),
         (abi.CLIENT_STATUS, "status", "BftLightClient"),
         (abi.CLIENT_TRUSTED_STATE, "trustedState", "BftLightClient"),

@@ -84,7 +84,7 @@ class Source:
         return self._ask(lambda provider: check(provider.proof(account, slots)))
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         return len(self.providers)
 
     async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
