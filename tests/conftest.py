@@ -1,4 +1,7 @@
-"""What every test has: the shared vectors, and a guard that keeps the network out of tests that do not ask for it."""
+# SPDX-License-Identifier: MIT
+"""What every test has: the shared vectors, and a guard that keeps the network out of tests that do
+not ask for it.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Folders whose business is to talk to local chains and servers; elsewhere a test says so with a marker of its own.
+# Folders whose business is to talk to local chains and servers; elsewhere a test says so with a
+# marker of its own.
 NETWORK_FOLDERS = frozenset({"bench", "browser", "chaos", "differential", "e2e"})
 
-# No deadlines: they judge the machine. CI repeats itself, so that a red run can be run again; locally it explores.
+# No deadlines: they judge the machine. CI repeats itself, so that a red run can be run again; locally
+# it explores.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=20_000)
@@ -42,7 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Keep internet sockets from tests without the `network` marker, in their fixtures too.
 
-    A unit test that talks is slow, flaky or reads another's state; socket pairs, which event loops need, stay.
+    A unit test that talks is slow, flaky or reads another's state; socket pairs, which event
+    loops need, stay.
     """
     if item.get_closest_marker("network") is not None:
         return (yield)
@@ -82,7 +88,10 @@ class NetworkForbiddenError(AssertionError):
 
 @pytest.fixture(scope="session")
 def shared_vectors() -> Path:
-    """Return the folder of the shared vectors; skip where it is not beside the checkout. POSTROAD_VECTORS moves it."""
+    """Return the folder of the shared vectors; skip where it is not beside the checkout.
+
+    POSTROAD_VECTORS moves it.
+    """
     told = os.environ.get("POSTROAD_VECTORS")
     if told:
         # Asked for by name, so its absence is a mistake rather than a poorer machine.

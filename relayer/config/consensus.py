@@ -15,7 +15,7 @@ Where: TypeAlias = Callable[..., str]
 
 
 class TrustTerms(Protocol):
-    """What every kind's light client is deployed with; the keys stand in `[chains.NAME]`. Times in seconds."""
+    """What every kind's light client is deployed with, in seconds; the keys stand in `[chains.NAME]`."""
 
     @property
     def trusting_period_s(self) -> int: ...  # noqa: D102  the class tells

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What both relaying figures share: a network in the background, load through the Multisender, and honest
-counting.
+"""What both relaying figures share: a network in the background, load through the Multisender,
+and honest counting.
 
 The network runs in processes of its own and so does the daemon; this process sends, watches blocks come, and
 counts afterwards. Nothing is counted from what the daemon says of itself: lost is what the destination's
@@ -23,7 +23,6 @@ from pathlib import Path
 from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
 from relayer.chains.evm.fees import FeePolicy
-from relayer.chains.evm.heads import HeadFeed
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.config import Config
 from relayer.consensus import open_chain as opening
@@ -93,6 +92,8 @@ def open_chain(config: Config, name: str) -> EvmChain:
             genesis_hash=endpoint.genesis_hash,
             providers=(ProviderUrls(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
             fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
+            # Short: a websocket that is late must not make blocks look later than they are.
+            poll_interval_s=0.05,
         )
     )
 
@@ -126,9 +127,7 @@ class BlockTimes:
     task: asyncio.Task[None] | None = None
 
     async def _watch(self) -> None:
-        # Its own short interval: a websocket that is late must not make blocks look later than they are.
-        feed = HeadFeed(self.chain._pool.providers, self.chain.head, 0.05)
-        async for head in feed.heads():
+        async for head in self.chain.heads():
             now = time.monotonic()
             last = max(self.seen, default=head.number - 1)
             for number in range(last + 1, head.number + 1):

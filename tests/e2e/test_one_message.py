@@ -13,6 +13,7 @@ import pytest
 from light_clients.client import Height, Status
 from relayer.chains.base import DeliveryEventKind, SentMessage, TxReceipt
 from relayer.chains.evm import abi
+from relayer.chains.evm.chain import EvmChain
 from relayer.consensus.base import ProvenSlot
 from relayer.consensus.bft.local.faults import Equivocation, ForgedSeals, MissingSeals
 from relayer.consensus.bft.prover import BftProver
@@ -157,8 +158,11 @@ async def test_limits_changed_between_messages_are_found() -> None:
         assert [message.message.gas_limit for message in sent] == [200_000, 300_000, 400_000]
         assert all(message.message.id == message.claimed_id for message in sent)
         # A relayer that starts later sees only the last range, and still finds an older default.
-        alpha.chain._sent._defaults.clear()
-        (only,) = await alpha.chain.sent_messages(sent[1].block_number, sent[1].block_number)
+        late = EvmChain(alpha.chain.settings)
+        try:
+            (only,) = await late.sent_messages(sent[1].block_number, sent[1].block_number)
+        finally:
+            await late.close()
         assert only.message.id == only.claimed_id
 
 
@@ -237,8 +241,8 @@ async def test_a_client_follows_the_validators() -> None:
         batch = batch_of(alpha, beta, [sent])
         with pytest.raises(CallReverted):
             await deliver(alpha, beta, batch, proven)
-        # A provider that was not asked for so long is walked through: 5 changes, a removal's missing seals
-        # included.
+        # A provider that was not asked for so long is walked through: 5 changes, a removal's missing
+        # seals included.
         updates = await alpha.prover.updates_for(beta.chain, beta.client)
         assert 1 <= len(updates) <= 5
         for update in updates:
@@ -250,8 +254,8 @@ async def test_a_client_follows_the_validators() -> None:
         assert receipt.succeeded
         assert receipt.delivered
 
-        # With the set as it is, an update only renews trust, and once that is done there is nothing to
-        # update.
+        # With the set as it is, an update only renews trust, and once that is done there is nothing
+        # to update.
         await alpha.local.mine()
         await alpha.prover.verify_head(await alpha.chain.head())
         (renewal,) = await alpha.prover.updates_for(beta.chain, beta.client)

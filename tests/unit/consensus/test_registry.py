@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The kinds of consensus that are installed: what each offers, which one a block looks like, and what is imported when."""
+"""The kinds of consensus that are installed: what each offers, which one a block looks like, and what
+is imported when.
+"""
 
 from __future__ import annotations
 
