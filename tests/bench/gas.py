@@ -23,7 +23,7 @@ from light_clients.ethereum.config import MAINNET
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
-from relayer.consensus.ethereum.local.faults import Participation
+from relayer.consensus.ethereum.local.faults import LowParticipation
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.protocol.batch import encode_batch
 from tests.bench.sides import BftSide, PosSide, Side
@@ -155,7 +155,7 @@ async def _measure_updates(stage: Stage[PosSide]) -> dict[str, int]:
         spent.append(await _update(stage, show_next=show_next))
     _, full, rotation = spent
     share = 1 - ABSENT_IN_512 / chain.network.preset.sync_committee_size
-    with chain.faults.on(Participation(share=share)):
+    with chain.faults.on(LowParticipation(share=share)):
         await _draw_absent(chain)
         some = await _update(stage, show_next=False)
     return {"pos_update_full": full, "pos_update_99": some, "pos_rotation_surcharge": rotation - full}

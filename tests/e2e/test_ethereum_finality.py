@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from relayer.consensus.ethereum.local.faults import Participation, WithheldFinality
+from relayer.consensus.ethereum.local.faults import LowParticipation, WithheldFinality
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
 
@@ -76,7 +76,7 @@ async def test_below_two_thirds_nothing_is_delivered_and_from_there_on_absentees
         await net.send_counted(ETH, COURT, 1, 1)
         await net.await_settled(ETH, COURT, 1)
         before = await road.paid(COURT)
-        with eth.faults.on(Participation(share=(LEAST - 1) / COMMITTEE)):
+        with eth.faults.on(LowParticipation(share=(LEAST - 1) / COMMITTEE)):
             await _until_signed_by(road, LEAST - 1)
             await net.send_counted(ETH, COURT, 4, 10)
             final = eth.head.number + 1
@@ -87,7 +87,7 @@ async def test_below_two_thirds_nothing_is_delivered_and_from_there_on_absentees
             assert len(road.pending(ETH)) == 4
             assert await net.delivered_count(ETH, COURT, 5) == 1
             assert await road.paid(COURT) == before
-        with eth.faults.on(Participation(share=LEAST / COMMITTEE)):
+        with eth.faults.on(LowParticipation(share=LEAST / COMMITTEE)):
             await net.await_delivered(ETH, COURT, 5)
             # Everybody who signed since the fault began was one of few: no header with more members was there
             # to prove by.

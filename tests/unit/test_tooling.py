@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import socket
@@ -50,3 +51,14 @@ def test_npm_locks_name_no_registry(folder: str) -> None:
 def test_the_daemon_does_without_web3() -> None:
     # It would cost two seconds of every start, and retry by itself on top of our own policy.
     assert "\nweb3==" not in (ROOT / "requirements" / "runtime.txt").read_text()
+
+
+def test_a_class_name_is_defined_once() -> None:
+    places: dict[str, list[str]] = {}
+    for package in ("light_clients", "relayer"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert len(places) > 300
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

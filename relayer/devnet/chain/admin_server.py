@@ -24,9 +24,9 @@ from relayer.devnet.rpc.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
-    Call,
-    Malformed,
+    MalformedRequest,
     RpcError,
+    RpcRequest,
     parse,
 )
 
@@ -74,8 +74,8 @@ class AdminServer:
         body = b"[%b]" % b",".join(answers) if parsed.is_batch else answers[0]
         return web.Response(body=body, content_type="application/json")
 
-    async def _answer(self, call: Call | Malformed) -> bytes:
-        if isinstance(call, Malformed):
+    async def _answer(self, call: RpcRequest | MalformedRequest) -> bytes:
+        if isinstance(call, MalformedRequest):
             return call.answer
         handler = self._methods.get(call.method)
         if handler is None:

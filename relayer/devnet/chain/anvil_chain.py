@@ -21,7 +21,7 @@ from relayer.devnet.chain.chain_options import ETHER, ChainOptions
 from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import DevnetError, ExecutionError
 from relayer.devnet.process.anvil import Anvil, listen_on
-from relayer.devnet.rpc.jsonrpc import Call, RpcError, parse
+from relayer.devnet.rpc.jsonrpc import RpcError, RpcRequest, parse
 from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import chain_id_of, derive_account
@@ -251,7 +251,7 @@ class AnvilChain(ABC, Generic[B]):
         """
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         (call,) = parse(body, self.head.number).calls
-        assert isinstance(call, Call)
+        assert isinstance(call, RpcRequest)
         answer = msgspec.json.decode(await self._server.methods.answer(call, None))
         if "error" in answer:
             raise RpcError(answer["error"]["code"], answer["error"]["message"])

@@ -31,7 +31,7 @@ class RpcError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RpcRequest:
     """One request.
 
     `call_id` and `params` are JSON; `body` is the request as it came; `head` is the height it sees.
@@ -70,7 +70,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
+class MalformedRequest:
     """A request that can't be answered otherwise than with this error."""
 
     answer: bytes
@@ -80,7 +80,7 @@ class Malformed:
 class Parsed:
     """What a message holds: its calls in order, and whether they came as a batch."""
 
-    calls: list[Call | Malformed] = field(default_factory=list)
+    calls: list[RpcRequest | MalformedRequest] = field(default_factory=list)
     is_batch: bool = False
 
 
@@ -107,10 +107,10 @@ def parse(body: bytes, head: int) -> Parsed:
     try:
         requests = _BATCH.decode(body)
     except msgspec.DecodeError as error:
-        return Parsed([Malformed(error_answer(b"null", PARSE_ERROR, f"not JSON: {error}"))])
+        return Parsed([MalformedRequest(error_answer(b"null", PARSE_ERROR, f"not JSON: {error}"))])
     if not 0 < len(requests) <= MAX_BATCH:
         text = f"a batch of {len(requests)} requests; expected 1 to {MAX_BATCH}"
-        return Parsed([Malformed(error_answer(b"null", INVALID_REQUEST, text))])
+        return Parsed([MalformedRequest(error_answer(b"null", INVALID_REQUEST, text))])
     return Parsed([_parse_one(bytes(request), head) for request in requests], is_batch=True)
 
 
@@ -125,23 +125,25 @@ def error_answer(call_id: bytes, code: int, message: str) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (call_id, error)
 
 
-def _parse_one(body: bytes, head: int) -> Call | Malformed:
+def _parse_one(body: bytes, head: int) -> RpcRequest | MalformedRequest:
     try:
         request = _REQUEST.decode(body)
     except msgspec.ValidationError as error:
-        return Malformed(error_answer(b"null", INVALID_REQUEST, f"not a JSON-RPC request: {error}"))
+        return MalformedRequest(error_answer(b"null", INVALID_REQUEST, f"not a JSON-RPC request: {error}"))
     except msgspec.DecodeError as error:
-        return Malformed(error_answer(b"null", PARSE_ERROR, f"not JSON: {error}"))
+        return MalformedRequest(error_answer(b"null", PARSE_ERROR, f"not JSON: {error}"))
     call_id = bytes(request.id)
     if not _is_id(call_id):
         text = f"the id {call_id.decode(errors='replace')[:40] or '(none)'}; expected a string, a whole number or null"
-        return Malformed(error_answer(b"null", INVALID_REQUEST, text))
+        return MalformedRequest(error_answer(b"null", INVALID_REQUEST, text))
     params = bytes(request.params)
     try:
         listed = [] if params == b"null" else _PARAMS.decode(params)
     except msgspec.DecodeError:
-        return Malformed(error_answer(call_id, INVALID_PARAMS, "params of another kind; expected an array"))
-    return Call(call_id, request.method, listed, body, head)
+        return MalformedRequest(
+            error_answer(call_id, INVALID_PARAMS, "params of another kind; expected an array")
+        )
+    return RpcRequest(call_id, request.method, listed, body, head)
 
 
 def _is_id(call_id: bytes) -> bool:

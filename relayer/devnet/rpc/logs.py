@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from relayer.devnet.process.upstream import Upstream
-from relayer.devnet.rpc.jsonrpc import INVALID_PARAMS, SERVER_ERROR, Call, RpcError, result_of
+from relayer.devnet.rpc.jsonrpc import INVALID_PARAMS, SERVER_ERROR, RpcError, RpcRequest, result_of
 from relayer.devnet.rpc.params import block_number, parse_hash
 from relayer.devnet.state.faults import Faults, WrongLogs
 from relayer.devnet.state.ledger import Ledger
@@ -88,7 +88,7 @@ class LogSource:
         ]
         return Criteria(first, last, b",".join(match))
 
-    async def answer(self, call: Call, criteria: Criteria) -> bytes:
+    async def answer(self, call: RpcRequest, criteria: Criteria) -> bytes:
         """Answer a call for these logs: JSON-RPC of anvil's, with the block hashes replaced."""
         first = call.head if criteria.first is None else criteria.first
         last = call.head if criteria.last is None else min(criteria.last, call.head)
@@ -168,7 +168,7 @@ class Filters:
         """Forget a filter; returns whether it was there."""
         return self._filters.pop(_filter_id(raw), None) is not None
 
-    async def changes(self, call: Call) -> bytes:
+    async def changes(self, call: RpcRequest) -> bytes:
         """Return what is new since the last time, as a whole answer."""
         entry = self._get(call)
         if entry.native_id is not None:
@@ -185,7 +185,7 @@ class Filters:
         low = first if wanted.first is None else max(first, wanted.first)
         return await self._logs.answer(call, replace(wanted, first=low))
 
-    async def logs(self, call: Call) -> bytes:
+    async def logs(self, call: RpcRequest) -> bytes:
         """Return all logs that a filter of logs lets through, as a whole answer."""
         entry = self._get(call)
         if entry.criteria is None:
@@ -201,7 +201,7 @@ class Filters:
         self._filters[filter_id] = entry
         return filter_id
 
-    def _get(self, call: Call) -> _Filter:
+    def _get(self, call: RpcRequest) -> _Filter:
         entry = self._filters.get(_filter_id(call.param(0)))
         if entry is None:
             raise RpcError(

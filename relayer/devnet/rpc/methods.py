@@ -19,8 +19,8 @@ from relayer.devnet.rpc.jsonrpc import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     SERVER_ERROR,
-    Call,
     RpcError,
+    RpcRequest,
     result_of,
 )
 from relayer.devnet.rpc.logs import Filters, LogSource, flip_last_bit
@@ -29,7 +29,7 @@ from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.state.faults import Faults, WrongProofs
 from relayer.devnet.state.ledger import Ledger, NotSealedYet
 
-Handler = Callable[[Call], Awaitable[bytes]]
+Handler = Callable[[RpcRequest], Awaitable[bytes]]
 
 PASSED_ON: Final = (
     "eth_sendRawTransaction",
@@ -55,11 +55,11 @@ STATE_METHODS: Final = {
 class Session(Protocol):
     """What a WebSocket adds: subscriptions of its own."""
 
-    def subscribe(self, call: Call) -> bytes:
+    def subscribe(self, call: RpcRequest) -> bytes:
         """Return the answer to `eth_subscribe`."""
         ...
 
-    def unsubscribe(self, call: Call) -> bytes:
+    def unsubscribe(self, call: RpcRequest) -> bytes:
         """Return the answer to `eth_unsubscribe`."""
         ...
 
@@ -148,7 +148,7 @@ class Methods:
         """Every method that is answered over HTTP; WebSockets add eth_subscribe and eth_unsubscribe."""
         return frozenset(self._table)
 
-    async def answer(self, call: Call, session: Session | None) -> bytes:
+    async def answer(self, call: RpcRequest, session: Session | None) -> bytes:
         """Return the whole answer to one call, errors included."""
         handler = self._table.get(call.method)
         try:
@@ -175,18 +175,18 @@ class Methods:
     def _fixed(self, value: Any) -> Handler:
         encoded = msgspec.json.encode(value)
 
-        async def handler(call: Call) -> bytes:
+        async def handler(call: RpcRequest) -> bytes:
             return call.result(encoded)
 
         return handler
 
-    async def _pass_on(self, call: Call) -> bytes:
+    async def _pass_on(self, call: RpcRequest) -> bytes:
         return await self._upstream.send(call.body)
 
-    async def _head(self, call: Call) -> bytes:
+    async def _head(self, call: RpcRequest) -> bytes:
         return call.result(b'"0x%x"' % call.head)
 
-    async def _evm_mine(self, call: Call) -> bytes:
+    async def _evm_mine(self, call: RpcRequest) -> bytes:
         if call.params:
             raise RpcError(
                 INVALID_PARAMS, "evm_mine with parameters; expected none: time is the wall clock's here"
@@ -197,7 +197,7 @@ class Methods:
     # --- state ------------------------------------------------------------------------------------
 
     def _at_state(self, index: int) -> Handler:
-        async def handler(call: Call) -> bytes:
+        async def handler(call: RpcRequest) -> bytes:
             # The pool's view is the only thing of a block in the making that means something here.
             if call.method == "eth_getTransactionCount" and call.param(1) == b'"pending"':
                 return await self._pass_on(call)
@@ -205,7 +205,7 @@ class Methods:
 
         return handler
 
-    async def _read_state(self, call: Call, index: int) -> bytes:
+    async def _read_state(self, call: RpcRequest, index: int) -> bytes:
         if len(call.params) < index:
             raise RpcError(INVALID_PARAMS, f"{len(call.params)} parameters; expected at least {index}")
         number = state_block(call.param(index), call.head, self._ledger)
@@ -216,7 +216,7 @@ class Methods:
         async with self._gate.reading():
             return await self._upstream.send(request)
 
-    async def _proof(self, call: Call) -> bytes:
+    async def _proof(self, call: RpcRequest) -> bytes:
         answer = await self._read_state(call, 2)
         if self._faults and (fault := self._faults.take(WrongProofs)) is not None:
             result = result_of(answer)
@@ -226,50 +226,50 @@ class Methods:
 
     # --- blocks -----------------------------------------------------------------------------------
 
-    async def _block_by_number(self, call: Call) -> bytes:
+    async def _block_by_number(self, call: RpcRequest) -> bytes:
         number = self._number(call)
         if number > call.head:
             return call.result(b"null")
         return call.result(await self._blocks.by_number(number, full=parse_bool_param(call.param(1))))
 
-    async def _block_by_hash(self, call: Call) -> bytes:
+    async def _block_by_hash(self, call: RpcRequest) -> bytes:
         block_hash = parse_hash_param(call.param(0))
         if (self._ledger.number_of(block_hash) or 0) > call.head:
             return call.result(b"null")
         return call.result(await self._blocks.by_hash(block_hash, full=parse_bool_param(call.param(1))))
 
     def _at_block(self, method: str) -> Handler:
-        async def handler(call: Call) -> bytes:
+        async def handler(call: RpcRequest) -> bytes:
             return await self._of_block(call, method, self._number(call))
 
         return handler
 
     def _at_hash(self, method: str) -> Handler:
-        async def handler(call: Call) -> bytes:
+        async def handler(call: RpcRequest) -> bytes:
             number = self._ledger.number_of(parse_hash_param(call.param(0)))
             return await self._of_block(call, method, call.head + 1 if number is None else number)
 
         return handler
 
-    async def _of_block(self, call: Call, method: str, number: int) -> bytes:
+    async def _of_block(self, call: RpcRequest, method: str, number: int) -> bytes:
         if number > call.head:
             return call.result(b"null")
         request = call.request(method, b'"0x%x"' % number, *map(bytes, call.params[1:]))
         return self._ledger.rewrite(await self._upstream.send(request))
 
-    def _number(self, call: Call) -> int:
+    def _number(self, call: RpcRequest) -> int:
         if call.param(0) is None:
             raise RpcError(INVALID_PARAMS, f"{call.method} without a block; expected it as first parameter")
         return block_number(call.param(0), call.head, self._ledger)
 
-    async def _raw_header(self, call: Call) -> bytes:
+    async def _raw_header(self, call: RpcRequest) -> bytes:
         rlp = self._blocks.header_rlp(self._checked_number(call))
         if rlp is None:
             raise RpcError(SERVER_ERROR, "headers of this chain have no RLP")
         return call.result(b'"0x%b"' % rlp.hex().encode())
 
     def _of_own_block(self, tell: Callable[[Any], object], *, by_hash: bool) -> Handler:
-        async def handler(call: Call) -> bytes:
+        async def handler(call: RpcRequest) -> bytes:
             if by_hash:
                 parse_hash_param(call.param(0))
             block = self._ledger.at(self._checked_number(call))
@@ -278,7 +278,7 @@ class Methods:
 
         return handler
 
-    def _checked_number(self, call: Call) -> int:
+    def _checked_number(self, call: RpcRequest) -> int:
         number = self._number(call)
         if number > call.head:
             raise RpcError(SERVER_ERROR, f"unknown block {number}: the head is {call.head}")
@@ -286,7 +286,7 @@ class Methods:
 
     # --- transactions -----------------------------------------------------------------------------
 
-    async def _transaction(self, call: Call) -> bytes:
+    async def _transaction(self, call: RpcRequest) -> bytes:
         answer = await self._pass_on(call)
         try:
             return self._ledger.rewrite(answer)
@@ -298,7 +298,7 @@ class Methods:
             fields.pop("blockTimestamp", None)
             return call.result(msgspec.json.encode(fields | waiting))
 
-    async def _receipt(self, call: Call) -> bytes:
+    async def _receipt(self, call: RpcRequest) -> bytes:
         answer = await self._pass_on(call)
         try:
             return self._ledger.rewrite(answer)
@@ -307,19 +307,19 @@ class Methods:
 
     # --- logs and filters -------------------------------------------------------------------------
 
-    async def _get_logs(self, call: Call) -> bytes:
+    async def _get_logs(self, call: RpcRequest) -> bytes:
         return await self._logs.answer(call, self._logs.read(call.param(0), call.head))
 
-    async def _new_filter(self, call: Call) -> bytes:
+    async def _new_filter(self, call: RpcRequest) -> bytes:
         return call.result(msgspec.json.encode(self._filters.add_logs(call.param(0), call.head)))
 
-    async def _new_block_filter(self, call: Call) -> bytes:
+    async def _new_block_filter(self, call: RpcRequest) -> bytes:
         return call.result(msgspec.json.encode(self._filters.add_blocks(call.head)))
 
-    async def _new_pending_filter(self, call: Call) -> bytes:
+    async def _new_pending_filter(self, call: RpcRequest) -> bytes:
         return call.result(msgspec.json.encode(await self._filters.add_pending(call.head)))
 
-    async def _uninstall_filter(self, call: Call) -> bytes:
+    async def _uninstall_filter(self, call: RpcRequest) -> bytes:
         return call.result(msgspec.json.encode(self._filters.remove(call.param(0))))
 
 

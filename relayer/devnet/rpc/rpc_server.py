@@ -13,7 +13,7 @@ from aiohttp import StreamReader, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
-from relayer.devnet.rpc.jsonrpc import Call, Malformed, Parsed, parse
+from relayer.devnet.rpc.jsonrpc import MalformedRequest, Parsed, RpcRequest, parse
 from relayer.devnet.rpc.logs import LogSource
 from relayer.devnet.rpc.methods import Methods, Session
 from relayer.devnet.rpc.subscriptions import Listener, Publisher
@@ -102,14 +102,14 @@ class RpcServer:
             return b"[%b]" % await self._answer_one(parsed.calls[0], session)
         slots = asyncio.Semaphore(MAX_PARALLEL)
 
-        async def one(call: Call | Malformed) -> bytes:
+        async def one(call: RpcRequest | MalformedRequest) -> bytes:
             async with slots:
                 return await self._answer_one(call, session)
 
         return b"[%b]" % b",".join(await asyncio.gather(*map(one, parsed.calls)))
 
-    async def _answer_one(self, call: Call | Malformed, session: Session | None) -> bytes:
-        if isinstance(call, Malformed):
+    async def _answer_one(self, call: RpcRequest | MalformedRequest, session: Session | None) -> bytes:
+        if isinstance(call, MalformedRequest):
             return call.answer
         if self.faults:
             instead = await self._suffer(call)
@@ -117,7 +117,7 @@ class RpcServer:
                 return instead
         return await self.methods.answer(call, session)
 
-    async def _suffer(self, call: Call) -> bytes | None:
+    async def _suffer(self, call: RpcRequest) -> bytes | None:
         faults = self.faults
         if (slow := faults.take_answer(SlowAnswers, call.method)) is not None:
             await asyncio.sleep(slow.delay_s)

@@ -12,7 +12,7 @@ from typing import Final, Generic
 import msgspec
 from aiohttp import WSMsgType, web
 
-from relayer.devnet.rpc.jsonrpc import INVALID_PARAMS, SERVER_ERROR, Call, RpcError
+from relayer.devnet.rpc.jsonrpc import INVALID_PARAMS, SERVER_ERROR, RpcError, RpcRequest
 from relayer.devnet.rpc.logs import LogSource
 from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.state.ledger import B
@@ -73,7 +73,7 @@ class Listener:
                 await self._socket.send_frame(message, WSMsgType.TEXT)
                 self._backlog -= len(message)
 
-    def subscribe(self, call: Call) -> bytes:
+    def subscribe(self, call: RpcRequest) -> bytes:
         """Return the answer to `eth_subscribe`."""
         topic = call.param(0)
         if topic == b'"newHeads"':
@@ -88,7 +88,7 @@ class Listener:
         self.subscriptions[subscription.subscription_id] = subscription
         return call.result(msgspec.json.encode(subscription.subscription_id))
 
-    def unsubscribe(self, call: Call) -> bytes:
+    def unsubscribe(self, call: RpcRequest) -> bytes:
         """Return the answer to `eth_unsubscribe`."""
         wanted = msgspec.json.decode(call.param(0) or b"null")
         found = isinstance(wanted, str) and self.subscriptions.pop(wanted, None) is not None

@@ -17,7 +17,7 @@ from light_clients.hashing import keccak256
 from light_clients.proofs.mpt import verify_account, verify_storage
 from relayer.consensus.bft.local.faults import Rounds
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
-from relayer.consensus.ethereum.local.faults import MissedSlots, Participation, WithheldFinality
+from relayer.consensus.ethereum.local.faults import LowParticipation, MissedSlots, WithheldFinality
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network import background
@@ -254,12 +254,12 @@ async def test_a_chain_with_a_clock_is_not_pushed() -> None:
 
 
 async def test_participation(chain: LocalEthereumChain) -> None:
-    with chain.faults.on(Participation(share=0.5)):
+    with chain.faults.on(LowParticipation(share=0.5)):
         await chain.advance()
     assert chain.beacon.head.aggregate.participants == 16
     members = chain.beacon.keys.members(Period(0))
     away = frozenset(members[:3])
-    with chain.faults.on(Participation(absent=away, times=2)):
+    with chain.faults.on(LowParticipation(absent=away, times=2)):
         await chain.advance(2)
         bits = chain.beacon.head.aggregate.sync_committee_bits
         assert {member for member, bit in zip(members, bits, strict=True) if not bit} == away

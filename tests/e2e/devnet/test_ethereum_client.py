@@ -16,7 +16,7 @@ from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
-from relayer.consensus.ethereum.local.faults import Participation
+from relayer.consensus.ethereum.local.faults import LowParticipation
 from relayer.devnet.chain.chain_options import ChainOptions
 from tests.support.devnet import EMITTER, ON_DEMAND, Client, Wallet, word
 
@@ -67,7 +67,7 @@ async def test_a_client_follows_over_forks_and_periods_and_proves_storage() -> N
         for count in range(1, 6):
             await wallet.send(emitter, word(count))
             await chain.mine()
-            with chain.faults.on(Participation(share=0.8)):
+            with chain.faults.on(LowParticipation(share=0.8)):
                 await chain.advance(30)
             await chain.advance_to_finality()
             update = newest(chain)
@@ -97,11 +97,11 @@ async def test_too_few_are_not_believed() -> None:
     """INV-7."""
     async with LocalEthereumChain("eth", ON_DEMAND) as chain:
         client = start(chain)
-        with chain.faults.on(Participation(share=21 / 32)):
+        with chain.faults.on(LowParticipation(share=21 / 32)):
             await chain.advance(20)
         with pytest.raises(QuorumNotReached):
             encode_update(*signed(chain, newest(chain)), client.params)
-        with chain.faults.on(Participation(share=22 / 32)):
+        with chain.faults.on(LowParticipation(share=22 / 32)):
             await chain.advance()
         client.update(encode_update(*signed(chain, newest(chain)), client.params), now(chain))
 

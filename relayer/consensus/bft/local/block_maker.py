@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.local.faults import Rounds
-from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block
+from relayer.consensus.bft.local.sealed_block import ExtraDataParts, SealedBlock, build_block
 from relayer.consensus.bft.local.sealing import seal
 from relayer.consensus.bft.local.validators import Validators
 from relayer.devnet.chain.block_maker import BlockMaker
@@ -30,10 +30,10 @@ async def read_genesis(upstream: Upstream, kind: BftKind, validators: tuple[byte
     Its state root is anvil's, and wrong: trust begins at block 1.
     """
     block = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
-    return seal_executed(block, bytes(32), ExtraData(kind, validators))
+    return seal_executed(block, bytes(32), ExtraDataParts(kind, validators))
 
 
-def seal_executed(block: Mapping[str, Any], parent_hash: bytes, extra: ExtraData) -> SealedBlock:
+def seal_executed(block: Mapping[str, Any], parent_hash: bytes, extra: ExtraDataParts) -> SealedBlock:
     """Return the sealed chain's block for one of anvil's, without seals.
 
     Raises:
@@ -81,7 +81,7 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
         # wall clock.
         timestamp = max(math.floor(time.time()), parent.timestamp)
         executed = await self._execute(number, timestamp, proposer, balances)
-        extra = ExtraData(
+        extra = ExtraDataParts(
             kind=self._validators.kind,
             validators=self._validators.at(number),
             vote=self._validators.vote_for(proposer),

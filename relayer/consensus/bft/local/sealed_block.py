@@ -36,7 +36,7 @@ def quorum(validators: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class ExtraData:
+class ExtraDataParts:
     """What consensus adds to a header: who may seal, the proposer's vote, the round, and the vanity."""
 
     kind: BftKind
@@ -98,7 +98,7 @@ class SealedBlock:
     timestamp: int
     state_root: bytes
     proposer: bytes
-    extra: ExtraData
+    extra: ExtraDataParts
     seals: tuple[bytes, ...]
     front: bytes
     back: bytes
@@ -128,7 +128,9 @@ class SealedBlock:
         return keccak256(self.rlp_with(extra.signed()))
 
 
-def build_block(header: AnvilHeader, extra: ExtraData, *, anvil_hash: bytes, body_bytes: int) -> SealedBlock:
+def build_block(
+    header: AnvilHeader, extra: ExtraDataParts, *, anvil_hash: bytes, body_bytes: int
+) -> SealedBlock:
     """Return a block without seals."""
     front = header.front + encode_int(1) + header.numbers
     back = encode_bytes(ISTANBUL_MIX_HASH) + encode_bytes(NONCE) + b"".join(header.tail)

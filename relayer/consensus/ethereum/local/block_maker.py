@@ -12,7 +12,7 @@ import msgspec
 
 from light_clients.ethereum.config import ForkName, Slot
 from relayer.consensus.ethereum.local.execution_block import ExecutionBlock, read_execution_block
-from relayer.consensus.ethereum.local.faults import MissedSlots, Participation, WithheldFinality
+from relayer.consensus.ethereum.local.faults import LowParticipation, MissedSlots, WithheldFinality
 from relayer.consensus.ethereum.local.payload import MAX_WITHDRAWALS, payload_of_block
 from relayer.consensus.ethereum.local.simulation import Simulation
 from relayer.devnet.chain.block_maker import BlockMaker, Executed
@@ -178,7 +178,7 @@ class EthereumBlockMaker(BlockMaker[ExecutionBlock]):
         return block, executed.has_logs
 
     def _participation(self, slot: Slot) -> float | tuple[bool, ...]:
-        fault = self._parts.faults.take(Participation) if self._parts.faults else None
+        fault = self._parts.faults.take(LowParticipation) if self._parts.faults else None
         if fault is None:
             return 1.0
         if not fault.absent:

@@ -10,7 +10,7 @@ import msgspec
 from relayer.devnet.state.faults import COMMON_FAULTS, Count, Fault
 
 
-class Participation(Fault, frozen=True, tag="participation"):
+class LowParticipation(Fault, frozen=True, tag="participation"):
     """Of a sync committee only a share signs, the absent ones at random places; or all but some validators,
     who stay away for as long as it lasts. `times` counts blocks.
     """
@@ -67,7 +67,7 @@ class StaleLightClient(Fault, frozen=True, tag="stale-light-client"):
 
 
 ETHEREUM_FAULTS: Final[frozenset[type[Fault]]] = COMMON_FAULTS | {
-    Participation,
+    LowParticipation,
     WithheldFinality,
     MissedSlots,
     WrongLightClient,

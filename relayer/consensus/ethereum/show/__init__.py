@@ -19,7 +19,7 @@ from relayer.chains.evm import abi
 from relayer.consensus.ethereum.contract import decode_parameters, decode_trusted_state
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
-from relayer.consensus.ethereum.local.faults import Participation
+from relayer.consensus.ethereum.local.faults import LowParticipation
 from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.consensus.ethereum.show.explain import FinalizedHeader
 from relayer.consensus.ethereum.show.forgeries import forge
@@ -128,7 +128,7 @@ class EthereumShowRole:
     def begin(self, chain: LocalEthereumChain) -> str:
         """Let one member of the committee miss its turn in every slot, as some always do on real chains."""
         size, network = _committee_size(chain), chain.network
-        chain.faults.start(Participation(share=1 - 1 / size))
+        chain.faults.start(LowParticipation(share=1 - 1 / size))
         fork = network.fork_at_slot(chain.slot).name
         return (
             f"proof of stake ({fork.label.capitalize()}), {len(chain.validators)} validators, slots of "

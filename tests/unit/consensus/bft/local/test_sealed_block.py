@@ -17,7 +17,7 @@ from light_clients.bft.preimage import BftKind
 from light_clients.codec import rlp
 from light_clients.ecdsa import recover
 from light_clients.hashing import keccak256
-from relayer.consensus.bft.local.sealed_block import ExtraData, Vote, build_block, quorum
+from relayer.consensus.bft.local.sealed_block import ExtraDataParts, Vote, build_block, quorum
 from relayer.consensus.bft.local.sealing import seal
 from relayer.devnet.errors import ExecutionError
 from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_bytes, list_payload_bytes
@@ -60,7 +60,7 @@ def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, ki
         raw = raw[start:stop]
     found = BftHeader.from_rlp(raw, KINDS[kind])
     round_number = int.from_bytes(rlp.decode(found.round) or b"\x00", "big")  # type: ignore[arg-type]
-    consensus = ExtraData(kind, found.validators, round=round_number, vanity=found.vanity)
+    consensus = ExtraDataParts(kind, found.validators, round=round_number, vanity=found.vanity)
     block = replace(
         build_block(header_of(found), consensus, anvil_hash=bytes(32), body_bytes=3), seals=found.seals
     )
@@ -86,7 +86,7 @@ def test_official_extra_data(shared_vectors: Path) -> None:
             continue
         fields = case["qbft_extra_data"]
         vote = fields["vote"]
-        consensus = ExtraData(
+        consensus = ExtraDataParts(
             kind=BftKind.QBFT,
             validators=tuple(bytes.fromhex(address[2:]) for address in fields["validators"]),
             vote=vote and Vote(bytes.fromhex(vote["recipient"][2:]), add=vote["voteType"] == "0xff"),
@@ -141,7 +141,7 @@ def test_the_light_client_reads_what_we_seal(
 ) -> None:
     """INV-7: whatever is sealed at exactly the quorum has that many seals that count."""
     listed = tuple(sorted(ACCOUNTS)[:count])
-    consensus = ExtraData(kind, listed, vote, round_number, vanity)
+    consensus = ExtraDataParts(kind, listed, vote, round_number, vanity)
     block = seal(build_block(header, consensus, anvil_hash=bytes(32), body_bytes=3), ACCOUNTS)
     found = BftHeader.from_rlp(block.rlp(), KINDS[kind])
     assert found.block_hash == block.hash
@@ -153,7 +153,7 @@ def test_the_light_client_reads_what_we_seal(
 
 @given(header=headers, kind=st.sampled_from(BftKind))
 def test_another_state_root_changes_nothing_else(header: AnvilHeader, kind: BftKind) -> None:
-    consensus = ExtraData(kind, tuple(sorted(ACCOUNTS)[:4]))
+    consensus = ExtraDataParts(kind, tuple(sorted(ACCOUNTS)[:4]))
     block = build_block(header, consensus, anvil_hash=bytes(32), body_bytes=3)
     other = block.with_state_root(b"\x77" * 32)
     assert other == build_block(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from light_clients.bft.preimage import BftKind
 from light_clients.ecdsa import recover
-from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block, quorum
+from relayer.consensus.bft.local.sealed_block import ExtraDataParts, SealedBlock, build_block, quorum
 from relayer.consensus.bft.local.sealing import make_twin, seal
 from relayer.devnet.state.anvil_header import AnvilHeader
 from relayer.devnet.state.identities import derive_account
@@ -34,7 +34,7 @@ def block_of(count: int, number: int = 1, parent_hash: bytes = bytes(32)) -> Sea
         timestamp=number,
         tail=(),
     )
-    return build_block(header, ExtraData(BftKind.IBFT2, listed), anvil_hash=bytes(32), body_bytes=3)
+    return build_block(header, ExtraDataParts(BftKind.IBFT2, listed), anvil_hash=bytes(32), body_bytes=3)
 
 
 def signers(block: SealedBlock) -> list[bytes]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from light_clients.bft.preimage import BftKind
-from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block
+from relayer.consensus.bft.local.sealed_block import ExtraDataParts, SealedBlock, build_block
 from relayer.consensus.bft.local.validators import MAX_VALIDATORS, Validators
 from relayer.devnet.errors import SpecError
 from relayer.devnet.state.anvil_header import AnvilHeader
@@ -33,7 +33,9 @@ def block_of(
         timestamp=number,
         tail=(),
     )
-    extra = ExtraData(validators.kind, validators.at(number), validators.vote_for(proposer), round_number)
+    extra = ExtraDataParts(
+        validators.kind, validators.at(number), validators.vote_for(proposer), round_number
+    )
     return build_block(header, extra, anvil_hash=bytes(32), body_bytes=3)
 
 
