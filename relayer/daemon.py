@@ -199,7 +199,7 @@ class Daemon:
         await asyncio.to_thread(self.journal.close)
         self._log.info("stopped")
 
-    # --- what others see ---
+    # --- what others see ------------------------------------------------------------------------------------
 
     def _health(self) -> str | None:
         return None if self.journal.failure is None else f"journal: {self.journal.failure}"

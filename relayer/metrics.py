@@ -65,7 +65,7 @@ class Metrics:
             registry=registry,
         )
 
-    # --- told by the pipeline ---
+    # --- told by the pipeline -------------------------------------------------------------------------------
 
     def proven(self, lane: str, count: int) -> None:
         """Messages became proven."""
@@ -105,7 +105,7 @@ class Metrics:
         """A task ended and is started again."""
         self._restarts.labels(task).inc()
 
-    # --- read at a scrape ---
+    # --- read at a scrape -----------------------------------------------------------------------------------
 
     def watch(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Call `read` at every scrape, and show what it gives beside the counters."""

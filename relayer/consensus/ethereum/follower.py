@@ -130,7 +130,7 @@ class EthereumFollower:
         self._obstacle = ""
         self._no_updates = "nothing was asked yet"
 
-    # --- what is trusted ---
+    # --- what is trusted ------------------------------------------------------------------------------------
 
     @property
     def client(self) -> EthereumClient:
@@ -173,7 +173,7 @@ class EthereumFollower:
         if not is_left:
             self._trust(found.store)
 
-    # --- asking ---
+    # --- asking ---------------------------------------------------------------------------------------------
 
     def begin(self, head: Height | None, *, wanted: bool) -> None:
         """Begin a round, and end the one before.
@@ -211,7 +211,7 @@ class EthereumFollower:
                 "Configure a newer checkpoint, after confirming its root with somebody you trust",
             )
 
-    # --- judging answers ---
+    # --- judging answers ------------------------------------------------------------------------------------
 
     def check_bootstrap(self, bootstrap: LightClientBootstrap) -> Followed:
         """Verify a node's bootstrap of the checkpoint. Raises Rejection where it does not hold."""
@@ -278,7 +278,7 @@ class EthereumFollower:
                     expected=trusted.hash_tree_root(),
                 )
 
-    # --- what follows from answers ---
+    # --- what follows from answers --------------------------------------------------------------------------
 
     def take(self, request: Request, followed: Followed) -> None:
         """Believe what a check made of an answer to a request.

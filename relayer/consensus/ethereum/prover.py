@@ -118,7 +118,7 @@ class EthereumProver:
         newest = self._follower.newest
         return b"" if newest is None else newest.committee.hash_tree_root()
 
-    # --- following ---
+    # --- following ------------------------------------------------------------------------------------------
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
         """The newest finalized execution block; see Prover. The head only says that there is something new.
@@ -179,7 +179,7 @@ class EthereumProver:
         told += follower.cache.signed_updates(period)
         return await asyncio.to_thread(find_contradiction, client, store, told, follower.rules)
 
-    # --- proving ---
+    # --- proving --------------------------------------------------------------------------------------------
 
     async def prove(
         self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
@@ -214,7 +214,7 @@ class EthereumProver:
         signed = self._follower.cache.header(height)
         return None if signed is None else shorten_proof(signed, proof)
 
-    # --- clients on destinations ---
+    # --- clients on destinations ----------------------------------------------------------------------------
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Read this chain's client on a destination; see Prover.
@@ -259,7 +259,7 @@ class EthereumProver:
             destination, client, self._follower.params, self._network.slot_at(self._now())
         )
 
-    # --- state ---
+    # --- state ----------------------------------------------------------------------------------------------
 
     def export_state(self) -> bytes:
         """The trusted state, for the journal; see Prover. Empty before the bootstrap."""

@@ -70,7 +70,7 @@ class AnvilChain(ABC, Generic[B]):
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: asyncio.Future[None] | None = None
 
-    # --- what a consensus adds --------------------------------------------------------------------
+    # --- what a consensus adds ------------------------------------------------------------------------------
 
     @abstractmethod
     async def _assemble(self, anvil: Anvil) -> RunningChain[B]:
@@ -91,7 +91,7 @@ class AnvilChain(ABC, Generic[B]):
         """Return what the admin RPC can do besides what it can do with every chain."""
         return {}
 
-    # --- life -------------------------------------------------------------------------------------
+    # --- life -----------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start anvil and the front, and make block 1, where trust can begin.
@@ -161,7 +161,7 @@ class AnvilChain(ABC, Generic[B]):
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    # --- what there is ----------------------------------------------------------------------------
+    # --- what there is --------------------------------------------------------------------------------------
 
     @property
     def block_time_s(self) -> float | None:
@@ -227,7 +227,7 @@ class AnvilChain(ABC, Generic[B]):
             raise DevnetError(f"block {number} of {self.name}", f"one up to the head, {self.head.number}")
         return block
 
-    # --- what it does -----------------------------------------------------------------------------
+    # --- what it does ---------------------------------------------------------------------------------------
 
     async def mine(self, count: int = 1) -> B:
         """Make blocks now, also when they come by themselves; returns the last one."""
@@ -296,7 +296,7 @@ class AnvilChain(ABC, Generic[B]):
         """Forget all transactions that wait, as a node does that restarts or has no room."""
         await self.anvil.upstream.call("anvil_dropAllTransactions")
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     @property
     def _running(self) -> RunningChain[B]:

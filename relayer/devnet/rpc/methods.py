@@ -170,7 +170,7 @@ class Methods:
             METHOD_NOT_FOUND, f"{call.method[:80]} is not among the methods that local chains serve"
         )
 
-    # --- answered here, or passed on as it is -----------------------------------------------------
+    # --- answered here, or passed on as it is ---------------------------------------------------------------
 
     def _fixed(self, value: Any) -> Handler:
         encoded = msgspec.json.encode(value)
@@ -194,7 +194,7 @@ class Methods:
         await self._mine()
         return call.result(b'"0x0"')
 
-    # --- state ------------------------------------------------------------------------------------
+    # --- state ----------------------------------------------------------------------------------------------
 
     def _at_state(self, index: int) -> Handler:
         async def handler(call: RpcRequest) -> bytes:
@@ -224,7 +224,7 @@ class Methods:
                 return call.result(_wrong_proof(result, fault))
         return answer
 
-    # --- blocks -----------------------------------------------------------------------------------
+    # --- blocks ---------------------------------------------------------------------------------------------
 
     async def _block_by_number(self, call: RpcRequest) -> bytes:
         number = self._number(call)
@@ -284,7 +284,7 @@ class Methods:
             raise RpcError(SERVER_ERROR, f"unknown block {number}: the head is {call.head}")
         return number
 
-    # --- transactions -----------------------------------------------------------------------------
+    # --- transactions ---------------------------------------------------------------------------------------
 
     async def _transaction(self, call: RpcRequest) -> bytes:
         answer = await self._pass_on(call)
@@ -305,7 +305,7 @@ class Methods:
         except NotSealedYet:
             return call.result(b"null")
 
-    # --- logs and filters -------------------------------------------------------------------------
+    # --- logs and filters -----------------------------------------------------------------------------------
 
     async def _get_logs(self, call: RpcRequest) -> bytes:
         return await self._logs.answer(call, self._logs.read(call.param(0), call.head))

@@ -72,7 +72,7 @@ class Chain:
         self.best_updates: dict[int, tuple[Any, Any]] = {}
         self.newest_update: tuple[Any, Any] | None = None
 
-    # --- what there is ---
+    # --- what there is --------------------------------------------------------------------------------------
 
     @property
     def spec(self) -> Any:
@@ -100,7 +100,7 @@ class Chain:
         root = bytes(self.head.state.current_justified_checkpoint.root)
         return self.genesis if root == _ZERO else self._blocks[root]
 
-    # --- growth ---
+    # --- growth ---------------------------------------------------------------------------------------------
 
     def propose(self, slot: int) -> Block:
         """Make the block of a slot after the head's; slots between are missed.
@@ -141,7 +141,7 @@ class Chain:
         self._offer_update(made, parent)
         return made
 
-    # --- inside ---
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _rules(self, fork: str, slot_duration_ms: int, fulu_epoch: int) -> Any:
         """A fork's specification, minimal preset, with our schedule,

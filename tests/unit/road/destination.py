@@ -75,7 +75,7 @@ class FakeDestination:
                 block, tx_hash, mask if receipt_mask is None else receipt_mask
             )
 
-    # --- as a chain ---
+    # --- as a chain -----------------------------------------------------------------------------------------
 
     async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
         self._check_up()
@@ -94,7 +94,7 @@ class FakeDestination:
     async def delivered_bitmap(self, *_: object) -> int:
         return self.bitmap or 0
 
-    # --- as a node ---
+    # --- as a node ------------------------------------------------------------------------------------------
 
     async def request(self, method: str, params: Sequence[Any]) -> Any:
         self._check_up()
@@ -113,7 +113,7 @@ class FakeDestination:
             return self.serve()
         return [log for log in self.logs if first <= int(log["blockNumber"], 16) <= last]
 
-    # --- as a prover ---
+    # --- as a prover ----------------------------------------------------------------------------------------
 
     async def verify_head(self, _: Head) -> VerifiedHeader:
         self._check_up()

@@ -76,7 +76,7 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         """The addresses that seal the next block, 20 bytes each, ascending."""
         return self._validators.at(self._running.parts.ledger.head.number + 1)
 
-    # --- validators -------------------------------------------------------------------------------
+    # --- validators -----------------------------------------------------------------------------------------
 
     def add_validator(self, secret: bytes | None = None, *, at: int | None = None) -> bytes:
         """Add a validator (with a key of its own unless one is given) and return its address.
@@ -125,14 +125,14 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         """Return the key of somebody who is, was or may become a validator."""
         return self._validators.accounts[address]
 
-    # --- misbehaviour -----------------------------------------------------------------------------
+    # --- misbehaviour ---------------------------------------------------------------------------------------
 
     def equivocate(self, number: int) -> SealedBlock:
         """Let a quorum seal a second block of a height, and return it. Clients find it by its hash."""
         self.block(number)
         return make_twin(self._running.parts.ledger, number, self._validators.accounts)
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     async def _assemble(self, anvil: Anvil) -> RunningChain[SealedBlock]:
         validators, seed = self._validators, self.seed

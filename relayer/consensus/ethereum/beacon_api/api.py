@@ -145,7 +145,7 @@ class BeaconApi:
         """How many nodes there are to contradict one another."""
         return len(self._pool.providers)
 
-    # --- light clients ---
+    # --- light clients --------------------------------------------------------------------------------------
 
     async def bootstrap(self, root: bytes) -> LightClientBootstrap:
         """The bootstrap of a block root (32 bytes): its header, and its period's committee. Unverified."""
@@ -217,7 +217,7 @@ class BeaconApi:
 
         return await self._everyone(once)
 
-    # --- who a node is, and where ---
+    # --- who a node is, and where ---------------------------------------------------------------------------
 
     async def genesis(self) -> Genesis:
         """The chain's beginning as the healthiest node tells it. Raises ChainUnavailable."""
@@ -288,7 +288,7 @@ class BeaconApi:
         """Close connections; idempotent."""
         await self._pool.close()
 
-    # --- inside ---
+    # --- inside ---------------------------------------------------------------------------------------------
 
     async def _ask(self, path: str, kind: type[S], check: Callable[[S], T]) -> T:
         async def once(provider: BeaconProvider) -> T:

@@ -151,7 +151,7 @@ class BeaconServer:
             await self._runner.cleanup()
             self._runner = None
 
-    # --- one request ------------------------------------------------------------------------------
+    # --- one request ----------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -180,7 +180,7 @@ class BeaconServer:
             raise _Problem(refusal.http_status or 500, refusal.message)
         return None
 
-    # --- light clients ----------------------------------------------------------------------------
+    # --- light clients --------------------------------------------------------------------------------------
 
     def _look(self) -> _View:
         chain = self._chain
@@ -276,7 +276,7 @@ class BeaconServer:
     def _fork(self, value: _AnyUpdate) -> Fork:
         return self._chain.config.fork_at_slot(value.attested_header.beacon.slot)
 
-    # --- the chain and the node -------------------------------------------------------------------
+    # --- the chain and the node -----------------------------------------------------------------------------
 
     async def _genesis(self, _request: web.BaseRequest, _: str) -> web.StreamResponse:
         return _json({"data": genesis_json(self._chain.config)})

@@ -128,7 +128,7 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
             ),
         )
 
-    # --- what there is ----------------------------------------------------------------------------
+    # --- what there is --------------------------------------------------------------------------------------
 
     @property
     def beacon_url(self) -> str:
@@ -169,7 +169,7 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
         """Every validator's public key, 48 bytes each."""
         return self.beacon.keys.public_keys
 
-    # --- what it does -----------------------------------------------------------------------------
+    # --- what it does ---------------------------------------------------------------------------------------
 
     async def advance(self, slots: int = 1) -> ExecutionBlock:
         """Let slots of a chain on demand pass; return the head.
@@ -250,7 +250,7 @@ class LocalEthereumChain(AnvilChain[ExecutionBlock]):
         """
         return await self._serve_beacon(self._stack, Faults(ETHEREUM_FAULTS), port)
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     @property
     def _clock(self) -> EthereumBlockMaker:

@@ -90,7 +90,7 @@ class Simulation:
         self._genesis = self._head
         self._checkpoint = Checkpoint(Epoch(0), self._head.root)
 
-    # --- what there is ----------------------------------------------------------------------------
+    # --- what there is --------------------------------------------------------------------------------------
 
     @property
     def secrets(self) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ class Simulation:
         """How many slots are remembered: no more than blocks are kept."""
         return len(self._by_slot)
 
-    # --- growth -----------------------------------------------------------------------------------
+    # --- growth ---------------------------------------------------------------------------------------------
 
     def propose(
         self,
@@ -183,7 +183,7 @@ class Simulation:
         """Return what a committee signs of a block's root in a slot."""
         return sync_committee_signing_root(root, signature_slot, self.config)
 
-    # --- what light clients ask for ---------------------------------------------------------------
+    # --- what light clients ask for -------------------------------------------------------------------------
 
     def bootstrap(self, block_root: bytes) -> LightClientBootstrap | None:
         """Return what a client starts with from a trusted block; None when there is no such block.
@@ -251,7 +251,7 @@ class Simulation:
             self.committee(Period(period + 1)) if is_own_period else None,
         )
 
-    # --- inside -----------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _build(
         self,

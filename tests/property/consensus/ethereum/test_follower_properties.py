@@ -108,7 +108,7 @@ class Following(RuleBasedStateMachine):
     def trust_is_never_ahead_of_time(self) -> None:
         assert self.age >= 0
 
-    # --- what is asserted of requests ---
+    # --- what is asserted of requests -----------------------------------------------------------------------
 
     def check_updates(self, request: UpdatesRequest) -> None:
         current = int(self.now) // PERIOD
@@ -126,7 +126,7 @@ class Following(RuleBasedStateMachine):
             assert self.now >= self.finality_at + 1 or self.head > self.finality_head
         self.finality_at, self.finality_head = self.now, self.head
 
-    # --- what nodes answer ---
+    # --- what nodes answer ----------------------------------------------------------------------------------
 
     def answer_updates(self, request: UpdatesRequest, periods: int) -> None:
         if periods > 0:
