@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import structlog
 
@@ -33,8 +34,8 @@ from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, Serv
 from relayer.views.gauges import gauges
 from relayer.views.relayer import RelayerView, relayer_view
 
-_CHECK_S = 10.0
-_LOOK_S = 0.5
+_CHECK_S: Final = 10.0
+_LOOK_S: Final = 0.5
 
 
 def build(

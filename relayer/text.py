@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
+#: At most so many bytes are not shortened.
 _WRITTEN_IN_FULL: Final = 8
-"""At most so many bytes are not shortened."""
 
 
 def hex_of(data: bytes) -> str:

@@ -40,7 +40,7 @@ NO_VOTE: Final = {BftKind.QBFT: b"\xc0", BftKind.IBFT2: b"\x80"}
 #: The encoded round 0: an integer in QBFT, 4 bytes in IBFT 2.0.
 ROUND_ZERO: Final = {BftKind.QBFT: b"\x80", BftKind.IBFT2: b"\x84\x00\x00\x00\x00"}
 
-# RLP headers of constant fields and what stands in them: the bloom's 256 bytes; mixHash and nonce.
+#: RLP headers of constant fields and what stands in them: the bloom's 256 bytes; mixHash and nonce.
 _BEFORE_BLOOM: Final = b"\xb9\x01\x00"
 _AFTER_EXTRA: Final = b"\xa0" + ISTANBUL_MIX_HASH + b"\x88" + NONCE
 

@@ -21,7 +21,7 @@ from light_clients.ecdsa import recover
 from light_clients.errors import EncodingRejected, HeaderRejected
 from light_clients.hashing import EMPTY_TRIE_ROOT, keccak256
 
-# The flags of a header, 2 bytes: bits 0 and 1 are the form of the bloom, bits 5 to 7 the form of the tail.
+#: The flags of a header, 2 bytes: bits 0 and 1 are the form of the bloom, bits 5 to 7 the form of the tail.
 FLAG_VANITY: Final = 1 << 2
 FLAG_VOTE: Final = 1 << 3
 FLAG_ROUND: Final = 1 << 4

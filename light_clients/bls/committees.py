@@ -18,8 +18,8 @@ from light_clients.bls.backends import backend
 from light_clients.bls.protocol import BlsBackend, PublicKey
 from light_clients.errors import PublicKeyRejected, SignatureRejected
 
-# How many committees are kept: those of this period and the next for seven networks, and two of updates that
-# are being checked. The keys of one, 512, take some 200 kB.
+#: How many committees are kept: those of this period and the next for seven networks, and two of updates that
+#: are being checked. The keys of one, 512, take some 200 kB.
 _COMMITTEES: Final = 16
 
 

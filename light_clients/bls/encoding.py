@@ -21,7 +21,7 @@ MODULUS: Final = (
     0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
 )
 
-# The three flags in the first byte of a compressed point.
+#: The three flags in the first byte of a compressed point.
 _COMPRESSED: Final = 0x80
 _INFINITY: Final = 0x40
 _LARGER_Y: Final = 0x20

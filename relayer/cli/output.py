@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from relayer.text import hex_of
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from relayer.views.delivery import DeliveryView
 
-_WEI_PER_ETHER = 10**18
-_WEI_PER_GWEI = 10**9
+_WEI_PER_ETHER: Final = 10**18
+_WEI_PER_GWEI: Final = 10**9
 
 
 def print_json(value: object) -> None:

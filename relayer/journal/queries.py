@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from relayer.journal.reading import Reading
 from relayer.journal.rows import (
@@ -24,9 +25,9 @@ from relayer.journal.rows import (
 from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Waiting
 from relayer.protocol.message import PAGE_BITS
 
-_PAGES_AT_ONCE = 8
-_DELIVERED = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
-_LANDED = frozenset({TransactionState.INCLUDED, TransactionState.SETTLED})
+_PAGES_AT_ONCE: Final = 8
+_DELIVERED: Final = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
+_LANDED: Final = frozenset({TransactionState.INCLUDED, TransactionState.SETTLED})
 
 
 def fold(transitions: Iterable[Transition]) -> dict[DeliveryState, int]:

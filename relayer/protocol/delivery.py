@@ -53,7 +53,7 @@ class DeliveryState(Enum):
 
 _S = DeliveryState
 
-# Somebody else's delivery and a deadline can show at any moment, so every open state leads to these.
+#: Somebody else's delivery and a deadline can show at any moment, so every open state leads to these.
 _ELSEWHERE: Final = frozenset({_S.INCLUDED, _S.CONFIRMED, _S.EXPIRED})
 
 #: The states that may follow a state, by that state.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from relayer.chains.base import Address, Call, TxReceipt
 from relayer.chains.evm import abi
@@ -22,8 +23,8 @@ from relayer.road.search import find_leaves, shows_delivery
 from relayer.road.transact import transact
 from relayer.views.delivery import HandDeliveryView
 
-_SIMULATION_GAS = 15_000_000
-_PROOF_ATTEMPTS = 3
+_SIMULATION_GAS: Final = 15_000_000
+_PROOF_ATTEMPTS: Final = 3
 
 
 class HandDelivery(Enum):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from light_clients.client import Height, Timestamp
 from light_clients.errors import Rejection
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from relayer.journal.rows import StoredStory
     from relayer.journal.store import Journal
 
-_LEAST_POLL_S = 0.05
-# What the chains add to a story or a receipt that stands without it must not hold it up for long.
-_HEARSAY_S = 5.0
-_PROOF_S = 10.0
-_DELIVERED = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
+_LEAST_POLL_S: Final = 0.05
+#: What the chains add to a story or a receipt that stands without it must not hold it up for long.
+_HEARSAY_S: Final = 5.0
+_PROOF_S: Final = 10.0
+_DELIVERED: Final = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
 
 
 @dataclass(frozen=True, slots=True)

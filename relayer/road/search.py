@@ -11,7 +11,7 @@ Logs are read from the newest block backwards, in ranges that are halved where a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -25,12 +25,13 @@ from relayer.errors import NotFoundYet, PostroadError, RpcAnswerInvalid, RpcRefu
 from relayer.protocol.message import PAGE_BITS, LaneId, MessageId
 from relayer.views.delivery import DeliveryView
 
-_WHOLE_CHAIN = 1 << 62
-_LEAST_WINDOW = 64
-# A lane in use has a delivery every few blocks: the whole chain's at once would be refused, or be very large.
-_DELIVERY_WINDOW = 8_192
-# With windows that double from there on, some months of blocks.
-_MOST_DELIVERY_REQUESTS = 32
+_WHOLE_CHAIN: Final = 1 << 62
+_LEAST_WINDOW: Final = 64
+#: A lane in use has a delivery every few blocks: the whole chain's at once would be refused, or be
+#: very large.
+_DELIVERY_WINDOW: Final = 8_192
+#: With windows that double from there on, some months of blocks.
+_MOST_DELIVERY_REQUESTS: Final = 32
 
 
 async def find_sent(source: OpenChain, message_id: bytes) -> SentMessage | None:
@@ -162,8 +163,8 @@ async def _newest_first(
 ) -> AsyncIterator[list[Mapping[str, Any]]]:
     """Give a gateway's logs in ranges of blocks, the newest range first, until block 0 or `most_requests`.
 
-    Each range is twice as long as the one before, until a provider refuses one. Raises ChainUnavailable,
-    PostroadError.
+    Each range is twice as long as the one before, until a provider refuses one. Raises
+    ChainUnavailable, PostroadError.
     """
     end = _number((await chain.node.block("latest")).get("number"))
     growth, requests = 2, 0

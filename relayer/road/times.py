@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Final
 
 from relayer.errors import Malformed
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
+#: A time span: text such as `"10m"`, seconds, or a timedelta.
 Span = str | float | timedelta
-"""A time span: text such as `"10m"`, seconds, or a timedelta."""
 
 
 def parse_span(span: Span) -> float:

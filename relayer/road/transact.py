@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from relayer.chains.base import Call, TxHash, TxReceipt
 from relayer.consensus.open_chain import OpenChain
 from relayer.errors import ChainUnavailable, InsufficientFunds, NonceConflict, Underpriced
 
-_RECEIPT_POLL_S = 0.1
-_INCLUSION_TIMEOUT_S = 180.0
-_SEND_ATTEMPTS = 3
+_RECEIPT_POLL_S: Final = 0.1
+_INCLUSION_TIMEOUT_S: Final = 180.0
+_SEND_ATTEMPTS: Final = 3
 
 
 async def transact(sender: OpenChain, call: Call) -> TxReceipt:

@@ -14,8 +14,8 @@ import msgspec
 
 from relayer.config import SecretUrl
 
+#: What JSON has.
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
-"""What JSON has."""
 
 
 def to_plain(value: object) -> Plain:

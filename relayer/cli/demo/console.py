@@ -17,8 +17,8 @@ from rich.text import Text
 
 _LABEL_WIDTH: Final = 25
 _FACT_INDENT: Final = 2
+#: Where a value begins that did not fit beside its label.
 _LOOSE_INDENT: Final = 6
-"""Where a value begins that did not fit beside its label."""
 _GOOD: Final = "✓"
 _BAD: Final = "✗"
 

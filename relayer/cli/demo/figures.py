@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from relayer.cli.demo.console import DemoConsole
 
+#: Whole transactions of others, their contracts as shipped, on one machine. All of them trust a few keys.
 PEERS: Final = {
     "send": "Hyperlane 75k (139k with its gas paymaster), LayerZero 90k",
     "single": "Hyperlane 3-of-5 92k bare, 113k by default; Axelar 135k; LayerZero 161-270k; CCIP 211k",
     "batch": "CCIP 36k, Axelar 54k, Hyperlane 61k, LayerZero 86k",
 }
-"""Whole transactions of others, their contracts as shipped, on one machine. All of them trust a few keys."""
 
 
 @dataclass(frozen=True, slots=True)

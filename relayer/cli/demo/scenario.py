@@ -43,8 +43,8 @@ from relayer.road import Receipt, Road, RoadMessage, connect
 
 _PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.2
+#: Signers that stay longer are not waited for.
 _LONGEST_ROTATION_S: Final = 30.0
-"""Signers that stay longer are not waited for."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _TEXTS: Final = (
     "case 2031-114: hearing moved to 14:00",

@@ -27,8 +27,8 @@ from relayer.chains.base import Head
 
 #: Updates in one request; nodes give no more (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
 MOST_UPDATES: Final = 128
-# A block of epoch e is final when epoch e + 3 begins, at the earliest, and a signature over that comes a slot
-# or two later.
+#: A block of epoch e is final when epoch e + 3 begins, at the earliest, and a signature over that comes a
+#: slot or two later.
 _EPOCHS_TO_FINALITY: Final = 3
 _SLOTS_TO_SIGNATURE: Final = 2
 _NEVER_S: Final = float("-inf")

@@ -11,8 +11,8 @@ from relayer.devnet.errors import SpecError
 ETHER: Final = 10**18
 DEFAULT_BLOCK_TIME_S: Final = 1.0
 DEFAULT_GAS_LIMIT: Final = 100_000_000
+#: Faster, anvil would have no time left to execute.
 MIN_BLOCK_TIME_S: Final = 0.05
-"""Faster, anvil would have no time left to execute."""
 MAX_BLOCK_TIME_S: Final = 3600.0
 
 

@@ -15,8 +15,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.chain_options import ChainOptions
 
+#: What a kind reads from its part of a spec line; comparable and frozen.
 S = TypeVar("S")
-"""What a kind reads from its part of a spec line; comparable and frozen."""
 
 AnyChain: TypeAlias = AnvilChain[Any]
 

@@ -17,8 +17,8 @@ from relayer.devnet.state.identities import chain_id_of
 
 C = TypeVar("C", bound=AnyChain)
 
+#: Every chain is a process that starts; all at once would only make all of them late.
 _STARTING_AT_ONCE: Final = 4
-"""Every chain is a process that starts; all at once would only make all of them late."""
 
 
 class Network:

@@ -18,10 +18,10 @@ from relayer.devnet.chain.local_kind import LocalKind
 from relayer.devnet.errors import SpecError
 from relayer.errors import ConfigError
 
+#: The block time that means: a block only when `evm_mine` asks for one.
 ON_DEMAND: Final = "manual"
-"""The block time that means: a block only when `evm_mine` asks for one."""
+#: More than pilots have chains; a longer list is a mistake.
 MAX_CHAINS: Final = 200
-"""More than pilots have chains; a longer list is a mistake."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _GRAMMAR: Final = "NAME=KIND[:OPTION]...[@BLOCK_TIME], separated by commas"

@@ -21,8 +21,8 @@ from relayer.devnet.process.process_identity import is_same_process, start_mark
 from relayer.devnet.process.toolchain import ToolNotFoundError, find_anvil
 from relayer.devnet.process.upstream import Upstream
 
-# Below 32768, where Linux begins to hand out ports to outgoing connections, so that none of those is in the
-# way.
+#: Below 32768, where Linux begins to hand out ports to outgoing connections, so that none of those is in the
+#: way.
 PORTS: Final = range(20000, 32768)
 
 START_TIMEOUT_S: Final = 20.0

@@ -10,7 +10,7 @@ import msgspec
 
 from relayer.devnet.process.upstream import Upstream
 
-# Without its transactions' bodies a block is small.
+#: Without its transactions' bodies a block is small.
 _KEPT_BLOCKS: Final = 64
 
 Fields = dict[str, msgspec.Raw]

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-# A call that computes for ever must not stop the chain; its own answer may then be of the wrong block.
+#: A call that computes for ever must not stop the chain; its own answer may then be of the wrong block.
 PATIENCE_S: Final = 10.0
 
 

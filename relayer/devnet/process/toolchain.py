@@ -18,7 +18,7 @@ from typing import Final
 
 _PACKAGE_PARENT: Final = Path(__file__).resolve().parents[3]
 
-# `--version` answers in milliseconds; this only keeps a broken binary from hanging `postroad doctor`.
+#: `--version` answers in milliseconds; this only keeps a broken binary from hanging `postroad doctor`.
 _VERSION_TIMEOUT_S: Final = 30
 
 

@@ -17,10 +17,10 @@ import msgspec
 
 from relayer.devnet.errors import ExecutionError
 
-# A block of thousands of transactions takes seconds on a busy machine; no answer takes a minute.
+#: A block of thousands of transactions takes seconds on a busy machine; no answer takes a minute.
 ANSWER_TIMEOUT_S: Final = 60.0
 MAX_CONNECTIONS: Final = 64
-# StreamReader's limit bounds the headers only; bodies are read by length.
+#: StreamReader's limit bounds the headers only; bodies are read by length.
 _HEADER_LIMIT: Final = 1 << 16
 
 

@@ -15,9 +15,9 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 SERVER_ERROR: Final = -32000
 
-# A client that asks for more at once is mistaken.
+#: A client that asks for more at once is mistaken.
 MAX_BATCH: Final = 5_000
-# Whole numbers of 64 bits, which is what anvil takes as an id.
+#: Whole numbers of 64 bits, which is what anvil takes as an id.
 _MAX_ID_CHARS: Final = 18
 
 

@@ -39,7 +39,7 @@ PASSED_ON: Final = (
     "web3_sha3",
     "txpool_status",
 )
-# Where each of them takes its block.
+#: Where each of them takes its block.
 STATE_METHODS: Final = {
     "eth_call": 1,
     "eth_estimateGas": 1,

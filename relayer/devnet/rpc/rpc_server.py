@@ -20,7 +20,7 @@ from relayer.devnet.rpc.subscriptions import Listener, Publisher
 from relayer.devnet.state.faults import DropConnections, Fault, Faults, RpcErrors, SlowAnswers
 
 MAX_REQUEST_BYTES: Final = 32 << 20
-# Calls of one WebSocket, or of one batch, that are worked on at the same time.
+#: Calls of one WebSocket, or of one batch, that are worked on at the same time.
 MAX_PARALLEL: Final = 64
 _SHUTDOWN_S: Final = 0.5
 

@@ -7,8 +7,8 @@ from typing import Final, Protocol, TypeVar
 
 B_contra = TypeVar("B_contra", contravariant=True)
 
+#: What a block has as JSON and a subscription's header lacks.
 BODY_FIELDS: Final = ("size", "totalDifficulty", "transactions", "uncles", "withdrawals")
-"""What a block has as JSON and a subscription's header lacks."""
 
 
 class ServedBlocks(Protocol[B_contra]):

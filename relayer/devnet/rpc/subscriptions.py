@@ -17,7 +17,7 @@ from relayer.devnet.rpc.logs import LogSource
 from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.state.ledger import B
 
-# A subscriber that reads slower than blocks come is cut off before its backlog fills our memory.
+#: A subscriber that reads slower than blocks come is cut off before its backlog fills our memory.
 MAX_BACKLOG_BYTES: Final = 128 << 20
 MAX_SUBSCRIPTIONS: Final = 256
 

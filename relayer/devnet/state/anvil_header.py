@@ -13,7 +13,7 @@ from light_clients.hashing import keccak256
 from relayer.devnet.errors import ExecutionError
 
 EMPTY_OMMERS_HASH: Final = keccak256(b"\xc0")
-# In the order of the header; all of London's and later forks'.
+#: In the order of the header; all of London's and later forks'.
 _TAIL_FIELDS: Final = (
     ("baseFeePerGas", True),
     ("withdrawalsRoot", False),

@@ -101,10 +101,10 @@ class RpcErrors(AnswerFault, frozen=True, tag="rpc-errors"):
     http_status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
 
 
+#: What can go wrong with every chain.
 COMMON_FAULTS: Final[frozenset[type[Fault]]] = frozenset(
     {WrongProofs, WrongLogs, Stall, DropConnections, SlowAnswers, RpcErrors}
 )
-"""What can go wrong with every chain."""
 
 F = TypeVar("F", bound=Fault)
 BF = TypeVar("BF", bound=BlockFault)

@@ -10,8 +10,8 @@ from light_clients.ecdsa import ORDER, address_of
 from light_clients.hashing import keccak256
 from relayer.devnet.errors import SpecError
 
+#: Local chain ids are 24 bits under this prefix (0x50 = "P"), far from every registered one.
 CHAIN_ID_BASE: Final = 0x5000_0000
-"""Local chain ids are 24 bits under this prefix (0x50 = "P"), far from every registered one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from relayer.devnet.errors import ExecutionError
 
-# anvil writes JSON without spaces. Inside a JSON string the quotes would be escaped, so no text can pretend
-# to be this key.
+#: anvil writes JSON without spaces. Inside a JSON string the quotes would be escaped, so no text can pretend
+#: to be this key.
 _BLOCK_HASH: Final = re.compile(rb'("blockHash":")(0x[0-9a-f]{64})')
 
 

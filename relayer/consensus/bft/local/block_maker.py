@@ -20,8 +20,8 @@ from relayer.devnet.process.upstream import Upstream
 from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_payload_bytes
 from relayer.devnet.state.faults import Stall
 
+#: anvil's size leaves out the withdrawals, an empty list in every block that it makes.
 _MISSING_IN_SIZE: Final = 1
-"""anvil's size leaves out the withdrawals, an empty list in every block that it makes."""
 
 
 async def read_genesis(upstream: Upstream, kind: BftKind, validators: tuple[bytes, ...]) -> SealedBlock:

@@ -51,6 +51,7 @@ class Rounds(Fault, frozen=True, tag="rounds"):
 
 SealFault: TypeAlias = MissingSeals | ForgedSeals | ForeignSeals | RepeatedSeals
 
+#: All of them.
 BFT_FAULTS: Final[frozenset[type[Fault]]] = COMMON_FAULTS | {
     MissingSeals,
     ForgedSeals,
@@ -60,4 +61,3 @@ BFT_FAULTS: Final[frozenset[type[Fault]]] = COMMON_FAULTS | {
     Equivocation,
     Rounds,
 }
-"""All of them."""

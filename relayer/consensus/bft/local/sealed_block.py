@@ -18,8 +18,8 @@ from relayer.devnet.state.anvil_header import AnvilHeader, list_bytes
 
 VANITY: Final = bytes(32)
 
+#: Where a header's RLP payload holds it: behind two hashes and an address, all after one byte of length.
 _STATE_ROOT: Final = slice(33 + 33 + 21 + 1, 33 + 33 + 21 + 33)
-"""Where a header's RLP payload holds it: behind two hashes and an address, all after one byte of length."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from relayer.consensus.bft.local.sealed_block import SealedBlock, Vote
 from relayer.devnet.errors import SpecError
 from relayer.devnet.state.identities import Account, checksum_address
 
+#: The light client's format counts them in one byte.
 MAX_VALIDATORS: Final = 255
-"""The light client's format counts them in one byte."""
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ _SSZ: Final = "application/octet-stream"
 _JSON: Final = "application/json"
 _ACCEPT: Final = f"{_SSZ};q=1.0,{_JSON};q=0.9"
 _VERSION_HEADER: Final = "eth-consensus-version"
-# How nodes say that they do not have it, under a status that the standard has for their own faults.
+#: How nodes say that they do not have it, under a status that the standard has for their own faults.
 _MISSING_WORDS: Final = (
     "not available",
     "unavailable",

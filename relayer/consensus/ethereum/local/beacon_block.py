@@ -50,8 +50,8 @@ STATE_FINALIZED_CHECKPOINT: Final = 20
 STATE_CURRENT_SYNC_COMMITTEE: Final = 22
 STATE_NEXT_SYNC_COMMITTEE: Final = 23
 STATE_EXECUTION_PAYLOAD_HEADER: Final = 24
+#: Filler that differs from block to block, as these fields do: roots, mixes, participation, scores.
 _RESTLESS: Final = frozenset({5, 6, 13, 15, 16, 21})
-"""Filler that differs from block to block, as these fields do: roots, mixes, participation, scores."""
 
 
 @dataclass(frozen=True, slots=True)

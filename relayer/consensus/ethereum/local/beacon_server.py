@@ -32,13 +32,14 @@ from relayer.consensus.ethereum.local.tampering import tamper
 from relayer.devnet.state.faults import DropConnections, Fault, Faults, RpcErrors, SlowAnswers
 
 VERSION: Final = "postroad-devnet/ethereum"
+#: Most updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
 MAX_UPDATES: Final = 128
-"""Most updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`)."""
 _SHUTDOWN_S: Final = 0.5
 _SSZ: Final = "application/octet-stream"
 _JSON: Final = "application/json"
 _GARBAGE: Final = b'{"version": "electra", "data": {"attested_header": 7'
 
+#: What faults of answers name instead of a JSON-RPC method.
 OPERATIONS: Final = frozenset(
     {
         "beacon_bootstrap",
@@ -54,7 +55,6 @@ OPERATIONS: Final = frozenset(
         "beacon_health",
     }
 )
-"""What faults of answers name instead of a JSON-RPC method."""
 
 _AnyUpdate = LightClientUpdate | LightClientFinalityUpdate | LightClientOptimisticUpdate
 _Single = TypeVar("_Single", LightClientBootstrap, LightClientFinalityUpdate, LightClientOptimisticUpdate)

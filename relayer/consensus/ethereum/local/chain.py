@@ -40,14 +40,14 @@ from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import derive_account
 
+#: Four sync-committee periods of the minimal preset a minute.
 DEFAULT_SLOT_TIME_S: Final = 0.25
-"""Four sync-committee periods of the minimal preset a minute."""
 DEFAULT_VALIDATORS: Final = 64
 MAX_VALIDATORS: Final = 4096
+#: How far in the past a chain on demand begins, so that its slots can pass at any speed.
 DEFAULT_GENESIS_AGO_S: Final = 3600.0
-"""How far in the past a chain on demand begins, so that its slots can pass at any speed."""
+#: Of a chain that names none: all of them from the start.
 DEFAULT_FORKS: Final[Mapping[ForkName, int]] = {name: 0 for name in ForkName if name <= ForkName.FULU}
-"""Of a chain that names none: all of them from the start."""
 _BLOBS: Final = (BlobParameters(Epoch(0), 9),)
 
 

@@ -66,6 +66,7 @@ class StaleLightClient(Fault, frozen=True, tag="stale-light-client"):
     """
 
 
+#: All of them.
 ETHEREUM_FAULTS: Final[frozenset[type[Fault]]] = COMMON_FAULTS | {
     LowParticipation,
     WithheldFinality,
@@ -74,4 +75,3 @@ ETHEREUM_FAULTS: Final[frozenset[type[Fault]]] = COMMON_FAULTS | {
     SecondFinality,
     StaleLightClient,
 }
-"""All of them."""

@@ -15,8 +15,8 @@ from light_clients.ethereum.containers import SyncCommittee
 from relayer.consensus.ethereum.local.leaves import ZERO, bytes_leaf, list_root, uint_leaf
 
 EFFECTIVE_BALANCE_GWEI: Final = 32 * 10**9
+#: The limit of `validators` in the state: 2^40.
 _REGISTRY_LIMIT: Final = 2**40
-"""The limit of `validators` in the state: 2^40."""
 _FAR_FUTURE_EPOCH: Final = 2**64 - 1
 _KEPT_COMMITTEES: Final = 8
 

@@ -26,8 +26,8 @@ from relayer.errors import ChainUnavailable, NotFoundYet
 
 _FINALITY_POLL_S: Final = 0.25
 _FINALITY_TIMEOUT_S: Final = 180.0
+#: About how many a chain that has just begun needs to its first finality.
 _EPOCHS_TO_FINALITY: Final = 4
-"""About how many a chain that has just begun needs to its first finality."""
 
 
 @dataclass(frozen=True, slots=True)

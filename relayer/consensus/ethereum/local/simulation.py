@@ -41,8 +41,8 @@ from relayer.consensus.ethereum.local.keyring import EFFECTIVE_BALANCE_GWEI, Key
 from relayer.consensus.ethereum.local.leaves import ZERO, bytes_leaf, list_root, uint_leaf
 from relayer.consensus.ethereum.local.payload import invent_payload
 
+#: How many blocks can still be asked for, and how many finalized ones beside them.
 RETENTION: Final = 4096
-"""How many blocks can still be asked for, and how many finalized ones beside them."""
 _MOST_TRUSTED: Final = 1024
 _BALANCES_LIMIT: Final = 2**38
 

@@ -33,8 +33,8 @@ from relayer.consensus.show import Forgery, ForgeryBasis, rewrite
 from relayer.errors import NotFoundYet
 
 _STATE_ROOT_BYTES: Final = 32
+#: The place of the finalized root in the state's tree, one level below the checkpoint: behind its epoch.
 _FINALIZED_ROOT: Final = 2 * FINALIZED_CHECKPOINT + 1
-"""The place of the finalized root in the state's tree, one level below the checkpoint: behind its epoch."""
 
 
 def forge(basis: ForgeryBasis, params: EthereumParams, chain: Simulation) -> Sequence[Forgery]:
