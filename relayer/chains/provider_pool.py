@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class Provider(Protocol):
-    """One of several that are asked the same."""
+    """One of several servers that are asked the same questions. `label` names it in errors."""
 
     label: str
 
@@ -53,6 +53,7 @@ _HALF_LIFE_S: Final = 30.0
 _LATENCY_STEP_S: Final = 0.05
 #: What one such step costs. A timeout costs as much as a second of latency.
 _LATENCY_WEIGHT: Final = 0.05
+#: The weight of the newest answer in the moving average of latency.
 _LATENCY_SMOOTHING: Final = 0.2
 #: What each kind of failure adds to a provider's penalty.
 _COST: Final = {

@@ -33,7 +33,7 @@ class BlockHead(msgspec.Struct, rename="camel"):
 
 
 class StorageProofAnswer(msgspec.Struct):
-    """One slot of `eth_getProof`."""
+    """One slot of `eth_getProof`: its key, and the nodes that lead to its value."""
 
     key: str
     proof: list[str]
@@ -50,7 +50,7 @@ class ProofAnswer(msgspec.Struct, rename="camel"):
 
 
 class ReceiptAnswer(msgspec.Struct, rename="camel"):
-    """`eth_getTransactionReceipt`."""
+    """The fields of `eth_getTransactionReceipt` that we read."""
 
     transaction_hash: str
     block_number: str

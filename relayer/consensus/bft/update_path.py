@@ -36,7 +36,7 @@ _MAX_STEPS: Final = 32
 
 
 class HeaderSource(Protocol):
-    """Where headers come from; relayer.chains.evm.EvmChain is one."""
+    """Serves headers; relayer.chains.evm.chain.EvmChain is one."""
 
     async def checked_blocks(
         self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]

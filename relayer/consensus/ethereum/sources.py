@@ -54,7 +54,7 @@ class BeaconSource(Protocol):
 
 
 class EthereumSource(Protocol):
-    """What is asked of the execution chain; relayer.chains.evm.EvmChain has it."""
+    """What is asked of the execution chain; relayer.chains.evm.chain.EvmChain has it."""
 
     async def checked_proof(
         self,
