@@ -74,9 +74,11 @@ test-python: $(TOOLS_STAMP) ## Python: unit, property, short differential, short
 unit: $(VENV_STAMP) ## Only what needs no local chain
 	$(PY) -m pytest -m 'not long and not network' $(ARGS)
 
+# All is built before a part is tested, and built anew before gas is written down: what the compiler inlines, and so gas,
+# depends on which sources it is given at once.
 .PHONY: contracts-test
 contracts-test: $(TOOLS_STAMP) ## Solidity: unit, fuzz, invariants, gas snapshots compared
-	cd solidity && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
+	cd solidity && $(FORGE) build && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
 
 .PHONY: contracts-test-long
 contracts-test-long: $(TOOLS_STAMP) ## The same with 50,000 fuzz runs and long invariant campaigns
@@ -172,7 +174,7 @@ artifacts-check: $(TOOLS_STAMP) ## Fail when they are stale: hashes first, then 
 .PHONY: gas-snapshots
 gas-snapshots: $(TOOLS_STAMP) ## Renew solidity/snapshots/ from the tests that take them
 	rm -rf solidity/snapshots
-	cd solidity && $(FORGE) test $(ARGS)
+	cd solidity && $(FORGE) build --force && $(FORGE) test $(ARGS)
 
 .PHONY: lock
 lock: ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index
