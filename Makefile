@@ -10,7 +10,8 @@ SLITHER_VENV := .venv-slither
 FORGE := "$$(cd .. && $(PY) -m tools.which forge)"
 
 UV      := uv==0.13.9
-COMPILE := .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+UV_BIN  := .venv-lock/bin/uv
+COMPILE := $(UV_BIN) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
 # Stamps live inside what they vouch for, so that deleting it by hand also forgets the stamp.
@@ -151,6 +152,14 @@ types: $(VENV_STAMP) ## mypy, strict
 imports: $(VENV_STAMP) ## import-linter: imports go one way, pure packages stay pure
 	$(BIN)/lint-imports --no-logo --no-cache
 
+.PHONY: wheels
+wheels: $(VENV_STAMP) $(UV_BIN) ## Every locked package has a wheel for each Python and platform: set-up needs no compiler
+	$(PY) -m tools.wheels
+
+.PHONY: names
+names: $(VENV_STAMP) ## No kind of consensus is named outside of its own folders
+	$(PY) -m tools.kind_names
+
 .PHONY: slither
 slither: $(TOOLS_STAMP) $(SLITHER_STAMP) ## Static analysis of the contracts
 	cd solidity && PATH="$$(dirname $(FORGE)):$$PATH" FOUNDRY_OUT=cache/slither/out FOUNDRY_CACHE_PATH=cache/slither/cache \
@@ -177,11 +186,14 @@ gas-snapshots: $(TOOLS_STAMP) ## Renew solidity/snapshots/ from the tests that t
 	cd solidity && $(FORGE) build --force && $(FORGE) test $(ARGS)
 
 .PHONY: lock
-lock: ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index
-	test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet '$(UV)'; }
+lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --extra devnet --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) --group slither -o requirements/slither.txt
+
+$(UV_BIN):
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet '$(UV)'
 
 ##@ Tidying
 

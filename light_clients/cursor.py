@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reading our own formats from the front: docs/reference/wire-formats.md, conventions."""
+"""Read our own byte formats from the front (docs/reference/wire-formats.md, conventions)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from light_clients.errors import EncodingRejected
 
 
 class Cursor:
-    """Reads bytes from the front and never beyond the end."""
+    """A position in bytes, which moves from the front to the end and never beyond it.
+
+    Attributes:
+        data: all of the bytes.
+        pos: the index of the next byte to read.
+    """
 
     __slots__ = ("data", "pos")
 
@@ -16,7 +21,7 @@ class Cursor:
         self.pos = pos
 
     def take(self, length: int) -> bytes:
-        """The next `length` bytes.
+        """Return the next `length` bytes and move behind them.
 
         Raises:
             EncodingRejected: there are fewer.
@@ -31,22 +36,24 @@ class Cursor:
         return taken
 
     def uint(self, length: int) -> int:
-        """The next `length` bytes as a big-endian integer."""
+        """Return the next `length` bytes as a big-endian integer. Raises as `take` does, like all that
+        follow.
+        """
         return int.from_bytes(self.take(length), "big")
 
     def uint64_le(self) -> int:
-        """The next 8 bytes as SSZ has integers: little-endian."""
+        """Return the next 8 bytes as a little-endian integer, which is how SSZ encodes one."""
         return int.from_bytes(self.take(8), "little")
 
     def prefixed(self) -> bytes:
-        """Bytes with their length in one byte before them."""
+        """Return bytes whose length stands in one byte before them."""
         return self.take(self.uint(1))
 
     def finish(self) -> None:
         """Check that nothing is left over.
 
         Raises:
-            EncodingRejected: something is.
+            EncodingRejected: bytes are left over.
         """
         if self.pos != len(self.data):
             raise EncodingRejected("bytes are left over", found=self.data[self.pos :], expected="the end")

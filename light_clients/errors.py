@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Every reason for which something is not believed. Each error says what was found and what was expected."""
+"""Every reason for which something is not believed. Each error says what was found and what was expected.
+
+The type of an error is what the caller decides by: a node that gave a malformed proof is asked no more, while
+a frozen client needs its admin. The relayer's own errors (`relayer.errors`) say what a daemon does next;
+these say only why.
+"""
 
 from __future__ import annotations
 
-_SHOWN_BYTES = 48
+from typing import Final
+
+_SHOWN_BYTES: Final = 48
 
 
 def _show(value: object) -> str:
-    """A value as an operator reads it: bytes as hex, long ones cut."""
+    """Return a value as an operator reads it: bytes as hex, and long values cut, with their length."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         raw = bytes(value)
         cut = f"… ({len(raw)} bytes)" if len(raw) > _SHOWN_BYTES else ""
@@ -17,11 +24,11 @@ def _show(value: object) -> str:
 
 
 class Rejection(Exception):  # noqa: N818 - a verdict, not a mishap
-    """Something is not believed.
+    """Something is not believed. Every error of this package is one.
 
     Attributes:
         what: the rule that does not hold, in words.
-        found: what was there (any type; shown as hex when bytes).
+        found: what was there, of any type; bytes are shown as hex.
         expected: what would have been accepted.
     """
 
@@ -44,11 +51,11 @@ def _rebuild(kind: type[Rejection], what: str, found: object, expected: object) 
 
 
 class EncodingRejected(Rejection):
-    """Bytes are not the one canonical encoding of anything (RLP, or one of our own formats)."""
+    """Bytes are not the one canonical encoding of anything, be it RLP, SSZ or one of our own formats."""
 
 
 class ProofRejected(Rejection):
-    """A trie proof proves nothing: it is malformed, incomplete, or leads to another root."""
+    """A proof proves nothing: it is malformed or incomplete, or it leads to another root."""
 
 
 class HeaderRejected(Rejection):
@@ -60,19 +67,19 @@ class QuorumNotReached(HeaderRejected):
 
 
 class ValidatorSetRejected(HeaderRejected):
-    """A validator list is not the trusted one, or cannot be a validator list at all."""
+    """A validator list or sync committee is not the trusted one, or cannot be one at all."""
 
 
 class PublicKeyRejected(Rejection):
-    """Bytes are not a BLS public key, or keys add up to none."""
+    """Bytes are not a BLS public key, or the sum of keys is the point at infinity."""
 
 
 class SignatureRejected(Rejection):
-    """Bytes are not a BLS signature, or do not go with what they are said to sign."""
+    """Bytes are not a BLS signature, or not the signature of what they are said to sign."""
 
 
 class SecretRejected(Rejection):
-    """A number is not the secret of any key. Never shows the number."""
+    """A number is not the secret of any key. The error never shows the number."""
 
 
 class UpdateRejected(Rejection):
@@ -80,20 +87,23 @@ class UpdateRejected(Rejection):
 
 
 class AnchorRejected(Rejection):
-    """There is no anchor to refer to, or a new one does not lie above it."""
+    """A proof refers to an anchor that is not there, or a new anchor does not lie above the last one."""
 
 
 class MisbehaviourRejected(Rejection):
-    """Two headers do not contradict each other."""
+    """What should prove misbehaviour does not: the headers do not contradict each other."""
 
 
 class ClientNotActive(Rejection):
-    """The client believes nothing at the moment."""
+    """The client believes nothing at the moment: `NotActive` on chain."""
 
 
-class ClientExpired(ClientNotActive):
-    """The trusting period is over; the admin has to bootstrap again. `found` and `expected` are times in seconds."""
+class TrustExpired(ClientNotActive):
+    """The trusting period is over, and the admin has to bootstrap the client again.
+
+    `found` is the time now, `expected` the last one at which the client believed, both in seconds.
+    """
 
 
-class ClientFrozen(ClientNotActive):
-    """Misbehaviour was proven; the admin has to bootstrap again."""
+class TrustFrozen(ClientNotActive):
+    """Misbehaviour was proven, and the admin has to bootstrap the client again."""

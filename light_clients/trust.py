@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What the clients of every consensus share: how long trust lasts, the anchor, and the argument of `storageAt`."""
+"""What the light clients of every kind share: how long trust lasts, the anchor, and the front of a proof.
+
+A proof (the argument of `storageAt`, docs/reference/wire-formats.md §5 to §7) begins with its mode and two
+trie proofs. These lead to a state root, which is a claim until something vouches for it: a header that
+follows in the same bytes, which is for the kind to read, or the anchor that the client stored before.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +16,27 @@ from light_clients.client import Height, Status, StorageValue, Timestamp
 from light_clients.cursor import Cursor
 from light_clients.errors import (
     AnchorRejected,
-    ClientExpired,
-    ClientFrozen,
     EncodingRejected,
     HeaderRejected,
+    TrustExpired,
+    TrustFrozen,
 )
 from light_clients.proofs.compact import encode_account, encode_storage, read_account, read_storage
 
-#: The first byte of a proof: its root is in the header that follows, or is the anchored one.
+#: The first byte of a proof: a header that follows vouches for its state root, or the anchor does.
 BY_HEADER: Final = 0
 BY_ANCHOR: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A verified state root that proofs can refer to."""
+    """A verified state root that proofs can refer to, so that they need no header of their own.
+
+    Attributes:
+        height: the block's number.
+        timestamp: the block's time, in seconds.
+        state_root: 32 bytes.
+    """
 
     height: Height
     timestamp: Timestamp
@@ -33,12 +44,15 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """How long and how far a client believes, by the clock of the chain that it serves.
+class TrustWindow:
+    """The window of time in which a client believes, by the clock of the chain that it serves.
+
+    It ends, because keys of validators that have long left may be sold or stolen without anyone noticing, and
+    because a client that nobody updates knows of no change of validators.
 
     Attributes:
-        timestamp: of the header that is trusted, in seconds.
-        trusting_period_s: how long after it anything is believed.
+        timestamp: the time of the newest trusted header, in seconds.
+        trusting_period_s: for how long after that anything is believed.
         max_clock_drift_s: how far a header's time may lie ahead of now.
         frozen: whether misbehaviour was proven.
     """
@@ -49,7 +63,9 @@ class Trust:
     frozen: bool
 
     def status(self, now: Timestamp) -> Status:
-        """Frozen once frozen; else Expired when the trusting period is over; else Active."""
+        """Return Frozen once misbehaviour was proven, Expired after the trusting period, and Active
+        otherwise.
+        """
         if self.frozen:
             return Status.FROZEN
         if now > self.timestamp + self.trusting_period_s:
@@ -57,38 +73,38 @@ class Trust:
         return Status.ACTIVE
 
     def check_active(self, now: Timestamp) -> None:
-        """Check that the client believes anything at all.
+        """Check that the client believes anything at this time.
 
         Raises:
-            ClientFrozen: misbehaviour was proven.
-            ClientExpired: the trusting period is over.
+            TrustFrozen: misbehaviour was proven.
+            TrustExpired: the trusting period is over.
         """
         status = self.status(now)
         if status is Status.FROZEN:
-            raise ClientFrozen(
+            raise TrustFrozen(
                 "misbehaviour was proven; the admin must bootstrap again", found="frozen", expected="active"
             )
         if status is Status.EXPIRED:
-            raise ClientExpired(
+            raise TrustExpired(
                 "the trusting period is over; the admin must bootstrap again",
                 found=now,
                 expected=f"at most {self.timestamp + self.trusting_period_s}",
             )
 
     def check_not_frozen(self) -> None:
-        """Check that the client can be frozen: an expired one can.
+        """Check that the client can still be frozen. An expired client can: misbehaviour does not expire.
 
         Raises:
-            ClientFrozen: it is frozen already.
+            TrustFrozen: it was frozen before.
         """
         if self.frozen:
-            raise ClientFrozen("the client is frozen already", found="frozen", expected="active or expired")
+            raise TrustFrozen("the client is frozen already", found="frozen", expected="active or expired")
 
     def check_not_ahead(self, timestamp: Timestamp, now: Timestamp) -> None:
-        """Check that a time is not ahead of now by more than clocks may differ.
+        """Check that a header's time does not lie ahead of now by more than clocks may differ.
 
         Raises:
-            HeaderRejected: it is.
+            HeaderRejected: it does.
         """
         latest = now + self.max_clock_drift_s
         if timestamp > latest:
@@ -96,7 +112,13 @@ class Trust:
 
 
 class StorageClaim(NamedTuple):
-    """The front of a proof: the slot's 32-byte word, the state root that this leads to, and where to find that root."""
+    """What the front of a proof claims: true if the state root is.
+
+    Attributes:
+        value: the 32 bytes of the storage slot.
+        state_root: the root that the two trie proofs lead to, 32 bytes.
+        is_anchored: whether the anchor has to vouch for that root, not a header that follows.
+    """
 
     value: bytes
     state_root: bytes
@@ -104,10 +126,11 @@ class StorageClaim(NamedTuple):
 
 
 def read_claim(cursor: Cursor, account: bytes, slot: bytes) -> StorageClaim:
-    """Read a proof's first byte and its two trie proofs. What follows them is for the consensus.
+    """Read the front of a proof: its mode, the storage proof and the account proof. The rest is for the kind
+    to read.
 
     Args:
-        cursor: stands at the beginning of a proof; afterwards behind the account's proof.
+        cursor: at the beginning of the proof; it is moved behind the account proof.
         account: 20 bytes.
         slot: 32 bytes.
 
@@ -131,7 +154,14 @@ def encode_claim(
     *,
     anchored: bool,
 ) -> bytes:
-    """Encode what `read_claim` reads, from the nodes that `eth_getProof` gave, each from its root downwards.
+    """Encode what `read_claim` reads, from the nodes that `eth_getProof` gave.
+
+    Args:
+        storage_nodes: from the storage root downwards, verified before.
+        account_nodes: from the state root downwards, verified before.
+        account: 20 bytes.
+        slot: 32 bytes.
+        anchored: whether the proof refers to the anchor, so that no header follows.
 
     Raises:
         ProofRejected: the nodes cannot be those of this account and slot.
@@ -141,10 +171,10 @@ def encode_claim(
 
 
 def prove_by_anchor(anchor: Anchor | None, claim: StorageClaim) -> StorageValue:
-    """Believe a claim that refers to the anchored state root.
+    """Return what a claim proves for which the anchor has to vouch.
 
     Raises:
-        AnchorRejected: there is no anchor, or the claim leads to another root.
+        AnchorRejected: there is no anchor, or the claim leads to another state root.
     """
     if anchor is None:
         raise AnchorRejected(
@@ -158,10 +188,13 @@ def prove_by_anchor(anchor: Anchor | None, claim: StorageClaim) -> StorageValue:
 
 
 def move_anchor(previous: Anchor | None, anchor: Anchor) -> Anchor:
-    """The new anchor, where it lies above the last one. As on chain, where nothing is anchored its height is 0.
+    """Return the new anchor, which has to lie above the previous one, so that proofs never refer to an older
+    state.
+
+    Without a previous anchor any height above 0 will do, as on chain, where an empty anchor has height 0.
 
     Raises:
-        AnchorRejected: it does not.
+        AnchorRejected: it does not lie above.
     """
     above = 0 if previous is None else previous.height
     if anchor.height <= above:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from relayer.road import (
         BlockingMessage,
         BlockingRoad,
+        Delivery,
         DeliveryTimeout,
         MessageExpired,
         MessageUnknown,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockingMessage",
     "BlockingRoad",
+    "Delivery",
     "DeliveryTimeout",
     "MessageExpired",
     "MessageUnknown",

@@ -13,25 +13,24 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
 
 import structlog
 
-from light_clients.client import Status
+from light_clients import ecdsa, hashing
 from relayer.chains.evm.tx import Signer
 from relayer.config import Config, LogConfig
 from relayer.consensus.open_chain import OpenChain, open_chain
+from relayer.consensus.registry import kind_of
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.errors import JournalBroken
 from relayer.journal.store import Journal, now_micros
 from relayer.keys import KeyStore, read_password
-from relayer.metrics import ChainSample, ClientSample, LaneSample, Metrics, MetricsServer, Sample
-from relayer.pipeline.chain_task import STALL_S, ChainTask
-from relayer.pipeline.lane_state import LaneProgress
-from relayer.pipeline.lane_task import LaneTask
+from relayer.metrics import Metrics, MetricsServer
+from relayer.pipeline.chain_task import STALL_S
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
-from relayer.protocol.delivery import WaitingReason
+from relayer.views.gauges import gauges
+from relayer.views.relayer import RelayerView, relayer_view
 
 _CHECK_S = 10.0
 _LOOK_S = 0.5
@@ -46,7 +45,7 @@ def build(
 ) -> Daemon:
     """Read everything that the configuration names and take the journal's lock. Nothing is asked of a chain.
 
-    `signers` are unlocked keys by chain; without them the keystores are unlocked with the configured password.
+    `signers` are unlocked keys by chain. Without them the configured password unlocks the keystores.
 
     Raises:
         ConfigError: something is missing, locked or contradicts itself; nothing was started.
@@ -118,19 +117,23 @@ class Daemon:
             JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
         """
         configure_logging(self._config.log)
+        if not ecdsa.BACKEND.is_fast:
+            self._log.warning("btclib-secp256k1 is not installed", advice=ecdsa.SLOW_ADVICE)
+        if not hashing.IS_FAST:
+            self._log.warning("safe-pysha3 is not installed", advice=hashing.SLOW_ADVICE)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             # Only the main thread's loop may; a daemon inside of something else is stopped by `stop`.
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.stop)
         try:
-            # All of them end before one's refusal ends the run: a check that went on would open what was closed.
+            # All checks end before a refusal ends the run: one that went on would open what was closed.
             checks = (self._check_chain(each) for each in self._built.values())
             for failure in await asyncio.gather(*checks, return_exceptions=True):
                 if isinstance(failure, BaseException):
                     raise failure
             self.pipeline = await self._open()
-            self.metrics.watch(self.sample)
+            self.metrics.watch(lambda: gauges(self.view()))
             if self._config.metrics.address is not None:
                 await self._serve(*self._config.metrics.address)
             self.pipeline.start()
@@ -212,90 +215,14 @@ class Daemon:
         ]
         return f"no verified head lately: {', '.join(sorted(late))}" if late else None
 
-    def sample(self) -> Sample:
-        """Everything that gauges show, as it is now."""
-        pipeline = self.pipeline
-        if pipeline is None:
-            return Sample()
-        now = now_micros()
-        return Sample(
-            chains=tuple(_chain_sample(pipeline, worker) for worker in pipeline.workers.values()),
-            lanes=tuple(_lane_sample(lane, now) for lane in pipeline.lanes),
-            clients=tuple(_client_samples(pipeline)),
-        )
-
-
-def _chain_sample(pipeline: Pipeline, worker: ChainTask) -> ChainSample:
-    head = worker.watcher.newest
-    balances = pipeline.destinations[worker.chain.name].balances
-    return ChainSample(
-        name=worker.chain.name,
-        head_height=0 if head is None else head.number,
-        verified_height=worker.verified_height,
-        scanned_height=worker.scanner.scanned,
-        open_transactions=len(worker.tracker.live),
-        balances={f"0x{account.hex()}": balance for account, balance in balances.items()},
-    )
-
-
-def _lane_sample(lane: LaneTask, now: int) -> LaneSample:
-    book = lane.book
-    oldest = book.oldest()
-    return LaneSample(
-        name=book.name,
-        proven=book.proven,
-        settled=book.settled,
-        backlog=book.backlog(),
-        oldest_s=0.0 if oldest is None else max(0.0, (now - oldest) / _MICROS),
-        waiting=count_waiting(book),
-    )
-
-
-def count_waiting(book: LaneProgress) -> dict[str, int]:
-    """A lane's open messages by reason, as far as memory tells; the journal has each one's own."""
-    counts = dict.fromkeys((reason.value for reason in WaitingReason), 0)
-    loaded = sum(each.open for each in book.parked.values())
-    counts[WaitingReason.RECIPIENT_REVERTS.value] += loaded
-    for page in book.pages.values():
-        loaded += page.open.bit_count()
-        in_flight = (page.open & page.in_flight).bit_count()
-        seen = (page.open & page.seen & ~page.in_flight).bit_count()
-        altered = (page.open & page.altered & ~page.seen).bit_count()
-        reverting = sum(
-            1 for index in page.waits if (page.open & ~page.in_flight & ~page.altered) >> index & 1
-        )
-        counts[WaitingReason.INCLUSION.value] += in_flight
-        counts[WaitingReason.FINALITY.value] += seen
-        counts[WaitingReason.RPC_TROUBLE.value] += altered
-        counts[WaitingReason.RECIPIENT_REVERTS.value] += reverting
-        rest = page.open.bit_count() - in_flight - seen - altered - reverting
-        counts[_reason_of_rest(book)] += max(0, rest)
-    counts[_reason_of_rest(book)] += max(0, book.backlog() - loaded)
-    return counts
-
-
-def _reason_of_rest(book: LaneProgress) -> str:
-    return (book.waiting.reason if book.waiting is not None else WaitingReason.BATCH).value
-
-
-def _client_samples(pipeline: Pipeline) -> list[ClientSample]:
-    samples = []
-    for (source, destination), keeper in pipeline.keepers.items():
-        client = keeper.client
-        if client is None:
-            continue
-        age = max(0.0, time.time() - client.timestamp)
-        samples.append(
-            ClientSample(
-                source=source,
-                destination=destination,
-                height=client.height,
-                age_s=age,
-                expires_in_s=client.trusting_period_s - age,
-                active=client.status is Status.ACTIVE,
-            )
-        )
-    return samples
+    def view(self) -> RelayerView:
+        """Return everything that the daemon works on, as it is now in memory."""
+        at = now_micros() / _MICROS
+        if self.pipeline is None:
+            return RelayerView(at=at)
+        kinds = {name: kind_of(opened.config) for name, opened in self._built.items()}
+        providers = {name: opened.chain.health() for name, opened in self._built.items()}
+        return relayer_view(self.pipeline, at, kinds=kinds, providers=providers)
 
 
 def configure_logging(config: LogConfig) -> None:

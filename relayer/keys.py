@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Signing keys: encrypted on disk (Web3 secret storage v3, scrypt, mode 600), never shown, never in a log.
+"""Signing keys and the transactions that they sign. Keys are encrypted on disk (Web3 secret storage v3, scrypt, mode 600),
+never shown, never in a log.
 
 Passwords come from the environment, from a file or from a question; never from the command line's words, which every
 process of the machine can read.
@@ -13,14 +14,15 @@ import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from light_clients.codec import rlp
+from light_clients.ecdsa import ORDER, address_of, check_secret, sign
+from light_clients.hashing import keccak256
 from relayer.errors import KeyUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from eth_account.signers.local import LocalAccount
 
 SCRYPT_N = 1 << 18
 """Scrypt's cost: about a second and 256 MiB to try one password."""
@@ -33,7 +35,19 @@ _PRIVATE_KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 _ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
-_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_DYNAMIC_FEE_TYPE: Final = 2
+_DYNAMIC_FEE_FIELDS: Final = (
+    "chainId",
+    "nonce",
+    "maxPriorityFeePerGas",
+    "maxFeePerGas",
+    "gas",
+    "to",
+    "value",
+    "data",
+)
+_LEGACY_FIELDS: Final = ("nonce", "gasPrice", "gas", "to", "value", "data")
+_OPTIONAL: Final = {"to": b"", "value": 0, "data": b""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +62,65 @@ class StoredKey:
 class Key:
     """An unlocked key. Signs; never shows, copies or pickles what it signs with."""
 
-    __slots__ = ("_account", "address", "name")
+    __slots__ = ("_secret", "address", "name")
 
     address: bytes
     name: str
 
     def __init__(self, name: str, private_key: bytes) -> None:
-        from eth_account import Account
-
-        account: LocalAccount = Account.from_key(private_key)
-        self._account = account
+        self.address = address_of(private_key)
         self.name = name
-        self.address = bytes.fromhex(account.address[2:])
+        self._secret = private_key
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
-        """Sign an EIP-1559 (or older) transaction; return its raw bytes and its hash.
-
-        `transaction` has the field names of JSON-RPC (`chainId`, `nonce`, `to`, `data`, `value`, `gas`, `maxFeePerGas`,
-        `maxPriorityFeePerGas`, ...), numbers as int, bytes as bytes or 0x-hex.
-        """
-        signed = self._account.sign_transaction(dict(transaction))
-        return bytes(signed.raw_transaction), bytes(signed.hash)
+        """Sign a transaction; return its raw bytes and its hash. See the function `sign_transaction`."""
+        return sign_transaction(transaction, self._secret)
 
     def __repr__(self) -> str:
         return f"Key({self.name!r}, 0x{self.address.hex()})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an unlocked key can't be pickled or copied")
+
+
+def sign_transaction(transaction: Mapping[str, Any], secret: bytes) -> tuple[bytes, bytes]:
+    """Sign a transaction; return its raw bytes and its hash.
+
+    Args:
+        transaction: the fields under their names of JSON-RPC, numbers as int, bytes as bytes: `chainId`, `nonce`, `gas`, `to`
+            (absent for a creation), `value` (0), `data` (empty), and the price: `maxFeePerGas` with `maxPriorityFeePerGas`
+            for type 2 (EIP-1559, an empty access list), or `gasPrice` for type 0 (EIP-155). `type` may be left out.
+        secret: the private key, 32 bytes.
+
+    Raises:
+        ValueError: a field is missing, unknown or negative, the type is another one, or `to` is no address.
+        TypeError: a field is neither an int nor bytes.
+    """
+    is_legacy = "gasPrice" in transaction
+    names = _LEGACY_FIELDS if is_legacy else _DYNAMIC_FEE_FIELDS
+    fields = {**_OPTIONAL, **transaction}
+    expected_type = 0 if is_legacy else _DYNAMIC_FEE_TYPE
+    if fields.pop("type", expected_type) != expected_type or fields.keys() != {"chainId", *names}:
+        raise ValueError(
+            f"found a transaction of type {transaction.get('type')} with the fields {', '.join(sorted(transaction))}; "
+            f"expected type {expected_type} with {', '.join(sorted({'chainId', *names}))}"
+        )
+    if len(fields["to"]) not in (0, 20):
+        raise ValueError(f"found a recipient of {len(fields['to'])} bytes, expected 20")
+    values = [fields[name] for name in names]
+    if is_legacy:
+        chain_id = fields["chainId"]
+        signature = sign(keccak256(rlp.encode([*values, chain_id, 0, 0])), secret)
+        prefix, parity = b"", 35 + 2 * chain_id + signature[64]
+    else:
+        prefix = bytes((_DYNAMIC_FEE_TYPE,))
+        values.append([])
+        signature = sign(keccak256(prefix + rlp.encode(values)), secret)
+        parity = signature[64]
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
+    # The parity stands last before r and s in both, as the plain bit or with the chain id mixed in.
+    raw = prefix + rlp.encode([*values, parity, r, s])
+    return raw, keccak256(raw)
 
 
 class KeyStore:
@@ -85,7 +131,7 @@ class KeyStore:
 
     def new(self, name: str, password: str, *, scrypt_n: int = SCRYPT_N) -> StoredKey:
         """Make a random key and store it. Raises KeyUnavailable when the name is taken or no name."""
-        return self._store(name, 1 + secrets.randbelow(_ORDER - 1), password, scrypt_n)
+        return self._store(name, 1 + secrets.randbelow(ORDER - 1), password, scrypt_n)
 
     def import_private_key(
         self, name: str, text: str, password: str, *, scrypt_n: int = SCRYPT_N
@@ -93,7 +139,7 @@ class KeyStore:
         """Store a private key that is given as 64 hex digits. Raises KeyUnavailable, which never repeats it."""
         match = _PRIVATE_KEY.fullmatch(text.strip())
         number = int(match[1], 16) if match else 0
-        if not 0 < number < _ORDER:
+        if not 0 < number < ORDER:
             raise KeyUnavailable(
                 "what was given is no private key",
                 "64 hex digits",
@@ -145,7 +191,7 @@ class KeyStore:
         return self.directory / f"{name}.json"
 
     def _store(self, name: str, number: int, password: str, scrypt_n: int) -> StoredKey:
-        from eth_account import Account
+        from eth_keyfile.keyfile import create_keyfile_json
 
         path = self._path(name)
         if not password:
@@ -153,7 +199,7 @@ class KeyStore:
                 "the password is empty", "a password", "An unencrypted key is no secret: choose one."
             )
         private_key = number.to_bytes(32)
-        content = Account.encrypt(private_key, password, kdf="scrypt", iterations=scrypt_n)
+        content = create_keyfile_json(private_key, password.encode(), kdf="scrypt", iterations=scrypt_n)
         self.directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         # Whole or not at all, and linked rather than renamed: a key is never overwritten, not even by two commands at once.
         temporary = path.with_name(f".{name}.{secrets.token_hex(8)}")
@@ -246,14 +292,15 @@ def _describe(path: Path) -> StoredKey:
 
 
 def _decrypt(path: Path, password: str) -> bytes:
-    from eth_account import Account
+    from eth_keyfile.keyfile import decode_keyfile_json
 
     content = _read(path)
     # eth-keyfile takes this cipher for granted, whatever the file says.
     if content["crypto"].get("cipher") != "aes-128-ctr":
         raise KeyUnavailable(f"{path} is damaged", "the cipher aes-128-ctr", "Restore it from a backup.")
     try:
-        return bytes(Account.decrypt(content, password))
+        secret = bytes(decode_keyfile_json(content, password.encode()))
+        check_secret(secret)
     except ValueError as error:
         if "MAC" in str(error):
             raise KeyUnavailable(
@@ -266,3 +313,4 @@ def _decrypt(path: Path, password: str) -> bytes:
         raise KeyUnavailable(
             f"{path} is damaged", "a keystore of version 3", "Restore it from a backup."
         ) from None
+    return secret

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What installed distributions add to Postroad, found by entry point. Nothing of it is imported before it is asked for."""
+"""What installed distributions add to Postroad, found by entry point.
+
+Nothing of it is imported before it is asked for.
+"""
 
 from __future__ import annotations
 

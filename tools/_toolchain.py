@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: MIT
 """The toolchain module, loaded from its file.
 
-`import relayer.devnet.process.toolchain` would import the package around it first, and that package needs the compiled
-contracts, which are what the programs here make.
+`import relayer.devnet.process.toolchain` would import the package around it first, and that package needs the
+compiled contracts, which are what the programs here make.
 """
 
 from __future__ import annotations

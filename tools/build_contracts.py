@@ -2,8 +2,8 @@
 """Compile the contracts and write what ships inside the Python package: relayer/contracts/<Name>.json.
 
     python -m tools.build_contracts            compile and write
-    python -m tools.build_contracts --check    compare the hash of sources and settings with the manifest; no compiler
-    python -m tools.build_contracts --verify   compile again and compare every byte
+    python -m tools.build_contracts --check    compare the hash of sources and settings with the manifest; no
+    compiler python -m tools.build_contracts --verify   compile again and compare every byte
 
 The files are also the snapshots of ABI and storage layout: a change shows in review. Standard library only.
 """
@@ -46,7 +46,8 @@ MAX_CODE_BYTES = 24_576
 
 COMPILE_TIMEOUT_S = 900
 
-# Settings that cannot change a byte of what ships: left out, so that tuning the tests does not make artifacts stale.
+# Settings that cannot change a byte of what ships: left out, so that tuning the tests does not make artifacts
+# stale.
 NEUTRAL_SETTINGS = (
     "dynamic_test_linking",
     "ffi",
@@ -88,11 +89,12 @@ def main() -> int:
 
 
 def find_sources() -> dict[str, str]:
-    """Return the contracts that may ship, name to source under solidity/. A file's contract has the file's name.
+    """Return the contracts that may ship, name to source under solidity/. A file's contract has the file's
+    name.
 
-    These are every light client in the folder of its kind, every application, and those of NAMED. The abstract ones
-    among the applications are known by the compiler alone, which gives them no code. Raises BuildError where
-    two contracts have one name.
+    These are every light client in the folder of its kind, every application, and those of NAMED. The
+    abstract ones among the applications are known by the compiler alone, which gives them no code. Raises
+    BuildError where two contracts have one name.
     """
     sources = dict(NAMED)
     for pattern in (LIGHT_CLIENTS, APPS):
@@ -108,9 +110,11 @@ def find_sources() -> dict[str, str]:
 
 
 def compile_contracts() -> dict[str, str]:
-    """Compile with forge into a folder of our own; return the text of every file that ships, by the file's name.
+    """Compile with forge into a folder of our own; return the text of every file that ships, by the file's
+    name.
 
-    The folder is apart from solidity/out, so that neither a cache nor a forge that runs meanwhile decides what ships.
+    The folder is apart from solidity/out, so that neither a cache nor a forge that runs meanwhile decides
+    what ships.
     """
     started = time.monotonic()
     sources = find_sources()
@@ -161,7 +165,9 @@ def run_forge(words: list[str]) -> None:
 
 
 def read_built(out: Path, name: str, source: str) -> dict[str, Any]:
-    """Read forge's output for one contract; raise BuildError where the source has no contract of its own name."""
+    """Read forge's output for one contract;
+    raise BuildError where the source has no contract of its own name.
+    """
     path = out / Path(source).name / f"{name}.json"
     if not path.is_file():
         message = f"{source} has no contract named {name}. Give the contract the name of its file, or move the file."
@@ -170,7 +176,9 @@ def read_built(out: Path, name: str, source: str) -> dict[str, Any]:
 
 
 def is_abstract_app(source: str, built: Mapping[str, Any]) -> bool:
-    """Say whether this is an application that others inherit from: the compiler gives an abstract contract no code."""
+    """Say whether this is an application that others inherit from:
+    the compiler gives an abstract contract no code.
+    """
     return Path(source).match(APPS) and code_size(built) == 0
 
 
@@ -181,7 +189,9 @@ def code_size(built: Mapping[str, Any]) -> int:
 
 
 def to_artifact(name: str, source: str, built: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep of forge's output what a deployer and a caller need; raise BuildError for what could not be deployed."""
+    """Keep of forge's output what a deployer and a caller need;
+    raise BuildError for what could not be deployed.
+    """
     creation, runtime = built["bytecode"], built["deployedBytecode"]
     if creation.get("linkReferences"):
         message = f"{name} needs linked libraries, which `endpoint deploy` does not place; make their functions internal"
@@ -209,7 +219,9 @@ def to_artifact(name: str, source: str, built: Mapping[str, Any]) -> dict[str, A
 
 
 def plain_immutables(references: Mapping[str, list[Mapping[str, int]]]) -> list[dict[str, int]]:
-    """Flatten to places in the code: the compiler's keys are AST ids, which move when any other file changes."""
+    """Flatten to places in the code: the compiler's keys are AST ids,
+    which move when any other file changes.
+    """
     places = [
         {"start": place["start"], "length": place["length"]} for at in references.values() for place in at
     ]
@@ -241,7 +253,9 @@ def to_manifest(files: Mapping[str, str]) -> dict[str, Any]:
 
 
 def hash_inputs() -> str:
-    """Hash everything that the bytes depend on: the sources reached by import, their dependencies' lock, the settings."""
+    """Hash everything that the bytes depend on: the sources reached by import,
+    their dependencies' lock, the settings.
+    """
     settings = read_settings()
     digest = hashlib.sha256(to_text(settings).encode())
     sources = find_sources()
@@ -255,7 +269,9 @@ def hash_inputs() -> str:
 
 
 def read_settings() -> dict[str, Any]:
-    """Return foundry.toml's default profile without what cannot change a byte; comments do not count either."""
+    """Return foundry.toml's default profile without what cannot change a byte;
+    comments do not count either.
+    """
     settings = tomllib.loads((SOLIDITY / "foundry.toml").read_text(encoding="utf-8"))
     return {
         key: value for key, value in settings["profile"]["default"].items() if key not in NEUTRAL_SETTINGS
@@ -323,7 +339,8 @@ def write(files: Mapping[str, str]) -> None:
     for path in artifact_files():
         if path.name not in files:
             path.unlink()
-    # The manifest last: a run that is cut short leaves stale artifacts, never a manifest that vouches for them.
+    # The manifest last: a run that is cut short leaves stale artifacts, never a manifest that vouches for
+    # them.
     for name, text in files.items():
         temporary = TARGET / f".{name}.new"
         temporary.write_text(text, encoding="utf-8")

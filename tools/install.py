@@ -1,4 +1,6 @@
-"""Install anvil, forge, solc and OpenZeppelin at their pinned versions, with the Node of the virtual environment.
+# SPDX-License-Identifier: MIT
+"""Install anvil, forge, solc and OpenZeppelin at their pinned versions, with the Node of the virtual
+environment.
 
 Run by `make tools`. Standard library only. Safe to run twice, and at the same time from two terminals.
 """
@@ -82,7 +84,9 @@ def install() -> None:
 
 
 def install_foundry() -> None:
-    """Install this platform's own packages, and compare them with the pinned digests before anything runs them."""
+    """Install this platform's own packages,
+    and compare them with the pinned digests before anything runs them.
+    """
     foundry = read_json(TOOLS / "package.json")["postroad"]["foundry"]
     here = toolchain.foundry_platform()
     names = [name for name in foundry["integrity"] if name.endswith(f"-{here}")]

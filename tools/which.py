@@ -1,4 +1,8 @@
-"""Print where a tool is: `python -m tools.which forge`. For recipes and scripts; Python code asks the toolchain module."""
+# SPDX-License-Identifier: MIT
+"""Print where a tool is: `python -m tools.which forge`.
+
+For recipes and scripts; Python code asks the toolchain module.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The BFT light client: docs/reference/wire-formats.md §6, with the verdicts of `BftLightClient.sol` (INV-7, INV-8)."""
+"""The light client of a QBFT or IBFT 2.0 chain (docs/reference/wire-formats.md §6).
+
+It gives the verdicts of `BftLightClient.sol` on the same bytes (INV-7, INV-8).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Self
 
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind
-from light_clients.bft.reader import ReadHeader, read_header
+from light_clients.bft.reader import MAX_HEADERS, NOT_TRUSTED, ReadHeader, read_header
 from light_clients.bft.validators import check_set, quorum, set_hash
 from light_clients.client import Height, Status, StorageValue, Timestamp
 from light_clients.cursor import Cursor
@@ -21,21 +24,18 @@ from light_clients.errors import (
     UpdateRejected,
     ValidatorSetRejected,
 )
-from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
 
 __all__ = ["Anchor", "BftClient", "BftKind", "BftParams", "BftState", "quorum", "set_hash"]
-
-_MAX_HEADERS = 8
-_NOT_TRUSTED = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
 class BftParams:
-    """What a client is deployed with and never changes.
+    """What a client is deployed with. It never changes.
 
     Attributes:
-        kind: the chain's protocol.
-        trusting_period_s: how long a trusted set is believed after its header's time.
+        kind: which of the two protocols the chain runs.
+        trusting_period_s: for how long after the time of its header a trusted set is believed.
         max_clock_drift_s: how far a header's time may lie ahead of now.
     """
 
@@ -49,10 +49,11 @@ class BftState:
     """Trusted state: what a client believes and nothing else.
 
     Attributes:
-        set_hash: of the trusted validator list.
-        height, timestamp: of the header that made it trusted.
+        set_hash: the hash of the trusted validator list, 32 bytes.
+        height: the number of the header that made it trusted.
+        timestamp: the time of that header, in seconds.
         frozen: whether misbehaviour was proven.
-        anchor: the last one, None before the first.
+        anchor: the last anchored state root; None before the first.
     """
 
     set_hash: bytes
@@ -64,7 +65,12 @@ class BftState:
 
 @dataclass(frozen=True, slots=True)
 class BftClient:
-    """A light client of one QBFT or IBFT 2.0 chain. Immutable: `update`, `anchor` and `freeze` return a new one."""
+    """A light client of one QBFT or IBFT 2.0 chain (see `LightClient`).
+
+    Attributes:
+        params: what it was deployed with.
+        state: what it believes; `update`, `anchor` and `freeze` return a client with another state.
+    """
 
     params: BftParams
     state: BftState
@@ -73,7 +79,7 @@ class BftClient:
     def bootstrap(
         cls, params: BftParams, validators: Sequence[bytes], height: Height, timestamp: Timestamp
     ) -> Self:
-        """Begin to trust a validator list (20 bytes each), as the contract's constructor does.
+        """Return a client that trusts a validator list (20 bytes each), as the contract's constructor does.
 
         Raises:
             ValidatorSetRejected: the list cannot be a validator set.
@@ -87,11 +93,12 @@ class BftClient:
         return cls(params, BftState(set_hash(validators), height, timestamp))
 
     def status(self, now: Timestamp) -> Status:
-        """Frozen once frozen; else Expired when the trusting period is over; else Active."""
+        """Return whether the client is Active, Expired or Frozen at this time."""
         return self._trust().status(now)
 
     def check_header(self, header: BftHeader, now: Timestamp) -> None:
-        """Check a header that a node gave, as `storage_at` checks one that a proof carries.
+        """Check a header that a node gave, by the rules by which `storage_at` checks one that a proof
+        carries.
 
         Raises:
             Rejection: the client is not Active, or the header is not believed.
@@ -106,7 +113,9 @@ class BftClient:
         self._trust().check_not_ahead(header.timestamp, now)
 
     def storage_at(self, proof: bytes, account: bytes, slot: bytes, now: Timestamp) -> StorageValue:
-        """Prove a storage slot (32 bytes) of an account (20 bytes); see `LightClient.storage_at`."""
+        """Return the proven value of a storage slot (32 bytes) of an account (20 bytes); see
+        `LightClient.storage_at`.
+        """
         self._trust().check_active(now)
         cursor = Cursor(proof)
         claim = read_claim(cursor, account, slot)
@@ -119,13 +128,13 @@ class BftClient:
         return StorageValue(claim.value, header.number, header.timestamp)
 
     def update(self, data: bytes, now: Timestamp) -> Self:
-        """Move trusted state to a later header, and to its validator set; see `LightClient.update`."""
+        """Return the client that trusts a later header and its validator set; see `LightClient.update`."""
         self._trust().check_active(now)
         cursor = Cursor(data)
         count = cursor.uint(1)
-        if not 1 <= count <= _MAX_HEADERS:
+        if not 1 <= count <= MAX_HEADERS:
             raise UpdateRejected(
-                "an update has another number of headers", found=count, expected=f"1..{_MAX_HEADERS}"
+                "an update has another number of headers", found=count, expected=f"1..{MAX_HEADERS}"
             )
         link = _read_link(cursor)
         headers = [read_header(cursor, self.params.kind) for _ in range(count)]
@@ -145,7 +154,7 @@ class BftClient:
         )
 
     def anchor(self, data: bytes, now: Timestamp) -> Self:
-        """Store a header's state root; see `LightClient.anchor`."""
+        """Return the client with a header's state root as its anchor; see `LightClient.anchor`."""
         self._trust().check_active(now)
         cursor = Cursor(data)
         header = read_header(cursor, self.params.kind)
@@ -155,9 +164,11 @@ class BftClient:
         return replace(self, state=replace(self.state, anchor=anchor))
 
     def freeze(self, data: bytes) -> Self:
-        """Prove misbehaviour: two blocks of one height, each sealed by the trusted set; see `LightClient.freeze`.
+        """Return the frozen client, given two blocks of one height that the trusted set sealed; see
+        `LightClient.freeze`.
 
-        An expired client can be frozen, and clock drift does not matter: two such headers are proof enough.
+        Their times do not matter: two such headers prove by themselves that at least a third of the set is
+        hostile.
         """
         self._trust().check_not_frozen()
         cursor = Cursor(data)
@@ -171,14 +182,16 @@ class BftClient:
             raise MisbehaviourRejected(
                 "the headers are of two heights", found=second.number, expected=first.number
             )
+        # Blocks are compared by the hash that the chain gives them. An honest validator may seal the same
+        # block in two rounds, and the hashes that it then seals differ.
         name = first.preimage.block_hash(self.params.kind)
         if name == second.preimage.block_hash(self.params.kind):
             raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
         return replace(self, state=replace(self.state, frozen=True))
 
-    def _trust(self) -> Trust:
+    def _trust(self) -> TrustWindow:
         params, state = self.params, self.state
-        return Trust(state.timestamp, params.trusting_period_s, params.max_clock_drift_s, state.frozen)
+        return TrustWindow(state.timestamp, params.trusting_period_s, params.max_clock_drift_s, state.frozen)
 
     def _check_trusted(self, header: ReadHeader, now: Timestamp) -> None:
         self._check_set_hash(header.set_hash)
@@ -192,7 +205,9 @@ class BftClient:
             )
 
     def _check_sequence(self, headers: Sequence[ReadHeader]) -> None:
-        """Heights ascend from the trusted one, timestamps do not descend, and the set is one."""
+        """Check that heights ascend from the trusted one, timestamps do not descend, and all headers list one
+        set.
+        """
         height, timestamp = self.state.height, self.state.timestamp
         for header in headers:
             if header.number <= height:
@@ -210,7 +225,12 @@ class BftClient:
             height, timestamp = header.number, header.timestamp
 
     def _check_link(self, link: _Link, headers: Sequence[ReadHeader]) -> None:
-        """A new set, let in by a quorum of the trusted one over the union of all headers' seals."""
+        """Check that a quorum of the trusted set sealed headers that list the new one.
+
+        The members are counted over the union of the seals of all headers. A block is imported at a quorum
+        without spare seals, so that after a removal (4 to 3 validators) one header may lack those that the
+        trusted set needs.
+        """
         self._check_set_hash(set_hash(link.trusted))
         validators = headers[0].validators
         if headers[0].set_hash == self.state.set_hash:
@@ -227,7 +247,7 @@ class BftClient:
             union |= header.sealers
         vouching = 0
         for i, (index, validator) in enumerate(zip(link.indexes, validators, strict=True)):
-            if index == _NOT_TRUSTED:
+            if index == NOT_TRUSTED:
                 continue
             if index >= len(link.trusted) or link.trusted[index] != validator:
                 raise UpdateRejected("an index names another validator", found=index, expected=validator)
@@ -237,7 +257,12 @@ class BftClient:
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """How a new set relates to the trusted one: `indexes[i]` is where new member i stands in it, 0xff for nowhere."""
+    """How a new set relates to the trusted one.
+
+    Attributes:
+        trusted: the trusted validators, 20 bytes each, in the list's order.
+        indexes: for member i of the new set, `indexes[i]` is its place in `trusted`, or NOT_TRUSTED.
+    """
 
     trusted: tuple[bytes, ...]
     indexes: bytes

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Writing what the BFT light client reads: docs/reference/wire-formats.md §6, in the fewest gas that calldata can cost."""
+"""Write what the light client of a BFT chain reads (docs/reference/wire-formats.md §6), for the least gas.
+
+Of the seals that a node gives, only a quorum is sent, and of the forms that a field can have, the one whose
+calldata and decoding cost least.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ from light_clients.bft.reader import (
     FLAG_ROUND,
     FLAG_VANITY,
     FLAG_VOTE,
+    MAX_HEADERS,
+    NOT_TRUSTED,
     ORDINARY_TAILS,
     TAIL_RAW,
     TAIL_SHIFT,
@@ -26,26 +32,25 @@ from light_clients.errors import QuorumNotReached, UpdateRejected
 from light_clients.hashing import EMPTY_TRIE_ROOT
 from light_clients.trust import encode_claim
 
-#: Most headers that one update carries.
-MAX_HEADERS: Final = 8
-_NOT_TRUSTED: Final = 0xFF
+#: What a zero byte of calldata costs (EIP-2028).
 _GAS_PER_UNIT: Final = 4
-#: What the contract spends on putting one place of a sparse bloom back.
+#: What the contract spends on writing one byte of a sparse bloom to its place, measured.
 _SCATTER_GAS: Final = 60
 
 
 def encode_header(
     header: BftHeader, *, with_state_root: bool, seals: Mapping[int, bytes] | None = None
 ) -> bytes:
-    """Encode a header.
+    """Encode a header. Whoever reads the result checks it; here only the seals are recovered, for only good
+    ones count.
 
     Args:
-        header: checked by whoever reads the result; here its seals are recovered, for only good ones are sent.
-        with_state_root: False in a proof, which computes the root.
+        header: as a node gave it.
+        with_state_root: whether the state root is written; a proof leaves it out, for its reader computes it.
         seals: the seals to send, as `BftHeader.sealers` gives them; by default the cheapest quorum of them.
 
     Raises:
-        QuorumNotReached: by default, when too few validators sealed.
+        QuorumNotReached: `seals` is not given, and too few validators sealed.
     """
     if seals is None:
         seals = _cheapest(header, quorum(len(header.validators)))
@@ -105,7 +110,7 @@ def encode_proof(
     Args:
         storage_nodes: from the storage root downwards, verified before.
         account_nodes: from the state root downwards, verified before.
-        header: None for a proof against the anchored state root.
+        header: the one whose seals vouch for the state; None for a proof against the anchored state root.
         account: 20 bytes.
         slot: 32 bytes.
 
@@ -138,8 +143,9 @@ def encode_misbehaviour(first: BftHeader, second: BftHeader) -> bytes:
 def encode_update(trusted: Sequence[bytes], headers: Sequence[BftHeader]) -> bytes:
     """Encode the argument of `update` that makes the last header trusted.
 
-    When the headers list another set than the trusted one, a quorum of the trusted set has to have sealed, over all of
-    them together: only the headers that this takes are sent (the last is always one of them), with few seals.
+    Where the headers list another set than the trusted one, a quorum of the trusted set has to have sealed
+    some of them. Only as many headers as this takes are sent, with as few seals as it takes; the last header
+    is always among them.
 
     Args:
         trusted: the validators that the client trusts, 20 bytes each, in the list's order.
@@ -148,8 +154,9 @@ def encode_update(trusted: Sequence[bytes], headers: Sequence[BftHeader]) -> byt
     Raises:
         UpdateRejected: there is no header, or the headers list different sets.
         ValidatorSetRejected: the trusted validators cannot be a set.
-        QuorumNotReached: too few of the headers' own set or of the trusted set sealed. In the latter case, headers
-            above these that list the same set may bring what is missing.
+        QuorumNotReached: too few of the headers' own set sealed, or too few of the trusted set. In the latter
+            case the caller can try again with more headers that list the same set: they may bring the missing
+            seals.
     """
     if not headers:
         raise UpdateRejected("an update has no header", found=0, expected="at least 1")
@@ -171,7 +178,7 @@ def encode_update(trusted: Sequence[bytes], headers: Sequence[BftHeader]) -> byt
             b"\x01",
             bytes((len(trusted),)),
             *trusted,
-            _prefixed(bytes(indexes.get(validator, _NOT_TRUSTED) for validator in last.validators)),
+            _prefixed(bytes(indexes.get(validator, NOT_TRUSTED) for validator in last.validators)),
         )
     )
     encoded = [encode_header(header, with_state_root=True, seals=seals) for header, seals in chosen]
@@ -181,7 +188,12 @@ def encode_update(trusted: Sequence[bytes], headers: Sequence[BftHeader]) -> byt
 def _choose(
     trusted: Sequence[bytes], headers: Sequence[BftHeader]
 ) -> list[tuple[BftHeader, dict[int, bytes]]]:
-    """Choose headers and seals: a quorum of its own for each, and over all a quorum of the trusted set."""
+    """Choose headers, and for each the seals to send: its own quorum, and over all a quorum of the trusted
+    set.
+
+    The last header is taken first, then whichever brings most members of the trusted set that are still
+    missing.
+    """
     last = headers[-1]
     members = set(trusted)
     vouchers = {index for index, validator in enumerate(last.validators) if validator in members}
@@ -209,9 +221,20 @@ def _choose(
 def _choose_seals(
     headers: Sequence[BftHeader], vouchers: set[int], own: int, needed: int
 ) -> list[tuple[BftHeader, dict[int, bytes]]]:
-    """Fill each header's quorum with the vouchers that no other header brings first, then add those still missing."""
+    """Choose the seals of the chosen headers.
+
+    A header's own quorum is filled first with members of the trusted set that the headers before it have not
+    brought, those that few headers have before others; then with the cheapest seals. What the trusted set's
+    quorum still lacks after that is added on top.
+
+    Args:
+        headers: the chosen ones, by ascending height.
+        vouchers: the indexes in the new set of members of the trusted set.
+        own: the quorum of the new set.
+        needed: the quorum of the trusted set.
+    """
     sealers = [header.sealers() for header in headers]
-    rarity = {index: sum(index in each for each in sealers) for index in vouchers}
+    rarity = {index: sum(index in available for available in sealers) for index in vouchers}
     covered: set[int] = set()
     chosen: list[dict[int, bytes]] = []
     for available in sealers:
@@ -246,7 +269,9 @@ def _cheapest(header: BftHeader, needed: int) -> dict[int, bytes]:
 
 
 def _cost(data: bytes) -> int:
-    """What calldata costs, in units that a zero byte costs one of and any other byte four (EIP-2028, EIP-7623)."""
+    """Return what calldata costs in units of a zero byte; any other byte costs four of them (EIP-2028,
+    EIP-7623).
+    """
     return 4 * len(data) - 3 * data.count(0)
 
 

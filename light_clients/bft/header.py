@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Sealed headers of QBFT and IBFT 2.0 chains, from RLP or from a node's JSON, both read with distrust."""
+"""Sealed headers of QBFT and IBFT 2.0 chains, read with distrust from a node's JSON or from RLP.
+
+The form of extraData is the same in both protocols: [vanity, validators, vote, round, seals] (Besu, and
+GoQuorum's QBFT).
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,14 @@ from light_clients.bft.preimage import (
 from light_clients.bft.validators import check_set, encode_members
 from light_clients.client import Height, Timestamp
 from light_clients.codec import execution_header, rlp
-from light_clients.ecdsa import recover
+from light_clients.ecdsa import ORDER, recover
 from light_clients.errors import HeaderRejected
 
 __all__ = ["BftHeader", "BftKind", "ExtraData", "parse_extra_data"]
 
-_CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _TOP_BIT: Final = 1 << 255
-#: Vote and round are sent with the length that their first byte gives (wire-formats §6.1).
+#: The longest vote and round, in bytes of RLP: on the wire their first byte has to give their length
+#: (wire-formats §6.1).
 _MAX_ITEM: Final = 56
 
 
@@ -49,23 +53,24 @@ class ExtraData(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BftHeader:
-    """A header as a node gives it, its form checked and its seals not yet.
+    """A header as a node gives it. Its form is checked; its seals are checked when `sealers` is called.
 
-    What must be constant is checked and then left out: no ommers, difficulty 1, the Istanbul mixHash, nonce 0.
+    What is the same in all of these headers is checked and then left out: no ommers, difficulty 1, the
+    mixHash of Istanbul (EIP-650), nonce 0.
 
     Attributes:
         kind: the chain's protocol.
         parent_hash, state_root, transactions_root, receipts_root: 32 bytes each.
         beneficiary: the proposer, 20 bytes.
         bloom: 256 bytes.
-        number: at least 1, for block 0 has no seals.
+        number: at least 1, for block 0 carries no seals.
         gas_limit, gas_used: below 2^64.
         timestamp: seconds, below 2^64.
         vanity: 32 bytes.
         validators: 20 bytes each, as listed; 1 to 255, distinct, none zero.
         vote, round: encoded RLP, 1 to 56 bytes each.
         seals: r ‖ s ‖ parity, 65 bytes each, in the node's order.
-        tail: the payloads of the fields after the nonce, none to six, from baseFeePerGas on.
+        tail: the payloads of the fields after the nonce, from baseFeePerGas on; none to six of them.
         block_hash: what the chain calls the block, 32 bytes.
         commit_seal_hash: what the validators sign, 32 bytes.
     """
@@ -119,7 +124,7 @@ class BftHeader:
 
     @classmethod
     def from_rlp(cls, data: bytes, kind: BftKind) -> Self:
-        """Read a sealed header.
+        """Return the header that RLP encodes.
 
         Raises:
             HeaderRejected: a rule of the consensus does not hold.
@@ -129,10 +134,13 @@ class BftHeader:
 
     @classmethod
     def from_rpc(cls, block: Mapping[str, object], kind: BftKind) -> Self:
-        """Read a block as `eth_getBlockBy...` and `newHeads` give it; when it names its hash, that must be ours.
+        """Return the header of a block as `eth_getBlockBy...` and `newHeads` give it.
+
+        Where the block names its hash, that has to be the hash of the fields.
 
         Raises:
-            HeaderRejected: a field is malformed, a rule of the consensus does not hold, or the hash is another.
+            HeaderRejected: a field is malformed, a rule of the consensus does not hold, or the hash is
+                another.
             EncodingRejected: extraData is not canonical RLP.
         """
         header = cls._from_fields(execution_header.from_rpc(block), kind)
@@ -181,18 +189,17 @@ class BftHeader:
         )
 
     def encode_numbers(self) -> bytes:
-        """The RLP of number, gasLimit, gasUsed and timestamp, one after the other."""
+        """Return the RLP of number, gasLimit, gasUsed and timestamp, one after the other."""
         return b"".join(map(rlp.encode_int, (self.number, self.gas_limit, self.gas_used, self.timestamp)))
 
     def sealers(self) -> dict[int, bytes]:
-        """The seals that count: each validator that sealed, by its index in the list, ascending.
+        """Return the seals that count, by the validator's index in the list, ascending.
 
-        Returns:
-            Index to seal, in 64 bytes: r ‖ s with the parity in the top bit of s (EIP-2098). Seals of others, and a
-            second one of the same validator, are left out.
+        A seal has 64 bytes: r ‖ s with the parity in the top bit of s (EIP-2098). Seals of others are left
+        out, and so is a second seal of the same validator.
         """
         if self._sealers is None:
-            # One header serves many lanes, and each recovery takes tens of microseconds.
+            # One header serves many lanes, and recovering one signer takes tens of microseconds.
             object.__setattr__(self, "_sealers", self._find_sealers())
         return dict(self._sealers or {})
 
@@ -209,21 +216,25 @@ class BftHeader:
 
 
 def compact_seal(seal: bytes) -> bytes:
-    """Put r ‖ s ‖ parity (65 bytes) into the 64 bytes of EIP-2098; a high s gives way to its low twin."""
+    """Return a seal r ‖ s ‖ parity (65 bytes) in the 64 bytes of EIP-2098.
+
+    That form keeps the parity in the top bit of s, which has to be free: a high s is replaced by its low
+    twin, with the other parity, which is as good a signature by the same key.
+    """
     s, parity = int.from_bytes(seal[32:64], "big"), seal[64]
     if s >= _TOP_BIT:
-        s, parity = _CURVE_ORDER - s, 1 - parity
+        s, parity = ORDER - s, 1 - parity
     return seal[:32] + (s | _TOP_BIT if parity else s).to_bytes(32, "big")
 
 
 def parse_extra_data(data: bytes, kind: BftKind) -> ExtraData:
     """Read extraData as both protocols have it: [vanity, validators, vote, round, seals].
 
-    Empty lists are read: whether they will do is for the header to say.
+    Empty lists are accepted here. `BftHeader` refuses an empty list of validators.
 
     Raises:
-        HeaderRejected: it has another shape.
-        EncodingRejected: it is not canonical RLP.
+        HeaderRejected: the data has another shape.
+        EncodingRejected: the data is not canonical RLP.
     """
     items = rlp.decode(data)
     if not isinstance(items, list) or len(items) != 5:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Reading headers off the wire: docs/reference/wire-formats.md §6.1, with the verdicts of the contract (INV-8).
+"""Read a header as a proof carries it (docs/reference/wire-formats.md §6.1), with the verdicts of the
+contract (INV-8).
 
-Nothing is copied into objects that the verdict does not need: the header's RLP is put together around the parts that
-came, and hashed.
+As in the contract, the RLP of the header is put together around the bytes that came, and hashed; no field is
+decoded that the verdict does not need. How a node's header is read is another matter: `BftHeader`.
 """
 
 from __future__ import annotations
@@ -20,22 +21,31 @@ from light_clients.ecdsa import recover
 from light_clients.errors import EncodingRejected, HeaderRejected
 from light_clients.hashing import EMPTY_TRIE_ROOT, keccak256
 
+# The flags of a header, 2 bytes: bits 0 and 1 are the form of the bloom, bits 5 to 7 the form of the tail.
 FLAG_VANITY: Final = 1 << 2
 FLAG_VOTE: Final = 1 << 3
 FLAG_ROUND: Final = 1 << 4
 FLAG_EMPTY_BLOCK: Final = 1 << 8
 KNOWN_FLAGS: Final = (1 << 9) - 1
-BLOOM_ZERO, BLOOM_RAW, BLOOM_SPARSE = range(3)
+BLOOM_ZERO: Final = 0
+BLOOM_RAW: Final = 1
+BLOOM_SPARSE: Final = 2
 TAIL_SHIFT: Final = 5
 TAIL_RAW: Final = 7
 
-#: sha256 of nothing: the requestsHash of a block without requests (EIP-7685).
+#: The most headers that one update carries.
+MAX_HEADERS: Final = 8
+#: In a link: the place of a new member that the trusted set does not have.
+NOT_TRUSTED: Final = 0xFF
+
+#: The requestsHash of a block without requests: sha256 of no bytes (EIP-7685).
 EMPTY_REQUESTS: Final = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 
 _SHANGHAI: Final = (EMPTY_TRIE_ROOT,)
 _CANCUN: Final = (*_SHANGHAI, b"", b"", bytes(32))
 _PRAGUE: Final = (*_CANCUN, EMPTY_REQUESTS)
-#: By the header's tail: the payloads of the fields after baseFeePerGas that an ordinary block of that fork has.
+#: By the form of the tail, one a fork: the payloads after baseFeePerGas that an ordinary block of that fork
+#: has. A consortium chain has no withdrawals, blobs or requests, so that these bytes need not be sent.
 ORDINARY_TAILS: Final[dict[int, tuple[bytes, ...]]] = {1: (), 2: _SHANGHAI, 3: _CANCUN, 4: _PRAGUE}
 _ENCODED_TAILS: Final = {
     fork: b"".join(map(rlp.encode_bytes, fields)) for fork, fields in ORDINARY_TAILS.items()
@@ -47,16 +57,19 @@ _ZERO_VANITY: Final = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class ReadHeader:
-    """A header off the wire; each seal that came counts.
+    """A header as a proof carries it. Every seal that came with it is one of its validators'.
 
     Attributes:
         number: at least 1.
-        timestamp: seconds.
+        timestamp: in seconds.
         state_root: 32 bytes.
-        validators: 20 bytes each, as listed. Not checked for zero and duplicate members: a trusted set has none.
-        set_hash: of that list.
-        sealers: bit i: validator i sealed.
-        preimage: what the hashes are made from.
+        validators: 20 bytes each, as listed. Zero and duplicate members are not looked for here: the caller
+            compares the hash with that of a trusted set, which has none, or calls `check_set`.
+        set_hash: the hash of that list, 32 bytes.
+        sealers: bit i is set when validator i sealed.
+        seals: of those who sealed, by ascending index, 64 bytes each: r ‖ s with the parity in the top
+            bit of s (EIP-2098).
+        preimage: what the header's hashes are made of.
     """
 
     number: Height
@@ -65,20 +78,22 @@ class ReadHeader:
     validators: tuple[bytes, ...]
     set_hash: bytes
     sealers: int
+    seals: tuple[bytes, ...]
     preimage: Preimage
 
 
 def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) -> ReadHeader:
-    """Read a header, and check each of its seals.
+    """Read a header and check its seals. The caller has to check the set, the quorum, and the time.
 
     Args:
-        cursor: stands at the header; afterwards behind it.
-        kind: what the client is for.
-        state_root: goes in the place of the one that a proof's header leaves out; None where it is sent.
+        cursor: at the header; it is moved behind it.
+        kind: the protocol of the client's chain.
+        state_root: the root that the trie proofs lead to, where the header leaves its own out; None where it
+            is sent.
 
     Raises:
         EncodingRejected: the bytes are malformed.
-        HeaderRejected: a seal does not count, or the number is 0.
+        HeaderRejected: a seal is not that of its validator, there are no validators, or the number is 0.
     """
     flags = cursor.uint(2)
     if flags & ~KNOWN_FLAGS:
@@ -107,13 +122,15 @@ def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) 
         round=round_,
         tail=tail,
     )
+    sealers, seals = _check_seals(cursor, validators, preimage.commit_seal_hash(kind))
     return ReadHeader(
         number=number,
         timestamp=timestamp,
         state_root=state_root,
         validators=validators,
         set_hash=keccak256(members),
-        sealers=_check_seals(cursor, validators, preimage.commit_seal_hash(kind)),
+        sealers=sealers,
+        seals=seals,
         preimage=preimage,
     )
 
@@ -162,7 +179,11 @@ def _read_validators(cursor: Cursor) -> tuple[bytes, ...]:
 
 
 def _read_item(cursor: Cursor, name: str) -> bytes:
-    """Vote or round: one RLP item that its first byte gives the length of, else the bytes could be split otherwise."""
+    """Read the vote or the round: one RLP item of at most 56 bytes, whose first byte gives its length.
+
+    Were it anything else, the same bytes could be hashed as another header: its parts could be split in
+    another way.
+    """
     item = cursor.prefixed()
     first = item[0] if item else 0xFF
     if first < 0x80:
@@ -201,17 +222,22 @@ def _read_tail(cursor: Cursor, form: int) -> bytes:
     return raw if form == TAIL_RAW else raw + _ENCODED_TAILS[form]
 
 
-def _check_seals(cursor: Cursor, validators: tuple[bytes, ...], digest: bytes) -> int:
+def _check_seals(
+    cursor: Cursor, validators: tuple[bytes, ...], digest: bytes
+) -> tuple[int, tuple[bytes, ...]]:
+    """Read who sealed and their seals, and recover the signer of every seal."""
     count = len(validators)
     sealers = cursor.uint((count + 7) // 8)
     if sealers >> count:
         raise HeaderRejected("a seal is of no validator", found=bin(sealers), expected=f"{count} bits")
+    seals: list[bytes] = []
     for index, validator in enumerate(validators):
         if sealers >> index & 1:
             seal = cursor.take(64)
+            seals.append(seal)
             signer = recover(digest, seal[:32] + bytes((seal[32] & 0x7F,)) + seal[33:], seal[32] >> 7)
             if signer != validator:
                 raise HeaderRejected(
                     f"seal {index} is not its validator's", found=signer or "no key", expected=validator
                 )
-    return sealers
+    return sealers, tuple(seals)

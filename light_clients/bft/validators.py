@@ -1,34 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""Validator sets: their hash, their quorum, and what can be a set at all."""
+"""Validator sets: what can be one, its hash, and its quorum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from light_clients.errors import ValidatorSetRejected
 from light_clients.hashing import keccak256
 
-_NOBODY = bytes(20)
+_NOBODY: Final = bytes(20)
 
-#: A list's length is one byte on the wire.
-MAX_VALIDATORS = 255
+#: The most members of a set: its length is one byte on the wire.
+MAX_VALIDATORS: Final = 255
 
 
 def quorum(members: int) -> int:
-    """The least number of distinct members whose seals make a header believed: ceil(2n / 3), as Besu has it.
+    """Return how many distinct members have to seal a header before it is believed: ceil(2n / 3), as in Besu.
 
-    Two such quorums share more than a third of the set. GoQuorum's old 2F + 1 is less for some n.
+    Two such quorums have at least a third of the set in common, so at least one honest member while fewer
+    than a third are hostile. GoQuorum's former 2F + 1 is less than this for some n.
     """
     return -(-2 * members // 3)
 
 
 def set_hash(validators: Sequence[bytes]) -> bytes:
-    """What a client keeps of a set: keccak256 of the payload of the RLP list, in the list's order."""
+    """Return what a client keeps of a set: keccak256 of the payload of its RLP list, in the order of the
+    list.
+    """
     return keccak256(encode_members(validators))
 
 
 def encode_members(validators: Sequence[bytes]) -> bytes:
-    """The payload of the RLP list of the validators (20 bytes each)."""
+    """Return the payload of the RLP list of validators, 20 bytes each."""
     return b"\x94" + b"\x94".join(validators) if validators else b""
 
 
@@ -36,7 +40,7 @@ def check_set(validators: Sequence[bytes]) -> None:
     """Check that a list can be a validator set: 1 to 255 distinct members, none zero.
 
     Raises:
-        ValidatorSetRejected: it cannot.
+        ValidatorSetRejected: the list cannot be one.
     """
     if not validators:
         raise ValidatorSetRejected(

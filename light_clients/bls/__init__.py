@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""BLS12-381 signatures as Ethereum's consensus uses them, behind one protocol (ADR 10)."""
+"""BLS12-381 signatures as Ethereum's consensus uses them: keys in G1, signatures in G2 (ADR 10).
+
+How it works
+    `protocol` has the rules once, as the class `BlsBackend`: what is refused, and what verifies what. A
+    backend does only the arithmetic: `fast` by blst, which consensus clients run; `reference` by py_ecc, in
+    pure Python and by other authors, for tests. `backends` gives a backend by its name. `encoding` turns
+    points into bytes and back without any library. `committees` keeps the keys of sync committees
+    decompressed, for that takes longer than a signature.
+
+Read `protocol` first; callers need `backend()` and `committee()`.
+"""
 
 from light_clients.bls.backends import PY_ECC, PYBLST, backend
 from light_clients.bls.committees import CommitteeKeys, committee, committee_keys

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Which backend answers to which name."""
+"""The backends, by name. A library is imported when its backend is asked for."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
-from light_clients.bls.fast import FastBackend
 from light_clients.bls.protocol import BlsBackend
 
-#: The default: blst.
-PYBLST = FastBackend.name
-#: The reference: pure Python, thousands of times slower, for tests and second opinions.
-PY_ECC = "py_ecc"
+#: The name of the default backend: blst.
+PYBLST: Final = "pyblst"
+#: The name of the reference: pure Python, hundreds of times slower, for tests.
+PY_ECC: Final = "py_ecc"
 
 
 def backend(name: str | None = None) -> BlsBackend:
-    """A backend by name; None is the default one. The same object each time.
+    """Return the backend of a name, the default one for None. The same name always gives the same object.
 
     Raises:
         ValueError: there is no such backend.
-        ImportError: the reference was asked for and py_ecc is not installed.
+        ImportError: its library is not installed. Nothing else here needs either of them.
     """
     return _backend(PYBLST if name is None else name)
 
@@ -27,6 +27,14 @@ def backend(name: str | None = None) -> BlsBackend:
 @cache
 def _backend(name: str) -> BlsBackend:
     if name == PYBLST:
+        try:
+            from light_clients.bls.fast import FastBackend
+        except ImportError as error:
+            raise ImportError(
+                "found no package pyblst, expected it for BLS signatures: install it (where it has no wheel for this "
+                "Python and platform, that takes a Rust compiler, or use Python 3.13)"
+            ) from error
+
         return FastBackend()
     if name == PY_ECC:
         from light_clients.bls.reference import ReferenceBackend

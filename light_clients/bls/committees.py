@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Sync committees, decompressed once: their keys, the sum of all, and the quickest way to the sum of those who signed."""
+"""Sync committees with their keys decompressed and added up, kept in a cache.
+
+Nearly all members sign. So the sum of all keys is kept, and the keys of the few who are absent are subtracted
+from it: a signature then costs one pairing check and a few additions, where adding up all signers would take
+512.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
+from typing import Final
 
 from light_clients.bls.backends import backend
 from light_clients.bls.protocol import BlsBackend, PublicKey
 from light_clients.errors import PublicKeyRejected, SignatureRejected
 
-# This period's and the next one's of seven networks and one update under check; 512 keys take some 200 kB.
-_COMMITTEES = 16
+# How many committees are kept: those of this period and the next for seven networks, and two of updates that
+# are being checked. The keys of one, 512, take some 200 kB.
+_COMMITTEES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class CommitteeKeys:
-    """A committee's keys in its order.
+    """The keys of a committee.
 
     Attributes:
-        keys: one a seat; a validator can have several.
-        total: the sum of all.
+        keys: one for each seat, in the committee's order; a validator can have several seats.
+        total: the sum of all keys.
         bls: the backend that the keys belong to.
     """
 
@@ -31,11 +38,12 @@ class CommitteeKeys:
     bls: BlsBackend
 
     def sum_of(self, bits: Sequence[bool]) -> PublicKey:
-        """The sum of the members whose bit is set, by whichever is less work: adding them, or taking the others away.
+        """Return the sum of the keys whose bit is set, by adding these or subtracting the others, whichever
+        is less work.
 
         Raises:
-            PublicKeyRejected: nobody's bit is set, or the sum is infinity.
-            SignatureRejected: there is not one bit a member.
+            PublicKeyRejected: no bit is set, or the sum is infinity.
+            SignatureRejected: there is not exactly one bit for each seat.
         """
         self._check_count(bits)
         present = sum(map(bool, bits))
@@ -44,13 +52,13 @@ class CommitteeKeys:
         return self.bls.subtract(self.total, tuple(compress(self.keys, (not bit for bit in bits))))
 
     def verify(self, bits: Sequence[bool], message: bytes, signature: bytes) -> bool:
-        """Whether exactly the members whose bit is set signed the message.
+        """Return whether exactly the members whose bit is set signed the message.
 
-        The same verdict as `fast_aggregate_verify` of their keys, False for nobody and for keys that add up to infinity,
-        but at the price of a single key's when few are absent.
+        The verdict is that of `fast_aggregate_verify` of their keys: False where no bit is set, and where the
+        keys add up to infinity.
 
         Raises:
-            SignatureRejected: there is not one bit a member.
+            SignatureRejected: there is not exactly one bit for each seat.
         """
         try:
             total = self.sum_of(bits)
@@ -66,26 +74,27 @@ class CommitteeKeys:
 
 
 def committee(pubkeys: Sequence[bytes], name: str | None = None) -> CommitteeKeys:
-    """A committee by its compressed keys, from the cache when it was asked for lately.
+    """Return the committee with these keys, from the cache where it was asked for lately.
 
     Args:
         pubkeys: 48 bytes each, in the committee's order.
-        name: the backend's; None is the default one.
+        name: of the backend; None for the default one.
 
     Raises:
-        PublicKeyRejected: a key is no key, or there are none, or they add up to infinity. Nothing is cached then.
+        PublicKeyRejected: bytes are not a key, there are no keys, or they add up to infinity. Nothing is
+            cached then.
     """
     return _committee(backend(name), tuple(pubkeys))
 
 
 def committee_keys(pubkeys: Sequence[bytes], name: str | None = None) -> tuple[PublicKey, ...]:
-    """A committee's keys, decompressed once; arguments and errors as `committee`."""
+    """Return the keys of a committee, in its order; arguments and errors are those of `committee`."""
     return committee(pubkeys, name).keys
 
 
 @lru_cache(maxsize=_COMMITTEES)
 def _committee(bls: BlsBackend, pubkeys: tuple[bytes, ...]) -> CommitteeKeys:
-    # A member can have several seats, on small networks most do.
+    # A validator can have several seats; on small networks most have.
     distinct = {pubkey: bls.public_key(pubkey) for pubkey in dict.fromkeys(pubkeys)}
     keys = tuple(distinct[pubkey] for pubkey in pubkeys)
     return CommitteeKeys(keys, bls.aggregate(keys), bls)

@@ -1,36 +1,49 @@
 # SPDX-License-Identifier: MIT
-"""Points of BLS12-381 as bytes: 48 and 96 compressed (the signature draft), 96 and 192 affine (EIP-2537 without padding).
+"""Points of BLS12-381 as bytes.
 
-Arithmetic of the field only: whether a point is in the subgroup is the backends' to say.
+    group               compressed     affine coordinates
+    G1 (keys)           48 bytes       96 bytes: x ‖ y
+    G2 (signatures)     96 bytes       192 bytes: x.c0 ‖ x.c1 ‖ y.c0 ‖ y.c1
+
+The compressed form is that of the IETF's BLS signature draft, which ZCash defined; the affine one is that of
+EIP-2537 without its padding. Only the equation of the curve is checked here. Whether a point is in the
+subgroup is for a backend to check.
 """
 
 from __future__ import annotations
 
+from typing import Final, TypeAlias
+
 from light_clients.errors import PublicKeyRejected, Rejection, SignatureRejected
 
-#: The field's modulus; 3 modulo 4, so that roots are powers.
-MODULUS = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+#: The modulus of the base field. It is 3 modulo 4, so that a square root is a power.
+MODULUS: Final = (
+    0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+)
 
-_COMPRESSED = 0x80
-_INFINITY = 0x40
-_LARGER_Y = 0x20
-_FLAGS = 0xE0
-_HALF = (MODULUS - 1) // 2
-_ONE_HALF = (MODULUS + 1) // 2
-_ROOT_POWER = (MODULUS + 1) // 4
+# The three flags in the first byte of a compressed point.
+_COMPRESSED: Final = 0x80
+_INFINITY: Final = 0x40
+_LARGER_Y: Final = 0x20
+_FLAGS: Final = 0xE0
+#: The largest y that is not the larger one of y and -y.
+_HALF: Final = (MODULUS - 1) // 2
+#: The inverse of 2 in the field.
+_ONE_HALF: Final = (MODULUS + 1) // 2
+_ROOT_POWER: Final = (MODULUS + 1) // 4
 
 #: A member of the quadratic extension, c0 + c1·u with u² = -1.
-_Fp2 = tuple[int, int]
+_Fp2: TypeAlias = tuple[int, int]
 
 
 def check_compressed(data: bytes, size: int, kind: type[Rejection], noun: str) -> None:
-    """Refuse what needs no curve to be refused: length, flags, infinity.
+    """Check the length and the flags of a compressed point, and that it is not infinity.
 
     Args:
         data: the bytes.
-        size: 48 or 96.
-        kind: what to raise.
-        noun: what the bytes ought to be, in the error's words.
+        size: how many there have to be, 48 or 96.
+        kind: the error to raise.
+        noun: what the bytes should be, for the error.
     """
     if len(data) != size:
         raise kind(f"length of a {noun}", found=f"{len(data)} bytes", expected=f"{size} bytes")
@@ -41,10 +54,10 @@ def check_compressed(data: bytes, size: int, kind: type[Rejection], noun: str) -
 
 
 def decompress_g1(compressed: bytes) -> bytes:
-    """Affine x ‖ y (96 bytes) of a compressed point of the curve (48 bytes).
+    """Return the affine form (96 bytes) of a compressed point of the curve (48 bytes).
 
     Raises:
-        PublicKeyRejected: the bytes are no point of the curve, or infinity.
+        PublicKeyRejected: the bytes are not a point of the curve, or are infinity.
     """
     check_compressed(compressed, 48, PublicKeyRejected, "public key")
     x = int.from_bytes(bytes((compressed[0] & ~_FLAGS & 0xFF,)) + compressed[1:])
@@ -61,10 +74,11 @@ def decompress_g1(compressed: bytes) -> bytes:
 
 
 def compress_g1(xy: bytes) -> bytes:
-    """Compress affine x ‖ y (96 bytes) to 48 bytes.
+    """Return the compressed form (48 bytes) of an affine point of the curve (96 bytes).
 
     Raises:
-        PublicKeyRejected: a wrong length, a coordinate not below the modulus, or not a point of the curve.
+        PublicKeyRejected: the length is wrong, a coordinate is not below the modulus, or the point is not on
+            the curve.
     """
     x, y = _split(xy, 2, PublicKeyRejected, "public key")
     if (y * y - x * x * x - 4) % MODULUS:
@@ -73,10 +87,11 @@ def compress_g1(xy: bytes) -> bytes:
 
 
 def decompress_g2(compressed: bytes) -> bytes:
-    """Affine x.c0 ‖ x.c1 ‖ y.c0 ‖ y.c1 (192 bytes) of a compressed point of the twist (96 bytes: x.c1 ‖ x.c0).
+    """Return the affine form (192 bytes) of a compressed point of the twist (96 bytes, which hold x.c1 ‖
+    x.c0).
 
     Raises:
-        SignatureRejected: the bytes are no point of the twist, or infinity.
+        SignatureRejected: the bytes are not a point of the twist, or are infinity.
     """
     check_compressed(compressed, 96, SignatureRejected, "signature")
     x = (
@@ -95,10 +110,11 @@ def decompress_g2(compressed: bytes) -> bytes:
 
 
 def compress_g2(affine: bytes) -> bytes:
-    """Compress affine x.c0 ‖ x.c1 ‖ y.c0 ‖ y.c1 (192 bytes) to 96 bytes.
+    """Return the compressed form (96 bytes) of an affine point of the twist (192 bytes).
 
     Raises:
-        SignatureRejected: a wrong length, a coordinate not below the modulus, or not a point of the twist.
+        SignatureRejected: the length is wrong, a coordinate is not below the modulus, or the point is not on
+            the twist.
     """
     x0, x1, y0, y1 = _split(affine, 4, SignatureRejected, "signature")
     if _multiply((y0, y1), (y0, y1)) != _twist((x0, x1)):
@@ -142,7 +158,10 @@ def _twist(x: _Fp2) -> _Fp2:
 
 
 def _sqrt_fp2(a: _Fp2) -> _Fp2 | None:
-    """One of the two roots, or None: the complex method (norm first, then a root of the half sum)."""
+    """Return one of the two square roots, or None where there is none, by the complex method.
+
+    With a = a0 + a1·u, one of (a0 ± |a|) / 2 is the square of the root's real part, where |a|² = a0² + a1².
+    """
     norm = pow(a[0] * a[0] + a[1] * a[1], _ROOT_POWER, MODULUS)
     for sign in (norm, -norm):
         half = (a[0] + sign) * _ONE_HALF % MODULUS
@@ -150,6 +169,6 @@ def _sqrt_fp2(a: _Fp2) -> _Fp2 | None:
         if c0 and c0 * c0 % MODULUS == half:
             root = (c0, a[1] * pow(2 * c0, -1, MODULUS) % MODULUS)
             return root if _multiply(root, root) == a else None
-    # A root without a real part: a is minus a square of the base field, or zero.
+    # The root has no real part: `a` is minus a square of the base field, or zero.
     c1 = pow(-a[0] % MODULUS, _ROOT_POWER, MODULUS)
     return (0, c1) if _multiply((0, c1), (0, c1)) == a else None

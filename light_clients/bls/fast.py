@@ -20,11 +20,15 @@ _GENERATOR: Final[Any] = BlstP1Element.uncompress(
         "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
     )
 )
-_point = attrgetter("point")
+_point: Final = attrgetter("point")
 
 
 class FastBackend(BlsBackend):
-    """blst. Its decompression checks curve and subgroup, but takes infinity for a point like another."""
+    """The backend on blst. Its decompression checks curve and subgroup, but accepts infinity as it accepts
+    any point.
+
+    `BlsBackend` refuses infinity before it decompresses.
+    """
 
     name = "pyblst"
 
@@ -66,7 +70,7 @@ class FastBackend(BlsBackend):
         return BlstP2Element.hash_to_group(message, domain_tag)
 
     def _affine(self, point: Any) -> bytes:
-        # pyblst gives no coordinates away but x, compressed.
+        # pyblst gives no access to coordinates, only to the compressed form.
         return decompress_g2(bytes(point.compress()))
 
     def _sign(self, secret: int, message: bytes) -> bytes:

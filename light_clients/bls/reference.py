@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""BLS12-381 by py_ecc: pure Python, by other hands, seconds a signature. For tests and second opinions."""
+"""BLS12-381 by py_ecc, for tests: pure Python by other authors, which takes seconds for a signature (ADR
+10).
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ from light_clients.errors import PublicKeyRejected, SignatureRejected
 
 
 class ReferenceBackend(BlsBackend):
-    """py_ecc. Its decompression checks the curve, not the subgroup."""
+    """The backend on py_ecc. Its decompression checks the curve but not the subgroup, so that is checked
+    here.
+    """
 
     name = "py_ecc"
 
@@ -85,7 +89,7 @@ class ReferenceBackend(BlsBackend):
         return bytes(G2_to_signature(reduce(add, points, Z2)))
 
     def _hash(self, message: bytes, domain_tag: bytes) -> Any:
-        # Its annotation names a hash object where it calls the constructor.
+        # py_ecc annotates a hash object, but calls its argument as a constructor.
         return hash_to_G2(message, domain_tag, sha256)  # type: ignore[arg-type]
 
     def _affine(self, point: Any) -> bytes:

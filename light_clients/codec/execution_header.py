@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Execution headers as JSON-RPC gives them: read with distrust, and hashed by the fields that they have.
+"""Headers of execution blocks, from JSON-RPC or from RLP: their fields are read with distrust, and hashed in
+order.
 
-The order of the fields and their names are those of the yellow paper and of EIP-1559, 4895, 4844, 4788 and 7685.
+The names of the fields are those of JSON-RPC. Their order is that of the yellow paper (section 4.3) and of
+the EIPs that appended fields: 1559, 4895, 4844, 4788 and 7685. How many fields a header has depends on the
+fork of its block.
 """
 
 from __future__ import annotations
@@ -16,7 +19,12 @@ from light_clients.hashing import keccak256
 
 
 class _Field(NamedTuple):
-    """One field: its name in JSON-RPC, and its length in bytes; None for a quantity, -1 for data of any length."""
+    """One field of a header.
+
+    Attributes:
+        name: in JSON-RPC.
+        length: in bytes; `_QUANTITY` for an integer, `_ANY` for data of any length.
+    """
 
     name: str
     length: int | None
@@ -48,18 +56,19 @@ FIELDS: Final = (
     _Field("parentBeaconBlockRoot", 32),
     _Field("requestsHash", 32),
 )
-#: Every header has these; the others came fork by fork, none without those before it.
+#: Every header has the first 15 fields. The others came fork by fork, none without those before it.
 MANDATORY: Final = 15
 
-#: Longest extraData that is looked at: 255 validators with a seal each need 22 kB.
+#: The longest extraData that is read, in bytes: 255 validators with a seal each need 22 kB.
 _MAX_EXTRA_DATA: Final = 1 << 16
 _HEX: Final = re.compile(r"0x[0-9a-fA-F]*", re.ASCII)
 
 
 def from_rpc(block: Mapping[str, object]) -> tuple[bytes, ...]:
-    """Read the 15 to 21 fields of a header from a JSON-RPC block, each as the payload of its RLP string.
+    """Return the 15 to 21 fields of a header from a JSON-RPC block, each as the payload of its RLP string.
 
-    Whatever else the block holds is ignored; `hash` is for the caller to compare.
+    Whatever else the block holds is ignored. The caller has to compare the block's `hash` with the fields'
+    hash.
 
     Raises:
         HeaderRejected: a field is missing or is not hex text of its length.
@@ -77,7 +86,7 @@ def from_rpc(block: Mapping[str, object]) -> tuple[bytes, ...]:
 
 
 def from_rlp(data: bytes) -> tuple[bytes, ...]:
-    """Read the 15 to 21 fields of a header from its RLP, each as the payload of its RLP string.
+    """Return the 15 to 21 fields of a header from its RLP, each as the payload of its RLP string.
 
     Raises:
         HeaderRejected: a field has another length.
@@ -105,20 +114,29 @@ def from_rlp(data: bytes) -> tuple[bytes, ...]:
 
 
 def encode(fields: Sequence[bytes]) -> bytes:
-    """The header's RLP."""
+    """Return the RLP of a header with these fields."""
     return rlp.encode_list(b"".join(map(rlp.encode_bytes, fields)))
 
 
 def hash_of(fields: Sequence[bytes]) -> bytes:
-    """The 32-byte block hash, where the chain hashes headers as they are (consensus kinds with seals do not)."""
+    """Return the 32-byte block hash of a chain that hashes headers as they are.
+
+    Chains whose headers carry seals hash them in ways of their own. The vectors of
+    mainnet and of the rollups are checked by this (tests/conformance/mpt_rlp.py).
+    """
     return keccak256(encode(fields))
 
 
 def read_data(name: str, value: object, length: int) -> bytes:
-    """Read JSON-RPC data, `0x` and two hex digits a byte; `length` in bytes, -1 for up to 64 KiB.
+    """Return the bytes of JSON-RPC data, which is `0x` and two hex digits a byte.
+
+    Args:
+        name: of the field, for the error.
+        value: what the node gave.
+        length: in bytes; -1 for any length up to 64 KiB.
 
     Raises:
-        HeaderRejected: it is something else.
+        HeaderRejected: the value is not data of this length.
     """
     limit = _MAX_EXTRA_DATA if length == _ANY else length
     if (

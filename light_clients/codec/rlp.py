@@ -4,24 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from light_clients.errors import EncodingRejected
 
 Item: TypeAlias = "bytes | list[Item]"
 Encodable: TypeAlias = "bytes | int | Sequence[Encodable]"
 
-#: Nothing on a chain nests deeper than a handful; hostile bytes must not exhaust the stack.
-MAX_DEPTH = 32
+#: How deep lists may nest. Nothing on a chain nests deeper than a handful, and hostile bytes must not exhaust
+#: the stack.
+MAX_DEPTH: Final = 32
 
-_CANONICAL = "one canonical RLP item"
+_CANONICAL: Final = "one canonical RLP item"
 
 
 def encode(item: Encodable) -> bytes:
-    """Encode bytes, non-negative integers (big-endian, no leading zero) and lists of these.
+    """Encode bytes, an integer, or a list of these. An integer is big-endian without leading zeros.
 
     Raises:
-        TypeError, ValueError: the item is none of these.
+        TypeError: the item is of another type.
+        ValueError: an integer is negative.
     """
     if isinstance(item, bytes):
         return encode_bytes(item)
@@ -33,7 +35,7 @@ def encode(item: Encodable) -> bytes:
 
 
 def encode_bytes(data: bytes) -> bytes:
-    """A string."""
+    """Encode bytes as an RLP string."""
     length = len(data)
     if length == 1 and data[0] < 0x80:
         return data
@@ -44,7 +46,8 @@ def encode_bytes(data: bytes) -> bytes:
 
 
 def encode_int(number: int) -> bytes:
-    """An integer as a string without leading zeros; zero is the empty string.
+    """Encode an integer as the RLP string of its big-endian bytes without leading zeros; zero is the empty
+    string.
 
     Raises:
         ValueError: it is negative.
@@ -55,7 +58,7 @@ def encode_int(number: int) -> bytes:
 
 
 def encode_list(payload: bytes) -> bytes:
-    """A list, from its already encoded items."""
+    """Encode a list, given the encodings of its items one after the other."""
     length = len(payload)
     if length < 56:
         return bytes((0xC0 + length,)) + payload
@@ -64,7 +67,7 @@ def encode_list(payload: bytes) -> bytes:
 
 
 def decode(data: bytes) -> Item:
-    """Decode exactly one item.
+    """Return the item that the bytes encode: bytes, or a list of items.
 
     Raises:
         EncodingRejected: the bytes are not one canonical item, or nest deeper than `MAX_DEPTH`.
@@ -89,11 +92,11 @@ def _decode(data: bytes, pos: int, end: int, depth: int) -> tuple[Item, int]:
 
 
 def span(data: bytes, pos: int, end: int) -> tuple[bool, int, int]:
-    """Find the item that begins at `pos` and must not reach beyond `end`.
+    """Find the payload of the item that begins at `pos` and must not reach beyond `end`.
 
     Returns:
-        Whether it is a list, and where its payload starts and stops. Only the item's own header is judged; a list's
-        payload is not looked into.
+        Whether the item is a list, and where its payload starts and stops. Only the item's own header is
+        checked: the payload of a list is not looked into.
 
     Raises:
         EncodingRejected: the header is cut short or not canonical, or the payload reaches beyond `end`.
@@ -128,7 +131,7 @@ def span(data: bytes, pos: int, end: int) -> tuple[bool, int, int]:
 
 
 def decode_int(data: bytes, bits: int) -> int:
-    """Read the payload of a string as an unsigned integer of at most `bits` bits.
+    """Return the payload of a string as an unsigned integer of at most `bits` bits.
 
     Raises:
         EncodingRejected: it has a leading zero or is too large.

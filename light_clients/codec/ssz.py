@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""SSZ, strict, as far as light clients need it (consensus-specs, `ssz/simple-serialize.md`; ADR 0009).
+"""SSZ as far as light clients need it, read strictly (consensus-specs, `ssz/simple-serialize.md`; ADR 0009).
 
-A type is a value that knows how to encode, decode and hash others. Values are plain: int, bytes, tuples, and frozen
-dataclasses for containers. Bytes have one meaning, and a meaning has one encoding: offsets, lengths, padding bits and
-bytes left over are all checked.
+An SSZ type is an object (`Uint(8)`, `Container(...)`) that encodes, decodes and hashes plain values:
+integers, bytes, tuples, and frozen dataclasses for containers. A value has one encoding, and any other bytes
+are rejected: lengths, offsets, padding bits and bytes left over are all checked.
 """
 
 # ruff: noqa: D102 - SszType documents the methods that every type has
@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Generic, TypeVar
 
-from light_clients.errors import EncodingRejected
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     ZERO_HASHES,
     compute_merkle_proof,
     hash_pair,
     merkleize,
 )
+from light_clients.errors import EncodingRejected
 
 __all__ = [
     "BYTES32",
@@ -61,10 +61,10 @@ def _chunks(data: bytes) -> list[bytes]:
 
 
 class SszType(ABC, Generic[T]):
-    """A type.
+    """An SSZ type, whose values are of the Python type `T`.
 
     Attributes:
-        size: bytes of an encoding, None where it varies.
+        size: the bytes of an encoding; None where their number varies.
     """
 
     __slots__ = ()
@@ -72,27 +72,31 @@ class SszType(ABC, Generic[T]):
 
     @abstractmethod
     def default(self) -> T:
-        """The value whose encoding is as short as can be and all zero."""
+        """Return the default value, whose encoding is all zeros and as short as possible."""
 
     @abstractmethod
     def encode(self, value: T) -> bytes:
-        """Serialize. Raises ValueError where the value is none of this type."""
+        """Return the encoding of a value. Raises ValueError when the value is not one of this type."""
 
     @abstractmethod
     def decode(self, data: bytes) -> T:
-        """Deserialize. Raises EncodingRejected unless `data` is exactly one encoding."""
+        """Return the value that the bytes encode. Raises EncodingRejected unless they are exactly one
+        encoding.
+        """
 
     @abstractmethod
     def hash_tree_root(self, value: T) -> bytes:
-        """The Merkle root, 32 bytes."""
+        """Return the Merkle root of a value, 32 bytes."""
 
     @abstractmethod
     def to_json(self, value: T) -> Any:
-        """The value as JSON has it: integers as decimal text, bytes as hex."""
+        """Return a value as the Beacon API writes it in JSON: integers as decimal text, bytes as hex."""
 
     @abstractmethod
     def from_json(self, value: object, where: str) -> T:
-        """Read JSON; `where` names it in errors. Raises EncodingRejected."""
+        """Return the value that JSON holds; `where` names it in errors. Raises EncodingRejected when it is
+        malformed.
+        """
 
 
 def _check_length(what: str, data: bytes, size: int) -> None:
@@ -108,7 +112,7 @@ def _read_hex(value: object, where: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Uint(SszType[int]):
-    """An unsigned integer of `size` bytes, little-endian."""
+    """`uintN`: an unsigned integer of `size` bytes, little-endian."""
 
     size: int
 
@@ -132,7 +136,8 @@ class Uint(SszType[int]):
         return str(value)
 
     def from_json(self, value: object, where: str) -> int:
-        # At most 78 digits: the quadratic cost of reading longer ones is nobody's to ask for.
+        # 2^256 has 78 digits. Reading longer text takes time that is quadratic in its length, so it is not
+        # read.
         if isinstance(value, str) and len(value) <= 78 and _DECIMAL.fullmatch(value):
             number = int(value)
             if number >> (8 * self.size) == 0:
@@ -146,7 +151,7 @@ class Uint(SszType[int]):
 
 @dataclass(frozen=True, slots=True)
 class ByteVector(SszType[bytes]):
-    """Exactly `size` bytes."""
+    """`ByteVector[N]`: exactly `size` bytes."""
 
     size: int
 
@@ -166,7 +171,8 @@ class ByteVector(SszType[bytes]):
         data = self.encode(value)
         if self.size == 32:
             return data
-        if 32 < self.size <= 64:  # keys, of which a committee has 512
+        if 32 < self.size <= 64:
+            # Two chunks. A committee has 512 keys of this size, so they skip the general way.
             return sha256(data.ljust(64, b"\x00")).digest()
         return merkleize(_chunks(data))
 
@@ -181,7 +187,7 @@ class ByteVector(SszType[bytes]):
 
 @dataclass(frozen=True, slots=True)
 class ByteList(SszType[bytes]):
-    """At most `limit` bytes."""
+    """`ByteList[N]`: at most `limit` bytes."""
 
     limit: int
     size: int | None = field(init=False, default=None)
@@ -214,7 +220,10 @@ class ByteList(SszType[bytes]):
 
 @dataclass(frozen=True, slots=True)
 class Bitvector(SszType[tuple[bool, ...]]):
-    """Exactly `length` bits, the first one lowest in the first byte; the bits that pad the last byte are zero."""
+    """`Bitvector[N]`: exactly `length` bits, as a tuple of booleans.
+
+    The first bit is the lowest of the first byte, and the bits that pad the last byte are zero.
+    """
 
     length: int
     size: int = field(init=False)
@@ -253,7 +262,11 @@ class Bitvector(SszType[tuple[bool, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Vector(SszType[tuple[Any, ...]]):
-    """Exactly `length` values of one type, which has a fixed size and is no integer: nothing here packs those."""
+    """`Vector[T, N]`: exactly `length` values of one type, as a tuple.
+
+    The type has a fixed size of at least 32 bytes. SSZ packs smaller ones together into chunks, which no
+    object of the light-client protocol needs.
+    """
 
     element: SszType[Any]
     length: int
@@ -278,16 +291,16 @@ class Vector(SszType[tuple[Any, ...]]):
 
     def hash_tree_root(self, value: tuple[Any, ...]) -> bytes:
         self._check(value)
-        return merkleize([self.element.hash_tree_root(each) for each in value])
+        return merkleize([self.element.hash_tree_root(element) for element in value])
 
     def to_json(self, value: tuple[Any, ...]) -> list[Any]:
-        return [self.element.to_json(each) for each in value]
+        return [self.element.to_json(element) for element in value]
 
     def from_json(self, value: object, where: str) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)) or len(value) != self.length:
             found = f"{len(value)} items" if isinstance(value, (list, tuple)) else repr(value)
             raise EncodingRejected(f"{where} is malformed", found=found, expected=f"{self.length} items")
-        return tuple(self.element.from_json(each, where) for each in value)
+        return tuple(self.element.from_json(element, where) for element in value)
 
     def _check(self, value: tuple[Any, ...]) -> None:
         if len(value) != self.length:
@@ -296,7 +309,10 @@ class Vector(SszType[tuple[Any, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Zeroable(SszType[T], Generic[T]):
-    """A type whose default stands for absence, as `absent`: the specification compares with the default for that."""
+    """A type whose default value means absence, which is the Python value `absent` here.
+
+    The specification marks an absent object by its default, all zeros, and compares with that.
+    """
 
     inner: SszType[Any]
     absent: T
@@ -332,7 +348,10 @@ class Zeroable(SszType[T], Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Container(SszType[T], Generic[T]):
-    """Named fields, read from attributes of the same name and given to `make` as keyword arguments."""
+    """`Container`: named fields, in the order of `fields`.
+
+    Encoding reads them from attributes of the same names; decoding gives them to `make` as keyword arguments.
+    """
 
     make: Callable[..., T]
     fields: Mapping[str, SszType[Any]]
@@ -379,7 +398,8 @@ class Container(SszType[T], Generic[T]):
                 at += kind.size
         ends = [offset for _, offset in offsets[1:]] + [len(data)]
         for (name, offset), end in zip(offsets, ends, strict=False):
-            # Parts follow each other without a gap, so the first begins where the fixed part ends.
+            # Variable parts follow each other without a gap, so the first begins where the fixed part ends. A
+            # gap would be a second encoding of the same value.
             if (name == offsets[0][0] and offset != start) or not offset <= end <= len(data):
                 raise EncodingRejected(
                     f"the offset of {self._name()}.{name} is wrong",
@@ -395,7 +415,9 @@ class Container(SszType[T], Generic[T]):
         return merkleize(self._roots(value))
 
     def prove(self, value: T, name: str) -> tuple[bytes, ...]:
-        """The branch from a field's root to the container's, deepest sibling first (`compute_merkle_proof`)."""
+        """Return the branch from the root of a field to the root of the container, as `compute_merkle_proof`
+        gives it.
+        """
         return compute_merkle_proof(self._roots(value), list(self.fields).index(name))
 
     def to_json(self, value: T) -> dict[str, Any]:

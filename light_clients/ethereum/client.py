@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The Ethereum light client: docs/reference/wire-formats.md §7, with the verdicts of `EthereumLightClient.sol` (INV-7, INV-8).
+"""The light client of Ethereum's consensus, as it is on chain (docs/reference/wire-formats.md §7).
 
-This is the client that contracts are, in Python. The one that follows a chain by the specification's own objects is
-`sync_protocol.py`.
+It gives the verdicts of `EthereumLightClient.sol` on the same bytes (INV-7, INV-8). The client that follows a
+chain by the specification's own objects is another one: `sync_protocol`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from light_clients.errors import (
 from light_clients.ethereum.config import Slot
 from light_clients.ethereum.params import EthereumParams, WireFork, WireLayout
 from light_clients.ethereum.reader import Signed, read_signed
-from light_clients.trust import Anchor, Trust, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
 
 __all__ = ["Anchor", "EthereumClient", "EthereumParams", "EthereumState", "WireFork", "WireLayout"]
 
@@ -32,11 +32,11 @@ class EthereumState:
     """Trusted state: what a client believes and nothing else.
 
     Attributes:
-        finalized_slot: of the newest trusted header.
-        committee: root of the sync committee of that slot's period.
-        next_committee: root of the one after it, None while unknown.
+        finalized_slot: the slot of the newest trusted header.
+        committee: the root of the sync committee of that slot's period, 32 bytes.
+        next_committee: the root of the committee of the next period; None while it is not known.
         frozen: whether misbehaviour was proven.
-        anchor: the last one, None before the first.
+        anchor: the last anchored state root; None before the first.
     """
 
     finalized_slot: Slot
@@ -48,7 +48,12 @@ class EthereumState:
 
 @dataclass(frozen=True, slots=True)
 class EthereumClient:
-    """A light client of one proof-of-stake chain. Immutable: `update`, `anchor` and `freeze` return a new one."""
+    """A light client of one chain with Ethereum's consensus (see `LightClient`).
+
+    Attributes:
+        params: what it was deployed with.
+        state: what it believes; `update`, `anchor` and `freeze` return a client with another state.
+    """
 
     params: EthereumParams
     state: EthereumState
@@ -61,13 +66,14 @@ class EthereumClient:
         committee: bytes,
         next_committee: bytes | None = None,
     ) -> Self:
-        """Begin to trust a finalized slot and the committee of its period, as the contract's constructor does.
+        """Return a client that trusts a slot and the committee of its period, as the contract's constructor
+        does.
 
         Args:
-            params: of the deployment.
-            finalized_slot: a finalized one, from a checkpoint.
-            committee: 32 bytes, the root of the `SyncCommittee` of that slot's period.
-            next_committee: of the period after it; None where unknown.
+            params: what the client is deployed with.
+            finalized_slot: the slot of a finalized header, from a checkpoint that the caller trusts.
+            committee: the root of the `SyncCommittee` of that slot's period, 32 bytes.
+            next_committee: the root of the committee of the period after it; None where it is not known.
 
         Raises:
             HeaderRejected: the slot lies before the first fork.
@@ -86,13 +92,14 @@ class EthereumClient:
         return self.params.timestamp_at(self.state.finalized_slot)
 
     def status(self, now: Timestamp) -> Status:
-        """Frozen once frozen; else Expired when the trusting period is over; else Active."""
+        """Return whether the client is Active, Expired or Frozen at this time."""
         return self._trust().status(now)
 
     def storage_at(self, proof: bytes, account: bytes, slot: bytes, now: Timestamp) -> StorageValue:
-        """Prove a storage slot (32 bytes) of an account (20 bytes); see `LightClient.storage_at`.
+        """Return the proven value of a storage slot (32 bytes) of an account (20 bytes); see
+        `LightClient.storage_at`.
 
-        The height is the execution block's number, the timestamp its slot's.
+        Its height is the number of the execution block, its timestamp the time of the beacon slot.
         """
         self._trust().check_active(now)
         cursor = Cursor(proof)
@@ -104,7 +111,9 @@ class EthereumClient:
         return StorageValue(claim.value, anchor.height, anchor.timestamp)
 
     def update(self, data: bytes, now: Timestamp) -> Self:
-        """Move trusted state to a later finalized slot, or learn the next committee; see `LightClient.update`."""
+        """Return the client that trusts a later finalized slot, or knows the next committee; see
+        `LightClient.update`.
+        """
         self._trust().check_active(now)
         cursor = Cursor(data)
         signed = read_signed(cursor, self.params)
@@ -116,7 +125,8 @@ class EthereumClient:
         committee, known = (
             (state.committee, state.next_committee) if is_same_period else (signed.committee, None)
         )
-        # Nodes keep one update of a period: where others moved trust beyond its slot, its next committee still counts.
+        # Nodes keep one update for each period. Where other updates have moved trust beyond its slot before,
+        # its next committee is still news.
         learns = is_same_period and known is None and signed.next_committee is not None
         if signed.finalized_slot <= state.finalized_slot and not learns:
             raise UpdateRejected(
@@ -139,16 +149,20 @@ class EthereumClient:
         )
 
     def anchor(self, data: bytes, now: Timestamp) -> Self:
-        """Store the state root of a finalized execution block; see `LightClient.anchor`."""
+        """Return the client with the state root of a finalized execution block as its anchor; see
+        `LightClient.anchor`.
+        """
         self._trust().check_active(now)
         cursor = Cursor(data)
         anchor = move_anchor(self.state.anchor, self._read_anchor(cursor, cursor.take(32), now))
         return replace(self, state=replace(self.state, anchor=anchor))
 
     def freeze(self, data: bytes) -> Self:
-        """Prove misbehaviour: two finalized headers of one slot, or two next committees of one period.
+        """Return the frozen client, given two signed updates that contradict each other; see
+        `LightClient.freeze`.
 
-        An expired client can be frozen, and the clock does not matter; see `LightClient.freeze`.
+        They do when they finalize two headers of one slot, or show two next committees of one period. Two
+        attested headers of one slot are no misbehaviour: a block that is not finalized may be replaced.
         """
         self._trust().check_not_frozen()
         cursor = Cursor(data)
@@ -173,15 +187,19 @@ class EthereumClient:
         self._check_believed(second)
         return replace(self, state=replace(self.state, frozen=True))
 
-    def _trust(self) -> Trust:
+    def _trust(self) -> TrustWindow:
         params = self.params
-        return Trust(self.timestamp, params.trusting_period_s, params.max_clock_drift_s, self.state.frozen)
+        return TrustWindow(
+            self.timestamp, params.trusting_period_s, params.max_clock_drift_s, self.state.frozen
+        )
 
     def _period(self, slot: Slot) -> int:
         return self.params.period_at(slot)
 
     def _read_anchor(self, cursor: Cursor, state_root: bytes, now: Timestamp) -> Anchor:
-        """Read `signed` with its execution to the end, believe it, and take the execution block's place in time."""
+        """Read `signed` with its execution to the end, check it, and return its execution block as an
+        anchor.
+        """
         signed = read_signed(cursor, self.params, state_root)
         cursor.finish()
         self._check_believed(signed)
@@ -190,7 +208,7 @@ class EthereumClient:
         return Anchor(signed.block_number, self.params.timestamp_at(signed.finalized_slot), state_root)
 
     def _check_believed(self, signed: Signed) -> None:
-        """A committee that is trusted for the signature's period signed."""
+        """Check that the committee that is trusted for the period of the signature signed."""
         trusted, period = self.state, self._period(signed.signature_slot)
         ahead = period - self._period(trusted.finalized_slot)
         known = {0: trusted.committee, 1: trusted.next_committee}.get(ahead)

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Writing what the on-chain client reads, from the specification's objects: docs/reference/wire-formats.md §7.3 and §7.4.
+"""Write what the on-chain client reads, from the specification's objects (docs/reference/wire-formats.md
+§7.3, §7.4).
 
-An object is checked by whoever reads the result. Here it is only asked for what the bytes need.
+Whoever reads the bytes checks them. Here an object is only checked for having what the bytes need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from light_clients.bls import backend, decompress_g1
+from light_clients.codec.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
 from light_clients.errors import UpdateRejected, ValidatorSetRejected
+from light_clients.ethereum.committee_multiproof import (
+    check_threshold,
+    encode_absent,
+    encode_siblings,
+    hash_key,
+)
 from light_clients.ethereum.config import MAINNET, ForkName
 from light_clients.ethereum.containers import (
     BeaconBlockHeader,
@@ -20,16 +28,15 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.ethereum.members import check_threshold, encode_absent, encode_siblings, hash_key
 from light_clients.ethereum.params import EthereumParams, WireLayout
 from light_clients.ethereum.reader import BODY_DEPTH, FLAG_ABSENT, FLAG_NEXT_COMMITTEE, hash_body_side
-from light_clients.proofs.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
 from light_clients.trust import encode_claim
 
-#: Objects that finalize a header. An optimistic update does not.
-FinalizingUpdate = LightClientUpdate | LightClientFinalityUpdate
+#: The objects that finalize a header. An optimistic update does not.
+FinalizingUpdate: TypeAlias = LightClientUpdate | LightClientFinalityUpdate
 
-#: Whose fields the payload's header has in each layout.
+#: The fork whose fields the header of the execution payload has, by the layout: Electra added none to
+#: Deneb's.
 _PAYLOADS: Final = {
     WireLayout.CAPELLA: ForkName.CAPELLA,
     WireLayout.DENEB: ForkName.DENEB,
@@ -47,17 +54,18 @@ def encode_update(
     """Encode the argument of `update` that makes the finalized header trusted.
 
     Args:
-        update: finalizes a header.
-        committee: the one of the signature's period.
-        params: of the client.
-        show_next: whether the next committee is shown; by default where it can be, for it costs no byte.
+        update: an object that finalizes a header.
+        committee: the committee of the period of its signature.
+        params: what the client is deployed with.
+        show_next: whether the next committee is shown too; by default it is where it can be, for it costs no
+            byte.
 
     Raises:
-        UpdateRejected: the object cannot be said in these bytes; in words, what it lacks.
+        UpdateRejected: the object lacks something that the bytes need, which the error names.
         QuorumNotReached: too few members signed.
-        ValidatorSetRejected: the committee is of another size.
-        PublicKeyRejected, SignatureRejected: a key or the signature is none.
-        HeaderRejected: a slot lies before the first fork.
+        ValidatorSetRejected: the committee has another size than the client's.
+        PublicKeyRejected, SignatureRejected: the bytes of a key or of the signature are not one.
+        HeaderRejected: a slot lies before the client's first fork.
     """
     return _encode_signed(update, committee, params, show_next=show_next, with_execution=False)
 
@@ -75,14 +83,15 @@ def encode_proof(
     Args:
         storage_nodes: from the storage root downwards, verified before.
         account_nodes: from the state root downwards, verified before.
-        signed: what finalizes that block, and the committee that signed; None for a proof against the anchored root.
+        signed: the update that finalizes that block, and the committee that signed it; None for a proof
+            against the anchored state root.
         account: 20 bytes.
         slot: 32 bytes.
-        params: of the client.
+        params: what the client is deployed with.
 
     Raises:
         ProofRejected: the nodes cannot be those of this account and slot.
-        Rejection: as `encode_update`; or the finalized header does not show its execution.
+        Rejection: as `encode_update`, or the finalized header does not show its execution block.
     """
     claim = encode_claim(storage_nodes, account_nodes, account, slot, anchored=signed is None)
     if signed is None:
@@ -91,10 +100,10 @@ def encode_proof(
 
 
 def encode_anchor(update: FinalizingUpdate, committee: SyncCommittee, params: EthereumParams) -> bytes:
-    """Encode the argument of `anchor` that stores the finalized execution block's state root.
+    """Encode the argument of `anchor` that stores the state root of the finalized execution block.
 
     Raises:
-        Rejection: as `encode_update`; or the finalized header does not show its execution.
+        Rejection: as `encode_update`, or the finalized header does not show its execution block.
     """
     signed = _encode_signed(update, committee, params, show_next=False, with_execution=True)
     return _execution(update.finalized_header).state_root + signed
@@ -105,7 +114,7 @@ def encode_misbehaviour(
     second: tuple[FinalizingUpdate, SyncCommittee],
     params: EthereumParams,
 ) -> bytes:
-    """Encode the argument of `freeze`: two finalized headers of one slot, or two next committees of one period.
+    """Encode the argument of `freeze`, from two updates that contradict each other, each with its committee.
 
     Raises:
         Rejection: as `encode_update`.
@@ -164,7 +173,7 @@ def _check_finalizes(update: FinalizingUpdate) -> None:
 
 
 def _choose_next(update: FinalizingUpdate, params: EthereumParams, *, show_next: bool | None) -> bytes | None:
-    """The root of the next committee where it is shown, else None."""
+    """Return the root of the next committee where it is to be shown, else None."""
     if show_next is False:
         return None
     shown = update.next_sync_committee if isinstance(update, LightClientUpdate) else None
@@ -186,7 +195,7 @@ def _choose_next(update: FinalizingUpdate, params: EthereumParams, *, show_next:
 def _encode_members(
     update: FinalizingUpdate, committee: SyncCommittee, params: EthereumParams
 ) -> tuple[int, bytes]:
-    """The flag that tells whether members are absent, and `members`."""
+    """Return the flag that tells whether members are absent, and the bytes of `members`."""
     bits = update.sync_aggregate.sync_committee_bits
     for name, found in (("committee", len(committee.pubkeys)), ("participation", len(bits))):
         if found != params.committee_size:
@@ -207,7 +216,7 @@ def _encode_front(header: BeaconBlockHeader) -> bytes:
 
 
 def _encode_finality(update: FinalizingUpdate, layout: WireLayout, next_committee: bytes | None) -> bytes:
-    # An object in the form of a later fork has its branch filled up in front.
+    # The branch of an object in the form of a later fork has zeros in front.
     extra = len(update.finality_branch) - (layout.depth + 1)
     filling, branch = update.finality_branch[: max(extra, 0)], update.finality_branch[max(extra, 0) :]
     if extra < 0 or any(node != ZERO_CHUNK for node in filling):

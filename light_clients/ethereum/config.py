@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What tells one proof-of-stake network from another: preset, genesis, fork schedule; and the arithmetic of slots.
+"""What tells one network from another: its preset, genesis and fork schedule; and the arithmetic of its
+slots.
 
 Sources: consensus-specs `presets/*` and `configs/mainnet.yaml`; eth-clients/sepolia `metadata/config.yaml`.
 """
@@ -14,9 +15,11 @@ from typing import Final, NewType, Self
 from light_clients.client import Timestamp
 from light_clients.errors import HeaderRejected
 
+#: The number of a beacon slot, in which at most one block is proposed. It is never a storage slot.
 Slot = NewType("Slot", int)
+#: The number of an epoch: `Preset.slots_per_epoch` slots. Forks begin at epochs.
 Epoch = NewType("Epoch", int)
-#: A sync committee's term of office: `Preset.slots_per_period` slots.
+#: The number of a sync committee's term of office: `Preset.slots_per_period` slots.
 Period = NewType("Period", int)
 
 GENESIS_SLOT: Final = Slot(0)
@@ -25,7 +28,7 @@ FAR_FUTURE_EPOCH: Final = Epoch(2**64 - 1)
 
 
 class ForkName(enum.IntEnum):
-    """The forks that light clients know, in their order."""
+    """The forks that light clients know, in their order, so that they can be compared."""
 
     ALTAIR = 1
     BELLATRIX = 2
@@ -33,20 +36,20 @@ class ForkName(enum.IntEnum):
     DENEB = 4
     ELECTRA = 5
     FULU = 6
-    #: Not final: as consensus-specs 1.7.0-alpha defines it.
+    #: It is not final; this is what consensus-specs 1.7.0-alpha defines.
     GLOAS = 7
 
     @property
     def label(self) -> str:
-        """As the Beacon API's `version` has it: `deneb`."""
+        """The name as the Beacon API writes it under `version`, in lower case."""
         return self.name.lower()
 
     @classmethod
     def parse(cls, label: object) -> Self:
-        """Read a label.
+        """Return the fork of a label.
 
         Raises:
-            HeaderRejected: no fork has this name.
+            HeaderRejected: no known fork has this label.
         """
         for fork in cls:
             if label == fork.label:
@@ -60,12 +63,13 @@ class ForkName(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Sizes that are compiled into a network's nodes.
+    """The sizes that are compiled into the nodes of a network.
 
     Attributes:
-        name: as the Beacon API's `PRESET_BASE` has it.
-        slots_per_epoch, epochs_per_sync_committee_period: lengths of time.
-        sync_committee_size: members; the same key may sit several times.
+        name: as the Beacon API gives it under `PRESET_BASE`.
+        slots_per_epoch: the slots of an epoch.
+        epochs_per_sync_committee_period: the epochs of a sync committee's period.
+        sync_committee_size: the seats of a sync committee; a validator may have several.
     """
 
     name: str
@@ -75,7 +79,7 @@ class Preset:
 
     @property
     def slots_per_period(self) -> int:
-        """The slots of a sync-committee period; also the specification's `UPDATE_TIMEOUT`."""
+        """The slots of a sync committee's period, which is also the specification's `UPDATE_TIMEOUT`."""
         return self.slots_per_epoch * self.epochs_per_sync_committee_period
 
 
@@ -89,8 +93,8 @@ class Fork:
 
     Attributes:
         name: which rules it brings.
-        epoch: the first one that it governs.
-        version: 4 bytes, mixed into every signature.
+        epoch: the first epoch that it governs.
+        version: 4 bytes, which are part of what is signed.
     """
 
     name: ForkName
@@ -100,14 +104,22 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class BlobParameters:
-    """How many blobs a block may hold from an epoch on (EIP-7892). It matters here for the fork digest alone."""
+    """How many blobs a block may hold from an epoch on (EIP-7892). Here it matters for the fork digest only.
+
+    Attributes:
+        epoch: the first epoch that this governs.
+        max_blobs_per_block: the limit.
+    """
 
     epoch: Epoch
     max_blobs_per_block: int
 
 
 def compute_fork_data_root(current_version: bytes, genesis_validators_root: bytes) -> bytes:
-    """What tells signatures of forks and networks apart, 32 bytes (`specs/phase0/beacon-chain.md`)."""
+    """Return the 32 bytes that tell signatures of one fork and network from those of another.
+
+    Source: `specs/phase0/beacon-chain.md`.
+    """
     return sha256(current_version.ljust(32, b"\x00") + genesis_validators_root).digest()
 
 
@@ -117,12 +129,12 @@ class NetworkConfig:
 
     Attributes:
         preset: its sizes.
-        genesis_time: of slot 0, in seconds since 1970.
-        genesis_validators_root: 32 bytes; tells networks with equal fork versions apart.
-        slot_duration_ms: length of a slot.
-        forks: by ascending epoch (several may share one); nothing before the first is believed.
-        blob_schedule: by ascending epoch; where it has no entry for an epoch of Fulu or later, the digest cannot
-            be computed.
+        genesis_time: the time of slot 0, in seconds since 1970.
+        genesis_validators_root: 32 bytes, which tell networks with equal fork versions apart.
+        slot_duration_ms: the length of a slot.
+        forks: by ascending epoch, where several may share one. Nothing before the first fork is believed.
+        blob_schedule: by ascending epoch. Where an epoch of Fulu or later has no entry, its digest can't be
+            computed.
     """
 
     preset: Preset
@@ -140,24 +152,24 @@ class NetworkConfig:
             raise ValueError("expected fork versions of 4 bytes and a genesis validators root of 32")
 
     def epoch_at(self, slot: Slot) -> Epoch:
-        """The epoch of a slot (`compute_epoch_at_slot`)."""
+        """Return the epoch of a slot (`compute_epoch_at_slot`)."""
         return Epoch(slot // self.preset.slots_per_epoch)
 
     def period_at(self, slot: Slot) -> Period:
-        """The sync-committee period of a slot (`compute_sync_committee_period_at_slot`)."""
+        """Return the sync committee's period of a slot (`compute_sync_committee_period_at_slot`)."""
         return Period(slot // self.preset.slots_per_period)
 
     def timestamp_at(self, slot: Slot) -> Timestamp:
-        """When a slot begins, in whole seconds."""
+        """Return the time at which a slot begins, in whole seconds."""
         return Timestamp(self.genesis_time + slot * self.slot_duration_ms // 1000)
 
     def slot_at(self, time: Timestamp) -> Slot:
-        """The last slot with `timestamp_at(slot)` not after a time in seconds; slot 0 before genesis."""
+        """Return the last slot that has begun at a time, by `timestamp_at`; slot 0 before genesis."""
         elapsed_s = time - self.genesis_time
         return Slot((elapsed_s * 1000 + 999) // self.slot_duration_ms) if elapsed_s >= 0 else GENESIS_SLOT
 
     def fork_at(self, epoch: Epoch) -> Fork:
-        """The fork that governs an epoch: the last one whose epoch is not greater.
+        """Return the fork that governs an epoch: the last one whose epoch is not greater.
 
         Raises:
             HeaderRejected: the epoch lies before the first fork.
@@ -172,7 +184,7 @@ class NetworkConfig:
         )
 
     def fork_at_slot(self, slot: Slot) -> Fork:
-        """The fork that governs a slot.
+        """Return the fork that governs a slot.
 
         Raises:
             HeaderRejected: the slot lies before the first fork.
@@ -180,13 +192,15 @@ class NetworkConfig:
         return self.fork_at(self.epoch_at(slot))
 
     def fork_named(self, name: ForkName) -> Fork | None:
-        """The fork of this name, None where it is not scheduled."""
+        """Return the fork of this name; None where it is not scheduled."""
         return next((fork for fork in self.forks if fork.name is name), None)
 
     def fork_digest(self, fork: Fork, epoch: Epoch | None = None) -> bytes:
-        """`compute_fork_digest`: 4 bytes that name the rules of an epoch of a fork, by default its first one.
+        """Return the 4 bytes that name the rules of an epoch of a fork, by default of its first
+        (`compute_fork_digest`).
 
-        From Fulu on the blob parameters are part of it, so that one fork has several (EIP-7892).
+        From Fulu on the blob parameters are part of the digest, so that one fork has several digests
+        (EIP-7892).
 
         Raises:
             HeaderRejected: the blob parameters of that epoch are not known.
@@ -209,10 +223,10 @@ class NetworkConfig:
         return bytes(a ^ b for a, b in zip(base[:4], mask, strict=False))
 
     def fork_with_digest(self, digest: bytes) -> Fork:
-        """The fork that a digest names, whatever the epoch.
+        """Return the fork that a digest names, in whichever of its epochs.
 
         Raises:
-            HeaderRejected: none has it.
+            HeaderRejected: no fork has this digest.
         """
         for fork in self.forks:
             epochs = [fork.epoch]
@@ -263,5 +277,5 @@ SEPOLIA_CONFIG: Final = NetworkConfig(
     ),
     blob_schedule=_blobs((222_464, 9), (274_176, 15), (275_712, 21)),
 )
-#: Networks to be chosen by name.
+#: The networks that can be chosen by name.
 NETWORKS: Final = {"mainnet": MAINNET_CONFIG, "sepolia": SEPOLIA_CONFIG}

@@ -3,8 +3,9 @@
 
 Sources: `specs/altair/light-client/sync-protocol.md` and its successors; `specs/phase0/beacon-chain.md`.
 
-One class serves all forks. What the specification marks as absent with a container of zeros is None here, and an
-absent branch is empty, so that an object equals itself after an upgrade to a fork that only adds zeros.
+One class serves all forks. The specification marks what is absent by a container of zeros. Here that is None,
+and an absent branch is empty, so that an object equals itself after an upgrade to a fork that only adds
+zeros.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
+from light_clients.codec.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
 from light_clients.codec.ssz import (
     BYTES32,
     BYTES48,
@@ -28,20 +30,28 @@ from light_clients.codec.ssz import (
 from light_clients.ethereum.config import GENESIS_SLOT, ForkName, Preset, Slot
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.forks import LAYOUTS
-from light_clients.ethereum.serializable import Serializable
-from light_clients.proofs.merkle_branch import ZERO_CHUNK, hash_pair, merkleize
+from light_clients.ethereum.ssz_object import SszObject
 
-Branch = tuple[bytes, ...]
+#: Siblings of 32 bytes from a node up to a root, the deepest first; empty where there is nothing to prove.
+Branch: TypeAlias = tuple[bytes, ...]
 
 
 def is_absent(branch: Sequence[bytes]) -> bool:
-    """Whether a branch is empty or all zeros, which is how absence is told."""
+    """Return whether a branch is empty or all zeros, which means that what it would prove is absent."""
     return all(node == ZERO_CHUNK for node in branch)
 
 
 @dataclass(frozen=True, slots=True)
-class BeaconBlockHeader(Serializable):
-    """A beacon block, its body hashed; `hash_tree_root` is the block's name."""
+class BeaconBlockHeader(SszObject):
+    """The header of a beacon block. Its root names the block.
+
+    Attributes:
+        slot: of the block.
+        proposer_index: who proposed it, as an index into all validators.
+        parent_root: the root of the block before it, 32 bytes.
+        state_root: the root of the beacon state after it, 32 bytes.
+        body_root: the root of its body, 32 bytes.
+    """
 
     slot: Slot = GENESIS_SLOT
     proposer_index: int = 0
@@ -51,8 +61,8 @@ class BeaconBlockHeader(Serializable):
 
     @classmethod
     @cache
-    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - the same in all
-        """The SSZ type."""
+    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - it is the same in all
+        """Return the SSZ type of this object."""
         fields: dict[str, SszType[Any]] = {
             "slot": UINT64,
             "proposer_index": UINT64,
@@ -63,18 +73,18 @@ class BeaconBlockHeader(Serializable):
         return Container(cls, fields)
 
     def hash_tree_root(self) -> bytes:
-        """The block's root, 32 bytes."""
+        """Return the root of the block, 32 bytes."""
         numbers = (UINT64.hash_tree_root(self.slot), UINT64.hash_tree_root(self.proposer_index))
         return merkleize((*numbers, self.parent_root, self.state_root, self.body_root))
 
 
 @dataclass(frozen=True, slots=True)
-class SyncCommittee(Serializable):
-    """Who signs for a period.
+class SyncCommittee(SszObject):
+    """The validators that sign for light clients during a period.
 
     Attributes:
-        pubkeys: 48 bytes each, one a seat.
-        aggregate_pubkey: the sum of all, 48 bytes.
+        pubkeys: 48 bytes each, one for each seat.
+        aggregate_pubkey: the sum of all keys, 48 bytes.
     """
 
     pubkeys: tuple[bytes, ...]
@@ -83,14 +93,16 @@ class SyncCommittee(Serializable):
 
     @classmethod
     @cache
-    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - the same in all
-        """The SSZ type."""
+    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - it is the same in all
+        """Return the SSZ type of this object."""
         return Container(
             cls, {"pubkeys": Vector(BYTES48, preset.sync_committee_size), "aggregate_pubkey": BYTES48}
         )
 
     def hash_tree_root(self) -> bytes:
-        """The committee's root, 32 bytes; computed once, for it takes some thousand hashes."""
+        """Return the root of the committee, 32 bytes. It is computed once, for it takes some thousand
+        hashes.
+        """
         if self._root is None:
             leaves = [BYTES48.hash_tree_root(pubkey) for pubkey in self.pubkeys]
             root = hash_pair(merkleize(leaves), BYTES48.hash_tree_root(self.aggregate_pubkey))
@@ -99,16 +111,21 @@ class SyncCommittee(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class SyncAggregate(Serializable):
-    """Who of a committee signed, and the sum of their signatures (96 bytes)."""
+class SyncAggregate(SszObject):
+    """What a committee signed.
+
+    Attributes:
+        sync_committee_bits: for each seat whether its member signed.
+        sync_committee_signature: the sum of their signatures, 96 bytes.
+    """
 
     sync_committee_bits: tuple[bool, ...]
     sync_committee_signature: bytes
 
     @classmethod
     @cache
-    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - the same in all
-        """The SSZ type."""
+    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - it is the same in all
+        """Return the SSZ type of this object."""
         return Container(
             cls,
             {
@@ -119,20 +136,20 @@ class SyncAggregate(Serializable):
 
     @property
     def participants(self) -> int:
-        """How many signed."""
+        """How many members signed."""
         return sum(self.sync_committee_bits)
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientHeader(Serializable):
-    """A beacon block's header, and what its body says of the execution block.
+class LightClientHeader(SszObject):
+    """The header of a beacon block, and what its body says of the execution block.
 
     Attributes:
         beacon: the header that committees sign.
-        execution: the execution payload's header; None before Capella, and in the form of Gloas.
-        execution_branch: from `execution` (or the execution block's hash) to `beacon.body_root`; empty where there is
-            nothing to prove.
-        execution_block_hash: 32 bytes in the form of Gloas, else None.
+        execution: the header of the execution payload; None before Capella, and in the form of Gloas.
+        execution_branch: from `execution`, or from the hash of the execution block, to `beacon.body_root`;
+            empty where there is nothing to prove.
+        execution_block_hash: 32 bytes in the form of Gloas; None in every other.
     """
 
     beacon: BeaconBlockHeader = BeaconBlockHeader()
@@ -147,7 +164,7 @@ class LightClientHeader(Serializable):
     @classmethod
     @cache
     def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:
-        """The SSZ type."""
+        """Return the SSZ type of this object."""
         fields: dict[str, SszType[Any]] = {"beacon": BeaconBlockHeader.ssz(fork, preset)}
         branch = _branch(LAYOUTS[fork].execution_depth)
         if fork >= ForkName.GLOAS:
@@ -159,8 +176,14 @@ class LightClientHeader(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientBootstrap(Serializable):
-    """What a client begins with: the header of a trusted block, and the committee of its period."""
+class LightClientBootstrap(SszObject):
+    """What a client begins with.
+
+    Attributes:
+        header: of a block that is trusted by its root.
+        current_sync_committee: the committee of its period.
+        current_sync_committee_branch: from the committee to the state of that block.
+    """
 
     header: LightClientHeader
     current_sync_committee: SyncCommittee
@@ -169,7 +192,7 @@ class LightClientBootstrap(Serializable):
     @classmethod
     @cache
     def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:
-        """The SSZ type."""
+        """Return the SSZ type of this object."""
         return Container(
             cls,
             {
@@ -181,15 +204,17 @@ class LightClientBootstrap(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientUpdate(Serializable):
-    """A signed header, with what of its state a client needs to follow.
+class LightClientUpdate(SszObject):
+    """A signed header, and what a client needs of its state to follow the chain.
 
     Attributes:
-        attested_header: what the committee signed.
-        next_sync_committee, next_sync_committee_branch: from the attested state; None and empty when not shown.
-        finalized_header, finality_branch: likewise; `LightClientHeader()` and empty when not shown.
+        attested_header: the header that the committee signed.
+        next_sync_committee: the committee of the next period; None where it is not shown.
+        next_sync_committee_branch: from that committee to the attested state; empty where it is not shown.
+        finalized_header: what that state has for finalized; `LightClientHeader()` where it is not shown.
+        finality_branch: from the finalized header to the attested state; empty where it is not shown.
         sync_aggregate: the signature.
-        signature_slot: of the block that carried the signature.
+        signature_slot: the slot of the block that carries the signature.
     """
 
     attested_header: LightClientHeader
@@ -203,7 +228,7 @@ class LightClientUpdate(Serializable):
     @classmethod
     @cache
     def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:
-        """The SSZ type."""
+        """Return the SSZ type of this object."""
         header = LightClientHeader.ssz(fork, preset)
         fields: dict[str, SszType[Any]] = {
             "attested_header": header,
@@ -216,8 +241,8 @@ class LightClientUpdate(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientFinalityUpdate(Serializable):
-    """A signed header and the finalized one of its state."""
+class LightClientFinalityUpdate(SszObject):
+    """A signed header and the finalized one of its state; the attributes are those of `LightClientUpdate`."""
 
     attested_header: LightClientHeader
     finalized_header: LightClientHeader
@@ -228,7 +253,7 @@ class LightClientFinalityUpdate(Serializable):
     @classmethod
     @cache
     def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:
-        """The SSZ type."""
+        """Return the SSZ type of this object."""
         header = LightClientHeader.ssz(fork, preset)
         fields: dict[str, SszType[Any]] = {
             "attested_header": header,
@@ -239,8 +264,8 @@ class LightClientFinalityUpdate(Serializable):
 
 
 @dataclass(frozen=True, slots=True)
-class LightClientOptimisticUpdate(Serializable):
-    """A signed header alone."""
+class LightClientOptimisticUpdate(SszObject):
+    """A signed header alone; the attributes are those of `LightClientUpdate`."""
 
     attested_header: LightClientHeader
     sync_aggregate: SyncAggregate
@@ -249,7 +274,7 @@ class LightClientOptimisticUpdate(Serializable):
     @classmethod
     @cache
     def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:
-        """The SSZ type."""
+        """Return the SSZ type of this object."""
         return Container(
             cls, {"attested_header": LightClientHeader.ssz(fork, preset)} | _signature(fork, preset)
         )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The execution payload's header (`specs/{bellatrix,capella,deneb}/beacon-chain.md`)."""
+"""The header of the execution payload (consensus-specs,
+`specs/{bellatrix,capella,deneb}/beacon-chain.md`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any, Final, Self
 
 from light_clients.codec.ssz import BYTES32, UINT64, UINT256, ByteList, ByteVector, Container, SszType
 from light_clients.ethereum.config import MAINNET, ForkName, Preset
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 
 _BELLATRIX: Final[Mapping[str, SszType[Any]]] = {
     "parent_hash": BYTES32,
@@ -33,13 +35,20 @@ _DENEB: Final = {**_CAPELLA, "blob_gas_used": UINT64, "excess_blob_gas": UINT64}
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutionPayloadHeader(Serializable):
-    """An execution block as its beacon block's body commits to it.
+class ExecutionPayloadHeader(SszObject):
+    """The header of an execution block, as the body of its beacon block commits to it.
+
+    Hashes and roots have 32 bytes, and what is not listed is as the execution block has it.
 
     Attributes:
-        fee_recipient: 20 bytes. The hashes and roots: 32 bytes. logs_bloom: 256. extra_data: at most 32.
+        fee_recipient: 20 bytes.
+        logs_bloom: 256 bytes.
+        timestamp: in seconds.
+        extra_data: at most 32 bytes.
+        base_fee_per_gas: in wei.
         withdrawals_root: None before Capella.
-        blob_gas_used, excess_blob_gas: None before Deneb.
+        blob_gas_used: None before Deneb.
+        excess_blob_gas: None before Deneb.
     """
 
     parent_hash: bytes = bytes(32)
@@ -62,8 +71,12 @@ class ExecutionPayloadHeader(Serializable):
 
     @classmethod
     @cache
-    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - the same in both presets
-        """The SSZ type. Gloas has none, and light clients see none before Bellatrix: these get their neighbour's."""
+    def ssz(cls, fork: ForkName, preset: Preset) -> Container[Self]:  # noqa: ARG003 - it is the same in both presets
+        """Return the SSZ type of a fork's payload header.
+
+        Gloas has no such header, and light clients see none before Bellatrix. For these forks, the type is
+        that of the nearest fork that has one.
+        """
         if fork >= ForkName.DENEB:
             return Container(cls, _DENEB)
         return Container(cls, _CAPELLA if fork >= ForkName.CAPELLA else _BELLATRIX)
@@ -76,11 +89,13 @@ class ExecutionPayloadHeader(Serializable):
         return ForkName.BELLATRIX if self.withdrawals_root is None else ForkName.CAPELLA
 
     def hash_tree_root(self) -> bytes:
-        """The root over the fields that are there, 32 bytes."""
+        """Return the root over the fields that this header has, 32 bytes."""
         return self.root_at(self.fork, MAINNET)
 
     def in_form_of(self, fork: ForkName) -> Self:
-        """The same header with exactly a fork's fields: new ones zero, later ones left out."""
+        """Return this header with exactly the fields of a fork: new ones are zero, later ones are left
+        out.
+        """
         return replace(
             self,
             withdrawals_root=(self.withdrawals_root or bytes(32)) if fork >= ForkName.CAPELLA else None,

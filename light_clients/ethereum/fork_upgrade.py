@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Objects of one fork in the form of a later one (`specs/*/light-client/fork.md`).
+"""Bring objects of one fork into the form of a later one (consensus-specs, `specs/*/light-client/fork.md`).
 
-A client that upgrades its software before a fork upgrades its store with it, so that it can read the new form; headers of
-before the fork stay what they were and are checked by the rules of their own slot. What forks add is zeros, which this
-project's objects leave out; so only Deneb's new fields, longer branches, and Gloas's header change anything.
+After a fork, nodes serve objects in its form, and a client upgrades its store to compare with them. Headers
+from before the fork keep their content, and are checked by the rules of their own slot. Most of what a fork
+adds to them is zeros, which the objects of this project leave out. So only three things change: the fields
+that Deneb adds, the longer branches of Electra and Gloas, and the header of Gloas.
+
+The specification has one function for each object and fork (`upgrade_lc_*_to_*`); here the fork is an
+argument. The relayer upgrades its store, and with it an update and headers. The functions for the other
+objects are what the specification's vectors ask for (tests/conformance/beacon_spec.py), or complete the set.
 
 Gloas is not final: this follows consensus-specs 1.7.0-alpha.13.
 """
@@ -13,6 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from light_clients.codec.merkle_branch import normalize_merkle_branch
 from light_clients.ethereum.config import ForkName, NetworkConfig
 from light_clients.ethereum.containers import (
     Branch,
@@ -26,16 +32,15 @@ from light_clients.ethereum.containers import (
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.forks import EXECUTION_BLOCK_HASH_GINDEX_GLOAS, LAYOUTS
 from light_clients.ethereum.sync_protocol import LightClientStore
-from light_clients.proofs.merkle_branch import normalize_merkle_branch
 
 _FIRST_WITH_EXECUTION: Final = ForkName.CAPELLA
 
 
 def upgrade_lc_header(pre: LightClientHeader, fork: ForkName, config: NetworkConfig) -> LightClientHeader:
-    """A header in the form of `fork` (`upgrade_lc_header_to_*`).
+    """Return a header in the form of a fork (`upgrade_lc_header_to_*`).
 
     Raises:
-        ValueError: it is in a later fork's form already.
+        ValueError: the header is in the form of a later fork already.
     """
     if fork >= ForkName.GLOAS:
         return _upgrade_lc_header_to_gloas(pre, config)
@@ -52,7 +57,7 @@ def _upgrade_lc_header_to_gloas(pre: LightClientHeader, config: NetworkConfig) -
     at = config.fork_at_slot(pre.beacon.slot).name
     if at < _FIRST_WITH_EXECUTION:
         return LightClientHeader(beacon=pre.beacon)
-    # The hash's place in the payload depends on how many fields the payload had at that slot
+    # Where the hash stands in the payload depends on how many fields the payload has at that slot
     execution = (pre.execution or ExecutionPayloadHeader()).in_form_of(at)
     inner = ExecutionPayloadHeader.ssz(at, config.preset).prove(execution, "block_hash")
     return LightClientHeader(
@@ -67,7 +72,7 @@ def _upgrade_lc_header_to_gloas(pre: LightClientHeader, config: NetworkConfig) -
 def upgrade_lc_bootstrap(
     pre: LightClientBootstrap, fork: ForkName, config: NetworkConfig
 ) -> LightClientBootstrap:
-    """A bootstrap in the form of `fork` (`upgrade_lc_bootstrap_to_*`)."""
+    """Return a bootstrap in the form of a fork (`upgrade_lc_bootstrap_to_*`)."""
     return LightClientBootstrap(
         header=upgrade_lc_header(pre.header, fork, config),
         current_sync_committee=pre.current_sync_committee,
@@ -78,7 +83,7 @@ def upgrade_lc_bootstrap(
 
 
 def upgrade_lc_update(pre: LightClientUpdate, fork: ForkName, config: NetworkConfig) -> LightClientUpdate:
-    """An update in the form of `fork` (`upgrade_lc_update_to_*`)."""
+    """Return an update in the form of a fork (`upgrade_lc_update_to_*`)."""
     return replace(
         pre,
         attested_header=upgrade_lc_header(pre.attested_header, fork, config),
@@ -93,7 +98,7 @@ def upgrade_lc_update(pre: LightClientUpdate, fork: ForkName, config: NetworkCon
 def upgrade_lc_finality_update(
     pre: LightClientFinalityUpdate, fork: ForkName, config: NetworkConfig
 ) -> LightClientFinalityUpdate:
-    """A finality update in the form of `fork` (`upgrade_lc_finality_update_to_*`)."""
+    """Return a finality update in the form of a fork (`upgrade_lc_finality_update_to_*`)."""
     return replace(
         pre,
         attested_header=upgrade_lc_header(pre.attested_header, fork, config),
@@ -105,12 +110,12 @@ def upgrade_lc_finality_update(
 def upgrade_lc_optimistic_update(
     pre: LightClientOptimisticUpdate, fork: ForkName, config: NetworkConfig
 ) -> LightClientOptimisticUpdate:
-    """An optimistic update in the form of `fork` (`upgrade_lc_optimistic_update_to_*`)."""
+    """Return an optimistic update in the form of a fork (`upgrade_lc_optimistic_update_to_*`)."""
     return replace(pre, attested_header=upgrade_lc_header(pre.attested_header, fork, config))
 
 
 def upgrade_lc_store(pre: LightClientStore, fork: ForkName, config: NetworkConfig) -> LightClientStore:
-    """A store in the form of `fork` (`upgrade_lc_store_to_*`)."""
+    """Return a store in the form of a fork (`upgrade_lc_store_to_*`)."""
     best = pre.best_valid_update
     return replace(
         pre,
@@ -118,26 +123,6 @@ def upgrade_lc_store(pre: LightClientStore, fork: ForkName, config: NetworkConfi
         best_valid_update=None if best is None else upgrade_lc_update(best, fork, config),
         optimistic_header=upgrade_lc_header(pre.optimistic_header, fork, config),
     )
-
-
-def upgrade_lc_store_to_capella(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
-    """Room for the execution header, which headers of before Capella leave empty."""
-    return upgrade_lc_store(pre, ForkName.CAPELLA, config)
-
-
-def upgrade_lc_store_to_deneb(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
-    """Execution headers get the two fields of blobs, zero."""
-    return upgrade_lc_store(pre, ForkName.DENEB, config)
-
-
-def upgrade_lc_store_to_electra(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
-    """Branches of the state get longer by one, zeros in front."""
-    return upgrade_lc_store(pre, ForkName.ELECTRA, config)
-
-
-def upgrade_lc_store_to_gloas(pre: LightClientStore, config: NetworkConfig) -> LightClientStore:
-    """Execution headers shrink to the block's hash, with a branch of its own."""
-    return upgrade_lc_store(pre, ForkName.GLOAS, config)
 
 
 def _lengthen(branch: Branch, gindex: int) -> Branch:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What a fork changes for light clients: where things stand in the state and the body (consensus-specs).
+"""Where each fork keeps what light clients look for, in the trees of the beacon state and of the block's
+body.
 
-Sources: `specs/{altair,capella,electra,gloas}/light-client/sync-protocol.md`, constants.
-Gloas is not final: its row is that of consensus-specs 1.7.0-alpha.13 (EIP-7688's stable containers move the state's
-fields, EIP-7732 takes the payload out of the body and leaves the hash of the execution block).
+Sources: consensus-specs, `specs/{altair,capella,electra,gloas}/light-client/sync-protocol.md`, constants.
+Gloas is not final: its row is that of consensus-specs 1.7.0-alpha.13. EIP-7688's stable containers move the
+fields of the state, and EIP-7732 takes the payload out of the body, which keeps the hash of the execution
+block.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from light_clients.codec.merkle_branch import floorlog2
 from light_clients.ethereum.config import ForkName
-from light_clients.proofs.merkle_branch import floorlog2
 
 FINALIZED_ROOT_GINDEX: Final = 105
 CURRENT_SYNC_COMMITTEE_GINDEX: Final = 54
@@ -24,7 +26,8 @@ NEXT_SYNC_COMMITTEE_GINDEX_ELECTRA: Final = 87
 FINALIZED_ROOT_GINDEX_GLOAS: Final = 735
 CURRENT_SYNC_COMMITTEE_GINDEX_GLOAS: Final = 2945
 NEXT_SYNC_COMMITTEE_GINDEX_GLOAS: Final = 2946
-#: Of the execution block's hash in the body: first Capella's payload, 15 fields, then Deneb's, 17 fields.
+#: Where the hash of the execution block is in the body. Capella's payload has 15 fields, Deneb's has 17: a
+#: tree more deep.
 EXECUTION_BLOCK_HASH_GINDEX: Final = 412
 EXECUTION_BLOCK_HASH_GINDEX_DENEB: Final = 812
 EXECUTION_BLOCK_HASH_GINDEX_GLOAS: Final = 2856
@@ -32,13 +35,17 @@ EXECUTION_BLOCK_HASH_GINDEX_GLOAS: Final = 2856
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Generalized indices of a fork.
+    """The generalized indices of a fork.
 
     Attributes:
-        finalized_root, current_sync_committee, next_sync_committee: in the beacon state.
-        execution: of the execution payload in the block's body; None where light clients see none.
-        execution_block_hash: of its hash in the body; None where they see none.
-        execution_branch: where the branch in a light-client header starts; None where it has none.
+        finalized_root: of the finalized checkpoint's root in the beacon state.
+        current_sync_committee: in the beacon state.
+        next_sync_committee: in the beacon state.
+        execution: of the execution payload in the block's body; None where light-client headers do not show
+            it.
+        execution_block_hash: of the execution block's hash in the body; None where they do not show it.
+        execution_branch: of what the branch of a light-client header starts from; None where it has no
+            branch.
     """
 
     finalized_root: int
@@ -55,12 +62,12 @@ class Layout:
 
     @property
     def committee_depth(self) -> int:
-        """The length of a sync-committee branch."""
+        """The length of a sync committee's branch."""
         return floorlog2(self.next_sync_committee)
 
     @property
     def execution_depth(self) -> int:
-        """The length of a header's execution branch, 0 where it has none."""
+        """The length of the execution branch of a header; 0 where it has none."""
         return 0 if self.execution_branch is None else floorlog2(self.execution_branch)
 
 

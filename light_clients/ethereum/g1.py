@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""Taking keys away from a sum of keys by their coordinates: docs/reference/wire-formats.md §7.3.
+"""Subtract keys from a sum of keys by their coordinates, as the contract does (docs/reference/wire-formats.md
+§7.3).
 
-EIP-2537's addition takes any point of the curve, in the subgroup or not, and so does this. Whether what is left is in
-the subgroup is asked once, at the end, by whoever uses it.
+Like the addition of EIP-2537, this accepts any point of the curve, inside the subgroup or not. The caller has
+to check that the result is in the subgroup: one check at the end is enough, for the result of honest keys is
+in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from light_clients.bls.encoding import MODULUS, compress_g1
 from light_clients.errors import PublicKeyRejected
 
-#: X, Y, Z with x = X / Z², y = Y / Z³; Z is 0 at infinity.
-_Jacobian = tuple[int, int, int]
+#: X, Y, Z with x = X / Z² and y = Y / Z³; Z is 0 at infinity. Additions in this form need no inversion.
+_Jacobian: TypeAlias = tuple[int, int, int]
 
 
 def subtract(total: bytes, keys: Iterable[bytes]) -> bytes:
-    """What is left of a sum of keys when some of them are taken away.
+    """Return what is left of a sum of keys without some of them, compressed, 48 bytes.
 
     Args:
-        total: x ‖ y, 96 bytes, a point of the curve.
-        keys: the same each.
-
-    Returns:
-        48 bytes, compressed.
+        total: a point of the curve: x ‖ y, 96 bytes.
+        keys: points of the curve in the same form.
 
     Raises:
         PublicKeyRejected: infinity is left.
@@ -50,7 +50,7 @@ def _split(xy: bytes) -> tuple[int, int]:
 
 
 def _add(point: _Jacobian, x: int, y: int) -> _Jacobian:
-    """Add an affine point of y² = x³ + 4."""
+    """Add an affine point of the curve y² = x³ + 4."""
     x1, y1, z1 = point
     if z1 == 0:
         return x, y, 1
@@ -67,7 +67,7 @@ def _add(point: _Jacobian, x: int, y: int) -> _Jacobian:
 
 
 def _double(point: _Jacobian) -> _Jacobian:
-    # y is never 0: -4 is no cube of the field, so the curve has no point of order 2.
+    # y is never 0, for -4 is not a cube in the field: the curve has no point of order 2.
     x1, y1, z1 = point
     yy = y1 * y1 % MODULUS
     s = 4 * x1 * yy % MODULUS

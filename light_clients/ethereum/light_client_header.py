@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Where a slot's fork keeps what a header proves, and whether a header's execution part holds.
+"""Where the fork of a slot keeps what a header proves, and whether the execution part of a header is what its
+body says.
 
 Source: consensus-specs, `specs/{altair,capella,deneb,electra,gloas}/light-client/sync-protocol.md`.
 """
 
 from __future__ import annotations
 
-from light_clients.errors import HeaderRejected, ProofRejected
-from light_clients.ethereum.config import ForkName, NetworkConfig, Slot
-from light_clients.ethereum.containers import LightClientHeader
-from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.ethereum.forks import EXECUTION_PAYLOAD_GINDEX, LAYOUTS, Layout
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     compute_merkle_branch_root,
     floorlog2,
@@ -19,10 +15,16 @@ from light_clients.proofs.merkle_branch import (
     is_valid_merkle_branch,
     is_valid_normalized_merkle_branch,
 )
+from light_clients.errors import HeaderRejected, ProofRejected
+from light_clients.ethereum.config import ForkName, NetworkConfig, Slot
+from light_clients.ethereum.containers import LightClientHeader
+from light_clients.ethereum.execution import ExecutionPayloadHeader
+from light_clients.ethereum.forks import EXECUTION_PAYLOAD_GINDEX, LAYOUTS, Layout
 
 
 def layout_at_slot(slot: Slot, config: NetworkConfig) -> Layout:
-    """The generalized indices that the fork of a slot has.
+    """Return the generalized indices of the fork of a slot. The three functions below are the
+    specification's.
 
     Raises:
         HeaderRejected: the slot lies before the network's first fork.
@@ -31,25 +33,26 @@ def layout_at_slot(slot: Slot, config: NetworkConfig) -> Layout:
 
 
 def finalized_root_gindex_at_slot(slot: Slot, config: NetworkConfig) -> int:
-    """Of the finalized checkpoint's root in the state."""
+    """Return the index of the finalized checkpoint's root in the state."""
     return layout_at_slot(slot, config).finalized_root
 
 
 def current_sync_committee_gindex_at_slot(slot: Slot, config: NetworkConfig) -> int:
-    """Of the current sync committee in the state."""
+    """Return the index of the current sync committee in the state."""
     return layout_at_slot(slot, config).current_sync_committee
 
 
 def next_sync_committee_gindex_at_slot(slot: Slot, config: NetworkConfig) -> int:
-    """Of the next sync committee in the state."""
+    """Return the index of the next sync committee in the state."""
     return layout_at_slot(slot, config).next_sync_committee
 
 
 def get_lc_execution_root(header: LightClientHeader, config: NetworkConfig) -> bytes:
-    """What a header says of its execution block, 32 bytes.
+    """Return what a header says of its execution block, 32 bytes, by the fork of its slot.
 
-    The payload header's root from Capella on, zero before it, and from Gloas on the execution block's hash. A header
-    that was upgraded to Gloas's form has only the hash, and the root is computed along its branch.
+    Before Capella this is zero. From Capella on it is the root of the payload's header, and from Gloas on the
+    hash of the execution block. A header of Capella to Fulu that was upgraded to the form of Gloas has only
+    that hash, so that the root is computed along its branch.
 
     Raises:
         HeaderRejected: the slot lies before the network's first fork.
@@ -66,12 +69,13 @@ def get_lc_execution_root(header: LightClientHeader, config: NetworkConfig) -> b
         inner = header.execution_branch[: len(header.execution_branch) - body_depth]
         index = get_subtree_index(gindex) & ((1 << depth) - 1)
         return compute_merkle_branch_root(header.execution_block_hash, inner[len(inner) - depth :], index)
-    # Where the genesis block already follows Capella's rules, its payload is the default one: absence, here.
+    # The genesis block of a network that begins at Capella or later has the default payload, which is None
+    # here.
     return (header.execution or ExecutionPayloadHeader()).in_form_of(fork).hash_tree_root()
 
 
 def is_valid_light_client_header(header: LightClientHeader, config: NetworkConfig) -> bool:
-    """Whether a header's execution part is what its beacon block's body says."""
+    """Return whether the execution part of a header is what the body of its beacon block says."""
     try:
         validate_light_client_header(header, config)
     except (HeaderRejected, ProofRejected):
@@ -80,17 +84,20 @@ def is_valid_light_client_header(header: LightClientHeader, config: NetworkConfi
 
 
 def validate_light_client_header(header: LightClientHeader, config: NetworkConfig) -> None:
-    """Check that a header's execution part is what its beacon block's body says (`is_valid_light_client_header`).
+    """Check that the execution part of a header is what the body of its beacon block says.
+
+    This is the specification's `is_valid_light_client_header`, which says why not.
 
     Raises:
-        HeaderRejected: it has a part that its fork does not have, or lies before the network's first fork.
-        ProofRejected: its execution branch does not lead to the body's root.
+        HeaderRejected: the header has a part that its fork does not have, or lies before the network's first
+            fork.
+        ProofRejected: its execution branch does not lead to the root of the body.
     """
     fork = config.fork_at_slot(header.beacon.slot).name
     layout = LAYOUTS[fork]
     execution, block_hash = header.execution, header.execution_block_hash
 
-    # Before Capella nothing is shown
+    # Before Capella headers show nothing of the execution block
     if layout.execution_block_hash is None:
         if execution is not None or block_hash is not None or header.execution_branch:
             raise HeaderRejected(
@@ -100,7 +107,7 @@ def validate_light_client_header(header: LightClientHeader, config: NetworkConfi
             )
         return
 
-    # In the form of Gloas the execution block's hash is proven
+    # In the form of Gloas they show its hash
     if layout.execution is None or block_hash is not None:
         if execution is not None:
             raise HeaderRejected(
@@ -115,7 +122,7 @@ def validate_light_client_header(header: LightClientHeader, config: NetworkConfi
             root=header.beacon.body_root,
         )
 
-    # From Capella to Fulu it is the payload's header
+    # From Capella to Fulu they show the header of its payload
     else:
         if (
             execution is not None
@@ -143,7 +150,7 @@ def validate_light_client_header(header: LightClientHeader, config: NetworkConfi
 
 
 def _shown(header: LightClientHeader) -> str:
-    """What of its execution block a header shows, for errors."""
+    """Return what a header shows of its execution block, for errors."""
     if header.execution is not None:
         shown = f"execution block {header.execution.block_number}"
     elif header.execution_block_hash is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an on-chain client is deployed with: docs/reference/wire-formats.md §7.1."""
+"""What a client of Ethereum's consensus is deployed with (docs/reference/wire-formats.md §7.1)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from light_clients.client import Timestamp
 from light_clients.errors import HeaderRejected
 from light_clients.ethereum.config import FAR_FUTURE_EPOCH, ForkName, NetworkConfig
 
-#: Most forks that one deployment knows.
+#: The most forks that one deployment knows.
 MAX_FORKS: Final = 6
 _U32: Final = (1 << 32) - 1
 _U64: Final = (1 << 64) - 1
 
 
 class WireLayout(enum.IntEnum):
-    """Where things are in the trees of a fork; the numbers are those of the contract."""
+    """Where a fork keeps things in its trees. The numbers are those of the contract.
+
+    Forks that change nothing of this share a layout: Bellatrix has Altair's, and Fulu has Electra's.
+    """
 
     ALTAIR = 1
     CAPELLA = 2
@@ -28,7 +31,9 @@ class WireLayout(enum.IntEnum):
 
     @property
     def depth(self) -> int:
-        """Levels from a field of the beacon state to its root: 32 fields at first, 64 from Electra on."""
+        """The levels from a field of the beacon state to its root: it has up to 32 fields, and from Electra
+        on up to 64.
+        """
         return 6 if self is WireLayout.ELECTRA else 5
 
     @property
@@ -42,8 +47,9 @@ class WireLayout(enum.IntEnum):
         return self >= WireLayout.DENEB
 
 
-#: Forks that are not named have none: what they show is another thing, and not final.
-LAYOUTS: Final = {
+#: The layout of a fork. Gloas has none: its headers show the hash of the execution block, and it is not
+#: final.
+WIRE_LAYOUTS: Final = {
     ForkName.ALTAIR: WireLayout.ALTAIR,
     ForkName.BELLATRIX: WireLayout.ALTAIR,
     ForkName.CAPELLA: WireLayout.CAPELLA,
@@ -55,7 +61,13 @@ LAYOUTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class WireFork:
-    """A fork as the contract knows it: from which epoch on, its version (4 bytes), the layout of its trees."""
+    """A fork as the contract knows it.
+
+    Attributes:
+        epoch: the first epoch that it governs.
+        version: 4 bytes, which are part of what is signed.
+        layout: where it keeps things in its trees.
+    """
 
     epoch: int
     version: bytes
@@ -64,19 +76,19 @@ class WireFork:
 
 @dataclass(frozen=True, slots=True)
 class EthereumParams:
-    """What a client is deployed with and never changes.
+    """What a client is deployed with. It never changes.
 
     Attributes:
-        genesis_time: of slot 0, in seconds.
-        slot_duration_ms: of the network, as the two that follow.
-        slots_per_epoch: forks begin at epochs.
-        slots_per_period: committees serve a period.
-        committee_size: members of a sync committee, a power of two.
-        threshold: members that have to sign, at least two thirds.
-        trusting_period_s: how long a finalized header is believed after its time.
-        max_clock_drift_s: how far a signature's slot may lie ahead of now.
-        genesis_validators_root: 32 bytes; every signature is over it.
-        forks: by ascending epoch. Nothing before the first one's is believed.
+        genesis_time: the time of slot 0, in seconds.
+        slot_duration_ms: the length of a slot.
+        slots_per_epoch: the slots of an epoch.
+        slots_per_period: the slots of a sync committee's period, a whole number of epochs.
+        committee_size: the seats of a sync committee, a power of two.
+        threshold: how many members have to sign, at least two thirds of the seats.
+        trusting_period_s: for how long after its time a finalized header is believed.
+        max_clock_drift_s: how far the slot of a signature may lie ahead of now.
+        genesis_validators_root: 32 bytes, which are part of what is signed.
+        forks: by ascending epoch. Nothing before the first fork is believed.
     """
 
     genesis_time: int
@@ -129,17 +141,17 @@ class EthereumParams:
     def of(
         cls, config: NetworkConfig, threshold: int, trusting_period_s: int, max_clock_drift_s: int
     ) -> Self:
-        """The parameters of a client of a network, with every fork of it that has a layout.
+        """Return the parameters of a client of a network, with every scheduled fork of it that has a layout.
 
-        Of forks at one epoch only the last is kept: the others are never in force.
+        Of several forks at one epoch only the last is kept: the others are never in force.
 
         Raises:
             ValueError: no client can be deployed with this.
         """
         forks = {
-            int(fork.epoch): WireFork(int(fork.epoch), fork.version, LAYOUTS[fork.name])
+            int(fork.epoch): WireFork(int(fork.epoch), fork.version, WIRE_LAYOUTS[fork.name])
             for fork in config.forks
-            if fork.name in LAYOUTS and fork.epoch < FAR_FUTURE_EPOCH
+            if fork.name in WIRE_LAYOUTS and fork.epoch < FAR_FUTURE_EPOCH
         }
         preset = config.preset
         return cls(
@@ -156,15 +168,15 @@ class EthereumParams:
         )
 
     def period_at(self, slot: int) -> int:
-        """The sync-committee period of a slot."""
+        """Return the sync committee's period of a slot."""
         return slot // self.slots_per_period
 
     def timestamp_at(self, slot: int) -> Timestamp:
-        """When a slot begins, in seconds."""
+        """Return the time at which a slot begins, in seconds."""
         return Timestamp(self.genesis_time + slot * self.slot_duration_ms // 1000)
 
     def fork_at(self, slot: int) -> WireFork:
-        """The fork in force at a slot.
+        """Return the fork that is in force at a slot.
 
         Raises:
             HeaderRejected: the slot lies before the first fork.
@@ -181,7 +193,7 @@ class EthereumParams:
 
 
 def least_threshold(committee_size: int) -> int:
-    """Two thirds of a committee, rounded up: fewer are never enough."""
+    """Return two thirds of a committee, rounded up. A client cannot be deployed with a lower threshold."""
     return -(-2 * committee_size // 3)
 
 

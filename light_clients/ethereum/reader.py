@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Reading what a sync committee signed off the wire: docs/reference/wire-formats.md §7.3, with the contract's verdicts (INV-8).
+"""Read what a sync committee signed (`signed`, docs/reference/wire-formats.md §7.3), with the contract's
+verdicts (INV-8).
 
-Every tree is rebuilt from its leaf upwards. What comes out is not believed yet: the committee has to be a trusted one, and
-the signature has to hold. All that needs no trusted state is checked here.
+Every tree is rebuilt from its leaves upwards, so that the bytes carry no root: what comes out is the
+committee's root and the signing root that these bytes lead to. Whatever needs no trusted state is checked
+here. Whether the committee is a trusted one, and whether its signature holds, is for the client to check.
 """
 
 from __future__ import annotations
@@ -13,45 +15,112 @@ from typing import Final
 from light_clients.bls import BlsBackend
 from light_clients.bls.encoding import compress_g1, compress_g2
 from light_clients.client import Height
-from light_clients.cursor import Cursor
-from light_clients.errors import EncodingRejected, HeaderRejected, SignatureRejected
-from light_clients.ethereum.config import Slot
-from light_clients.ethereum.g1 import subtract
-from light_clients.ethereum.members import Members, hash_key, read_everybody, read_members
-from light_clients.ethereum.params import EthereumParams, WireLayout
-from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
-from light_clients.proofs.merkle_branch import (
+from light_clients.codec.merkle_branch import (
     ZERO_CHUNK,
     ZERO_HASHES,
     compute_merkle_branch_root,
     hash_pair,
 )
+from light_clients.cursor import Cursor
+from light_clients.errors import EncodingRejected, HeaderRejected, SignatureRejected
+from light_clients.ethereum.committee_multiproof import Participation, hash_key, read_everybody, read_members
+from light_clients.ethereum.config import Slot
+from light_clients.ethereum.g1 import subtract
+from light_clients.ethereum.params import EthereumParams, WireLayout
+from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
 
 FLAG_ABSENT: Final = 1
 FLAG_NEXT_COMMITTEE: Final = 2
 
-#: Where the way from the finalized header's root to the state's root turns: field 20, behind the checkpoint's epoch.
+#: The finalized checkpoint is field 20 of the beacon state. (The root is the right child of the checkpoint,
+#: beside the epoch.)
 FINALIZED_CHECKPOINT: Final = 20
-#: The payload's place among the body's 16 leaves, and its depth there.
+#: The execution payload is field 9 of the body, whose tree has 16 leaves, 4 levels below the root.
 EXECUTION_PAYLOAD: Final = 9
 BODY_DEPTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """A finalized header, and what the committee's word for it hangs on.
+class ExecutionParts:
+    """`execution` as it came.
+
+    What stands beside the state root in the payload's header, and the way from there to the body's root.
 
     Attributes:
-        signature_slot: of the block that carries the signature; its period says whose signature it is.
-        attested_slot: of the header that was signed.
-        finalized_slot: of the header that this one finalizes.
-        finalized_root: of that header.
-        block_number: of its execution block; None where the execution was not shown.
-        committee: the root of the sync committee whose members these are.
-        next_committee: the root of the one after it; None where it was not shown.
-        signers_key: 48 bytes, the sum of the keys of those who signed. Whether it is in the subgroup is not checked yet.
-        signing_root: what they signed.
-        signature: 96 bytes, compressed, a point of the twist. Whether it is in the subgroup is not checked yet.
+        block_number, gas_limit: of the execution block.
+        receipts_root, fields0to1, fields4to5, fields8to15: 32 bytes each, nodes of the payload header's tree.
+        fields16to31: the same; None where the fork's payload header has no more than 16 fields.
+        body_branch: from the payload's place up to the body's root, 32 bytes each.
+        payload_root, body_root: what all of it leads to, 32 bytes each.
+    """
+
+    block_number: Height
+    gas_limit: int
+    receipts_root: bytes
+    fields0to1: bytes
+    fields4to5: bytes
+    fields8to15: bytes
+    fields16to31: bytes | None
+    body_branch: tuple[bytes, ...]
+    payload_root: bytes
+    body_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedParts:
+    """The parts of `signed` that `Signed` does not name, as they came, and the roots on the way.
+
+    No verdict needs them: they are for those who explain one.
+
+    Attributes:
+        signature: 192 bytes, as it came.
+        aggregate_key: x ‖ y of all members' keys, 96 bytes.
+        participation: who signed.
+        attested_proposer: an index.
+        attested_parent_root, attested_body_side: beside the state root in the attested header's tree, 32
+            bytes each.
+        epoch: of the finalized checkpoint.
+        finality_branch: from that checkpoint up to the attested state's root, 32 bytes each: the
+            inactivity scores, the two committees, and what stands above.
+        finalized_proposer: an index.
+        finalized_parent_and_state: a node of the finalized header's tree, 32 bytes.
+        execution: None where the finalized header came without it.
+        attested_state_root, attested_root: what all of it leads to, 32 bytes each.
+    """
+
+    signature: bytes
+    aggregate_key: bytes
+    participation: Participation
+    attested_proposer: int
+    attested_parent_root: bytes
+    attested_body_side: bytes
+    epoch: int
+    finality_branch: tuple[bytes, ...]
+    finalized_proposer: int
+    finalized_parent_and_state: bytes
+    execution: ExecutionParts | None
+    attested_state_root: bytes
+    attested_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A finalized header, and what has to hold for it to be believed.
+
+    Attributes:
+        signature_slot: the slot of the block that carries the signature; its period tells which committee
+            signed.
+        attested_slot: the slot of the header that was signed.
+        finalized_slot: the slot of the header that the attested one finalizes.
+        finalized_root: the root of that header, 32 bytes.
+        block_number: the number of its execution block; None where that is not shown.
+        committee: the root of the sync committee that the signers belong to, 32 bytes.
+        next_committee: the root of the committee after it; None where it is not shown.
+        signers_key: the sum of the signers' keys, 48 bytes; it is not known yet whether it is in the
+            subgroup.
+        signing_root: what they signed, 32 bytes.
+        signature: a point of the twist, 96 bytes; it is not known yet whether it is in the subgroup.
+        parts: what came besides, for those who explain the verdict.
     """
 
     signature_slot: Slot
@@ -64,13 +133,14 @@ class Signed:
     signers_key: bytes
     signing_root: bytes
     signature: bytes
+    parts: SignedParts
 
     def check_signature(self, bls: BlsBackend) -> None:
-        """Check that those who are said to have signed did.
+        """Check that the signature is that of the members who are said to have signed.
 
         Raises:
             PublicKeyRejected: the sum of their keys is not in the subgroup.
-            SignatureRejected: the signature is not in the subgroup, or not theirs.
+            SignatureRejected: the signature is not in the subgroup, or is not theirs.
         """
         if not bls.verify(bls.public_key(self.signers_key), self.signing_root, self.signature):
             raise SignatureRejected(
@@ -81,12 +151,13 @@ class Signed:
 
 
 def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None = None) -> Signed:
-    """Read `signed`.
+    """Read `signed` of the wire format. The caller has to check the committee, the signature, and the time.
 
     Args:
-        cursor: stands at it; afterwards behind it.
-        params: of the client.
-        state_root: of the finalized header's execution block, where that is shown; None where `bodySide` is.
+        cursor: at the beginning of `signed`; it is moved behind it.
+        params: what the client is deployed with.
+        state_root: of the finalized header's execution block, where the bytes show that block; None where
+            they have `bodySide` instead.
 
     Raises:
         Rejection: the bytes are malformed, or break a rule that needs no trusted state.
@@ -95,7 +166,8 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
     if flags & ~(FLAG_ABSENT | FLAG_NEXT_COMMITTEE):
         raise EncodingRejected("flags are unknown", found=bin(flags), expected="bits 0 and 1")
     signature_slot = cursor.uint64_le()
-    signature = compress_g2(cursor.take(192))
+    affine_signature = cursor.take(192)
+    signature = compress_g2(affine_signature)
     aggregate_key = cursor.take(96)
     aggregate = compress_g1(aggregate_key)
     members = (
@@ -105,23 +177,23 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
     )
     committee = hash_pair(members.pubkeys_root, hash_key(aggregate))
 
-    attested_slot = cursor.uint64_le()
-    attested_front = hash_pair(_chunk(attested_slot), _chunk(cursor.uint64_le()))
+    attested_slot, attested_proposer = cursor.uint64_le(), cursor.uint64_le()
+    attested_front = hash_pair(_chunk(attested_slot), _chunk(attested_proposer))
     parent_root, attested_body_side = cursor.take(32), cursor.take(32)
     layout = params.fork_at(attested_slot).layout
     epoch, inactivity_scores, committees = cursor.uint64_le(), cursor.take(32), cursor.take(32)
     upper = [cursor.take(32) for _ in range(layout.depth - 2)]
 
-    finalized_slot = cursor.uint64_le()
-    finalized_front = hash_pair(_chunk(finalized_slot), _chunk(cursor.uint64_le()))
+    finalized_slot, finalized_proposer = cursor.uint64_le(), cursor.uint64_le()
+    finalized_front = hash_pair(_chunk(finalized_slot), _chunk(finalized_proposer))
     parent_and_state = cursor.take(32)
-    block_number: Height | None = None
+    execution: ExecutionParts | None = None
     finalized_layout = params.fork_at(finalized_slot).layout
     if state_root is None:
         finalized_body_side = cursor.take(32)
     else:
-        block_number, body_root = _read_execution(cursor, finalized_layout, state_root)
-        finalized_body_side = hash_body_side(body_root)
+        execution = _read_execution(cursor, finalized_layout, state_root)
+        finalized_body_side = hash_body_side(execution.body_root)
 
     _check_slots(
         params, signature_slot, attested_slot, finalized_slot, one_period=bool(flags & FLAG_NEXT_COMMITTEE)
@@ -138,9 +210,8 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
         committees = hash_pair(committee, next_committee)
     finalized_root = hash_pair(hash_pair(finalized_front, parent_and_state), finalized_body_side)
     node = hash_pair(_chunk(epoch), finalized_root)
-    attested_state = compute_merkle_branch_root(
-        node, [inactivity_scores, committees, *upper], FINALIZED_CHECKPOINT
-    )
+    finality_branch = (inactivity_scores, committees, *upper)
+    attested_state = compute_merkle_branch_root(node, finality_branch, FINALIZED_CHECKPOINT)
     attested_root = hash_pair(
         hash_pair(attested_front, hash_pair(parent_root, attested_state)), attested_body_side
     )
@@ -149,26 +220,43 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
         attested_slot=Slot(attested_slot),
         finalized_slot=Slot(finalized_slot),
         finalized_root=finalized_root,
-        block_number=block_number,
+        block_number=None if execution is None else execution.block_number,
         committee=committee,
         next_committee=next_committee,
         signers_key=_signers_key(aggregate, aggregate_key, members),
         signing_root=hash_pair(attested_root, _domain(params, signature_slot)),
         signature=signature,
+        parts=SignedParts(
+            signature=affine_signature,
+            aggregate_key=aggregate_key,
+            participation=members,
+            attested_proposer=attested_proposer,
+            attested_parent_root=parent_root,
+            attested_body_side=attested_body_side,
+            epoch=epoch,
+            finality_branch=finality_branch,
+            finalized_proposer=finalized_proposer,
+            finalized_parent_and_state=parent_and_state,
+            execution=execution,
+            attested_state_root=attested_state,
+            attested_root=attested_root,
+        ),
     )
 
 
 def hash_body_side(body_root: bytes) -> bytes:
-    """The half of a header's tree that holds the body's root."""
+    """Return the right half of the tree of a beacon block's header, which holds nothing but the root of the
+    body.
+    """
     return hash_pair(hash_pair(body_root, ZERO_CHUNK), ZERO_HASHES[1])
 
 
-def _signers_key(aggregate: bytes, aggregate_key: bytes, members: Members) -> bytes:
+def _signers_key(aggregate: bytes, aggregate_key: bytes, members: Participation) -> bytes:
     return subtract(aggregate_key, members.absent_keys) if members.absent_keys else aggregate
 
 
-def _read_execution(cursor: Cursor, layout: WireLayout, state_root: bytes) -> tuple[Height, bytes]:
-    """Read `execution`. Returns the block's number and the body's root that the payload's header leads to."""
+def _read_execution(cursor: Cursor, layout: WireLayout, state_root: bytes) -> ExecutionParts:
+    """Read `execution` of the wire format, and compute the body's root that the payload's header leads to."""
     if not layout.shows_execution:
         raise HeaderRejected(
             "headers of this fork don't show their execution", found=layout.name, expected="Capella or later"
@@ -178,11 +266,23 @@ def _read_execution(cursor: Cursor, layout: WireLayout, state_root: bytes) -> tu
     receipts_root, fields0to1, fields4to5, fields8to15 = (cursor.take(32) for _ in range(4))
     fields4to7 = hash_pair(fields4to5, hash_pair(_chunk(block_number), _chunk(gas_limit)))
     fields0to3 = hash_pair(fields0to1, hash_pair(state_root, receipts_root))
-    node = hash_pair(hash_pair(fields0to3, fields4to7), fields8to15)
-    if layout.is_wide:
-        node = hash_pair(node, cursor.take(32))
-    branch = [cursor.take(32) for _ in range(BODY_DEPTH)]
-    return Height(block_number), compute_merkle_branch_root(node, branch, EXECUTION_PAYLOAD)
+    payload_root = hash_pair(hash_pair(fields0to3, fields4to7), fields8to15)
+    fields16to31 = cursor.take(32) if layout.is_wide else None
+    if fields16to31 is not None:
+        payload_root = hash_pair(payload_root, fields16to31)
+    branch = tuple([cursor.take(32) for _ in range(BODY_DEPTH)])
+    return ExecutionParts(
+        block_number=Height(block_number),
+        gas_limit=gas_limit,
+        receipts_root=receipts_root,
+        fields0to1=fields0to1,
+        fields4to5=fields4to5,
+        fields8to15=fields8to15,
+        fields16to31=fields16to31,
+        body_branch=branch,
+        payload_root=payload_root,
+        body_root=compute_merkle_branch_root(payload_root, branch, EXECUTION_PAYLOAD),
+    )
 
 
 def _check_slots(
@@ -203,6 +303,7 @@ def _check_slots(
 
 
 def _domain(params: EthereumParams, signature_slot: int) -> bytes:
+    # Members sign one slot before their signature is in a block, so the version is that of the slot before.
     version = params.fork_at(signature_slot - 1).version
     return compute_domain(DOMAIN_SYNC_COMMITTEE, version, params.genesis_validators_root)
 

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The light client of the consensus specification, function by function, in its names and its order.
 
-Source: consensus-specs, `specs/altair/light-client/sync-protocol.md`, as changed by Capella, Deneb, Electra and Gloas.
+Source: consensus-specs, `specs/altair/light-client/sync-protocol.md`, as changed by Capella, Deneb, Electra
+and Gloas.
 
-Three things differ from that text. A check that fails raises a Rejection that says what was found and what was expected.
-A store is immutable: what changes it returns the new one, so a rejected update can't leave half a change behind. And
-`genesis_validators_root` comes with the rest of the network in `config`.
+Three things differ from that text. A check that fails raises a Rejection, which says what was found and what
+was expected. A store is immutable: what changes it returns the new store, so that a rejected update leaves no
+half of a change behind. And `genesis_validators_root` is a part of the network in `config`.
+
+The relayer follows chains by `process_light_client_update` and `process_light_client_finality_update`.
+Optimistic updates and the forced update are here because the specification has them, and its vectors ask for
+them (tests/conformance/beacon_spec.py): a header that is not final, or that fewer than two thirds signed,
+proves no message.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from light_clients import bls
+from light_clients.codec.merkle_branch import ZERO_CHUNK, is_valid_normalized_merkle_branch
 from light_clients.errors import ProofRejected, QuorumNotReached, SignatureRejected, UpdateRejected
 from light_clients.ethereum.config import GENESIS_SLOT, NetworkConfig, Period, Slot
 from light_clients.ethereum.containers import (
@@ -41,7 +48,6 @@ from light_clients.ethereum.ranking import (
     is_sync_committee_update,
 )
 from light_clients.ethereum.signing import sync_committee_signing_root
-from light_clients.proofs.merkle_branch import ZERO_CHUNK, is_valid_normalized_merkle_branch
 
 __all__ = [
     "LightClientStore",
@@ -67,6 +73,8 @@ __all__ = [
     "validate_sync_committee_signature",
 ]
 
+#: The fewest signers of an update that is looked at. To finalize anything, two thirds of the committee have
+#: to sign.
 MIN_SYNC_COMMITTEE_PARTICIPANTS: Final = 1
 
 
@@ -75,12 +83,13 @@ class LightClientStore:
     """What a client knows.
 
     Attributes:
-        finalized_header: the last one that is believed for good.
-        current_sync_committee: of the finalized header's period.
-        next_sync_committee: of the period after it, None while unknown.
-        best_valid_update: what a force update would apply, None when there is none.
-        optimistic_header: the last one that enough members signed, final or not.
-        previous_max_active_participants, current_max_active_participants: most signers seen in the last two periods.
+        finalized_header: the newest header that is final.
+        current_sync_committee: the committee of the finalized header's period.
+        next_sync_committee: the committee of the period after it; None while it is not known.
+        best_valid_update: what a forced update would apply; None where there is none.
+        optimistic_header: the newest header that enough members signed, whether it is final or not.
+        previous_max_active_participants: the most signers of an update in the previous period.
+        current_max_active_participants: the most signers of an update in this period.
     """
 
     finalized_header: LightClientHeader
@@ -92,35 +101,37 @@ class LightClientStore:
     current_max_active_participants: int
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------
+# --- helpers ------------------------------------------------------------------------------------------------
 
 
 def is_next_sync_committee_known(store: LightClientStore) -> bool:
-    """Whether a store can follow into the next period."""
+    """Return whether a store knows who signs in the next period."""
     return store.next_sync_committee is not None
 
 
 def get_safety_threshold(store: LightClientStore) -> int:
-    """How many signers an optimistic header needs more than: half of the most seen lately."""
+    """Return the number of signers that an optimistic header has to exceed: half of the most that were seen
+    lately.
+    """
     return max(store.previous_max_active_participants, store.current_max_active_participants) // 2
 
 
 def compute_sync_committee_period_at_slot(slot: Slot, config: NetworkConfig) -> Period:
-    """The period whose committee signs in the block of a slot."""
+    """Return the period whose committee signs in the block of a slot."""
     return config.period_at(slot)
 
 
-# --- initialization --------------------------------------------------------------------------------------------------
+# --- initialization -----------------------------------------------------------------------------------------
 
 
 def initialize_light_client_store(
     trusted_block_root: bytes, bootstrap: LightClientBootstrap, config: NetworkConfig
 ) -> LightClientStore:
-    """Begin with a block that is trusted by its root, 32 bytes.
+    """Return the store that begins with a block, which the caller trusts by its root (32 bytes).
 
     Raises:
-        HeaderRejected, ProofRejected: the header or its committee is not what the block says.
-        UpdateRejected: it is another block.
+        HeaderRejected, ProofRejected: the execution part or the committee is not what the block says.
+        UpdateRejected: the bootstrap is of another block.
     """
     validate_light_client_header(bootstrap.header, config)
     beacon = bootstrap.header.beacon
@@ -145,28 +156,28 @@ def initialize_light_client_store(
     )
 
 
-# --- state updates ---------------------------------------------------------------------------------------------------
+# --- state updates ------------------------------------------------------------------------------------------
 
 
 def validate_light_client_update(
     store: LightClientStore, update: LightClientUpdate, current_slot: Slot, config: NetworkConfig
 ) -> None:
-    """Check an update against a store at a time.
+    """Check an update against a store, at the time of `current_slot`.
 
     Raises:
         QuorumNotReached: nobody signed.
-        UpdateRejected: it is of another time or period, shows nothing new, or contradicts the store.
+        UpdateRejected: the update is of another time or period, shows nothing new, or contradicts the store.
         HeaderRejected, ProofRejected: a header or a branch does not hold.
-        SignatureRejected, PublicKeyRejected: the committee did not sign it.
+        SignatureRejected, PublicKeyRejected: the committee did not sign the attested header.
     """
-    # Verify sync committee has sufficient participants
+    # Somebody signed
     participants = update.sync_aggregate.participants
     if participants < MIN_SYNC_COMMITTEE_PARTICIPANTS:
         raise QuorumNotReached(
             "nobody signed the update", found=participants, expected=MIN_SYNC_COMMITTEE_PARTICIPANTS
         )
 
-    # Verify update does not skip a sync committee period
+    # Its slots are in order, and it is signed in a period whose committee the store knows
     validate_light_client_header(update.attested_header, config)
     attested, finalized = update.attested_header.beacon, update.finalized_header.beacon
     if not current_slot >= update.signature_slot > attested.slot >= finalized.slot:
@@ -188,7 +199,7 @@ def validate_light_client_update(
             expected=f"period {' or '.join(map(str, known_periods))}",
         )
 
-    # Verify update is relevant
+    # It brings something: a newer header, or the next committee
     update_attested_period = config.period_at(attested.slot)
     update_has_next_sync_committee = not is_next_sync_committee_known(store) and (
         is_sync_committee_update(update) and update_attested_period == store_period
@@ -203,7 +214,7 @@ def validate_light_client_update(
     _validate_finality(update, config)
     _validate_next_sync_committee(store, update, config)
 
-    # Verify sync committee aggregate signature
+    # The committee of the signature's period signed it
     sync_committee = (
         store.current_sync_committee if update_signature_period == store_period else store.next_sync_committee
     )
@@ -215,8 +226,9 @@ def validate_light_client_update(
 
 
 def _validate_finality(update: LightClientUpdate, config: NetworkConfig) -> None:
-    # Verify that the finality branch, if present, leads from the finalized header to the attested state's checkpoint.
-    # At genesis that checkpoint's root is zero.
+    # Where a finality branch is shown, it leads from the finalized header to the checkpoint in the attested
+    # state. Until the first epochs are finalized, the root in that checkpoint is zero and stands for the
+    # genesis block.
     if not is_finality_update(update):
         if update.finalized_header != LightClientHeader():
             raise UpdateRejected(
@@ -249,7 +261,8 @@ def _validate_finality(update: LightClientUpdate, config: NetworkConfig) -> None
 def _validate_next_sync_committee(
     store: LightClientStore, update: LightClientUpdate, config: NetworkConfig
 ) -> None:
-    # Verify that the next sync committee, if present, is the one of the attested state
+    # Where a next committee is shown, it is the one of the attested state, and the one that is known if any
+    # is
     committee, attested = update.next_sync_committee, update.attested_header.beacon
     if not is_sync_committee_update(update):
         if committee is not None:
@@ -293,8 +306,8 @@ def validate_sync_committee_signature(
     """Check that exactly the members whose bits are set signed a header.
 
     Raises:
-        SignatureRejected: they did not, or there is not one bit a member.
-        PublicKeyRejected: a member's key is no key, or the members' keys add up to infinity.
+        SignatureRejected: they did not sign it, or there is not exactly one bit for each member.
+        PublicKeyRejected: the bytes of a member's key are not a key, or the keys add up to infinity.
         HeaderRejected: the signature is older than the network's first fork.
     """
     signing_root = sync_committee_signing_root(attested.hash_tree_root(), signature_slot, config)
@@ -321,10 +334,10 @@ def _check_branch(
 def apply_light_client_update(
     store: LightClientStore, update: LightClientUpdate, config: NetworkConfig
 ) -> LightClientStore:
-    """Take over a valid update's committee and finalized header.
+    """Return the store with the finalized header and the next committee of a valid update.
 
     Raises:
-        UpdateRejected: it finalizes another period while the next committee is unknown.
+        UpdateRejected: the update finalizes another period while the next committee is not known.
     """
     store_period = config.period_at(store.finalized_header.beacon.slot)
     update_finalized_period = config.period_at(update.finalized_header.beacon.slot)
@@ -354,17 +367,18 @@ def apply_light_client_update(
 def process_light_client_store_force_update(
     store: LightClientStore, current_slot: Slot, config: NetworkConfig
 ) -> LightClientStore:
-    """After a whole period without finality, take the best update's attested header for finalized.
+    """Return the store that takes the attested header of the best update for final, after a period without
+    finality.
 
-    This gives up safety for progress. The client of this project that serves messages never does it; it is here because
-    the specification has it.
+    Before that period is over, the store is returned as it is. This gives up safety for progress: nothing in
+    this project calls it but the vectors of the specification.
     """
     best = store.best_valid_update
     timeout = config.preset.slots_per_period
     if best is None or current_slot <= store.finalized_header.beacon.slot + timeout:
         return store
-    # Applying waits for a finalized header; without one, the attested header has to do, so that the client gets
-    # into later periods at all
+    # An update is applied by its finalized header. Where that is not newer, the attested header takes its
+    # place, so that the client gets into later periods at all
     if best.finalized_header.beacon.slot <= store.finalized_header.beacon.slot:
         best = replace(best, finalized_header=best.attested_header)
     return replace(apply_light_client_update(store, best, config), best_valid_update=None)
@@ -373,7 +387,7 @@ def process_light_client_store_force_update(
 def process_light_client_update(
     store: LightClientStore, update: LightClientUpdate, current_slot: Slot, config: NetworkConfig
 ) -> LightClientStore:
-    """Check an update and take from it what it proves.
+    """Check an update, and return the store with what it proves.
 
     Raises:
         Rejection: as `validate_light_client_update`.
@@ -381,24 +395,24 @@ def process_light_client_update(
     validate_light_client_update(store, update, current_slot, config)
     bits, participants = update.sync_aggregate.sync_committee_bits, update.sync_aggregate.participants
 
-    # Update the best update in case we have to force-update to it if the timeout elapses
+    # Keep the best update for a forced one
     if store.best_valid_update is None or is_better_update(update, store.best_valid_update, config):
         store = replace(store, best_valid_update=update)
 
-    # Track the maximum number of active participants in the committee signatures
+    # Count signers for the safety threshold
     store = replace(
         store,
         current_max_active_participants=max(store.current_max_active_participants, participants),
     )
 
-    # Update the optimistic header
+    # An optimistic header needs more signers than the safety threshold
     if (
         participants > get_safety_threshold(store)
         and update.attested_header.beacon.slot > store.optimistic_header.beacon.slot
     ):
         store = replace(store, optimistic_header=update.attested_header)
 
-    # Update finalized header
+    # A finalized header needs two thirds, and the update has to bring a newer one or the next committee
     update_has_finalized_next_sync_committee = (
         not is_next_sync_committee_known(store)
         and is_sync_committee_update(update)
@@ -409,7 +423,6 @@ def process_light_client_update(
         update.finalized_header.beacon.slot > store.finalized_header.beacon.slot
         or update_has_finalized_next_sync_committee
     ):
-        # Normal update through 2/3 threshold
         store = replace(apply_light_client_update(store, update, config), best_valid_update=None)
     return store
 
@@ -420,7 +433,7 @@ def process_light_client_finality_update(
     current_slot: Slot,
     config: NetworkConfig,
 ) -> LightClientStore:
-    """The same with an update that shows no committee."""
+    """Process a finality update: an update that shows no next committee."""
     update = LightClientUpdate(
         attested_header=finality_update.attested_header,
         next_sync_committee=None,
@@ -439,7 +452,7 @@ def process_light_client_optimistic_update(
     current_slot: Slot,
     config: NetworkConfig,
 ) -> LightClientStore:
-    """The same with an update that shows neither a committee nor a finalized header."""
+    """Process an optimistic update: an update that shows neither a next committee nor a finalized header."""
     update = LightClientUpdate(
         attested_header=optimistic_update.attested_header,
         next_sync_committee=None,

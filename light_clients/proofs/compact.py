@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Compact trie proofs: docs/reference/wire-formats.md §5.
+"""Compact trie proofs: write them from a node's answer, and read them (docs/reference/wire-formats.md §5).
 
-A proof is rebuilt from its end upwards, so neither the reference to the node below nor a root is ever sent. The reader
-returns the root that the bytes lead to; whoever calls it compares that root, or hashes on.
+A proof is rebuilt from its end upwards. So neither the hash of the node below nor a root is ever sent, and
+calldata is what a short delivery pays most for. The reader returns the root that the bytes lead to: the
+caller has to compare it with a trusted root, or to hash on until it can.
 """
 
 from __future__ import annotations
@@ -31,31 +32,42 @@ from light_clients.proofs.node import EMPTY, NIBBLE, read_path, write_path
 _ZERO_WORD: Final = bytes(32)
 
 
-class StorageProof(NamedTuple):
-    """What a compact storage proof says: the slot's 32-byte word, the storage root it leads to, and where it ends."""
+class CompactStorage(NamedTuple):
+    """What a compact storage proof says.
+
+    Attributes:
+        value: the 32 bytes of the slot; zero when its absence is shown.
+        root: the storage root that the proof leads to, 32 bytes.
+        end: the position behind the proof.
+    """
 
     value: bytes
     root: bytes
     end: int
 
 
-class AccountProof(NamedTuple):
-    """What a compact account proof says: the state root it leads to, and where it ends."""
+class CompactAccount(NamedTuple):
+    """What a compact account proof says.
+
+    Attributes:
+        root: the state root that the proof leads to, 32 bytes.
+        end: the position behind the proof.
+    """
 
     root: bytes
     end: int
 
 
-def read_storage(data: bytes, pos: int, slot: bytes) -> StorageProof:
-    """Read the storage proof of a slot (32 bytes) that begins at `pos`.
+def read_storage(data: bytes, pos: int, slot: bytes) -> CompactStorage:
+    """Read the proof of a storage slot (32 bytes) that begins at `pos`. The caller has to check the root.
 
     Raises:
-        ProofRejected: it is malformed or cut short.
+        ProofRejected: the proof is malformed or cut short.
     """
     key = keccak256(slot).hex()
     kind = _byte(data, pos)
     if kind == EMPTY_TRIE:
-        return StorageProof(_ZERO_WORD, EMPTY_TRIE_ROOT, pos + 1)
+        return CompactStorage(_ZERO_WORD, EMPTY_TRIE_ROOT, pos + 1)
     if kind > EMPTY_TRIE:
         raise ProofRejected("a storage proof ends in another way", found=kind, expected="0..4")
     depth = _depth(data, pos + 1)
@@ -65,7 +77,7 @@ def read_storage(data: bytes, pos: int, slot: bytes) -> StorageProof:
         value = rlp.encode_bytes(rlp.encode_bytes(word))
         node = rlp.encode_list(write_path(key[depth:], leaf=True) + value)
         root, pos = _climb(data, pos, key, depth, node)
-        return StorageProof(word.rjust(32, b"\x00"), root, pos)
+        return CompactStorage(word.rjust(32, b"\x00"), root, pos)
     if kind == EMPTY_PLACE:
         if depth == 0:
             raise ProofRejected("an empty place is in no branch", found="depth 0", expected="1..64")
@@ -80,14 +92,15 @@ def read_storage(data: bytes, pos: int, slot: bytes) -> StorageProof:
     else:
         node, pos = _read_other_extension(data, pos, key[depth:])
         root, pos = _climb(data, pos, key, depth, node)
-    return StorageProof(_ZERO_WORD, root, pos)
+    return CompactStorage(_ZERO_WORD, root, pos)
 
 
-def read_account(data: bytes, pos: int, address: bytes, storage_root: bytes) -> AccountProof:
-    """Read the proof that begins at `pos`, of an account (20 bytes) with this storage root.
+def read_account(data: bytes, pos: int, address: bytes, storage_root: bytes) -> CompactAccount:
+    """Read the proof that begins at `pos` of an account (20 bytes) with this storage root. The caller has to
+    check the root.
 
     Raises:
-        ProofRejected: it is malformed or cut short.
+        ProofRejected: the proof is malformed or cut short.
     """
     key = keccak256(address).hex()
     depth = _depth(data, pos)
@@ -99,7 +112,7 @@ def read_account(data: bytes, pos: int, address: bytes, storage_root: bytes) -> 
     account = rlp.encode_list(numbers + b"\xa0" + storage_root + b"\xa0" + code_hash)
     node = rlp.encode_list(write_path(key[depth:], leaf=True) + rlp.encode_bytes(account))
     root, pos = _climb(data, pos, key, depth, node)
-    return AccountProof(root, pos)
+    return CompactAccount(root, pos)
 
 
 def encode_storage(slot: bytes, nodes: Sequence[bytes]) -> bytes:
@@ -139,7 +152,8 @@ def encode_account(address: bytes, nodes: Sequence[bytes]) -> bytes:
     if end.kind != LEAF:
         raise ProofRejected("the account is absent", found="a proof of its absence", expected="an account")
     mpt.decode_account(end.item)
-    # The two hashes are the last 66 bytes, and the list's own header the first two: its payload has 68 to 110 bytes.
+    # The header of the list is two bytes, for its payload has 68 to 110 bytes. Its two hashes are the last 66
+    # bytes, with a byte of length before each.
     numbers, code_hash = end.item[2:-66], end.item[-32:]
     return bytes((end.depth, len(numbers))) + numbers + code_hash + end.steps
 
@@ -208,7 +222,9 @@ def _read_other_extension(data: bytes, pos: int, rest: str) -> tuple[bytes, int]
 
 
 def _check_value(item: bytes) -> None:
-    """Check that a leaf's value is the canonical RLP of a string, 1 to 33 bytes with its header."""
+    """Raise ProofRejected unless a leaf's value is the canonical RLP of one string, 1 to 33 bytes with its
+    header.
+    """
     try:
         is_list, _, stop = rlp.span(item, 0, len(item))
     except EncodingRejected as error:
@@ -220,7 +236,11 @@ def _check_value(item: bytes) -> None:
 
 
 def _climb(data: bytes, pos: int, key: str, depth: int, node: bytes) -> tuple[bytes, int]:
-    """Rebuild the nodes above `node` (none: an empty place) up to the root. Returns the root and where the steps end."""
+    """Rebuild the nodes above `node`, or above an empty place where `node` is empty, up to the root.
+
+    Returns the root, and the position behind the steps. A node shorter than 32 bytes stands in its parent
+    itself; any other is represented there by its hash (yellow paper, appendix D).
+    """
     reference = EMPTY
     while True:
         if node:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Taking a list of trie nodes apart, from the root downwards, into the parts of a compact proof (wire-formats §5)."""
+"""Take a list of trie nodes apart, from the root downwards, into the parts of a compact proof (wire-formats
+§5).
+"""
 
 from __future__ import annotations
 
@@ -18,24 +20,34 @@ from light_clients.proofs.node import (
     string,
 )
 
-#: The tries that compact proofs are for have keys of 32 bytes.
+#: The state's tries, for which compact proofs are made, have keys of 32 bytes (keccak256), which are 64
+#: nibbles.
 KEY_NIBBLES: Final = 64
 
-#: What a proof ends in.
-LEAF, EMPTY_PLACE, OTHER_LEAF, OTHER_EXTENSION, EMPTY_TRIE = range(5)
-#: The kinds of a step through a branch; `EXTENSION + n` passes n nibbles.
-STEP_FULL, STEP_BRANCH, STEP_EMBEDDING = range(3)
+#: What a proof ends in: the key's own leaf, or one of four things that show that there is none.
+LEAF: Final = 0
+EMPTY_PLACE: Final = 1
+OTHER_LEAF: Final = 2
+OTHER_EXTENSION: Final = 3
+EMPTY_TRIE: Final = 4
+#: The kinds of a step through a branch: with 15 hashes beside the way, with fewer, with embedded nodes among
+#: them.
+STEP_FULL: Final = 0
+STEP_BRANCH: Final = 1
+STEP_EMBEDDING: Final = 2
+#: A step through an extension of n nibbles is `EXTENSION + n`.
 EXTENSION: Final = 0x80
 
 
 class Descent(NamedTuple):
-    """Where a list of nodes ends.
+    """What a list of nodes ends in, and the way there.
 
     Attributes:
         kind: one of the five endings.
-        depth: key nibbles above the ending.
-        path: the hex-prefix path of the last leaf or extension, b"" after an empty place.
-        item: the last leaf's value, or the last extension's encoded child.
+        depth: the number of key nibbles above the ending.
+        path: the hex-prefix path of the last leaf or extension; b"" after an empty place.
+        item: the value of the last leaf, or the encoded child of the last extension; b"" after an empty
+            place.
         steps: the encoded steps above the ending, the lowest first.
     """
 
@@ -47,7 +59,13 @@ class Descent(NamedTuple):
 
 
 class _Passed(NamedTuple):
-    """A node passed: the child to go on with and the depth there, or how it all ends."""
+    """What is below a node that was passed.
+
+    Attributes:
+        child: the encoded reference to go on with.
+        depth: the number of key nibbles above it.
+        ending: kind, path and item of the ending, where there is nothing to go on with.
+    """
 
     child: bytes
     depth: int
@@ -55,7 +73,8 @@ class _Passed(NamedTuple):
 
 
 def descend(key: str, nodes: Sequence[bytes]) -> Descent:
-    """Follow a key (64 nibbles as hex text) through the nodes. Their hashes are not looked at.
+    """Follow a key (64 nibbles as hex text) through the nodes. Their hashes are not checked: verify the nodes
+    before.
 
     Raises:
         ProofRejected: the nodes are malformed, too few or too many.

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Merkle-Patricia proofs as clients give them: a list of nodes from the root downwards (EIP-1186).
+"""Merkle-Patricia proofs as nodes give them: a list of trie nodes from the root downwards (EIP-1186).
 
-Both answers are proven: that a key has a value, and that it has none. Account absent and slot absent are told apart.
+Both answers are proven: that a key has a value, and that it has none. An absent account and an absent slot
+are two different answers: only an account that exists can have an absent slot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from light_clients.codec import rlp
 from light_clients.errors import EncodingRejected, ProofRejected
@@ -23,14 +25,21 @@ from light_clients.proofs.node import (
     string,
 )
 
-__all__ = ["EMPTY_TRIE_ROOT", "Account", "verify", "verify_account", "verify_storage"]
+__all__ = ["EMPTY_TRIE_ROOT", "AccountState", "follow_key", "verify", "verify_account", "verify_storage"]
 
-_ZERO_WORD = bytes(32)
+_ZERO_WORD: Final = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An account as the state trie holds it: nonce, balance in wei, 32-byte storage root and code hash."""
+class AccountState:
+    """An account as the state trie holds it (yellow paper, section 4.1).
+
+    Attributes:
+        nonce: below 2^64.
+        balance: in wei.
+        storage_root: of its storage trie, 32 bytes.
+        code_hash: keccak256 of its code, 32 bytes.
+    """
 
     nonce: int
     balance: int
@@ -39,27 +48,28 @@ class Account:
 
 
 def verify(root: bytes, key_hash: bytes, nodes: Sequence[bytes]) -> bytes | None:
-    """Prove what a trie holds under a key.
+    """Return the proven value of a key of a trie.
 
-    A node that is embedded in its parent may stand in the list by itself or be left out, for clients do either.
+    A node that is embedded in its parent may stand in the list as well or be left out, for nodes of chains do
+    either.
 
     Args:
         root: the trie's 32-byte root, trusted.
-        key_hash: the key as the trie has it: keccak256 of the address or slot in the state's tries; of any length
-            in tries of other kinds.
-        nodes: from the root downwards, none left over. Empty (or the empty node) for the empty trie.
+        key_hash: the key as the trie has it. In the state's tries this is keccak256 of the address or the
+            slot; in other tries it can have any length.
+        nodes: from the root downwards, all of them used; for the empty trie none, or the empty node.
 
     Returns:
-        The value, never empty; None when it is proven that there is none.
+        The value, which is never empty; None when it is proven that the key has none.
 
     Raises:
         ProofRejected: the nodes prove neither.
     """
-    return _walk(root, key_hash.hex(), nodes, uniform=False)
+    return follow_key(root, key_hash.hex(), nodes, uniform=False)
 
 
-def verify_account(state_root: bytes, address: bytes, nodes: Sequence[bytes]) -> Account | None:
-    """Prove an account of a state, or, as None, its absence.
+def verify_account(state_root: bytes, address: bytes, nodes: Sequence[bytes]) -> AccountState | None:
+    """Return the proven account of a state; None when it is proven to be absent.
 
     Args:
         state_root: 32 bytes, trusted.
@@ -69,12 +79,12 @@ def verify_account(state_root: bytes, address: bytes, nodes: Sequence[bytes]) ->
     Raises:
         ProofRejected: the nodes prove neither.
     """
-    value = _walk(state_root, keccak256(address).hex(), nodes, uniform=True)
+    value = follow_key(state_root, keccak256(address).hex(), nodes, uniform=True)
     return None if value is None else decode_account(value)
 
 
 def verify_storage(storage_root: bytes, slot: bytes, nodes: Sequence[bytes]) -> bytes:
-    """Prove the 32-byte word of a storage slot; zero when its absence is proven.
+    """Return the proven 32 bytes of a storage slot; zero when it is proven to be absent.
 
     Args:
         storage_root: 32 bytes, trusted.
@@ -82,17 +92,17 @@ def verify_storage(storage_root: bytes, slot: bytes, nodes: Sequence[bytes]) -> 
         nodes: as in `verify`.
 
     Raises:
-        ProofRejected: the nodes prove nothing, or the value is not one of a storage trie.
+        ProofRejected: the nodes prove neither, or the value is not one of a storage trie.
     """
-    value = _walk(storage_root, keccak256(slot).hex(), nodes, uniform=True)
+    value = follow_key(storage_root, keccak256(slot).hex(), nodes, uniform=True)
     return _ZERO_WORD if value is None else decode_word(value)
 
 
-def decode_account(value: bytes) -> Account:
-    """Read an account from its value in the state trie.
+def decode_account(value: bytes) -> AccountState:
+    """Return the account that a value of the state trie encodes.
 
     Raises:
-        ProofRejected: it is not the canonical RLP of nonce, balance, storage root and code hash.
+        ProofRejected: the value is not the canonical RLP of nonce, balance, storage root and code hash.
     """
     try:
         fields = rlp.decode(value)
@@ -105,7 +115,7 @@ def decode_account(value: bytes) -> Account:
                 and isinstance(code_hash, bytes)
                 and len(storage_root) == len(code_hash) == 32
             ):
-                return Account(
+                return AccountState(
                     rlp.decode_int(nonce, 64), rlp.decode_int(balance, 256), storage_root, code_hash
                 )
     except EncodingRejected as error:
@@ -114,10 +124,10 @@ def decode_account(value: bytes) -> Account:
 
 
 def decode_word(value: bytes) -> bytes:
-    """Read a storage word from its value in the storage trie, and pad it to 32 bytes.
+    """Return the 32 bytes of a slot that a value of a storage trie encodes.
 
     Raises:
-        ProofRejected: it is not the canonical RLP of 1 to 32 bytes that begin with another byte than zero.
+        ProofRejected: the value is not the canonical RLP of 1 to 32 bytes without a leading zero.
     """
     try:
         is_list, start, stop = rlp.span(value, 0, len(value))
@@ -132,15 +142,23 @@ def decode_word(value: bytes) -> bytes:
     return value[start:stop].rjust(32, b"\x00")
 
 
-def _walk(root: bytes, key: str, nodes: Sequence[bytes], *, uniform: bool) -> bytes | None:
-    """Walk from the root down. `uniform`: all keys of the trie are as long as this one, so no branch has a value."""
+def follow_key(root: bytes, key: str, nodes: Sequence[bytes], *, uniform: bool) -> bytes | None:
+    """Return the proven value of a key given as nibbles in hex text, which may be odd in number; as `verify`
+    otherwise.
+
+    Args:
+        root: the trie's 32-byte root, trusted.
+        key: the nibbles.
+        nodes: as in `verify`.
+        uniform: whether all keys of the trie are as long as this one, so that no branch can have a value.
+
+    Raises:
+        ProofRejected: the nodes prove neither.
+    """
     count = len(nodes)
     if count == 0 or (count == 1 and nodes[0] == EMPTY):
-        if root == EMPTY_TRIE_ROOT:
-            return None
-        raise ProofRejected(
-            "a proof of the empty trie is given for another", found=root, expected=EMPTY_TRIE_ROOT
-        )
+        _check_empty_trie(root)
+        return None
     depth, used = 0, 0
     end = len(key)
     reference, node = root, b""
@@ -171,6 +189,13 @@ def _walk(root: bytes, key: str, nodes: Sequence[bytes], *, uniform: bool) -> by
     return value
 
 
+def _check_empty_trie(root: bytes) -> None:
+    if root != EMPTY_TRIE_ROOT:
+        raise ProofRejected(
+            "a proof of the empty trie is given for another", found=root, expected=EMPTY_TRIE_ROOT
+        )
+
+
 def _fetch(nodes: Sequence[bytes], used: int, reference: bytes) -> bytes:
     if used == len(nodes):
         raise ProofRejected("the proof ends before its key does", found=f"{used} nodes", expected=reference)
@@ -188,7 +213,11 @@ def _fetch(nodes: Sequence[bytes], used: int, reference: bytes) -> bytes:
 def _enter_branch(
     items: list[bytes], key: str, depth: int, *, uniform: bool
 ) -> tuple[bytes | None, bytes, int]:
-    """Pass a branch: the value that is proven here if no child is left to follow, the child, and the new depth."""
+    """Pass a branch on the way of the key.
+
+    Returns the value that is proven here (where no child is left to follow), the child to follow (`EMPTY` for
+    none), and the new depth.
+    """
     check_branch(items)
     value = string(items[16]) or None
     if uniform and (value is not None or depth == len(key)):
@@ -203,7 +232,7 @@ def _enter_branch(
 def _enter_path(
     items: list[bytes], key: str, depth: int, *, uniform: bool
 ) -> tuple[bytes | None, bytes, int]:
-    """Pass a leaf or an extension; what comes back is as in `_enter_branch`."""
+    """Pass a leaf or an extension on the way of the key; what is returned is as in `_enter_branch`."""
     leaf, path = read_path(items[0])
     rest = len(key) - depth
     if uniform and (len(path) != rest if leaf else len(path) > rest):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The nodes of a Merkle-Patricia trie, read strictly (yellow paper, appendix D).
 
-Keys and paths are handled as hex text, a character a nibble: slicing, comparing and searching text runs in C.
+Keys and paths are hex text here, one character for a nibble, for slicing, comparing and searching text runs
+in C.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Final
 from light_clients.codec import rlp
 from light_clients.errors import EncodingRejected, ProofRejected
 
-#: The nibble that a hex digit stands for.
+#: The number that a hex digit stands for.
 NIBBLE: Final = {digit: index for index, digit in enumerate("0123456789abcdef")}
-#: What stands in a branch where no child is.
+#: What stands in a branch where it has no child, encoded.
 EMPTY: Final = b"\x80"
 
 _FULL_HEADER: Final = b"\xf9\x02\x11"
@@ -22,10 +23,11 @@ _FULL_LENGTH: Final = 532
 
 
 def is_full_branch(node: bytes) -> bool:
-    """Whether the node is a branch of sixteen hashes without a value: child i's hash is `node[4 + 33 * i :][:32]`.
+    """Return whether a node is a branch of sixteen hashes without a value.
 
-    That shape is most of what proofs consist of. The comparison leaves no byte but the hashes open, so a node that
-    has it is canonical.
+    The hash of child i is then `node[4 + 33 * i :][:32]`. Most nodes of real proofs have this shape, so it
+    has a way of its own. Every byte that is not a hash is compared, so such a node is canonical without
+    further checks.
     """
     return (
         len(node) == _FULL_LENGTH
@@ -36,7 +38,7 @@ def is_full_branch(node: bytes) -> bool:
 
 
 def split(node: bytes) -> list[bytes]:
-    """Split a node into its encoded items: 17 of a branch, or 2 of a leaf or an extension.
+    """Return the encoded items of a node: 17 of a branch, or 2 of a leaf or an extension.
 
     Raises:
         ProofRejected: the node is not one canonical RLP list of 17 or 2 items.
@@ -66,10 +68,10 @@ def split(node: bytes) -> list[bytes]:
 
 
 def string(item: bytes) -> bytes:
-    """The payload of an encoded item, which must be a string.
+    """Return the payload of an encoded item, which must be a string.
 
     Raises:
-        ProofRejected: it is a list.
+        ProofRejected: the item is a list.
     """
     if item[0] >= 0xC0:
         raise ProofRejected("a list stands where a string belongs", found=item, expected="an RLP string")
@@ -78,10 +80,10 @@ def string(item: bytes) -> bytes:
 
 
 def check_child(item: bytes) -> None:
-    """Check that an encoded item is a reference to a node: a hash, or an embedded node of less than 32 bytes.
+    """Check that an encoded item refers to a node: by its hash, or as an embedded node of less than 32 bytes.
 
     Raises:
-        ProofRejected: it is neither.
+        ProofRejected: it does neither.
     """
     if len(item) == 33 and item[0] == 0xA0:
         return
@@ -103,7 +105,7 @@ def check_branch(items: list[bytes]) -> None:
     """Check the 16 children of a branch.
 
     Raises:
-        ProofRejected: one is neither empty, nor a hash, nor an embedded node.
+        ProofRejected: a child is neither empty, nor a hash, nor an embedded node.
     """
     for item in items[:16]:
         if item != EMPTY and not (item[0] == 0xA0 and len(item) == 33):
@@ -111,13 +113,14 @@ def check_branch(items: list[bytes]) -> None:
 
 
 def read_path(item: bytes) -> tuple[bool, str]:
-    """Read the hex-prefix path of a leaf or an extension.
+    """Read the hex-prefix path of a leaf or an extension (yellow paper, appendix C).
 
     Returns:
-        Whether it is a leaf's, and the path's nibbles as hex text.
+        Whether the path is a leaf's, and its nibbles as hex text.
 
     Raises:
-        ProofRejected: the flag is none of 0..3, the padding is not zero, or an extension's path is empty.
+        ProofRejected: the flag is not one of 0 to 3, the padding is not zero, or the path of an extension is
+            empty.
     """
     text = string(item).hex()
     flag = text[:1]
@@ -135,7 +138,9 @@ def read_path(item: bytes) -> tuple[bool, str]:
 
 
 def write_path(path: str, *, leaf: bool) -> bytes:
-    """The hex-prefix encoding of a path given as hex text, as an encoded RLP string."""
+    """Return the encoded RLP string of the hex-prefix path of a leaf or an extension, given its nibbles as
+    hex text.
+    """
     if len(path) & 1:
         data = bytes.fromhex(("3" if leaf else "1") + path)
     else:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the pipeline asks of a chain. Everything that comes back is unverified (INV-5)."""
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Head:
 class SentMessage:
     """A message as a provider's logs tell it, with where it was found.
 
-    Where `message.id` is not `claimed_id`, no provider's logs reproduce the leaf: it is to be reported, and not delivered.
+    Where `message.id` is not `claimed_id`, no provider's logs reproduce the leaf: it is to be reported, and
+    not delivered.
     """
 
     message: Message
@@ -65,7 +67,9 @@ class DeliveryEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredRange:
-    """One `Delivered` event: bit i of mask = sequence (first >> 8 << 8) + i was executed by this transaction."""
+    """One `Delivered` event: bit i of mask = sequence (first >> 8 << 8) + i was
+    executed by this transaction.
+    """
 
     lane_id: LaneId
     first: int
@@ -89,7 +93,10 @@ class TxReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A contract call. `gas` bounds a simulation or a transaction; None lets the chain estimate. An empty `to` creates."""
+    """A contract call. `gas` bounds a simulation or a transaction; None lets the chain estimate.
+
+    An empty `to` creates.
+    """
 
     to: Address
     data: bytes
@@ -147,7 +154,10 @@ class Chain(Protocol):
     endpoint_id: EndpointId
 
     def heads(self) -> AsyncIterator[Head]:
-        """New heads as they come, by subscription or by polling. May skip, repeat or lie; never ends by itself."""
+        """New heads as they come, by subscription or by polling.
+
+        May skip, repeat or lie; never ends by itself.
+        """
         ...
 
     async def head(self) -> Head:
@@ -214,8 +224,9 @@ class Chain(Protocol):
     async def broadcast(self, raw: bytes) -> None:
         """Hands signed bytes to the providers; a node that has them already is a success.
 
-        Bytes that an earlier process signed are welcome: their nonce counts as taken from then on. Raises NonceConflict
-        when another transaction took the nonce, Underpriced when `replace` is needed, InsufficientFunds.
+        Bytes that an earlier process signed are welcome: their nonce counts as taken from then on. Raises
+        NonceConflict when another transaction took the nonce, Underpriced when `replace` is needed,
+        InsufficientFunds.
         """
         ...
 

@@ -16,7 +16,8 @@ import aiohttp
 from relayer.errors import ConfigError, RangeRefused, RpcUnavailable
 
 MAX_MESSAGE = 240
-# No answer is nested deeper. The decoder has the interpreter's limit, which libraries raise beyond what a stack holds.
+# No answer is nested deeper. The decoder has the interpreter's limit, which libraries raise beyond what a
+# stack holds.
 _MOST_DEPTH = 64
 _FEW_BRACKETS = 4_096
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -126,7 +127,10 @@ class HttpClient:
 
 
 def is_too_deep(body: bytes) -> bool:
-    """Whether JSON is nested so deeply that reading it could exhaust the stack. Brackets in texts count, too."""
+    """Whether JSON is nested so deeply that reading it could exhaust the stack.
+
+    Brackets in texts count, too.
+    """
     if body.count(b"[") + body.count(b"{") <= _FEW_BRACKETS:
         return False
     brackets = body.translate(None, _NO_BRACKETS)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Several providers of one thing: health-scored, with failover. Pools of JSON-RPC providers share it with whatever else a kind of consensus asks.
+"""Several providers of one thing: health-scored, with failover. Pools of JSON-RPC providers share it with
+whatever else a kind of consensus asks.
 
-A question goes to the healthiest provider; when that one fails, or gives an answer that the caller's check rejects, the
-next one is asked. A wrong answer costs far more health than a slow one. Failures decay, so that a mended provider comes back.
+A question goes to the healthiest provider; when that one fails, or gives an answer that the caller's check
+rejects, the next one is asked. A wrong answer costs far more health than a slow one. Failures decay, so that
+a mended provider comes back.
 """
 
 from __future__ import annotations
@@ -57,14 +59,19 @@ _COST: Final = {
 }
 
 OnRpcError = Callable[[str, str], None]
-"""Told of every failure: the provider's label and one of unreachable, refused, missing, invalid, wrong_chain."""
+"""Told of every failure: the provider's label and one of unreachable, refused, missing,
+invalid, wrong_chain.
+"""
 
 DEFAULT_POLICY = RetryPolicy(attempts=2, first_wait_s=0.1, longest_wait_s=1.0, jitter_s=0.05, total_s=25.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderHealth:
-    """How a provider does. `cost` orders them, lowest first; `latency_s` is a moving average, None before an answer."""
+    """How a provider does.
+
+    `cost` orders them, lowest first; `latency_s` is a moving average, None before an answer.
+    """
 
     label: str
     cost: float
@@ -101,7 +108,8 @@ class Member(Generic[P]):
 
     def cost(self, now: float) -> float:
         """What orders providers, the lowest first."""
-        # In coarse steps, so that two equally quick providers don't take turns at telling what the newest block is.
+        # In coarse steps, so that two equally quick providers don't take turns at telling what the newest
+        # block is.
         steps = 0 if self.latency_s is None else int(self.latency_s / _LATENCY_STEP_S)
         return self.decayed_penalty(now) + steps * _LATENCY_WEIGHT
 
@@ -111,8 +119,8 @@ class Member(Generic[P]):
 
 
 class ProviderPool(Generic[P]):
-    """The providers. `probe(provider)`, when given, is run once on each before its first use; it raises WrongChain when the
-    provider serves another chain, which excludes it for good.
+    """The providers. `probe(provider)`, when given, is run once on each before its first use; it raises
+    WrongChain when the provider serves another chain, which excludes it for good.
     """
 
     def __init__(
@@ -155,7 +163,8 @@ class ProviderPool(Generic[P]):
         exclude: frozenset[str] = frozenset(),
         is_final: Callable[[RpcRefused], bool] = lambda _: False,
     ) -> Answer[T]:
-        """What `once` makes of the healthiest provider that it does not fail with; providers in `exclude` are not asked.
+        """What `once` makes of the healthiest provider that it does not fail with; providers in `exclude` are
+        not asked.
 
         `is_final` tells a refusal that every provider would repeat. `what` is asked for, for people.
 

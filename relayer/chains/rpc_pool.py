@@ -1,4 +1,8 @@
-"""Several JSON-RPC providers of one chain: health-scored, with failover. No answer is believed; some are checked here."""
+# SPDX-License-Identifier: MIT
+"""Several JSON-RPC providers of one chain: health-scored, with failover.
+
+No answer is believed; some are checked here.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +38,8 @@ DEFAULT_LIMITS = RpcLimits()
 class RpcPool:
     """The providers of one chain.
 
-    `probe(call)`, when given, is run once on every provider before its first use, with that provider's own call; it
-    raises WrongChain when the provider serves another chain, which excludes it for good.
+    `probe(call)`, when given, is run once on every provider before its first use, with that provider's own
+    call; it raises WrongChain when the provider serves another chain, which excludes it for good.
     """
 
     def __init__(
@@ -82,8 +86,8 @@ class RpcPool:
         *,
         answer_type: Any = Any,
     ) -> T:
-        """One call. `check` turns the decoded result into what the caller wants, or raises RpcAnswerInvalid, Rejection or
-        NotFoundYet, and then the next provider is asked.
+        """One call. `check` turns the decoded result into what the caller wants, or raises RpcAnswerInvalid,
+        Rejection or NotFoundYet, and then the next provider is asked.
 
         Raises:
             RpcRefused: a revert, which every provider would repeat.
@@ -103,8 +107,8 @@ class RpcPool:
         exclude: frozenset[str] = frozenset(),
         range_is_final: bool = True,
     ) -> Answer[T]:
-        """As `call`, telling who answered; providers in `exclude` are not asked. Where a smaller range could be asked for,
-        `range_is_final=False` raises RangeRefused at once instead of asking the next provider.
+        """As `call`, telling who answered; providers in `exclude` are not asked. Where a smaller range could
+        be asked for, `range_is_final=False` raises RangeRefused at once instead of asking the next provider.
         """
         decode = _decoder(answer_type)
 
@@ -140,7 +144,9 @@ class RpcPool:
         return (await self._pool.anyone(calls[0][0], once, is_final=_is_final)).value
 
     async def everyone(self, method: str, params: Sequence[Any]) -> list[Answer[Any] | PostroadError]:
-        """The same call to all providers at once; each one's decoded result or error, in the configured order."""
+        """The same call to all providers at once; each one's decoded result or error,
+        in the configured order.
+        """
         decode = _decoder(Any)
 
         async def once(provider: RpcProvider) -> Any:
@@ -150,7 +156,9 @@ class RpcPool:
 
 
 def _is_final(error: RpcRefused, *, range_is_final: bool = True) -> bool:
-    """Whether asking again or elsewhere would not change it: a revert, or a range that the caller makes smaller."""
+    """Whether asking again or elsewhere would not change it: a revert,
+    or a range that the caller makes smaller.
+    """
     if isinstance(error, RangeRefused):
         return not range_is_final
     return _is_revert(error)

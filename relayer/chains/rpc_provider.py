@@ -1,7 +1,9 @@
-"""One JSON-RPC provider over HTTP: bounded in time, size and number of requests at once, and believed in nothing.
+# SPDX-License-Identifier: MIT
+"""One JSON-RPC provider over HTTP: bounded in time, size and number of requests at once, and believed in
+nothing.
 
-Every failure is one of the typed errors of relayer.errors. A provider is shown by its host and port alone: what stands
-in its URL besides may be a credential.
+Every failure is one of the typed errors of relayer.errors. A provider is shown by its host and port alone:
+what stands in its URL besides may be a credential.
 """
 
 from __future__ import annotations
@@ -102,7 +104,10 @@ class RpcProvider:
         self._takes_batches = True
 
     async def call(self, method: str, params: Sequence[Any]) -> bytes:
-        """One call; its result as undecoded JSON. Raises RpcUnavailable, RpcAnswerInvalid, RpcRefused, RangeRefused."""
+        """One call; its result as undecoded JSON.
+
+        Raises RpcUnavailable, RpcAnswerInvalid, RpcRefused, RangeRefused.
+        """
         number = self._take_id()
         body = await self._post(_request(number, method, params))
         response = self._decode(_SINGLE, body)
@@ -112,7 +117,10 @@ class RpcProvider:
         return self._result(response)
 
     async def batch(self, calls: Sequence[RpcCall]) -> list[bytes]:
-        """Several calls in as few requests as the limits allow, in the order asked. The first error is raised."""
+        """Several calls in as few requests as the limits allow, in the order asked.
+
+        The first error is raised.
+        """
         results: list[bytes] = []
         step = self._limits.max_batch if self._takes_batches else 1
         for start in range(0, len(calls), step):

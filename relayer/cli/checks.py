@@ -8,10 +8,11 @@ import stat
 import time
 from pathlib import Path
 
-from relayer.cli.output import ether, hex_of, span
+from relayer.cli.output import ether, span
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
 from relayer.errors import PostroadError
+from relayer.text import hex_of
 
 _CLOCK_DRIFT_S = 30.0
 _TIMEOUT_S = 15.0
@@ -46,7 +47,7 @@ def _check_keys(config: Config) -> list[Finding]:
     names: dict[str, None] = {}
     for chain in config.chains.values():
         names |= dict.fromkeys(
-            [*chain.keys, *(each for each in (chain.sender, chain.deployer) if each is not None)]
+            [*chain.keys, *(key for key in (chain.sender, chain.deployer) if key is not None)]
         )
     for name in names:
         try:
@@ -77,9 +78,11 @@ def _check_private(path: Path, subject: str) -> list[Finding]:
 
 
 async def check_live(config: Config) -> list[Finding]:
-    """Ask every provider of every chain, and compare what they say with the configuration and with each other."""
+    """Ask every provider of every chain, and compare what they say with the
+    configuration and with each other.
+    """
     found = await asyncio.gather(*(_check_chain(config, name) for name in config.chains))
-    return [finding for each in found for finding in each]
+    return [finding for one in found for finding in one]
 
 
 async def _check_chain(config: Config, name: str) -> list[Finding]:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of
-from relayer.cli.output import console, ether, hex_of, print_json, print_table, span
+from relayer.cli.output import console, ether, print_json, print_table, span
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.config import Config
+    from relayer.road import Road
+    from relayer.views.client import LightClientView
 
 
 @click.group()
@@ -28,33 +31,31 @@ def client() -> None:
 def status(config_path: Path, as_json: bool) -> None:
     """Show each chain's light client on each chain that it is joined to."""
     config = load_config(config_path)
-    from relayer.consensus.registry import kind_of
-
-    found = run_async(_read_all(config))
+    views = run_async(_read_all(config))
     if as_json:
-        print_json(found)
+        print_json(views)
         return
-    now = time.time()
-    rows = []
-    for each in found:
-        if each["error"] is not None:
-            rows.append((each["source"], each["destination"], "-", "-", "-", "-", each["error"]))
-            continue
-        signers = kind_of(config.chain(each["source"])).signers
-        follows = f"knows the {signers} of today" if each["current"] else f"the {signers} changed since"
-        rows.append(
-            (
-                each["source"],
-                each["destination"],
-                hex_of(each["client"]),
-                each["status"],
-                str(each["height"]),
-                span(max(0.0, each["expires_at"] - now)),
-                follows,
-            )
-        )
-    columns = ("of", "on", "client", "status", "trusted block or slot", "expires in", "")
-    print_table(columns, rows, empty="No chains are joined.")
+    now_s = time.time()
+    columns = ("of", "on", "client", "status", "trusted height", "expires in", "")
+    print_table(columns, [_row(view, now_s) for view in views], empty="No chains are joined.")
+    for view in views:
+        for remark in view.remarks:
+            console().print(f"{view.source} on {view.destination}: {remark}", markup=False)
+
+
+def _row(view: LightClientView, now_s: float) -> tuple[str, ...]:
+    if view.client is None or view.status is None or view.expires_at is None:
+        return (view.source, view.destination, "-", "-", "-", "-", view.error or "")
+    signers = view.signers or "signers"
+    return (
+        view.source,
+        view.destination,
+        hex_of(view.client),
+        view.status,
+        str(view.height),
+        span(max(0.0, view.expires_at - now_s)),
+        f"knows the {signers} of today" if view.current else f"the {signers} changed since",
+    )
 
 
 @client.command("update")
@@ -68,6 +69,9 @@ def update(source: str, destination: str, key: str | None, config_path: Path, as
 
     Every update is accepted by the same client in Python before it is sent; anybody may send one.
     """
+    from relayer.views.client import ClientUpdateView
+    from relayer.views.transaction import transaction_view
+
     config = load_config(config_path)
     config.chain(source)
     signer = signer_of(config, destination, key, purpose="sender")
@@ -79,67 +83,44 @@ def update(source: str, destination: str, key: str | None, config_path: Path, as
         async with relayer.connect(config, signers={destination: [signer]}) as road:
             return await update_client(road.chain(source), await road.chain_to_write(destination))
 
-    receipts = run_async(work())
+    updates = tuple(transaction_view(receipt) for receipt in run_async(work()))
     if as_json:
-        print_json(
-            {
-                "source": source,
-                "destination": destination,
-                "updates": [
-                    {
-                        "tx_hash": bytes(each.tx_hash),
-                        "block": each.block_number,
-                        "gas_used": each.gas_used,
-                        "fee_wei": each.fee_wei,
-                    }
-                    for each in receipts
-                ],
-            }
-        )
+        print_json(ClientUpdateView(source=source, destination=destination, updates=updates))
         return
-    for each in receipts:
+    for sent in updates:
         console().print(
-            f"update {hex_of(each.tx_hash)} in block {each.block_number}: {each.gas_used:,} gas, {ether(each.fee_wei)}"
+            f"update {hex_of(sent.tx_hash)} in block {sent.block}: {sent.gas_used:,} gas, {ether(sent.fee_wei)}"
         )
-    if not receipts:
+    if not updates:
         console().print("It trusts the newest block already.")
 
 
-async def _read_all(config: Config) -> list[dict[str, Any]]:
+async def _read_all(config: Config) -> list[LightClientView]:
     import relayer
+
+    async with relayer.connect(config) as road:
+        return [
+            await _read_one(road, source, destination)
+            for source in config.chains
+            for destination in config.chains
+            if source != destination
+        ]
+
+
+async def _read_one(road: Road, source: str, destination: str) -> LightClientView:
+    """Read one light client; why it can't be read is part of the view."""
     from light_clients.errors import Rejection
+    from relayer.consensus.registry import kind_of
     from relayer.errors import PostroadError
     from relayer.road.deliver import client_address
+    from relayer.views.client import light_client_view, unread_client_view
 
-    found = []
-    async with relayer.connect(config) as road:
-        for source in config.chains:
-            for destination in config.chains:
-                if source == destination:
-                    continue
-                shown: dict[str, Any] = {
-                    "source": source,
-                    "destination": destination,
-                    "consensus": config.chain(source).consensus.kind,
-                    "client": None,
-                    "status": None,
-                }
-                shown |= {
-                    "height": None,
-                    "timestamp": None,
-                    "expires_at": None,
-                    "current": None,
-                    "error": None,
-                }
-                try:
-                    one, other = road.chain(source), road.chain(destination)
-                    await one.prover.verify_head(await one.chain.head())
-                    address = await client_address(one, other)
-                    read = await one.prover.client_at(other.chain, address)
-                except (PostroadError, Rejection) as error:
-                    found.append(shown | {"error": str(error)})
-                    continue
-                shown |= {"client": bytes(address), "status": read.status.name.lower(), "height": read.height}
-                shown |= {"timestamp": read.timestamp, "expires_at": read.timestamp + read.trusting_period_s}
-                found.append(shown | {"current": read.current})
-    return found
+    kind = kind_of(road.config.chain(source))
+    try:
+        one, other = road.chain(source), road.chain(destination)
+        await one.prover.verify_head(await one.chain.head())
+        address = await client_address(one, other)
+        read = await one.prover.client_at(other.chain, address)
+    except (PostroadError, Rejection) as error:
+        return unread_client_view(source, destination, kind, str(error))
+    return light_client_view(source, destination, read, kind=kind)

@@ -11,8 +11,9 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import HexParam, config_option, json_option, key_option, load_config, signer_of
-from relayer.cli.output import console, ether, hex_of, print_json
+from relayer.cli.output import console, ether, print_json
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.road import RoadMessage
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 def deliver(message_id: bytes, key: str | None, config_path: Path, as_json: bool) -> None:
     """Deliver the message ID by hand, with no relayer needed: header and proof are verified here, then sent.
 
-    Relaying is permissionless, so any funded key will do. Delivering what is delivered already is no error. Exit code 5
-    says that the recipient refuses it, or that its deadline is over.
+    Relaying is permissionless, so any funded key will do. Delivering what is delivered already is no error.
+    Exit code 5 says that the recipient refuses it, or that its deadline is over.
     """
     config = load_config(config_path)
 
@@ -49,20 +50,8 @@ def deliver(message_id: bytes, key: str | None, config_path: Path, as_json: bool
             return found, await deliver_by_hand(found, road.chain(message.source), destination)
 
     message, outcome = run_async(work())
-    receipt = outcome.receipt
     if as_json:
-        print_json(
-            {
-                "id": bytes(message.id),
-                "result": outcome.result.value,
-                "source_block": outcome.header.number,
-                "tx_hash": None if receipt is None else bytes(receipt.tx_hash),
-                "block": None if receipt is None else receipt.block_number,
-                "gas_used": None if receipt is None else receipt.gas_used,
-                "fee_wei": None if receipt is None else receipt.fee_wei,
-                "reason": outcome.reason,
-            }
-        )
+        print_json(outcome.view(message.id))
     else:
         _show(message, outcome)
     if outcome.result.value in {"failed", "expired"}:

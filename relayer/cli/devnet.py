@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad devnet`: local chains of any installed kind of consensus, joined with each other, in the background."""
+"""`postroad devnet`: local chains of any installed kind of consensus, joined, in the background."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.options import HexParam, json_option
-from relayer.cli.output import console, hex_of, print_json
+from relayer.cli.output import console, print_json
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
-    from relayer.devnet.network.join import LocalRoads, LocalSite
+    from relayer.devnet.network.join import LocalEndpoint, LocalRoads, LocalSite
     from relayer.devnet.network.state_file import ChainState, NetworkState
     from relayer.endpoint.apply import Progress
+    from relayer.views.local_chain import LocalChainView, LocalNetworkView
 
 DEFAULT_CHAINS: Final = "court=bft:4,port=bft:ibft2:7"
 DEFAULT_DIRECTORY: Final = ".postroad/devnet"
@@ -26,8 +28,8 @@ DEFAULT_DIRECTORY: Final = ".postroad/devnet"
 def devnet() -> None:
     """Start, stop and show local chains.
 
-    anvil executes their blocks, and keys of our own sign them as the chain's consensus does, so that light clients have
-    real signatures to verify.
+    anvil executes their blocks, and keys of our own sign them as the chain's consensus does, so that light
+    clients have real signatures to verify.
     """
 
 
@@ -50,12 +52,14 @@ def _directory_option(command: Any) -> Any:
     help="NAME=KIND[:OPTION]...[@BLOCK_TIME], separated by commas, such as court=bft:4@0.5,eth=ethereum.",
 )
 @click.option("--seed", type=HexParam(), help="Hex from which all keys follow; random without.")
-@click.option("--admin", is_flag=True, help="Serve each chain's admin RPC: faults, validators, mining.")
+@click.option(
+    "--admin", is_flag=True, help="Serve every chain's admin RPC: faults, mining, and what its kind adds."
+)
 @click.option("--no-deploy", is_flag=True, help="Start the chains only.")
 @_directory_option
 @json_option
 def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory: Path, as_json: bool) -> None:
-    """Start chains, deploy an endpoint on each, join all of them both ways, and write a configuration for them."""
+    """Start chains, deploy endpoints, join all of them both ways, and write a configuration for them."""
     from relayer.devnet.network import background
     from relayer.devnet.network.join import join_local, remove_files
 
@@ -72,7 +76,9 @@ def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory:
         roads = None
         if not no_deploy:
             sites = [_site(chain) for chain in state.chains]
-            roads = run_async(join_local(sites, directory, lambda each: None if as_json else _tell(each)))
+            roads = run_async(
+                join_local(sites, directory, lambda progress: None if as_json else _tell(progress))
+            )
     except BaseException:
         background.down(directory)
         remove_files(directory)
@@ -112,12 +118,11 @@ def status(directory: Path, as_json: bool) -> None:
     is_running = state is not None and state.is_running()
     heights = background.heights(state) if state is not None and is_running else {}
     if as_json:
-        shown = (
-            []
-            if state is None
-            else [_chain_json(chain) | {"height": heights.get(chain.name)} for chain in state.chains]
-        )
-        print_json({"running": is_running, "directory": directory, "chains": shown})
+        from relayer.views.local_chain import LocalStatusView
+
+        chains = () if state is None else state.chains
+        views = tuple(_view(chain, height=heights.get(chain.name)) for chain in chains)
+        print_json(LocalStatusView(running=is_running, directory=str(directory), chains=views))
     elif state is None or not is_running:
         click.echo(f"No chains run in {directory}.")
     else:
@@ -193,31 +198,37 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _json(state: NetworkState, directory: Path, roads: LocalRoads | None) -> dict[str, Any]:
-    chains = []
-    for chain in state.chains:
-        shown = _chain_json(chain)
-        if roads is not None:
-            endpoint = roads.endpoints[chain.name]
-            shown |= {
-                "gateway": endpoint.gateway,
-                "endpoint_id": endpoint.endpoint_id,
-                "postbox": endpoint.postbox,
-                "multisender": endpoint.multisender,
-            }
-        chains.append(shown)
-    return {"directory": directory, "config": None if roads is None else roads.config_path, "chains": chains}
+def _json(state: NetworkState, directory: Path, roads: LocalRoads | None) -> LocalNetworkView:
+    from relayer.views.local_chain import LocalNetworkView
+
+    return LocalNetworkView(
+        directory=str(directory),
+        config=None if roads is None else str(roads.config_path),
+        chains=tuple(
+            _view(chain, endpoint=None if roads is None else roads.endpoints[chain.name])
+            for chain in state.chains
+        ),
+    )
 
 
-def _chain_json(chain: ChainState) -> dict[str, Any]:
-    return {
-        "name": chain.name,
-        "consensus": chain.kind,
-        "chain_id": chain.chain_id,
-        "rpc": chain.http_url,
-        "websocket": chain.ws_url,
-        "admin": chain.admin_url,
-        "genesis_hash": chain.genesis_hash,
-        "details": chain.details.facts,
-        "funded": [{"address": key.address, "secret": key.secret} for key in chain.funded_keys],
-    }
+def _view(
+    chain: ChainState, *, height: int | None = None, endpoint: LocalEndpoint | None = None
+) -> LocalChainView:
+    from relayer.views.local_chain import FundedAccountView, LocalChainView
+
+    return LocalChainView(
+        name=chain.name,
+        consensus=chain.kind,
+        chain_id=chain.chain_id,
+        rpc=chain.http_url,
+        websocket=chain.ws_url,
+        admin=chain.admin_url,
+        genesis_hash=chain.genesis_hash,
+        details=chain.details.facts,
+        funded=tuple(FundedAccountView(address=key.address, secret=key.secret) for key in chain.funded_keys),
+        height=height,
+        gateway=None if endpoint is None else endpoint.gateway,
+        endpoint_id=None if endpoint is None else endpoint.endpoint_id,
+        postbox=None if endpoint is None else endpoint.postbox,
+        multisender=None if endpoint is None else endpoint.multisender,
+    )

@@ -28,7 +28,8 @@ _LEAST_FREE_BYTES = 1 << 30
 @config_option
 @json_option
 def doctor(config_path: Path, as_json: bool) -> None:
-    """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal. Changes nothing.
+    """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal. Changes
+    nothing.
 
     Exits with 1 when something keeps messages from arriving.
     """
@@ -44,7 +45,9 @@ def doctor(config_path: Path, as_json: bool) -> None:
             Finding(Severity.WARNING, str(config_path), "no such file", "a configuration", advice)
         )
     if as_json:
-        print_json({"ok": not has_refusal(findings), "findings": [finding_json(each) for each in findings]})
+        print_json(
+            {"ok": not has_refusal(findings), "findings": [finding_json(finding) for finding in findings]}
+        )
     else:
         show_findings(findings)
     if has_refusal(findings):
@@ -52,6 +55,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
 
 
 def _look_at_installation() -> list[Finding]:
+    from light_clients import ecdsa, hashing
     from relayer.consensus.findings import Finding, Severity
     from relayer.consensus.registry import kinds
     from relayer.contracts import UnknownContract, load
@@ -59,11 +63,14 @@ def _look_at_installation() -> list[Finding]:
     findings = [
         Finding(Severity.OK, "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
     ]
-    try:
-        import coincurve  # noqa: F401  only whether it is there
-    except ImportError:
-        advice = "Signing is ten times slower without it: install the package coincurve."
-        findings.append(Finding(Severity.WARNING, "coincurve", "not installed", "installed", advice))
+    if not ecdsa.BACKEND.is_fast:
+        findings.append(
+            Finding(Severity.WARNING, "btclib-secp256k1", "not installed", "installed", ecdsa.SLOW_ADVICE)
+        )
+    if not hashing.IS_FAST:
+        findings.append(
+            Finding(Severity.WARNING, "safe-pysha3", "not installed", "installed", hashing.SLOW_ADVICE)
+        )
     for kind in kinds():
         for module, advice in kind.requires.items():
             if importlib.util.find_spec(module) is None:

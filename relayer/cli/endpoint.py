@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of, yes_option
-from relayer.cli.output import console, fields, hex_of, print_json, print_table, span
+from relayer.cli.output import console, print_json, print_table, span
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.chains.evm.node import Node
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
     from relayer.endpoint.apply import Progress
     from relayer.endpoint.plan import Plan
     from relayer.endpoint.view import EndpointView
+    from relayer.views.finding import FindingView
+    from relayer.views.plan import SavedEndpointView
 
 
 @click.group()
 def endpoint() -> None:
     """Deploy, join, list and check endpoints.
 
-    An endpoint is a chain's gateway contract with the light clients of the chains that it is joined to. Every change is
-    planned and shown before it is sent, and is safe to run twice: what is done is kept in a manifest and checked on chain.
+    An endpoint is a chain's gateway contract with the light clients of the chains that it is joined to. Every
+    change is planned and shown before it is sent, and is safe to run twice: what is done is kept in a
+    manifest and checked on chain.
     """
 
 
@@ -102,7 +106,8 @@ def register(
 ) -> None:
     """Join the endpoint of CHAIN with REMOTE: a light client of REMOTE on CHAIN, and its registration.
 
-    Where the admin is behind a delay, the registration is scheduled first; run the same command again to execute it.
+    Where the admin is behind a delay, the registration is scheduled first; run the same command again to
+    execute it.
     """
     config = load_config(config_path)
     if config.chain(chain) is config.chain(remote):
@@ -133,7 +138,9 @@ def list_(config_path: Path, as_json: bool) -> None:
     config = load_config(config_path)
     views = run_async(_view_all(config))
     if as_json:
-        print_json([_view_json(name, view) for name, view in views.items()])
+        from relayer.views.endpoint import listed_endpoint
+
+        print_json([listed_endpoint(name, view) for name, view in views.items()])
         return
     rows = []
     for name, view in views.items():
@@ -150,7 +157,8 @@ def list_(config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
-    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each other.
+    """Check endpoints: code, ids, who may change them, light clients, chains that could be taken for each
+    other.
 
     Exits with 1 when something would let messages be forged or get lost.
     """
@@ -168,7 +176,9 @@ def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
 
     findings = run_async(run())
     if as_json:
-        print_json({"ok": not has_refusal(findings), "findings": [finding_json(each) for each in findings]})
+        from relayer.views.finding import check_view
+
+        print_json(check_view(findings))
     else:
         show_findings(findings)
     if has_refusal(findings):
@@ -203,7 +213,7 @@ async def _plan_and_apply(
                     f"Run `postroad endpoint deploy {name}` first.",
                 )
     keys = {name: signer_of(config, name, key, purpose="deployer") for name in names}
-    involved = dict.fromkeys([*names, *(each for pair in pairs for each in pair)])
+    involved = dict.fromkeys([*names, *(chain for pair in pairs for chain in pair)])
     async with open_nodes(config, involved) as nodes:
         with manifest.locked():
             deployers = {name: signer.address for name, signer in keys.items()}
@@ -212,7 +222,7 @@ async def _plan_and_apply(
                 show_plan(plan)
             if plan.is_refused:
                 if as_json:
-                    print_json({"plan": plan_json(plan), "applied": False, "endpoints": {}})
+                    _print_outcome(plan, {}, applied=False)
                 raise PlanRefused(
                     "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
                 )
@@ -223,19 +233,26 @@ async def _plan_and_apply(
                 await apply_plan(plan, config, manifest, nodes, keys, _teller(as_json=as_json))
             saved = {} if dry_run else _save(config, config_path, names, plan)
     if as_json:
-        print_json({"plan": plan_json(plan), "applied": goes_on, "endpoints": saved})
+        _print_outcome(plan, saved, applied=goes_on)
         return
     if dry_run:
         console().print("Nothing was sent (--dry-run).")
     for name, found in saved.items():
-        console().print(f"{name}: gateway {hex_of(found['gateway'])}, written to {config_path}")
+        console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
-def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, Any]:
+def _print_outcome(plan: Plan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
+    from relayer.views.plan import PlanOutcomeView, plan_view
+
+    print_json(PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved))
+
+
+def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[str, SavedEndpointView]:
     """Write new endpoints into the configuration file; what is there already stays."""
     from relayer.config import save_endpoint
     from relayer.endpoint.plan import found_endpoint
     from relayer.endpoint.steps import locate
+    from relayer.views.plan import SavedEndpointView
 
     manifest = _manifest(config)
     saved = {}
@@ -248,12 +265,12 @@ def _save(config: Config, path: Path, names: Iterable[str], plan: Plan) -> dict[
             continue
         found = found_endpoint(plan, config, manifest, name)
         save_endpoint(path, name, found)
-        saved[name] = {
-            "gateway": found.gateway,
-            "genesis_hash": found.genesis_hash,
-            "endpoint_id": bytes(located.endpoint_id),
-            "consensus": fields(found.consensus),
-        }
+        saved[name] = SavedEndpointView(
+            gateway=found.gateway,
+            genesis_hash=found.genesis_hash,
+            endpoint_id=located.endpoint_id,
+            consensus=found.consensus,
+        )
     return saved
 
 
@@ -355,40 +372,18 @@ def show_findings(findings: Iterable[Finding]) -> None:
     """Show findings, one a line, with what to do about those that are not fine."""
     out = console()
     marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "refusal": "[red]✗[/]"}
-    for each in findings:
-        expected = f" (expected {each.expected})" if each.expected else ""
-        advice = f"\n    {each.advice}" if each.advice and each.severity.value != "ok" else ""
-        out.print(f"{marks[each.severity.value]} {each.subject}: ", end="")
-        out.print(f"{each.found}{expected}{advice}", markup=False)
+    for finding in findings:
+        expected = f" (expected {finding.expected})" if finding.expected else ""
+        advice = f"\n    {finding.advice}" if finding.advice and finding.severity.value != "ok" else ""
+        out.print(f"{marks[finding.severity.value]} {finding.subject}: ", end="")
+        out.print(f"{finding.found}{expected}{advice}", markup=False)
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
+def finding_json(finding: Finding) -> FindingView:
     """Return a finding as `--json` shows it."""
-    return {
-        "severity": finding.severity.value,
-        "subject": finding.subject,
-        "found": finding.found,
-        "expected": finding.expected,
-        "advice": finding.advice,
-    }
+    from relayer.views.finding import finding_view
 
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """Return a plan as `--json` shows it."""
-    return {
-        "refused": plan.is_refused,
-        "findings": [finding_json(each) for each in plan.findings],
-        "steps": [
-            {
-                "chain": step.chain,
-                "kind": step.kind.value,
-                "remote": step.remote or None,
-                "gas": step.gas,
-                "cost_wei": plan.cost_wei(step),
-            }
-            for step in plan.steps
-        ],
-    }
+    return finding_view(finding)
 
 
 @contextlib.asynccontextmanager
@@ -421,42 +416,6 @@ def _remote_text(view: EndpointView, name: str) -> str:
     state = remote.client.status.name.lower()
     paused = ", paused" if remote.is_paused else ", retired" if remote.is_retired else ""
     return f"{name} (client {state}, {span(left)} left{paused})"
-
-
-def _view_json(name: str, view: EndpointView | None) -> dict[str, Any]:
-    if view is None:
-        return {
-            "chain": name,
-            "gateway": None,
-            "endpoint_id": None,
-            "authority": None,
-            "admins": [],
-            "remotes": [],
-        }
-    return {
-        "chain": name,
-        "gateway": view.located.gateway,
-        "endpoint_id": bytes(view.located.endpoint_id),
-        "authority": view.authority or None,
-        "admins": [{"account": each.account, "delay_s": each.delay_s} for each in view.admins],
-        "remotes": [
-            {
-                "chain": remote.name,
-                "endpoint_id": bytes(remote.endpoint_id),
-                "client": remote.client_address,
-                "status": None if remote.client is None else remote.client.status.name.lower(),
-                "height": None if remote.client is None else remote.client.height,
-                "expires_at": None
-                if remote.client is None
-                else remote.client.timestamp + remote.client.trusting_period_s,
-                "kind": None if remote.client is None else remote.client.contract,
-                "details": {} if remote.client is None else dict(remote.client.details()),
-                "paused": remote.is_paused,
-                "retired": remote.is_retired,
-            }
-            for remote in view.remotes
-        ],
-    }
 
 
 def _manifest(config: Config) -> Any:

@@ -58,8 +58,8 @@ def init(
 ) -> None:
     """Write a configuration with comments.
 
-    Chain ids, genesis hashes and what the consensus needs are read from the chains themselves: compare what is written with
-    what their owners publish, for afterwards it is what nodes are held to.
+    Chain ids, genesis hashes and what the consensus needs are read from the chains themselves: compare what
+    is written with what their owners publish, for afterwards it is what nodes are held to.
     """
     if config_path.exists() and not force:
         raise CommandFailed(
@@ -250,7 +250,10 @@ def _parse_chain(text: str) -> dict[str, Any]:
 
 
 def _spec(name: str, consensus: Mapping[str, Any] | None, urls: Sequence[str]) -> dict[str, Any]:
-    """What is known of a chain. `consensus` are keys of its table so far; `keyed` are URLs that belong to further keys."""
+    """What is known of a chain.
+
+    `consensus` are keys of its table so far; `keyed` are URLs that belong to further keys.
+    """
     rpc, websocket, keyed = list[str](), list[str](), dict[str, list[str]]()
     for url in urls:
         key = _KEYED_URL.match(url)
@@ -282,7 +285,8 @@ def _complete_questions(spec: dict[str, Any]) -> None:
     for key, question in questions.items():
         if key not in keyed:
             raise click.UsageError(
-                f"found no {question.missing} for {name!r}, expected {key}=https://… among its URLs"
+                f"found no {question.missing} for {name!r}, a chain of kind {kind.name}, "
+                f"expected {key}=https://… among its URLs"
             )
     spec["consensus"] = {**spec["consensus"], **keyed}
 
@@ -327,7 +331,10 @@ def _asked_by(kind: str) -> set[str]:
 
 
 async def _ask_nodes(specs: Sequence[dict[str, Any]]) -> None:
-    """Read chain ids, genesis hashes, and what consensus it is. Raises ChainUnavailable, which names the chain."""
+    """Read chain ids, genesis hashes, and what consensus it is.
+
+    Raises ChainUnavailable, which names the chain.
+    """
     import os
 
     from relayer.chains.evm.node import Node

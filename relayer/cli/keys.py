@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`postroad keys`: signing keys, encrypted. Secrets are asked for or piped in, never words of the command line."""
+"""`postroad keys`: signing keys, encrypted.
+
+Secrets are asked for or piped in, never words of the command line.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import hex_of, print_json, print_table
+from relayer.cli.output import print_json, print_table
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.keys import KeyStore, StoredKey
@@ -43,7 +47,9 @@ def new(name: str, config_path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def import_(name: str, keystore: Path | None, config_path: Path, as_json: bool) -> None:
-    """Import a private key, asked for without an echo, or read from a pipe; or another wallet's keystore file."""
+    """Import a private key, asked for without an echo, or read from a pipe;
+    or another wallet's keystore file.
+    """
     from relayer.keys import read_password
 
     store, password = _open(config_path, confirm=True)
@@ -62,7 +68,9 @@ def list_(config_path: Path, as_json: bool) -> None:
     """List the keys and their addresses. Nothing is unlocked."""
     found = _store(config_path).list()
     if as_json:
-        print_json([{"name": key.name, "address": key.address, "path": key.path} for key in found])
+        from relayer.views.account import key_view
+
+        print_json([key_view(key) for key in found])
         return
     rows = [(key.name, hex_of(key.address), str(key.path)) for key in found]
     print_table(("name", "address", "file"), rows, empty="No keys yet: `postroad keys new NAME` makes one.")
@@ -116,6 +124,8 @@ def _is_set(variable: str) -> bool:
 
 def _show(key: StoredKey, as_json: bool) -> None:
     if as_json:
-        print_json({"name": key.name, "address": key.address, "path": key.path})
+        from relayer.views.account import key_view
+
+        print_json(key_view(key))
         return
     click.echo(f"{key.name}  {hex_of(key.address)}  {key.path}")

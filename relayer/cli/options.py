@@ -112,7 +112,9 @@ def load_config(path: Path) -> Config:
 
 
 def unlock(config: Config, name: str) -> Key:
-    """Unlock one of the configured keys, asking for the password where the config names no source and a person is there."""
+    """Unlock one of the configured keys, asking for the password where the config names no
+    source and a person is there.
+    """
     from relayer.keys import KeyStore
 
     store = KeyStore(config.keys_directory)
@@ -148,7 +150,8 @@ def key_option(command: F) -> F:
 def signer_of(config: Config, chain: str, key: str | None, *, purpose: str) -> Key:
     """Unlock the key for a purpose on a chain: the one that was named, else the configured one.
 
-    `purpose` is a key of the chain's table, `sender` or `deployer`; without it the chain's first relaying key is used.
+    `purpose` is a key of the chain's table, `sender` or `deployer`; without it the chain's first relaying key
+    is used.
     """
     from relayer.errors import KeyUnavailable
 

@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
-import json
 import sys
+import time
 from collections.abc import Sequence
-from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from relayer.views.delivery import DeliveryView
 
 _WEI_PER_ETHER = 10**18
 _WEI_PER_GWEI = 10**9
 
 
 def print_json(value: object) -> None:
-    """Print one JSON value: bytes as 0x-hex, enums by value."""
-    sys.stdout.write(json.dumps(value, indent=2, default=_plain) + "\n")
+    """Print one JSON value: a view, or whatever else has a JSON form (relayer.views.encoding)."""
+    # Late: a command that prints no JSON does not load the encoder.
+    from relayer.views.encoding import to_json
+
+    sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -49,17 +54,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
     console().print(table)
 
 
-def hex_of(data: bytes) -> str:
-    """Return bytes as 0x-hex."""
-    return "0x" + data.hex()
-
-
-def short(data: bytes) -> str:
-    """Return bytes as people tell them apart: the first four and the last two."""
-    text = data.hex()
-    return f"0x{text}" if len(data) <= 8 else f"0x{text[:8]}…{text[-4:]}"
-
-
 def ether(wei: int) -> str:
     """Return an amount in ether, exactly."""
     whole, rest = divmod(wei, _WEI_PER_ETHER)
@@ -83,24 +77,22 @@ def span(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
+def moment(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as this machine's clock shows it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def describe_delivery(delivery: DeliveryView, destination: str) -> str:
+    """Return which transaction executed a message, when, and who says so: one line for people."""
+    where = "" if delivery.block is None else f" in block {delivery.block}"
+    when = "" if delivery.timestamp is None else f", {moment(delivery.timestamp)}"
+    told = {"journal": "the relayer's journal", "logs": "the logs of the inbox"}[delivery.told_by]
+    checked = "its receipt shows the message" if delivery.is_checked else "not checked with its receipt"
+    return f"executed by transaction {hex_of(delivery.tx_hash)}{where} of {destination}{when} (told by {told}; {checked})"
+
+
 def fields(value: object) -> Any:
-    """Return a table of the configuration as `--json` shows it: with its keys, and of URLs no more than where they lead."""
-    import msgspec
+    """Return a table of the configuration as `--json` shows it: with its keys, and its URLs redacted."""
+    from relayer.views.encoding import to_plain
 
-    from relayer.config import SecretUrl
-
-    if isinstance(value, SecretUrl):
-        return str(value)
-    if isinstance(value, msgspec.Struct):
-        return {name: fields(getattr(value, name)) for name in value.__struct_fields__}
-    return [fields(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, (bytes, bytearray)):
-        return hex_of(bytes(value))
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, (Path, set, frozenset, tuple)):
-        return str(value) if isinstance(value, Path) else sorted(value)
-    raise TypeError(type(value).__name__)
+    return to_plain(value)

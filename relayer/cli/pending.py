@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from relayer.cli.options import config_option, json_option, load_config
-from relayer.cli.output import hex_of, print_json, print_table, span
+from relayer.cli.output import print_json, print_table, span
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
-    from relayer.journal.rows import PendingMessage
+    from relayer.views.pending import PendingView
 
 
 @click.command()
@@ -23,38 +24,27 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def pending(limit: int, config_path: Path, as_json: bool) -> None:
-    """List the messages that the relayer's journal knows and that are not confirmed, each with the reason why it waits."""
+    """List the messages that the relayer's journal knows as open, with what they wait for."""
     from relayer.journal.store import Journal
+    from relayer.views.pending import pending_view
 
     config = load_config(config_path)
     with Journal.open(config.journal_url.reveal(), read_only=True) as journal:
         found = journal.pending(limit=limit)
-    now = time.time()
+    views = [pending_view(message) for message in found]
     if as_json:
-        print_json(
-            [
-                {
-                    "id": bytes(each.leaf),
-                    "source": each.source,
-                    "destination": each.destination,
-                    "sequence": each.sequence,
-                    "state": each.state.value,
-                    "reason": each.waiting.reason.value,
-                    "detail": each.waiting.detail,
-                    "since": each.since / 1_000_000,
-                }
-                for each in found
-            ]
-        )
+        print_json(views)
         return
+    now_s = time.time()
     print_table(
         ("message", "from → to", "state", "since", "waits for"),
-        [_row(each, now) for each in found],
+        [_row(view, now_s) for view in views],
         empty="Nothing waits.",
     )
 
 
-def _row(each: PendingMessage, now: float) -> tuple[str, ...]:
-    since = span(max(0.0, now - each.since / 1_000_000))
-    lane = f"{each.source} → {each.destination} #{each.sequence}"
-    return hex_of(each.leaf), lane, each.state.value, since, str(each.waiting)
+def _row(view: PendingView, now_s: float) -> tuple[str, ...]:
+    since = span(max(0.0, now_s - view.since))
+    lane = f"{view.source} → {view.destination} #{view.sequence}"
+    waits_for = f"{view.reason.value}: {view.detail}" if view.detail else view.reason.value
+    return hex_of(view.id), lane, view.state.value, since, waits_for

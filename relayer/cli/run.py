@@ -17,8 +17,8 @@ from relayer.cli.running import run_async
 def run(config_path: Path, as_json: bool) -> None:
     """Relay messages over the configured lanes until stopped.
 
-    SIGTERM and Ctrl-C drain: what is signed is in the journal. It can be killed at any time; the next start resumes.
-    Logs go to stderr, metrics to where [metrics] says.
+    SIGTERM and Ctrl-C drain: what is signed is in the journal. It can be killed at any time; the next start
+    resumes. Logs go to stderr, metrics to where [metrics] says.
     """
     import msgspec
 

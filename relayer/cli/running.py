@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in an event loop of its own. Raises what it raises, groups of errors as their first member."""
+    """Run a coroutine in an event loop of its own.
+
+    Raises what it raises, groups of errors as their first member.
+    """
     try:
         return asyncio.run(work)
     except BaseExceptionGroup as group:

@@ -18,8 +18,9 @@ from relayer.cli.options import (
     load_config,
     signer_of,
 )
-from relayer.cli.output import console, hex_of, print_json
+from relayer.cli.output import console, describe_delivery, print_json
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.road import Receipt, RoadMessage
@@ -66,16 +67,16 @@ def send(
 ) -> None:
     """Send a message from SOURCE to a contract on DESTINATION, and print its id.
 
-    The id is the message's name everywhere: `postroad trace ID` tells its story. With --wait, exit code 6 says that it was
-    not delivered in the time given.
+    The id is the message's name everywhere: `postroad trace ID` tells its story. With --wait, exit code 6
+    says that it was not delivered in the time given.
     """
-    given = [each for each in (payload, text, file) if each is not None]
+    from relayer.consensus.registry import kind_of
+
+    given = [content for content in (payload, text, file) if content is not None]
     if len(given) != 1:
         raise click.UsageError(f"found {len(given)} of --payload, --text and --file, expected one of them")
     content = payload if payload is not None else text.encode() if text is not None else file.read()
     config = load_config(config_path)
-    from relayer.consensus.registry import kind_of
-
     signers = kind_of(config.chain(destination)).signers
     signer = signer_of(config, source, key, purpose="sender")
 
@@ -104,10 +105,10 @@ def send(
                 except BaseException:
                     if as_json:
                         # What was sent must be known even when the wait for it ends badly.
-                        print_json(_json(message, None))
+                        print_json(_shown(message, None))
                     raise
             if as_json:
-                print_json(_json(message, receipt))
+                print_json(_shown(message, receipt))
 
     run_async(work())
 
@@ -130,38 +131,12 @@ async def _wait(message: RoadMessage, timeout_s: float | None, *, signers: str, 
         errors.print(
             f"delivered: block {receipt.height} of {message.destination} proves its bit, and enough {signers} signed that block"
         )
+        if receipt.delivery is not None:
+            errors.print(describe_delivery(receipt.delivery, message.destination))
     return receipt
 
 
-def _json(message: RoadMessage, receipt: Receipt | None) -> dict[str, Any]:
-    return message_json(message) | {"receipt": None if receipt is None else receipt_json(receipt)}
+def _shown(message: RoadMessage, receipt: Receipt | None) -> dict[str, Any]:
+    from relayer.views.encoding import joined
 
-
-def message_json(message: RoadMessage) -> dict[str, Any]:
-    """Return a message as `--json` shows it."""
-    return {
-        "id": bytes(message.id),
-        "source": message.source,
-        "destination": message.destination,
-        "lane": bytes(message.lane_id),
-        "sequence": message.sequence,
-        "sender": message.sender,
-        "recipient": message.recipient,
-        "payload": message.payload,
-        "gas_limit": message.gas_limit,
-        "deadline": message.deadline,
-        "tx_hash": message.tx_hash,
-        "block": message.block_number,
-    }
-
-
-def receipt_json(receipt: Receipt) -> dict[str, Any]:
-    """Return a receipt as `--json` shows it."""
-    return {
-        "height": receipt.height,
-        "timestamp": receipt.timestamp,
-        "block_hash": receipt.header.hash,
-        "state_root": receipt.header.state_root,
-        "word": receipt.word,
-        "proof": receipt.proof,
-    }
+    return joined(message.view(), {"receipt": None if receipt is None else receipt.view()})

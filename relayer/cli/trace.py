@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import HexParam, config_option, json_option, load_config
-from relayer.cli.output import console, hex_of, print_json
+from relayer.cli.output import console, describe_delivery, moment, print_json
 from relayer.cli.running import run_async
+from relayer.text import hex_of
 
 if TYPE_CHECKING:
-    from relayer.road import RoadMessage, Story, StoryStep
+    from relayer.road import RoadMessage, Story
 
 
 @click.command()
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def trace(message_id: bytes, config_path: Path, as_json: bool) -> None:
-    """Tell the story of the message ID: every step with its time, block and transaction, and why it waits if it does.
+    """Tell the story of the message ID: every step, and why it waits if it does.
 
-    A relayer's journal beside the configuration tells most; without one, the chains tell its sending and its delivery.
+    A relayer's journal beside the configuration tells most: every step's time, block and transaction. Without
+    one, the chains tell its sending and its delivery. The transaction that executed it is told, and, apart
+    from it, what a light client of the destination proves now.
     """
     config = load_config(config_path)
 
@@ -43,35 +45,11 @@ def trace(message_id: bytes, config_path: Path, as_json: bool) -> None:
 
     message, story = run_async(work())
     if as_json:
-        from relayer.cli.send import message_json
+        from relayer.views.encoding import joined
 
-        print_json(message_json(message) | story_json(story))
+        print_json(joined(message.view(), story))
         return
     _show(message, story)
-
-
-def story_json(story: Story) -> dict[str, Any]:
-    """Return a story as `--json` shows it."""
-    waiting = story.waiting
-    return {
-        "state": story.state.value,
-        "waiting": None if waiting is None else {"reason": waiting.reason.value, "detail": waiting.detail},
-        "told_by": story.told_by,
-        "steps": [
-            {
-                "state": step.state.value,
-                "at": step.at_s,
-                "tx_hash": step.tx_hash,
-                "detail": plain_detail(step),
-            }
-            for step in story.steps
-        ],
-    }
-
-
-def plain_detail(step: StoryStep) -> dict[str, Any]:
-    """Return a step's detail with bytes as hex."""
-    return {key: hex_of(value) if isinstance(value, bytes) else value for key, value in step.detail.items()}
 
 
 def _show(message: RoadMessage, story: Story) -> None:
@@ -87,20 +65,31 @@ def _show(message: RoadMessage, story: Story) -> None:
         f"sent in block {message.block_number} of {message.source}, transaction {hex_of(message.tx_hash)}"
     )
     if message.deadline:
-        out.print(f"deadline {_moment(message.deadline)} ({message.deadline})")
+        out.print(f"deadline {moment(message.deadline)} ({message.deadline})")
     out.print()
+    _show_steps(story)
+    out.print()
+    if story.delivery is not None:
+        out.print(describe_delivery(story.delivery, message.destination), markup=False)
+    if story.proven is not None:
+        state = "set" if story.proven.is_delivered else "clear"
+        out.print(
+            f"proven now: its bit is {state} at height {story.proven.height} of {message.destination}, "
+            f"{moment(story.proven.timestamp)}"
+        )
+    if story.waiting is not None:
+        out.print(f"waiting for {story.waiting}", markup=False)
+    if story.told_by == "chains":
+        out.print("Told by the chains: no relayer's journal here knows this message.")
+
+
+def _show_steps(story: Story) -> None:
+    from relayer.views.encoding import to_plain
+
     started = next((step.at_s for step in story.steps if step.at_s is not None), None)
     for step in story.steps:
-        at = "" if step.at_s is None else _moment(step.at_s)
-        since = "" if step.at_s is None or started is None else f"+{step.at_s - started:.2f} s"
-        detail = ", ".join(f"{key} {value}" for key, value in plain_detail(step).items())
+        at = "" if step.at_s is None else moment(step.at_s)
+        since = "" if step.at_s is None or started is None else f"{step.at_s - started:+.2f} s"
+        detail = ", ".join(f"{key} {to_plain(value)}" for key, value in step.detail.items())
         tx_hash = "" if step.tx_hash is None else f"  tx {hex_of(step.tx_hash)}"
-        out.print(f"{at:19}  {since:>10}  {step.state.value:10} {detail}{tx_hash}", markup=False)
-    if story.waiting is not None:
-        out.print(f"\nwaiting for {story.waiting}", markup=False)
-    if story.told_by == "chains":
-        out.print("\nTold by the chains: no relayer's journal here knows this message.")
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+        console().print(f"{at:19}  {since:>10}  {step.state.value:10} {detail}{tx_hash}", markup=False)

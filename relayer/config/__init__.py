@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The configuration file: TOML, strict, without secrets (docs/reference/config.md).
 
-Unknown keys are errors with a suggestion, numbers carry their unit in their name, and a mistake is told with where it
-is, what was found, what was expected and what to do. `${NAME}` stands for an environment variable in any text; the
-values that may hold credentials (`rpc`, `websocket`, the journal's URL) are `SecretUrl`s, which never show them.
+Unknown keys are errors with a suggestion, numbers carry their unit in their name, and a mistake is told with
+where it is, what was found, what was expected and what to do. `${NAME}` stands for an environment variable in
+any text; the values that may hold credentials (`rpc`, `websocket`, the journal's URL) are `SecretUrl`s, which
+never show them.
 """
 
 from __future__ import annotations

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The table `[chains.NAME.consensus]`: every kind of consensus brings the type of its own, found by entry point."""
+"""The table `[chains.NAME.consensus]`: every kind of consensus brings the type of its own,
+found by entry point.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from relayer import plugins
+from relayer.config.shapes import shapes_of
+from relayer.errors import ConfigError
 
 if TYPE_CHECKING:
     from relayer.config.schema import ChainConfig
@@ -18,8 +22,9 @@ Where: TypeAlias = Callable[..., str]
 class ConsensusConfig:
     """What a chain's kind of consensus is configured with.
 
-    A kind's class inherits from this and from `msgspec.Struct` (frozen, keyword-only, unknown fields forbidden), and adds
-    its keys. A key whose default is None is one that a deployment may write into the file.
+    A kind's class inherits from this and from `msgspec.Struct` (frozen, keyword-only, unknown fields
+    forbidden), and adds its keys. A key whose default is None is one that a deployment may write into the
+    file.
     """
 
     __slots__ = ()
@@ -43,7 +48,10 @@ class ConsensusConfig:
         raise NotImplementedError
 
     def check(self, chain: ChainConfig, where: Where) -> None:
-        """Check what types alone can't say, beside the chain's shared keys. Raises InvalidConfig with the place."""
+        """Check what types alone can't say, beside the chain's shared keys.
+
+        Raises InvalidConfig with the place.
+        """
 
 
 class _Kind(Protocol):
@@ -71,17 +79,45 @@ def config_of(kind: str) -> type[ConsensusConfig]:
 
 
 def platforms_of(kind: str) -> tuple[str, ...]:
-    """Return the CAIP-2 namespaces of the chains that a kind can believe. Raises ConfigError as `config_of`."""
+    """Return the CAIP-2 namespaces of the chains that a kind can believe.
+
+    Raises ConfigError as `config_of`.
+    """
     found: _Kind = plugins.load(plugins.CONSENSUS, kind)
     return found.platforms
 
 
 def keys_of_word(word: str) -> dict[str, Any] | None:
-    """Return the keys that a kind's name or the name of one of its dialects stands for; None for another word."""
+    """Return the keys that a kind's name or the name of one of its dialects stands for;
+    None for another word.
+    """
     if word in kind_names():
         return {"kind": word}
-    for name in kind_names():
-        found: _Kind = plugins.load(plugins.CONSENSUS, name)
-        if word in found.dialects:
-            return {"kind": name, **found.dialects[word]}
+    for name, kind in _working_kinds():
+        if word in kind.dialects:
+            return {"kind": name, **kind.dialects[word]}
     return None
+
+
+def kinds_with(key: str, path: Sequence[str | int] = ()) -> tuple[str, ...]:
+    """Return the kinds that have a key in their table, or in the one at `path` below it."""
+    found = []
+    for name, _ in _working_kinds():
+        table: type[Any] | None = config_of(name)
+        for step in path:
+            shape = None if table is None else shapes_of(table).get(str(step))
+            table = None if shape is None else shape.struct
+        if table is not None and key in shapes_of(table):
+            found.append(name)
+    return tuple(found)
+
+
+def _working_kinds() -> Iterator[tuple[str, _Kind]]:
+    """The kinds that can be loaded: a broken one must not hide what is wrong with a chain of another."""
+    for name in kind_names():
+        try:
+            kind: _Kind = plugins.load(plugins.CONSENSUS, name)
+            config_of(name)
+        except ConfigError:
+            continue
+        yield name, kind

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Put what a deployment found into the file: by lines, so that comments and order stay as their author left them."""
+"""Put what a deployment found into the file: by lines,
+so that comments and order stay as their author left them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ _TABLE = re.compile(r"\s*\[")
 
 
 def set_endpoint(text: str, name: str, endpoint: EndpointConfig) -> str:
-    """Return the file's text with a chain's gateway, genesis hash, and what trust begins with; other lines are left alone.
+    """Return the file's text with a chain's gateway, genesis hash, and what trust begins with; other lines
+    are left alone.
 
     What the consensus' table has already is kept: it is what the operator chose to trust.
     """
@@ -78,7 +81,10 @@ def save_endpoint(path: Path, name: str, endpoint: EndpointConfig) -> Config:
 
 
 def render_endpoint(name: str, endpoint: EndpointConfig) -> str:
-    """Return an endpoint as it stands in a file, for people to copy. URLs, which may hold credentials, are left out."""
+    """Return an endpoint as it stands in a file, for people to copy.
+
+    URLs, which may hold credentials, are left out.
+    """
     consensus = endpoint.consensus
     assert isinstance(consensus, msgspec.Struct)
     return "\n".join(

@@ -30,7 +30,9 @@ class Lines:
                 self._at.setdefault((*table, *key[1].split(".")), number)
 
     def where(self, path: tuple[str | int, ...]) -> str:
-        """Return `file:line: dotted.path`, the line being that of the nearest table when the key's own isn't known."""
+        """Return `file:line: dotted.path`, the line being that of the nearest table when
+        the key's own isn't known.
+        """
         dotted = ""
         for part in path:
             dotted += f"[{part}]" if isinstance(part, int) else f".{part}" if dotted else part

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from relayer.config.checks import check
-from relayer.config.consensus import ConsensusConfig, config_of, keys_of_word, kind_names
+from relayer.config.consensus import ConsensusConfig, config_of, keys_of_word, kind_names, kinds_with
 from relayer.config.errors import InvalidConfig
 from relayer.config.lines import Lines
 from relayer.config.schema import ChainConfig, Config
@@ -136,13 +136,12 @@ def _find_home(key: str, struct: type[msgspec.Struct], known: Mapping[str, Shape
         if key in shapes_of(consensus.struct):
             return f"It belongs to [{'.'.join(map(str, path))}.consensus]."
         return None
-    for kind in kind_names() if path[2:3] == ("consensus",) else ():
-        other: Any = config_of(kind)
-        for step in path[3:]:
-            shape = None if other is None else shapes_of(other).get(str(step))
-            other = None if shape is None else shape.struct
-        if other not in (None, struct) and key in shapes_of(other):
-            return f"It is a key of kind = {kind!r}: chains.{path[1]}.consensus.kind decides, correct one or the other."
+    if path[2:3] != ("consensus",):
+        return None
+    if key in shapes_of(ChainConfig):
+        return f"It belongs to [chains.{path[1]}], above the first table below that."
+    for kind in kinds_with(key, path[3:]):
+        return f"It is a key of kind = {kind!r}: chains.{path[1]}.consensus.kind decides, correct one or the other."
     return None
 
 

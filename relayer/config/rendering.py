@@ -14,7 +14,8 @@ from relayer.config.secret_url import SecretUrl
 def written_fields(struct: Any) -> Iterator[tuple[str, Any]]:
     """Yield the keys of a table that a file has to have: those that differ from their default.
 
-    URLs are left out, for they may hold credentials, and whoever configured them has them in the file already.
+    URLs are left out, for they may hold credentials, and whoever configured them has them in the file
+    already.
     """
     for field in msgspec.structs.fields(struct):
         value = getattr(struct, field.name)
@@ -53,5 +54,6 @@ def render_value(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(map(render_value, value)) + "]"
     text = str(value)
-    # TOML's basic strings are JSON's, but for the escapes of characters above the first plane.
-    return msgspec.json.encode(text).decode()
+    # TOML's basic strings are JSON's, but for the escapes of characters above the first plane, of which this
+    # makes none, and for DEL, which may not stand as it is.
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

@@ -62,8 +62,8 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How messages are put together.
 
-    `max_gas_share` is the share of a block's gas limit that one transaction may take; a lone message waits for company
-    no longer than `max_wait_ms`.
+    `max_gas_share` is the share of a block's gas limit that one transaction may take; a lone message waits
+    for company no longer than `max_wait_ms`.
     """
 
     max_gas_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
@@ -74,8 +74,8 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class EndpointsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `postroad endpoint` deploys with.
 
-    `admin` and `guardian` default to the deploying key; `admin_delay_s` is how long an admin's change waits. The gas
-    and payload limits are those of the public lanes towards a remote.
+    `admin` and `guardian` default to the deploying key; `admin_delay_s` is how long an admin's change waits.
+    The gas and payload limits are those of the public lanes towards a remote.
     """
 
     manifest: str = "endpoints.json"
@@ -91,9 +91,10 @@ class EndpointsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One chain: how to talk to it, and why to believe it.
 
-    `gateway`, `genesis_hash` and some keys of `consensus` are missing until an endpoint is deployed or joined;
-    `require_endpoint` gives them together. `keys` name the keystores that relay, `sender` the one that `postroad send` and
-    the library sign with, `deployer` the one that deploys and administrates; without them, the first of `keys`.
+    `gateway`, `genesis_hash` and some keys of `consensus` are missing until an endpoint is deployed or
+    joined; `require_endpoint` gives them together. `keys` name the keystores that relay, `sender` the one
+    that `postroad send` and the library sign with, `deployer` the one that deploys and administrates; without
+    them, the first of `keys`.
     """
 
     chain: str
@@ -228,7 +229,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def served_lanes(self) -> tuple[LaneConfig, ...]:
-        """Return the lanes to relay: those of the file, or without any the public lanes of every pair, both ways.
+        """Return the lanes to relay: those of the file, or without any the public lanes of every pair, both
+        ways.
 
         Whether a pair is registered is for the chains to say.
         """

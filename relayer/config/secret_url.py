@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 
 class SecretUrl:
-    """A URL that may hold credentials: only its scheme, host and port are ever shown; `reveal` gives it whole."""
+    """A URL that may hold credentials: only its scheme, host and port are ever shown;
+    `reveal` gives it whole.
+    """
 
     __slots__ = ("_url",)
 

@@ -18,7 +18,9 @@ Steps: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a key nests: it holds one table, a list of tables, tables by name, or a plain value, which has no `struct`."""
+    """How a key nests: it holds one table, a list of tables, tables by name, or a plain value,
+    which has no `struct`.
+    """
 
     nesting: Literal["one", "list", "named", "plain"]
     struct: type[msgspec.Struct] | None = None
@@ -58,7 +60,9 @@ def _shape(kind: inspect.Type) -> Shape:
 
 
 def types_at(struct: type[msgspec.Struct], path: Steps) -> tuple[inspect.Type, ...]:
-    """Return the types that a value may have at a path below a table; nothing where no type has such a path."""
+    """Return the types that a value may have at a path below a table;
+    nothing where no type has such a path.
+    """
     found: tuple[inspect.Type, ...] = (inspect.type_info(struct),)
     for step in path:
         found = tuple(member for kind in found for member in _step(kind, step))

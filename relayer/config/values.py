@@ -44,7 +44,8 @@ _SIZES: Final[Mapping[type, int]] = {Bytes4: 4, Bytes20: 20, Bytes32: 32}
 def decode_value(kind: type, value: object) -> object:
     """Turn what TOML gives into one of our own types; msgspec calls this for types that it does not know.
 
-    Raises ValueError, whose text says what was expected, and NotImplementedError for a type that no table has.
+    Raises ValueError, whose text says what was expected, and NotImplementedError for a type that no table
+    has.
     """
     if isinstance(value, kind) and (kind is Path or not isinstance(value, (str, dict, list))):
         # Put there by the reader itself: the folder, and a table that its kind of consensus has decoded.

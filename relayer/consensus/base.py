@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the pipeline asks of a prover: verified headers, proofs fit for the chain's light client, and its upkeep."""
+"""What the pipeline asks of a prover: verified headers,
+proofs fit for the chain's light client, and its upkeep.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +49,8 @@ class OnChainClient:
     """Proofs of lower blocks are of signers that it no longer knows; 0 when none is known to be."""
     anchored: Height = Height(0)  # noqa: RUF009  as above
     """The block whose state root is anchored there, as far as this chain's prover makes use of it; else 0."""
+    remarks: tuple[str, ...] = ()
+    """What people should know of it, such as what a change of the signers needs; lines of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,9 @@ class DeliveryCost:
 
     Attributes:
         first_base_gas: about what a delivery takes before its first message: header, signatures, proofs.
-        gas_suspects: errors of the light client that may come of too little gas as well as of a wrong proof, because a
-            precompile that runs out of gas looks like a signature that does not hold. A delivery that was refused with
-            one of them is worth another try with more gas.
+        gas_suspects: errors of the light client that may come of too little gas as well as of a wrong proof,
+            because a precompile that runs out of gas looks like a signature that does not hold. A delivery
+            that was refused with one of them is worth another try with more gas.
     """
 
     first_base_gas: int = 150_000
@@ -65,7 +69,10 @@ class DeliveryCost:
 
 
 class Prover(Protocol):
-    """Why to believe one chain. Holds that chain's trusted state, which the journal keeps (`export_state`)."""
+    """Why to believe one chain.
+
+    Holds that chain's trusted state, which the journal keeps (`export_state`).
+    """
 
     @property
     def has_delayed_finality(self) -> bool:
@@ -96,12 +103,14 @@ class Prover(Protocol):
         ...
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
-        """Verifies the newest final header at or below a head, and moves trusted state where the consensus wants it.
+        """Verifies the newest final header at or below a head, and moves trusted state where the consensus
+        wants it.
 
-        Where blocks are final at once, that is the head's own, and every change of the signer set between the trusted height
-        and the head is followed. Where finality is delayed, a newer header is only looked for if it is `wanted`, and not
-        more often than one can come; else the last one is given again. Raises light_clients.errors.Rejection when the provider's header is
-        not to be believed, relayer.errors.ChainUnavailable when it can't be had.
+        Where blocks are final at once, that is the head's own, and every change of the signer set between the
+        trusted height and the head is followed. Where finality is delayed, a newer header is only looked for
+        if it is `wanted`, and not more often than one can come; else the last one is given again. Raises
+        light_clients.errors.Rejection when the provider's header is not to be believed,
+        relayer.errors.ChainUnavailable when it can't be had.
         """
         ...
 
@@ -116,18 +125,20 @@ class Prover(Protocol):
         ...
 
     def anchor_for(self, height: Height) -> bytes | None:
-        """The argument of `anchor` for a verified header, where its signature costs so much that several proofs under it
-        should share one. None where it does not, or where the header is no longer at hand.
+        """The argument of `anchor` for a verified header, where its signature costs so much that several
+        proofs under it should share one. None where it does not, or where the header is no longer at hand.
         """
         ...
 
     def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
-        """The short form of a proof that was made at a verified header: believed while that header is the anchored one."""
+        """The short form of a proof that was made at a verified header:
+        believed while that header is the anchored one.
+        """
         ...
 
     async def look_for_misbehaviour(self) -> bytes | None:
-        """Compares what all providers say of the newest verified header; the argument of `freeze` where two of them hold
-        a proof against the chain's signers.
+        """Compares what all providers say of the newest verified header; the argument of `freeze` where two
+        of them hold a proof against the chain's signers.
         """
         ...
 
@@ -138,7 +149,8 @@ class Prover(Protocol):
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
         """Arguments of `update` calls, in order, that bring that client to the newest verified header.
 
-        Empty when it is there already. Each step was accepted by the Python client from the on-chain state first.
+        Empty when it is there already. Each step was accepted by the Python client from the on-chain state
+        first.
         """
         ...
 

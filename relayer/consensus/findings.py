@@ -31,4 +31,4 @@ class Finding:
 
 def has_refusal(findings: Iterable[Finding]) -> bool:
     """Say whether any of them forbids to go on."""
-    return any(each.severity is Severity.REFUSAL for each in findings)
+    return any(finding.severity is Severity.REFUSAL for finding in findings)

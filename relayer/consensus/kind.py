@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 """A kind of consensus: what it is called, and what its folder has to offer.
 
-A kind is a package with the same modules for the same roles, whatever the consensus. Its `__init__` holds one light
-`ConsensusKind` and imports nothing heavy; a role's module is imported when somebody asks for the role:
+A kind is a package with the same modules for the same roles, whatever the consensus. Its `__init__` holds one
+light `ConsensusKind` and imports nothing heavy; a role's module is imported when somebody asks for the role:
 
     config.py      CONFIG        the keys of `[chains.NAME.consensus]`, a relayer.config.ConsensusConfig
     prover.py      open_prover   why to believe a chain: builds a relayer.consensus.base.Prover
     contract.py    CONTRACT      the light client on a destination: creation and reading (ContractRole)
-    endpoint.py    ENDPOINT      what `init`, `endpoint` and `doctor` ask: survey, start of trust, judging (EndpointRole)
-    local          LOCAL         its local chain for tests and demos (relayer.devnet.chain.local_kind.LocalKind); optional
-    show           SHOW          what the demo shows of it (relayer.consensus.show.ShowRole); optional
+    endpoint.py    ENDPOINT      what `init`, `endpoint` and `doctor` ask: survey, start of trust, judging
+    (EndpointRole) local          LOCAL         its local chain for tests and demos
+    (relayer.devnet.chain.local_kind.LocalKind); optional show           SHOW          what the demo shows of
+    it (relayer.consensus.show.ShowRole); optional
 
 The pure rules (headers, proofs, trusted state) lie in `light_clients/<kind>/`, the contract in
 `solidity/src/light_clients/<kind>/`. How to add a kind: docs/how-to/write-a-light-client.md.
@@ -18,6 +19,7 @@ The pure rules (headers, proofs, trusted state) lie in `light_clients/<kind>/`, 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -67,9 +69,9 @@ class ConsensusKind:
         contract: the light client that a destination runs; an artifact of that name ships with the package.
         signers: how people call those who sign its headers, in the plural: "validators".
         misbehaviour: what has happened where its light client is frozen, as a sentence.
-        dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]` that it
-            stands for: `init` takes them, and errors explain them.
-        requires: modules that it works badly without, each with what `doctor` says where it is missing.
+        dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]`
+            that it stands for: `init` takes them, and errors explain them.
+        requires: modules that its chains can't be followed without, each with what to do where it is missing.
         platforms: CAIP-2 namespaces of the chains that it can believe.
         proves: how a word of a chain's state is proven (ADR 0015), for people to see.
     """
@@ -92,7 +94,15 @@ class ConsensusKind:
 
     @property
     def open_prover(self) -> OpenProverFunction:
-        """The function that builds a prover from a configuration. Raises ConfigError as `config`."""
+        """The function that builds a prover from a configuration.
+
+        Raises ConfigError as `config`, and for what it requires.
+        """
+        for module, advice in self.requires.items():
+            if importlib.util.find_spec(module) is None:
+                raise ConfigError(
+                    f"the kind of consensus {self.name!r} without the module {module}", "it installed", advice
+                )
         found: OpenProverFunction = self._load("prover", "open_prover")
         return found
 
@@ -110,12 +120,18 @@ class ConsensusKind:
 
     @property
     def local(self) -> Any:
-        """A relayer.devnet.chain.local_kind.LocalKind. Raises ConfigError when the kind has no local chain."""
+        """A relayer.devnet.chain.local_kind.LocalKind.
+
+        Raises ConfigError when the kind has no local chain.
+        """
         return self._load("local", "LOCAL")
 
     @property
     def show(self) -> Any:
-        """A relayer.consensus.show.ShowRole. Raises ConfigError when the demo can show nothing of the kind."""
+        """A relayer.consensus.show.ShowRole.
+
+        Raises ConfigError when the demo can show nothing of the kind.
+        """
         return self._load("show", "SHOW")
 
     def _load(self, module: str, name: str) -> Any:
@@ -132,7 +148,9 @@ class ConsensusKind:
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredChain(Generic[C]):
-    """A configured chain as its kind sees it: `consensus` is the kind's own configuration, the chain's rest is shared."""
+    """A configured chain as its kind sees it: `consensus` is the kind's own configuration,
+    the chain's rest is shared.
+    """
 
     name: str
     chain: ChainConfig
@@ -143,7 +161,9 @@ class TrustStart(Protocol[C]):
     """What a survey found that trust in a chain can begin with."""
 
     def record(self) -> msgspec.Struct:
-        """What a light client is deployed with, of the kind's own type: for the manifest, and for `creation`."""
+        """What a light client is deployed with, of the kind's own type:
+        for the manifest, and for `creation`.
+        """
         ...
 
     def with_rules(self, config: C) -> C:
@@ -154,7 +174,9 @@ class TrustStart(Protocol[C]):
         ...
 
     def with_bootstrap(self, config: C) -> C:
-        """The configuration with rules and bootstrap, where it has none: what a deployment writes into the file."""
+        """The configuration with rules and bootstrap, where it has none:
+        what a deployment writes into the file.
+        """
         ...
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
@@ -162,7 +184,9 @@ class TrustStart(Protocol[C]):
         ...
 
     def conflict(self, other: Self) -> Conflict | None:
-        """Why headers of this chain could pass for those of another chain of the kind; None where they can't."""
+        """Why headers of this chain could pass for those of another chain of the kind;
+        None where they can't.
+        """
         ...
 
 
@@ -217,7 +241,7 @@ class Question:
     Attributes:
         key: as the file has it, and as `--chain` takes it: `KEY=URL` among the URLs.
         prompt: what a person is asked at a terminal.
-        missing: what it is, with an article, for those who did not give it.
+        missing: what it is, for those who did not give it.
     """
 
     key: str
@@ -229,8 +253,8 @@ class Question:
 class Discovered:
     """What a chain tells of itself beside its blocks, for `init`.
 
-    `keys` are further keys of `[chains.NAME.consensus]`, by name; `to_compare` is what a person compares with what the
-    chain's owners publish, "" for nothing.
+    `keys` are further keys of `[chains.NAME.consensus]`, by name; `to_compare` is what a person compares with
+    what the chain's owners publish, "" for nothing.
     """
 
     keys: Mapping[str, Any]
@@ -250,11 +274,16 @@ class EndpointRole(Protocol[C, T, V_contra]):
         ...
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The keys of `[chains.NAME.consensus]` that a block tells, where it looks like one of this kind; else None."""
+        """The keys of `[chains.NAME.consensus]` that a block tells,
+        where it looks like one of this kind; else None.
+        """
         ...
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
-        """Ask the chain for what else `init` writes. `keys` are those known so far. Raises ChainUnavailable."""
+        """Ask the chain for what else `init` writes. `keys` are those known so far.
+
+        Raises ChainUnavailable.
+        """
         ...
 
     async def check_live(self, chain: ConfiguredChain[C]) -> list[Finding]:
@@ -264,13 +293,17 @@ class EndpointRole(Protocol[C, T, V_contra]):
     async def survey(
         self, node: Node, chain: ConfiguredChain[C], head: Mapping[str, Any]
     ) -> tuple[T | None, list[Finding]]:
-        """Read what trust can begin with, unverified. `head` is the node's newest block. Raises ChainUnavailable."""
+        """Read what trust can begin with, unverified. `head` is the node's newest block.
+
+        Raises ChainUnavailable.
+        """
         ...
 
     async def follow(
         self, chain: ConfiguredChain[C], genesis_hash: bytes, trust: T
     ) -> tuple[T | None, list[Finding]]:
-        """Lead from the configured bootstrap to what a light client is deployed with; None where nothing leads there.
+        """Lead from the configured bootstrap to what a light client is deployed with; None where nothing
+        leads there.
 
         A provider alone could show anything at all; what the owners have said it can't.
         """
@@ -293,7 +326,10 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class OpenProver:
-    """A prover in use. `check` asks once whether the configuration is of this chain, and raises ConfigError if not."""
+    """A prover in use.
+
+    `check` asks once whether the configuration is of this chain, and raises ConfigError if not.
+    """
 
     prover: Prover
     check: Callable[[], Awaitable[None]] = _nothing

@@ -62,7 +62,10 @@ class OpenChain:
 def open_chain(
     config: Config, name: str, signers: Sequence[Signer] = (), on_rpc_error: OnRpcError | None = None
 ) -> OpenChain:
-    """Build a configured chain; nothing is asked of it yet. Raises ConfigError when its endpoint isn't complete."""
+    """Build a configured chain; nothing is asked of it yet.
+
+    Raises ConfigError when its endpoint isn't complete.
+    """
     chain, endpoint = config.chain(name), config.require_endpoint(name)
     evm = open_evm(name, chain, endpoint.genesis_hash, signers, on_rpc_error)
     open_prover = kind_of(chain).open_prover(configured(name, chain), evm, on_rpc_error)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The kinds of consensus that are installed, by the entry points `postroad.consensus`. Nothing here names one."""
+"""The kinds of consensus that are installed, by the entry points `postroad.consensus`.
+
+Nothing here names one.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ async def view_client(reader: ContractReader, address: bytes) -> ClientView | No
 
 
 def recognise(head: Mapping[str, Any]) -> tuple[ConsensusKind, Mapping[str, Any]] | None:
-    """Tell which kind a node's newest block looks like, and the keys that the block tells. A look is no proof."""
+    """Tell which kind a node's newest block looks like, and the keys that the block tells.
+
+    A look is no proof.
+    """
     for kind in kinds():
         keys = kind.endpoint.recognise(head)
         if keys is not None:

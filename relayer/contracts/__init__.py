@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The compiled contracts that ship with the library, made by `make artifacts`, and how to speak to them.
 
-Each `<Name>.json` here holds a contract's ABI, creation code and runtime code; `load` reads one. Another distribution
-adds contracts of its own by an entry point `postroad.contracts` that names the package with its files.
+Each `<Name>.json` here holds a contract's ABI, creation code and runtime code; `load` reads one. Another
+distribution adds contracts of its own by an entry point `postroad.contracts` that names the package with its
+files.
 """
 
 from __future__ import annotations

@@ -57,11 +57,11 @@ class _Entry(msgspec.Struct, frozen=True):
 
     @property
     def signature(self) -> str:
-        return f"{self.name}({','.join(each.canonical for each in self.inputs)})"
+        return f"{self.name}({','.join(parameter.canonical for parameter in self.inputs)})"
 
     @property
     def input_types(self) -> list[str]:
-        return [each.canonical for each in self.inputs]
+        return [parameter.canonical for parameter in self.inputs]
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -79,7 +79,10 @@ class _File(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A compiled contract. `creation_code` and `runtime_code` are bytes; immutables are zero in the latter."""
+    """A compiled contract.
+
+    `creation_code` and `runtime_code` are bytes; immutables are zero in the latter.
+    """
 
     name: str
     creation_code: bytes
@@ -106,7 +109,7 @@ class Artifact:
         """Return what a call returned: the value, or a tuple where there are several. Raises ValueError."""
         from eth_abi import abi
 
-        types = [each.canonical for each in self._function(function).outputs]
+        types = [output.canonical for output in self._function(function).outputs]
         try:
             values = abi.decode(types, data)
         except Exception as error:
@@ -127,7 +130,7 @@ class Artifact:
         except Exception:  # noqa: BLE001  eth_abi has many; bytes of a stranger may raise any
             return None
         return Decoded(
-            entry.name, {each.name: value for each, value in zip(entry.inputs, values, strict=True)}
+            entry.name, {parameter.name: value for parameter, value in zip(entry.inputs, values, strict=True)}
         )
 
     def event_topic(self, event: str) -> bytes:
@@ -156,7 +159,10 @@ class Artifact:
 
 @functools.cache
 def load(name: str) -> Artifact:
-    """Read an artifact that ships with this library, or with a distribution that adds to it. Raises UnknownContract."""
+    """Read an artifact that ships with this library, or with a distribution that adds to it.
+
+    Raises UnknownContract.
+    """
     for folder in _folders():
         file = folder.joinpath(f"{name}.json")
         if file.is_file():
@@ -183,18 +189,19 @@ def _folders() -> list[Traversable]:
 
 def _to_artifact(file: _File) -> Artifact:
     entries = {
-        kind: [each for each in file.abi if each.type == kind] for kind in ("function", "error", "event")
+        kind: [member for member in file.abi if member.type == kind]
+        for kind in ("function", "error", "event")
     }
-    constructors = [each for each in file.abi if each.type == "constructor"]
+    constructors = [member for member in file.abi if member.type == "constructor"]
     return Artifact(
         name=file.contract_name,
         creation_code=bytes.fromhex(file.bytecode.removeprefix("0x")),
         runtime_code=bytes.fromhex(file.deployed_bytecode.removeprefix("0x")),
         immutables=tuple((place.start, place.length) for place in file.immutable_references),
         # Of overloads the first is meant; none of ours has any.
-        functions={each.name: each for each in reversed(entries["function"])},
-        errors={keccak256(each.signature.encode())[:SELECTOR_BYTES]: each for each in entries["error"]},
-        events={each.name: each for each in entries["event"]},
+        functions={entry.name: entry for entry in reversed(entries["function"])},
+        errors={keccak256(entry.signature.encode())[:SELECTOR_BYTES]: entry for entry in entries["error"]},
+        events={entry.name: entry for entry in entries["event"]},
         constructor=constructors[0] if constructors else _Entry("constructor"),
     )
 

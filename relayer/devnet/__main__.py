@@ -12,7 +12,7 @@ from pathlib import Path
 def main() -> int:
     """Run a network; with --detach, in a child whose process id is printed at once."""
     parser = argparse.ArgumentParser(prog="python -m relayer.devnet", description=__doc__)
-    parser.add_argument("--spec", required=True, help="the chains, such as a=qbft:4,b=ibft2:7@0.5")
+    parser.add_argument("--spec", required=True, help="the chains, as relayer.devnet.network.spec reads them")
     parser.add_argument("--dir", required=True, type=Path, help="the directory for state and log")
     parser.add_argument("--seed", type=bytes.fromhex, help="hex from which all keys follow")
     parser.add_argument("--hook", help="module:function to await with the network once it runs")
@@ -39,7 +39,11 @@ def main() -> int:
 
 
 def _detach(directory: Path) -> bool:
-    """Fork. The parent prints the child's id; the child (for which this returns True) has a session and a log of its own."""
+    """Fork.
+
+    The parent prints the child's id; the child (for which this returns True) has a session and a log of its
+    own.
+    """
     pid = os.fork()
     if pid:
         print(pid, flush=True)  # noqa: T201  for whoever started us

@@ -7,7 +7,7 @@ from relayer.errors import ConfigError, PostroadError
 
 
 class DevnetError(PostroadError):
-    """The base of all of them."""
+    """The base of every error that local chains raise."""
 
 
 class SpecError(ConfigError, DevnetError):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Send a plan's steps, one after the other, each written down before and after: a run that is cut short can be resumed."""
+"""Send a plan's steps, one after the other, each written down before and after:
+a run that is cut short can be resumed.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +86,8 @@ async def apply_plan(
 ) -> None:
     """Send every step. `keys` has the deploying key of every chain that is written to.
 
-    Raises PlanRefused, StepFailed, NotIncluded, CallReverted, NonceConflict, ChainUnavailable; whatever was done by then
-    stays in the manifest, and a new plan goes on from there.
+    Raises PlanRefused, StepFailed, NotIncluded, CallReverted, NonceConflict, ChainUnavailable; whatever was
+    done by then stays in the manifest, and a new plan goes on from there.
     """
     if plan.is_refused:
         raise PlanRefused("the plan has findings that forbid it", "none", "Mend them, and plan again.")
@@ -94,7 +96,8 @@ async def apply_plan(
         if manifest.get(step.chain) is None:
             chain, survey = config.chain(step.chain), plan.surveys[step.chain]
             manifest.put(step.chain, Record(chain=chain.chain, genesis_hash=Hex(survey.genesis_hash)))
-    # Chains wait for their own blocks, so they go side by side; a failure lets the others end the step that they are in.
+    # Chains wait for their own blocks, so they go side by side; a failure lets the others end the step that
+    # they are in.
     state = _Shared(asyncio.Condition())
     by_chain = {name: [step for step in plan.steps if step.chain == name] for name in plan.deployers}
 
@@ -206,7 +209,8 @@ class _Runner:
             if mined is not None:
                 break
             if await self._node.nonce(self._key.address, included=True) > pending.nonce:
-                # By itself, and its receipt comes late: some nodes count first, and others answer by turns. Or by another one.
+                # By itself, and its receipt comes late: some nodes count first, and others answer by turns.
+                # Or by another one.
                 polls_since_taken += 1
                 if polls_since_taken * _POLL_S > _RECEIPT_TIMEOUT_S:
                     self._put(step, pending=None)

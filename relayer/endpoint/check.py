@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Judge endpoints as they stand: what would let messages be forged, get lost or wait is said before it happens."""
+"""Judge endpoints as they stand: what would let messages be forged,
+get lost or wait is said before it happens.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ _SHORT_DELAY_S = 86_400
 async def check_endpoints(
     config: Config, manifest: Manifest, nodes: Mapping[str, Node], names: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """Check the endpoints of some chains, and how they are joined to the other configured ones. Writes nothing.
+    """Check the endpoints of some chains, and how they are joined to the other configured ones. Writes
+    nothing.
 
     Raises ChainUnavailable when one of them can't be asked.
     """
@@ -83,7 +86,9 @@ def judge_endpoint(view: EndpointView) -> list[Finding]:
         else:
             text = f"admin 0x{admin.account.hex()}, each change waits {admin.delay_s} s"
             findings.append(Finding(Severity.OK, name, text))
-    if not view.guardians or any(view.function_roles[each] == ADMIN_ROLE for each in GUARDED_FUNCTIONS):
+    if not view.guardians or any(
+        view.function_roles[function] == ADMIN_ROLE for function in GUARDED_FUNCTIONS
+    ):
         advice = "Without one nobody can stop a lane at once."
         findings.append(Finding(Severity.WARNING, name, "no guardian", "somebody who may pause", advice))
     return findings

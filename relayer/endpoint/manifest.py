@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What has been deployed, kept in a file that is written after each step: a run that was cut short resumes from it.
+"""What has been deployed, kept in a file that is written after each step: a run that was cut short resumes
+from it.
 
 The chain has the last word: addresses are checked for their code before anything builds on them.
 """
@@ -45,8 +46,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A light client of a remote chain.
 
-    `kind` is the consensus; `initial_trust` is what the client was told to believe first, in the kind's own keys, for
-    people: the chain has the last word.
+    `kind` is the consensus; `initial_trust` is what the client was told to believe first, in the kind's own
+    keys, for people: the chain has the last word.
     """
 
     contract: Contract
@@ -119,7 +120,9 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def to_plain(value: object) -> Any:
-    """Return a kind's own record, or a value in one, as the file has it: a dict of its keys, bytes as hex with 0x."""
+    """Return a kind's own record, or a value in one, as the file has it: a dict of its keys,
+    bytes as hex with 0x.
+    """
     if isinstance(value, msgspec.Struct):
         return {key: to_plain(getattr(value, key)) for key in value.__struct_fields__}
     if isinstance(value, dict):
@@ -154,7 +157,10 @@ class Manifest:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from deploying with a manifest of this folder. Raises BadManifest when one does."""
+        """Keep other processes from deploying with a manifest of this folder.
+
+        Raises BadManifest when one does.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What has still to be sent, and what speaks against it: read from the chains and the manifest, shown before it is sent."""
+"""What has still to be sent, and what speaks against it: read from the chains and the manifest,
+shown before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ _GAS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in the order in which they are sent, and the findings. With a refusal among them it can't be applied."""
+    """Steps in the order in which they are sent, and the findings.
+
+    With a refusal among them it can't be applied.
+    """
 
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
@@ -78,12 +83,13 @@ async def make_plan(
     *,
     close: bool = True,
 ) -> Plan:
-    """Plan endpoints on the chains of `deployers` (name to the deploying account), and joins: (on, remote) pairs.
+    """Plan endpoints on the chains of `deployers` (name to the deploying account), and joins: (on, remote)
+    pairs.
 
     `nodes` covers every chain that is named. `close` puts the admin behind its delay at the end. Raises
     ChainUnavailable, BadManifest.
     """
-    names = list(dict.fromkeys([*deployers, *(each for join in joins for each in join)]))
+    names = list(dict.fromkeys([*deployers, *(chain for join in joins for chain in join)]))
     surveys = dict(
         zip(
             names,
@@ -160,7 +166,9 @@ class _Planner:
         return findings
 
     async def adopt(self, name: str) -> None:
-        """Take an endpoint that the config names and the manifest doesn't know, with the authority that it obeys."""
+        """Take an endpoint that the config names and the manifest doesn't know,
+        with the authority that it obeys.
+        """
         gateway = self._config.chain(name).gateway
         if gateway is None or self._manifest.get(name) is not None:
             return
@@ -203,7 +211,7 @@ class _Planner:
 
     async def plan_join(self, on: str, remote: str) -> tuple[list[Step], list[Finding]]:
         """A light client of `remote` on `on`, and its registration."""
-        gateway, located = (locate(self._config, self._manifest, each) for each in (on, remote))
+        gateway, located = (locate(self._config, self._manifest, name) for name in (on, remote))
         if located is None and remote not in self._deployers:
             advice = f"Ask its owner for the gateway and the genesis hash, and put them into chains.{remote}."
             finding = Finding(
@@ -238,7 +246,9 @@ class _Planner:
     async def _plan_registration(
         self, on: str, remote: str, *, has_client: bool
     ) -> tuple[list[Step], list[Finding]]:
-        """`registerRemote` now, or scheduled, or waiting, or executed: what the AccessManager lets this account do."""
+        """`registerRemote` now, or scheduled, or waiting, or executed:
+        what the AccessManager lets this account do.
+        """
         subject = f"{remote} → {on}"
         record, gateway = self._manifest.get(on), locate(self._config, self._manifest, on)
         if record is None or record.authority is None or gateway is None:
@@ -303,7 +313,10 @@ def found_endpoint(plan: Plan, config: Config, manifest: Manifest, name: str) ->
 
 
 def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int:
-    """About what a creation takes. Computed, because a node can't estimate one whose authority isn't deployed yet."""
+    """About what a creation takes.
+
+    Computed, because a node can't estimate one whose authority isn't deployed yet.
+    """
     zeros = data.count(0)
     calldata = 4 * zeros + 16 * (len(data) - zeros) + 2 * (len(data) // 32)
     # A transaction, a creation, its code's deposit, and what the constructor stores.

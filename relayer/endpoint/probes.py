@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What a chain's rules allow, found by running it: init code in an `eth_call`, which costs nothing and leaves nothing."""
+"""What a chain's rules allow, found by running it: init code in an `eth_call`,
+which costs nothing and leaves nothing.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ class StepKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction on `chain`. `gas` is an estimate; `remote` is the chain that is joined, "" where none is."""
+    """One transaction on `chain`.
+
+    `gas` is an estimate; `remote` is the chain that is joined, "" where none is.
+    """
 
     kind: StepKind
     chain: str
@@ -134,7 +137,10 @@ def authority_of(record: Record | None, name: str) -> bytes:
 
 
 def register_call(config: Config, manifest: Manifest, name: str, remote: str) -> bytes:
-    """The data of `registerRemote`, on the gateway. Raises BadManifest when the client or the remote isn't deployed."""
+    """The data of `registerRemote`, on the gateway.
+
+    Raises BadManifest when the client or the remote isn't deployed.
+    """
     record, located = manifest.get(name), locate(config, manifest, remote)
     if record is None or remote not in record.clients or located is None:
         raise BadManifest(
@@ -178,8 +184,8 @@ def opener_of(config: Config) -> bytes:
 
 def _roles_call(config: Config, gateway: bytes, deployer: bytes) -> bytes:
     manager, endpoint = load("AccessManager"), load("Gateway")
-    guarded = [endpoint.selector(each) for each in GUARDED_FUNCTIONS]
-    opening = [endpoint.selector(each) for each in OPENER_FUNCTIONS]
+    guarded = [endpoint.selector(function) for function in GUARDED_FUNCTIONS]
+    opening = [endpoint.selector(function) for function in OPENER_FUNCTIONS]
     calls = [
         manager.encode_call("labelRole", GUARDIAN_ROLE, "postroad guardian"),
         manager.encode_call("setTargetFunctionRole", gateway, guarded, GUARDIAN_ROLE),

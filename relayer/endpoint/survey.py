@@ -21,7 +21,10 @@ from relayer.endpoint.probes import ProbeResult, probe_rules
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """One chain, read at its newest block. `trust` is None where it isn't the configured consensus' (see `findings`)."""
+    """One chain, read at its newest block.
+
+    `trust` is None where it isn't the configured consensus' (see `findings`).
+    """
 
     name: str
     kind: str
@@ -89,7 +92,9 @@ def with_rules(config: Config, surveys: Mapping[str, Survey]) -> Config:
 
 
 def compare_chains(surveys: Iterable[Survey]) -> tuple[Finding, ...]:
-    """Find chains that can't be told apart: by what is signed on them, or by gateways, which route by chain id."""
+    """Find chains that can't be told apart: by what is signed on them, or by gateways,
+    which route by chain id.
+    """
     findings: list[Finding] = []
     for one, other in combinations(surveys, 2):
         subject = f"{one.name} and {other.name}"

@@ -31,7 +31,9 @@ ADMIN_FUNCTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class RemoteView:
-    """A remote endpoint as a gateway has it registered; `client` is None where its address has no code of ours."""
+    """A remote endpoint as a gateway has it registered;
+    `client` is None where its address has no code of ours.
+    """
 
     name: str
     endpoint_id: bytes
@@ -51,7 +53,10 @@ class AdminView:
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """An endpoint as it stands on its chain. `remotes` has those of the configured chains that are registered."""
+    """An endpoint as it stands on its chain.
+
+    `remotes` has those of the configured chains that are registered.
+    """
 
     name: str
     located: Located
@@ -67,7 +72,7 @@ class EndpointView:
 
     def remote(self, name: str) -> RemoteView | None:
         """A registered remote by its chain's name."""
-        return next((each for each in self.remotes if each.name == name), None)
+        return next((remote for remote in self.remotes if remote.name == name), None)
 
 
 async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: str) -> EndpointView | None:
@@ -99,7 +104,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         guarding = {roles[function] for function in GUARDED_FUNCTIONS}
         guardians = tuple(account for role, account, _ in members if role in guarding and role != ADMIN_ROLE)
     remotes = await asyncio.gather(
-        *(_view_remote(config, manifest, caller, located, each) for each in config.chains if each != name)
+        *(_view_remote(config, manifest, caller, located, chain) for chain in config.chains if chain != name)
     )
     return EndpointView(
         name=name,
@@ -111,7 +116,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         admins=admins,
         guardians=guardians,
         function_roles=roles,
-        remotes=tuple(each for each in remotes if each is not None),
+        remotes=tuple(remote for remote in remotes if remote is not None),
         now=now,
     )
 
@@ -141,7 +146,10 @@ async def _view_remote(
 
 
 async def _read_members(caller: ContractReader, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
-    """Everybody who has a role now: role, account, delay. The manager keeps no list, but its events name them all."""
+    """Everybody who has a role now: role, account, delay.
+
+    The manager keeps no list, but its events name them all.
+    """
     manager = load("AccessManager")
     last = int(str((await caller.node.block("latest"))["number"]), 16)
     logs = await caller.node.logs(authority, [manager.event_topic("RoleGranted")], first, last)

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator
 from relayer.journal.reading import Reading
 from relayer.journal.rows import (
     DEFAULT_WAITING,
+    BatchRow,
     LaneRow,
     PendingMessage,
     StoredLane,
     StoredMessage,
+    StoredStep,
+    StoredStory,
+    StoredTransaction,
     StoredWait,
-    Story,
-    StoryStep,
+    TransactionState,
     Transition,
     range_mask,
 )
@@ -22,29 +25,34 @@ from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Wait
 from relayer.protocol.message import PAGE_BITS
 
 _PAGES_AT_ONCE = 8
+_DELIVERED = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
+_LANDED = frozenset({TransactionState.INCLUDED, TransactionState.SETTLED})
 
 
 def fold(transitions: Iterable[Transition]) -> dict[DeliveryState, int]:
     """The state of every message of one page, as a mask of bits by state, from its steps in order.
 
-    A final state is never left: a step that would is of a provider's making (a late receipt) and of no account.
+    A final state is never left: a later step comes from a provider (a late receipt), and does not count.
     """
     states: dict[DeliveryState, int] = {}
     final = 0
-    for each in transitions:
-        bits = range_mask(each.first, each.last) & ~final
-        if each.mask is not None:
-            bits &= each.mask
+    for step in transitions:
+        bits = range_mask(step.first, step.last) & ~final
+        if step.mask is not None:
+            bits &= step.mask
         for state in states:
             states[state] &= ~bits
-        states[each.state] = states.get(each.state, 0) | bits
-        if each.state in FINAL_STATES and each.state is not DeliveryState.UNFOUNDED:
+        states[step.state] = states.get(step.state, 0) | bits
+        if step.state in FINAL_STATES and step.state is not DeliveryState.UNFOUNDED:
             final |= bits
     return {state: mask for state, mask in states.items() if mask}
 
 
 def waiting_of(state: DeliveryState, own: Waiting | None, lane: Waiting | None) -> Waiting | None:
-    """Why a message in this state waits: its own reason, else its lane's where it makes sense, else the state's."""
+    """Return what a message in this state waits for.
+
+    Its own reason goes before its lane's, and that before the state's, where they make sense in the state.
+    """
     if state in FINAL_STATES:
         return None
     if own is not None and own.reason in REASONS[state]:
@@ -54,25 +62,27 @@ def waiting_of(state: DeliveryState, own: Waiting | None, lane: Waiting | None) 
     return DEFAULT_WAITING[state]
 
 
-def read_story(reading: Reading, message_id: bytes) -> Story | None:
+def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
     """Everything that is known of a message; None when the journal does not know it."""
     stored = reading.message(message_id)
     if stored is None:
         return None
-    lane = next(each for each in reading.lanes() if each.row == stored.lane)
+    lane = next(known for known in reading.lanes() if known.row == stored.lane)
     page, sequence = stored.message.page, stored.message.sequence
-    own_steps = [each for each in reading.transitions(stored.lane, page, page) if each.tells_of(sequence)]
+    own_steps = [step for step in reading.transitions(stored.lane, page, page) if step.tells_of(sequence)]
     state = _last_state(own_steps)
-    wait = next((each for each in reading.waits(stored.lane) if each.sequence == sequence), None)
-    proof = next((each for each in reading.proofs(stored.lane, page, page) if each.last >= sequence), None)
-    return Story(
+    transactions = _read_transactions(reading, own_steps)
+    wait = next(iter(reading.waits(stored.lane, sequence, sequence)), None)
+    proof = next((known for known in reading.proofs(stored.lane, page, page) if known.last >= sequence), None)
+    return StoredStory(
         stored=stored,
         source=lane.source,
         destination=lane.destination,
-        steps=tuple(_with_transactions(reading, own_steps)),
+        steps=tuple(_with_transactions(own_steps, transactions)),
         state=state,
         waiting=waiting_of(state, None if wait is None else wait.waiting, lane.waiting),
         proof=proof,
+        delivered_by=_delivered_by(own_steps, transactions) if state in _DELIVERED else None,
     )
 
 
@@ -81,14 +91,14 @@ def read_pending(
 ) -> tuple[PendingMessage, ...]:
     """Messages that are neither confirmed nor expired, oldest first in each lane, at most `limit` a lane."""
     pending: list[PendingMessage] = []
-    for each in reading.lanes():
-        if lane is None or each.row == lane:
-            pending += _pending_of(reading, each, limit)
+    for stored in reading.lanes():
+        if lane is None or stored.row == lane:
+            pending += _pending_of(reading, stored, limit)
     return tuple(pending)
 
 
 def _pending_of(reading: Reading, lane: StoredLane, limit: int) -> list[PendingMessage]:
-    waits = {each.sequence: each for each in reading.waits(lane.row)}
+    waits = {wait.sequence: wait for wait in reading.waits(lane.row)}
     found: list[PendingMessage] = []
     page = lane.settled >> PAGE_BITS
     while len(found) < limit:
@@ -111,9 +121,9 @@ def _pending_in(
     steps: dict[int, list[Transition]],
     waits: dict[int, StoredWait],
 ) -> Iterator[PendingMessage]:
-    states = {page: fold(each) for page, each in steps.items()}
-    for each in stored:
-        sequence, page = each.message.sequence, each.message.page
+    states = {page: fold(taken) for page, taken in steps.items()}
+    for known in stored:
+        sequence, page = known.message.sequence, known.message.page
         bit = 1 << (sequence & 0xFF)
         state = next(
             (state for state, mask in states.get(page, {}).items() if mask & bit), DeliveryState.OBSERVED
@@ -130,7 +140,7 @@ def _pending_in(
             source=lane.source,
             destination=lane.destination,
             sequence=sequence,
-            leaf=each.leaf,
+            leaf=known.leaf,
             state=state,
             since=since,
             waiting=waiting,
@@ -146,14 +156,35 @@ def _last_state(steps: Iterable[Transition]) -> DeliveryState:
     return state
 
 
-def _with_transactions(reading: Reading, steps: list[Transition]) -> Iterator[StoryStep]:
-    batches = {batch.row: batch for batch in reading.batches({s.batch for s in steps if s.batch is not None})}
+def _read_transactions(reading: Reading, steps: Iterable[Transition]) -> dict[BatchRow, StoredTransaction]:
+    """The transactions that carried a message, by the batch that its steps name."""
+    batches = reading.batches({step.batch for step in steps if step.batch is not None})
     transactions = {
-        each.row: each for each in reading.transactions({b.transaction for b in batches.values()})
+        transaction.row: transaction
+        for transaction in reading.transactions({batch.transaction for batch in batches})
     }
+    return {batch.row: transactions[batch.transaction] for batch in batches}
+
+
+def _with_transactions(
+    steps: Iterable[Transition], transactions: dict[BatchRow, StoredTransaction]
+) -> Iterator[StoredStep]:
     for step in steps:
         tx_hash = None
         if step.batch is not None:
-            transaction = transactions[batches[step.batch].transaction]
+            transaction = transactions[step.batch]
             tx_hash = transaction.included_hash or transaction.attempts[-1].tx_hash
-        yield StoryStep(state=step.state, at=step.at, detail=step.detail, tx_hash=tx_hash)
+        yield StoredStep(state=step.state, at=step.at, detail=step.detail, tx_hash=tx_hash)
+
+
+def _delivered_by(
+    steps: list[Transition], transactions: dict[BatchRow, StoredTransaction]
+) -> StoredTransaction | None:
+    """The last transaction that a provider showed as a success; earlier ones left the message open."""
+    carried = [transactions[step.batch] for step in steps if step.batch is not None]
+    landed = (
+        transaction
+        for transaction in reversed(carried)
+        if transaction.succeeded and not transaction.wasted_gas and transaction.state in _LANDED
+    )
+    return next(landed, None)

@@ -145,7 +145,7 @@ class Reading:
     def proofs(
         self, lane: LaneRow, first_page: int = 0, last_page: int | None = None
     ) -> tuple[StoredProof, ...]:
-        """The newest proof of each page from `first_page` on, to `last_page` inclusive where it is given."""
+        """The newest proofs of the pages from `first_page` on, to `last_page` inclusive where it is given."""
         table = schema.proofs
         where = [table.c.lane == lane, table.c.page >= first_page]
         if last_page is not None:
@@ -292,7 +292,7 @@ class Reading:
         ]
 
     def spent_wei(self, chain: ChainRow, since: Micros) -> int:
-        """What the chain's transactions signed since then have cost, or at most cost where they are still open."""
+        """What transactions signed since then have cost on a chain; an open one counts with its maximum."""
         table, attempts = schema.transactions, schema.attempts
         rows = self._connection.execute(
             select(table.c.id, table.c.fee_wei, attempts.c.gas, attempts.c.max_fee_wei)
@@ -310,7 +310,7 @@ class Reading:
         return sum(costs.values())
 
     def gas_totals(self) -> tuple[int, int]:
-        """Gas used by every included transaction, and the part of it that moved nothing (reverted or too late)."""
+        """Gas used by all included transactions, and the part that moved nothing (reverted or too late)."""
         table = schema.transactions
         row = self._connection.execute(select(func.sum(table.c.gas_used), func.sum(table.c.wasted_gas))).one()
         return int(row[0] or 0), int(row[1] or 0)

@@ -205,7 +205,7 @@ class StoredTransaction:
 
 
 @dataclass(frozen=True, slots=True)
-class StoryStep:
+class StoredStep:
     """One step of one message, with the transaction that made it where one did."""
 
     state: DeliveryState
@@ -215,16 +215,21 @@ class StoryStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """Everything that the journal knows of a message, oldest step first."""
+class StoredStory:
+    """Everything that the journal knows of a message, oldest step first.
+
+    `delivered_by` is the transaction of ours that a provider showed as included and that carried the message, where the
+    message counts as delivered. Another relayer's may have executed it a block earlier: the receipt tells.
+    """
 
     stored: StoredMessage
     source: str
     destination: str
-    steps: tuple[StoryStep, ...]
+    steps: tuple[StoredStep, ...]
     state: DeliveryState
     waiting: Waiting | None
     proof: StoredProof | None
+    delivered_by: StoredTransaction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from relayer.journal.errors import JournalClosed, JournalLocked, JournalUnreadab
 from relayer.journal.migrations import VERSION, check_version, migrate, read_version
 from relayer.journal.queries import read_pending, read_story
 from relayer.journal.reading import Reading
-from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredMessage, Story
+from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredMessage, StoredStory
 from relayer.journal.writer import WriterThread
 from relayer.journal.writing import Writing
 
@@ -157,7 +157,7 @@ class Journal:
         with self.reading() as reading:
             return work(reading)
 
-    def story(self, message_id: bytes) -> Story | None:
+    def story(self, message_id: bytes) -> StoredStory | None:
         """A message's story; None when the journal does not know it."""
         return self._read_now(lambda reading: read_story(reading, message_id))
 

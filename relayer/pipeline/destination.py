@@ -78,6 +78,16 @@ class Destination:
         )
 
     @property
+    def spend_limit_wei(self) -> int | None:
+        """What the operator allows to be spent in 24 hours; None for no limit."""
+        return self._spend_limit
+
+    @property
+    def spent_wei(self) -> int | None:
+        """What the last 24 hours have cost when it was read last; None where no limit asks for it."""
+        return None if self._spend_limit is None else self._spent
+
+    @property
     def timestamp(self) -> int:
         """The chain's time in seconds, by its newest verified header."""
         return self._worker.verified_timestamp

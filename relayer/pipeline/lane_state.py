@@ -6,12 +6,13 @@ Bits are those of the page: bit i stands for sequence (page << 8) + i.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from relayer.chains.base import SentMessage
 from relayer.journal.rows import LaneRow, Micros, StoredMessage, StoredProof, StoredWait
-from relayer.protocol.delivery import Waiting
+from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
 
@@ -93,6 +94,25 @@ class PageState:
                 past |= 1 << index
         return past
 
+    def count_waiting(self, otherwise: WaitingReason) -> Counter[WaitingReason]:
+        """Return how many of the page's open messages wait for what; together they are all of them.
+
+        `otherwise` is the reason of those that have none of their own.
+        """
+        counts: Counter[WaitingReason] = Counter()
+        rest = self.open
+        for bits, reason in (
+            (self.in_flight, WaitingReason.INCLUSION),
+            (self.seen, WaitingReason.FINALITY),
+            (self.altered, WaitingReason.RPC_TROUBLE),
+        ):
+            counts[reason] += (rest & bits).bit_count()
+            rest &= ~bits
+        for index in indices(rest & mask_of(self.waits)):
+            counts[self.waits[index].waiting.reason] += 1
+        counts[otherwise] += (rest & ~mask_of(self.waits)).bit_count()
+        return counts
+
     def restore(self, index: int, message: Message) -> None:
         """Put in the message whose fields hash to the leaf after all."""
         self.messages[index] = message
@@ -105,10 +125,34 @@ class PageState:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A page that is out of memory: until when, and how many of its messages are open."""
+    """A page that is out of memory: until when, and how many of its open messages wait for what."""
 
     until: Micros
-    open: int
+    waiting: Mapping[WaitingReason, int]
+
+    @property
+    def open(self) -> int:
+        """How many of its messages are open."""
+        return sum(self.waiting.values())
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCounts:
+    """A lane in numbers, at one moment.
+
+    Attributes:
+        proven: how many of its messages are proven to have been sent.
+        settled: below which sequence nothing more happens to any message.
+        backlog: how many proven messages are neither confirmed nor expired.
+        oldest_at: when the oldest of them in memory was proven; None where none is in memory.
+        waiting: the backlog by the reason that its messages wait for, with a number for every reason.
+    """
+
+    proven: int
+    settled: int
+    backlog: int
+    oldest_at: Micros | None
+    waiting: Mapping[WaitingReason, int]
 
 
 @dataclass(slots=True)
@@ -147,8 +191,8 @@ class LaneProgress:
 
     def backlog(self) -> int:
         """Proven messages that are neither confirmed nor expired, as far as they are in memory or beyond it."""
-        loaded = sum(each.open.bit_count() for each in self.pages.values())
-        loaded += sum(each.open for each in self.parked.values())
+        loaded = sum(page.open.bit_count() for page in self.pages.values())
+        loaded += sum(parked.open for parked in self.parked.values())
         beyond = max(0, self.proven - max(self.next_page << PAGE_BITS, self.settled))
         return loaded + beyond
 
@@ -162,6 +206,20 @@ class LaneProgress:
             ),
             default=None,
         )
+
+    def count(self) -> LaneCounts:
+        """Return the lane in numbers. The journal has each message's own reason; memory has enough to count them."""
+        # A message without a reason of its own waits for what its lane waits for, else for its turn in a batch.
+        otherwise = WaitingReason.BATCH if self.waiting is None else self.waiting.reason
+        counts: Counter[WaitingReason] = Counter(dict.fromkeys(WaitingReason, 0))
+        for page in self.pages.values():
+            counts.update(page.count_waiting(otherwise))
+        for parked in self.parked.values():
+            counts.update(parked.waiting)
+        backlog = self.backlog()
+        # Pages that were never loaded have no reasons in memory.
+        counts[otherwise] += backlog - counts.total()
+        return LaneCounts(self.proven, self.settled, backlog, self.oldest(), dict(counts))
 
     def settle(self) -> int:
         """Forget pages that are settled, and return below which message all is final now."""

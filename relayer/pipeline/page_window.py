@@ -13,6 +13,7 @@ from relayer.journal.rows import Micros, StoredMessage, StoredPage, StoredProof,
 from relayer.journal.store import Journal
 from relayer.pipeline.lane_state import LaneProgress, PageState, Parked, fill_page, indices
 from relayer.pipeline.transactions import TransactionTracker
+from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
 
 #: Pages of one lane in memory: 16,384 messages.
@@ -104,7 +105,8 @@ class PageWindow:
                 and len(waiting) == page.open.bit_count()
             )
             if rests and waiting and min(waiting) > now + _SHORTEST_REST:
-                book.parked[page.page] = Parked(min(waiting), page.open.bit_count())
+                counts = page.count_waiting(WaitingReason.RECIPIENT_REVERTS)
+                book.parked[page.page] = Parked(min(waiting), counts)
                 del book.pages[page.page]
 
 

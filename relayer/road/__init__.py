@@ -7,11 +7,14 @@ from relayer.road.blocking import BlockingMessage, BlockingRoad, connect_blockin
 from relayer.road.errors import DeliveryTimeout, MessageExpired, MessageUnknown
 from relayer.road.message import Receipt, RoadMessage
 from relayer.road.road import Road, connect
-from relayer.road.story import Story, StoryStep
+from relayer.views.delivery import DeliveryView as Delivery
+from relayer.views.story import StepView as StoryStep
+from relayer.views.story import StoryView as Story
 
 __all__ = [
     "BlockingMessage",
     "BlockingRoad",
+    "Delivery",
     "DeliveryTimeout",
     "MessageExpired",
     "MessageUnknown",

@@ -19,8 +19,8 @@ from relayer.chains.evm.tx import Signer
 from relayer.config import Config
 from relayer.road.message import Receipt, RoadMessage
 from relayer.road.road import Road, connect
-from relayer.road.story import Story
 from relayer.road.times import Span
+from relayer.views.story import StoryView
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class BlockingMessage:
         """Wait until it is proven as executed; see RoadMessage.delivered."""
         return self._loop.run(self.message.delivered(timeout))
 
-    def story(self) -> Story:
+    def story(self) -> StoryView:
         """Tell what is known of it; see RoadMessage.story."""
         return self._loop.run(self.message.story())
 

@@ -16,10 +16,11 @@ from relayer.consensus.open_chain import OpenChain
 from relayer.errors import ConfigError, LanePaused, NotFoundYet
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.lane import heads_slot
-from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD, Sequence, next_head
+from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD, MessageId, Sequence, next_head
 from relayer.road.message import RoadMessage
-from relayer.road.search import find_leaves
+from relayer.road.search import find_leaves, shows_delivery
 from relayer.road.transact import transact
+from relayer.views.delivery import HandDeliveryView
 
 _SIMULATION_GAS = 15_000_000
 _PROOF_ATTEMPTS = 3
@@ -43,6 +44,20 @@ class HandOutcome:
     header: VerifiedHeader
     receipt: TxReceipt | None = None
     reason: bytes = b""
+
+    def view(self, message_id: MessageId) -> HandDeliveryView:
+        """Return what came of it as it is shown, with a JSON form."""
+        receipt = self.receipt
+        return HandDeliveryView(
+            id=message_id,
+            result=self.result.value,
+            source_block=self.header.number,
+            tx_hash=None if receipt is None else receipt.tx_hash,
+            block=None if receipt is None else receipt.block_number,
+            gas_used=None if receipt is None else receipt.gas_used,
+            fee_wei=None if receipt is None else receipt.fee_wei,
+            reason=self.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +102,10 @@ async def build_hand_batch(message: RoadMessage, source: OpenChain) -> HandBatch
 
 
 async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: OpenChain) -> HandOutcome:
-    """Deliver a message; `destination` is opened with a key. The light client is updated first where it must be.
+    """Deliver a message. The light client is updated first where it must be.
 
-    Raises StopLane when the lane or its remote is paused there, CallReverted, and what `build_hand_batch` raises.
+    `destination` is opened with a key. Raises StopLane when the lane or its remote is paused there,
+    CallReverted, and what `build_hand_batch` raises.
     """
     remote = await destination.chain.remote(message.lane.source)
     if remote is None:
@@ -120,10 +136,7 @@ async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: 
     failed = next((event.reason for event in receipt.events if event.message_id == message.id), None)
     if failed is not None:
         return HandOutcome(HandDelivery.FAILED, built.header, receipt, failed)
-    done = any(
-        each.lane_id == message.lane_id and each.mask >> (message.sequence & 0xFF) & 1
-        for each in receipt.delivered
-    )
+    done = shows_delivery(receipt.delivered, message.lane_id, message.sequence)
     result = HandDelivery.EXECUTED if done else HandDelivery.ALREADY_DELIVERED
     return HandOutcome(result, built.header, receipt)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from light_clients.client import Height, Timestamp
@@ -18,21 +18,41 @@ from relayer.protocol.delivery import DeliveryState
 from relayer.protocol.lane import Lane, bit_of, delivered_slot
 from relayer.protocol.message import LaneId, MessageId
 from relayer.road.errors import DeliveryTimeout, MessageExpired
-from relayer.road.story import Story, StoryStep, from_journal
+from relayer.road.search import find_delivery
+from relayer.road.story import proven_story, unproven_story
 from relayer.road.times import Span, parse_span
+from relayer.views.delivery import DeliveryView, ReceiptView, proven_view
+from relayer.views.message import MessageView, message_view
+from relayer.views.story import StoryView, story_view
 
 if TYPE_CHECKING:
+    from relayer.journal.rows import StoredStory
     from relayer.journal.store import Journal
 
 _LEAST_POLL_S = 0.05
+# What the chains add to a story or a receipt that stands without it must not hold it up for long.
+_HEARSAY_S = 5.0
+_PROOF_S = 10.0
+_DELIVERED = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Proof that a message was executed with success: its bit, proven by a light client of the destination.
 
-    `word` is the 32 bytes of its page, `header` the verified header of the destination that `proof` leads to; anyone with
-    the same trusted state can check them again.
+    Anyone with the same trusted state can verify `proof` again. When the message was executed is another
+    matter: the header is the newest final one when the receipt was asked for, and `delivery` tells the block
+    that executed the message.
+
+    Attributes:
+        message_id: the message.
+        lane_id: its lane.
+        sequence: its place in the lane.
+        word: the delivered bitmap of its page, 32 bytes.
+        header: the verified header of the destination that `proof` leads to.
+        proof: bytes for the destination's light client.
+        delivery: the transaction that executed the message, by hearsay (its `told_by` and `is_checked` say
+            whose); None where it could not be found.
     """
 
     message_id: MessageId
@@ -41,16 +61,29 @@ class Receipt:
     word: bytes
     header: VerifiedHeader
     proof: bytes = field(repr=False)
+    delivery: DeliveryView | None = None
 
     @property
     def height(self) -> Height:
-        """The destination's block that proves it."""
+        """The destination's block under which the bit was proven."""
         return self.header.number
 
     @property
     def timestamp(self) -> Timestamp:
         """That block's time, in seconds."""
         return self.header.timestamp
+
+    def view(self) -> ReceiptView:
+        """Return the receipt as it is shown, with a JSON form."""
+        return ReceiptView(
+            height=self.height,
+            timestamp=self.timestamp,
+            block_hash=self.header.hash,
+            state_root=self.header.state_root,
+            word=self.word,
+            proof=self.proof,
+            delivery=self.delivery,
+        )
 
 
 class RoadMessage:
@@ -135,14 +168,18 @@ class RoadMessage:
         """The message as the source's logs told it."""
         return self._sent
 
+    def view(self) -> MessageView:
+        """Return the message as it is shown, with a JSON form."""
+        return message_view(self._sent, self.source, self.destination)
+
     def __repr__(self) -> str:
         return f"RoadMessage(0x{self.id.hex()}, {self.source} → {self.destination}, sequence {self.sequence})"
 
     async def delivered(self, timeout: Span | None = None) -> Receipt:  # noqa: ASYNC109  part of what callers see
         """Wait until a light client of the destination has proven that the message was executed with success.
 
-        No answer of a provider is enough: the destination's header is verified by its validators' seals, and the message's
-        bit by a storage proof under it.
+        No answer of a provider is enough: a light client verifies the destination's header, and the message's
+        bit is proven by a storage proof under it.
 
         Args:
             timeout: how long to wait; None = until the message's deadline, or for ever when it has none.
@@ -164,7 +201,7 @@ class RoadMessage:
                 seen = str(error)
             else:
                 if isinstance(found, Receipt):
-                    return found
+                    return replace(found, delivery=await self._find_delivery(await self._read_journal()))
                 seen = found
             if ends_at is not None and time.monotonic() + poll_s > ends_at:
                 raise DeliveryTimeout(
@@ -174,16 +211,32 @@ class RoadMessage:
                 )
             await asyncio.sleep(poll_s)
 
-    async def story(self) -> Story:
-        """Tell what is known of it: by the relayer's journal beside the configuration, else by the chains."""
-        if self._journal is not None:
-            told = await asyncio.to_thread(self._journal.story, self.id)
-            if told is not None:
-                return from_journal(told)
-        return await self._story_from_chains()
+    async def story(self) -> StoryView:
+        """Tell what is known of it: by the relayer's journal beside the configuration, else by the chains.
+
+        In both cases the destination is asked for what it proves now. Where it can't be, the story is told
+        without that.
+        """
+        told = await self._read_journal()
+        if told is None:
+            return await self._story_from_chains()
+        try:
+            async with asyncio.timeout(_PROOF_S):
+                header, proven = await self.prove()
+        except (PostroadError, Rejection, TimeoutError):
+            # The journal's story stands without; the destination is not asked a second time.
+            return story_view(told, delivery=_delivery_in(told))
+        is_delivered = self._is_set(proven)
+        delivery = None
+        if is_delivered or told.state in _DELIVERED:
+            delivery = await self._find_delivery(told)
+        return story_view(told, delivery=delivery, proven=proven_view(header, is_delivered=is_delivered))
 
     async def prove(self) -> tuple[VerifiedHeader, ProvenSlot]:
-        """Prove the word of its page on the destination, at the newest header, whatever it says. Raises as `delivered`."""
+        """Prove the delivered bitmap of its page on the destination, at the newest header, whatever it says.
+
+        Raises as `delivered`.
+        """
         chain, prover = self._destination.chain, self._destination.prover
         header = await prover.verify_head(await chain.head())
         slot = delivered_slot(self.lane_id, self._sent.message.page)
@@ -199,7 +252,7 @@ class RoadMessage:
         if not word & bit_of(self.sequence) and not is_late:
             return f"its bit is not set at block {head.number} of {self.destination}"
         header, proven = await self.prove()
-        if int.from_bytes(proven.value) & bit_of(self.sequence):
+        if self._is_set(proven):
             return Receipt(self.id, self.lane_id, self.sequence, proven.value, header, proven.proof)
         if 0 < self.deadline < header.timestamp:
             raise MessageExpired(
@@ -210,26 +263,40 @@ class RoadMessage:
             )
         return f"a provider of {self.destination} says that it is delivered, but block {header.number} proves that it is not"
 
-    async def _story_from_chains(self) -> Story:
-        sent = self._sent
-        steps = [
-            StoryStep(
-                DeliveryState.OBSERVED,
-                None,
-                {"block": sent.block_number, "log": sent.log_index},
-                sent.tx_hash,
-            )
-        ]
+    async def _story_from_chains(self) -> StoryView:
         try:
             header, proven = await self.prove()
         except (PostroadError, Rejection) as error:
-            steps.append(
-                StoryStep(DeliveryState.OBSERVED, None, {"why": f"the destination can't be proven: {error}"})
-            )
-            return Story(DeliveryState.OBSERVED, None, tuple(steps), "chains")
-        detail = {"height": header.number, "block": header.hash}
-        if int.from_bytes(proven.value) & bit_of(self.sequence):
-            steps.append(StoryStep(DeliveryState.CONFIRMED, float(header.timestamp), detail))
-        elif 0 < self.deadline < header.timestamp:
-            steps.append(StoryStep(DeliveryState.EXPIRED, float(header.timestamp), detail))
-        return Story(steps[-1].state, None, tuple(steps), "chains")
+            return unproven_story(self._sent, str(error))
+        is_delivered = self._is_set(proven)
+        delivery = await self._find_delivery(None) if is_delivered else None
+        return proven_story(self._sent, header, delivery, is_delivered=is_delivered)
+
+    def _is_set(self, proven: ProvenSlot) -> bool:
+        return bool(int.from_bytes(proven.value) & bit_of(self.sequence))
+
+    async def _read_journal(self) -> StoredStory | None:
+        return None if self._journal is None else await asyncio.to_thread(self._journal.story, self.id)
+
+    async def _find_delivery(self, told: StoredStory | None) -> DeliveryView | None:
+        """The transaction that executed it, as far as the destination can be asked for it in a short time."""
+        known = None if told is None else _delivery_in(told)
+        try:
+            async with asyncio.timeout(_HEARSAY_S):
+                return await find_delivery(self._destination, self.lane_id, self.sequence, known)
+        except (PostroadError, Rejection, TimeoutError):
+            return known
+
+
+def _delivery_in(told: StoredStory) -> DeliveryView | None:
+    """What a journal tells of a delivery by its own relayer, unchecked."""
+    transaction = told.delivered_by
+    if transaction is None or transaction.included_hash is None:
+        return None
+    return DeliveryView(
+        tx_hash=transaction.included_hash,
+        block=transaction.block_number,
+        timestamp=None,
+        told_by="journal",
+        is_checked=False,
+    )

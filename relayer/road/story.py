@@ -1,45 +1,59 @@
 # SPDX-License-Identifier: MIT
-"""A message's story: told by a relayer's journal where one has it, else by what the chains show."""
+"""A message's story as the chains alone tell it, where no relayer's journal here knows the message."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-from relayer.protocol.delivery import DeliveryState, Waiting
-
-if TYPE_CHECKING:
-    from relayer.journal.rows import Story as JournalStory
+from relayer.chains.base import SentMessage
+from relayer.consensus.base import VerifiedHeader
+from relayer.protocol.delivery import DeliveryState
+from relayer.views.delivery import DeliveryView, proven_view
+from relayer.views.story import StepView, StoryView
 
 
-@dataclass(frozen=True, slots=True)
-class StoryStep:
-    """One step. `at_s` is seconds since 1970, None where nobody noted it; `detail` is what made it."""
-
-    state: DeliveryState
-    at_s: float | None
-    detail: Mapping[str, Any]
-    tx_hash: bytes | None = None
+def sent_step(sent: SentMessage) -> StepView:
+    """Return the step of a message's sending, as the source's logs tell it."""
+    detail = {"block": sent.block_number, "log": sent.log_index}
+    return StepView(state=DeliveryState.OBSERVED, tx_hash=sent.tx_hash, detail=detail)
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What is known of a message, oldest step first.
-
-    `told_by` is `journal` for a relayer's own notes, `chains` for what can be seen from outside: then only its sending and
-    its delivery are told. `waiting` is None once nothing more can happen, or where nobody knows.
-    """
-
-    state: DeliveryState
-    waiting: Waiting | None
-    steps: tuple[StoryStep, ...]
-    told_by: Literal["journal", "chains"]
-
-
-def from_journal(story: JournalStory) -> Story:
-    """Turn the journal's story into the library's."""
-    steps = tuple(
-        StoryStep(step.state, step.at / 1_000_000, dict(step.detail), step.tx_hash) for step in story.steps
+def unproven_story(sent: SentMessage, why: str) -> StoryView:
+    """Return the story of a message whose destination can't be asked; `why` says so."""
+    failed = StepView(state=DeliveryState.OBSERVED, detail={"why": f"the destination can't be proven: {why}"})
+    return StoryView(
+        state=DeliveryState.OBSERVED, waiting=None, told_by="chains", steps=(sent_step(sent), failed)
     )
-    return Story(story.state, story.waiting, steps, "journal")
+
+
+def proven_story(
+    sent: SentMessage, header: VerifiedHeader, delivery: DeliveryView | None, *, is_delivered: bool
+) -> StoryView:
+    """Return the story of a message by its bit under a verified header of the destination.
+
+    `delivery` is the transaction that set the bit, where it was found.
+    """
+    steps = [sent_step(sent)]
+    proof = {"height": header.number, "block": header.hash}
+    proven_at = float(header.timestamp)
+    if delivery is not None:
+        included_at = None if delivery.timestamp is None else float(delivery.timestamp)
+        steps.append(
+            StepView(
+                state=DeliveryState.INCLUDED,
+                at_s=included_at,
+                tx_hash=delivery.tx_hash,
+                detail={"block": delivery.block},
+            )
+        )
+    if is_delivered:
+        steps.append(StepView(state=DeliveryState.CONFIRMED, at_s=proven_at, detail=proof))
+    elif 0 < sent.message.deadline < header.timestamp:
+        # Its bit is clear after its deadline, and the destination's time never goes back.
+        steps.append(StepView(state=DeliveryState.EXPIRED, at_s=proven_at, detail=proof))
+    return StoryView(
+        state=steps[-1].state,
+        waiting=None,
+        told_by="chains",
+        steps=tuple(steps),
+        delivery=delivery,
+        proven=proven_view(header, is_delivered=is_delivered),
+    )

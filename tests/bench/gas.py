@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from light_clients.ethereum import codec
+from light_clients.ethereum.committee_multiproof import encode_siblings
 from light_clients.ethereum.config import MAINNET
-from light_clients.ethereum.members import encode_siblings
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import Participation
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.state.faults import Participation
 from relayer.protocol.batch import encode_batch
 from tests.bench.sides import BftSide, PosSide, Side
 from tests.bench.stage import Stage, open_stage
@@ -35,7 +35,7 @@ S = TypeVar("S", bound=Side)
 
 OUTPUT = Path(__file__).parents[2] / ".bench" / "gas.json"
 BFT_BATCHES = (1, 10, 100, 200)
-POS_BATCHES = (1, 10, 100)
+ETHEREUM_BATCHES = (1, 10, 100)
 #: The figures are defined at these depths of the source's tries: nodes on the gateway's path, and on the head's.
 SHALLOW_NODES = (3, 2)
 DEEP_NODES = (5, 3)
@@ -49,7 +49,7 @@ ABSENT_IN_512 = 5
 TYPICAL_SIBLINGS = 30
 MOST_DRAWS = 64
 #: Far enough in the past for a whole period of the mainnet preset, in short slots, beside the rest.
-POS_GENESIS_AGO_S = 5_400.0
+ETHEREUM_GENESIS_AGO_S = 5_400.0
 
 #: What others take for the same, measured on one machine under the same rules (docs/explanation/gas.md).
 REACH = {
@@ -133,7 +133,7 @@ async def _measure_one(stage: Stage[BftSide]) -> dict[str, int]:
 
 
 async def _measure_pos(stage: Stage[PosSide]) -> dict[str, int]:
-    _, each = await _measure_batches(stage, POS_BATCHES)
+    _, each = await _measure_batches(stage, ETHEREUM_BATCHES)
     figures = {f"pos_{size}": gas for size, gas in each.items()}
     return {**await _measure_updates(stage), **figures, **await _measure_anchored(stage)}
 
@@ -207,7 +207,7 @@ async def _pos_source(seed: bytes, accounts: int) -> AsyncIterator[PosSide]:
     async with LocalEthereumChain(
         "source",
         ChainOptions(block_time_s=None, seed=seed, funded=accounts),
-        genesis_ago_s=POS_GENESIS_AGO_S,
+        genesis_ago_s=ETHEREUM_GENESIS_AGO_S,
         preset=MAINNET,
     ) as chain:
         yield PosSide(chain)

@@ -20,7 +20,7 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.relaynet import RelayNet, write_json
 
 OUTPUT = Path(".bench/kill.json")
-POS_OUTPUT = Path(".bench/kill-pos.json")
+ETHEREUM_OUTPUT = Path(".bench/kill-ethereum.json")
 SOURCE, DESTINATION = "a", "b"
 _CHUNK = 50
 _SHORTEST_S, _LONGEST_S = 0.1, 3.0
@@ -36,15 +36,15 @@ class Run:
     kills: int
 
 
-async def main(messages: int, kills: int, seed: int, *, keep: bool, pos: bool = False) -> int:
+async def main(messages: int, kills: int, seed: int, *, keep: bool, ethereum: bool = False) -> int:
     """Run, print, write. Returns the exit code: 1 when a message was lost or came twice.
 
-    With `pos` the source is a proof-of-stake chain: finality trails, and committees change meanwhile.
+    With `ethereum` the source is a proof-of-stake chain: finality trails, and committees change meanwhile.
     """
     print(f"seed {seed}")
     with scratch(keep=keep) as folder:
         extra = '[metrics]\nlisten = ""\n\n[log]\nlevel = "warning"\n'
-        source = f"ethereum@{_SLOT_TIME_S}" if pos else f"bft:4@{_BLOCK_TIME_S}"
+        source = f"ethereum@{_SLOT_TIME_S}" if ethereum else f"bft:4@{_BLOCK_TIME_S}"
         spec = f"{SOURCE}={source},{DESTINATION}=bft:ibft2:7@{_BLOCK_TIME_S}"
         async with network(folder, spec, extra=extra, lanes=[(SOURCE, DESTINATION)]) as net:
             run = await _run(net, messages, kills, random.Random(seed))
@@ -59,7 +59,7 @@ async def main(messages: int, kills: int, seed: int, *, keep: bool, pos: bool = 
             }
     for name, value in figures.items():
         print(f"{name:>20}  {value}")
-    write_json(POS_OUTPUT if pos else OUTPUT, figures)
+    write_json(ETHEREUM_OUTPUT if ethereum else OUTPUT, figures)
     return 1 if figures["lost"] or figures["twice"] else 0
 
 
@@ -130,8 +130,12 @@ if __name__ == "__main__":
     parser.add_argument("--messages", type=int, default=2_000, help="how many to send")
     parser.add_argument("--kills", type=int, default=5, help="how often to kill")
     parser.add_argument("--seed", type=int, default=None, help="of the instants; random when left out")
-    parser.add_argument("--pos", action="store_true", help="from a proof-of-stake chain")
+    parser.add_argument("--ethereum", action="store_true", help="from a proof-of-stake chain")
     parser.add_argument("--keep", action="store_true", help="keep the folder with journal and log")
     options = parser.parse_args()
     chosen = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    sys.exit(asyncio.run(main(options.messages, options.kills, chosen, keep=options.keep, pos=options.pos)))
+    sys.exit(
+        asyncio.run(
+            main(options.messages, options.kills, chosen, keep=options.keep, ethereum=options.ethereum)
+        )
+    )

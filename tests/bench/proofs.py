@@ -21,7 +21,7 @@ from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
 from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
-from light_clients.ecdsa import recover
+from light_clients.ecdsa import Libsecp256k1, PurePython, recover
 from light_clients.hashing import keccak256
 from light_clients.proofs import mpt
 from light_clients.proofs.compact import encode_account, read_account
@@ -113,6 +113,8 @@ def main() -> int:
     proof = encode_proof([], nodes, header, ADDRESS, SLOT)
     digest, seal = header.commit_seal_hash, header.seals[0]
 
+    fast, plain = Libsecp256k1(), PurePython()
+
     # A header remembers who sealed it, so finding them is timed beneath `sealers`.
     times = {
         "hash_6_nodes": measure(lambda: [keccak256(node) for node in nodes]),
@@ -121,12 +123,18 @@ def main() -> int:
         "encode_compact_6_nodes": measure(lambda: encode_account(ADDRESS, nodes)),
         "read_compact_6_nodes": measure(lambda: read_account(compact, 0, ADDRESS, EMPTY_ROOT)),
         "recover_seal": measure(lambda: recover(digest, seal[:64], seal[64])),
+        "recover_key_fast": measure(lambda: fast.recover(digest, seal[:64], seal[64])),
+        "recover_key_python": measure(lambda: plain.recover(digest, seal[:64], seal[64])),
+        "sign_fast": measure(lambda: fast.sign(digest, members[0].key)),
+        "sign_python": measure(lambda: plain.sign(digest, members[0].key)),
         "header_from_json": measure(lambda: BftHeader.from_rpc(block, BftKind.QBFT)),
         "header_7_seals": measure(header._find_sealers),
         "storage_at_7_validators": measure(lambda: client.storage_at(proof, ADDRESS, SLOT, NOW)),
     }
     hashing, recovery = times["hash_6_nodes"], times["recover_seal"]
     ratios = {
+        "recover_key_python": (times["recover_key_python"] / times["recover_key_fast"], "the fast one"),
+        "sign_python": (times["sign_python"] / times["sign_fast"], "the fast one"),
         "verify_account_6_nodes": (times["verify_account_6_nodes"] / hashing, "hashing its nodes"),
         "verify_plainly_6_nodes": (times["verify_plainly_6_nodes"] / hashing, "hashing its nodes"),
         "encode_compact_6_nodes": (times["encode_compact_6_nodes"] / hashing, "hashing its nodes"),

@@ -11,8 +11,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eth_account import Account
-
 from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
 from light_clients.ethereum import codec
@@ -20,6 +18,7 @@ from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
 from relayer.consensus.ethereum.contract import encode_parameters
 from relayer.contracts import artifact
+from relayer.keys import sign_transaction
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
 
@@ -102,8 +101,8 @@ class Side(ABC):
             "data": data,
             **({} if to is None else {"to": to}),
         }
-        signed = Account.sign_transaction(fields, account.secret)
-        tx_hash = await self.chain.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+        raw, _ = sign_transaction(fields, account.secret)
+        tx_hash = await self.chain.rpc("eth_sendRawTransaction", "0x" + raw.hex())
         await self.chain.mine()
         receipt: dict[str, Any] = await self.chain.rpc("eth_getTransactionReceipt", tx_hash)
         if receipt["status"] != "0x1":

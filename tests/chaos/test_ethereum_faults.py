@@ -16,16 +16,13 @@ import pytest
 
 from light_clients.client import Status
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
-from relayer.devnet.state.faults import (
-    DropConnections,
-    Fault,
-    RpcErrors,
+from relayer.consensus.ethereum.local.faults import (
     SecondFinality,
-    SlowAnswers,
     StaleLightClient,
     WithheldFinality,
     WrongLightClient,
 )
+from relayer.devnet.state.faults import DropConnections, Fault, RpcErrors, SlowAnswers
 from relayer.protocol.delivery import WaitingReason
 from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
 
@@ -48,7 +45,7 @@ AT_ONCE = 3
 
 def prefer_the_hostile(text: str, eth: LocalEthereumChain) -> str:
     """The hostile node comes first; the honest one is not the chain's own, so that the chain's faults stay its own."""
-    _, hostile, honest = eth.beacon_endpoints
+    _, hostile, honest = eth.beacon_servers
     return text.replace(f'beacon = ["{eth.beacon_url}"]', f'beacon = ["{hostile.url}", "{honest.url}"]')
 
 
@@ -58,7 +55,7 @@ async def test_a_hostile_beacon_node_beside_an_honest_one_stops_and_costs_nothin
         tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.05
     ) as road:
         net = road.net
-        _, hostile, honest = road.eth.beacon_endpoints
+        _, hostile, honest = road.eth.beacon_servers
         total = 0
         for name, fault in FAULTS:
             with hostile.faults.on(fault):
@@ -103,7 +100,7 @@ async def test_two_finalized_headers_of_one_slot_freeze_the_client(
     """INV-5, INV-7, INV-10: signed by the committee, shown by one node beside an honest one; once, and for good."""
     async with open_ethereum_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.2) as road:
         net, eth = road.net, road.eth
-        _, hostile, _ = eth.beacon_endpoints
+        _, hostile, _ = eth.beacon_servers
         await net.send_counted(ETH, COURT, AT_ONCE, 1)
         await net.await_settled(ETH, COURT, AT_ONCE)
         length, period_length = eth.network.preset.slots_per_epoch, eth.network.preset.slots_per_period

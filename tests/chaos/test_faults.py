@@ -14,16 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from relayer.devnet.network.network import Network
-from relayer.devnet.state.faults import (
-    DropConnections,
-    Fault,
+from relayer.consensus.bft.local.faults import (
     ForeignSeals,
     ForgedHeader,
     ForgedSeals,
     MissingSeals,
     RepeatedSeals,
     Rounds,
+)
+from relayer.devnet.network.network import Network
+from relayer.devnet.state.faults import (
+    DropConnections,
+    Fault,
     RpcErrors,
     SlowAnswers,
     Stall,

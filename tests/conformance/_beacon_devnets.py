@@ -49,7 +49,7 @@ from tests.support.beacon_json import beacon_api
 BELLATRIX_STATE_ROOT, BELLATRIX_BLOCK_NUMBER = 18, 22
 
 
-# --- devnets ---------------------------------------------------------------------------------------------------------
+# --- devnets ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def read_eureka(folder: Path) -> EurekaRecord:
         begin["consensus_state"],
         SyncCommittee.from_json(first["active_sync_committee"]["Next"], fork, MINIMAL),
         tuple(
-            LightClientUpdate.from_json(beacon_api(each["consensus_update"], fork, MINIMAL), fork, MINIMAL)
-            for each in (first, second)
+            LightClientUpdate.from_json(beacon_api(message["consensus_update"], fork, MINIMAL), fork, MINIMAL)
+            for message in (first, second)
         ),
         proof,
     )
@@ -188,7 +188,7 @@ def check_devnet_execution(path: Path) -> None:
     check_branch(state, list(map(unhex, execution["state_root_branch"])), BELLATRIX_STATE_ROOT, payload)
 
 
-# --- Goerli ----------------------------------------------------------------------------------------------------------
+# --- Goerli -------------------------------------------------------------------------------------------------
 
 
 GOERLI_CONFIG = NetworkConfig(
@@ -206,7 +206,9 @@ GOERLI_CONFIG = NetworkConfig(
 
 
 def goerli_cases(folder: Path) -> Iterator[Case]:
-    """Of the headers of Capella only the beacon part was stored, so that their execution part can't be asked."""
+    """Of the headers of Capella only the beacon part was stored, so that their execution part can't be
+    asked.
+    """
     name = folder.name
     bootstrap = beacon_api(read_json(folder / "goerli_bootstrap.json"), ForkName.ALTAIR, MAINNET)
     beacon = BeaconBlockHeader.from_json(bootstrap["header"]["beacon"], ForkName.CAPELLA, MAINNET)

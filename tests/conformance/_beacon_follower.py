@@ -9,6 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from light_clients.codec.merkle_branch import (
+    get_subtree_index,
+    is_valid_merkle_branch,
+    is_valid_normalized_merkle_branch,
+)
 from light_clients.errors import Rejection
 from light_clients.ethereum.config import (
     MAINNET,
@@ -32,11 +37,6 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_optimistic_update,
     process_light_client_update,
     validate_light_client_update,
-)
-from light_clients.proofs.merkle_branch import (
-    get_subtree_index,
-    is_valid_merkle_branch,
-    is_valid_normalized_merkle_branch,
 )
 from tests.conformance.case import Case, expect, read_json, refuse
 from tests.support.beacon_json import beacon_api

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The official vectors of the consensus specification: sync, ranking, Merkle proofs, SSZ, and aggregate signatures."""
+"""The official vectors of the consensus specification: sync, ranking, Merkle proofs, SSZ, and aggregate
+signatures.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from light_clients.bls import PY_ECC, PYBLST, backend
+from light_clients.codec.merkle_branch import floorlog2, get_subtree_index, is_valid_merkle_branch
 from light_clients.errors import Rejection
 from light_clients.ethereum import containers
 from light_clients.ethereum.config import MAINNET, MINIMAL, ForkName, NetworkConfig, Preset, Slot
 from light_clients.ethereum.containers import LightClientBootstrap, LightClientHeader, LightClientUpdate
 from light_clients.ethereum.fork_upgrade import upgrade_lc_bootstrap, upgrade_lc_store, upgrade_lc_update
 from light_clients.ethereum.forks import LAYOUTS
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from light_clients.ethereum.sync_protocol import (
     LightClientStore,
     get_lc_execution_root,
@@ -24,8 +27,7 @@ from light_clients.ethereum.sync_protocol import (
     process_light_client_store_force_update,
     process_light_client_update,
 )
-from light_clients.proofs.merkle_branch import floorlog2, get_subtree_index, is_valid_merkle_branch
-from tests.conformance.case import Case, expect, unhex
+from tests.conformance.case import Case, cases_in, expect, unhex
 from tests.support import snappy, yaml
 from tests.support.beacon_network import network_from_config
 from tests.support.beacon_state import hash_tree_root
@@ -36,24 +38,19 @@ PRESETS = {"minimal": MINIMAL, "mainnet": MAINNET}
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    version = folder / "v1.6.0-beta.0"
-    for path in sorted((version / "minimal").glob("*/light_client/sync/*/*")):
-        yield from sync_cases(path, f"sync/{path.parts[-5]}/{path.name}")
-    for path in sorted((version / "minimal").glob("*/light_client/update_ranking/*/*")):
-        yield from ranking_cases(path, ForkName.parse(path.parts[-5]))
-    for path in sorted((version / "minimal").glob("*/*/single_merkle_proof/*/*")):
-        fork, name = ForkName.parse(path.parts[-5]), f"merkle_proof/{path.parts[-5]}/{path.name}"
-        yield Case(name, partial(check_merkle_proof, path, fork))
-    for path in sorted((version / "general").glob("*/bls/eth_fast_aggregate_verify/*/*/data.yaml")):
-        for library in (PYBLST, PY_ECC):
-            yield Case(f"bls/{path.parent.name}/{library}", partial(check_aggregate, path, library))
+    """Every release that lies in the folder, and the SSZ vectors of others beside it."""
+    for path in sorted(folder.glob("*/minimal/*/light_client/sync/*/*")):
+        yield from cases_in(path, sync_cases)
+    for path in sorted(folder.glob("*/minimal/*/light_client/update_ranking/*/*")):
+        yield from cases_in(path, ranking_cases)
+    for path in sorted(folder.glob("*/minimal/*/*/single_merkle_proof/*/*")):
+        yield from cases_in(path, merkle_proof_cases)
+    for path in sorted(folder.glob("*/general/*/bls/eth_fast_aggregate_verify/*/*/data.yaml")):
+        yield from cases_in(path, aggregate_cases)
     for path in sorted((folder / "ssz_static_1.7.0a13").glob("*/*/*/*")):
-        preset, label, kind, name = path.parts[-4:]
-        check = partial(check_static, path, ForkName.parse(label), PRESETS[preset], kind)
-        yield Case(f"ssz_static/{preset}/{label}/{kind}/{name}", check)
+        yield from cases_in(path, static_cases)
     for path in sorted((folder / "ssz_static_mainnet_deneb_trin").glob("*/*/*")):
-        check = partial(check_static, path, ForkName.DENEB, MAINNET, path.parts[-3])
-        yield Case(f"ssz_static_trin/{path.parts[-3]}/{path.name}", check)
+        yield from cases_in(path, trin_cases)
 
 
 def read_yaml(path: Path) -> Any:
@@ -64,7 +61,7 @@ def read_ssz(path: Path) -> bytes:
     return snappy.decompress(path.read_bytes())
 
 
-# --- sync ------------------------------------------------------------------------------------------------------------
+# --- sync ---------------------------------------------------------------------------------------------------
 
 
 class Follower:
@@ -126,18 +123,19 @@ class Follower:
             expect(f"{name}: execution root", root, unhex(checks[name]["execution_root"]))
 
 
-def sync_cases(path: Path, name: str) -> Iterator[Case]:
-    follower = Follower(path)
+def sync_cases(path: Path) -> Iterator[Case]:
+    follower, name = Follower(path), f"sync/{path.parts[-5]}/{path.name}"
     yield Case(f"{name}/bootstrap", follower.bootstrap)
     for number, step in enumerate(read_yaml(path / "steps.yaml")):
         ((kind, values),) = step.items()
         yield Case(f"{name}/{number} {kind}", partial(follower.step, kind, values))
 
 
-# --- ranking ---------------------------------------------------------------------------------------------------------
+# --- ranking ------------------------------------------------------------------------------------------------
 
 
-def ranking_cases(path: Path, fork: ForkName) -> Iterator[Case]:
+def ranking_cases(path: Path) -> Iterator[Case]:
+    fork = ForkName.parse(path.parts[-5])
     count = int(read_yaml(path / "meta.yaml")["updates_count"])
     config = network_from_config({f"{fork.name}_FORK_EPOCH": "0"}, MINIMAL, bytes(32))
     updates = [
@@ -149,14 +147,20 @@ def ranking_cases(path: Path, fork: ForkName) -> Iterator[Case]:
 
 
 def check_rank(updates: list[LightClientUpdate], at: int, config: NetworkConfig) -> None:
-    # Given from the best to the worst: each is better than all that follow, and none of these is better than it
+    # Given from the best to the worst: each is better than all that follow, and none of these is better than
+    # it
     for other in updates[at + 1 :]:
         expect("better", is_better_update(updates[at], other, config), True)
         expect("better in reverse", is_better_update(other, updates[at], config), False)
     expect("better than itself", is_better_update(updates[at], updates[at], config), False)
 
 
-# --- Merkle proofs ---------------------------------------------------------------------------------------------------
+# --- Merkle proofs ------------------------------------------------------------------------------------------
+
+
+def merkle_proof_cases(path: Path) -> Iterator[Case]:
+    check = partial(check_merkle_proof, path, ForkName.parse(path.parts[-5]))
+    yield Case(f"merkle_proof/{path.parts[-5]}/{path.name}", check)
 
 
 def check_merkle_proof(path: Path, fork: ForkName) -> None:
@@ -179,7 +183,12 @@ def check_merkle_proof(path: Path, fork: ForkName) -> None:
         expect("tampered branch", is_valid_merkle_branch(leaf, wrong, depth, index, root), False)
 
 
-# --- signatures ------------------------------------------------------------------------------------------------------
+# --- signatures ---------------------------------------------------------------------------------------------
+
+
+def aggregate_cases(path: Path) -> Iterator[Case]:
+    for library in (PYBLST, PY_ECC):
+        yield Case(f"bls/{path.parent.name}/{library}", partial(check_aggregate, path, library))
 
 
 def check_aggregate(path: Path, name: str) -> None:
@@ -193,11 +202,22 @@ def check_aggregate(path: Path, name: str) -> None:
     expect("verdict", found, case["output"] == "true")
 
 
-# --- SSZ -------------------------------------------------------------------------------------------------------------
+# --- SSZ ----------------------------------------------------------------------------------------------------
+
+
+def static_cases(path: Path) -> Iterator[Case]:
+    preset, label, kind, name = path.parts[-4:]
+    check = partial(check_static, path, ForkName.parse(label), PRESETS[preset], kind)
+    yield Case(f"ssz_static/{preset}/{label}/{kind}/{name}", check)
+
+
+def trin_cases(path: Path) -> Iterator[Case]:
+    check = partial(check_static, path, ForkName.DENEB, MAINNET, path.parts[-3])
+    yield Case(f"ssz_static_trin/{path.parts[-3]}/{path.name}", check)
 
 
 def check_static(path: Path, fork: ForkName, preset: Preset, kind: str) -> None:
-    made: type[Serializable] = getattr(containers, kind)
+    made: type[SszObject] = getattr(containers, kind)
     data = read_ssz(path / "serialized.ssz_snappy")
     value = made.decode_ssz(data, fork, preset)
     expect("encoding", value.encode_ssz(fork, preset), data)

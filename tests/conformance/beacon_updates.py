@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Light-client objects of real networks: mainnet from Altair to Deneb, Sepolia to Electra, and devnets to Fulu."""
+"""Light-client objects of real networks: mainnet from Altair to Electra, Sepolia to Electra, and devnets to
+Fulu.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from light_clients.errors import Rejection
 from light_clients.ethereum.config import (
@@ -25,8 +27,9 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.fork_upgrade import upgrade_lc_store
-from light_clients.ethereum.serializable import Serializable
 from light_clients.ethereum.signing import sync_committee_signing_root
+from light_clients.ethereum.ssz_object import SszObject
+from light_clients.ethereum.sync_protocol import LightClientStore
 from light_clients.proofs import mpt
 from tests.conformance._beacon_devnets import (
     devnet_bellatrix_cases,
@@ -44,7 +47,7 @@ from tests.conformance._beacon_follower import (
     read_first,
     trust,
 )
-from tests.conformance.case import Case, expect, read_json, refuse, unhex
+from tests.conformance.case import Case, cases_in, expect, one_file, read_json, refuse, unhex
 from tests.support import yaml
 from tests.support.beacon_json import beacon_api
 
@@ -67,22 +70,11 @@ SEPOLIA_CONTRACT = unhex("0xbad69711da45a0ff61e2c50b8c9b1f3314742d2b")
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    yield from mainnet_altair_cases(folder / "mainnet_altair_290_321")
-    yield from mainnet_713_cases(folder / "mainnet_bellatrix_713")
-    yield from mainnet_capella_crossing_cases(folder / "mainnet_bellatrix_capella_755_760")
-    yield from mainnet_capella_cases(folder / "mainnet_capella_862_864")
-    yield from portal_cases(folder / "mainnet_portal_deneb")
-    yield from sepolia_deneb_cases(folder / "sepolia_deneb_800")
-    yield from sepolia_electra_cases(folder / "sepolia_electra_874_875")
-    yield from eureka_cases(folder / "devnet_minimal_electra_fulu_eureka")
-    yield from devnet_bellatrix_cases(folder / "devnet_minimal_bellatrix_datachainlab")
-    yield from goerli_cases(folder / "axelar_historical_and_block_roots")
-    for path in sorted((folder / "beacon_blocks_electra").glob("*.json")):
-        why = "whole beacon blocks, which light clients do not read; no light-client object goes with them"
-        yield Case(f"beacon_blocks_electra/{path.name}", skipped=why)
+    for name, read_cases in PARTS.items():
+        yield from cases_in(folder / name, read_cases)
 
 
-# --- mainnet ---------------------------------------------------------------------------------------------------------
+# --- mainnet ------------------------------------------------------------------------------------------------
 
 
 def mainnet_altair_cases(folder: Path) -> Iterator[Case]:
@@ -98,7 +90,7 @@ def mainnet_altair_cases(folder: Path) -> Iterator[Case]:
 
 def mainnet_713_cases(folder: Path) -> Iterator[Case]:
     config, fork = MAINNET_CONFIG, ForkName.BELLATRIX
-    update = read(LightClientUpdate, next(folder.glob("*update_slot*.json")), fork)
+    update = read(LightClientUpdate, one_file(folder, "*update_slot*.json"), fork)
     committee = read(SyncCommittee, folder / "mainnet_sync_committee_period_713.json", fork)
     attested = update.attested_header.beacon
 
@@ -155,12 +147,12 @@ def portal_cases(folder: Path) -> Iterator[Case]:
     """Raw SSZ behind a fork digest, as Portal nodes exchange it."""
     follower, name = Follower(MAINNET_CONFIG), folder.name
     content = {path.stem: portal_contents(path) for path in sorted(folder.glob("*.yaml"))}
-    updates = [portal_object(LightClientUpdate, each) for each in portal_updates(content["updates"][0])]
-    (bootstrap,) = (portal_object(LightClientBootstrap, each) for each in content["bootstrap"])
+    updates = [portal_object(LightClientUpdate, data) for data in portal_updates(content["updates"][0])]
+    (bootstrap,) = (portal_object(LightClientBootstrap, data) for data in content["bootstrap"])
     (optimistic,) = (
-        portal_object(LightClientOptimisticUpdate, each) for each in content["optimistic_update"]
+        portal_object(LightClientOptimisticUpdate, data) for data in content["optimistic_update"]
     )
-    (finality,) = (portal_object(LightClientFinalityUpdate, each) for each in content["finality_update"])
+    (finality,) = (portal_object(LightClientFinalityUpdate, data) for data in content["finality_update"])
     yield Case(f"{name}/bootstrap", partial(follower.bootstrap, bootstrap))
     for update in updates:
         period = MAINNET_CONFIG.period_at(update.attested_header.beacon.slot)
@@ -171,7 +163,7 @@ def portal_cases(folder: Path) -> Iterator[Case]:
 
 def portal_contents(path: Path) -> list[bytes]:
     loaded = yaml.load(path.read_text(encoding="utf-8"))
-    return [unhex(each["content_value"]) for each in (loaded if isinstance(loaded, list) else [loaded])]
+    return [unhex(entry["content_value"]) for entry in (loaded if isinstance(loaded, list) else [loaded])]
 
 
 def portal_updates(content: bytes) -> list[bytes]:
@@ -183,12 +175,70 @@ def portal_updates(content: bytes) -> list[bytes]:
 
 def portal_object(kind: type[Any], content: bytes) -> Any:
     fork = MAINNET_CONFIG.fork_with_digest(content[:4])
-    found: Serializable = kind.decode_ssz(content[4:], fork.name, MAINNET)
+    found: SszObject = kind.decode_ssz(content[4:], fork.name, MAINNET)
     expect("encoding", found.encode_ssz(fork.name, MAINNET), content[4:])
     return found
 
 
-# --- Sepolia ---------------------------------------------------------------------------------------------------------
+def mainnet_deneb_cases(folder: Path) -> Iterator[Case]:
+    """Fifty periods in a row as the Beacon API gives them in SSZ, and some of them as they were at other
+    moments.
+    """
+    name, fork = folder.name, ForkName.DENEB
+    first, *others = sorted(
+        (decode_bootstrap(path, fork) for path in folder.glob("bootstrap_*.ssz")),
+        key=lambda bootstrap: bootstrap.header.beacon.slot,
+    )
+    follower = Follower(MAINNET_CONFIG)
+    yield Case(f"{name}/bootstrap", partial(follower.bootstrap, first))
+    for bootstrap in others:
+        slot = bootstrap.header.beacon.slot
+        yield Case(f"{name}/bootstrap {slot}", partial(Follower(MAINNET_CONFIG).bootstrap, bootstrap))
+    stores: dict[int, LightClientStore] = {}
+    for path in sorted(folder.glob("updates_*.ssz")):
+        for content in prefixed(path.read_bytes()):
+            update = portal_object(LightClientUpdate, content)
+            period = MAINNET_CONFIG.period_at(update.attested_header.beacon.slot)
+            yield Case(
+                f"{name}/{path.stem}/{period}", partial(follow_period, follower, stores, update, period)
+            )
+
+
+def follow_period(
+    follower: Follower, stores: dict[int, LightClientStore], update: LightClientUpdate, period: int
+) -> None:
+    """Follow the first update of a period; give every other one to a store that stands where the first one
+    found it.
+    """
+    if period in stores:
+        follower = Follower(follower.config)
+        follower.begin(stores[period])
+    else:
+        stores[period] = follower.store
+    follower.update(update)
+
+
+def decode_bootstrap(path: Path, fork: ForkName) -> LightClientBootstrap:
+    return LightClientBootstrap.decode_ssz(path.read_bytes(), fork, MAINNET)
+
+
+def prefixed(data: bytes) -> Iterator[bytes]:
+    """The Beacon API's objects in SSZ: the length of each in 8 bytes before it, its digest counted in."""
+    at = 0
+    while at < len(data):
+        stop = at + 8 + int.from_bytes(data[at : at + 8], "little")
+        if stop > len(data):
+            raise ValueError(f"found {len(data)} bytes, expected {stop}")
+        yield data[at + 8 : stop]
+        at = stop
+
+
+def mainnet_electra_cases(folder: Path) -> Iterator[Case]:
+    bootstrap = decode_bootstrap(one_file(folder, "*.ssz"), ForkName.ELECTRA)
+    yield Case(f"{folder.name}/bootstrap", partial(Follower(MAINNET_CONFIG).bootstrap, bootstrap))
+
+
+# --- Sepolia ------------------------------------------------------------------------------------------------
 
 
 def sepolia_deneb_cases(folder: Path) -> Iterator[Case]:
@@ -238,3 +288,29 @@ def check_sepolia_account(follower: Follower, path: Path) -> None:
         raise AssertionError("the contract has no account")
     expect("nonce", account.nonce, 1)
     refuse("another state root", lambda: mpt.verify_account(flip(root), SEPOLIA_CONTRACT, nodes), Rejection)
+
+
+# --- the parts ----------------------------------------------------------------------------------------------
+
+
+def whole_block_cases(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.glob("*.json")):
+        why = "whole beacon blocks, which light clients do not read; no light-client object goes with them"
+        yield Case(f"{folder.name}/{path.name}", skipped=why)
+
+
+PARTS: Final[dict[str, Callable[[Path], Iterator[Case]]]] = {
+    "mainnet_altair_290_321": mainnet_altair_cases,
+    "mainnet_bellatrix_713": mainnet_713_cases,
+    "mainnet_bellatrix_capella_755_760": mainnet_capella_crossing_cases,
+    "mainnet_capella_862_864": mainnet_capella_cases,
+    "mainnet_deneb_1347_1396": mainnet_deneb_cases,
+    "mainnet_portal_deneb": portal_cases,
+    "mainnet_electra_bootstrap_1573": mainnet_electra_cases,
+    "sepolia_deneb_800": sepolia_deneb_cases,
+    "sepolia_electra_874_875": sepolia_electra_cases,
+    "devnet_minimal_electra_fulu_eureka": eureka_cases,
+    "devnet_minimal_bellatrix_datachainlab": devnet_bellatrix_cases,
+    "axelar_historical_and_block_roots": goerli_cases,
+    "beacon_blocks_electra": whole_block_cases,
+}

@@ -1,114 +1,85 @@
 # SPDX-License-Identifier: MIT
-"""A case, and what running cases gives."""
+"""What a suite is made of: cases, how to read the files that they stand in, and how to say what was
+expected.
+"""
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Final, NoReturn
+
+_MAX_RECURSION: Final = 1000
 
 
 @dataclass(frozen=True)
 class Case:
-    """One thing that the vectors show. `check` raises when it does not hold; `skipped` is why it cannot be asked."""
+    """One thing that the vectors show.
+
+    Attributes:
+        name: what is shown, for people.
+        check: raises when it does not hold.
+        skipped: why it cannot be asked; None when it can.
+        path: the file or folder that it was read from.
+    """
 
     name: str
     check: Callable[[], None] = lambda: None
     skipped: str | None = None
+    path: Path | None = None
 
 
-class Folder(Protocol):
-    """A module of this package that reads a folder of the vectors."""
+def cases_in(path: Path, read: Callable[[Path], Iterable[Case]]) -> Iterator[Case]:
+    """The cases that `read` finds in a file or folder, each with its path.
 
-    FOLDER: str
-
-    def cases(self, folder: Path) -> Iterator[Case]: ...
-
-
-@dataclass
-class Verdict:
-    """A folder's cases: how many passed, why some were skipped, and what failed with which words."""
-
-    passed: int = 0
-    skips: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def skipped(self) -> int:
-        return self.skips.total()
-
-    @property
-    def failed(self) -> int:
-        return len(self.failures)
-
-    def as_json(self) -> dict[str, object]:
-        counts = {"passed": self.passed, "skipped": self.skipped, "failed": self.failed}
-        return counts | {"skips": dict(self.skips), "failures": self.failures}
+    A path that is not there gives one skipped case, for somebody's vectors may be a part of ours.
+    """
+    if not path.exists():
+        yield Case(path.name, skipped="not among these vectors", path=path)
+        return
+    for case in guarded("reading", lambda: read(path)):
+        yield case if case.path is not None else replace(case, path=path)
 
 
-#: Why nobody reads a folder yet. A folder that is neither here nor read by a module is reported all the same.
-NOT_SERVED = {
-    "fisco_bcos": "no FISCO BCOS light client yet",
-    "gm_sm2_sm3": "no SM2 and SM3 yet: they come with the FISCO BCOS light client",
-    "cometbft": "no CometBFT light client yet",
-    "ics23": "no ICS-23 proofs yet: they come with the CometBFT light client",
-}
+def guarded(name: str, read: Callable[[], Iterable[Case]]) -> Iterator[Case]:
+    """The cases that `read` finds. What it raises is a failed case of this name, and the caller goes on with
+    the next.
+    """
+    try:
+        yield from read()
+    except Exception as error:  # noqa: BLE001  whatever a file is like, the others must still be read
+        yield Case(name, partial(_raise, error))
 
 
-def folders() -> dict[str, Folder]:
-    """The modules of this package by the folder that they read."""
-    found: dict[str, Folder] = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name.startswith(("_", "test_")) or module.name == "case":
-            continue
-        loaded = importlib.import_module(f"tests.conformance.{module.name}")
-        if hasattr(loaded, "FOLDER"):
-            found[loaded.FOLDER] = cast("Folder", loaded)
-    return found
-
-
-def run_folder(reader: Folder, folder: Path) -> Verdict:
-    """Run every case of a folder; none stops another."""
-    verdict = Verdict()
-    for case in reader.cases(folder):
-        if case.skipped is not None:
-            verdict.skips[case.skipped] += 1
-            continue
-        try:
-            case.check()
-        except Exception as error:  # noqa: BLE001  a case may fail in any way, and the rest must still run
-            verdict.failures[case.name] = f"{type(error).__name__}: {error}"
-        else:
-            verdict.passed += 1
-    return verdict
-
-
-def skip_folder(folder: Path) -> Verdict:
-    """A folder that no module reads, a case a file."""
-    reason = NOT_SERVED.get(folder.name, "no module of tests/conformance reads this folder yet")
-    return Verdict(skips=Counter({reason: sum(path.is_file() for path in folder.rglob("*"))}))
-
-
-def run_all(root: Path, only: list[str] | None = None) -> dict[str, Verdict]:
-    """Run, or skip with a reason, every folder of the vectors, or those asked for."""
-    readers = folders()
-    return {
-        folder.name: run_folder(readers[folder.name], folder)
-        if folder.name in readers
-        else skip_folder(folder)
-        for folder in sorted(path for path in root.iterdir() if path.is_dir())
-        if not only or folder.name in only
-    }
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def read_json(path: Path) -> Any:
-    """Read a vector file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return what a vector file holds. JSON that nests deeper than a thousand levels raises
+    RecursionError.
+    """
+    text = path.read_text(encoding="utf-8")
+    # py_ecc raises the limit so far that the parser, which is C, would overflow the stack and end the
+    # process.
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(min(limit, _MAX_RECURSION))
+    try:
+        return json.loads(text)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def one_file(folder: Path, pattern: str) -> Path:
+    """The only file of a folder that matches; FileNotFoundError says how many there are instead."""
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise FileNotFoundError(f"found {len(found)} files {pattern!r}, expected one")
+    return found[0]
 
 
 def unhex(text: str) -> bytes:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""EIP-2537: every case of the EIP against the precompiles that our contracts call, in anvil under Prague's rules.
+"""EIP-2537: every case of the EIP against the precompiles that our contracts call, in anvil under Prague's
+rules.
 
-A few bytes of code stand before the precompile: they hand the case's input on with a known amount of gas, and return
-whether it succeeded, what it took, and its output.
+A few bytes of code stand before the precompile: they hand the case's input on with a known amount of gas, and
+return whether it succeeded, what it took, and its output.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from relayer.devnet.process.toolchain import ToolNotFoundError, find_anvil
-from tests.conformance.case import Case, expect, read_json, unhex
+from tests.conformance.case import Case, cases_in, expect, guarded, read_json, unhex
 from tests.differential.evm import Anvil, run_anvil
 
 FOLDER = "eip2537"
@@ -38,20 +39,29 @@ OVERHEAD = 116
 
 
 def cases(folder: Path) -> Iterator[Case]:
+    paths = sorted(folder.rglob("*.json"))
     try:
         find_anvil()
     except ToolNotFoundError:
-        for path, case in _read(folder):
-            yield Case(f"{path.stem}/{case['Name']}", skipped="anvil is not installed: run `make tools`")
+        for path in paths:
+            yield Case(path.stem, skipped="anvil is not installed: run `make tools`", path=path)
         return
     with run_anvil() as anvil:
-        for path, case in _read(folder):
-            name = f"{path.stem}/{case['Name']}"
-            precompile = PRECOMPILES.get(path.stem.removeprefix("fail-").removesuffix("_bls"))
-            if precompile is None:
-                yield Case(name, skipped="a file of a kind that nobody reads")
-            else:
-                yield Case(name, partial(check, anvil, precompile, case))
+        for path in paths:
+            yield from cases_in(path, partial(file_cases, anvil))
+
+
+def file_cases(anvil: Anvil, path: Path) -> Iterator[Case]:
+    precompile = PRECOMPILES.get(path.stem.removeprefix("fail-").removesuffix("_bls"))
+    if precompile is None:
+        yield Case(path.stem, skipped="a file of a kind that nobody reads")
+        return
+    for number, case in enumerate(read_json(path)):
+        yield from guarded(f"{path.stem}[{number}]", partial(entry_cases, anvil, precompile, path.stem, case))
+
+
+def entry_cases(anvil: Anvil, precompile: int, stem: str, case: dict[str, Any]) -> Iterator[Case]:
+    yield Case(f"{stem}/{case['Name']}", partial(check, anvil, precompile, case))
 
 
 def check(anvil: Anvil, precompile: int, case: dict[str, Any]) -> None:
@@ -88,9 +98,3 @@ def probe(precompile: int) -> bytes:
         "3d5f60403e"  # RETURNDATACOPY(64, 0, RETURNDATASIZE)
         "3d6040015ff3"  # RETURN(0, 64 + RETURNDATASIZE)
     )
-
-
-def _read(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in sorted(folder.rglob("*.json")):
-        for case in read_json(path):
-            yield path, case

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Tries and RLP: the official suites, a mainnet block with proofs and receipts, and headers with wrong hashes."""
+"""Tries and RLP: the official suites, a mainnet block with proofs and receipts, and headers with wrong
+hashes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from light_clients.errors import EncodingRejected, ProofRejected, Rejection
 from light_clients.hashing import EMPTY_TRIE_ROOT, keccak256
 from light_clients.proofs import mpt
 from light_clients.proofs.compact import encode_account, encode_storage, read_account, read_storage
-from tests.conformance.case import Case, expect, read_json, refuse, unhex
+from tests.conformance.case import Case, cases_in, expect, guarded, read_json, refuse, unhex
 from tests.support.trie import SecureTrie, Trie
 
 FOLDER = "mpt_rlp"
@@ -21,34 +23,28 @@ FOLDER = "mpt_rlp"
 
 def cases(folder: Path) -> Iterator[Case]:
     for path in sorted((folder / "ethereum_tests_RLPTests").glob("*.json")):
-        for name, case in read_json(path).items():
-            yield Case(f"{path.stem}/{name}", partial(check_rlp, case["in"], unhex(case["out"])))
+        yield from cases_in(path, rlp_cases)
     for path in sorted((folder / "ethereum_tests_TrieTests").glob("*.json")):
-        yield from trie_cases(path)
-    yield from node_cases(read_json(folder / "avm_mpt_nodes" / "nodes.json"))
-    for case in read_json(folder / "optimism_MerkleTrie_cases_valid.json"):
-        yield Case(f"optimism/{case['name']}", partial(check_optimism, case))
-    yield from mainnet_cases(folder / "mainnet_21925176")
-    for path in sorted((folder / "optimism_headers_receipts").rglob("*_data.json")):
-        fails = read_json(path.with_name(path.name.replace("_data", "_metadata"))).get("fail", False)
-        check = check_block if path.parent.name == "blocks" else check_header
-        name = f"optimism_headers/{path.parent.name}/{path.name.removesuffix('_data.json')}"
-        block = read_json(path)
-        yield Case(name, partial(check_wrong, block, check) if fails else partial(check, block))
-    proof = read_json(folder / "sepolia_union" / "valid_storage_proof_sepolia.json")
-    # The block is not given, so the state root is that of the proof's own first node.
-    root = keccak256(unhex(proof["accountProof"][0]))
-    yield Case("sepolia_union/account", partial(check_account, root, proof))
-    for entry in proof["storageProof"]:
-        yield Case(
-            f"sepolia_union/slot {entry['key']}", partial(check_slot, unhex(proof["storageHash"]), entry)
-        )
+        yield from cases_in(path, trie_cases)
+    yield from cases_in(folder / "avm_mpt_nodes" / "nodes.json", node_cases)
+    yield from cases_in(folder / "optimism_MerkleTrie_cases_valid.json", optimism_cases)
+    yield from cases_in(folder / "mainnet_21925176", mainnet_cases)
+    yield from cases_in(folder / "optimism_headers_receipts", optimism_header_cases)
+    yield from cases_in(folder / "sepolia_union" / "valid_storage_proof_sepolia.json", sepolia_cases)
+    for path in sorted((folder / "mainnet_getproof_colibri").glob("*.json")):
+        yield from cases_in(path, answer_cases)
 
 
-# --- RLP -------------------------------------------------------------------------------------------------------------
+# --- RLP ----------------------------------------------------------------------------------------------------
 
 
-def check_rlp(value: Any, encoded: bytes) -> None:
+def rlp_cases(path: Path) -> Iterator[Case]:
+    for name, case in read_json(path).items():
+        yield Case(f"{path.stem}/{name}", partial(check_rlp, case))
+
+
+def check_rlp(case: Any) -> None:
+    value, encoded = case["in"], unhex(case["out"])
     if value == "INVALID":
         refuse("invalid RLP", partial(rlp.decode, encoded), EncodingRejected)
     elif value == "VALID":
@@ -69,7 +65,7 @@ def to_item(value: Any) -> rlp.Item:
     return str(value).encode()
 
 
-# --- tries -----------------------------------------------------------------------------------------------------------
+# --- tries --------------------------------------------------------------------------------------------------
 
 
 def trie_cases(path: Path) -> Iterator[Case]:
@@ -78,13 +74,12 @@ def trie_cases(path: Path) -> Iterator[Case]:
         if "root" not in case:
             yield Case(f"{path.stem}/{name}", skipped="asks for neighbours of a key, which no proof tells")
             continue
-        steps = case["in"].items() if isinstance(case["in"], dict) else case["in"]
-        yield Case(
-            f"{path.stem}/{name}", partial(check_trie, list(steps), unhex(case["root"]), hashed=hashed)
-        )
+        yield Case(f"{path.stem}/{name}", partial(check_trie, case, hashed=hashed))
 
 
-def check_trie(steps: Sequence[tuple[str, str | None]], root: bytes, *, hashed: bool) -> None:
+def check_trie(case: Any, *, hashed: bool) -> None:
+    steps = case["in"].items() if isinstance(case["in"], dict) else case["in"]
+    root = unhex(case["root"])
     entries: dict[bytes, bytes] = {}
     for key, value in steps:
         entries[to_bytes(key)] = b"" if value is None else to_bytes(value)
@@ -99,8 +94,9 @@ def to_bytes(text: str) -> bytes:
     return unhex(text) if text.startswith("0x") else text.encode()
 
 
-def node_cases(data: Any) -> Iterator[Case]:
+def node_cases(path: Path) -> Iterator[Case]:
     """Scenarios over single nodes; status 1 is a value, every other one an absence."""
+    data = read_json(path)
     nodes = {node["label"]: unhex(node["hex"]) for node in data["nodes"]}
     for scenario in data["scenarios"]:
         listed = [nodes[label] for label in scenario["nodes"]]
@@ -119,16 +115,25 @@ def node_cases(data: Any) -> Iterator[Case]:
             )
         for ask in asked:
             value = unhex(ask["expected_value"]) if ask["expected_status"] == 1 else None
-            # Keys of half bytes exist only here, so the walk under `verify` is asked.
+            # The keys of this suite may end within a byte.
             nibbles = ask["key"][: ask["key_nibs"]]
             yield Case(
                 f"avm_mpt_nodes/{scenario['name']}/{nibbles}",
-                partial(check_walk, root, nibbles, listed, value),
+                partial(check_nibbles, root, nibbles, listed, value),
             )
 
 
-def check_walk(root: bytes, nibbles: str, nodes: list[bytes], value: bytes | None) -> None:
-    expect("value", mpt._walk(root, nibbles, nodes, uniform=False), value)
+def check_nibbles(root: bytes, nibbles: str, nodes: list[bytes], value: bytes | None) -> None:
+    expect("value", mpt.follow_key(root, nibbles, nodes, uniform=False), value)
+
+
+def optimism_cases(path: Path) -> Iterator[Case]:
+    for number, case in enumerate(read_json(path)):
+        yield from guarded(f"optimism[{number}]", partial(optimism_case, case))
+
+
+def optimism_case(case: Any) -> Iterator[Case]:
+    yield Case(f"optimism/{case['name']}", partial(check_optimism, case))
 
 
 def check_optimism(case: Any) -> None:
@@ -142,7 +147,42 @@ def check_optimism(case: Any) -> None:
     )
 
 
-# --- a mainnet block -------------------------------------------------------------------------------------------------
+def sepolia_cases(path: Path) -> Iterator[Case]:
+    yield from proof_cases("sepolia_union", read_json(path))
+
+
+def answer_cases(path: Path) -> Iterator[Case]:
+    yield from proof_cases(f"mainnet_getproof/{path.stem}", read_json(path)["result"])
+
+
+def proof_cases(name: str, proof: Any) -> Iterator[Case]:
+    """An answer of `eth_getProof` without its block, so that the state root is that of the proof's own first
+    node.
+    """
+    root = keccak256(unhex(proof["accountProof"][0]))
+    yield Case(f"{name}/account", partial(check_account, root, proof))
+    for entry in proof["storageProof"]:
+        yield Case(f"{name}/slot {entry['key']}", partial(check_slot, unhex(proof["storageHash"]), entry))
+
+
+# --- headers ------------------------------------------------------------------------------------------------
+
+
+def optimism_header_cases(folder: Path) -> Iterator[Case]:
+    for path in sorted(folder.rglob("*_data.json")):
+        name = f"optimism_headers/{path.parent.name}/{path.name.removesuffix('_data.json')}"
+        yield from guarded(name, partial(header_cases, name, path))
+
+
+def header_cases(name: str, path: Path) -> Iterator[Case]:
+    """A header or a block, which is right unless the file beside it says that it is not."""
+    fails = read_json(path.with_name(path.name.replace("_data", "_metadata"))).get("fail", False)
+    check = check_block if path.parent.name == "blocks" else check_header
+    block = read_json(path)
+    yield Case(name, partial(check_wrong, block, check) if fails else partial(check, block))
+
+
+# --- a mainnet block ----------------------------------------------------------------------------------------
 
 
 def mainnet_cases(folder: Path) -> Iterator[Case]:
@@ -178,7 +218,10 @@ def check_wrong(block: Any, check: Callable[[Any], None]) -> None:
 def check_account(state_root: bytes, proof: Any) -> None:
     address = unhex(proof["address"])
     nodes = [unhex(node) for node in proof["accountProof"]]
-    expected = mpt.Account(
+    if not any(unhex(proof["codeHash"])):
+        expect("an absent account", mpt.verify_account(state_root, address, nodes), None)
+        return
+    expected = mpt.AccountState(
         nonce=int(proof["nonce"], 16),
         balance=int(proof["balance"], 16),
         storage_root=unhex(proof["storageHash"]),

@@ -16,7 +16,7 @@ from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
 from light_clients.errors import Rejection
 from light_clients.hashing import keccak256
-from tests.conformance.case import Case, expect, read_json, refuse, unhex
+from tests.conformance.case import Case, cases_in, expect, read_json, refuse, unhex
 
 FOLDER = "poa_headers"
 
@@ -28,25 +28,27 @@ NOT_SERVED = {
 
 def cases(folder: Path) -> Iterator[Case]:
     for path in sorted(folder.rglob("*.json")):
-        kind = path.parent.name
-        name = f"{kind}/{path.stem}"
-        if kind in NOT_SERVED:
-            yield Case(name, skipped=NOT_SERVED[kind])
-            continue
-        data = read_json(path)
-        if path.stem == "official_bft_extra_data":
-            for case, entry in data.items():
-                yield Case(
-                    f"{name}/{case}", partial(check_official, entry["qbft_extra_data"], unhex(entry["rlp"]))
-                )
-        elif "extra_data" in data:
-            yield Case(name, partial(check_extra_data, data))
-        elif "rlp_commit_seals" in data:
-            yield Case(name, partial(check_preimage, data))
-        else:
-            yield Case(f"{name}: hash, validators, seals, round", partial(check_header, data))
-            yield Case(f"{name}: believed by a client", partial(check_client, data))
-            yield Case(f"{name}: any change is refused", partial(check_changes, data))
+        yield from cases_in(path, file_cases)
+
+
+def file_cases(path: Path) -> Iterator[Case]:
+    kind = path.parent.name
+    name = f"{kind}/{path.stem}"
+    if kind in NOT_SERVED:
+        yield Case(name, skipped=NOT_SERVED[kind])
+        return
+    data = read_json(path)
+    if path.stem == "official_bft_extra_data":
+        for case, entry in data.items():
+            yield Case(f"{name}/{case}", partial(check_official, entry))
+    elif "extra_data" in data:
+        yield Case(name, partial(check_extra_data, data))
+    elif "rlp_commit_seals" in data:
+        yield Case(name, partial(check_preimage, data))
+    else:
+        yield Case(f"{name}: hash, validators, seals, round", partial(check_header, data))
+        yield Case(f"{name}: believed by a client", partial(check_client, data))
+        yield Case(f"{name}: any change is refused", partial(check_changes, data))
 
 
 def read(data: Any) -> BftHeader:
@@ -145,7 +147,8 @@ def check_extra_data(data: Any) -> None:
     expect("round", extra.round, b"\x80")
 
 
-def check_official(expected: Any, encoded: bytes) -> None:
+def check_official(entry: Any) -> None:
+    expected, encoded = entry["qbft_extra_data"], unhex(entry["rlp"])
     extra = parse_extra_data(encoded, BftKind.QBFT)
     vote = expected["vote"]
     # No vote is an empty string here and an empty list in the headers of real chains.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import pytest
 from eth_abi.abi import encode
 
+from light_clients import ecdsa
 from light_clients.bft.client import BftClient, BftKind, quorum
 from light_clients.bft.validators import MAX_VALIDATORS
 from light_clients.ecdsa import recover
@@ -91,8 +92,12 @@ def recovery_cases(rng: random.Random, count: int) -> Iterator[tuple[bytes, byte
         yield digest, r.to_bytes(32, "big") + s.to_bytes(32, "big"), parity
 
 
-def test_recovery_is_that_of_the_precompile(anvil: Anvil, bare_probe: bytes) -> None:
+@pytest.mark.parametrize("backend", [ecdsa.Libsecp256k1, ecdsa.PurePython])
+def test_recovery_is_that_of_the_precompile(
+    anvil: Anvil, bare_probe: bytes, backend: type[ecdsa.Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """INV-8 for single signatures: every edge of r and s, high s, and points that are none."""
+    monkeypatch.setattr(ecdsa, "BACKEND", backend())
     cases = list(recovery_cases(random.Random(SEED), max(300, case_count(12_000) // 8)))
     calls = [digest + (27 + parity).to_bytes(32, "big") + r_s for digest, r_s, parity in cases]
     verdicts: Counter[bool] = Counter()

@@ -230,12 +230,24 @@ def test_without_a_relayer_a_message_waits_and_can_be_delivered_by_hand(place: P
     assert bytes.fromhex(sent["payload"][2:]) == b"by hand"
     assert sent["receipt"] is None
     before = place.json("trace", sent["id"])
-    assert (before["told_by"], before["state"]) == ("chains", "observed")
+    assert (before["told_by"], before["state"], before["delivery"]) == ("chains", "observed", None)
+    assert before["proven"]["is_delivered"] is False
     delivered = place.json("deliver", sent["id"])
     assert delivered["result"] == "executed"
     assert delivered["gas_used"] > 50_000
     after = place.json("trace", sent["id"])
     assert after["state"] == "confirmed"
+    assert [step["state"] for step in after["steps"]] == ["observed", "included", "confirmed"]
+    delivery, proven = after["delivery"], after["proven"]
+    assert (delivery["tx_hash"], delivery["block"]) == (delivered["tx_hash"], delivered["block"])
+    assert (delivery["told_by"], delivery["is_checked"]) == ("logs", True)
+    # The proof is of a block at or after the delivery's, and says so.
+    assert proven["is_delivered"] is True
+    assert proven["height"] >= delivery["block"]
+    assert proven["timestamp"] >= delivery["timestamp"] > 1_700_000_000
+    text = place.run("trace", sent["id"]).stdout
+    assert f"executed by transaction {delivered['tx_hash']} in block {delivered['block']} of port" in text
+    assert "proven now: its bit is set at height" in text
     again = place.json("deliver", sent["id"])
     assert (again["result"], again["tx_hash"]) == ("already_delivered", None)
 
@@ -294,6 +306,7 @@ def test_clients_are_shown_and_updated(place: Place) -> None:
         ("port", "court"),
     }
     assert all(each["status"] == "active" and each["current"] and each["error"] is None for each in before)
+    assert all(each["signers"] and isinstance(each["remarks"], list) for each in before)
     updated = place.json("client", "update", "court", "port")
     assert len(updated["updates"]) == 1
     after = {(each["source"], each["destination"]): each for each in place.json("client", "status")}
@@ -315,6 +328,12 @@ def test_a_relayer_delivers_both_ways_and_tells_the_story(place: Place, relayer:
         assert [state for state in states if state in wanted][:6] == wanted
         submitted = next(step for step in story["steps"] if step["state"] == "submitted")
         assert submitted["tx_hash"]
+        assert story["delivery"]["told_by"] == "journal"
+        assert story["delivery"]["is_checked"] is True
+        assert story["delivery"]["tx_hash"] == submitted["tx_hash"]
+        assert sent["receipt"]["delivery"]["tx_hash"] == submitted["tx_hash"]
+        assert sent["receipt"]["height"] >= sent["receipt"]["delivery"]["block"]
+        assert story["proven"]["is_delivered"] is True
     assert relayer.stop() == 0
     lines = [json.loads(line) for line in relayer.log.read_text().splitlines()]
     assert [each["event"] for each in lines][-2:] == ["draining", "stopped"]

@@ -27,13 +27,13 @@ def start(tmp_path: Path, *words: str, **options: Any) -> subprocess.Popen[bytes
 def children_of(pid: int) -> set[int]:
     """Every process below one, by the kernel's own list."""
     found: set[int] = set()
-    for each in Path("/proc").glob("[0-9]*/stat"):
+    for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = each.read_text().rsplit(")", 1)[1].split()
+            fields = path.read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
         if int(fields[1]) == pid:
-            child = int(each.parent.name)
+            child = int(path.parent.name)
             found |= {child} | children_of(child)
     return found
 
@@ -46,7 +46,7 @@ def is_alive(pid: int) -> bool:
 
 
 def test_the_demo_delivers_proves_and_refuses(tmp_path: Path) -> None:
-    """INV-1, INV-2, INV-5, INV-8: every message once, each bit proven, every forgery refused in both languages."""
+    """INV-1, INV-2, INV-5, INV-8: every message once, its bit proven, all forgeries refused."""
     done = subprocess.run(
         [*POSTROAD, "demo", "--json", "--messages", "2", "--batch", "40"],
         cwd=tmp_path,
@@ -61,7 +61,7 @@ def test_the_demo_delivers_proves_and_refuses(tmp_path: Path) -> None:
     assert outcome["ok"] is True
     assert outcome["problems"] == []
     assert outcome["seconds"] < TIMEOUT_S
-    lanes = sorted((each["source"], each["sequence"]) for each in outcome["messages"])
+    lanes = sorted((message["source"], message["sequence"]) for message in outcome["messages"])
     assert lanes == [("court", 0), ("court", 1), ("port", 0), ("port", 1)]
     for message in outcome["messages"]:
         steps = message["steps"]
@@ -71,7 +71,7 @@ def test_the_demo_delivers_proves_and_refuses(tmp_path: Path) -> None:
     for forgery in outcome["forgeries"]:
         assert forgery["python"], forgery
         assert forgery["solidity"], forgery
-    names = [each["solidity"].partition("(")[0] for each in outcome["forgeries"]]
+    names = [forgery["solidity"].partition("(")[0] for forgery in outcome["forgeries"]]
     assert names == ["HeadMismatch", "SealRejected", "NotTrustedSet", "SealRejected"]
     gas = outcome["gas"]
     assert gas["validators"] == 7

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make demo-ethereum`, as anybody runs it: a proof-of-stake chain and a QBFT chain, real proofs, a clean end."""
+"""`make demo-ethereum`, as anybody runs it: an Ethereum and a QBFT chain, real proofs, a clean end."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TIMEOUT_S = 180
 CHAINS = "eth=ethereum,court=bft:4@0.5"
 
 
-def test_proof_of_stake_and_back(tmp_path: Path) -> None:
-    """INV-1, INV-2, INV-5, INV-7, INV-8: every message once, each bit proven, every forgery refused in both languages."""
+def test_ethereum_and_back(tmp_path: Path) -> None:
+    """INV-1, INV-2, INV-5, INV-7, INV-8: every message once, its bit proven, all forgeries refused."""
     done = subprocess.run(
         [*POSTROAD, "demo", "--chains", CHAINS, "--json", "--messages", "2", "--batch", "300"],
         cwd=tmp_path,
@@ -35,7 +35,7 @@ def test_proof_of_stake_and_back(tmp_path: Path) -> None:
     assert outcome["ok"] is True
     assert outcome["problems"] == []
     assert outcome["seconds"] < 120
-    lanes = sorted((each["source"], each["sequence"]) for each in outcome["messages"])
+    lanes = sorted((message["source"], message["sequence"]) for message in outcome["messages"])
     assert lanes == [("court", 0), ("court", 1), ("eth", 0), ("eth", 1)]
     for message in outcome["messages"]:
         steps = message["steps"]
@@ -43,7 +43,7 @@ def test_proof_of_stake_and_back(tmp_path: Path) -> None:
     for forgery in outcome["forgeries"]:
         assert forgery["python"], forgery
         assert forgery["solidity"], forgery
-    names = [each["solidity"].partition("(")[0] for each in outcome["forgeries"]]
+    names = [forgery["solidity"].partition("(")[0] for forgery in outcome["forgeries"]]
     assert names == [
         "HeadMismatch",
         "SignatureInvalid",
@@ -55,7 +55,7 @@ def test_proof_of_stake_and_back(tmp_path: Path) -> None:
     assert (gas["source"], gas["consensus"], gas["validators"]) == ("eth", "ethereum", 32)
     assert 200_000 < gas["single"] < 350_000
     assert 2_000 < gas["batch_share"] < gas["single"] / 5
-    told = [each["trusted"] for each in outcome["trust"] if each["source"] == "eth"]
+    told = [change["trusted"] for change in outcome["trust"] if change["source"] == "eth"]
     assert len(set(told)) == len(told) >= 2, "a rotation at least"
     assert all(text.startswith("the sync committee of period ") for text in told)
     # The show is on stderr then.

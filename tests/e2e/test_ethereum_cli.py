@@ -66,7 +66,7 @@ def ethereum_of(config: configuration.Config) -> EthereumConfig:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    place = Place(tmp_path_factory.mktemp("pos"))
+    place = Place(tmp_path_factory.mktemp("ethereum"))
     place.run("devnet", "up", "--chains", CHAINS, "--dir", "net")
     yield place
     assert place.json("devnet", "down", "--dir", "net")["stopped"] is True
@@ -89,13 +89,13 @@ def test_lists_show_what_kind_of_client_it_is(place: Place) -> None:
     assert (of_eth["kind"], of_eth["status"]) == ("EthereumLightClient", "active")
     assert (of_eth["details"]["threshold"], of_eth["details"]["committee_size"]) == (22, 32)
     (of_court,) = listed["eth"]["remotes"]
-    assert (of_court["kind"], of_court["details"]["consensus"]) == ("BftLightClient", "qbft")
+    assert (of_court["kind"], of_court["details"]["protocol"]) == ("BftLightClient", "qbft")
 
 
 def test_clients_are_shown_and_updated_by_hand(place: Place) -> None:
     def slot_on_court() -> int:
         shown = {(each["source"], each["destination"]): each for each in place.json("client", "status")}
-        assert {each["consensus"] for each in shown.values()} == {"ethereum", "qbft"}
+        assert {each["consensus"] for each in shown.values()} == {"ethereum", "bft"}
         of_eth = shown["eth", "court"]
         assert (of_eth["status"], of_eth["error"], of_eth["current"]) == ("active", None, True)
         assert isinstance(of_eth["height"], int)
@@ -132,10 +132,10 @@ def test_checks_ask_the_beacon_api(place: Place) -> None:
 def test_init_detects_the_consensus_and_reads_the_network(place: Place) -> None:
     words = ["init", "-c", "detected.toml", "--chain", f"eth={place.url('eth')},beacon={place.beacon}"]
     written = place.json(*words, "--chain", f"court={place.url('court')}")
-    assert [(each["name"], each["consensus"]) for each in written["chains"]] == [
-        ("eth", "ethereum"),
-        ("court", "qbft"),
-    ]
+    of_eth, of_court = (chain["consensus"] for chain in written["chains"])
+    assert of_court == {"kind": "bft", "protocol": "qbft"}
+    assert (of_eth["kind"], of_eth["beacon"]) == ("ethereum", [place.beacon])
+    assert of_eth["network"]["preset"] == "minimal"
     found = configuration.load(place.folder / "detected.toml")
     assert ethereum_of(found).network == ethereum_of(place.config).network
     assert ethereum_of(found).beacon_urls == [place.beacon]

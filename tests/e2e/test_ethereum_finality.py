@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from relayer.devnet.state.faults import Participation, WithheldFinality
+from relayer.consensus.ethereum.local.faults import Participation, WithheldFinality
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from tests.support.ethereum_road import COURT, ETH, SLOT_TIME_S, EthereumRoad, open_ethereum_road
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One message, end to end through EvmChain and BftProver, with the real contracts and without the pipeline."""
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from light_clients.client import Height, Status
 from relayer.chains.base import DeliveryEventKind, SentMessage, TxReceipt
 from relayer.chains.evm import abi
 from relayer.consensus.base import ProvenSlot
+from relayer.consensus.bft.local.faults import Equivocation, ForgedSeals, MissingSeals
 from relayer.consensus.bft.prover import BftProver
-from relayer.devnet.state.faults import Equivocation, ForgedSeals, MissingSeals, WrongProofs
+from relayer.devnet.state.faults import WrongProofs
 from relayer.errors import (
     CallReverted,
     CallRevertedDrop,

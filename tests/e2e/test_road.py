@@ -70,9 +70,16 @@ async def test_three_lines_send_and_a_receipt_anyone_can_check_again(stage: Stag
     """INV-5: confirmed means that the bit is proven by the destination's light client."""
     async with relayer.connect(stage.config_path) as road:
         message = await send(stage, road, b"three lines", "10m")
-        assert (await by_hand(road, message)).result is HandDelivery.EXECUTED
+        outcome = await by_hand(road, message)
+        assert outcome.result is HandDelivery.EXECUTED
         receipt = await message.delivered(timeout="30s")
         assert (receipt.message_id, receipt.sequence) == (message.id, 0)
+        # Who delivered it, apart from what proves it.
+        assert outcome.receipt is not None
+        assert receipt.delivery is not None
+        assert receipt.delivery.tx_hash == outcome.receipt.tx_hash
+        assert receipt.delivery.block == outcome.receipt.block_number <= receipt.height
+        assert (receipt.delivery.told_by, receipt.delivery.is_checked) == ("logs", True)
         # A light client of our own, from the bootstrap alone, believes the same bytes.
         prover = bft_prover(road.chain("port").prover)
         consensus = stage.config.require_endpoint("port").consensus

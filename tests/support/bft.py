@@ -7,8 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from coincurve import PrivateKey
-
+from light_clients import ecdsa
 from light_clients.bft.header import BftHeader, BftKind
 from tests.support import rlp
 from tests.support.trie import EMPTY_ROOT, keccak
@@ -33,18 +32,18 @@ FORK_TAILS: dict[str, tuple[bytes, ...]] = {
 class Validator:
     """A validator's key and its 20-byte address."""
 
-    key: PrivateKey
+    key: bytes
     address: bytes
 
     def sign(self, digest: bytes) -> bytes:
         """r ‖ s ‖ parity."""
-        return self.key.sign_recoverable(digest, hasher=None)
+        return ecdsa.sign(digest, self.key)
 
 
 def validator(name: int | str) -> Validator:
     """The validator of that name, always with the same key."""
-    key = PrivateKey(hashlib.sha256(f"validator {name}".encode()).digest())
-    return Validator(key, keccak(key.public_key.format(compressed=False)[1:])[12:])
+    key = hashlib.sha256(f"validator {name}".encode()).digest()
+    return Validator(key, ecdsa.address_of(key))
 
 
 def validators(count: int, start: int = 0) -> list[Validator]:

@@ -8,15 +8,18 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import aiohttp
-from eth_account import Account as Signer
 
-from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.devnet.chain.assembly import Endpoint
+from light_clients.hashing import keccak256
 from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.state.identities import Account
+from relayer.devnet.state.ledger import Ledger
+from relayer.keys import sign_transaction
 
 GWEI: Final = 10**9
 ON_DEMAND: Final = ChainOptions(block_time_s=None)
@@ -28,10 +31,10 @@ def _creation(runtime: str) -> bytes:
     return bytes.fromhex(f"60{len(code):02x}8060095f395ff3") + code
 
 
-#: Called with a number n, it emits n logs with topics (0xaa, i) and data i, and keeps n in slot 0.
-EMITTER = _creation("5f355f5b81811015601b57805f528060aa60205fa2600101600356" + "5b5f5500")
-#: Called, it keeps BLOCKHASH(NUMBER - 1), PREVRANDAO, COINBASE and TIMESTAMP in slots 0 to 3.
-WITNESS = _creation("6001430340" + "5f55" + "44600155" + "41600255" + "42600355" + "00")
+EMITTER: Final = _creation("5f355f5b81811015601b57805f528060aa60205fa2600101600356" + "5b5f5500")
+"""Called with a number n, it emits n logs with topics (0xaa, i) and data i, and keeps n in slot 0."""
+WITNESS: Final = _creation("6001430340" + "5f55" + "44600155" + "41600255" + "42600355" + "00")
+"""Called, it keeps BLOCKHASH(NUMBER - 1), PREVRANDAO, COINBASE and TIMESTAMP in slots 0 to 3."""
 
 
 class Refused(Exception):  # noqa: N818  says what happened
@@ -132,8 +135,8 @@ class Socket:
 
 
 @asynccontextmanager
-async def open_socket(chain: LocalBftChain | Endpoint) -> AsyncIterator[Socket]:
-    """A WebSocket to a chain, or to one of its endpoints."""
+async def open_socket(chain: AnyChain | RpcServer) -> AsyncIterator[Socket]:
+    """A WebSocket to a chain, or to one of its RPC servers."""
     async with aiohttp.ClientSession() as session, session.ws_connect(chain.ws_url, max_msg_size=0) as ws:
         yield Socket(ws)
 
@@ -141,7 +144,7 @@ async def open_socket(chain: LocalBftChain | Endpoint) -> AsyncIterator[Socket]:
 class Wallet:
     """Signs and sends for one account of a chain, and counts its nonce itself."""
 
-    def __init__(self, client: Client, chain: LocalBftChain, account: Account | None = None) -> None:
+    def __init__(self, client: Client, chain: AnyChain, account: Account | None = None) -> None:
         self._client = client
         self._chain = chain
         self._account = chain.funded_keys[0] if account is None else account
@@ -150,7 +153,7 @@ class Wallet:
 
     async def send(self, to: bytes | None, data: bytes, *, gas: int = 5_000_000) -> str:
         """Send a transaction (a deployment when `to` is None); returns its hash."""
-        signed = Signer.sign_transaction(
+        raw, _ = sign_transaction(
             {
                 "chainId": self._chain.chain_id,
                 "nonce": self._nonce,
@@ -165,8 +168,8 @@ class Wallet:
             self._account.secret,
         )
         self._nonce += 1
-        self.sent.append(bytes(signed.raw_transaction))
-        tx_hash: str = await self._client.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+        self.sent.append(raw)
+        tx_hash: str = await self._client.call("eth_sendRawTransaction", "0x" + raw.hex())
         return tx_hash
 
     async def deploy(self, creation: bytes) -> bytes:
@@ -181,3 +184,28 @@ class Wallet:
 def word(value: int) -> bytes:
     """32 bytes."""
     return value.to_bytes(32, "big")
+
+
+@dataclass(frozen=True)
+class PlainBlock:
+    """A block of no kind of consensus, for what looks at hashes and heights alone."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    anvil_hash: bytes
+    timestamp: int = 1
+    state_root: bytes = bytes(32)
+
+
+def plain_block(number: int, parent_hash: bytes) -> PlainBlock:
+    """A block whose hash is unlike anvil's, which is its number 32 times."""
+    return PlainBlock(number, keccak256(b"%d" % number), parent_hash, bytes([number]) * 32)
+
+
+def plain_ledger(count: int) -> Ledger[PlainBlock]:
+    """A ledger of so many blocks, genesis included."""
+    ledger = Ledger(plain_block(0, bytes(32)))
+    for number in range(1, count):
+        ledger.append(plain_block(number, ledger.head.hash))
+    return ledger

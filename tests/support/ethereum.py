@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A proof-of-stake chain without sockets: a simulated beacon chain over one execution state, and nodes that tell of it."""
+"""A proof-of-stake chain without sockets: a simulated beacon chain over one execution state, its nodes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ from light_clients.ethereum.containers import (
 )
 from relayer.chains.base import AccountProof, Address, Call, Head
 from relayer.chains.evm import abi
+from relayer.consensus.base import VerifiedHeader
+from relayer.consensus.ethereum.follower import EthereumBootstrap
 from relayer.consensus.ethereum.local.payload import invent_payload
 from relayer.consensus.ethereum.local.simulation import Simulation
-from relayer.consensus.ethereum.prover import EthereumBootstrap, EthereumProver
+from relayer.consensus.ethereum.prover import EthereumProver
 from relayer.errors import ChainUnavailable, NotFoundYet
 from tests.support.trie import AccountEntry, State
 
@@ -45,6 +47,9 @@ STATE = State(
 )
 SPE = MINIMAL.slots_per_epoch
 PERIOD = MINIMAL.slots_per_period
+#: A checkpoint is final at this slot of a new world, newer finality is shown two slots into the next epoch.
+CONFIRMED = 4 * SPE + 2
+NEXT = 5 * SPE + 2
 
 ALL_AT_GENESIS = ((ForkName.ELECTRA, 0),)
 
@@ -73,10 +78,15 @@ class World:
     def now(self) -> float:
         return self.network.timestamp_at(self.slot) + 1.0
 
+    @property
+    def timestamp(self) -> Timestamp:
+        """The time in whole seconds, as light clients have it."""
+        return Timestamp(int(self.now()))
+
     def advance(
         self, to: int, *, participation: float | Callable[[int], float] = 1.0, votes: float = 1.0
     ) -> None:
-        """Make a block in each slot up to `to`, all with one execution state."""
+        """Make a block in every slot up to `to`, all with one execution state."""
         while self.slot < to:
             slot = Slot(self.slot + 1)
             fork = self.network.fork_at_slot(slot).name
@@ -99,6 +109,19 @@ class World:
             execution.block_hash,
             execution.parent_hash,
             self.network.timestamp_at(self.slot),
+        )
+
+    def finalized(self) -> VerifiedHeader:
+        """What the newest finality update shows, by the simulation's own word."""
+        signed = self.chain.newest_signed
+        assert signed is not None
+        final = signed[2]
+        assert final.execution is not None
+        return VerifiedHeader(
+            Height(final.execution.block_number),
+            final.execution.block_hash,
+            self.network.timestamp_at(final.slot),
+            STATE.root,
         )
 
     def bootstrap(self, **terms: Any) -> EthereumBootstrap:
@@ -129,7 +152,7 @@ class Node:
 
     def updates(self, start: Period, count: int) -> tuple[LightClientUpdate, ...]:
         self._tell(f"updates {start} {count}", ())
-        return tuple(self.tamper(each) for each in self.chain.updates(start, count))
+        return tuple(self.tamper(update) for update in self.chain.updates(start, count))
 
     def finality(self) -> LightClientFinalityUpdate:
         return self._tell("finality", self.chain.finality_update())
@@ -157,7 +180,7 @@ class Beacon:
 
     @property
     def asked(self) -> list[str]:
-        return [each for node in self.nodes for each in node.asked]
+        return [asked for node in self.nodes for asked in node.asked]
 
     def forget(self) -> None:
         for node in self.nodes:
@@ -200,7 +223,7 @@ class Beacon:
 
 @dataclass
 class Execution:
-    """Providers of the execution chain; each has a state of its own."""
+    """Providers of the execution chain, with a state of their own."""
 
     states: list[State] = field(default_factory=lambda: [STATE])
     blamed: list[int] = field(default_factory=list)

@@ -220,7 +220,7 @@ async def open_ethereum_road(
         LocalBftChain(COURT, ChainOptions(block_time_s=COURT_BLOCK_TIME_S), validators=4) as court,
     ):
         for _ in range(more_beacons):
-            await eth.add_beacon_endpoint()
+            await eth.add_beacon_server()
         road = await _join(folder, eth, court)
         path = road.net.config_path
         path.write_text(edit(path.read_text(), eth))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A JSON-RPC server on loopback that answers as a test wants it to."""
 
 from __future__ import annotations

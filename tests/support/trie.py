@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sha3 import keccak_256
+from Crypto.Hash import keccak as keccak_of_pycryptodome
 
 from tests.support import rlp
 
@@ -20,8 +20,8 @@ EMPTY_CODE = bytes.fromhex("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfa
 
 
 def keccak(data: bytes) -> bytes:
-    digest: bytes = keccak_256(data).digest()
-    return digest
+    """By another library than the one that is under test."""
+    return keccak_of_pycryptodome.new(digest_bits=256, data=data).digest()
 
 
 def hex_prefix(nibbles: bytes, *, leaf: bool) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from light_clients import ecdsa, hashing
 from relayer import config as configuration
 from relayer.config import Config
 from relayer.daemon import build
@@ -31,8 +32,10 @@ bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x333333333333
 """
 
 
-def config(folder: Path, extra: str = "", *, keys: str = "", metrics: str = "") -> Config:
-    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "error"\n\n{extra}\n'
+def config(
+    folder: Path, extra: str = "", *, keys: str = "", metrics: str = "", log_level: str = "error"
+) -> Config:
+    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "{log_level}"\n\n{extra}\n'
     for number, name in enumerate(("court", "port")):
         text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2, keys=keys)
     return configuration.parse(text, directory=folder, environment={"PASSWORD": "secret"})
@@ -89,6 +92,21 @@ async def test_it_runs_and_drains_though_no_chain_answers(tmp_path: Path) -> Non
         async with asyncio.timeout(30):
             await running
     Journal.open(f"sqlite:///{tmp_path}/postroad.db").close()
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_slow_libraries_are_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_slow: bool
+) -> None:
+    monkeypatch.setattr(ecdsa, "BACKEND", ecdsa.PurePython() if is_slow else ecdsa.Libsecp256k1())
+    monkeypatch.setattr(hashing, "IS_FAST", not is_slow)
+    daemon = build(config(tmp_path, log_level="warning"))
+    daemon.stop()
+    await daemon.run()
+    log = capsys.readouterr().err
+    assert log.count("btclib-secp256k1 is not installed") == is_slow
+    assert log.count("safe-pysha3 is not installed") == is_slow
 
 
 @pytest.mark.network

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Install real clients at their pinned versions, from package registries alone: `python -m tools.live.install NAME...`.
+"""Install real clients at their pinned versions, from package registries alone: `python -m tools.live.install
+NAME...`.
 
 oracle         Lodestar's light client, for this environment's own Node
 specification  .venv-live: the executable consensus specification, and a Node of version 20
@@ -58,7 +59,10 @@ def main(names: Sequence[str]) -> int:
 
 
 def install_oracle() -> bool:
-    """Lodestar's light client. No install scripts: without its native module it uses another library for BLS."""
+    """Lodestar's light client.
+
+    No install scripts: without its native module it uses another library for BLS.
+    """
     return _npm_ci(LIVE / "oracle", toolchain.find_node(), toolchain.npm_command(), "--ignore-scripts")
 
 

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Chains that run the EVM, over the JSON-RPC that their nodes speak."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Selectors, topics, calls and answers of our contracts, written out by hand: no ABI library in the hot path.
 
 What comes back from a chain is hostile: every decoder checks every length and raises RpcAnswerInvalid.

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: MIT
 """An EVM chain and its gateway: how to talk to it. Nothing that comes back is verified here (INV-5).
 
-`checked_block` and `checked_proof` let whoever can verify do so while it is still known whose answer it is: a provider
-whose answer is rejected loses health, and the next one is asked.
+`checked_block` and `checked_proof` let whoever can verify do so while it is still known whose answer it is: a
+provider whose answer is rejected loses health, and the next one is asked.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class EvmSettings:
         name: for people.
         chain_id: EIP-155 number.
         gateway: 20 bytes; zero before an endpoint is deployed.
-        genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known yet, not compared.
+        genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known yet, not
+            compared.
         endpoints: providers, the preferred one first.
         fees: the operator's limits.
         poll_interval_s: how often to look for heads where no websocket tells.
@@ -131,7 +133,7 @@ class EvmChain:
         self._base_fee_wei = 0
         self._base_fee_at = float("-inf")
 
-    # --- reading -------------------------------------------------------------------------------------------------------
+    # --- reading ---
 
     def heads(self) -> AsyncIterator[Head]:
         """New heads, by websocket or polling; see Chain."""
@@ -172,7 +174,9 @@ class EvmChain:
     async def checked_blocks(
         self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
     ) -> T:
-        """What `check` makes of several blocks of one provider; where it raises Rejection, the next one is asked."""
+        """What `check` makes of several blocks of one provider; where it raises Rejection,
+        the next one is asked.
+        """
         calls = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
         return await self._pool.batch(
             calls,
@@ -183,7 +187,9 @@ class EvmChain:
         )
 
     async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """One block as every provider tells it, with the provider's label: contradictions between them are evidence."""
+        """One block as every provider tells it, with the provider's label:
+        contradictions between them are evidence.
+        """
         answers = await self._pool.everyone("eth_getBlockByNumber", [hex(number), False])
         found: list[tuple[str, Mapping[str, Any]]] = []
         for answer in answers:
@@ -221,7 +227,7 @@ class EvmChain:
             answer_type=ProofAnswer | None,
         )
 
-    # --- the gateway ---------------------------------------------------------------------------------------------------
+    # --- the gateway ---
 
     async def lane(self, lane_id: LaneId, number: Height | None = None) -> LaneState:
         """The outbox's state of an outgoing lane."""
@@ -251,7 +257,7 @@ class EvmChain:
         """`eth_call`. Raises CallReverted."""
         return await self._call(call, number, None)
 
-    # --- transactions --------------------------------------------------------------------------------------------------
+    # --- transactions ---
 
     @property
     def senders(self) -> tuple[Address, ...]:
@@ -259,7 +265,10 @@ class EvmChain:
         return self._transactions.senders
 
     async def prepare(self, call: Call) -> SignedTransaction:
-        """Take the next nonce of the least busy key and sign; see Chain. Raises FeeLimitReached, CallReverted."""
+        """Take the next nonce of the least busy key and sign; see Chain.
+
+        Raises FeeLimitReached, CallReverted.
+        """
         base_fee_wei = await self._read_base_fee()
         gas = call.gas if call.gas is not None else await self._estimate(call)
         return await self._transactions.prepare(call, gas, base_fee_wei)
@@ -337,7 +346,7 @@ class EvmChain:
         params = ["0x" + account.hex(), _LATEST]
         return await self._pool.call("eth_getCode", params, parse_bytes, answer_type=str)
 
-    # --- upkeep --------------------------------------------------------------------------------------------------------
+    # --- upkeep ---
 
     @property
     def witnesses(self) -> int:

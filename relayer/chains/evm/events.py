@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: MIT
 """Logs of our gateway, from JSON to messages: the hot path of watching, and hostile input.
 
-A real gateway emits MessageSent and MessageAppended together, so logs that break the pairing, their own lengths or the
-asked range are a provider's fault, never a message's: they raise RpcAnswerInvalid, and another provider is asked.
+A real gateway emits MessageSent and MessageAppended together, so logs that break the pairing, their own
+lengths or the asked range are a provider's fault, never a message's: they raise RpcAnswerInvalid, and another
+provider is asked.
 """
 
 from __future__ import annotations
@@ -56,8 +58,8 @@ class Log(msgspec.Struct, rename="camel", gc=False):
 class SentLog(NamedTuple):
     """A MessageSent and its MessageAppended, decoded but not verified.
 
-    `gas_limit` is None where the sender gave none: the leaf then commits to the lane's default at that time. Sender and
-    recipient are padded to 32 bytes on the left.
+    `gas_limit` is None where the sender gave none: the leaf then commits to the lane's default at that time.
+    Sender and recipient are padded to 32 bytes on the left.
     """
 
     lane_id: LaneId

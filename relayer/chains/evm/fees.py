@@ -1,4 +1,7 @@
-"""What to offer for gas (EIP-1559): never above the operator's limit, and by bounded steps when a price was too low."""
+# SPDX-License-Identifier: MIT
+"""What to offer for gas (EIP-1559): never above the operator's limit,
+and by bounded steps when a price was too low.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import Final
 
 from relayer.errors import FeeLimitReached
 
-# Nodes drop a replacement that does not offer a tenth more for both; an eighth leaves room for their rounding.
+# Nodes drop a replacement that does not offer a tenth more for both; an eighth leaves room for their
+# rounding.
 _BUMP_NUMERATOR: Final = 9
 _BUMP_DENOMINATOR: Final = 8
 

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: MIT
 """New heads: by websocket where there is one, by polling where there is none or where it falls silent.
 
-A head is a reason to look, never a fact: it may be missing, repeated or invented, and what depends on it is read again.
+A head is a reason to look, never a fact: it may be missing, repeated or invented, and what depends on it is
+read again.
 """
 
 from __future__ import annotations
@@ -72,7 +74,10 @@ class HeadFeed:
         self._connected = 0
 
     async def heads(self) -> AsyncIterator[Head]:
-        """Heads as they come, each different from the one before. Never ends by itself; close the iterator."""
+        """Heads as they come, each different from the one before.
+
+        Never ends by itself; close the iterator.
+        """
         listeners = [asyncio.create_task(self._listen(provider)) for provider in self._providers]
         try:
             while True:
@@ -89,8 +94,10 @@ class HeadFeed:
         """A head from a websocket, or after silence the polled one; None when there is none to be had."""
         if self._last is not None or self._is_waiting:
             patience = _WEBSOCKET_PATIENCE if self._connected else 1
+            # Not asyncio.wait_for: up to Python 3.11 it forgets a cancellation that comes along with a head.
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self._queue.get(), patience * self._interval_s)
+                async with asyncio.timeout(patience * self._interval_s):
+                    return await self._queue.get()
         # The very first head is polled at once; failing that, it is waited for like any other.
         self._is_waiting = True
         try:

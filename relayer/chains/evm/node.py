@@ -14,7 +14,10 @@ from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, de
 from relayer.errors import CallReverted, ChainUnavailable, RpcAnswerInvalid, RpcRefused, RpcUnavailable
 
 Request = Callable[[str, Sequence[Any]], Awaitable[Any]]
-"""A method and its parameters to the decoded result. Raises RpcRefused with the revert data, or ChainUnavailable."""
+"""A method and its parameters to the decoded result.
+
+Raises RpcRefused with the revert data, or ChainUnavailable.
+"""
 
 
 Topic = bytes | Sequence[bytes] | None
@@ -175,8 +178,10 @@ class Node:
     async def logs(
         self, address: bytes, topics: Sequence[Topic], first: int, last: int, *, split: bool = True
     ) -> list[Mapping[str, Any]]:
-        """A contract's logs in blocks first..last; with `split` the range is halved where the node refuses its size."""
-        wanted = [_topic(each) for each in topics]
+        """A contract's logs in blocks first..last;
+        with `split` the range is halved where the node refuses its size.
+        """
+        wanted = [_topic(topic) for topic in topics]
         query = {"address": _hex(address), "topics": wanted, "fromBlock": hex(first), "toBlock": hex(last)}
         try:
             answer = await self._request("eth_getLogs", [query])
@@ -222,7 +227,7 @@ def _reverted(error: RpcRefused) -> CallReverted:
 def _topic(topic: Topic) -> object:
     if topic is None or isinstance(topic, bytes):
         return None if topic is None else _hex(topic)
-    return [_hex(each) for each in topic]
+    return [_hex(choice) for choice in topic]
 
 
 def _hex(data: bytes) -> str:

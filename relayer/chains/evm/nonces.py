@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: MIT
 """Nonces of several accounts of one chain: no gap, no reuse, the least busy account first.
 
-Kept in memory alone. After a restart the chain's own count says where to go on, and signed transactions that the journal
-broadcasts again are adopted with their nonces.
+Kept in memory alone. After a restart the chain's own count says where to go on, and signed transactions that
+the journal broadcasts again are adopted with their nonces.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class NonceManager:
         account = min(ready or self._accounts.values(), key=lambda each: len(each.in_flight))
         async with account.lock:
             if not account.in_flight:
-                # Whoever else uses the key did so between our own transactions. Never below what we know is included:
-                # a lagging provider would have us sign a nonce twice.
+                # Whoever else uses the key did so between our own transactions. Never below what we know is
+                # included: a lagging provider would have us sign a nonce twice.
                 account.following = max(account.included, await self._fetch(account.address))
                 account.given_back = []
             nonce = self._next(account)

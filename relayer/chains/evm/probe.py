@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whether a provider serves the configured chain: asked once, before anything that it says is used."""
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ class _Genesis(msgspec.Struct):
 def make_probe(chain_id: int, genesis_hash: bytes) -> Callable[[ProviderCall], Awaitable[None]]:
     """A check of chain id and genesis hash.
 
-    Pilot chains are reset under their old chain id, so the genesis block is compared as well, wherever the provider still
-    has it. Identity is no proof: everything that counts is verified later.
+    Pilot chains are reset under their old chain id, so the genesis block is compared as well, wherever the
+    provider still has it. Identity is no proof: everything that counts is verified later.
     """
 
     async def probe(call: ProviderCall) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a contract said when it refused: its error's name and arguments, and the decision that follows.
 
-Errors of our interfaces stand here, because the decision depends on them. Those of the contracts that ship (light
-clients, OpenZeppelin's AccessManager) come from the compiled artifacts.
+Errors of our interfaces stand here, because the decision depends on them. Those of the contracts that ship
+(light clients, OpenZeppelin's AccessManager) come from the compiled artifacts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from relayer.errors import (
 
 _MAX_DATA: Final = 4096
 
-# Something outside of the batch has to change first: a pause to end, a remote to be registered, a client to be mended.
+# Something outside of the batch has to change first: a pause to end, a remote to be registered, a client to
+# be mended.
 _STOPS: Final = (
     "UnknownRemote(bytes32 endpointId)",
     "RemoteUnknown(bytes32 endpointId)",
@@ -98,7 +99,9 @@ class _AbiError(NamedTuple):
 
 
 def decode_revert(data: bytes) -> CallReverted:
-    """The typed error for revert data, never raising itself: unknown or damaged data gives an unnamed reason."""
+    """The typed error for revert data, never raising itself:
+    unknown or damaged data gives an unnamed reason.
+    """
     data = data[:_MAX_DATA]
     found = _known_errors().get(data[:4])
     if found is None:

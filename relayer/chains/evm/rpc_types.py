@@ -1,4 +1,8 @@
-"""The shapes of JSON-RPC answers that we read, and only the fields that we read. Text as it came; unverified."""
+# SPDX-License-Identifier: MIT
+"""The shapes of JSON-RPC answers that we read, and only the fields that we read.
+
+Text as it came; unverified.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,10 @@ class StorageProofAnswer(msgspec.Struct):
 
 
 class ProofAnswer(msgspec.Struct, rename="camel"):
-    """`eth_getProof`: the nodes. Balance, value and the rest are read from the nodes themselves, once verified."""
+    """`eth_getProof`: the nodes.
+
+    Balance, value and the rest are read from the nodes themselves, once verified.
+    """
 
     account_proof: list[str]
     storage_proof: list[StorageProofAnswer]
@@ -86,10 +93,13 @@ def parse_block(answer: Mapping[str, Any] | None, number: int) -> Mapping[str, A
 
 
 def parse_proof(answer: ProofAnswer | None, slots: Sequence[bytes]) -> AccountProof:
-    """The nodes of an account and of the slots that were asked for. Raises NotFoundYet for null, RpcAnswerInvalid."""
+    """The nodes of an account and of the slots that were asked for.
+
+    Raises NotFoundYet for null, RpcAnswerInvalid.
+    """
     if answer is None:
         raise NotFoundYet("no proof", "a provider that has the state")
-    by_key = {parse_quantity(each.key): each.proof for each in answer.storage_proof}
+    by_key = {parse_quantity(item.key): item.proof for item in answer.storage_proof}
     missing = [slot for slot in slots if int.from_bytes(slot) not in by_key]
     if missing:
         raise RpcAnswerInvalid(f"no proof of slot 0x{missing[0].hex()}", "a proof of every slot asked for")

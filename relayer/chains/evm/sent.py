@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: MIT
 """Messages from logs: fetched in ranges that providers accept, each leaf reproduced.
 
-A leaf commits to the lane's default gas limit when the sender gave none. The limit at that moment is found by trying
-those that are known: guessing is safe, since the leaf says which one is right.
+A leaf commits to the lane's default gas limit when the sender gave none. The limit at that moment is found by
+trying those that are known: guessing is safe, since the leaf says which one is right.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ class SentMessages:
     async def read(self, first: Height, last: Height) -> list[SentMessage]:
         """Messages of blocks first..last, by block and log index.
 
-        Where a provider's logs do not reproduce a leaf, other providers are asked; what no provider's logs reproduce is
-        returned as it was told, its `message.id` differing from `claimed_id`.
+        Where a provider's logs do not reproduce a leaf, other providers are asked; what no provider's logs
+        reproduce is returned as it was told, its `message.id` differing from `claimed_id`.
         """
         found: list[SentMessage] = []
         start = first
@@ -81,11 +82,12 @@ class SentMessages:
     def doubt(self, first: Height, last: Height) -> None:
         """Blame every provider that told of a range which touches blocks first..last.
 
-        Only the proven head shows that a log was left out, long after the answer, so answers are remembered for a while.
+        Only the proven head shows that a log was left out, long after the answer, so answers are remembered
+        for a while.
         """
-        doubted = [each for each in self._told if each[0] <= last and first <= each[1]]
-        for each in doubted:
-            self._told.remove(each)
+        doubted = [item for item in self._told if item[0] <= last and first <= item[1]]
+        for item in doubted:
+            self._told.remove(item)
         for provider in {provider for _, _, provider in doubted}:
             self._pool.blame(provider)
 
@@ -117,7 +119,7 @@ class SentMessages:
                     raise
                 return told
             messages = await self._reproduce(answer.value)
-            if all(each.message.id == each.claimed_id for each in messages):
+            if all(message.message.id == message.claimed_id for message in messages):
                 for provider in asked:
                     # Another one's logs reproduce what these said was so: they were changed.
                     self._pool.blame(provider)
@@ -155,7 +157,9 @@ class SentMessages:
         return None
 
     async def _try_lane_word(self, log: SentLog) -> Message:
-        """The limit may have been changed before the range (now is right), after it, or in the message's own block."""
+        """The limit may have been changed before the range (now is right), after it,
+        or in the message's own block.
+        """
         before = Height(max(log.block_number - 1, 0))
         gas_limit = 0
         for at in (None, log.block_number, before):

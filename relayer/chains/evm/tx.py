@@ -1,5 +1,6 @@
-"""Transactions of one chain: priced, numbered and signed, then broadcast, each step apart so that the journal can stand
-between signing and broadcasting (INV-6).
+# SPDX-License-Identifier: MIT
+"""Transactions of one chain: priced, numbered and signed, then broadcast, each step apart so that the journal
+can stand between signing and broadcasting (INV-6).
 """
 
 from __future__ import annotations

@@ -1,33 +1,39 @@
 # SPDX-License-Identifier: MIT
-"""Whom the light clients trust while the demo plays: told when it changes."""
+"""Whom the light clients trust while the demo plays: printed at first, and whenever it changes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-from relayer.cli.demo.console import Stage
-from relayer.consensus.show import Show
+from relayer.cli.demo.console import DemoConsole
+from relayer.consensus.show import ConsensusShow
 from relayer.errors import Retryable
 from relayer.road import Road
 
-_POLL_S = 0.25
+_POLL_S: Final = 0.25
 
 
 class TrustTeller:
-    """Looks at the light client of each chain on the other one.
+    """Looks at the light client of either chain on the other one, and prints whom it trusts.
 
     Args:
-        shows: of the two chains.
-        told: what was told, for `--json`; grows.
+        console: where it is printed.
+        road: the two chains in use.
+        shows: of the two chains, by name.
+        told: what was printed, for `--json`; grows.
     """
 
     def __init__(
-        self, stage: Stage, road: Road, shows: Mapping[str, Show], told: list[dict[str, Any]]
+        self,
+        console: DemoConsole,
+        road: Road,
+        shows: Mapping[str, ConsensusShow],
+        told: list[dict[str, Any]],
     ) -> None:
-        self._stage = stage
+        self._console = console
         self._road = road
         self._shows = shows
         self._told = told
@@ -36,7 +42,7 @@ class TrustTeller:
 
     @contextlib.asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
-        """Tell changes as they come, for as long as the block lasts; at its beginning, whatever changed before."""
+        """Print changes as they come while the block runs, and at its beginning those that came before."""
         with contextlib.suppress(Retryable):
             await self._look()
         task = asyncio.create_task(self._keep_looking(), name="trust")
@@ -48,11 +54,11 @@ class TrustTeller:
                 await task
 
     def has_moved(self, source: str) -> bool:
-        """Whether others than at first were told to be trusted for a source."""
+        """Whether the light client of a source has come to trust others than at first."""
         return self._moved[source].is_set()
 
     async def await_move(self, source: str, timeout_s: float) -> bool:
-        """Look until others are trusted for a source than at first. Returns whether that came in time."""
+        """Wait until `has_moved`, at most `timeout_s`. Returns whether it has."""
         async with self.telling():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
@@ -73,14 +79,14 @@ class TrustTeller:
             remote = await chain.chain.remote(self._road.chain(source).chain.endpoint_id)
             if remote is None:
                 continue
-            trusted = await self._shows[source].trust_of(chain, remote.client)
+            trusted = await self._shows[source].describe_trust(chain, remote.client)
             before = self._last.get(source)
             if trusted == before:
                 continue
             self._last[source] = trusted
             self._told.append(
                 {
-                    "seconds": round(self._stage.seconds, 1),
+                    "seconds": round(self._console.seconds, 1),
                     "source": source,
                     "destination": destination,
                     "trusted": trusted,
@@ -89,4 +95,4 @@ class TrustTeller:
             if before is not None:
                 self._moved[source].set()
             verb = "trusts" if before is None else "has moved on: it trusts"
-            self._stage.stamped(f"the light client of {source} on {destination} {verb} {trusted}")
+            self._console.stamped(f"the light client of {source} on {destination} {verb} {trusted}")

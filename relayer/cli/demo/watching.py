@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The road of each message, as the relayer's journal tells it while it happens."""
+"""The road of the messages, as the relayer's journal tells it while it happens."""
 
 from __future__ import annotations
 
@@ -7,34 +7,41 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.live import Live
 from rich.table import Table
 
-from relayer.cli.demo.console import Stage
-from relayer.cli.output import hex_of, short
+from relayer.cli.demo.console import DemoConsole
 from relayer.errors import ChainUnavailable
 from relayer.protocol.delivery import DeliveryState
 from relayer.road import RoadMessage
+from relayer.text import hex_of, short
 
 if TYPE_CHECKING:
     from relayer.journal.store import Journal
 
-STEPS = ("watch", "verify", "prove", "submit", "confirm")
-_STEP_OF = {
+STEPS: Final = ("watch", "verify", "prove", "submit", "confirm")
+_STEP_OF: Final = {
     DeliveryState.OBSERVED: "watch",
     DeliveryState.VERIFIED: "verify",
     DeliveryState.PROVEN: "prove",
     DeliveryState.SUBMITTED: "submit",
     DeliveryState.CONFIRMED: "confirm",
 }
-_POLL_S = 0.08
+_POLL_S: Final = 0.08
 
 
 @dataclass(slots=True)
 class Track:
-    """One message: when its sending began, and the seconds after that at which each step was journalled."""
+    """One message on its road.
+
+    Attributes:
+        message: as it was sent.
+        sent_at: when its sending began, in seconds since 1970.
+        steps: by name of a step, the seconds after that until it was journalled.
+        details: by name of a step, what is printed behind it.
+    """
 
     message: RoadMessage
     sent_at: float
@@ -48,30 +55,37 @@ class Track:
 
     @property
     def name(self) -> str:
-        """How it is called on the stage."""
+        """How it is called on the console."""
         message = self.message
         return f"{hex_of(message.id[:4])}  {message.source} → {message.destination} #{message.sequence}"
 
 
 async def watch(
-    stage: Stage,
+    console: DemoConsole,
     journal: Journal,
     tracks: Sequence[Track],
     total: int,
     timeout_s: float,
     believed: Mapping[str, str],
 ) -> None:
-    """Show the messages' steps until `total` are confirmed; `tracks` grows while they are sent.
+    """Show the messages' steps until all are confirmed.
 
-    `believed` says by chain why headers are.
+    Args:
+        console: where they are shown.
+        journal: of the relayer.
+        tracks: of the messages; grows while they are sent.
+        total: how many there will be.
+        timeout_s: how long all of it may take.
+        believed: by a chain's name, why its headers are believed.
 
-    Raises ChainUnavailable when that takes too long.
+    Raises:
+        ChainUnavailable: it takes longer.
     """
     ends_at = time.monotonic() + timeout_s
-    if not stage.is_live:
-        await _follow(stage, journal, tracks, total, ends_at, believed)
+    if not console.is_live:
+        await _follow(console, journal, tracks, total, ends_at, believed)
         return
-    with Live(_table(tracks), console=stage.console, refresh_per_second=12) as live:
+    with Live(_table(tracks), console=console.console, refresh_per_second=12) as live:
         while not _is_done(tracks, total):
             await _read(journal, tracks, believed)
             live.update(_table(tracks))
@@ -80,7 +94,7 @@ async def watch(
 
 
 async def _follow(
-    stage: Stage,
+    console: DemoConsole,
     journal: Journal,
     tracks: Sequence[Track],
     total: int,
@@ -90,12 +104,12 @@ async def _follow(
     told = 0
     while not _is_done(tracks, total):
         for track in tracks[told:]:
-            stage.stamped(
+            console.stamped(
                 f"{track.name}  sent    in block {track.message.block_number} of {track.message.source}"
             )
         told = len(tracks)
         for track, step in await _read(journal, tracks[:told], believed):
-            stage.stamped(f"{track.name}  {step:<7} {track.details.get(step, '')}")
+            console.stamped(f"{track.name}  {step:<7} {track.details.get(step, '')}")
         await _pause(tracks, ends_at)
 
 
@@ -137,9 +151,8 @@ async def _read(
                 name, dict(step.detail), step.tx_hash, believed[track.message.source]
             )
             news.append((at, track, name))
-    return [
-        (track, name) for _, track, name in sorted(news, key=lambda each: (each[0], STEPS.index(each[2])))
-    ]
+    in_order = sorted(news, key=lambda step: (step[0], STEPS.index(step[2])))
+    return [(track, name) for _, track, name in in_order]
 
 
 def _detail(step: str, detail: dict[str, object], tx_hash: bytes | None, believed: str) -> str:
@@ -159,7 +172,8 @@ def _detail(step: str, detail: dict[str, object], tx_hash: bytes | None, believe
 
 def _table(tracks: Sequence[Track]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("message", no_wrap=True)
+    # Where the terminal is narrow, long names are wrapped and no step is cut off.
+    table.add_column("message", overflow="fold")
     for step in STEPS:
         table.add_column(step, justify="right", no_wrap=True)
     for track in tracks:

@@ -21,7 +21,9 @@ _NOBODY: Final = bytes(20)
 
 
 class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is believed from the start: the validators that seal the block at a height, and its time in seconds."""
+    """What is believed from the start: the validators that seal the block at a height,
+    and its time in seconds.
+    """
 
     height: Height
     timestamp: Positive

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`BftLightClient` on a destination: its creation, and its answers. What comes back from a chain is hostile."""
+"""`BftLightClient` on a destination: its creation, and its answers.
+
+What comes back from a chain is hostile.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ NAME: Final = "BftLightClient"
 
 
 class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a light client is told to believe first: who seals the block at a height, and its time in seconds."""
+    """What a light client is told to believe first: who seals the block at a height,
+    and its time in seconds.
+    """
 
     height: int
     timestamp: int
@@ -96,7 +101,10 @@ class OnChainState:
 
 
 async def read_client(destination: Chain, client: Address, kind: BftKind) -> OnChainState:
-    """Read a client through a chain's distrusted providers. Raises RpcAnswerInvalid for a client of another protocol."""
+    """Read a client through a chain's distrusted providers.
+
+    Raises RpcAnswerInvalid for a client of another protocol.
+    """
     asked = (
         abi.CLIENT_STATUS,
         abi.CLIENT_TRUSTED_STATE,

@@ -200,8 +200,8 @@ def _read_sample(
 ) -> tuple[list[BftHeader], list[Finding]]:
     """Read earlier blocks, the newer ones first, down to the first that is not of the chain's protocol.
 
-    A chain may have come from another protocol (IBFT to QBFT, for example). Trust begins with the newest header, so what
-    was before the change says nothing about it.
+    A chain may have come from another protocol (IBFT to QBFT, for example). Trust begins with the newest
+    header, so what was before the change says nothing about it.
     """
     headers = [newest]
     for block in blocks:
@@ -255,7 +255,10 @@ def _judge_seals(name: str, header: BftHeader) -> Finding | None:
 
 
 def bft_prover(prover: Prover) -> BftProver:
-    """A prover as what it is, for those who look at validators. Raises ConfigError where it follows something else."""
+    """A prover as what it is, for those who look at validators.
+
+    Raises ConfigError where it follows something else.
+    """
     if not isinstance(prover, BftProver):
         raise ConfigError(f"a {type(prover).__name__}", "a BFT chain", "Choose a chain of kind bft")
     return prover

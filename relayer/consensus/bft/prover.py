@@ -1,4 +1,6 @@
-"""Why to believe a QBFT or IBFT 2.0 chain: its validators' seals, followed through every change of the validators.
+# SPDX-License-Identifier: MIT
+"""Why to believe a QBFT or IBFT 2.0 chain: its validators' seals, followed through every change of the
+validators.
 
 Whatever is returned has passed the Python light client, on the very bytes that are sent (INV-5, INV-7).
 """
@@ -222,7 +224,10 @@ class BftProver:
         return None
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
-        """Read this chain's client on a destination; see Prover. Raises RpcAnswerInvalid for a client of other rules."""
+        """Read this chain's client on a destination; see Prover.
+
+        Raises RpcAnswerInvalid for a client of other rules.
+        """
         found = await read_client(destination, client, self._client.params.kind)
         current = found.state.set_hash == self._client.state.set_hash
         return OnChainClient(
@@ -238,7 +243,8 @@ class BftProver:
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
         """Arguments of `update` that let a client believe the newest verified header; see Prover.
 
-        With the set unchanged it is one update that renews the trusting period. A very long absence gives the first part.
+        With the set unchanged it is one update that renews the trusting period. A very long absence gives the
+        first part.
 
         Raises:
             ClientExpired, ClientFrozen: no update can help.
@@ -260,9 +266,11 @@ class BftProver:
         return tuple(walk.updates)
 
     def encode_freeze(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> bytes | None:
-        """The argument of `freeze` when two blocks, as providers give them, prove misbehaviour of the trusted set.
+        """The argument of `freeze` when two blocks, as providers give them, prove misbehaviour of the trusted
+        set.
 
-        None when they do not: one of them is not believable, or both are one block, sealed in two rounds for example.
+        None when they do not: one of them is not believable, or both are one block, sealed in two rounds for
+        example.
         """
         try:
             headers = [BftHeader.from_rpc(block, self._client.params.kind) for block in (first, second)]
@@ -271,8 +279,9 @@ class BftProver:
             return None
 
     async def look_for_misbehaviour(self, number: Height | None = None) -> bytes | None:
-        """Compare what all providers say of a block, by default the newest verified one; the argument of `freeze` when two of them hold a proof against the
-        validators, None otherwise. Differing answers without such a proof are only wrong answers.
+        """Compare what all providers say of a block, by default the newest verified one; the argument of
+        `freeze` when two of them hold a proof against the validators, None otherwise. Differing answers
+        without such a proof are only wrong answers.
         """
         if number is None:
             if self._newest is None:
@@ -335,10 +344,12 @@ class BftProver:
             ),
         )
 
-    # --- verifying -----------------------------------------------------------------------------------------------------
+    # --- verifying ---
 
     def _read_header(self, block: Mapping[str, Any]) -> BftHeader:
-        """A header that is believable by itself; where it lists another set, the way there is checked afterwards."""
+        """A header that is believable by itself; where it lists another set,
+        the way there is checked afterwards.
+        """
         header = BftHeader.from_rpc(block, self._client.params.kind)
         if header.validators == self._validators:
             self._client.check_header(header, self._now())
@@ -417,7 +428,7 @@ class BftProver:
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
 
-    # --- clients on destinations ---------------------------------------------------------------------------------------
+    # --- clients on destinations ---
 
     async def _validators_of(self, state: BftState) -> tuple[bytes, ...]:
         """The list behind a trusted set's hash: ours, or the one in the header that made it trusted."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """From one trusted validator set to another, in as few `update` calls as the seals allow.
 
-A set lets its successor in when ceil(2n/3) of it sealed headers that list the successor. So the farthest set that can be
-reached in one jump is looked for first, and where none is, the range is halved, down to the nearest change: sets change one
-member at a time, so that a set which lasts gathers enough seals of the one before it.
+A set lets its successor in when ceil(2n/3) of it sealed headers that list the successor. So the farthest set
+that can be reached in one jump is looked for first, and where none is, the range is halved, down to the
+nearest change: sets change one member at a time, so that a set which lasts gathers enough seals of the one
+before it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from light_clients.bft.client import BftClient
-from light_clients.bft.codec import MAX_HEADERS, encode_update
+from light_clients.bft.codec import encode_update
 from light_clients.bft.header import BftHeader
+from light_clients.bft.reader import MAX_HEADERS
 from light_clients.bft.validators import quorum
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached
@@ -22,10 +24,11 @@ from relayer.errors import NotFoundYet
 
 T = TypeVar("T")
 
-# Headers looked at for one jump: nodes import a block at quorum without spare seals, so one header may lack the votes
-# that its neighbours bring.
+# Headers looked at for one jump: nodes import a block at quorum without spare seals, so one header may lack
+# the votes that its neighbours bring.
 _WINDOW: Final = 4
-# Blocks looked at behind a change that is out of reach. Votes for several changes may end in neighbouring blocks.
+# Blocks looked at behind a change that is out of reach. Votes for several changes may end in neighbouring
+# blocks.
 _SCANNED: Final = 128
 _MAX_STEPS: Final = 32
 
@@ -36,7 +39,9 @@ class HeaderSource(Protocol):
     async def checked_blocks(
         self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
     ) -> T:
-        """What `check` makes of one provider's blocks; where it raises Rejection, the next provider is asked."""
+        """What `check` makes of one provider's blocks; where it raises Rejection,
+        the next provider is asked.
+        """
         ...
 
 
@@ -47,7 +52,8 @@ class _Found(Enum):
 
 
 class BftWalk:
-    """A client on its way to a newer header. `updates` are the arguments of `update` that it has accepted so far.
+    """A client on its way to a newer header. `updates` are the arguments of `update` that it has accepted so
+    far.
 
     Args:
         source: where to read headers.
@@ -66,15 +72,18 @@ class BftWalk:
         self.updates: list[bytes] = []
 
     async def advance(self, target: BftHeader) -> bool:
-        """Walk until the trusted set is the one that sealed a header, or to the header itself when it is so already.
+        """Walk until the trusted set is the one that sealed a header, or to the header itself when it is so
+        already.
 
         Returns:
-            False when the walk is so long that it stopped half-way: `client` and `updates` hold what was reached.
+            False when the walk is so long that it stopped half-way: `client` and `updates` hold what was
+            reached.
 
         Raises:
             Rejection: the header or the client is not fit for it.
             ChainUnavailable: no provider's headers lead there.
-            NotFoundYet: the newest blocks do not carry enough seals of the trusted set yet, or providers disagree.
+            NotFoundYet: the newest blocks do not carry enough seals of the trusted set yet, or providers
+                disagree.
         """
         for _ in range(_MAX_STEPS):
             if target.number <= self.client.state.height:
@@ -123,7 +132,8 @@ class BftWalk:
     async def _scan(self, first: Height, newest: Height) -> None:
         """Jump to any set behind the nearest change.
 
-        The nearest set itself may have lasted too few blocks to gather enough seals; then one of the next can be reached.
+        The nearest set itself may have lasted too few blocks to gather enough seals; then one of the next can
+        be reached.
         """
         numbers = _range(first, _SCANNED, newest)
 
@@ -174,8 +184,8 @@ class BftWalk:
 def describe_change(trusted: Sequence[bytes], listed: Sequence[bytes]) -> tuple[str, str]:
     """Say what a change of the validators needs, and what that means: two texts for people.
 
-    A new set is believed when two thirds of the trusted set sealed headers that list it. Those who were removed seal
-    no more, so a removal may need the seal of every trusted validator that remains.
+    A new set is believed when two thirds of the trusted set sealed headers that list it. Those who were
+    removed seal no more, so a removal may need the seal of every trusted validator that remains.
     """
     remaining, needed = len(set(trusted) & set(listed)), quorum(len(trusted))
     expected = f"the seals of {needed} of the {len(trusted)} trusted validators within {MAX_HEADERS} blocks"

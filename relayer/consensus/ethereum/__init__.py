@@ -14,6 +14,6 @@ KIND: Final = ConsensusKind(
     signers="members of the sync committee",
     misbehaviour="A sync committee signed two finalized blocks of one slot, or two next committees.",
     requires={
-        "pyblst": "Its headers can't be followed at their pace without it: install the package pyblst."
+        "pyblst": "Install the package pyblst. Where it has no wheel that takes a Rust compiler, or Python 3.13."
     },
 )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Whether a destination can verify BLS signatures: EIP-2537's precompiles, found by calling one, which costs nothing."""
+"""Whether a destination can verify BLS signatures: EIP-2537's precompiles, found by calling one,
+which costs nothing.
+"""
 
 from __future__ import annotations
 

@@ -159,7 +159,10 @@ CONFIG: Final = EthereumConfig
 
 
 def network_of(setting: NetworkName | NetworkTable) -> NetworkConfig:
-    """What `network` in a chain's table means. Raises ValueError: the light client can't have such a network."""
+    """What `network` in a chain's table means.
+
+    Raises ValueError: the light client can't have such a network.
+    """
     if isinstance(setting, str):
         return NETWORKS[setting]
     return NetworkConfig(

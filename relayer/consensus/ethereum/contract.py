@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`EthereumLightClient` on a destination: its creation, and its answers, decoded by hand. What comes back is hostile."""
+"""`EthereumLightClient` on a destination: its creation, and its answers, decoded by hand.
+
+What comes back is hostile.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,9 @@ _UNKNOWN: Final = bytes(32)
 class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a light client is told to believe first: a finalized block, and who signs after it.
 
-    `root` and `slot` are the checkpoint's that led there. `committee` and `next_committee` are SyncCommittee roots of 32
-    bytes, the latter empty where it was not known; `height` is the execution block in the finalized one.
+    `root` and `slot` are the checkpoint's that led there. `committee` and `next_committee` are SyncCommittee
+    roots of 32 bytes, the latter empty where it was not known; `height` is the execution block in the
+    finalized one.
     """
 
     root: bytes
@@ -44,7 +48,10 @@ class InitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 @dataclass(frozen=True, slots=True)
 class EthereumClientView(ClientView):
-    """A EthereumLightClient. `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes."""
+    """A EthereumLightClient.
+
+    `parameters` as the contract has them; committees are SyncCommittee roots of 32 bytes.
+    """
 
     parameters: tuple[Any, ...]
     committee: bytes
@@ -83,7 +90,10 @@ class EthereumContract(ContractRole[EthereumConfig, EthereumClientView]):
     def creation(
         self, authority: bytes, chain: ConfiguredChain[EthereumConfig], initial_trust: msgspec.Struct
     ) -> bytes:
-        """The init code; `initial_trust` is an InitialTrust. Raises ConfigError: no client can have these rules."""
+        """The init code; `initial_trust` is an InitialTrust.
+
+        Raises ConfigError: no client can have these rules.
+        """
         trust = msgspec.convert(initial_trust, InitialTrust, from_attributes=True)
         try:
             params = chain.consensus.params(chain.chain)
@@ -140,7 +150,9 @@ def encode_parameters(params: EthereumParams) -> tuple[object, ...]:
 
 
 def decode_trusted_state(data: bytes) -> EthereumState:
-    """The answer of `trustedState`: finalized slot, its time, committee, next committee (0: unknown), frozen."""
+    """The answer of `trustedState`: finalized slot, its time, committee,
+    next committee (0: unknown), frozen.
+    """
     slot, _, committee, following, frozen = decode_words(data, 5, "trustedState's answer")
     if slot >> 64:
         raise RpcAnswerInvalid(f"a finalized slot {slot}", "a number of 64 bits")

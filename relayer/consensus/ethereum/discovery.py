@@ -43,7 +43,8 @@ class Difference:
 async def discover_network(name: str, urls: Sequence[str]) -> NetworkConfig:
     """Ask nodes, in their order, which network they serve; the first that can be understood is taken.
 
-    Nothing is believed: whoever asks shows it to a person. Raises ChainUnavailable, naming the last node's fault.
+    Nothing is believed: whoever asks shows it to a person. Raises ChainUnavailable, naming the last node's
+    fault.
     """
     failure: PostroadError | None = None
     for url, label in zip(urls, label_urls(urls), strict=True):
@@ -81,12 +82,13 @@ def read_network(spec: Mapping[str, Any], genesis_time: int, genesis_validators_
     """A network out of `/eth/v1/config/spec`, with every fork that is scheduled there.
 
     Raises:
-        RpcAnswerInvalid: a value is missing or malformed, or the preset is none that light clients of this version have.
+        RpcAnswerInvalid: a value is missing or malformed, or the preset is none that light clients of this
+            version have.
     """
     lengths = tuple(read_number(spec, key, _NODE) for key in _LENGTHS)
     presets = {
-        (each.slots_per_epoch, each.epochs_per_sync_committee_period, each.sync_committee_size): each
-        for each in (MAINNET, MINIMAL)
+        (preset.slots_per_epoch, preset.epochs_per_sync_committee_period, preset.sync_committee_size): preset
+        for preset in (MAINNET, MINIMAL)
     }
     if lengths not in presets:
         told = ", ".join(f"{key} {value}" for key, value in zip(_LENGTHS, lengths, strict=True))
@@ -114,11 +116,14 @@ def read_network(spec: Mapping[str, Any], genesis_time: int, genesis_validators_
 
 
 def find_differences(configured: NetworkConfig, told: NetworkConfig) -> list[Difference]:
-    """Where a node's network contradicts the configured one. A fork that only one of them knows is no contradiction."""
+    """Where a node's network contradicts the configured one.
+
+    A fork that only one of them knows is no contradiction.
+    """
     pairs = [
         (
             "the genesis validators' root",
-            *(_hex(each.genesis_validators_root) for each in (told, configured)),
+            *(_hex(network.genesis_validators_root) for network in (told, configured)),
         ),
         ("the genesis time", str(told.genesis_time), str(configured.genesis_time)),
         ("the preset", told.preset.name, configured.preset.name),

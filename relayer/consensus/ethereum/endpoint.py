@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Proof of stake: trust begins with a finalized block that people confirm, and follows the sync committees from there."""
+"""Proof of stake: trust begins with a finalized block that people confirm,
+and follows the sync committees from there.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,12 @@ from typing import Any, Final
 import msgspec
 
 from light_clients.client import Timestamp
+from light_clients.codec import execution_header
 from light_clients.errors import Rejection
 from light_clients.ethereum.client import EthereumState
 from light_clients.ethereum.config import NetworkConfig, Slot
 from light_clients.ethereum.containers import LightClientHeader
-from light_clients.ethereum.params import LAYOUTS, EthereumParams, least_threshold
+from light_clients.ethereum.params import WIRE_LAYOUTS, EthereumParams, least_threshold
 from light_clients.ethereum.sync_protocol import is_valid_light_client_header
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
@@ -110,13 +113,7 @@ class EthereumTrust:
 class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClientView]):
     """See EndpointRole."""
 
-    questions = (
-        Question(
-            "beacon",
-            "Its Beacon APIs, separated by commas",
-            "a Beacon API, which a proof-of-stake chain needs",
-        ),
-    )
+    questions = (Question("beacon", "Its Beacon APIs, separated by commas", "Beacon API"),)
 
     def refuse_head(self, chain: ConfiguredChain[EthereumConfig], head: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """Since the merge the difficulty is zero."""
@@ -126,9 +123,16 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         return None
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """No difficulty, and withdrawals, which came after the merge."""
-        is_likely = str(head.get("difficulty")) == "0x0" and head.get("withdrawalsRoot") is not None
-        return {} if is_likely else None
+        """No difficulty, withdrawals, which came after the merge,
+        and a hash that is that of the whole header.
+        """
+        if str(head.get("difficulty")) != "0x0" or head.get("withdrawalsRoot") is None:
+            return None
+        try:
+            computed = execution_header.hash_of(execution_header.from_rpc(head))
+        except Rejection:
+            return None
+        return {} if head.get("hash") == "0x" + computed.hex() else None
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
         """The network, as a Beacon API tells it."""
@@ -200,7 +204,9 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
     async def follow(
         self, chain: ConfiguredChain[EthereumConfig], genesis_hash: bytes, trust: EthereumTrust
     ) -> tuple[EthereumTrust | None, list[Finding]]:
-        """Bootstrap from the configured checkpoint, or the one that people are shown, and verify the newest finality."""
+        """Bootstrap from the configured checkpoint, or the one that people are shown,
+        and verify the newest finality.
+        """
         name, configured = chain.name, chain.consensus.bootstrap is not None
         begun = replace(chain, consensus=trust.with_bootstrap(chain.consensus))
         begin = begun.consensus.bootstrap
@@ -286,7 +292,10 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
 async def _newest_finalized(
     name: str, api: BeaconApi, rules: NetworkConfig, told: NetworkConfig, threshold: int
 ) -> EthereumTrust:
-    """The finalized block that a node shows newest. Its execution block is in it; whether it is final, `follow` verifies."""
+    """The finalized block that a node shows newest.
+
+    Its execution block is in it; whether it is final, `follow` verifies.
+    """
     header = (await api.finality_update()).finalized_header
     if header == LightClientHeader():
         raise NotFoundYet("nothing is final on this chain yet", "a finalized epoch after genesis")
@@ -326,16 +335,16 @@ def _judge_network(subject: str, name: str, configured: NetworkConfig, told: Net
     findings = [
         _refuse(
             subject,
-            f"{each.what}: {each.found}",
-            f"{each.expected} (chains.{name}.consensus.network)",
+            f"{difference.what}: {difference.found}",
+            f"{difference.expected} (chains.{name}.consensus.network)",
             "It is another network, or the file is wrong: correct the Beacon API's URL or "
             f"chains.{name}.consensus.network.",
         )
-        for each in find_differences(configured, told)
+        for difference in find_differences(configured, told)
     ]
     for fork in missing_forks(configured, told):
         found = f"the fork {fork.name.label}, scheduled for epoch {fork.epoch}, which the config doesn't have"
-        if fork.name in LAYOUTS:
+        if fork.name in WIRE_LAYOUTS:
             advice = f"Add it to chains.{name}.consensus.network.forks, and replace the light clients that were deployed without."
         else:
             advice = "No light client of this version can follow it: update Postroad, and replace them, before that."

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from light_clients.ethereum.config import NetworkConfig, Slot
-from light_clients.ethereum.params import LAYOUTS, EthereumParams
+from light_clients.ethereum.params import WIRE_LAYOUTS, EthereumParams
 from relayer.consensus.ethereum.contract import EthereumClientView
 from relayer.consensus.findings import Finding, Severity
 
@@ -57,7 +57,7 @@ def judge_forks(
     for fork in by_epoch.values():
         text = f"the fork {fork.name.label} of epoch {fork.epoch}"
         is_active = fork.epoch <= epoch
-        layout = LAYOUTS.get(fork.name)
+        layout = WIRE_LAYOUTS.get(fork.name)
         if layout is None:
             advice = "No light client of this version can follow it: update Postroad and replace the client."
             severity = Severity.REFUSAL if is_active else Severity.WARNING

@@ -19,7 +19,11 @@ T = TypeVar("T")
 
 
 class BeaconSource(Protocol):
-    """What is asked of beacon nodes; relayer.consensus.ethereum.beacon_api.BeaconApi has it. Each check runs in a thread."""
+    """What is asked of beacon nodes; relayer.consensus.ethereum.beacon_api.BeaconApi has it.
+
+    Answers are unverified. A `check` verifies one in a thread, while it is still known whose it is: where it
+    raises Rejection, that node is blamed and the next one is asked; where NotFoundYet, the next one is asked.
+    """
 
     @property
     def witnesses(self) -> int:
@@ -27,25 +31,25 @@ class BeaconSource(Protocol):
         ...
 
     async def checked_bootstrap(self, root: bytes, check: Callable[[LightClientBootstrap], T]) -> T:
-        """What `check` makes of a bootstrap; where it raises Rejection, the next node is asked."""
+        """What `check` makes of a node's bootstrap of a block root, 32 bytes."""
         ...
 
     async def checked_updates(
         self, start: Period, count: int, check: Callable[[tuple[LightClientUpdate, ...]], T]
     ) -> T:
-        """What `check` makes of one node's best updates; where it raises Rejection, the next node is asked."""
+        """What `check` makes of a node's best updates of up to `count` periods from `start` on."""
         ...
 
     async def checked_finality_update(self, check: Callable[[LightClientFinalityUpdate], T]) -> T:
-        """What `check` makes of a node's finality update; where it raises Rejection, the next node is asked."""
+        """What `check` makes of a node's newest finality update."""
         ...
 
     async def finality_updates_of_everyone(self) -> list[tuple[str, LightClientFinalityUpdate]]:
-        """Every node's finality update."""
+        """The newest finality update of every node that answers, with the node's label. Unverified."""
         ...
 
     async def updates_of_everyone(self, period: Period) -> list[tuple[str, LightClientUpdate]]:
-        """Every node's best update of a period."""
+        """The best update of a period of every node that has one, with the node's label. Unverified."""
         ...
 
 
@@ -59,5 +63,8 @@ class EthereumSource(Protocol):
         number: Height,
         check: Callable[[AccountProof], T],
     ) -> T:
-        """What `check` makes of a proof; where it raises Rejection, the next provider is asked."""
+        """What `check` makes of a provider's proof of slots (32 bytes) at a block.
+
+        Where `check` raises Rejection, the provider is blamed and the next one is asked.
+        """
         ...

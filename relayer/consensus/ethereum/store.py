@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Following a beacon chain: the specification's store, moved by what nodes tell and by nothing but finalized headers.
+"""The trusted state of a beacon chain: the specification's store, and how updates that nodes tell move it.
 
-A forced update is never made: it would believe a header that nobody finalized, and money hangs on what is believed here.
-So a period that was never finalized within itself can't be followed over; the operator gives a newer checkpoint then.
-The functions are pure; they run in threads, for signatures take longer than an event loop has.
+Nothing moves it but finalized headers that enough members of a known sync committee signed. A forced update
+is never made: it would believe a header that nobody finalized, and money hangs on what is believed here. So a
+period that was never finalized within itself can't be followed over: only a newer checkpoint helps.
+
+The functions are pure. They run in threads, for signatures take longer than an event loop has.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Final
 import msgspec
 
 from light_clients.errors import Rejection
+from light_clients.ethereum.client import EthereumClient, EthereumState
 from light_clients.ethereum.config import ForkName, NetworkConfig, Period, Slot
 from light_clients.ethereum.containers import (
     LightClientFinalityUpdate,
@@ -22,6 +25,7 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.fork_upgrade import upgrade_lc_header
+from light_clients.ethereum.params import EthereumParams
 from light_clients.ethereum.sync_protocol import (
     LightClientStore,
     process_light_client_finality_update,
@@ -35,11 +39,11 @@ _STATE_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """By which an update counts.
+    """By which rules an update counts.
 
     Attributes:
-        network: what the chain is.
-        threshold: members that have to sign, at least two thirds.
+        network: the beacon chain.
+        threshold: how many members have to sign, at least two thirds.
     """
 
     network: NetworkConfig
@@ -58,20 +62,50 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Where an update led: the store, and the finalized headers that it was shown, oldest first."""
+    """Where an answer leads: the store after it, and the finalized headers that it showed, oldest first.
+
+    Empty headers mean that it showed nothing new.
+    """
 
     store: LightClientStore
-    headers: tuple[SignedHeader, ...]
+    headers: tuple[SignedHeader, ...] = ()
+
+    def encoded(self, params: EthereumParams) -> Followed:
+        """The same with the newest header's bytes at hand; takes some milliseconds. Raises Rejection.
+
+        Before Capella headers show no execution block, so that there is nothing to prove. They are followed
+        all the same.
+        """
+        if not self.headers or self.headers[-1].header.execution is None:
+            return self
+        return replace(self, headers=(*self.headers[:-1], self.headers[-1].encoded(params)))
+
+
+def client_of(store: LightClientStore, params: EthereumParams) -> EthereumClient:
+    """The trusted state as a client on a destination has it."""
+    following = store.next_sync_committee
+    state = EthereumState(
+        store.finalized_header.beacon.slot,
+        store.current_sync_committee.hash_tree_root(),
+        None if following is None else following.hash_tree_root(),
+    )
+    return EthereumClient(params, state)
 
 
 def follow_finality(
     store: LightClientStore, update: LightClientFinalityUpdate, current_slot: Slot, rules: Rules
 ) -> Followed:
-    """Take a node's newest finality update.
+    """Verify a node's newest finality update. The committee of its signature has to be known.
+
+    Args:
+        store: what is trusted.
+        update: unverified.
+        current_slot: the newest slot that there can be by now.
+        rules: by which it counts.
 
     Raises:
-        NotFoundYet: it is honest as far as can be told, and brings nothing: older than what is known, of too few signers,
-            nothing final yet.
+        NotFoundYet: it is honest as far as can be told and brings nothing: it is older than what is known,
+            too few members signed it, or nothing is final yet.
         Rejection: it does not hold.
     """
     network = rules.network
@@ -94,10 +128,16 @@ def follow_finality(
 def follow_updates(
     store: LightClientStore, updates: tuple[LightClientUpdate, ...], current_slot: Slot, rules: Rules
 ) -> Followed:
-    """Take the best updates of consecutive periods, as far as they lead on.
+    """Verify the best updates of consecutive periods, as far as they lead on.
+
+    Args:
+        store: what is trusted.
+        updates: unverified, from the period on whose committee is the last known one.
+        current_slot: the newest slot that there can be by now.
+        rules: by which they count.
 
     Raises:
-        NotFoundYet: they lead nowhere: there is none, or the first is not finalized within its period.
+        NotFoundYet: they lead nowhere: there is none, or the first one is not finalized within its period.
         Rejection: one of them does not hold.
     """
     headers: list[SignedHeader] = []
@@ -136,11 +176,11 @@ def _check_participation(update: LightClientFinalityUpdate, rules: Rules) -> Non
 
 
 def _trimmed(store: LightClientStore) -> LightClientStore:
-    """Without what only serves forced updates and headers that are not final."""
+    """The store without what only serves forced updates and headers that are not final."""
     return replace(store, best_valid_update=None, optimistic_header=store.finalized_header)
 
 
-# --- on disk -----------------------------------------------------------------------------------------------------------
+# --- on disk ---
 
 
 class _Exported(msgspec.Struct):
@@ -162,7 +202,7 @@ class StoredTrust:
 
 
 def encode_store(store: LightClientStore, checkpoint: bytes, network: NetworkConfig) -> bytes:
-    """The trusted part of a store: the finalized header and the known committees."""
+    """Encode the trusted part of a store, the finalized header and the known committees, for the journal."""
     form = _form(network)
     header = upgrade_lc_header(store.finalized_header, form, network)
     following = store.next_sync_committee
@@ -180,7 +220,7 @@ def encode_store(store: LightClientStore, checkpoint: bytes, network: NetworkCon
 
 
 def decode_store(data: bytes, network: NetworkConfig) -> StoredTrust:
-    """Take what `encode_store` gave. Raises ValueError when it is not that, or of another network."""
+    """Decode what `encode_store` gave. Raises ValueError when it is not that, or of another network."""
     try:
         found = msgspec.msgpack.decode(data, type=_Exported)
         form = ForkName(found.form)

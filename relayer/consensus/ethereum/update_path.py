@@ -1,153 +1,138 @@
 # SPDX-License-Identifier: MIT
-"""Ethereum's light client on a destination: reading it, and the way from what it trusts to a newer header."""
+"""The way of a light client on a destination from what it trusts to a newer header: one update a period.
+
+What the steps are made of, the best update of a period and its committee, is in the cache where we have
+followed that period ourselves; else beacon nodes are asked. The path needs no trust of its own: every update
+that it gives was accepted by the Python client first, from the state that the contract is in.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
-from light_clients.client import Height, Status, Timestamp
-from light_clients.errors import Rejection
-from light_clients.ethereum.client import Anchor, EthereumClient
+from light_clients.client import Timestamp
+from light_clients.errors import HeaderRejected, Rejection
+from light_clients.ethereum.client import EthereumClient
 from light_clients.ethereum.codec import FinalizingUpdate, encode_update
-from light_clients.ethereum.config import Period, Slot
+from light_clients.ethereum.config import NetworkConfig, Period
 from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
-from light_clients.ethereum.params import EthereumParams
-from relayer.chains.base import Address, Call, Chain
-from relayer.chains.evm import abi
-from relayer.consensus.ethereum.contract import decode_parameters, decode_trusted_state
+from relayer.consensus.ethereum.cache import EthereumCache
+from relayer.consensus.ethereum.deployed_client import knows_signers
 from relayer.consensus.ethereum.headers import SignedHeader
-from relayer.errors import ClientExpired, ClientFrozen, NotFoundYet, RpcAnswerInvalid
+from relayer.consensus.ethereum.sources import BeaconSource
+from relayer.errors import NotFoundYet
 
-#: Updates in one go; the rest follows once these are there.
+#: Updates of one walk; the rest follows once these are on chain.
 _MOST_STEPS: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class DeployedClient:
-    """A destination's client, as its contract tells."""
+class PeriodSource:
+    """The best update and the committee of a period: from the cache, or from beacon nodes.
 
-    status: Status
-    client: EthereumClient
-
-    @property
-    def period(self) -> Period:
-        """The period of what it trusts."""
-        return Period(self.client.params.period_at(self.client.state.finalized_slot))
-
-    def knows(self, signed: SignedHeader) -> bool:
-        """Whether it knows who signed a header."""
-        state = self.client.state
-        ahead = signed.period - self.period
-        return {0: state.committee, 1: state.next_committee}.get(ahead) == signed.committee.hash_tree_root()
-
-
-async def read_client(
-    destination: Chain, client: Address, own: EthereumParams, current_slot: Slot
-) -> DeployedClient:
-    """Read a client.
-
-    Raises:
-        RpcAnswerInvalid: it is the client of another network, or lacks a fork that is in force.
-        Retryable: it can't be read.
+    Args:
+        beacon: nodes of the network.
+        network: what they serve.
+        cache: what was followed already; committees that nodes show are kept there.
     """
-    asked = (abi.CLIENT_STATUS, abi.CLIENT_TRUSTED_STATE, abi.CLIENT_PARAMETERS, abi.CLIENT_ANCHORED)
-    answers = await asyncio.gather(*(destination.call(Call(client, data)) for data in asked))
-    state = decode_trusted_state(answers[1])
-    params = decode_parameters(answers[2])
-    root, height, timestamp = abi.decode_words(answers[3], 3, "anchored's answer")
-    anchor = Anchor(Height(height), Timestamp(timestamp), abi.encode_word(root)) if height else None
-    _check_network(params, own, current_slot, client)
-    return DeployedClient(
-        abi.decode_status(answers[0]), EthereumClient(params, replace(state, anchor=anchor))
-    )
 
+    def __init__(self, beacon: BeaconSource, network: NetworkConfig, cache: EthereumCache) -> None:
+        self._beacon = beacon
+        self._network = network
+        self._cache = cache
 
-def _check_network(found: EthereumParams, own: EthereumParams, current_slot: Slot, client: Address) -> None:
-    # The two may differ in what a deployment chooses; all else is the network's.
-    same = replace(
-        found,
-        threshold=own.threshold,
-        trusting_period_s=own.trusting_period_s,
-        max_clock_drift_s=own.max_clock_drift_s,
-        forks=own.forks,
-    )
-    if same != own:
-        raise RpcAnswerInvalid(
-            f"the light client 0x{client.hex()} is of another network "
-            f"(genesis root 0x{found.genesis_validators_root.hex()})",
-            f"genesis root 0x{own.genesis_validators_root.hex()}, and its times and sizes",
-            "Is the chain's network configured right?",
-        )
-    fork, known = own.fork_at(current_slot), found.fork_at(current_slot)
-    if fork != known:
-        raise RpcAnswerInvalid(
-            f"the light client 0x{client.hex()} does not know the fork of epoch {fork.epoch}",
-            f"version 0x{fork.version.hex()} in its table, found 0x{known.version.hex()}",
-            "Deploy a new one and register it: `postroad endpoint deploy`, then `register`",
-        )
+    async def best_update(self, period: Period, threshold: int) -> LightClientUpdate:
+        """An update of a period: the one that we followed, or the best one that a node has.
 
+        It tells that at least `threshold` members signed it. Its signature is unverified.
 
-def check_usable(found: DeployedClient, client: Address) -> None:
-    """Raise ClientFrozen or ClientExpired where no update can help."""
-    if found.status is Status.FROZEN:
-        raise ClientFrozen(
-            f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
-        )
-    if found.status is Status.EXPIRED:
-        raise ClientExpired(
-            f"the light client 0x{client.hex()} expired at "
-            f"{found.client.timestamp + found.client.params.trusting_period_s}",
-            "Active",
-            "Its admin must bootstrap it again",
-        )
+        Raises:
+            NotFoundYet: no node has one by so many.
+        """
+        kept = self._cache.update(period)
+        if kept is not None and kept.sync_aggregate.participants >= threshold:
+            return kept
 
+        def first(updates: tuple[LightClientUpdate, ...]) -> LightClientUpdate:
+            if not updates or self._network.period_at(updates[0].attested_header.beacon.slot) != period:
+                raise NotFoundYet(f"a node has no update of period {period}", "one that its committee signed")
+            signed = updates[0].sync_aggregate.participants
+            if signed < threshold:
+                raise NotFoundYet(
+                    f"{signed} members signed a node's best update of period {period}",
+                    f"at least {threshold}",
+                )
+            return updates[0]
 
-class UpdateSource(Protocol):
-    """Where the best updates and the committees of periods are had; EthereumProver is one."""
+        return await self._beacon.checked_updates(period, 1, first)
 
-    async def best_update(self, period: Period, least: int) -> LightClientUpdate:
-        """The best update of a period, by at least so many signers as it tells. Unverified. Raises NotFoundYet."""
-        ...
+    async def committee(self, root: bytes, period: Period) -> SyncCommittee:
+        """The committee of a period, by its trusted root (32 bytes).
 
-    async def committee_with(self, root: bytes, period: Period) -> SyncCommittee:
-        """The committee of a period, by its root. Raises NotFoundYet."""
-        ...
+        Raises:
+            NotFoundYet: no node has an update that shows a committee of that period.
+            ChainUnavailable: all of them show another one.
+        """
+        kept = self._cache.committee(root)
+        if kept is not None:
+            return kept
+
+        def check(updates: tuple[LightClientUpdate, ...]) -> SyncCommittee:
+            shown = updates[0].next_sync_committee if updates else None
+            if shown is None:
+                raise NotFoundYet(f"a node has no update that shows the sync committee of period {period}")
+            if shown.hash_tree_root() != root:
+                raise HeaderRejected(
+                    f"another sync committee of period {period} than the client's",
+                    found=shown.hash_tree_root(),
+                    expected=root,
+                )
+            return shown
+
+        committee = await self._beacon.checked_updates(Period(max(0, period - 1)), 1, check)
+        self._cache.keep_committee(committee)
+        return committee
 
 
 class EthereumWalk:
-    """A client on its way to know who signed a header. `updates` are the arguments of `update` that it has accepted.
+    """A client on its way to know who signed a header.
 
-    Trust moves by updates that show the next committee, one a period: a client that got into a period without learning the
-    next committee could be left behind there, for nodes keep one update a period.
+    Trust moves by updates that show the next committee, one a period. A client that got into a period without
+    learning its next committee could be left behind there, for nodes keep one update a period.
 
     Args:
-        source: where updates come from.
-        client: trusted state to start from.
-        now: time at the client.
+        source: where updates and committees come from.
+        client: the trusted state to start from.
+        now: the time at the client, in seconds since 1970.
+
+    Attributes:
+        client: the state that was reached.
+        updates: the arguments of `update` that led there; the Python client has accepted all of them.
     """
 
-    def __init__(self, source: UpdateSource, client: EthereumClient, now: Timestamp) -> None:
+    def __init__(self, source: PeriodSource, client: EthereumClient, now: Timestamp) -> None:
         self._source = source
         self._now = now
         self.client = client
         self.updates: list[bytes] = []
 
     async def advance(self, target: SignedHeader) -> bool:
-        """Walk until the client knows the committee that signed a header; False when the walk is so long that it stopped.
+        """Walk until the client knows the committee that signed a header.
+
+        Returns:
+            False when the walk is so long that it stopped before. The rest is for another walk.
 
         Raises:
             NotFoundYet: nodes have no update that leads on.
         """
         for _ in range(_MOST_STEPS):
-            if DeployedClient(Status.ACTIVE, self.client).knows(target):
+            if knows_signers(self.client, target):
                 return True
             await self.step()
         return False
 
     async def step(self) -> None:
-        """One period: learn the next committee, of this one where it is unknown, else of the one after it.
+        """Walk one period: learn its next committee where that is unknown, else the one after it.
 
         Raises:
             NotFoundYet: nodes have no update that does.
@@ -158,7 +143,7 @@ class EthereumWalk:
             period, root = own, state.committee
         else:
             period, root = Period(own + 1), state.next_committee
-        committee = await self._source.committee_with(root, period)
+        committee = await self._source.committee(root, period)
         update = await self._source.best_update(period, params.threshold)
         try:
             data, self.client = await asyncio.to_thread(self._accept, update, committee)
@@ -171,7 +156,14 @@ class EthereumWalk:
         self.updates.append(data)
 
     async def renew(self, target: SignedHeader) -> None:
-        """Move to a header of the client's own period, which renews trust, or by a step where it is of a later one."""
+        """Renew the client's trust: move to a header of its own period, or a step towards a later one.
+
+        Does nothing where the header is not newer than what the client trusts.
+
+        Raises:
+            NotFoundYet: as `step`.
+            Rejection: the client does not accept the header.
+        """
         state, params = self.client.state, self.client.params
         if target.slot <= state.finalized_slot:
             return

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The third floor of a local chain: anvil, its blocks and its servers put together, whatever the consensus."""
+"""The fourth floor of local chains: what chains of every kind are, and the seam to the kinds."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What local chains of every consensus are: anvil executes, a front before it serves, and all of it ends together."""
+"""What local chains of every kind are: how they start and end, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import logging
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final, Generic, Self
 
 import msgspec
 
-from relayer.devnet.chain.admin import AdminServer
-from relayer.devnet.chain.assembly import Endpoint, Parts
+from relayer.devnet.chain.admin_methods import common_admin_methods
+from relayer.devnet.chain.admin_server import AdminMethod, AdminServer
 from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.chain.chain_options import ETHER, ChainOptions
+from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import DevnetError, ExecutionError
 from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.rpc.jsonrpc import Call, RpcError, parse
+from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import chain_id_of, derive_account
 from relayer.devnet.state.ledger import B
+from relayer.keys import sign_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +36,8 @@ _FAUCET_WEI: Final = 10**12 * ETHER
 class AnvilChain(ABC, Generic[B]):
     """A local chain, as an async context manager; its consensus is a subclass's.
 
-    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it means that thread.
+    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it
+    means that thread.
 
     Args:
         name: of the chain; the chain id follows from it.
@@ -57,16 +62,18 @@ class AnvilChain(ABC, Generic[B]):
         self._faucet = derive_account(self.seed, name, "faucet", 0)
         self._funding = asyncio.Lock()
         self._stack = contextlib.AsyncExitStack()
-        self._admin = AdminServer(self) if options.admin else None
-        self._parts: Parts[B] | None = None
-        self.endpoints: list[Endpoint] = []
+        self._admin = (
+            AdminServer(common_admin_methods(self) | self._admin_methods()) if options.admin else None
+        )
+        self._chain: RunningChain[B] | None = None
+        self.rpc_servers: list[RpcServer] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: asyncio.Future[None] | None = None
 
-    # --- what a consensus adds -------------------------------------------------------------------------------------
+    # --- what a consensus adds --------------------------------------------------------------------
 
     @abstractmethod
-    async def _assemble(self, anvil: Anvil) -> Parts[B]:
+    async def _assemble(self, anvil: Anvil) -> RunningChain[B]:
         """Put the chain together over a started anvil, up to its genesis block."""
 
     @abstractmethod
@@ -78,16 +85,18 @@ class AnvilChain(ABC, Generic[B]):
         return None
 
     async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
-        """Do what has to be done between the first block and the start of the clock; `stack` ends what this starts."""
+        """Do what comes between the first block and the start of the clock; `stack` ends what this starts."""
 
-    def _admin_methods(self) -> dict[str, Any]:
-        """What the admin RPC can do beside what it can do with every chain."""
+    def _admin_methods(self) -> dict[str, AdminMethod]:
+        """Return what the admin RPC can do besides what it can do with every chain."""
         return {}
 
-    # --- life ------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start anvil and the front, and make block 1, where trust can begin. On an error nothing is left running.
+        """Start anvil and the front, and make block 1, where trust can begin.
+
+        On an error nothing is left running.
 
         Raises:
             ChainStartError: anvil or a port can't be had.
@@ -109,21 +118,21 @@ class AnvilChain(ABC, Generic[B]):
                 genesis_time=self._genesis_time(),
             )
             stack.push_async_callback(anvil.stop)
-            parts = await self._assemble(anvil)
+            chain = await self._assemble(anvil)
             rich = {account.address: self.options.balance_wei for account in self.funded_keys}
-            await parts.producer.mine({**rich, self._faucet.address: _FAUCET_WEI})
-            self._parts = parts
-            endpoint = parts.make_endpoint(self.faults)
-            stack.push_async_callback(endpoint.stop)
-            await endpoint.start(sock)
-            self.endpoints = [endpoint]
+            await chain.block_maker.mine({**rich, self._faucet.address: _FAUCET_WEI})
+            self._chain = chain
+            server = chain.make_server(self.faults)
+            stack.push_async_callback(server.stop)
+            await server.start(sock)
+            self.rpc_servers = [server]
             await self._prepare(stack)
             if self._admin is not None:
                 await self._admin.start()
                 stack.push_async_callback(self._admin.stop)
             self._watch(self._watch_anvil(anvil), "anvil")
             if self.block_time_s is not None:
-                self._watch(parts.producer.run(self.block_time_s), "blocks")
+                self._watch(chain.block_maker.run(self.block_time_s), "blocks")
             self._stack = stack.pop_all()
 
     async def stop(self) -> None:
@@ -152,7 +161,7 @@ class AnvilChain(ABC, Generic[B]):
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    # --- what there is ---------------------------------------------------------------------------------------------
+    # --- what there is ----------------------------------------------------------------------------
 
     @property
     def block_time_s(self) -> float | None:
@@ -162,65 +171,77 @@ class AnvilChain(ABC, Generic[B]):
     @property
     def http_url(self) -> str:
         """Where JSON-RPC is posted to."""
-        return self._endpoint.http_url
+        return self._server.http_url
 
     @property
     def ws_url(self) -> str:
         """Where WebSockets are opened."""
-        return self._endpoint.ws_url
+        return self._server.ws_url
 
     @property
     def admin_url(self) -> str | None:
-        """Where the admin RPC is posted to; None unless it was asked for. Whoever knows it may do all of it."""
+        """Where the admin RPC is posted to; None unless it was asked for.
+
+        Whoever knows it may do all of it.
+        """
         return None if self._admin is None else self._admin.url
+
+    @property
+    def anvil(self) -> Anvil:
+        """What executes; only for looking at, for nobody but this chain may make it do anything."""
+        return self._running.parts.anvil
 
     @property
     def anvil_pid(self) -> int:
         """The process that executes."""
-        return self._running.anvil.pid
+        return self.anvil.pid
 
     @property
     def genesis_hash(self) -> bytes:
         """The hash of block 0, 32 bytes, which names this chain among all that ever had its chain id."""
-        return self._running.ledger.genesis.hash
+        return self._running.parts.ledger.genesis.hash
 
     @property
     def head(self) -> B:
         """The newest block."""
-        return self._running.ledger.head
+        return self._running.parts.ledger.head
 
     @property
     def methods(self) -> frozenset[str]:
         """The JSON-RPC methods that are served over HTTP."""
-        return self._endpoint.methods.names
+        return self._server.methods.names
 
     @property
-    def native_hashes(self) -> set[str]:
+    def anvil_hashes(self) -> set[str]:
         """anvil's own block hashes, as 0x-hex: no answer may ever hold one."""
-        return self._running.ledger.native_hashes()
+        return self._running.parts.ledger.anvil_hashes()
 
     def block(self, number: int) -> B:
-        """A block of the chain.
+        """Return a block of the chain.
 
         Raises:
             DevnetError: it is above the head.
         """
-        block = self._running.ledger.at(number)
+        block = self._running.parts.ledger.at(number)
         if block is None:
             raise DevnetError(f"block {number} of {self.name}", f"one up to the head, {self.head.number}")
         return block
 
-    # --- what it does ----------------------------------------------------------------------------------------------
+    # --- what it does -----------------------------------------------------------------------------
 
     async def mine(self, count: int = 1) -> B:
         """Make blocks now, also when they come by themselves; returns the last one."""
         for _ in range(count - 1):
-            await self._running.producer.mine()
-        return await self._running.producer.mine()
+            await self._running.block_maker.mine()
+        return await self._running.block_maker.mine()
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Make no block while the context is open, as on a machine that sleeps: time goes on meanwhile."""
+        return self._running.block_maker.paused()
 
     async def wait_for(self, height: int) -> B:
         """Wait until the chain has this height; returns the block."""
-        return await self._running.producer.wait_for(height)
+        return await self._running.block_maker.wait_for(height)
 
     async def rpc(self, method: str, *params: Any) -> Any:
         """Ask the front as a client would, without the network; faults of answers don't act here.
@@ -231,64 +252,63 @@ class AnvilChain(ABC, Generic[B]):
         body = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         (call,) = parse(body, self.head.number).calls
         assert isinstance(call, Call)
-        answer = msgspec.json.decode(await self._endpoint.methods.answer(call, None))
+        answer = msgspec.json.decode(await self._server.methods.answer(call, None))
         if "error" in answer:
             raise RpcError(answer["error"]["code"], answer["error"]["message"])
         return answer["result"]
 
-    async def add_endpoint(self, port: int = 0) -> Endpoint:
-        """Serve the chain at one more endpoint (0 = a free port), with faults of its own: another provider, in a test.
+    async def add_rpc_server(self, port: int = 0) -> RpcServer:
+        """Serve the chain at one more port (0 = a free one), with faults of its own, as another provider.
 
-        The chain stops it. Faults of the chain itself, `Stall` and `Rounds`, count only among the first endpoint's, which are
-        this chain's `faults`.
+        The chain stops it. Faults of how blocks are made, such as `Stall`, count only among the first
+        server's, which are this chain's `faults`.
 
         Raises:
             ChainStartError: the port can't be had.
         """
-        parts, sock = self._running, listen_on(port)
+        chain, sock = self._running, listen_on(port)
         self._stack.callback(sock.close)
-        endpoint = parts.make_endpoint(Faults(self.faults.possible))
-        self._stack.push_async_callback(endpoint.stop)
-        await endpoint.start(sock)
-        self.endpoints.append(endpoint)
-        return endpoint
+        server = chain.make_server(Faults(self.faults.possible))
+        self._stack.push_async_callback(server.stop)
+        await server.start(sock)
+        self.rpc_servers.append(server)
+        return server
 
     async def fund(self, address: bytes, amount_wei: int) -> B:
-        """Give money from the chain's own faucet, in a transaction; returns the block that holds it, made at once."""
-        from eth_account import Account as Signer
-
-        upstream = self._running.anvil.upstream
+        """Give money from the chain's own faucet; return the block that has the transaction."""
+        upstream = self.anvil.upstream
         async with self._funding:
             price = int(await upstream.call("eth_gasPrice"), 16)
+            count = await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending")
             transaction = {
                 "chainId": self.chain_id,
-                "nonce": await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending"),
+                "nonce": int(count, 16),
                 "to": address,
                 "value": amount_wei,
                 "gas": 100_000,
                 "gasPrice": 2 * price,
             }
-            signed = Signer.sign_transaction(transaction, self._faucet.secret)
-            await upstream.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+            raw, _ = sign_transaction(transaction, self._faucet.secret)
+            await upstream.call("eth_sendRawTransaction", "0x" + raw.hex())
             return await self.mine()
 
     async def drop_transactions(self) -> None:
         """Forget all transactions that wait, as a node does that restarts or has no room."""
-        await self._running.anvil.upstream.call("anvil_dropAllTransactions")
+        await self.anvil.upstream.call("anvil_dropAllTransactions")
 
-    # --- inside ----------------------------------------------------------------------------------------------------
-
-    @property
-    def _running(self) -> Parts[B]:
-        if self._parts is None:
-            raise self._not_running()
-        return self._parts
+    # --- inside -----------------------------------------------------------------------------------
 
     @property
-    def _endpoint(self) -> Endpoint:
-        if not self.endpoints:
+    def _running(self) -> RunningChain[B]:
+        if self._chain is None:
             raise self._not_running()
-        return self.endpoints[0]
+        return self._chain
+
+    @property
+    def _server(self) -> RpcServer:
+        if not self.rpc_servers:
+            raise self._not_running()
+        return self.rpc_servers[0]
 
     def _not_running(self) -> DevnetError:
         return DevnetError(

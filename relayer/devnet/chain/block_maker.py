@@ -4,22 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 import msgspec
 
+from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.errors import ExecutionError
-from relayer.devnet.process.anvil_blocks import NativeBlocks
-from relayer.devnet.process.read_gate import Gate
-from relayer.devnet.process.upstream import Upstream
-from relayer.devnet.rpc.subscriptions import Publisher
-from relayer.devnet.state.faults import Faults
-from relayer.devnet.state.ledger import B, Ledger
+from relayer.devnet.state.ledger import B
 
-_NO_BLOOM = "0x" + "00" * 256
+_NO_BLOOM: Final = "0x" + "00" * 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +35,8 @@ class Executed:
 class BlockMaker(ABC, Generic[B]):
     """Makes one chain's blocks."""
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger[B],
-        upstream: Upstream,
-        native: NativeBlocks,
-        publishers: Sequence[Publisher[B]],
-        faults: Faults,
-        gate: Gate,
-    ) -> None:
-        self._ledger = ledger
-        self._upstream = upstream
-        self._native = native
-        self._publishers = publishers
-        self._faults = faults
-        self._gate = gate
+    def __init__(self, parts: ChainParts[B]) -> None:
+        self._parts = parts
         self._lock = asyncio.Lock()
         self._grown = asyncio.Condition()
 
@@ -73,7 +56,8 @@ class BlockMaker(ABC, Generic[B]):
         """Make the next block now, of what waits in the pool. When this returns, subscribers have been told.
 
         Args:
-            balances: in wei by address, set before. For block 1 only: anvil would show them in its parent's state too.
+            balances: in wei by address, set before. For block 1 only: anvil would show them in its parent's
+                state too.
 
         Raises:
             ExecutionError: anvil is gone, or did something else than it was told.
@@ -81,10 +65,16 @@ class BlockMaker(ABC, Generic[B]):
         async with self._lock:
             return await self._mine(balances or {})
 
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Make no block while the context is open, as on a machine that sleeps: time goes on meanwhile."""
+        async with self._lock:
+            yield
+
     async def wait_for(self, height: int) -> B:
         """Wait until the chain has a block of this height, and return it."""
         async with self._grown:
-            while (block := self._ledger.at(height)) is None:
+            while (block := self._parts.ledger.at(height)) is None:
                 await self._grown.wait()
         return block
 
@@ -92,8 +82,8 @@ class BlockMaker(ABC, Generic[B]):
         """`mine`, for whoever holds the lock."""
         block, has_logs = await self._make(balances)
         self._advance(block)
-        self._ledger.append(block)
-        for publisher in self._publishers:
+        self._parts.ledger.append(block)
+        for publisher in self._parts.publishers:
             await publisher.publish(block, has_logs=has_logs)
         async with self._grown:
             self._grown.notify_all()
@@ -103,13 +93,15 @@ class BlockMaker(ABC, Generic[B]):
         self, number: int, timestamp: int, beneficiary: bytes, balances: Mapping[bytes, int]
     ) -> Executed:
         """Let anvil make block `number` as told. Raises ExecutionError."""
-        await self._upstream.call("anvil_setCoinbase", "0x" + beneficiary.hex())
-        await self._upstream.call("evm_setNextBlockTimestamp", timestamp)
-        async with self._gate.writing():
+        await self._parts.anvil.upstream.call("anvil_setCoinbase", "0x" + beneficiary.hex())
+        await self._parts.anvil.upstream.call("evm_setNextBlockTimestamp", timestamp)
+        async with self._parts.gate.writing():
             for address, balance_wei in balances.items():
-                await self._upstream.call("anvil_setBalance", "0x" + address.hex(), hex(balance_wei))
-            await self._upstream.call("evm_mine")
-        raw = await self._upstream.call_raw("eth_getBlockByNumber", "latest", False)  # noqa: FBT003  JSON-RPC has no names
+                await self._parts.anvil.upstream.call(
+                    "anvil_setBalance", "0x" + address.hex(), hex(balance_wei)
+                )
+            await self._parts.anvil.upstream.call("evm_mine")
+        raw = await self._parts.anvil.upstream.call_raw("eth_getBlockByNumber", "latest", False)  # noqa: FBT003  JSON-RPC has no names
         native = msgspec.json.decode(raw)
         found = (int(native["number"], 16), int(native["timestamp"], 16), native["miner"].lower())
         wanted = (number, timestamp, "0x" + beneficiary.hex())

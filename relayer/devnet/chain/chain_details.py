@@ -13,9 +13,10 @@ class ChainDetails:
     """What a chain's kind tells of it. All values are JSON, for they are kept in the network's state file.
 
     Attributes:
-        summary: the consensus in a few words for people, such as `QBFT, 4 validators`.
-        consensus: the keys of `[chains.NAME.consensus]` that a relayer of this chain is configured with, `kind` included.
-        facts: what programs look up, such as the addresses of validators; bytes as 0x-hex.
+        summary: the consensus in a few words for people, such as `solo, one key`.
+        consensus: the keys of `[chains.NAME.consensus]` that a relayer of this chain is configured with,
+            `kind` included.
+        facts: what programs look up, such as who signs; bytes as 0x-hex.
         lines: what people are shown beside the chain's URLs: a label and a text each.
     """
 

@@ -21,18 +21,20 @@ class ChainOptions:
     """What every kind of local chain takes; a kind's own chain adds the rest.
 
     Attributes:
-        block_time_s: seconds between blocks; None = a block is made only by `mine` or the RPC method `evm_mine`.
-        seed: 32 bytes (any number, in fact) from which all keys follow; None = random, for every chain another.
+        block_time_s: seconds between blocks; None = a block is made only by `mine` or the RPC method
+            `evm_mine`.
+        seed: 32 bytes (any number, in fact) from which all keys follow; None = random, for every chain
+            another.
         chain_id: None = the one that follows from the chain's name.
         funded: how many accounts get `balance_wei` each before block 1.
         balance_wei: what each of them gets.
         gas_limit: of a block.
-        history: how many past states can still be asked for (`eth_getProof`, `eth_call` at a block); None = as many as
-            chains of the kind need.
+        history: how many past states can still be asked for (`eth_getProof`, `eth_call` at a block); None =
+            as many as chains of the kind need.
         port: of the RPC server; 0 = a free one.
         admin: serve the admin RPC (faults, mining, and what the kind adds) on a port of its own.
-        guard: watch over anvil with a process of its own instead of the kernel's parent-death signal; None = only where
-            the kernel has none.
+        guard: watch over anvil with a process of its own instead of the kernel's parent-death signal; None =
+            only where the kernel has none.
 
     Raises:
         SpecError: the block time is too short.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The seam between the devnet and the kinds of consensus: what a kind offers so that its chains can be run locally.
+"""The seam between the devnet and the kinds of consensus: how a kind is run locally.
 
-A kind's package `local` holds one `LocalKind` as `LOCAL`; nothing outside of that package names the kind. Its chains inherit
-from `relayer.devnet.chain.anvil_chain.AnvilChain`, which has the other half of the seam: how a chain is put together, which
-faults it can suffer, what its admin RPC can do, and what it tells of itself (`describe`).
+A kind's package `local` holds one `LocalKind` as `LOCAL`; nothing outside of that package names the kind. Its
+chains inherit from `relayer.devnet.chain.anvil_chain.AnvilChain`, which has the other half of the seam: how a
+chain is put together, which faults it can suffer, what its admin RPC can do, and what it tells of itself
+(`describe`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ class LocalKind(Protocol[S]):
 
     @property
     def grammar(self) -> str:
-        """How its part of a spec line is written, for errors: `bft[:PROTOCOL][:VALIDATORS]`."""
+        """How its part of a spec line is written, for errors: `solo[:SIGNERS]`."""
         ...
 
     @property
     def words(self) -> Mapping[str, str]:
-        """What people write where they mean this kind, and what they should have written: `qbft` is `bft:qbft`."""
+        """Words that people write where they mean this kind, and what is to be written instead."""
         ...
 
     @property
@@ -69,7 +70,7 @@ class LocalKind(Protocol[S]):
 
 
 def read_count(text: str, most: int) -> int | None:
-    """Read a whole number from 1 to `most` in a spec line, where `most` is below 10,000; None for any other text."""
+    """Read a whole number from 1 to `most`, which is below 10,000; None for any other text."""
     if not text.isascii() or not text.isdigit() or len(text) > 4:
         return None
     return int(text) if 1 <= int(text) <= most else None

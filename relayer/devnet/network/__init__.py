@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The top floor: several local chains that live and die together, in this process or in the background."""
+"""The top floor of local chains: several of them, in the background, and joined with each other."""

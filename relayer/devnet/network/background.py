@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A network that outlives the command that started it: `up`, `down` and `status`. All block; none needs an event loop."""
+"""A network that outlives the command that started it: `up`, `down` and `status`.
+
+All block; none needs an event loop.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,19 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Final
 
 from relayer.devnet.errors import DevnetError, NetworkNotReady, NetworkRunning
 from relayer.devnet.network.spec import parse_spec
 from relayer.devnet.network.state_file import LOCK_FILE, LOG_FILE, STATE_FILE, NetworkState, read_state
 from relayer.devnet.process.process_identity import is_same_process, start_mark
 
-DEFAULT_DIRECTORY = Path(".postroad/devnet")
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 15.0
-_PROBE_TIMEOUT_S = 2.0
-_POLL_S = 0.05
-_LOG_LINES = 15
+DEFAULT_DIRECTORY: Final = Path(".postroad/devnet")
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 15.0
+_PROBE_TIMEOUT_S: Final = 2.0
+_POLL_S: Final = 0.05
+_LOG_LINES: Final = 15
 
 
 def up(
@@ -41,9 +45,9 @@ def up(
         spec: the chains, as `parse_spec` reads them.
         directory: made if absent; one network at a time.
         seed: all keys follow from it; random when None.
-        admin: serve each chain's admin RPC.
-        hook: `module:function`; the supervisor awaits `function(network)` once all chains run, and keeps what it
-            returns, which must be JSON, as `deployment`.
+        admin: serve every chain's admin RPC.
+        hook: `module:function`; the supervisor awaits `function(network)` once all chains run, and keeps what
+            it returns, which must be JSON, as `deployment`.
         timeout_s: for all of it, the hook too.
 
     Raises:
@@ -90,7 +94,9 @@ def down(directory: Path = DEFAULT_DIRECTORY) -> bool:
 
 
 def status(directory: Path = DEFAULT_DIRECTORY) -> NetworkState | None:
-    """What the directory's network is, from its file; None when there is none. `is_running` tells whether it lives.
+    """Read what the directory's network is from its file; None when there is none.
+
+    Ask `is_running` of what is returned whether the network lives.
 
     Raises:
         DevnetError: the file can't be read.
@@ -99,7 +105,7 @@ def status(directory: Path = DEFAULT_DIRECTORY) -> NetworkState | None:
 
 
 def heights(state: NetworkState) -> dict[str, int | None]:
-    """The newest block number of each chain, as it answers now; None where it does not."""
+    """Ask every chain for its newest block number; None where it does not."""
     return {chain.name: _probe(chain.http_url) for chain in state.chains}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Join local chains with each other, and write what `postroad` needs to use them: a configuration, keys, a password.
+"""Join local chains, and write what `postroad` needs to use them: a configuration, keys, a password.
 
 For chains that guard nothing: the keystores are cheap to open, and their password lies beside them.
 """
@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
@@ -30,16 +30,16 @@ from relayer.endpoint.steps import locate
 from relayer.errors import Retryable
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
 
-CONFIG_FILE = "postroad.toml"
-PASSWORD_FILE = "password"  # noqa: S105  a file's name
-KEYS_FOLDER = "keys"
-MANIFEST_FILE = "endpoints.json"
-JOURNAL_FILE = "postroad.db"
+CONFIG_FILE: Final = "postroad.toml"
+PASSWORD_FILE: Final = "password"  # noqa: S105  a file's name
+KEYS_FOLDER: Final = "keys"
+MANIFEST_FILE: Final = "endpoints.json"
+JOURNAL_FILE: Final = "postroad.db"
 
 DEPLOYER, RELAYER, SENDER = "deployer", "relayer", "sender"
 
-_POLL_S = 0.05
-_TIMEOUT_S = 120.0
+_POLL_S: Final = 0.05
+_TIMEOUT_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class LocalSite:
         consensus: the keys of `[chains.NAME.consensus]`, `kind` included.
         chain_id: EIP-155's.
         http_url, ws_url: of an RPC provider.
-        deployer, relayer, sender: private keys of 32 bytes, each used for one purpose, so that nonces never clash.
+        deployer, relayer, sender: private keys of 32 bytes, each used for one purpose, so that nonces never
+            clash.
     """
 
     name: str
@@ -85,7 +86,10 @@ class LocalRoads:
 
 
 def site_of(chain: AnyChain) -> LocalSite:
-    """Return a started chain of this process as a site. Its first three funded keys get a purpose each."""
+    """Return a started chain of this process as a site.
+
+    Its first three funded keys deploy, relay and send.
+    """
     deployer, relayer, sender = (account.secret for account in chain.funded_keys[:3])
     return LocalSite(
         name=chain.name,
@@ -107,10 +111,12 @@ async def join_local(
     on_wait: Callable[[str, str], None] = lambda *_: None,
     poll_interval_ms: int = 250,
 ) -> LocalRoads:
-    """Deploy an endpoint on every chain, join all of them, and write the files. A run that was cut short resumes.
+    """Deploy an endpoint on every chain, join all of them, and write the files.
 
-    `on_wait` is told a chain's name and what it waits for, where trust can't begin yet. Raises what planning and applying
-    raise, and ChainUnavailable where trust can't begin.
+    A run that was cut short resumes.
+
+    `on_wait` is told a chain's name and what it waits for, where trust can't begin yet. Raises what planning
+    and applying raise, and ChainUnavailable where trust can't begin.
     """
     path = _write_files(sites, directory, poll_interval_ms)
     config = configuration.load(path)
@@ -154,7 +160,7 @@ async def _await_trust(site: LocalSite, tell: Callable[[str, str], None]) -> Non
 
 
 async def _put_applications(config: Config, manifest: Manifest, node: Node, key: Key) -> LocalEndpoint:
-    """A recipient and a sender of many, to try things with."""
+    """Deploy a recipient, and a sender of many messages at once, to try things with."""
     located = locate(config, manifest, node.name)
     assert located is not None
     chain_id = config.chain(node.name).chain_id
@@ -166,7 +172,10 @@ async def _put_applications(config: Config, manifest: Manifest, node: Node, key:
 
 
 async def deploy_contract(node: Node, key: Key, chain_id: int, data: bytes) -> bytes:
-    """Send init code and wait for the block; return the contract's address. Raises Retryable when it doesn't come."""
+    """Send init code and wait for the block; return the contract's address.
+
+    Raises Retryable when it doesn't come.
+    """
     nonce, prices = await node.nonce(key.address), await node.prices()
     raw, tx_hash = key.sign_transaction(
         {
@@ -215,7 +224,7 @@ def _write_files(sites: Sequence[LocalSite], directory: Path, poll_interval_ms: 
 
 
 def key_name(site: LocalSite, purpose: str) -> str:
-    """What a key is called in the folder of keystores."""
+    """Return what a key is called in the folder of keystores."""
     return f"{site.name}-{purpose}"
 
 

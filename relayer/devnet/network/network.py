@@ -64,7 +64,10 @@ class Network:
         return chain
 
     async def start(self) -> None:
-        """Start all. When one can't be started, the others are stopped again. Errors as `AnvilChain.start`."""
+        """Start all.
+
+        When one can't be started, the others are stopped again. Errors as `AnvilChain.start`.
+        """
         slots = asyncio.Semaphore(_STARTING_AT_ONCE)
 
         async def start(chain: AnyChain) -> None:

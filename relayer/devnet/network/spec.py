@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What chains somebody wants, in one line: `NAME=KIND[:OPTION]...[@BLOCK_TIME]`, separated by commas.
 
-KIND is an installed kind of consensus. What the options mean is the kind's own: it reads them, and says what is wrong with them.
+KIND is an installed kind of consensus. What the options mean is the kind's own: it reads them, and says what
+is wrong with them.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ def parse_spec(text: str) -> tuple[ChainSpec, ...]:
 
 
 def local_kind(name: str) -> LocalKind[Any]:
-    """Return how chains of a kind are run locally. Raises ConfigError when it is not installed, or has no local chain."""
+    """Return how chains of a kind are run locally.
+
+    Raises ConfigError when it is not installed, or has no local chain.
+    """
     found: LocalKind[Any] = find_kind(name).local
     return found
 

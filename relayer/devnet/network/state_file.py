@@ -65,8 +65,8 @@ class ChainState:
 class NetworkState:
     """A background network: its supervisor's process and its chains.
 
-    `phase` is what the supervisor wrote last; `is_running` looks for the process itself. `deployment` is what the hook
-    returned, None when there was none.
+    `phase` is what the supervisor wrote last; `is_running` looks for the process itself. `deployment` is what
+    the hook returned, None when there was none.
     """
 
     pid: int
@@ -78,11 +78,11 @@ class NetworkState:
     version: int = field(default=VERSION)
 
     def is_running(self) -> bool:
-        """Whether the supervisor lives: exactly that process, not a later one of the same id."""
+        """Return whether the supervisor lives: exactly that process, not a later one of the same id."""
         return is_same_process(self.pid, self.mark)
 
     def chain(self, name: str) -> ChainState:
-        """The chain of a name. Raises DevnetError."""
+        """Return the chain of a name. Raises DevnetError."""
         for chain in self.chains:
             if chain.name == name:
                 return chain
@@ -92,7 +92,7 @@ class NetworkState:
 
 
 def describe(network: Network) -> tuple[ChainState, ...]:
-    """The state of a network's chains, all started."""
+    """Return the state of a network's chains, all started."""
     return tuple(
         ChainState(
             name=chain.name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The process behind a background network: it runs the chains until it is told to stop, and then leaves nothing."""
+"""The process behind a background network: it runs the chains until it is told to stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Hook = Callable[[Network], Awaitable[Any]]
 
 
 def load_hook(name: str) -> Hook:
-    """The async function that `module:function` names.
+    """Return the async function that `module:function` names.
 
     Raises:
         SpecError: there is none.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The ground floor of a local chain: anvil as a child process, and how it is talked to."""
+"""The ground floor of local chains: anvil as a child process, and how it is talked to."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""anvil as a child that never outlives us: started on a free loopback port, watched, and gone however we end."""
+"""anvil as a child process: started on a free loopback port, watched, and gone however its parent ends."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ import socket
 import sys
 from collections import deque
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from relayer.devnet.errors import ChainStartError
 from relayer.devnet.process.process_identity import is_same_process, start_mark
 from relayer.devnet.process.toolchain import ToolNotFoundError, find_anvil
 from relayer.devnet.process.upstream import Upstream
 
-# Below 32768, where Linux begins to hand out ports to outgoing connections, so that none of those is in the way.
-PORTS = range(20000, 32768)
+# Below 32768, where Linux begins to hand out ports to outgoing connections, so that none of those is in the
+# way.
+PORTS: Final = range(20000, 32768)
 
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 3.0
-_START_ATTEMPTS = 5
+START_TIMEOUT_S: Final = 20.0
+STOP_TIMEOUT_S: Final = 3.0
+_START_ATTEMPTS: Final = 5
 
-# What atexit kills, should nobody have stopped it: process ids, with what tells each from a later process of the same id.
+# What atexit kills, should nobody have stopped it: process ids, with what tells each from a later process of
+# the same id.
 _running: dict[int, str] = {}
 
 
@@ -61,8 +63,8 @@ class Anvil:
             chain_id: of the chain.
             gas_limit: of a block.
             history: how many past states anvil keeps, in memory; older ones can't be asked for.
-            guard: watch over anvil with a process of its own instead of the kernel's parent-death signal. By default only
-                where the kernel has none.
+            guard: watch over anvil with a process of its own instead of the kernel's parent-death signal. By
+                default only where the kernel has none.
             genesis_time: of block 0, in seconds; the wall clock's when None.
 
         Raises:
@@ -95,7 +97,7 @@ class Anvil:
             try:
                 await anvil._wait_ready()
             except ChainStartError:
-                # Another process may have taken the port since we looked; anything else fails each time.
+                # Another process may have taken the port since we looked; anything else fails every time.
                 exited = anvil._process.returncode is not None
                 await anvil.stop()
                 if not exited or len(tried) == _START_ATTEMPTS:
@@ -142,8 +144,8 @@ class Anvil:
         await asyncio.gather(self._drain, return_exceptions=True)
 
     async def _wait_ready(self) -> None:
-        # Whoever else may have taken the port could answer in anvil's place, even as the same chain: only anvil's own word
-        # that it listens will do.
+        # Whoever else may have taken the port could answer in anvil's place, even as the same chain: only
+        # anvil's own word that it listens will do.
         ended = asyncio.create_task(self._process.wait())
         listening = asyncio.create_task(self._listening.wait())
         try:
@@ -155,7 +157,7 @@ class Anvil:
                 task.cancel()
             await asyncio.gather(ended, listening, return_exceptions=True)
         if self._listening.is_set():
-            # From here on it would write a line for each call.
+            # From here on it would write a line for every call.
             await self.upstream.call("anvil_setLoggingEnabled", False)  # noqa: FBT003  JSON-RPC has no names
         elif not self.alive:
             raise ChainStartError(await self.wait(), "an anvil that stays")
@@ -174,8 +176,13 @@ class Anvil:
                 self._output.append(text)
 
 
+def running_pids() -> frozenset[int]:
+    """Return the process ids of the anvils (or guards) that this process has started and not stopped."""
+    return frozenset(_running)
+
+
 def free_port(avoid: set[int] | None = None) -> int:
-    """A loopback TCP port that nobody listens on at this moment.
+    """Return a loopback TCP port that nobody listens on at this moment.
 
     Raises:
         ChainStartError: none of many tries was free.
@@ -194,7 +201,7 @@ def free_port(avoid: set[int] | None = None) -> int:
 
 
 def listen_on(port: int) -> socket.socket:
-    """A socket that is bound to a loopback port (0: a free one of `PORTS`), and so keeps it from others.
+    """Return a socket that listens on a loopback port (0 = a free one of `PORTS`), and so keeps it.
 
     Raises:
         ChainStartError: somebody else has the port.
@@ -224,8 +231,8 @@ def listen_on(port: int) -> socket.socket:
 async def _spawn(words: list[str], *, guard: bool) -> asyncio.subprocess.Process:
     mode = "watch" if guard else "signal"
     script = str(Path(__file__).with_name("child_guard.py"))
-    # A group of its own: Ctrl-C in a terminal is for us to answer, in order, and not for anvil to die of at once.
-    # Its folder is /, so that no .env file of a user's folder configures it.
+    # A group of its own: Ctrl-C in a terminal is for us to answer, in order, and not for anvil to die of at
+    # once. Its folder is /, so that no .env file of a user's folder configures it.
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", script, mode, str(os.getpid()), *words),
         stdin=asyncio.subprocess.PIPE if guard else asyncio.subprocess.DEVNULL,

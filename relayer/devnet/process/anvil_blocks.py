@@ -4,27 +4,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Final
 
 import msgspec
 
 from relayer.devnet.process.upstream import Upstream
 
 # Without its transactions' bodies a block is small.
-_KEPT_BLOCKS = 64
+_KEPT_BLOCKS: Final = 64
 
 Fields = dict[str, msgspec.Raw]
-_FIELDS = msgspec.json.Decoder(Fields)
+_FIELDS: Final = msgspec.json.Decoder(Fields)
 
 
-class NativeBlocks:
-    """Blocks as anvil tells them, taken apart into their fields. What comes back is shared: don't change it."""
+class AnvilBlocks:
+    """Blocks as anvil tells them, taken apart into their fields.
+
+    What comes back is shared: don't change it.
+    """
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._kept: OrderedDict[int, Fields] = OrderedDict()
 
     async def get(self, number: int, *, full: bool) -> Fields:
-        """The fields of a block that exists; `full` = with its transactions' bodies."""
+        """Return the fields of a block that exists; `full` = with its transactions' bodies."""
         kept = None if full else self._kept.get(number)
         if kept is not None:
             return kept

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Run a program that ends when whoever started it ends, however that is.
 
-Used as `python -I -S child_guard.py signal|watch PARENT PROGRAM ARGUMENT...`. With `signal` (Linux) this process asks the kernel
-for SIGKILL at its parent's death, and becomes the program. With `watch` (anywhere) it stays, runs the program as a child,
-and kills it when its standard input ends: a pipe whose other end the parent holds and never writes to. Standard library only,
-and nothing of Postroad. A process of its own, for code between fork and exec is unsafe where threads run.
+Used as `python -I -S child_guard.py signal|watch PARENT PROGRAM ARGUMENT...`. With `signal` (Linux) this
+process asks the kernel for SIGKILL at its parent's death, and becomes the program. With `watch` (anywhere) it
+stays, runs the program as a child, and kills it when its standard input ends: a pipe whose other end the
+parent holds and never writes to. Standard library only, and nothing of Postroad. A process of its own, for
+code between fork and exec is unsafe where threads run.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import subprocess
 import sys
 import threading
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
-_PR_SET_PDEATHSIG = 1
-_FAILED = 127
+_PR_SET_PDEATHSIG: Final = 1
+_FAILED: Final = 127
 
 
 def become(parent: int, words: list[str]) -> NoReturn:
@@ -32,7 +33,7 @@ def become(parent: int, words: list[str]) -> NoReturn:
 
 
 def watch(words: list[str]) -> int:
-    """Run the program until it ends, we are told to end, or standard input ends; return the program's exit code."""
+    """Run the program until it, standard input or this process has to end; return the program's exit code."""
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL)
 
     def forward(_signal: int, _frame: FrameType | None) -> None:

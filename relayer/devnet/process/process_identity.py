@@ -6,15 +6,17 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from pathlib import Path
+from typing import Final
 
-_PS_TIMEOUT_S = 10
-_HAS_PROC = Path("/proc/self/stat").exists()
+_PS_TIMEOUT_S: Final = 10
+_HAS_PROC: Final = Path("/proc/self/stat").exists()
 
 
 def start_mark(pid: int) -> str:
     """Text that two processes with the same id never share; empty when there is no such process (any more).
 
-    On Linux it is the boot's id and the start time in clock ticks since then; elsewhere the start time as `ps` tells it.
+    On Linux it is the boot's id and the start time in clock ticks since then; elsewhere the start time as
+    `ps` tells it.
     """
     if pid <= 0:
         return ""
@@ -46,5 +48,5 @@ def start_mark(pid: int) -> str:
 
 
 def is_same_process(pid: int, mark: str) -> bool:
-    """Whether the process that had this mark still runs under this id."""
+    """Return whether the process that had this mark still runs under this id."""
     return bool(mark) and start_mark(pid) == mark

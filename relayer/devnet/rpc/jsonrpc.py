@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""JSON-RPC 2.0 as bytes: requests taken apart no further than needed, answers put together without decoding them."""
+"""JSON-RPC 2.0 as bytes: requests are decoded no further than needed, and answers not at all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
-PARSE_ERROR = -32700
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-INTERNAL_ERROR = -32603
-SERVER_ERROR = -32000
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+SERVER_ERROR: Final = -32000
 
 # A client that asks for more at once is mistaken.
-MAX_BATCH = 5_000
+MAX_BATCH: Final = 5_000
 # Whole numbers of 64 bits, which is what anvil takes as an id.
-_MAX_ID_CHARS = 18
+_MAX_ID_CHARS: Final = 18
 
 
 class RpcError(Exception):
@@ -31,7 +32,9 @@ class RpcError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `call_id` and `params` are JSON; `body` is the request as it came; `head` is the height it sees.
+    """One request.
+
+    `call_id` and `params` are JSON; `body` is the request as it came; `head` is the height it sees.
 
     All calls of a batch see the same head, so that a block and a proof asked for together belong together.
     """
@@ -43,14 +46,14 @@ class Call:
     head: int
 
     def param(self, index: int) -> bytes | None:
-        """A parameter's JSON; None when it is absent or null."""
+        """Return a parameter's JSON; None when it is absent or null."""
         if index >= len(self.params):
             return None
         value = bytes(self.params[index])
         return None if value == b"null" else value
 
     def request(self, method: str, *params: bytes) -> bytes:
-        """The body of a request to anvil that carries this call's id, so that its answer can go out as it is."""
+        """Return a request to anvil with this call's id, so that anvil's answer can go out as it is."""
         return b'{"jsonrpc":"2.0","id":%b,"method":"%b","params":[%b]}' % (
             self.call_id,
             method.encode(),
@@ -58,11 +61,11 @@ class Call:
         )
 
     def result(self, result: bytes) -> bytes:
-        """The answer with this result, given as JSON."""
+        """Return the answer with this result, given as JSON."""
         return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (self.call_id, result)
 
     def error(self, code: int, message: str) -> bytes:
-        """The answer with this error."""
+        """Return the answer with this error."""
         return error_answer(self.call_id, code, message)
 
 
@@ -91,10 +94,10 @@ class _Outcome(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"")
 
 
-_REQUEST = msgspec.json.Decoder(_Request)
-_BATCH = msgspec.json.Decoder(list[msgspec.Raw])
-_PARAMS = msgspec.json.Decoder(list[msgspec.Raw])
-_OUTCOME = msgspec.json.Decoder(_Outcome)
+_REQUEST: Final = msgspec.json.Decoder(_Request)
+_BATCH: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_PARAMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OUTCOME: Final = msgspec.json.Decoder(_Outcome)
 
 
 def parse(body: bytes, head: int) -> Parsed:
@@ -112,12 +115,12 @@ def parse(body: bytes, head: int) -> Parsed:
 
 
 def result_of(answer: bytes) -> bytes | None:
-    """The result's JSON in an answer of anvil's; None when the answer is an error."""
+    """Return the result's JSON in an answer of anvil's; None when the answer is an error."""
     return bytes(_OUTCOME.decode(answer).result) or None
 
 
 def error_answer(call_id: bytes, code: int, message: str) -> bytes:
-    """An answer with an error; `call_id` is JSON."""
+    """Return an answer with an error; `call_id` is JSON."""
     error = msgspec.json.encode({"code": code, "message": message})
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (call_id, error)
 

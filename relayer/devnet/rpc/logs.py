@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,13 +17,13 @@ from relayer.devnet.rpc.params import block_number, parse_hash
 from relayer.devnet.state.faults import Faults, WrongLogs
 from relayer.devnet.state.ledger import Ledger
 
-MAX_FILTERS = 1_000
-FILTER_IDLE_S = 300.0
+MAX_FILTERS: Final = 1_000
+FILTER_IDLE_S: Final = 300.0
 
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-_NULL = msgspec.Raw(b"null")
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class _CriteriaJson(msgspec.Struct):
@@ -34,12 +34,17 @@ class _CriteriaJson(msgspec.Struct):
     topics: msgspec.Raw = _NULL
 
 
-_CRITERIA = msgspec.json.Decoder(_CriteriaJson)
+_CRITERIA: Final = msgspec.json.Decoder(_CriteriaJson)
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Which logs: `first` to `last` inclusive (None = the head, whenever it is asked), `match` = JSON of addresses and topics."""
+    """Which logs are wanted.
+
+    Attributes:
+        first, last: heights, inclusive; None = the head, whenever it is asked.
+        match: JSON of addresses and topics.
+    """
 
     first: int | None
     last: int | None
@@ -55,7 +60,7 @@ class LogSource:
         self._faults = faults
 
     def read(self, raw: bytes | None, head: int) -> Criteria:
-        """Criteria from a parameter's JSON. Raises RpcError when they make no sense."""
+        """Read criteria from a parameter's JSON. Raises RpcError when they make no sense."""
         try:
             wire = _CRITERIA.decode(raw or b"{}")
         except msgspec.DecodeError as error:
@@ -84,7 +89,7 @@ class LogSource:
         return Criteria(first, last, b",".join(match))
 
     async def answer(self, call: Call, criteria: Criteria) -> bytes:
-        """The whole JSON-RPC answer to a call for these logs, as bytes of anvil's with the block hashes replaced."""
+        """Answer a call for these logs: JSON-RPC of anvil's, with the block hashes replaced."""
         first = call.head if criteria.first is None else criteria.first
         last = call.head if criteria.last is None else min(criteria.last, call.head)
         if first > last:
@@ -104,7 +109,7 @@ class LogSource:
         return answer
 
     async def of_block(self, number: int, match: bytes) -> list[bytes]:
-        """The logs of one block, each as JSON."""
+        """Return the logs of one block, every log as JSON."""
         where = b'{"fromBlock":"0x%x","toBlock":"0x%x"%b}' % (number, number, match and b"," + match)
         raw = await self._upstream.call_raw("eth_getLogs", msgspec.Raw(where))
         logs = _LIST.decode(self._ledger.rewrite(bytes(raw)))
@@ -147,15 +152,15 @@ class Filters:
         self._filters: dict[str, _Filter] = {}
 
     def add_logs(self, raw: bytes | None, head: int) -> str:
-        """A filter of logs; returns its id."""
+        """Add a filter of logs; return its id."""
         return self._add(_Filter(self._logs.read(raw, head), head, None, self._clock()))
 
     def add_blocks(self, head: int) -> str:
-        """A filter of new blocks' hashes."""
+        """Add a filter of new blocks' hashes; return its id."""
         return self._add(_Filter(None, head, None, self._clock()))
 
     async def add_pending(self, head: int) -> str:
-        """A filter of transactions' hashes as they come in, which anvil keeps."""
+        """Add a filter of transactions' hashes as they come in, which anvil keeps; return its id."""
         native_id = await self._upstream.call("eth_newPendingTransactionFilter")
         return self._add(_Filter(None, head, native_id, self._clock()))
 
@@ -164,7 +169,7 @@ class Filters:
         return self._filters.pop(_filter_id(raw), None) is not None
 
     async def changes(self, call: Call) -> bytes:
-        """What is new since the last time, as a whole answer."""
+        """Return what is new since the last time, as a whole answer."""
         entry = self._get(call)
         if entry.native_id is not None:
             return await self._upstream.send(
@@ -181,7 +186,7 @@ class Filters:
         return await self._logs.answer(call, replace(wanted, first=low))
 
     async def logs(self, call: Call) -> bytes:
-        """All logs that a filter of logs lets through, as a whole answer."""
+        """Return all logs that a filter of logs lets through, as a whole answer."""
         entry = self._get(call)
         if entry.criteria is None:
             raise RpcError(SERVER_ERROR, "a filter of another kind; expected a filter of logs")

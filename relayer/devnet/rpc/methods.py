@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The methods that a local chain answers, and nothing beyond: what is not in the table can't leak anvil's hashes.
+"""The methods that a local chain answers: what is not in the table can't leak anvil's hashes.
 
-Three sorts: answered here, passed on untouched (neither parameters nor result ever hold a block hash), and passed on with
-block parameters made numbers and block hashes in the result replaced.
+Three sorts: answered here, passed on untouched (neither parameters nor result ever hold a block hash), and
+passed on with block parameters made numbers and block hashes in the result replaced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from relayer.devnet.process.read_gate import Gate
+from relayer.devnet.process.read_gate import ReadGate
 from relayer.devnet.process.upstream import Upstream, UpstreamError
 from relayer.devnet.rpc.jsonrpc import (
     INTERNAL_ERROR,
@@ -25,12 +25,13 @@ from relayer.devnet.rpc.jsonrpc import (
 )
 from relayer.devnet.rpc.logs import Filters, LogSource, flip_last_bit
 from relayer.devnet.rpc.params import block_number, parse_bool_param, parse_hash_param, state_block
+from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.state.faults import Faults, WrongProofs
 from relayer.devnet.state.ledger import Ledger, NotSealedYet
 
 Handler = Callable[[Call], Awaitable[bytes]]
 
-PASSED_ON = (
+PASSED_ON: Final = (
     "eth_sendRawTransaction",
     "eth_gasPrice",
     "eth_maxPriorityFeePerGas",
@@ -39,7 +40,7 @@ PASSED_ON = (
     "txpool_status",
 )
 # Where each of them takes its block.
-STATE_METHODS = {
+STATE_METHODS: Final = {
     "eth_call": 1,
     "eth_estimateGas": 1,
     "eth_createAccessList": 1,
@@ -55,27 +56,11 @@ class Session(Protocol):
     """What a WebSocket adds: subscriptions of its own."""
 
     def subscribe(self, call: Call) -> bytes:
-        """The answer to `eth_subscribe`."""
+        """Return the answer to `eth_subscribe`."""
         ...
 
     def unsubscribe(self, call: Call) -> bytes:
-        """The answer to `eth_unsubscribe`."""
-        ...
-
-
-class Blocks(Protocol):
-    """Blocks as clients get them, of one kind of chain."""
-
-    async def by_number(self, number: int, *, full: bool) -> bytes:
-        """The block of a height as JSON; `null` above the head."""
-        ...
-
-    async def by_hash(self, block_hash: bytes, *, full: bool) -> bytes:
-        """The block with this hash; `null` when there is none."""
-        ...
-
-    def header_rlp(self, number: int) -> bytes | None:
-        """The header as a node stores it; None above the head."""
+        """Return the answer to `eth_unsubscribe`."""
         ...
 
 
@@ -83,23 +68,30 @@ class Methods:
     """The table of methods of one chain.
 
     Args:
-        kind: the consensus, as `web3_clientVersion` names it.
-        block_methods: by the beginning of two methods' names, what such a chain tells of a block: with
-            `"qbft_getValidators"`, clients may ask qbft_getValidatorsByBlockNumber and qbft_getValidatorsByBlockHash.
+        client: what `web3_clientVersion` names after `postroad-devnet/`.
+        chain_id: EIP-155's.
+        ledger: the chain's blocks.
+        upstream: anvil.
+        blocks: gives blocks to clients.
+        logs: answers for logs.
+        faults: of this server.
+        gate: keeps reads of the newest state and its change apart.
         mine: makes a block now, for `evm_mine`.
+        block_methods: by the beginning of two methods' names, what such a chain tells of a block: with
+            `"kind_getSigners"`, clients may ask kind_getSignersByBlockNumber and kind_getSignersByBlockHash.
     """
 
     def __init__(
         self,
         *,
-        kind: str,
+        client: str,
         chain_id: int,
         ledger: Ledger[Any],
         upstream: Upstream,
-        blocks: Blocks,
+        blocks: ServedBlocks[Any],
         logs: LogSource,
         faults: Faults,
-        gate: Gate,
+        gate: ReadGate,
         mine: Callable[[], Awaitable[Any]],
         block_methods: Mapping[str, Callable[[Any], object]],
     ) -> None:
@@ -118,7 +110,7 @@ class Methods:
             "net_peerCount": "0x0",
             "eth_syncing": False,
             "eth_accounts": [],
-            "web3_clientVersion": f"postroad-devnet/{kind}",
+            "web3_clientVersion": f"postroad-devnet/{client}",
         }
         self._table: dict[str, Handler] = {name: self._fixed(value) for name, value in fixed.items()}
         self._table |= dict.fromkeys(PASSED_ON, self._pass_on)
@@ -157,7 +149,7 @@ class Methods:
         return frozenset(self._table)
 
     async def answer(self, call: Call, session: Session | None) -> bytes:
-        """The whole answer to one call, errors included."""
+        """Return the whole answer to one call, errors included."""
         handler = self._table.get(call.method)
         try:
             if handler is not None:
@@ -178,7 +170,7 @@ class Methods:
             METHOD_NOT_FOUND, f"{call.method[:80]} is not among the methods that local chains serve"
         )
 
-    # --- answered here, or passed on as it is ----------------------------------------------------------------------
+    # --- answered here, or passed on as it is -----------------------------------------------------
 
     def _fixed(self, value: Any) -> Handler:
         encoded = msgspec.json.encode(value)
@@ -202,7 +194,7 @@ class Methods:
         await self._mine()
         return call.result(b'"0x0"')
 
-    # --- state -----------------------------------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------------
 
     def _at_state(self, index: int) -> Handler:
         async def handler(call: Call) -> bytes:
@@ -232,7 +224,7 @@ class Methods:
                 return call.result(_wrong_proof(result, fault))
         return answer
 
-    # --- blocks ----------------------------------------------------------------------------------------------------
+    # --- blocks -----------------------------------------------------------------------------------
 
     async def _block_by_number(self, call: Call) -> bytes:
         number = self._number(call)
@@ -272,7 +264,8 @@ class Methods:
 
     async def _raw_header(self, call: Call) -> bytes:
         rlp = self._blocks.header_rlp(self._checked_number(call))
-        assert rlp is not None
+        if rlp is None:
+            raise RpcError(SERVER_ERROR, "headers of this chain have no RLP")
         return call.result(b'"0x%b"' % rlp.hex().encode())
 
     def _of_own_block(self, tell: Callable[[Any], object], *, by_hash: bool) -> Handler:
@@ -291,7 +284,7 @@ class Methods:
             raise RpcError(SERVER_ERROR, f"unknown block {number}: the head is {call.head}")
         return number
 
-    # --- transactions ----------------------------------------------------------------------------------------------
+    # --- transactions -----------------------------------------------------------------------------
 
     async def _transaction(self, call: Call) -> bytes:
         answer = await self._pass_on(call)
@@ -312,7 +305,7 @@ class Methods:
         except NotSealedYet:
             return call.result(b"null")
 
-    # --- logs and filters ------------------------------------------------------------------------------------------
+    # --- logs and filters -------------------------------------------------------------------------
 
     async def _get_logs(self, call: Call) -> bytes:
         return await self._logs.answer(call, self._logs.read(call.param(0), call.head))

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Block parameters: every way to name a block becomes its number, so that no hash and no tag ever reaches anvil."""
+"""Block parameters: every way to name a block becomes its number, so that no hash or tag reaches anvil."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from relayer.devnet.rpc.jsonrpc import INVALID_PARAMS, SERVER_ERROR, RpcError
 from relayer.devnet.state.ledger import Ledger
 
-_QUANTITY = re.compile("0x[0-9a-fA-F]{1,16}")
-_EXPECTED = "expected a tag, a number as 0x-hex, a block hash, or an object with blockNumber or blockHash"
+_QUANTITY: Final = re.compile("0x[0-9a-fA-F]{1,16}")
+_EXPECTED: Final = (
+    "expected a tag, a number as 0x-hex, a block hash, or an object with blockNumber or blockHash"
+)
 
 
 def block_number(raw: bytes | None, head: int, ledger: Ledger[Any]) -> int:
-    """The number that a block parameter means; absent = the head. It may be above the head.
+    """Return the number that a block parameter means; absent = the head. It may be above the head.
 
     Raises:
         RpcError: it is malformed, or a hash of no block of the chain.
@@ -43,7 +45,7 @@ def block_number(raw: bytes | None, head: int, ledger: Ledger[Any]) -> int:
 
 
 def state_block(raw: bytes | None, head: int, ledger: Ledger[Any]) -> int:
-    """The same for a call that reads state at a block, which must not be above the head."""
+    """Return what `block_number` does, for a call that reads state: no block above the head."""
     number = block_number(raw, head, ledger)
     if number > head:
         raise RpcError(SERVER_ERROR, f"unknown block {number}: the head is {head}")
@@ -51,7 +53,7 @@ def state_block(raw: bytes | None, head: int, ledger: Ledger[Any]) -> int:
 
 
 def parse_hash(text: str) -> bytes:
-    """32 bytes from 0x-hex. Raises RpcError."""
+    """Read 32 bytes from 0x-hex. Raises RpcError."""
     try:
         value = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
@@ -62,19 +64,19 @@ def parse_hash(text: str) -> bytes:
 
 
 def parse_quantity(text: str) -> int:
-    """A block number from 0x-hex. Raises RpcError."""
+    """Read a block number from 0x-hex. Raises RpcError."""
     if not _QUANTITY.fullmatch(text):
         raise RpcError(INVALID_PARAMS, f"the block {text[:80]!r}; {_EXPECTED}")
     return int(text, 16)
 
 
 def parse_hash_param(raw: bytes | None) -> bytes:
-    """32 bytes from a parameter's JSON. Raises RpcError."""
+    """Read 32 bytes from a parameter's JSON. Raises RpcError."""
     return parse_hash(_text(raw))
 
 
 def parse_bool_param(raw: bytes | None) -> bool:
-    """A flag from a parameter's JSON; absent = false. Raises RpcError."""
+    """Read a flag from a parameter's JSON; absent = false. Raises RpcError."""
     if raw not in {None, b"true", b"false"}:
         raise RpcError(INVALID_PARAMS, "a flag of another kind; expected true or false")
     return raw == b"true"

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aiohttp import StreamReader, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
@@ -17,12 +17,12 @@ from relayer.devnet.rpc.jsonrpc import Call, Malformed, Parsed, parse
 from relayer.devnet.rpc.logs import LogSource
 from relayer.devnet.rpc.methods import Methods, Session
 from relayer.devnet.rpc.subscriptions import Listener, Publisher
-from relayer.devnet.state.faults import DropConnections, Faults, RpcErrors, SlowAnswers
+from relayer.devnet.state.faults import DropConnections, Fault, Faults, RpcErrors, SlowAnswers
 
-MAX_REQUEST_BYTES = 32 << 20
+MAX_REQUEST_BYTES: Final = 32 << 20
 # Calls of one WebSocket, or of one batch, that are worked on at the same time.
-MAX_PARALLEL = 64
-_SHUTDOWN_S = 0.5
+MAX_PARALLEL: Final = 64
+_SHUTDOWN_S: Final = 0.5
 
 
 class _Dropped(Exception):  # noqa: N818  a fault at work, not an error
@@ -37,8 +37,11 @@ class _HttpStatus(Exception):  # noqa: N818  as above
         self.status = status
 
 
-class Front:
-    """One chain's server."""
+class RpcServer:
+    """One RPC port of a chain.
+
+    A chain may have several, as it has several providers in life; each fails by itself.
+    """
 
     def __init__(
         self,
@@ -48,15 +51,33 @@ class Front:
         faults: Faults,
         head: Callable[[], int],
     ) -> None:
-        self._methods = methods
+        self.methods = methods
+        self.faults = faults
         self._logs = logs
         self._publisher = publisher
-        self._faults = faults
         self._head = head
         self._runner: web.ServerRunner | None = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """Of 127.0.0.1."""
+        return self._port
+
+    @property
+    def http_url(self) -> str:
+        """Where JSON-RPC is posted to."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Where WebSockets are opened."""
+        return f"ws://127.0.0.1:{self._port}"
 
     async def start(self, sock: socket.socket) -> None:
         """Serve on a listening socket."""
+        self._port = sock.getsockname()[1]
+        self.faults.started = self._on_fault
         server = web.Server(self._handle, request_factory=_request, access_log=None)
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
@@ -65,18 +86,13 @@ class Front:
 
     async def stop(self) -> None:
         """Stop serving and break what is still open. Safe to call twice."""
-        self.drop_sockets()
+        self._drop_sockets()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
-    def drop_sockets(self) -> None:
-        """Break all WebSockets at once."""
-        for listener in list(self._publisher.listeners):
-            listener.abort()
-
     async def answer(self, body: bytes, session: Session | None = None) -> bytes:
-        """The answer to a JSON-RPC message, batches included."""
+        """Return the answer to a JSON-RPC message, batches included."""
         return await self._answer(parse(body, self._head()), session)
 
     async def _answer(self, parsed: Parsed, session: Session | None) -> bytes:
@@ -95,14 +111,14 @@ class Front:
     async def _answer_one(self, call: Call | Malformed, session: Session | None) -> bytes:
         if isinstance(call, Malformed):
             return call.answer
-        if self._faults:
+        if self.faults:
             instead = await self._suffer(call)
             if instead is not None:
                 return instead
-        return await self._methods.answer(call, session)
+        return await self.methods.answer(call, session)
 
     async def _suffer(self, call: Call) -> bytes | None:
-        faults = self._faults
+        faults = self.faults
         if (slow := faults.take_answer(SlowAnswers, call.method)) is not None:
             await asyncio.sleep(slow.delay_s)
         if faults.take_answer(DropConnections, call.method) is not None:
@@ -112,6 +128,14 @@ class Front:
                 raise _HttpStatus(refusal.http_status)
             return call.error(refusal.code, refusal.message)
         return None
+
+    def _on_fault(self, fault: Fault) -> None:
+        if isinstance(fault, DropConnections) and not fault.methods:
+            self._drop_sockets()
+
+    def _drop_sockets(self) -> None:
+        for listener in list(self._publisher.listeners):
+            listener.abort()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket":
@@ -129,7 +153,7 @@ class Front:
         return web.Response(body=body, content_type="application/json")
 
     async def _serve_socket(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._faults and self._faults.take_answer(DropConnections, "") is not None:
+        if self.faults and self.faults.take_answer(DropConnections, "") is not None:
             return _break(request)
         ws = web.WebSocketResponse(compress=False, max_msg_size=MAX_REQUEST_BYTES)
         await ws.prepare(request)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`eth_subscribe` over WebSockets: new heads and logs, told in the order of blocks, after a block is part of the chain."""
+"""`eth_subscribe` over WebSockets: new heads and logs, in the order of blocks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import asyncio
 import contextlib
 import secrets
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from relayer.devnet.rpc.jsonrpc import INVALID_PARAMS, SERVER_ERROR, Call, RpcError
 from relayer.devnet.rpc.logs import LogSource
+from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.state.ledger import B
 
-_B_contra = TypeVar("_B_contra", contravariant=True)
-
 # A subscriber that reads slower than blocks come is cut off before its backlog fills our memory.
-MAX_BACKLOG_BYTES = 128 << 20
-MAX_SUBSCRIPTIONS = 256
+MAX_BACKLOG_BYTES: Final = 128 << 20
+MAX_SUBSCRIPTIONS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Subscription:
     match: bytes | None
 
     def event(self, result: bytes) -> bytes:
-        """The notification with this result."""
+        """Return the notification with this result."""
         return b'{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"%b","result":%b}}' % (
             self.subscription_id.encode(),
             result,
@@ -75,7 +74,7 @@ class Listener:
                 self._backlog -= len(message)
 
     def subscribe(self, call: Call) -> bytes:
-        """The answer to `eth_subscribe`."""
+        """Return the answer to `eth_subscribe`."""
         topic = call.param(0)
         if topic == b'"newHeads"':
             match = None
@@ -90,24 +89,16 @@ class Listener:
         return call.result(msgspec.json.encode(subscription.subscription_id))
 
     def unsubscribe(self, call: Call) -> bytes:
-        """The answer to `eth_unsubscribe`."""
+        """Return the answer to `eth_unsubscribe`."""
         wanted = msgspec.json.decode(call.param(0) or b"null")
         found = isinstance(wanted, str) and self.subscriptions.pop(wanted, None) is not None
         return call.result(b"true" if found else b"false")
 
 
-class Headers(Protocol[_B_contra]):
-    """Tells what a subscription to new heads gets."""
-
-    async def header(self, block: _B_contra) -> bytes:
-        """A block's header as JSON."""
-        ...
-
-
 class Publisher(Generic[B]):
-    """Tells listeners of each new block."""
+    """Tells listeners of every new block."""
 
-    def __init__(self, blocks: Headers[B], logs: LogSource) -> None:
+    def __init__(self, blocks: ServedBlocks[B], logs: LogSource) -> None:
         self._blocks = blocks
         self._logs = logs
         self.listeners: set[Listener] = set()
@@ -126,7 +117,7 @@ class Publisher(Generic[B]):
                     listener.send(subscription.event(header))
         if not has_logs:
             return
-        # Many listeners ask for the same logs: fetch each kind once.
+        # Many listeners ask for the same logs: fetch every sort once.
         for match in {subscription.match for _, subscription in wanted if subscription.match is not None}:
             logs = await self._logs.of_block(block.number, match)
             for listener, subscription in wanted:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The first floor of a local chain: its blocks, its accounts and its faults."""
+"""The second floor of local chains: blocks, accounts and faults, without any server."""

@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from coincurve import PrivateKey
-
+from light_clients.ecdsa import ORDER, address_of
 from light_clients.hashing import keccak256
 from relayer.devnet.errors import SpecError
 
-#: Local chain ids are 24 bits under this prefix (0x50 = "P"), far from every registered one.
-CHAIN_ID_BASE = 0x5000_0000
-
-_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+CHAIN_ID_BASE: Final = 0x5000_0000
+"""Local chain ids are 24 bits under this prefix (0x50 = "P"), far from every registered one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +33,34 @@ class Account:
 
 
 def account_of(secret: bytes) -> Account:
-    """The account of a 32-byte private key.
+    """Return the account of a 32-byte private key.
 
     Raises:
         SpecError: no private key has that value.
     """
-    if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < _CURVE_ORDER:
+    try:
+        return Account(address=address_of(secret), secret=secret)
+    except ValueError:
         raise SpecError(
             f"a private key of {len(secret)} bytes that is out of range",
             "32 bytes between 1 and the order of secp256k1 minus 1",
-        )
-    public = PrivateKey(secret).public_key.format(compressed=False)
-    return Account(address=keccak256(public[1:])[12:], secret=secret)
+        ) from None
 
 
 def derive_account(seed: bytes, chain: str, role: str, index: int) -> Account:
-    """The `index`-th account of a role ("funded", "validator", ...) of a chain in the network that `seed` names."""
+    """Return the `index`-th account of a role, such as "funded", of a chain in the network of a seed."""
     text = f"postroad devnet/{chain}/{role}/{index}".encode()
-    return account_of(
-        (int.from_bytes(keccak256(seed + text), "big") % (_CURVE_ORDER - 1) + 1).to_bytes(32, "big")
-    )
+    return account_of((int.from_bytes(keccak256(seed + text), "big") % (ORDER - 1) + 1).to_bytes(32, "big"))
 
 
 def chain_id_of(name: str, attempt: int = 0) -> int:
-    """The chain id of a local chain: the same for a name on every machine. `attempt` counts collisions in a network."""
+    """Return the chain id that belongs to a name, on every machine; `attempt` counts collisions."""
     salt = f"#{attempt}" if attempt else ""
     return CHAIN_ID_BASE + int.from_bytes(keccak256((name + salt).encode())[:3], "big")
 
 
 def checksum_address(address: bytes) -> str:
-    """The EIP-55 text of a 20-byte address."""
+    """Return the EIP-55 text of a 20-byte address."""
     text = address.hex()
     digest = keccak256(text.encode()).hex()
     return "0x" + "".join(c.upper() if int(d, 16) >= 8 else c for c, d in zip(text, digest, strict=False))

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from relayer.devnet.errors import ExecutionError
 
-# anvil writes JSON without spaces. Inside a JSON string the quotes would be escaped, so no text can pretend to be this key.
-_BLOCK_HASH = re.compile(rb'("blockHash":")(0x[0-9a-f]{64})')
+# anvil writes JSON without spaces. Inside a JSON string the quotes would be escaped, so no text can pretend
+# to be this key.
+_BLOCK_HASH: Final = re.compile(rb'("blockHash":")(0x[0-9a-f]{64})')
 
 
 class NotSealedYet(Exception):  # noqa: N818  not a fault: anvil is a moment ahead of the chain that it executes for
@@ -17,7 +18,7 @@ class NotSealedYet(Exception):  # noqa: N818  not a fault: anvil is a moment ahe
 
 
 class Block(Protocol):
-    """What a block of any kind of chain has: hashes and roots of 32 bytes; `native_hash` is anvil's own hash of it."""
+    """What a block of any kind of chain has. Hashes and roots have 32 bytes; `anvil_hash` is anvil's own."""
 
     @property
     def number(self) -> int: ...  # noqa: D102  the class tells
@@ -26,7 +27,7 @@ class Block(Protocol):
     @property
     def parent_hash(self) -> bytes: ...  # noqa: D102
     @property
-    def native_hash(self) -> bytes: ...  # noqa: D102
+    def anvil_hash(self) -> bytes: ...  # noqa: D102
     @property
     def timestamp(self) -> int: ...  # noqa: D102
     @property
@@ -48,7 +49,7 @@ class Ledger(Generic[B]):
         self.finalized: int | None = None
         self._blocks = [genesis]
         self._numbers = {genesis.hash: 0}
-        self._sealed_text = {_text(genesis.native_hash): _text(genesis.hash)}
+        self._sealed_text = {_text(genesis.anvil_hash): _text(genesis.hash)}
         self._twins: dict[bytes, B] = {}
 
     @property
@@ -74,15 +75,15 @@ class Ledger(Generic[B]):
                 f"block {head.number + 1} on parent 0x{head.hash.hex()}",
             )
         self._numbers[block.hash] = block.number
-        self._sealed_text[_text(block.native_hash)] = _text(block.hash)
+        self._sealed_text[_text(block.anvil_hash)] = _text(block.hash)
         self._blocks.append(block)
 
     def at(self, number: int) -> B | None:
-        """The block of a number; None above the head."""
+        """Return the block of a number; None above the head."""
         return self._blocks[number] if 0 <= number < len(self._blocks) else None
 
     def tagged(self, tag: str, head: int) -> int | None:
-        """The number that a tag means to a reader for whom `head` is the newest block; None when it is no tag.
+        """Return the number that a tag means to a reader who sees `head` as newest; None when it is no tag.
 
         `pending` means the head, as Besu does: the block in the making has no seal and no hash.
         """
@@ -94,7 +95,7 @@ class Ledger(Generic[B]):
         return 0 if tag == "earliest" else None
 
     def number_of(self, block_hash: bytes) -> int | None:
-        """The number of the block of the chain with this hash; anvil's hashes are unknown here."""
+        """Return the number of the block of the chain with this hash; anvil's hashes are unknown here."""
         return self._numbers.get(block_hash)
 
     def add_twin(self, twin: B) -> None:
@@ -102,11 +103,11 @@ class Ledger(Generic[B]):
         self._twins[twin.hash] = twin
 
     def twin(self, block_hash: bytes) -> B | None:
-        """The second block with this hash, if validators were made to seal it."""
+        """Return the second block with this hash, if somebody was made to sign it."""
         return self._twins.get(block_hash)
 
     def rewrite(self, answer: bytes) -> bytes:
-        """Replace the value of each `blockHash` key in JSON of anvil's.
+        """Replace the value of every `blockHash` key in JSON of anvil's.
 
         Raises:
             NotSealedYet: one of them is not in the chain (yet), so the answer must not be shown as it is.
@@ -121,8 +122,8 @@ class Ledger(Generic[B]):
             raise NotSealedYet from error
         return b"".join(parts)
 
-    def native_hashes(self) -> set[str]:
-        """anvil's own hash of each block, as text: what no client may ever see."""
+    def anvil_hashes(self) -> set[str]:
+        """Return anvil's own hash of every block, as 0x-hex: what no client may ever see."""
         return {native.decode() for native in self._sealed_text}
 
 

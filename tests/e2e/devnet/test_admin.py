@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The admin RPC does from another process what the Python API does, and only for who knows its secret path."""
+"""The admin RPC does what the Python API does, and only for those who know its secret path."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def _validators(admin: Client, client: Client) -> list[str]:
     ("method", "params", "message"),
     [
         ("postroad_nothing", [], "expected one of postroad_addValidator"),
-        ("postroad_fault", [{"kind": "earthquake"}], "kind is one of missing-seals"),
+        ("postroad_fault", [{"kind": "earthquake"}], "kind is one of drop-connections, equivocation"),
         ("postroad_fault", [{"kind": "missing-seals", "kept": 2}], "unknown field"),
         ("postroad_fault", [{"kind": "slow-answers", "delay_s": -1}], "> 0"),
         ("postroad_fault", [], "can't use"),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -23,7 +23,7 @@ from relayer.devnet.network.network import Network
 from relayer.devnet.network.state_file import LOG_FILE, NetworkState, write_state
 from relayer.devnet.process.process_identity import is_same_process, start_mark
 
-HOOK = "tests.e2e.devnet.test_background"
+HOOK: Final = "tests.e2e.devnet.test_background"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from light_clients.proofs import mpt
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.local.header import quorum
+from relayer.consensus.bft.local.sealed_block import quorum
 from tests.support.devnet import EMITTER, ON_DEMAND, Client, Wallet, word
 
 
@@ -26,7 +26,7 @@ def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
     params = BftParams(chain.protocol, trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
-        params, first.consensus.validators, Height(first.number), Timestamp(first.timestamp)
+        params, first.extra.validators, Height(first.number), Timestamp(first.timestamp)
     )
 
 
@@ -76,7 +76,7 @@ async def test_update_and_storage_proof_through_the_light_client(
     assert account is not None
     assert mpt.verify_storage(account.storage_root, word(0), storage_nodes) == word(7)
 
-    believer = trusting(chain).update(encode_update(chain.block(1).consensus.validators, [header]), now())
+    believer = trusting(chain).update(encode_update(chain.block(1).extra.validators, [header]), now())
     assert believer.state.height == chain.head.number
     proof = encode_proof(storage_nodes, account_nodes, header, emitter, word(0))
     proven = believer.storage_at(proof, emitter, word(0), now())
@@ -127,4 +127,4 @@ async def test_genesis_hash_names_the_chain() -> None:
     ):
         assert one.chain_id == other.chain_id
         assert one.genesis_hash != other.genesis_hash
-        assert one.genesis_hash == keccak256(one.block(0).rlp_with(one.block(0).consensus.hashed_extra()))
+        assert one.genesis_hash == keccak256(one.block(0).rlp_with(one.block(0).extra.hashed()))

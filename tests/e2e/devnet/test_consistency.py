@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -15,9 +15,9 @@ from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.rpc.methods import PASSED_ON
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
-HASH = re.compile(r"0x[0-9a-f]{64}")
+HASH: Final = re.compile(r"0x[0-9a-f]{64}")
 # Where EIP-2935 keeps block hashes: state, so anvil's; see test_disagreements.py.
-HISTORY = "0x0000f90827f1c53a10cb7a02335b175320002935"
+HISTORY: Final = "0x0000f90827f1c53a10cb7a02335b175320002935"
 
 
 async def test_no_native_hash_in_any_answer_of_any_method(chain: LocalBftChain, client: Client) -> None:
@@ -109,7 +109,7 @@ async def test_no_native_hash_in_any_answer_of_any_method(chain: LocalBftChain, 
         }
         text = "\n".join(client.seen + socket.seen)
     told = set(HASH.findall(text))
-    native = chain.native_hashes
+    native = chain.anvil_hashes
     assert len(native) == chain.head.number + 1
     assert told.isdisjoint(native)
     # The walk would find one: our own hashes are all over these answers.
@@ -169,7 +169,7 @@ async def test_state_by_hash_is_state_by_number(qbft: LocalBftChain, client: Cli
 
 
 async def test_a_batch_sees_one_head(qbft: LocalBftChain, client: Client) -> None:
-    """A block and a proof that are asked for together belong together, while blocks come as fast as they can."""
+    """A block and a proof asked for together belong together, while blocks come as fast as they can."""
     from light_clients.proofs import mpt
 
     account = qbft.funded_keys[0]
@@ -267,7 +267,7 @@ async def test_what_is_no_request_is_answered_as_the_standard_says(
 
 
 async def test_passed_on_methods_hold_no_block(qbft: LocalBftChain, client: Client) -> None:
-    """What goes through untouched is only what can't tell of a block: its answers have no hash of 32 bytes at all."""
+    """What goes through untouched can't tell of a block: its answers have no hash of 32 bytes at all."""
     await qbft.mine(3)
     for method in set(PASSED_ON) - {"eth_sendRawTransaction", "web3_sha3"}:
         await client.call(method)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What a sealing front over anvil can't make agree, held here so that nobody relies on it (docs/adr/0003).
 
-anvil executes each block before it is sealed, with hashes and randomness of its own: contracts that read them see anvil's.
-COINBASE and TIMESTAMP are told to anvil beforehand, and agree.
+anvil executes each block before it is sealed, with hashes and randomness of its own: contracts that read them
+see anvil's. COINBASE and TIMESTAMP are told to anvil beforehand, and agree.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from relayer.consensus.bft.local.chain import LocalBftChain
 from tests.support.devnet import WITNESS, Client, Wallet
 
-HISTORY = "0x0000f90827f1c53a10cb7a02335b175320002935"
+HISTORY: Final = "0x0000f90827f1c53a10cb7a02335b175320002935"
 
 
 async def test_what_contracts_see_of_blocks(chain: LocalBftChain, client: Client) -> None:
@@ -25,7 +27,7 @@ async def test_what_contracts_see_of_blocks(chain: LocalBftChain, client: Client
     assert coinbase[-40:] == block["miner"][2:]
     assert int(timestamp, 16) == int(block["timestamp"], 16)
     # The two that disagree: a real chain has the parent's hash and the constant mixHash here.
-    native_parent = "0x" + chain.block(chain.head.number - 1).native_hash.hex()
+    native_parent = "0x" + chain.block(chain.head.number - 1).anvil_hash.hex()
     assert blockhash == native_parent != block["parentHash"]
     assert prevrandao != block["mixHash"]
 
@@ -35,7 +37,7 @@ async def test_history_contract_keeps_native_hashes(chain: LocalBftChain, client
     await chain.mine(3)
     number = chain.head.number - 1
     stored = await client.call("eth_getStorageAt", HISTORY, hex(number), "latest")
-    assert stored == "0x" + chain.block(number).native_hash.hex()
+    assert stored == "0x" + chain.block(number).anvil_hash.hex()
     assert stored != "0x" + chain.block(number).hash.hex()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A local proof-of-stake chain: what its clock, its blocks and its tags say, and that execution is proven by what committees signed."""
+"""A local Ethereum chain: its clock, blocks and tags, and execution proven by what committees signed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -14,17 +15,19 @@ from light_clients.ethereum.config import MAINNET, ForkName, Period, Slot
 from light_clients.ethereum.sync_protocol import initialize_light_client_store, process_light_client_update
 from light_clients.hashing import keccak256
 from light_clients.proofs.mpt import verify_account, verify_storage
+from relayer.consensus.bft.local.faults import Rounds
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import MissedSlots, Participation, WithheldFinality
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network import background
 from relayer.devnet.network.network import Network
 from relayer.devnet.process import anvil as anvil_module
 from relayer.devnet.process.process_identity import start_mark
-from relayer.devnet.state.faults import MissedSlots, Participation, Rounds, Stall, WithheldFinality
+from relayer.devnet.state.faults import Stall
 from tests.support.devnet import EMITTER, ON_DEMAND, WITNESS, Client, Wallet, open_socket, word
 
-SLOT_S = 0.1
+SLOT_S: Final = 0.1
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ async def test_tags_tell_the_beacon_chains_view(chain: LocalEthereumChain, clien
 
 
 async def test_tags_reach_state_logs_and_counts(chain: LocalEthereumChain, client: Client) -> None:
-    wallet = Wallet(client, chain)  # type: ignore[arg-type]  # needs only what all chains have
+    wallet = Wallet(client, chain)
     emitter = await wallet.deploy(EMITTER)
     at = {"address": "0x" + emitter.hex(), "fromBlock": "earliest"}
     await wallet.send(emitter, word(2))
@@ -105,7 +108,7 @@ async def test_storage_is_proven_by_what_the_committee_signed(
 ) -> None:
     """From the checkpoint's root to a word of storage, and nothing believed on the way."""
     trusted = chain.checkpoint.root
-    wallet = Wallet(client, chain)  # type: ignore[arg-type]  # as above
+    wallet = Wallet(client, chain)
     emitter = await wallet.deploy(EMITTER)
     await wallet.send(emitter, word(3))
     await chain.mine()
@@ -129,7 +132,7 @@ async def test_storage_is_proven_by_what_the_committee_signed(
 
 async def test_contracts_see_the_chain_that_clients_see(chain: LocalEthereumChain, client: Client) -> None:
     """Unlike on sealed chains. Only the beacon chain's roots (EIP-4788) are missing."""
-    wallet = Wallet(client, chain)  # type: ignore[arg-type]  # as above
+    wallet = Wallet(client, chain)
     witness = await wallet.deploy(WITNESS)
     await wallet.send(witness, b"")
     block = await chain.mine()
@@ -146,7 +149,7 @@ async def test_contracts_see_the_chain_that_clients_see(chain: LocalEthereumChai
 
 
 async def test_transactions_are_in_the_payloads_tree(chain: LocalEthereumChain, client: Client) -> None:
-    wallet = Wallet(client, chain)  # type: ignore[arg-type]  # as above
+    wallet = Wallet(client, chain)
     for _ in range(3):
         await wallet.send(b"\x11" * 20, b"")
     block = await chain.mine()
@@ -171,7 +174,7 @@ async def test_old_state_is_kept_for_proofs_at_the_finalized_block(
 
 
 async def test_heads_are_published(chain: LocalEthereumChain) -> None:
-    async with open_socket(chain.endpoints[0]) as socket:
+    async with open_socket(chain.rpc_servers[0]) as socket:
         heads = await socket.call("eth_subscribe", "newHeads")
         await chain.advance(2)
         for back in (1, 0):
@@ -220,7 +223,7 @@ async def test_a_pause_of_the_machine_leaves_light_clients_a_way() -> None:
     """Two periods pass while nothing runs: a client from before must be able to follow."""
     async with LocalEthereumChain("eth", ChainOptions(block_time_s=0.05)) as chain:
         trusted, began = chain.checkpoint.root, chain.slot
-        async with chain._producer._lock:
+        async with chain.paused():
             await asyncio.sleep(130 * 0.05)
         await chain.wait_for(chain.head.number + 20)
         assert chain.slot > began + 128
@@ -347,10 +350,10 @@ async def test_stopping_leaves_nothing() -> None:
     async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_S, admin=True)) as chain:
         pid = chain.anvil_pid
         ports = [int(url.rsplit(":", 1)[1]) for url in (chain.http_url, chain.beacon_url)]
-        await chain.add_beacon_endpoint()
+        await chain.add_beacon_server()
         await chain.wait_for(chain.head.number + 2)
     assert not start_mark(pid)
-    assert not anvil_module._running
+    assert not anvil_module.running_pids()
     for port in ports:
         with pytest.raises(OSError):
             await asyncio.open_connection("127.0.0.1", port)

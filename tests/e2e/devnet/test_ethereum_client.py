@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The on-chain client's twin over a running chain: what the devnet signs is what the bytes of wire §7 carry."""
+"""The on-chain client's twin over a running chain: what the devnet signs is what wire §7 carries."""
 
 from __future__ import annotations
 
 import contextlib
+from typing import Final
 
 import pytest
 
@@ -15,11 +16,11 @@ from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import Participation
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.state.faults import Participation
 from tests.support.devnet import EMITTER, ON_DEMAND, Client, Wallet, word
 
-FORKS = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}
+FORKS: Final = {ForkName.CAPELLA: 0, ForkName.DENEB: 9, ForkName.ELECTRA: 17}
 
 
 def start(chain: LocalEthereumChain, size: int = 32) -> EthereumClient:
@@ -60,7 +61,7 @@ async def test_a_client_follows_over_forks_and_periods_and_proves_storage() -> N
         Client(chain.http_url) as rpc,
     ):
         client = start(chain)
-        wallet = Wallet(rpc, chain)  # type: ignore[arg-type]  # needs only what all chains have
+        wallet = Wallet(rpc, chain)
         emitter = await wallet.deploy(EMITTER)
         key, seen = word(0), set()
         for count in range(1, 6):

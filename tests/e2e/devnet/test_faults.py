@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Each fault does what it says, a light client or a client notices, and when it stops the chain is as it was."""
+"""A fault does what it says, clients notice, and when it stops the chain is as it was."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import ProofRejected, QuorumNotReached
 from light_clients.proofs import mpt
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.process.anvil import listen_on
-from relayer.devnet.state.faults import (
-    DropConnections,
+from relayer.consensus.bft.local.faults import (
     Equivocation,
-    Fault,
     ForeignSeals,
     ForgedHeader,
     ForgedSeals,
     MissingSeals,
     RepeatedSeals,
     Rounds,
+)
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.process.anvil import listen_on
+from relayer.devnet.state.faults import (
+    DropConnections,
+    Fault,
     RpcErrors,
     SlowAnswers,
     Stall,
@@ -47,7 +49,7 @@ def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
     params = BftParams(chain.protocol, trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
-        params, first.consensus.validators, Height(first.number), Timestamp(first.timestamp)
+        params, first.extra.validators, Height(first.number), Timestamp(first.timestamp)
     )
 
 
@@ -72,7 +74,7 @@ async def read(chain: LocalBftChain, client: Client, block: str = "latest") -> B
 async def test_headers_below_quorum(
     chain: LocalBftChain, client: Client, fault: Fault, good_seals: int, seals: int
 ) -> None:
-    """INV-7: the light client refuses them for their seals alone, and takes the same block once the fault is over."""
+    """INV-7: the light client refuses them for their seals alone, and takes the same block afterwards."""
     await chain.mine(3)
     honest = await read(chain, client)
     with chain.faults.on(fault):
@@ -103,7 +105,7 @@ async def test_faults_of_blocks_cover_heights_and_end_by_themselves(
 
 
 async def test_equivocation_is_misbehaviour(chain: LocalBftChain, client: Client) -> None:
-    """Two blocks of a height, each sealed by a quorum: served by number while the fault acts, by hash ever after."""
+    """Two sealed blocks of a height: the second is served by number while the fault acts, and by its hash."""
     await chain.mine(2)
     first = await read(chain, client, "0x2")
     with chain.faults.on(Equivocation(first=2, last=2)):
@@ -249,7 +251,7 @@ async def test_rpc_errors(qbft: LocalBftChain, client: Client) -> None:
 
 async def test_each_endpoint_fails_by_itself(chain: LocalBftChain, client: Client) -> None:
     """As a chain has several providers: one lies, is silent or slow, the others don't."""
-    other = await chain.add_endpoint()
+    other = await chain.add_rpc_server()
     assert other.http_url != chain.http_url
     async with Client(other.http_url) as second, open_socket(chain) as ours, open_socket(other) as theirs:
         heads = await ours.call("eth_subscribe", "newHeads")

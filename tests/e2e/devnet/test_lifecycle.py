@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -27,14 +28,14 @@ from relayer.devnet.process.process_identity import start_mark
 from tests.support.devnet import ON_DEMAND, Client, Refused
 
 # Starts a chain, says which processes and ports it has, and waits to be ended.
-HOLDER = """
+HOLDER: Final = """
 import asyncio, signal
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.chain.chain_options import ChainOptions
 
 async def main():
     async with LocalBftChain("alpha", ChainOptions(block_time_s=0.05, guard=GUARD)) as chain:
-        upstream = chain._running.anvil.port
+        upstream = chain.anvil.port
         print(chain.anvil_pid, chain.http_url.rsplit(":", 1)[1], upstream, flush=True)
         await chain.wait_for(3)
         await asyncio.sleep(60)
@@ -73,7 +74,7 @@ async def test_stopping_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     chain = LocalBftChain("alpha", ChainOptions(block_time_s=0.05))
     async with chain:
-        pid, ports = chain.anvil_pid, (chain.endpoints[0].port, chain._running.anvil.port)
+        pid, ports = chain.anvil_pid, (chain.rpc_servers[0].port, chain.anvil.port)
         assert start_mark(pid)
         assert all(port in PORTS and is_open(port) for port in ports)
         async with Client(chain.http_url) as client:
@@ -124,7 +125,7 @@ async def test_the_death_of_anvil_is_noticed() -> None:
 
 async def test_nobody_else_may_make_blocks() -> None:
     async with LocalBftChain("alpha", ON_DEMAND) as chain:
-        await chain._running.anvil.upstream.call("evm_mine")
+        await chain.anvil.upstream.call("evm_mine")
         with pytest.raises(ExecutionError, match="Nobody but the front"):
             await chain.mine()
 
@@ -147,7 +148,7 @@ async def test_a_port_that_anvil_cannot_have_is_replaced(monkeypatch: pytest.Mon
         monkeypatch.setattr(anvil_module, "free_port", lambda avoid=None: next(offered, None) or find(avoid))
         # The front's port is given, so that the first port asked for is anvil's.
         async with LocalBftChain("alpha", ChainOptions(block_time_s=None, port=find())) as chain:
-            assert chain._running.anvil.port != taken.getsockname()[1]
+            assert chain.anvil.port != taken.getsockname()[1]
 
 
 async def test_a_missing_anvil_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +226,7 @@ async def test_a_network_that_cannot_start_leaves_nothing(monkeypatch: pytest.Mo
         network["b"].options = replace(network["b"].options, port=taken.getsockname()[1])
         with pytest.raises(ChainStartError, match="is taken"):
             await network.start()
-    assert not anvil_module._running
+    assert not anvil_module.running_pids()
 
 
 async def test_a_network_ends_with_its_first_chain() -> None:

@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""What the front costs on top of anvil: printed (`pytest -m long -s`), and held within bounds that only a mistake breaks."""
+"""What the front costs on top of anvil (`pytest -m long -s`), within bounds that only a mistake breaks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import pytest
-from eth_account import Account as Signer
 
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.process.upstream import Upstream
+from relayer.keys import sign_transaction
 from tests.support.devnet import EMITTER, Client, Wallet, word
 
-LOGS = 2_000
-TRANSFERS = 500
+LOGS: Final = 2_000
+TRANSFERS: Final = 500
 
 
 async def measure(upstream: Upstream, bodies: Sequence[bytes]) -> tuple[float, float, bytes]:
-    """Milliseconds of wall clock and of our processor time a request, one after the other, and the last answer."""
+    """Milliseconds of wall clock and of our processor time a request, and the last answer."""
     began, used = time.perf_counter(), time.process_time()
     answer = b""
     for body in bodies:
@@ -35,8 +36,8 @@ def request(method: str, *params: object) -> bytes:
 
 def transfers(chain: LocalBftChain, secret: bytes) -> list[bytes]:
     fields = {"chainId": chain.chain_id, "to": b"\x11" * 20, "value": 1, "gas": 21_000, "gasPrice": 10**11}
-    signed = (Signer.sign_transaction({**fields, "nonce": nonce}, secret) for nonce in range(TRANSFERS))
-    return [request("eth_sendRawTransaction", "0x" + one.raw_transaction.hex()) for one in signed]
+    signed = (sign_transaction({**fields, "nonce": nonce}, secret) for nonce in range(TRANSFERS))
+    return [request("eth_sendRawTransaction", "0x" + raw.hex()) for raw, _ in signed]
 
 
 @pytest.mark.long
@@ -50,7 +51,7 @@ async def test_overhead() -> None:
         await wallet.send(emitter, word(LOGS), gas=100_000_000)
         await chain.mine()
         head = hex(chain.head.number)
-        direct, front = chain._running.anvil.upstream, Upstream(chain.endpoints[0].port)
+        direct, front = chain.anvil.upstream, Upstream(chain.rpc_servers[0].port)
         asked = {
             f"eth_getLogs, {LOGS} logs": [request("eth_getLogs", {"fromBlock": head, "toBlock": head})] * 20,
             "eth_getBlockByNumber": [request("eth_getBlockByNumber", "latest", False)] * 300,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import pytest
 
@@ -11,7 +12,7 @@ from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.rpc import subscriptions
 from tests.support.devnet import EMITTER, Client, Refused, Wallet, open_socket, word
 
-NOT_IN_HEADERS = {"size", "totalDifficulty", "transactions", "uncles", "withdrawals"}
+NOT_IN_HEADERS: Final = {"size", "totalDifficulty", "transactions", "uncles", "withdrawals"}
 
 
 async def test_new_heads_equal_polled_blocks(chain: LocalBftChain, client: Client) -> None:
@@ -35,15 +36,17 @@ async def test_logs_equal_polled_logs_for_each_subscriber(chain: LocalBftChain, 
         {},
     ]
     async with open_socket(chain) as socket, open_socket(chain) as second:
-        listening = [(socket, each, await socket.call("eth_subscribe", "logs", each)) for each in criteria]
+        listening = [
+            (socket, wanted, await socket.call("eth_subscribe", "logs", wanted)) for wanted in criteria
+        ]
         listening.append((second, criteria[0], await second.call("eth_subscribe", "logs", criteria[0])))
         first_block = hex(chain.head.number + 1)
         for count in (2, 0, 3):
             await wallet.send(emitter, word(count))
             await wallet.send(other, word(count))
             await chain.mine()
-        for listener, each, subscription in listening:
-            polled = await client.call("eth_getLogs", {**each, "fromBlock": first_block})
+        for listener, wanted, subscription in listening:
+            polled = await client.call("eth_getLogs", {**wanted, "fromBlock": first_block})
             assert len(polled) in {2, 4, 5, 10}
             assert [await listener.event(subscription) for _ in polled] == polled
 

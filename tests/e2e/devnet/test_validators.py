@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import pytest
 
@@ -14,11 +15,11 @@ from light_clients.bft.preimage import BftKind
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.consensus.bft.local.header import SealedBlock
+from relayer.consensus.bft.local.sealed_block import SealedBlock
 from relayer.devnet.errors import SpecError
 from tests.support.devnet import ON_DEMAND, Client
 
-NAMES = {BftKind.QBFT: "qbft", BftKind.IBFT2: "ibft"}
+NAMES: Final = {BftKind.QBFT: "qbft", BftKind.IBFT2: "ibft"}
 
 
 def now() -> Timestamp:
@@ -33,7 +34,7 @@ def trusting(chain: LocalBftChain) -> BftClient:
     first = chain.block(1)
     params = BftParams(chain.protocol, trusting_period_s=3600, max_clock_drift_s=1)
     return BftClient.bootstrap(
-        params, first.consensus.validators, Height(first.number), Timestamp(first.timestamp)
+        params, first.extra.validators, Height(first.number), Timestamp(first.timestamp)
     )
 
 
@@ -42,9 +43,9 @@ async def test_votes_add_a_validator(chain: LocalBftChain, client: Client) -> No
     before = chain.validators
     added = chain.add_validator()
     blocks = [await chain.mine() for _ in range(5)]
-    assert [block.consensus.vote is not None for block in blocks] == [True, True, True, False, False]
+    assert [block.extra.vote is not None for block in blocks] == [True, True, True, False, False]
     assert len({block.proposer for block in blocks[:3]}) == 3
-    assert [block.consensus.validators for block in blocks] == [before] * 3 + [
+    assert [block.extra.validators for block in blocks] == [before] * 3 + [
         tuple(sorted([*before, added]))
     ] * 2
     assert chain.validators == tuple(sorted([*before, added]))
@@ -55,12 +56,12 @@ async def test_votes_add_a_validator(chain: LocalBftChain, client: Client) -> No
     for block in blocks:
         name = f"{NAMES[chain.protocol]}_getValidatorsByBlockNumber"
         listed = await client.call(name, hex(block.number))
-        assert listed == ["0x" + address.hex() for address in block.consensus.validators]
+        assert listed == ["0x" + address.hex() for address in block.extra.validators]
         assert len(block.seals) == -(-2 * len(listed) // 3)
 
 
 async def test_votes_remove_a_validator_and_the_light_client_follows(chain: LocalBftChain) -> None:
-    """Four become three: the new set's quorum of 2 is less than the trusted set's 3, so it takes two headers."""
+    """Four become three: the new quorum of 2 is less than the trusted set's 3, so it takes two headers."""
     old = chain.validators
     removed = old[0]
     chain.remove_validator(removed)
@@ -81,7 +82,7 @@ async def test_a_transition_replaces_the_list_at_a_block(chain: LocalBftChain) -
     new = tuple(sorted([*old[1:], added]))
     chain.set_validators(new, at=4)
     blocks = [await chain.mine() for _ in range(4)]
-    assert [block.consensus.validators for block in blocks] == [old, old, new, new]
+    assert [block.extra.validators for block in blocks] == [old, old, new, new]
     headers = [header_of(chain, block) for block in blocks[2:]]
     trusting(chain).update(encode_update(old, headers), now())
     assert {block.proposer for block in blocks[2:]} <= set(new)
@@ -111,7 +112,7 @@ async def test_several_wishes_and_single_validators() -> None:
 async def test_adding_and_removing_at_a_block_need_no_votes(qbft: LocalBftChain) -> None:
     added = qbft.add_validator(at=3)
     qbft.remove_validator(qbft.validators[0], at=5)
-    sizes = [len((await qbft.mine()).consensus.validators) for _ in range(5)]
+    sizes = [len((await qbft.mine()).extra.validators) for _ in range(5)]
     assert sizes == [4, 5, 5, 4, 4]
     assert added in qbft.validators
 

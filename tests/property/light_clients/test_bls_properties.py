@@ -62,7 +62,8 @@ def is_accepted(read: object, data: bytes) -> bool:
     return True
 
 
-# A random x is on the curve every other time, and hardly ever in the subgroup; flags are tried on good ones too.
+# A random x is on the curve every other time, and hardly ever in the subgroup; flags are tried on good ones
+# too.
 altered_keys = st.builds(
     lambda first, rest: bytes((first,)) + rest,
     st.integers(0, 255),

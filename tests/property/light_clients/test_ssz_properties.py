@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from light_clients.codec.merkle_branch import compute_merkle_proof, is_valid_merkle_branch
 from light_clients.codec.ssz import (
     Bitvector,
     ByteList,
@@ -23,11 +24,10 @@ from light_clients.codec.ssz import (
 from light_clients.errors import EncodingRejected
 from light_clients.ethereum.config import MINIMAL, ForkName
 from light_clients.ethereum.containers import LightClientBootstrap, LightClientUpdate
-from light_clients.ethereum.serializable import Serializable
-from light_clients.proofs.merkle_branch import compute_merkle_proof, is_valid_merkle_branch
+from light_clients.ethereum.ssz_object import SszObject
 from tests.support.beacon_state import merkle
 
-KINDS: tuple[type[Serializable], ...] = (LightClientUpdate, LightClientBootstrap)
+KINDS: tuple[type[SszObject], ...] = (LightClientUpdate, LightClientBootstrap)
 
 
 def values(kind: SszType[Any]) -> st.SearchStrategy[Any]:
@@ -49,7 +49,7 @@ def values(kind: SszType[Any]) -> st.SearchStrategy[Any]:
     if isinstance(kind, Zeroable):
         return st.just(kind.absent) | values(kind.inner).filter(lambda found: found != kind.inner.default())
     if isinstance(kind, Container):
-        return st.builds(kind.make, **{name: values(each) for name, each in kind.fields.items()})
+        return st.builds(kind.make, **{name: values(inner) for name, inner in kind.fields.items()})
     raise AssertionError(f"found {kind!r}")
 
 
@@ -58,13 +58,13 @@ shapes = st.tuples(st.sampled_from(KINDS), forks)
 
 
 @st.composite
-def objects(draw: st.DrawFn) -> tuple[Serializable, ForkName]:
+def objects(draw: st.DrawFn) -> tuple[SszObject, ForkName]:
     kind, fork = draw(shapes)
     return draw(values(kind.ssz(fork, MINIMAL))), fork
 
 
 @given(objects())
-def test_objects_come_back(made: tuple[Serializable, ForkName]) -> None:
+def test_objects_come_back(made: tuple[SszObject, ForkName]) -> None:
     value, fork = made
     kind = type(value)
     data = value.encode_ssz(fork, MINIMAL)
@@ -74,7 +74,7 @@ def test_objects_come_back(made: tuple[Serializable, ForkName]) -> None:
 
 @given(objects(), st.data())
 def test_a_changed_encoding_never_means_the_same(
-    made: tuple[Serializable, ForkName], draw: st.DataObject
+    made: tuple[SszObject, ForkName], draw: st.DataObject
 ) -> None:
     value, fork = made
     data = bytearray(value.encode_ssz(fork, MINIMAL))
@@ -88,7 +88,7 @@ def test_a_changed_encoding_never_means_the_same(
 
 @given(shapes, st.binary(max_size=3000))
 def test_bytes_are_either_the_one_encoding_or_refused(
-    shape: tuple[type[Serializable], ForkName], data: bytes
+    shape: tuple[type[SszObject], ForkName], data: bytes
 ) -> None:
     kind, fork = shape
     with contextlib.suppress(EncodingRejected):

@@ -74,7 +74,7 @@ def test_account_proofs_agree_in_both_forms(accounts: dict[bytes, tuple[int, int
         assert read_account(encoded, 0, address, proof.storage_root) == (state.root, len(encoded))
 
 
-# --- mutations: 24,000 of them, none accepted with another value -----------------------------------------------------
+# --- mutations: 24,000 of them, none accepted with another value --------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from light_clients import ecdsa, hashing
 from light_clients.errors import HeaderRejected
 from relayer import config as configuration
 from relayer.cli import main as root
@@ -21,7 +22,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed, describe, exit_code_of
 from relayer.cli.main import _COMMANDS
 from relayer.cli.options import DurationParam, HexParam
-from relayer.cli.output import ether, fields, gwei, print_json, print_table, short, span
+from relayer.cli.output import ether, fields, gwei, print_json, print_table, span
 from relayer.config import Bytes32, SecretUrl
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
@@ -35,6 +36,7 @@ from relayer.errors import (
     MessageUnverifiable,
 )
 from relayer.road import DeliveryTimeout, MessageExpired, MessageUnknown
+from relayer.text import short
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -111,7 +113,7 @@ def test_every_exit_code_is_in_the_reference() -> None:
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     script = "import sys; sys.argv = ['postroad', '--help']\ntry:\n    from relayer.cli import main; main()\nexcept SystemExit: pass\n"
-    script += "print([name for name in ('aiohttp', 'eth_account', 'rich', 'sqlalchemy', 'msgspec', 'asyncio') if name in sys.modules])"
+    script += "print([name for name in ('aiohttp', 'eth_keyfile', 'btclib_secp256k1', 'rich', 'sqlalchemy', 'msgspec', 'asyncio') if name in sys.modules])"
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     taken = time.monotonic() - started
@@ -337,6 +339,22 @@ def test_init_explains_what_it_expected(
     assert code == ExitCode.USAGE
     assert part in err
     assert not path.exists()
+
+
+# --- doctor ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_doctor_warns_where_libraries_are_slow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_slow: bool
+) -> None:
+    monkeypatch.setattr(ecdsa, "BACKEND", ecdsa.PurePython() if is_slow else ecdsa.Libsecp256k1())
+    monkeypatch.setattr(hashing, "IS_FAST", not is_slow)
+    code, out, _ = run(capsys, "doctor", "--json", "--config", str(tmp_path / "postroad.toml"))
+    assert code == 0
+    libraries = {"btclib-secp256k1", "safe-pysha3"}
+    told = [finding for finding in json.loads(out)["findings"] if finding["subject"] in libraries]
+    assert [finding["severity"] for finding in told] == ["warning"] * (2 * is_slow)
 
 
 # --- what is printed -----------------------------------------------------------------------------------------------------------

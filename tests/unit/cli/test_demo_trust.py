@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the demo says of whom light clients trust: once, and again when it is others."""
+"""What the demo says of whom light clients trust: once, and again when that changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from relayer.cli.demo.console import Stage
+from relayer.cli.demo.console import DemoConsole
 from relayer.cli.demo.trust import TrustTeller
 from relayer.errors import ChainUnavailable
 
@@ -24,7 +24,7 @@ class FakeShow:
         self.trusted = trusted
         self.looks = 0
 
-    async def trust_of(self, destination: object, client: bytes) -> str:
+    async def describe_trust(self, destination: object, client: bytes) -> str:
         assert isinstance(destination, SimpleNamespace)
         assert client.startswith(b"client of ")
         self.looks += 1
@@ -57,9 +57,9 @@ def make(
     road: FakeRoad, first: FakeShow, second: FakeShow
 ) -> tuple[TrustTeller, list[dict[str, Any]], io.StringIO]:
     out, told = io.StringIO(), list[dict[str, Any]]()
-    stage = Stage(Console(file=out, width=200), is_live=False)
+    console = DemoConsole(Console(file=out, width=200), is_live=False)
     shows = cast("Any", {"eth": first, "court": second})
-    return TrustTeller(stage, cast("Any", road), shows, told), told, out
+    return TrustTeller(console, cast("Any", road), shows, told), told, out
 
 
 async def test_trust_is_told_once_and_again_when_it_moves() -> None:
@@ -70,7 +70,7 @@ async def test_trust_is_told_once_and_again_when_it_moves() -> None:
         await until(lambda: eth.looks > looks)
         eth.trusted = "committee 2"
         await until(lambda: len(told) == 3)
-    shown = [(each["source"], each["destination"], each["trusted"]) for each in told]
+    shown = [(change["source"], change["destination"], change["trusted"]) for change in told]
     assert shown == [
         ("eth", "court", "committee 1"),
         ("court", "eth", "four validators"),
@@ -129,4 +129,4 @@ async def test_a_move_is_waited_for_and_not_longer_than_said() -> None:
     assert await waiting
     assert teller.has_moved("eth")
     assert not teller.has_moved("court")
-    assert [each["trusted"] for each in told] == ["committee 1", "four validators", "committee 2"]
+    assert [change["trusted"] for change in told] == ["committee 1", "four validators", "committee 2"]

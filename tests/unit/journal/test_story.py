@@ -17,6 +17,7 @@ from relayer.journal.rows import (
     StoredBatch,
     StoredProof,
     StoredWait,
+    TransactionState,
     Transition,
     range_mask,
 )
@@ -75,6 +76,64 @@ def test_the_story_of_a_message_is_told_by_ranges_that_hold_it(journal: Journal)
     assert journal.message(stored[5].leaf) == stored[5]
     assert journal.story(b"?" * 32) is None
     assert journal.message(b"?" * 32) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "succeeded", "wasted_gas", "after", "is_told"),
+    [
+        (S.INCLUDED, True, 0, None, True),
+        (S.CONFIRMED, True, 0, TransactionState.SETTLED, True),
+        # It reverted, or all of its messages were delivered before: somebody else's did it.
+        (S.CONFIRMED, False, 9, TransactionState.SETTLED, False),
+        (S.CONFIRMED, True, 9, TransactionState.SETTLED, False),
+        (S.CONFIRMED, True, 0, TransactionState.OPEN, False),
+        (S.FAILED, True, 0, TransactionState.SETTLED, False),
+    ],
+)
+def test_a_delivered_message_tells_which_transaction_of_ours_did_it(
+    journal: Journal,
+    state: DeliveryState,
+    wasted_gas: int,
+    after: TransactionState | None,
+    *,
+    succeeded: bool,
+    is_told: bool,
+) -> None:
+    row = add_lane(journal)
+    stored = messages(row, 1)
+
+    def write(writing: Writing) -> None:
+        writing.put_messages(stored)
+        chain = writing.put_chain(A, "court", scanned_height=0, at=NOW)
+        transaction = writing.add_transaction(chain, Purpose.DELIVER, b"k" * 20, 1, attempt(9))
+        batch = writing.add_batch(StoredBatch(BatchRow(0), row, 0, 0, 0, 1, 50, transaction))
+        writing.include_transaction(
+            transaction,
+            included_hash=b"i" * 32,
+            block_number=70,
+            block_hash=b"b" * 32,
+            succeeded=succeeded,
+            gas_used=9,
+            fee_wei=9,
+            wasted_gas=wasted_gas,
+        )
+        steps = [
+            Transition(row, 0, 0, step_state, NOW, mask=1, batch=batch)
+            for step_state in (S.SUBMITTED, S.INCLUDED)
+        ]
+        writing.add_transitions([*steps, *([] if state is S.INCLUDED else [step(row, 0, 0, state)])])
+        if after is not None:
+            writing.set_transaction_state(transaction, after)
+
+    journal.commit_now(write)
+    story = journal.story(stored[0].leaf)
+    assert story is not None
+    assert story.state is state
+    if not is_told:
+        assert story.delivered_by is None
+        return
+    assert story.delivered_by is not None
+    assert (story.delivered_by.included_hash, story.delivered_by.block_number) == (b"i" * 32, 70)
 
 
 def test_every_pending_message_has_a_reason_of_its_state(journal: Journal) -> None:

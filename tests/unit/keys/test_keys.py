@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import pickle
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
 
+from light_clients.hashing import keccak256
 from relayer.errors import KeyUnavailable
-from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore, read_password
+from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore, read_password, sign_transaction
 
 PRIVATE = "4c0883a69102937d6231471b5dbb6204fe512961708279f8c5a3e1b2d7f4c9a1"
 PASSWORD = "correct horse"
@@ -29,23 +34,66 @@ def make(store: KeyStore, name: str = "relayer") -> Key:
     return store.unlock(name, PASSWORD)
 
 
-def test_an_imported_key_signs_as_eth_account_does(store: KeyStore) -> None:
-    key = make(store)
-    transaction = {
-        "chainId": 1337,
-        "nonce": 7,
-        "to": b"\x11" * 20,
-        "value": 3,
-        "data": b"\x01\x02",
-        "gas": 50_000,
-        "maxFeePerGas": 10,
-        "maxPriorityFeePerGas": 1,
-        "type": 2,
-    }
+CALL: dict[str, Any] = {
+    "chainId": 1337,
+    "nonce": 7,
+    "to": b"\x11" * 20,
+    "value": 3,
+    "data": b"\x01\x02",
+    "gas": 50_000,
+}
+DYNAMIC = CALL | {"maxFeePerGas": 10, "maxPriorityFeePerGas": 1}
+TRANSACTIONS: dict[str, dict[str, Any]] = {
+    "type 2": DYNAMIC | {"type": 2},
+    "type 2, not named": DYNAMIC,
+    "legacy": CALL | {"gasPrice": 10},
+    "free gas": CALL | {"gasPrice": 0},
+    "large": DYNAMIC | {"data": bytes(range(256)) * 300, "nonce": 2**32, "value": 10**24, "chainId": 2**40},
+}
+
+
+@pytest.mark.parametrize("name", TRANSACTIONS)
+def test_an_imported_key_signs_as_eth_account_does(store: KeyStore, name: str) -> None:
+    key, transaction = make(store), TRANSACTIONS[name]
     raw, tx_hash = key.sign_transaction(transaction)
     expected = Account.from_key("0x" + PRIVATE).sign_transaction(dict(transaction))
     assert (raw, tx_hash) == (bytes(expected.raw_transaction), bytes(expected.hash))
     assert bytes.fromhex(Account.recover_transaction(raw)[2:]) == key.address
+
+
+@pytest.mark.parametrize("price", [{"gasPrice": 1}, {"maxFeePerGas": 10, "maxPriorityFeePerGas": 1}])
+def test_a_creation_has_no_recipient_and_may_leave_out_the_value(price: dict[str, int]) -> None:
+    fields = {"chainId": 5, "nonce": 0, "gas": 50_000, "data": b"\x60", **price}
+    expected = Account.sign_transaction({**fields, "to": b"", "value": 0}, PRIVATE)
+    assert sign_transaction(fields, bytes.fromhex(PRIVATE))[0] == bytes(expected.raw_transaction)
+
+
+@given(numbers=st.lists(st.integers(0, 2**64 - 1), min_size=6, max_size=6), data=st.binary(max_size=80))
+def test_any_transaction_is_signed_as_by_eth_account(numbers: list[int], data: bytes) -> None:
+    names = ("nonce", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas", "chainId")
+    transaction = dict(zip(names, numbers, strict=True)) | {"data": data, "to": b"\x22" * 20}
+    expected = Account.sign_transaction(dict(transaction), PRIVATE)
+    assert sign_transaction(transaction, bytes.fromhex(PRIVATE))[0] == bytes(expected.raw_transaction)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"type": 1}, "expected type 2"),
+        ({"accessList": []}, "accessList"),
+        ({"gasPrice": 1}, "expected type 0"),
+        ({"to": b"\x11" * 19}, "recipient of 19 bytes"),
+        ({"nonce": -1}, "at least 0"),
+    ],
+)
+def test_what_is_no_transaction_is_not_signed(change: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        sign_transaction(DYNAMIC | change, bytes.fromhex(PRIVATE))
+
+
+def test_a_transaction_without_a_price_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="maxFeePerGas"):
+        sign_transaction(CALL, bytes.fromhex(PRIVATE))
 
 
 def test_a_new_key_is_random_and_opens_with_its_password_only(store: KeyStore) -> None:
@@ -142,6 +190,19 @@ def test_a_file_that_is_no_keystore_is_told_by_its_name(store: KeyStore, content
     (store.directory / "odd.json").write_text(content)
     with pytest.raises(KeyUnavailable, match=r"odd\.json"):
         store.list()
+
+
+def test_a_keystore_that_holds_no_private_key_is_refused(store: KeyStore, tmp_path: Path) -> None:
+    """A keystore of 31 bytes, whole by its own checksum."""
+    content = Account.encrypt(bytes.fromhex(PRIVATE), "old", kdf="pbkdf2", iterations=1000)
+    crypto = content["crypto"]
+    salt, ciphertext = bytes.fromhex(crypto["kdfparams"]["salt"]), bytes.fromhex(crypto["ciphertext"])[:31]
+    derived = hashlib.pbkdf2_hmac("sha256", b"old", salt, 1000)
+    crypto |= {"ciphertext": ciphertext.hex(), "mac": keccak256(derived[16:32] + ciphertext).hex()}
+    foreign = tmp_path / "short"
+    foreign.write_text(json.dumps(content))
+    with pytest.raises(KeyUnavailable, match="damaged"):
+        store.import_keystore("moved", foreign, "old", PASSWORD)
 
 
 @pytest.mark.parametrize("part", ["ciphertext", "cipherparams", "kdfparams", "mac", "kdf", "cipher"])

@@ -6,12 +6,12 @@ import pickle
 import pytest
 
 from light_clients.errors import (
-    ClientExpired,
     ClientNotActive,
     HeaderRejected,
     ProofRejected,
     QuorumNotReached,
     Rejection,
+    TrustExpired,
 )
 
 
@@ -38,7 +38,7 @@ def test_a_rejection_survives_a_process_boundary() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "base"),
-    [(QuorumNotReached, HeaderRejected), (ClientExpired, ClientNotActive), (ProofRejected, Rejection)],
+    [(QuorumNotReached, HeaderRejected), (TrustExpired, ClientNotActive), (ProofRejected, Rejection)],
 )
 def test_errors_can_be_caught_by_what_they_have_in_common(
     kind: type[Rejection], base: type[Rejection]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Local chains of real QBFT or IBFT 2.0 blocks: anvil executes a block, and a quorum of our own validators seals it.
+"""Local chains of real QBFT or IBFT 2.0 blocks: anvil executes, a quorum of our own validators seals.
 
-`block_maker` decides when a block is made and by whom, lets anvil execute it, and puts a BFT header round what came out
-(`sealed_block`), which the validators of `validators` sign (`sealing`). `served_blocks` gives clients anvil's blocks with the
-sealed header's fields put over them. `chain` puts the parts together, `faults` says what can be made to go wrong.
+`block_maker` decides when a block is made and by whom, lets anvil execute it, and builds a BFT header round
+what came out (`sealed_block`). `validators` says who may seal and how their set changes, `sealing` signs.
+`served_blocks` gives clients anvil's blocks with the sealed header's fields put over them, or wrong ones
+where one of `faults` acts. `chain` puts the parts together; `kind` is what the devnet knows of all this.
 """
 
 from __future__ import annotations

@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""One local chain of real QBFT or IBFT 2.0 blocks: anvil executes them, a front before it seals and serves them."""
+"""One local chain of real QBFT or IBFT 2.0 blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.config import LABELS, PROTOCOLS
-from relayer.consensus.bft.local.block_server import BlockServer
-from relayer.consensus.bft.local.header import SealedBlock
-from relayer.consensus.bft.local.producer import Producer, read_genesis
-from relayer.consensus.bft.local.sealing import Validators
-from relayer.devnet.chain.admin import read_address
+from relayer.consensus.bft.local.block_maker import BftBlockMaker, read_genesis
+from relayer.consensus.bft.local.faults import BFT_FAULTS
+from relayer.consensus.bft.local.sealed_block import SealedBlock
+from relayer.consensus.bft.local.sealing import make_twin
+from relayer.consensus.bft.local.served_blocks import ServedBftBlocks
+from relayer.consensus.bft.local.validators import Validators
+from relayer.devnet.chain.admin_server import AdminMethod, read_address
 from relayer.devnet.chain.anvil_chain import AnvilChain
-from relayer.devnet.chain.assembly import Parts
 from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.chain_parts import ChainParts
+from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.process.anvil import Anvil
-from relayer.devnet.process.anvil_blocks import NativeBlocks
-from relayer.devnet.process.read_gate import Gate
-from relayer.devnet.rpc.subscriptions import Publisher
-from relayer.devnet.state.faults import BFT_FAULTS, Faults
+from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import Account, account_of, derive_account
-from relayer.devnet.state.ledger import Ledger
 
 DEFAULT_VALIDATORS: Final = 4
 
@@ -75,15 +74,16 @@ class LocalBftChain(AnvilChain[SealedBlock]):
     @property
     def validators(self) -> tuple[bytes, ...]:
         """The addresses that seal the next block, 20 bytes each, ascending."""
-        return self._validators.at(self._running.ledger.head.number + 1)
+        return self._validators.at(self._running.parts.ledger.head.number + 1)
 
-    # --- validators ------------------------------------------------------------------------------------------------
+    # --- validators -------------------------------------------------------------------------------
 
     def add_validator(self, secret: bytes | None = None, *, at: int | None = None) -> bytes:
         """Add a validator (with a key of its own unless one is given) and return its address.
 
-        Without `at` the proposers of the next blocks vote for it, until floor(n/2) + 1 have; the block after lists the new
-        set. With `at`, that block lists it without a vote, as after a transition in the chain's configuration.
+        Without `at` the proposers of the next blocks vote for it, until floor(n/2) + 1 have; the block after
+        lists the new set. With `at`, that block lists it without a vote, as after a transition in the chain's
+        configuration.
 
         Raises:
             SpecError: it is in the set already, or the block is made already.
@@ -104,7 +104,9 @@ class LocalBftChain(AnvilChain[SealedBlock]):
             self.set_validators([other for other in self._validators.at(at) if other != address], at=at)
 
     def set_validators(self, addresses: Sequence[bytes], *, at: int | None = None) -> None:
-        """Replace the list from a block on (by default the next one). Each address's key must be known: see `new_validators`.
+        """Replace the list from a block on (by default the next one).
+
+        Each address's key must be known: see `new_validators`.
 
         Raises:
             SpecError: no such set is possible, or the block is made already.
@@ -120,50 +122,33 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         return tuple(account.address for account in accounts)
 
     def validator_account(self, address: bytes) -> Account:
-        """The key of somebody who is, was or may become a validator."""
+        """Return the key of somebody who is, was or may become a validator."""
         return self._validators.accounts[address]
 
-    # --- misbehaviour ----------------------------------------------------------------------------------------------
+    # --- misbehaviour -----------------------------------------------------------------------------
 
     def equivocate(self, number: int) -> SealedBlock:
         """Let a quorum seal a second block of a height, and return it. Clients find it by its hash."""
         self.block(number)
-        blocks = self._endpoint.blocks
-        assert isinstance(blocks, BlockServer)
-        return blocks.make_twin(number)
+        return make_twin(self._running.parts.ledger, number, self._validators.accounts)
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
-    async def _assemble(self, anvil: Anvil) -> Parts[SealedBlock]:
+    async def _assemble(self, anvil: Anvil) -> RunningChain[SealedBlock]:
         validators, seed = self._validators, self.seed
-        gate, native = Gate(), NativeBlocks(anvil.upstream)
-        ledger = Ledger(await read_genesis(anvil.upstream, validators.kind, validators.current))
-        publishers: list[Publisher[SealedBlock]] = []
-        producer = Producer(
-            ledger=ledger,
-            upstream=anvil.upstream,
-            validators=validators,
-            native=native,
-            publishers=publishers,
-            faults=self.faults,
-            gate=gate,
-            all_seals=self._all_seals,
-        )
+        genesis = await read_genesis(anvil.upstream, validators.kind, validators.current)
+        parts = ChainParts.over(anvil, genesis, self.faults)
         prefix = "qbft" if self.protocol is BftKind.QBFT else "ibft"
-        return Parts(
-            kind=_NAMES[self.protocol],
+        return RunningChain(
             chain_id=self.chain_id,
-            anvil=anvil,
-            ledger=ledger,
-            native=native,
-            gate=gate,
-            producer=producer,
-            serve=lambda faults: BlockServer(ledger, native, faults, validators.accounts, seed),
-            publishers=publishers,
+            client=_NAMES[self.protocol],
+            parts=parts,
+            block_maker=BftBlockMaker(parts, validators, all_seals=self._all_seals),
+            serve=lambda faults: ServedBftBlocks(parts, faults, validators.accounts, seed),
             block_methods={f"{prefix}_getValidators": _list_validators},
         )
 
-    def _admin_methods(self) -> dict[str, Any]:
+    def _admin_methods(self) -> dict[str, AdminMethod]:
         return {
             "postroad_addValidator": self._admin_add,
             "postroad_removeValidator": self._admin_remove,
@@ -195,4 +180,4 @@ class LocalBftChain(AnvilChain[SealedBlock]):
 
 
 def _list_validators(block: SealedBlock) -> list[str]:
-    return ["0x" + address.hex() for address in block.consensus.validators]
+    return ["0x" + address.hex() for address in block.extra.validators]

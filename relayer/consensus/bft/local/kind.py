@@ -10,7 +10,7 @@ from typing import Any, Final
 from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.config import PROTOCOLS
 from relayer.consensus.bft.local.chain import DEFAULT_VALIDATORS, LocalBftChain
-from relayer.consensus.bft.local.sealing import MAX_VALIDATORS
+from relayer.consensus.bft.local.validators import MAX_VALIDATORS
 from relayer.devnet.chain.chain_options import DEFAULT_BLOCK_TIME_S, ChainOptions
 from relayer.devnet.chain.local_kind import read_count
 from relayer.devnet.errors import SpecError

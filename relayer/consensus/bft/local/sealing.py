@@ -1,135 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The validators of a local chain: who proposes, who votes for whom, who seals, and when their set changes.
-
-The rules are Besu's: the list is ascending; the proposer of round 0 is the validator after the parent's proposer, and each
-further round moves one on; a vote counts once a proposer, and floor(n/2) + 1 of them change the set from the next block on.
-"""
+"""Seals: how validators sign a block, and a second one of the same height where they misbehave."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from coincurve import PrivateKey
-
-from light_clients.bft.preimage import BftKind
-from relayer.consensus.bft.local.header import SealedBlock, Vote, quorum
-from relayer.devnet.errors import SpecError
-from relayer.devnet.state.identities import Account, checksum_address
-
-#: extraData lists 20 bytes a validator; the light client's format counts them in one byte.
-MAX_VALIDATORS = 255
-
-
-@dataclass(slots=True)
-class Validators:
-    """The set that seals the next block, and what will change it."""
-
-    kind: BftKind
-    accounts: dict[bytes, Account]
-    current: tuple[bytes, ...]
-    wishes: list[Vote] = field(default_factory=list)
-    _tally: dict[Vote, set[bytes]] = field(default_factory=dict)
-    _overrides: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, kind: BftKind, accounts: Iterable[Account]) -> Validators:
-        """The set that a chain starts with.
-
-        Raises:
-            SpecError: none, too many, or one twice.
-        """
-        listed = list(accounts)
-        by_address = {account.address: account for account in listed}
-        if len(by_address) != len(listed):
-            raise SpecError("a validator that is listed twice", "distinct validators")
-        return cls(kind, by_address, _checked_set(by_address))
-
-    def at(self, number: int) -> tuple[bytes, ...]:
-        """The set that block `number` lists and is sealed by: certain for the next one, planned for later ones."""
-        due = [first for first in self._overrides if first <= number]
-        return self._overrides[max(due)] if due else self.current
-
-    def know(self, account: Account) -> None:
-        """Keep the key of someone who is, or may become, a validator."""
-        self.accounts[account.address] = account
-
-    def wish(self, candidate: bytes, *, add: bool) -> None:
-        """Let every proposer vote to add or to remove a validator, until the majority has, one wish after another.
-
-        Raises:
-            SpecError: the vote would change nothing, or leave nobody.
-        """
-        after = set(self.current)
-        for vote in self.wishes:
-            after = after | {vote.candidate} if vote.add else after - {vote.candidate}
-        if add == (candidate in after):
-            raise SpecError(
-                f"a vote to {'add' if add else 'remove'} {checksum_address(candidate)}, which "
-                f"{'is' if add else 'is not'} in the set",
-                "a vote that changes the set",
-            )
-        _checked_set(after | {candidate} if add else after - {candidate})
-        self.wishes.append(Vote(candidate, add=add))
-
-    def override(self, validators: Iterable[bytes], first_block: int, next_block: int) -> None:
-        """Set the list from a block on, as a transition in a chain's configuration does. It ends all votes.
-
-        Raises:
-            SpecError: the block is already sealed, or the list is empty, too long, or has a member without a key.
-        """
-        if first_block < next_block:
-            raise SpecError(
-                f"a change of validators at block {first_block}", f"block {next_block} or a later one"
-            )
-        chosen = _checked_set(validators)
-        for address in chosen:
-            if address not in self.accounts:
-                raise SpecError(
-                    f"{checksum_address(address)} as a validator, whose key this chain does not have",
-                    "validators that were added with their key",
-                )
-        self._overrides[first_block] = chosen
-
-    def proposer(self, number: int, parent_proposer: bytes, round_number: int) -> bytes:
-        """Who proposes block `number`. The genesis block's proposer is zero."""
-        chosen = self.at(number)
-        return chosen[(bisect_right(chosen, parent_proposer) + round_number) % len(chosen)]
-
-    def vote_for(self, proposer: bytes) -> Vote | None:
-        """What this proposer writes into its block: the first wish that it has not voted for yet."""
-        for vote in self.wishes:
-            if proposer not in self._tally.get(vote, ()):
-                return vote
-        return None
-
-    def advance(self, block: SealedBlock) -> None:
-        """Count the vote of the block that was just made, and move on to the set of the next one."""
-        self.current = block.consensus.validators
-        if block.number in self._overrides:
-            del self._overrides[block.number]
-            self.wishes.clear()
-            self._tally.clear()
-        vote = block.consensus.vote
-        if vote is None:
-            return
-        voters = self._tally.setdefault(vote, set())
-        voters.add(block.proposer)
-        if len(voters & set(self.current)) >= len(self.current) // 2 + 1:
-            members = set(self.current)
-            self.current = _checked_set(
-                members | {vote.candidate} if vote.add else members - {vote.candidate}
-            )
-            self.wishes = [other for other in self.wishes if other.candidate != vote.candidate]
-            self._tally = {
-                other: who for other, who in self._tally.items() if other.candidate != vote.candidate
-            }
+from light_clients import ecdsa
+from light_clients.hashing import keccak256
+from relayer.consensus.bft.local.sealed_block import SealedBlock, quorum
+from relayer.devnet.state.identities import Account
+from relayer.devnet.state.ledger import Ledger
 
 
 def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None = None) -> SealedBlock:
-    """Add the seals of `count` validators (the quorum by default): the proposer's, then those of who comes after it."""
-    listed = block.consensus.validators
+    """Add the seals of `count` validators (by default a quorum), from the proposer on in the set's order."""
+    listed = block.extra.validators
     wanted = quorum(len(listed)) if count is None else count
     first = listed.index(block.proposer) if block.proposer in listed else 0
     signers = [listed[(first + i) % len(listed)] for i in range(min(wanted, len(listed)))]
@@ -138,13 +23,23 @@ def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None =
 
 
 def sign(digest: bytes, account: Account) -> bytes:
-    """A commit seal: r ‖ s ‖ parity of y, 65 bytes."""
-    signature: bytes = PrivateKey(account.secret).sign_recoverable(digest, hasher=None)
-    return signature
+    """Return a commit seal: r ‖ s ‖ parity of y, 65 bytes."""
+    return ecdsa.sign(digest, account.secret)
 
 
-def _checked_set(validators: Iterable[bytes]) -> tuple[bytes, ...]:
-    chosen = tuple(sorted(validators))
-    if not 0 < len(set(chosen)) == len(chosen) <= MAX_VALIDATORS:
-        raise SpecError(f"a set of {len(chosen)} validators", f"1 to {MAX_VALIDATORS} distinct ones")
-    return chosen
+def make_twin(ledger: Ledger[SealedBlock], number: int, accounts: dict[bytes, Account]) -> SealedBlock:
+    """Seal a second block of a height, with another state root, by a quorum: misbehaviour of the validators.
+
+    The ledger has it from now on, and clients find it by its hash. The same height gives the same twin every
+    time.
+
+    Raises:
+        IndexError: there is no such block.
+    """
+    block = ledger.at(number)
+    if block is None:
+        raise IndexError(f"block {number} is above the head, {ledger.head.number}")
+    other = block.with_state_root(keccak256(b"a second state of " + block.hash))
+    twin = ledger.twin(other.hash) or seal(other, accounts)
+    ledger.add_twin(twin)
+    return twin

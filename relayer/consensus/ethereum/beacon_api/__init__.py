@@ -1,4 +1,9 @@
-"""Talking to beacon nodes: the light-client part of the Beacon API, and what says who a node is. Nothing is believed here."""
+# SPDX-License-Identifier: MIT
+"""Talking to beacon nodes by the Beacon API: its light-client part, and what says who a node is.
+
+Nothing that comes back is believed here. `api` asks several nodes with failover, `provider` is one node over
+HTTP, and `decoding` reads answers into light-client objects.
+"""
 
 from relayer.consensus.ethereum.beacon_api.api import BeaconApi, Genesis, NamedHeader, Syncing
 from relayer.consensus.ethereum.beacon_api.provider import BeaconLimits

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The Beacon API of one network over several nodes, with the health scores and the failover that JSON-RPC has.
+"""The Beacon API of one network over several nodes, with the health scores and the failover of JSON-RPC.
 
-Source: ethereum/beacon-APIs. Nothing that comes back is believed. Each `checked_` method lets whoever can verify do so while
-it is still known whose answer it is: where `check` raises Rejection, the node loses health, and the next one is asked. What
-reads and checks objects runs in a thread, for signatures and big JSON take longer than an event loop has.
+Source: ethereum/beacon-APIs. Nothing that comes back is believed. Methods named `checked_` let the caller
+verify an answer while it is still known whose it is. Where `check` raises Rejection, the node loses health
+and the next one is asked. Reading and checking run in a thread, for signatures and big JSON take longer than
+an event loop has.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from light_clients.ethereum.containers import (
     LightClientOptimisticUpdate,
     LightClientUpdate,
 )
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from relayer.chains.http import clean_text
 from relayer.chains.provider_pool import (
     DEFAULT_POLICY,
@@ -45,7 +46,7 @@ from relayer.errors import ConfigError, NotFoundYet, RangeRefused, RpcAnswerInva
 from relayer.retry import RetryPolicy
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Serializable)
+S = TypeVar("S", bound=SszObject)
 
 #: Updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
 MAX_UPDATES: Final = 128
@@ -56,7 +57,13 @@ _DEFAULT_LIMITS: Final = BeaconLimits()
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """What a node says of the chain's beginning."""
+    """What a node says of the chain's beginning.
+
+    Attributes:
+        time: of slot 0, in seconds since 1970.
+        validators_root: the genesis validators' root, 32 bytes.
+        fork_version: of the first fork, 4 bytes.
+    """
 
     time: Timestamp
     validators_root: bytes
@@ -65,7 +72,13 @@ class Genesis:
 
 @dataclass(frozen=True, slots=True)
 class NamedHeader:
-    """A block's header as a node gives it, with the root that the node names it by; `finalized` where it says so."""
+    """A block's header as a node gives it.
+
+    Attributes:
+        root: of the header, 32 bytes; the node names it by this, and it is the header's.
+        header: unverified otherwise.
+        finalized: whether the node says that it is.
+    """
 
     root: bytes
     header: BeaconBlockHeader
@@ -74,7 +87,14 @@ class NamedHeader:
 
 @dataclass(frozen=True, slots=True)
 class Syncing:
-    """How far a node is."""
+    """How far a node is, as it says.
+
+    Attributes:
+        head_slot: of its newest block.
+        sync_distance: slots that it is behind.
+        is_syncing: whether it is still catching up.
+        is_optimistic: whether its execution client has not verified its newest blocks.
+    """
 
     head_slot: Slot
     sync_distance: int
@@ -87,11 +107,14 @@ class BeaconApi:
 
     Args:
         name: the chain's, for people.
-        endpoints: URLs of nodes, the preferred one first. They may hold credentials, and are shown by host and port alone.
+        endpoints: URLs of nodes, the preferred one first. They may hold credentials, and are shown by host.
         network: what they serve; nodes of another network are excluded for good.
         on_error: told of every failure.
         limits: what one node may cost us.
         policy: how often a round over all nodes is tried.
+
+    Raises:
+        ConfigError: there is no node, or a URL is none.
     """
 
     def __init__(
@@ -122,10 +145,10 @@ class BeaconApi:
         """How many nodes there are to contradict one another."""
         return len(self._pool.providers)
 
-    # --- light clients -------------------------------------------------------------------------------------------------
+    # --- light clients ---
 
     async def bootstrap(self, root: bytes) -> LightClientBootstrap:
-        """Where a light client begins: the header of a block root, and its period's committee. Unverified."""
+        """The bootstrap of a block root (32 bytes): its header, and its period's committee. Unverified."""
         return await self.checked_bootstrap(root, _same)
 
     async def checked_bootstrap(self, root: bytes, check: Callable[[LightClientBootstrap], T]) -> T:
@@ -139,7 +162,7 @@ class BeaconApi:
         return await self._ask(path, LightClientBootstrap, check)
 
     async def updates(self, start: Period, count: int) -> tuple[LightClientUpdate, ...]:
-        """The best update of each period from `start` on. Unverified."""
+        """The best updates of up to `count` periods from `start` on, of one node. Unverified."""
         return await self.checked_updates(start, count, _same)
 
     async def checked_updates(
@@ -147,7 +170,12 @@ class BeaconApi:
     ) -> T:
         """What `check` makes of the best updates of up to `count` periods from `start` on, of one node.
 
-        At most 128 come at once; a node may have fewer, or none. Where a node will not give as many, fewer are asked for.
+        No more than 128 are asked for, and fewer where a node refuses an answer of that size. A node may
+        give fewer.
+
+        Raises:
+            NotFoundYet: no node has what `check` asks for.
+            ChainUnavailable: no node gave what holds.
         """
         count = min(count, MAX_UPDATES)
         while True:
@@ -169,7 +197,7 @@ class BeaconApi:
         return await self._ask(f"{_LIGHT_CLIENT}/optimistic_update", LightClientOptimisticUpdate, _same)
 
     async def finality_updates_of_everyone(self) -> list[tuple[str, LightClientFinalityUpdate]]:
-        """The newest finality update of every node, with the node's label: contradictions between them are evidence."""
+        """The newest finality update of every node that answers, with the node's label. Unverified."""
 
         async def once(provider: BeaconProvider) -> LightClientFinalityUpdate:
             return await self._get(
@@ -179,7 +207,7 @@ class BeaconApi:
         return await self._everyone(once)
 
     async def updates_of_everyone(self, period: Period) -> list[tuple[str, LightClientUpdate]]:
-        """The best update of a period of every node that has one, with the node's label."""
+        """The best update of a period of every node that has one, with the node's label. Unverified."""
 
         async def once(provider: BeaconProvider) -> LightClientUpdate:
             found = await self._get_updates(provider, period, 1, _same)
@@ -189,10 +217,10 @@ class BeaconApi:
 
         return await self._everyone(once)
 
-    # --- who a node is, and where --------------------------------------------------------------------------------------
+    # --- who a node is, and where ---
 
     async def genesis(self) -> Genesis:
-        """Of the healthiest node."""
+        """The chain's beginning as the healthiest node tells it. Raises ChainUnavailable."""
         return (await self._pool.anyone("genesis", self._genesis_of)).value
 
     async def spec(self) -> Mapping[str, Any]:
@@ -209,7 +237,7 @@ class BeaconApi:
         return (await self._pool.anyone("config/spec", once)).value
 
     async def header(self, block_id: str) -> NamedHeader:
-        """A block's header by `head`, `finalized`, a slot or a root. Its root is computed, and must be the told one.
+        """A block's header by `head`, `finalized`, a slot or a root. Its root is the one that is told.
 
         Raises:
             NotFoundYet: no node has it.
@@ -249,18 +277,18 @@ class BeaconApi:
         return (await self._pool.anyone("node/syncing", once)).value
 
     def health(self) -> tuple[ProviderHealth, ...]:
-        """How each node does, in the configured order."""
+        """How the nodes do, in the configured order."""
         return self._pool.health()
 
     def blame(self, node: str) -> None:
-        """Charge a node for an answer that turned out to be wrong only later."""
+        """Charge a node, by its label, for an answer that turned out to be wrong only later."""
         self._pool.blame(node)
 
     async def close(self) -> None:
         """Close connections; idempotent."""
         await self._pool.close()
 
-    # --- inside --------------------------------------------------------------------------------------------------------
+    # --- inside ---
 
     async def _ask(self, path: str, kind: type[S], check: Callable[[S], T]) -> T:
         async def once(provider: BeaconProvider) -> T:
@@ -326,7 +354,7 @@ class BeaconApi:
         )
 
     async def _check_network(self, provider: BeaconProvider) -> None:
-        """Identity is no proof: everything that counts is verified later. It saves wrong answers their price."""
+        """Refuse a node of another network. It proves nothing, for all that counts is verified later."""
         found = await self._genesis_of(provider)
         expected = self.network.genesis_validators_root
         if found.validators_root != expected:

@@ -1,33 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""What answers of the Beacon API hold: light-client objects in the form of the fork that the answer names.
+"""Reading answers of the Beacon API: light-client objects in the form of the fork that the answer names.
 
-The fork decides how bytes are read and nothing else; whether an object is one of its slot's fork is for whoever verifies it.
+The fork decides how bytes are read and nothing else; whether an object is one of its slot's fork is for
+whoever verifies it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from light_clients.errors import EncodingRejected, HeaderRejected
 from light_clients.ethereum.config import ForkName, NetworkConfig
 from light_clients.ethereum.containers import LightClientUpdate
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from relayer.chains.http import is_too_deep
 from relayer.consensus.ethereum.beacon_api.provider import BeaconAnswer
 from relayer.errors import RpcAnswerInvalid
 
-S = TypeVar("S", bound=Serializable)
+S = TypeVar("S", bound=SszObject)
 
-_DIGEST = 4
-_LENGTH = 8
-_MOST_DIGITS = 20
+_DIGEST_BYTES: Final = 4
+_LENGTH_BYTES: Final = 8
+_MOST_DIGITS: Final = 20
 
 
 def decode_json(body: bytes) -> Any:
-    """JSON. Raises RpcAnswerInvalid."""
+    """Decode JSON. Raises RpcAnswerInvalid where it is none, or nested without end."""
     if is_too_deep(body):
         raise RpcAnswerInvalid("JSON that is nested without end", "version and data")
     try:
@@ -37,7 +38,12 @@ def decode_json(body: bytes) -> Any:
 
 
 def decode_object(answer: BeaconAnswer, kind: type[S], network: NetworkConfig) -> S:
-    """One object with its fork.
+    """Decode an answer that holds one object.
+
+    Args:
+        answer: with its fork's name, in a header of SSZ or beside the data of JSON.
+        kind: what was asked for.
+        network: whose forks and sizes count.
 
     Raises:
         RpcAnswerInvalid: it is no JSON.
@@ -50,7 +56,12 @@ def decode_object(answer: BeaconAnswer, kind: type[S], network: NetworkConfig) -
 
 
 def decode_updates(answer: BeaconAnswer, network: NetworkConfig, most: int) -> tuple[LightClientUpdate, ...]:
-    """The updates of consecutive periods.
+    """Decode an answer that holds the updates of consecutive periods.
+
+    Args:
+        answer: chunks of SSZ, or a list in JSON.
+        network: whose forks and sizes count.
+        most: how many were asked for.
 
     Raises:
         RpcAnswerInvalid: it is no JSON, or holds more than was asked for.
@@ -66,7 +77,7 @@ def decode_updates(answer: BeaconAnswer, network: NetworkConfig, most: int) -> t
         if not isinstance(listed, list):
             raise RpcAnswerInvalid("updates that are no list", "a list of versioned updates")
         found = tuple(
-            _from_json(each, LightClientUpdate, network, answer.version) for each in listed[: most + 1]
+            _from_json(update, LightClientUpdate, network, answer.version) for update in listed[: most + 1]
         )
     if len(found) > most:
         raise RpcAnswerInvalid(f"{len(found)} updates or more", f"at most {most}")
@@ -74,7 +85,13 @@ def decode_updates(answer: BeaconAnswer, network: NetworkConfig, most: int) -> t
 
 
 def read_number(found: Mapping[str, Any], key: str, label: str) -> int:
-    """An integer of 64 bits, as decimal text or, from some nodes, as a number; `label` names the node in errors.
+    """Read an unsigned integer of 64 bits that an object tells as decimal text or, with some nodes, as a
+    number.
+
+    Args:
+        found: the object.
+        key: its name there.
+        label: names the node in errors.
 
     Raises:
         RpcAnswerInvalid: there is none.
@@ -88,7 +105,13 @@ def read_number(found: Mapping[str, Any], key: str, label: str) -> int:
 
 
 def read_bytes(found: Mapping[str, Any], key: str, length: int, label: str) -> bytes:
-    """Exactly `length` bytes, told in hex; `label` names the node in errors.
+    """Read exactly `length` bytes that an object tells in hex.
+
+    Args:
+        found: the object.
+        key: their name there.
+        length: how many they have to be.
+        label: names the node in errors.
 
     Raises:
         RpcAnswerInvalid: there are none.
@@ -104,16 +127,16 @@ def read_bytes(found: Mapping[str, Any], key: str, length: int, label: str) -> b
 
 
 def _read_chunks(body: bytes, network: NetworkConfig) -> Iterator[LightClientUpdate]:
-    """Each is a length (8 bytes, little-endian) of what follows: a fork digest and an update."""
+    """A chunk is the length (8 bytes, little-endian) of what follows: a fork digest (4 bytes), an update."""
     at = 0
     while at < len(body):
-        length = int.from_bytes(body[at : at + _LENGTH], "little")
-        start, stop = at + _LENGTH + _DIGEST, at + _LENGTH + length
-        if length <= _DIGEST or stop > len(body):
+        length = int.from_bytes(body[at : at + _LENGTH_BYTES], "little")
+        start, stop = at + _LENGTH_BYTES + _DIGEST_BYTES, at + _LENGTH_BYTES + length
+        if length <= _DIGEST_BYTES or stop > len(body):
             raise EncodingRejected(
                 "a chunk of updates is cut", found=f"{len(body) - at} bytes", expected=f"{length} after 8"
             )
-        fork = network.fork_with_digest(body[at + _LENGTH : start])
+        fork = network.fork_with_digest(body[at + _LENGTH_BYTES : start])
         yield LightClientUpdate.decode_ssz(body[start:stop], fork.name, network.preset)
         at = stop
 
@@ -132,6 +155,6 @@ def _fork(label: object, network: NetworkConfig) -> ForkName:
         raise HeaderRejected(
             "an object is of a fork that the network does not have",
             found=label,
-            expected=[each.name.label for each in network.forks],
+            expected=[fork.name.label for fork in network.forks],
         )
     return fork.name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One beacon node over HTTP: bounded in time, size and number of requests at once, and believed in nothing."""
+"""One beacon node over HTTP: bounded in time, size and requests at once, and believed in nothing."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class BeaconLimits:
     """What one beacon node may cost us.
 
     Attributes:
-        timeout_s: one request, from waiting for a connection to the last byte.
-        object_bytes: of one object, after decompression; JSON is more than twice as long as SSZ.
-        concurrency: requests at once.
+        timeout_s: of one request, from waiting for a connection to the last byte.
+        object_bytes: most bytes of one object, after decompression; JSON is more than twice as long as SSZ.
+        concurrency: most requests at once.
     """
 
     timeout_s: float = 20.0
@@ -59,7 +59,13 @@ class BeaconLimits:
 
 @dataclass(frozen=True, slots=True)
 class BeaconAnswer:
-    """An answer of status 200. `version` is the fork that its header names, "" without one."""
+    """An answer of status 200.
+
+    Attributes:
+        body: at most as long as was allowed.
+        is_ssz: whether it is SSZ; else it is JSON.
+        version: the fork that its header names, "" without one.
+    """
 
     body: bytes
     is_ssz: bool
@@ -67,7 +73,16 @@ class BeaconAnswer:
 
 
 class BeaconProvider:
-    """A connection to one beacon node. Not shared between event loops; `close` it."""
+    """A connection to one beacon node. Not shared between event loops; `close` it.
+
+    Args:
+        url: of the node. It may hold credentials, which no error shows.
+        label: names the node, for people.
+        limits: what it may cost us.
+
+    Raises:
+        ConfigError: the URL is none.
+    """
 
     def __init__(self, url: str, label: str, limits: BeaconLimits) -> None:
         validate_url(url, ("http", "https"))
@@ -135,7 +150,7 @@ class BeaconProvider:
 
 
 def _message(body: bytes) -> str:
-    """What an error's JSON says, "" when it is none."""
+    """The message of an error's JSON, "" when it is none."""
     try:
         found: Any = msgspec.json.decode(body[:4096])
     except (msgspec.DecodeError, ValueError, RecursionError):

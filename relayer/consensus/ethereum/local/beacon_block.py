@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""A simulated beacon block: its header, its body's tree and its state's tree, with what light clients ask for.
+"""A simulated beacon block: its header, and the trees of its body and its state.
 
 What light clients read is real, and so is what goes with it:
 
-- in the state: genesis_time, genesis_validators_root, slot, fork, latest_block_header, eth1_deposit_index, validators, balances,
-  justification_bits, the three checkpoints, the two sync committees, latest_execution_payload_header;
+- in the state: genesis_time, genesis_validators_root, slot, fork, latest_block_header, eth1_deposit_index,
+  validators, balances, justification_bits, the three checkpoints, the two sync committees,
+  latest_execution_payload_header;
 - in the body: sync_aggregate, and execution_payload (its root is the payload header's).
 
-**Filler** is everything else, digests that no light client opens and that no transition made: in the state block_roots, state_roots,
-historical_roots, eth1_data and its votes, randao_mixes, slashings, participation, inactivity_scores, withdrawal indices,
-historical_summaries, and all fields of Electra and Fulu; in the body all other fields. Nobody signs blocks.
+**Filler** is everything else, digests that no light client opens and that no transition made: in the state
+block_roots, state_roots, historical_roots, eth1_data and its votes, randao_mixes, slashings, participation,
+inactivity_scores, withdrawal indices, historical_summaries, and all fields of Electra and Fulu; in the body
+all other fields. Nobody signs blocks.
 """
 
 from __future__ import annotations
@@ -17,15 +19,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
+from light_clients.codec.merkle_branch import compute_merkle_proof, hash_pair, merkleize
 from light_clients.ethereum.config import Fork, ForkName, Slot
 from light_clients.ethereum.containers import BeaconBlockHeader, SyncAggregate
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.proofs.merkle_branch import compute_merkle_proof, hash_pair, merkleize
 from relayer.consensus.ethereum.local.finality import Checkpoint, Finality
 from relayer.consensus.ethereum.local.leaves import bytes_leaf, uint_leaf
 
-_STATE_FIELDS = {
+_STATE_FIELDS: Final = {
     ForkName.ALTAIR: 24,
     ForkName.BELLATRIX: 25,
     ForkName.CAPELLA: 28,
@@ -33,7 +36,7 @@ _STATE_FIELDS = {
     ForkName.ELECTRA: 37,
     ForkName.FULU: 38,
 }
-_BODY_FIELDS = {
+_BODY_FIELDS: Final = {
     ForkName.ALTAIR: 9,
     ForkName.BELLATRIX: 10,
     ForkName.CAPELLA: 11,
@@ -41,14 +44,14 @@ _BODY_FIELDS = {
     ForkName.ELECTRA: 13,
     ForkName.FULU: 13,
 }
-BODY_SYNC_AGGREGATE = 8
-BODY_EXECUTION_PAYLOAD = 9
-STATE_FINALIZED_CHECKPOINT = 20
-STATE_CURRENT_SYNC_COMMITTEE = 22
-STATE_NEXT_SYNC_COMMITTEE = 23
-STATE_EXECUTION_PAYLOAD_HEADER = 24
-#: Filler that differs from block to block, as these fields do: roots, mixes, participation, scores.
-_RESTLESS = frozenset({5, 6, 13, 15, 16, 21})
+BODY_SYNC_AGGREGATE: Final = 8
+BODY_EXECUTION_PAYLOAD: Final = 9
+STATE_FINALIZED_CHECKPOINT: Final = 20
+STATE_CURRENT_SYNC_COMMITTEE: Final = 22
+STATE_NEXT_SYNC_COMMITTEE: Final = 23
+STATE_EXECUTION_PAYLOAD_HEADER: Final = 24
+_RESTLESS: Final = frozenset({5, 6, 13, 15, 16, 21})
+"""Filler that differs from block to block, as these fields do: roots, mixes, participation, scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class BeaconBlock:
 def body_leaves(
     fork: Fork, slot: Slot, seed: bytes, aggregate_root: bytes, payload_root: bytes
 ) -> tuple[bytes, ...]:
-    """The leaves of a block's body. `payload_root` counts from Bellatrix on."""
+    """Return the leaves of a block's body. `payload_root` counts from Bellatrix on."""
     count = _fields(_BODY_FIELDS, fork)
     leaves = [_filler(seed, "body", index, slot) for index in range(count)]
     leaves[BODY_SYNC_AGGREGATE] = aggregate_root
@@ -129,7 +132,7 @@ class StateBuilder:
         committees: tuple[bytes, bytes],
         payload_root: bytes,
     ) -> tuple[bytes, ...]:
-        """The leaves of the state after a block.
+        """Return the leaves of the state after a block.
 
         Args:
             fork: of the block's slot.
@@ -167,7 +170,7 @@ class StateBuilder:
 
 
 def checkpoint_root(checkpoint: Checkpoint) -> bytes:
-    """The leaf of a checkpoint."""
+    """Return the leaf of a checkpoint."""
     return hash_pair(uint_leaf(checkpoint.epoch), checkpoint.root)
 
 

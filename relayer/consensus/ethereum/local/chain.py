@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""One local Ethereum chain: anvil executes, a simulated beacon chain with real sync committees decides what is final."""
+"""One local Ethereum chain: what it is made of, and what can be done with it."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from light_clients.ethereum.config import (
     MINIMAL,
@@ -21,24 +21,24 @@ from light_clients.ethereum.config import (
 from light_clients.ethereum.containers import LightClientUpdate
 from relayer.consensus.ethereum.local import misbehaviour
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
-from relayer.consensus.ethereum.local.execution_blocks import EthereumBlock, EthereumBlocks
-from relayer.consensus.ethereum.local.keys import Keyring
+from relayer.consensus.ethereum.local.beacon_server import BeaconServer
+from relayer.consensus.ethereum.local.block_maker import EthereumBlockMaker, max_withdrawals, read_genesis
+from relayer.consensus.ethereum.local.execution_block import ExecutionBlock
+from relayer.consensus.ethereum.local.faults import ETHEREUM_FAULTS
+from relayer.consensus.ethereum.local.keyring import Keyring
 from relayer.consensus.ethereum.local.payload import payload_of_block
-from relayer.consensus.ethereum.local.producer import EthereumProducer, max_withdrawals, read_genesis
-from relayer.consensus.ethereum.local.server import BeaconServer
+from relayer.consensus.ethereum.local.served_blocks import ServedExecutionBlocks
 from relayer.consensus.ethereum.local.simulation import Simulation
+from relayer.devnet.chain.admin_server import AdminMethod
 from relayer.devnet.chain.anvil_chain import AnvilChain
-from relayer.devnet.chain.assembly import Parts
 from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.chain_parts import ChainParts
+from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.process.anvil import Anvil, listen_on
-from relayer.devnet.process.anvil_blocks import NativeBlocks
-from relayer.devnet.process.read_gate import Gate
-from relayer.devnet.rpc.subscriptions import Publisher
-from relayer.devnet.state.faults import ETHEREUM_FAULTS, Faults
+from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import derive_account
-from relayer.devnet.state.ledger import Ledger
 
 DEFAULT_SLOT_TIME_S: Final = 0.25
 """Four sync-committee periods of the minimal preset a minute."""
@@ -51,26 +51,32 @@ DEFAULT_FORKS: Final[Mapping[ForkName, int]] = {name: 0 for name in ForkName if 
 _BLOBS: Final = (BlobParameters(Epoch(0), 9),)
 
 
-class LocalEthereumChain(AnvilChain[EthereumBlock]):
-    """A local chain with a simulated beacon chain, as an async context manager. Once it has started, something is final.
+class LocalEthereumChain(AnvilChain[ExecutionBlock]):
+    """A local chain with a simulated beacon chain, as an async context manager.
+
+    Once it has started, something is final.
 
     Args:
         name: of the chain; the chain id follows from it.
-        options: what can be chosen of every chain. The block time is the length of a slot, whole milliseconds; with None
-            slots pass only by `mine`, `advance` and the like, are `slot_time_s` long, and none can pass before its time.
-        validators: how many there are; a sync committee seats them several times when they are fewer than its places.
+        options: what can be chosen of every chain. The block time is the length of a slot, whole
+            milliseconds; with None slots pass only by `mine`, `advance` and the like, are `slot_time_s` long,
+            and none can pass before its time.
+        validators: how many there are; a sync committee seats them several times when they are fewer than its
+            places.
         slot_time_s: of a chain on demand.
         genesis_ago_s: how long ago a chain on demand began: that much time can pass at once.
-        preset: sizes; `MINIMAL` (8 slots an epoch, 64 a period, 32 members) or `MAINNET` (32, 8192, 512), or others.
-        forks: epoch by fork. The first is at 0; Capella or a later one, or there is nothing to prove execution by.
+        preset: sizes; `MINIMAL` (8 slots an epoch, 64 a period, 32 members) or `MAINNET` (32, 8192, 512), or
+            others.
+        forks: epoch by fork. The first is at 0; Capella or a later one, or there is nothing to prove
+            execution by.
 
     Raises:
         SpecError: no such chain is possible.
     """
 
     kind: ClassVar = "ethereum"
-    # Proofs are asked for at the finalized block, which is 16 to 24 slots back (64 to 96 in the mainnet preset), more
-    # when finality is withheld.
+    # Proofs are asked for at the finalized block, which is 16 to 24 slots back (64 to 96 in the mainnet
+    # preset), more when finality is withheld.
     history: ClassVar = 256
 
     def __init__(
@@ -97,9 +103,9 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
         self._count = validators
         self._beacon_seed = self.seed + name.encode()
         self._simulation: Simulation | None = None
-        self._clock: EthereumProducer | None = None
+        self._block_maker: EthereumBlockMaker | None = None
         self._began = 0
-        self.beacon_endpoints: list[BeaconServer] = []
+        self.beacon_servers: list[BeaconServer] = []
 
     def describe(self) -> ChainDetails:
         """Return where the Beacon API is, and a finalized beacon block that an operator may begin with."""
@@ -122,14 +128,14 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
             ),
         )
 
-    # --- what there is ---------------------------------------------------------------------------------------------
+    # --- what there is ----------------------------------------------------------------------------
 
     @property
     def beacon_url(self) -> str:
         """Where the Beacon API is; paths begin with /eth."""
-        if not self.beacon_endpoints:
+        if not self.beacon_servers:
             raise self._not_running()
-        return self.beacon_endpoints[0].url
+        return self.beacon_servers[0].url
 
     @property
     def beacon(self) -> Simulation:
@@ -146,12 +152,12 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
     @property
     def slot(self) -> Slot:
         """The newest slot that passed, with a block or without."""
-        return self._producer.slot
+        return self._clock.slot
 
     @property
-    def finalized(self) -> EthereumBlock:
+    def finalized(self) -> ExecutionBlock:
         """The newest execution block that is final; block 0 before there is another."""
-        return self.block(self._running.ledger.finalized or 0)
+        return self.block(self._running.parts.ledger.finalized or 0)
 
     @property
     def checkpoint(self) -> BeaconBlock:
@@ -163,23 +169,25 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
         """Every validator's public key, 48 bytes each."""
         return self.beacon.keys.public_keys
 
-    # --- what it does ----------------------------------------------------------------------------------------------
+    # --- what it does -----------------------------------------------------------------------------
 
-    async def advance(self, slots: int = 1) -> EthereumBlock:
-        """Let slots of a chain on demand pass, with a block in each that no fault takes away; returns the head.
+    async def advance(self, slots: int = 1) -> ExecutionBlock:
+        """Let slots of a chain on demand pass; return the head.
+
+        Every slot has a block, but where a fault takes it away.
 
         Raises:
             DevnetError: the slots lie in the future, or pass by a clock.
         """
         self._check_on_demand()
-        return await self._producer.advance(slots)
+        return await self._clock.advance(slots)
 
-    async def advance_to(self, slot: int) -> EthereumBlock:
+    async def advance_to(self, slot: int) -> ExecutionBlock:
         """Make the block of a slot of a chain on demand, and none in those before it. Errors as `advance`."""
         self._check_on_demand()
-        return await self._producer.mine_at(Slot(slot))
+        return await self._clock.mine_at(Slot(slot))
 
-    async def advance_to_finality(self) -> EthereumBlock:
+    async def advance_to_finality(self) -> ExecutionBlock:
         """Make what is now the head final, and signed for; returns it.
 
         On demand that takes few blocks, at the beginnings of epochs; where a clock runs it takes its time.
@@ -198,8 +206,8 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
             await self.wait_for(self.head.number + 1)
         return head
 
-    async def advance_to_period(self, period: int) -> EthereumBlock:
-        """Go on to the first block of a sync-committee period of a chain on demand, with one good update in each on the way.
+    async def advance_to_period(self, period: int) -> ExecutionBlock:
+        """Go on to the first block of a sync-committee period; every period on the way has one good update.
 
         Errors as `advance`.
         """
@@ -212,11 +220,11 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
                 and last - self.slot > 5 * preset.slots_per_epoch
             ):
                 await self._finalize()
-            await self._producer.mine_at(Slot(last + 1))
+            await self._clock.mine_at(Slot(last + 1))
         return self.head
 
     def equivocate(self) -> LightClientUpdate:
-        """Let the whole committee sign another finalized block of the newest finalized slot; returns the update that shows it.
+        """Let the whole committee sign a second block of the newest finalized slot; return that update.
 
         Raises:
             DevnetError: nothing is final.
@@ -224,7 +232,7 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
         return misbehaviour.second_finality(self.beacon, *self._newest())
 
     def usurp(self) -> LightClientUpdate:
-        """Let the whole committee sign another next committee; returns the update that shows it.
+        """Let the whole committee sign another next committee; return that update.
 
         Raises:
             DevnetError: nothing is final, or the newest block is the first of a period.
@@ -234,21 +242,21 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
         except ValueError as error:
             raise DevnetError(str(error), "a block that is not the first of its period") from error
 
-    async def add_beacon_endpoint(self, port: int = 0) -> BeaconServer:
-        """Serve the Beacon API at one more endpoint (0 = a free port), with faults of its own. The chain stops it.
+    async def add_beacon_server(self, port: int = 0) -> BeaconServer:
+        """Serve the Beacon API at one more port (0 = a free one), with faults of its own. The chain stops it.
 
         Raises:
             ChainStartError: the port can't be had.
         """
         return await self._serve_beacon(self._stack, Faults(ETHEREUM_FAULTS), port)
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     @property
-    def _producer(self) -> EthereumProducer:
-        if self._clock is None:
+    def _clock(self) -> EthereumBlockMaker:
+        if self._block_maker is None:
             raise self._not_running()
-        return self._clock
+        return self._block_maker
 
     def _check_on_demand(self) -> None:
         if self.block_time_s is not None:
@@ -256,7 +264,7 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
                 f"the chain {self.name}, whose slots pass by a clock", "a chain on demand (block_time_s=None)"
             )
 
-    def _is_shown_final(self, block: EthereumBlock) -> bool:
+    def _is_shown_final(self, block: ExecutionBlock) -> bool:
         newest = self.beacon.newest_signed
         execution = None if newest is None else newest[2].execution
         return execution is not None and execution.block_number >= block.number
@@ -281,8 +289,7 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
             self._began = int(time.time() - ago_ms / 1000)
         return self._began
 
-    async def _assemble(self, anvil: Anvil) -> Parts[EthereumBlock]:
-        gate, native = Gate(), NativeBlocks(anvil.upstream)
+    async def _assemble(self, anvil: Anvil) -> RunningChain[ExecutionBlock]:
         genesis, raw = await read_genesis(anvil.upstream)
         keys = Keyring(self._beacon_seed, self._count, self._preset.sync_committee_size)
         config = NetworkConfig(
@@ -295,53 +302,39 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
         )
         fork = config.fork_at_slot(Slot(0)).name
         payload = payload_of_block(raw, (), fork, max_withdrawals(self._preset.name))
-        simulation = Simulation(
+        self._simulation = Simulation(
             config,
             self._beacon_seed,
             self._count,
             genesis_execution=payload if fork >= ForkName.BELLATRIX else None,
         )
-        ledger = Ledger(genesis)
-        ledger.safe = ledger.finalized = 0
-        publishers: list[Publisher[EthereumBlock]] = []
-        producer = EthereumProducer(
-            simulation=simulation,
-            beneficiary=derive_account(self.seed, self.name, "fees", 0).address,
-            ledger=ledger,
-            upstream=anvil.upstream,
-            native=native,
-            publishers=publishers,
-            faults=self.faults,
-            gate=gate,
-        )
-        self._simulation, self._clock = simulation, producer
-        return Parts(
-            self.kind,
-            self.chain_id,
-            anvil,
-            ledger,
-            native,
-            gate,
-            producer,
-            lambda _: EthereumBlocks(ledger, native),
-            publishers,
+        parts = ChainParts.over(anvil, genesis, self.faults)
+        parts.ledger.safe = parts.ledger.finalized = 0
+        beneficiary = derive_account(self.seed, self.name, "fees", 0).address
+        self._block_maker = EthereumBlockMaker(parts, self._simulation, beneficiary)
+        return RunningChain(
+            chain_id=self.chain_id,
+            client=self.kind,
+            parts=parts,
+            block_maker=self._block_maker,
+            serve=lambda _: ServedExecutionBlocks(parts),
         )
 
     async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
         for slot in self._first_slots:
-            await self._producer.mine_at(Slot(slot))
+            await self._clock.mine_at(Slot(slot))
         await self._serve_beacon(stack, self.faults, 0)
 
     async def _serve_beacon(
         self, stack: contextlib.AsyncExitStack, faults: Faults, port: int
     ) -> BeaconServer:
-        producer = self._producer
-        server = BeaconServer(self.beacon, faults, lambda: producer.slot)
+        clock = self._clock
+        server = BeaconServer(self.beacon, faults, lambda: clock.slot)
         sock = listen_on(port)
         stack.callback(sock.close)
         stack.push_async_callback(server.stop)
         await server.start(sock)
-        self.beacon_endpoints.append(server)
+        self.beacon_servers.append(server)
         return server
 
     async def _finalize(self) -> None:
@@ -349,9 +342,9 @@ class LocalEthereumChain(AnvilChain[EthereumBlock]):
         length = self._preset.slots_per_epoch
         first = (self.slot // length + 1) * length
         for slot in (first, first + length, first + 2 * length, first + 2 * length + 1):
-            await self._producer.mine_at(Slot(slot))
+            await self._clock.mine_at(Slot(slot))
 
-    def _admin_methods(self) -> dict[str, Any]:
+    def _admin_methods(self) -> dict[str, AdminMethod]:
         return {
             "postroad_advance": self._admin_advance,
             "postroad_finalize": self._admin_finalize,

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Justification and finality, as far as the votes of whole epochs decide them (consensus-specs, `phase0/beacon-chain.md`).
+"""Justification and finality by the votes of whole epochs (consensus-specs, `phase0/beacon-chain.md`).
 
-Simplified, honestly: votes need no room in blocks, so an epoch with at least one block has the share of target votes that its
-newest block brings, and an epoch without a block has none. Nobody votes late. What the specification decides from that
-alone is decided alike: epoch N is final when N and N + 1 have two thirds each.
+Simplified, honestly: votes need no room in blocks, so an epoch with at least one block has the share of
+target votes that its newest block brings, and an epoch without a block has none. Nobody votes late. What the
+specification decides from that alone is decided alike: epoch N is final when N and N + 1 have two thirds
+each.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from light_clients.ethereum.config import Epoch
 from relayer.consensus.ethereum.local.leaves import ZERO
@@ -22,12 +24,15 @@ class Checkpoint:
     root: bytes
 
 
-GENESIS_CHECKPOINT = Checkpoint(Epoch(0), ZERO)
+GENESIS_CHECKPOINT: Final = Checkpoint(Epoch(0), ZERO)
 
 
 @dataclass(frozen=True, slots=True)
 class Finality:
-    """What a state says of justification. `bits`: bit 0 = the newest epoch that was judged, and so on for four."""
+    """What a state says of justification.
+
+    `bits`: bit 0 = the newest epoch that was judged, and so on for four.
+    """
 
     previous_justified: Checkpoint = GENESIS_CHECKPOINT
     justified: Checkpoint = GENESIS_CHECKPOINT

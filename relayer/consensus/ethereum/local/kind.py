@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How Ethereum chains are asked for in a spec line, `ethereum[:VALIDATORS]`, and when trust in one can begin."""
+"""How a spec line asks for an Ethereum chain, `ethereum[:VALIDATORS]`, and when trust in one can begin."""
 
 from __future__ import annotations
 

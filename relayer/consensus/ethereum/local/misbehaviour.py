@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a committee could sign if it wanted to deceive: a second finalized block of a slot, another next committee.
+"""What a committee signs that deceives: a second finalized block of a slot, another next committee.
 
 Both are whole updates whose branches and signature hold. The honest chain knows nothing of them.
 """
@@ -7,12 +7,13 @@ Both are whole updates whose branches and signature hold. The honest chain knows
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.ethereum.config import Period
 from light_clients.ethereum.containers import LightClientUpdate, SyncAggregate, SyncCommittee
 from light_clients.ethereum.execution import ExecutionPayloadHeader
-from light_clients.proofs.merkle_branch import merkleize
-from relayer.consensus.ethereum.local import objects
+from relayer.consensus.ethereum.local import light_client_objects as objects
 from relayer.consensus.ethereum.local.beacon_block import (
     BODY_EXECUTION_PAYLOAD,
     STATE_FINALIZED_CHECKPOINT,
@@ -21,10 +22,10 @@ from relayer.consensus.ethereum.local.beacon_block import (
     checkpoint_root,
 )
 from relayer.consensus.ethereum.local.finality import Checkpoint
-from relayer.consensus.ethereum.local.keys import Keyring
+from relayer.consensus.ethereum.local.keyring import Keyring
 from relayer.consensus.ethereum.local.simulation import Simulation
 
-_INVENTED_STATE_ROOT = b"\xbb" * 32
+_INVENTED_STATE_ROOT: Final = b"\xbb" * 32
 
 
 def second_finality(
@@ -34,7 +35,7 @@ def second_finality(
     final: BeaconBlock,
     execution: ExecutionPayloadHeader | None = None,
 ) -> LightClientUpdate:
-    """An update with another finalized header at the slot of `final`, signed by everybody in the committee.
+    """Return an update with another finalized header at the slot of `final`, which the committee signed.
 
     Args:
         chain: whose committees sign.
@@ -60,7 +61,7 @@ def second_finality(
 def second_committee(
     chain: Simulation, block: BeaconBlock, attested: BeaconBlock, final: BeaconBlock
 ) -> LightClientUpdate:
-    """An update that names another committee for the next period, with keys that are nobody's in the chain.
+    """Return an update that names another committee for the next period, with keys of nobody in the chain.
 
     Raises:
         ValueError: block and parent are of two periods, so that no next committee is shown.

@@ -5,36 +5,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from relayer.consensus.ethereum.local.leaves import bytes_root, list_root
 
-MAX_TRANSACTIONS = 2**20
-MAX_BYTES_PER_TRANSACTION = 2**30
-MAX_WITHDRAWALS = 16
-EMPTY_TRANSACTIONS_ROOT = list_root((), MAX_TRANSACTIONS, 0)
-_INVENTED_GAS_LIMIT = 30_000_000
+MAX_TRANSACTIONS: Final = 2**20
+MAX_BYTES_PER_TRANSACTION: Final = 2**30
+MAX_WITHDRAWALS: Final = 16
+EMPTY_TRANSACTIONS_ROOT: Final = list_root((), MAX_TRANSACTIONS, 0)
+_INVENTED_GAS_LIMIT: Final = 30_000_000
 
 
 def withdrawals_root(limit: int) -> bytes:
-    """Of no withdrawals, where a block may hold `limit` of them: 16 in the mainnet preset, 4 in the minimal one."""
+    """Return the root of no withdrawals, where a block may hold `limit` (16 on mainnet, 4 in `MINIMAL`)."""
     return list_root((), limit, 0)
 
 
 def transactions_root(transactions: Sequence[bytes]) -> bytes:
-    """Of a payload's transactions, as they were broadcast."""
+    """Return the root of a payload's transactions, as they were broadcast."""
     if not transactions:
         return EMPTY_TRANSACTIONS_ROOT
-    leaves = [bytes_root(each, MAX_BYTES_PER_TRANSACTION) for each in transactions]
+    leaves = [bytes_root(transaction, MAX_BYTES_PER_TRANSACTION) for transaction in transactions]
     return list_root(leaves, MAX_TRANSACTIONS, len(leaves))
 
 
 def payload_of_block(
     block: Mapping[str, Any], transactions: Sequence[bytes], fork: ForkName, max_withdrawals: int
 ) -> ExecutionPayloadHeader:
-    """The header of the payload that is a block.
+    """Return the header of the payload that a block of anvil's is.
 
     Args:
         block: as `eth_getBlockByNumber` tells it, without withdrawals.
@@ -66,7 +66,7 @@ def payload_of_block(
 def invent_payload(
     fork: ForkName, slot: Slot, timestamp: int, parent: ExecutionPayloadHeader | None
 ) -> ExecutionPayloadHeader:
-    """A payload header for a slot of a chain that executes nothing: roots are digests of nothing that exists."""
+    """Return a payload header for a slot of a chain that executes nothing; its roots are invented."""
 
     def digest(what: bytes) -> bytes:
         return sha256(b"invented %b of slot %d" % (what, slot)).digest()

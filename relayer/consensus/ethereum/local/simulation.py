@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A beacon chain of real light-client objects, without a clock and without IO: whoever calls `propose` is its time.
+"""A beacon chain of real light-client objects, without clock and IO: whoever calls `propose` is its time.
 
-Real are the keys and signatures of the sync committees, the trees that light clients open (`block.py` says which leaves are
-filler), the fork schedule, and finality by epochs (`finality.py` says how far). Blocks have no signature of their proposer,
-and there are no forks of the chain but those that misbehaviour makes (`misbehaviour.py`).
+Real are the keys and signatures of the sync committees, the trees that light clients open (`beacon_block.py`
+says which leaves are filler), the fork schedule, and finality by epochs (`finality.py` says how far). Blocks
+have no signature of their proposer, and there are no forks of the chain but those that misbehaviour makes
+(`misbehaviour.py`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import Final
 
 from light_clients.bls import INFINITY_SIGNATURE
+from light_clients.codec.merkle_branch import merkleize
 from light_clients.ethereum.config import Epoch, ForkName, NetworkConfig, Period, Slot
 from light_clients.ethereum.containers import (
     BeaconBlockHeader,
@@ -27,30 +30,29 @@ from light_clients.ethereum.containers import (
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.signing import sync_committee_signing_root
 from light_clients.ethereum.sync_protocol import is_better_update
-from light_clients.proofs.merkle_branch import merkleize
-from relayer.consensus.ethereum.local import objects
+from relayer.consensus.ethereum.local import light_client_objects as objects
 from relayer.consensus.ethereum.local.beacon_block import (
     BeaconBlock,
     StateBuilder,
     body_leaves,
 )
 from relayer.consensus.ethereum.local.finality import Checkpoint, Finality
-from relayer.consensus.ethereum.local.keys import EFFECTIVE_BALANCE_GWEI, Keyring
+from relayer.consensus.ethereum.local.keyring import EFFECTIVE_BALANCE_GWEI, Keyring
 from relayer.consensus.ethereum.local.leaves import ZERO, bytes_leaf, list_root, uint_leaf
 from relayer.consensus.ethereum.local.payload import invent_payload
 
-#: How many blocks can still be asked for, and how many finalized ones beside them.
-RETENTION = 4096
-_MOST_TRUSTED = 1024
-_BALANCES_LIMIT = 2**38
+RETENTION: Final = 4096
+"""How many blocks can still be asked for, and how many finalized ones beside them."""
+_MOST_TRUSTED: Final = 1024
+_BALANCES_LIMIT: Final = 2**38
 
 
 class Simulation:
     """One chain.
 
     Args:
-        config: sizes, times and forks. A chain with proofs has Capella or later at genesis. The validators' root of it is used as it is:
-            `registry_root` gives the one that fits the keys.
+        config: sizes, times and forks. A chain with proofs has Capella or later at genesis. The validators'
+            root of it is used as it is: `registry_root` gives the one that fits the keys.
         seed: all keys, committees and filler follow from it.
         validators: how many keys there are; committees repeat them when they are fewer than places.
         genesis_execution: of block 0; invented when None.
@@ -88,7 +90,7 @@ class Simulation:
         self._genesis = self._head
         self._checkpoint = Checkpoint(Epoch(0), self._head.root)
 
-    # --- what there is ---------------------------------------------------------------------------------------------
+    # --- what there is ----------------------------------------------------------------------------
 
     @property
     def secrets(self) -> tuple[int, ...]:
@@ -112,23 +114,28 @@ class Simulation:
 
     @property
     def justified(self) -> BeaconBlock:
-        """The newest block that the head's state holds for justified; the finalized one where that was forgotten."""
+        """The newest block that the head's state holds for justified, or the finalized one in its place."""
         return self._blocks.get(self._head.finality.justified.root) or self.finalized
 
     def committee(self, period: Period) -> SyncCommittee:
-        """The sync committee of a period."""
+        """Return the sync committee of a period."""
         return self.keys.committee(period)
 
     def block(self, root: bytes) -> BeaconBlock | None:
-        """A block by its root; None when there is none, or it was forgotten."""
+        """Return a block by its root; None when there is none, or it was forgotten."""
         return self._blocks.get(root) or self._finals.get(root) or self._trusted.get(root)
 
     def block_at(self, slot: Slot) -> BeaconBlock | None:
-        """The block of a slot; None where it was missed or forgotten."""
+        """Return the block of a slot; None where it was missed or forgotten."""
         root = self._by_slot.get(slot)
         return None if root is None else self.block(root)
 
-    # --- growth ----------------------------------------------------------------------------------------------------
+    @property
+    def kept_slots(self) -> int:
+        """How many slots are remembered: no more than blocks are kept."""
+        return len(self._by_slot)
+
+    # --- growth -----------------------------------------------------------------------------------
 
     def propose(
         self,
@@ -143,7 +150,8 @@ class Simulation:
         Args:
             slot: after the head's.
             execution: what the block executes, of the shape of the slot's fork; invented when None.
-            participation: the share of the sync committee that signs the parent (members at random places), or who does.
+            participation: the share of the sync committee that signs the parent (members at random places),
+                or who does.
             target_votes: the share of the validators that vote for this epoch's checkpoint, as of this block.
 
         Raises:
@@ -172,15 +180,16 @@ class Simulation:
         return block
 
     def signing_root(self, root: bytes, signature_slot: Slot) -> bytes:
-        """What a committee signs of a block's root in a slot."""
+        """Return what a committee signs of a block's root in a slot."""
         return sync_committee_signing_root(root, signature_slot, self.config)
 
-    # --- what light clients ask for --------------------------------------------------------------------------------
+    # --- what light clients ask for ---------------------------------------------------------------
 
     def bootstrap(self, block_root: bytes) -> LightClientBootstrap | None:
-        """What a client starts with from a trusted block; None when there is no such block.
+        """Return what a client starts with from a trusted block; None when there is no such block.
 
-        A block that somebody began with is kept when others are forgotten: it will be asked for at the next start too.
+        A block that somebody began with is kept when others are forgotten: it will be asked for at the next
+        start too.
         """
         block = self.block(block_root)
         if block is None:
@@ -192,11 +201,11 @@ class Simulation:
         return objects.bootstrap(block, self.committee(self.config.period_at(block.slot)))
 
     def update(self, period: Period) -> LightClientUpdate | None:
-        """The best update whose attested block is of a period, as `is_better_update` ranks them; None without any."""
+        """Return the best update of a period, as `is_better_update` ranks them; None without any."""
         return self._best.get(period)
 
     def updates(self, start_period: Period, count: int) -> tuple[LightClientUpdate, ...]:
-        """The best updates of consecutive periods, up to the first that has none."""
+        """Return the best updates of consecutive periods, up to the first that has none."""
         found = []
         for period in range(start_period, start_period + count):
             update = self._best.get(Period(period))
@@ -206,25 +215,25 @@ class Simulation:
         return tuple(found)
 
     def best_updates(self) -> dict[Period, LightClientUpdate]:
-        """The best update of each period that has one, as of now."""
+        """Return the best update of every period that has one, as of now."""
         return dict(self._best)
 
     def finality_update(self) -> LightClientFinalityUpdate | None:
-        """Of the newest block that somebody signed; None before anything is final."""
+        """Return the finality update of the newest signed block; None before anything is final."""
         newest = self.newest_signed
         return None if newest is None else objects.finality_update(*newest)
 
     def optimistic_update(self) -> LightClientOptimisticUpdate | None:
-        """Of the newest block that somebody signed; None before there is one."""
+        """Return the optimistic update of the newest block that somebody signed; None before there is one."""
         return None if self._signed is None else objects.optimistic_update(*self._signed)
 
     def newest_update(self) -> LightClientUpdate | None:
-        """A whole update for the newest block that somebody signed."""
+        """Return a whole update for the newest block that somebody signed."""
         return None if self._signed is None else self.update_of(*self._signed)
 
     @property
     def newest_signed(self) -> tuple[BeaconBlock, BeaconBlock, BeaconBlock] | None:
-        """The newest block whose aggregate somebody signed, its parent, and what that holds for final; None without."""
+        """The newest signed block, its parent, and what that holds for final; None without any."""
         if self._signed is None:
             return None
         block, attested = self._signed
@@ -232,7 +241,7 @@ class Simulation:
         return None if final is None else (block, attested, final)
 
     def update_of(self, block: BeaconBlock, attested: BeaconBlock) -> LightClientUpdate:
-        """The update that a block makes for its parent (`create_light_client_update`)."""
+        """Return the update that a block makes for its parent (`create_light_client_update`)."""
         period = self.config.period_at(attested.slot)
         is_own_period = period == self.config.period_at(block.slot)
         return objects.update(
@@ -242,7 +251,7 @@ class Simulation:
             self.committee(Period(period + 1)) if is_own_period else None,
         )
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _build(
         self,
@@ -334,7 +343,7 @@ class Simulation:
             self._best[period] = update
 
     def _is_perfect(self, update: LightClientUpdate) -> bool:
-        """Whether no later update of its period can be better: of equals the older one counts."""
+        """Return whether no later update of its period can be better: of equals the older one counts."""
         if update.next_sync_committee is None or not update.finality_branch:
             return False
         periods = {
@@ -358,7 +367,7 @@ class Simulation:
             return tuple(place not in gone for place in range(size))
         bits = tuple(map(bool, participation))
         if len(bits) != size:
-            raise ValueError(f"found {len(bits)} bits, expected one for each of {size} members")
+            raise ValueError(f"found {len(bits)} bits, expected {size}, one a member")
         return bits
 
     def _fixed_leaves(self) -> dict[int, bytes]:

@@ -15,8 +15,8 @@ from light_clients.ethereum.containers import (
     LightClientUpdate,
     SyncCommittee,
 )
-from relayer.consensus.ethereum.local.keys import Keyring
-from relayer.devnet.state.faults import WrongLightClient
+from relayer.consensus.ethereum.local.faults import WrongLightClient
+from relayer.consensus.ethereum.local.keyring import Keyring
 
 T = TypeVar(
     "T", LightClientBootstrap, LightClientUpdate, LightClientFinalityUpdate, LightClientOptimisticUpdate
@@ -24,7 +24,10 @@ T = TypeVar(
 
 
 def tamper(value: T, fault: WrongLightClient, strangers: Keyring) -> T:
-    """The object with the fault's lie in it; `garbage` is the caller's. `strangers` lend keys and signatures."""
+    """Return the object with the fault's lie in it, but for `garbage`, which is the caller's.
+
+    `strangers` lend keys and signatures.
+    """
     names = {field.name for field in fields(value)}
     changed: dict[str, Any] = {}
     for name in names:

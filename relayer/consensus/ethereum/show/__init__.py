@@ -1,116 +1,119 @@
 # SPDX-License-Identifier: MIT
-"""Proof of stake in the demo: a sync committee's signature under what finalizes a block."""
+"""What the demo shows of Ethereum: a sync committee's signature under what finalizes a block.
+
+Implements relayer.consensus.show.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from light_clients.cursor import Cursor
 from light_clients.ethereum.client import EthereumClient, EthereumState
 from light_clients.ethereum.config import Slot
 from light_clients.ethereum.params import EthereumParams
-from light_clients.trust import read_claim
+from light_clients.ethereum.reader import read_signed
 from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
-from relayer.cli.demo.reading import find_anchor, read_anchor
-from relayer.cli.output import short
 from relayer.consensus.ethereum.contract import decode_parameters, decode_trusted_state
 from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
+from relayer.consensus.ethereum.local.faults import Participation
 from relayer.consensus.ethereum.prover import EthereumProver
-from relayer.consensus.ethereum.show.explain import Finalized
+from relayer.consensus.ethereum.show.explain import FinalizedHeader
 from relayer.consensus.ethereum.show.forgeries import forge
-from relayer.consensus.ethereum.show.wire import SignedParts
 from relayer.consensus.open_chain import OpenChain
-from relayer.consensus.show import Delivered, Forgery, ForgeryBasis, TrustExplanation
-from relayer.devnet.state.faults import Participation
+from relayer.consensus.show import (
+    Delivered,
+    Forgery,
+    ForgeryBasis,
+    Rotation,
+    ShowRole,
+    TrustExplanation,
+    read_carried,
+)
 from relayer.errors import ConfigError, NotFoundYet
+from relayer.text import short
 
-_STATE_ROOT_BYTES = 32
+_STATE_ROOT_BYTES: Final = 32
 
 
 class EthereumShow:
-    """Implements relayer.consensus.show.Show."""
+    """What is shown of a running local chain. Implements ConsensusShow."""
 
-    kind = "ethereum"
-    believed = "enough of a sync committee signed what finalizes it"
+    consensus = "ethereum"
+    why_believed = "enough of a sync committee signed what finalizes it"
 
-    def __init__(self, chain: LocalEthereumChain) -> None:
+    def __init__(self, chain: LocalEthereumChain, opened: OpenChain) -> None:
         self._chain = chain
+        self._opened = opened
 
     @property
-    def introduction(self) -> str:
-        """See Show."""
-        network = self._chain.network
-        fork = network.fork_at_slot(self._chain.slot).name
-        return (
-            f"proof of stake ({fork.label.capitalize()}), {len(self._chain.validators)} validators, slots of "
-            f"{network.slot_duration_ms / 1_000:g} s, a sync committee of {self.signers} for {self.rotates_every_s:g} s each"
-        )
-
-    @property
-    def signers(self) -> int:
-        """See Show."""
-        return self._chain.network.preset.sync_committee_size
+    def signer_count(self) -> int:
+        """The size of a sync committee."""
+        return _committee_size(self._chain)
 
     @property
     def checked(self) -> str:
-        """See Show."""
-        return f"the signature of a sync committee of {self.signers}, the way from what it signed to a finalized execution block"
+        """The signature, and what leads from it to an execution block."""
+        return (
+            f"the signature of a sync committee of {self.signer_count}, the way from what it signed to a "
+            "finalized execution block"
+        )
 
     @property
-    def rotates_every_s(self) -> float:
-        """See Show."""
-        network = self._chain.network
-        return network.preset.slots_per_period * network.slot_duration_ms / 1_000
+    def rotation(self) -> Rotation:
+        """A committee signs for one period."""
+        every_s = _period_s(self._chain)
+        return Rotation(
+            every_s=every_s,
+            title=(
+                f"The sync committee of {self._chain.name} changes every {every_s:g} s, and the light client "
+                "follows, with no message to carry"
+            ),
+            followed="the contract trusts the next committee, because the one before it signed who its members are",
+        )
 
-    def begin(self) -> None:
-        """One member misses its turn in each slot, as some always do on real chains."""
-        self._chain.faults.start(Participation(share=1 - 1 / self.signers))
+    @property
+    def client(self) -> EthereumClient:
+        """The light client of the chain's prover."""
+        prover = self._opened.prover
+        if not isinstance(prover, EthereumProver):
+            raise ConfigError(f"a {type(prover).__name__} of {self._opened.name}", "an Ethereum chain")
+        return prover.client
 
-    def client_of(self, source: OpenChain) -> EthereumClient:
-        """See Show."""
-        return _prover(source).client
-
-    async def trust_of(self, destination: OpenChain, client: Address) -> str:
-        """See Show."""
+    async def describe_trust(self, destination: OpenChain, client: Address) -> str:
+        """Name the period's committee and the next one by their roots."""
         state = decode_trusted_state(await destination.chain.call(Call(client, abi.CLIENT_TRUSTED_STATE)))
         period = self._chain.network.period_at(state.finalized_slot)
-        told = f"the sync committee of period {period} ({short(state.committee)})"
+        current = f"the sync committee of period {period} ({short(state.committee)})"
         if state.next_committee is None:
-            return f"{told}; the next is not known yet"
-        return f"{told} and the next ({short(state.next_committee)})"
+            return f"{current}; the next is not known yet"
+        return f"{current} and the next ({short(state.next_committee)})"
 
-    async def vouching_of(self, delivered: Delivered) -> TrustExplanation:
-        """See Show."""
-        cursor = Cursor(delivered.proof)
-        claim = read_claim(cursor, delivered.account, delivered.slot)
-        signed, anchored_by = delivered.proof[cursor.pos :], None
-        if claim.is_anchored:
-            where = delivered.destination
-            anchored_by = await find_anchor(where, delivered.client, delivered.height, delivered.block)
-            signed = (await read_anchor(where, anchored_by))[_STATE_ROOT_BYTES:]
+    async def explain_delivery(self, delivered: Delivered) -> TrustExplanation:
+        """Read what was signed from the delivered bytes, and the blocks it is about from the local chain."""
+        carried = await read_carried(delivered)
         params, state = await _read_client(delivered)
-        parts = SignedParts.read(signed, params)
-        committee = self._chain.beacon.committee(self._chain.network.period_at(parts.signature_slot))
-        return Finalized(
-            state_root=claim.state_root,
+        signed_at = _STATE_ROOT_BYTES if carried.anchored_by else 0
+        signed = read_signed(Cursor(carried.data[signed_at:]), params, carried.state_root)
+        return FinalizedHeader(
+            carried=carried,
             signed=signed,
-            parts=parts,
-            anchored_by=anchored_by,
             params=params,
             trusted=state,
             network=self._chain.network,
-            committee=committee,
-            finalized=self._block(parts.finalized_slot),
-            attested=self._block(parts.attested.slot),
-            source=delivered.source.name,
+            committee=self._chain.beacon.committee(self._chain.network.period_at(signed.signature_slot)),
+            finalized=self._block(signed.finalized_slot),
+            attested=self._block(signed.attested_slot),
+            source=self._opened.name,
             destination=delivered.destination.name,
         )
 
-    async def forge(self, truth: ForgeryBasis) -> Sequence[Forgery]:
-        """See Show."""
-        return forge(truth, _prover(truth.source).client.params, self._chain.beacon)
+    async def forge(self, basis: ForgeryBasis) -> Sequence[Forgery]:
+        """Make a committee of the forger's own, a bent signature, and a committee with one signer too few."""
+        return forge(basis, self.client.params, self._chain.beacon)
 
     def _block(self, slot: Slot) -> BeaconBlock:
         block = self._chain.beacon.block_at(slot)
@@ -119,15 +122,37 @@ class EthereumShow:
         return block
 
 
-def _prover(source: OpenChain) -> EthereumProver:
-    prover = source.prover
-    if not isinstance(prover, EthereumProver):
-        raise ConfigError(f"a {type(prover).__name__} of {source.name}", "a proof-of-stake chain")
-    return prover
+class EthereumShowRole:
+    """Implements ShowRole."""
+
+    def begin(self, chain: LocalEthereumChain) -> str:
+        """Let one member of the committee miss its turn in every slot, as some always do on real chains."""
+        size, network = _committee_size(chain), chain.network
+        chain.faults.start(Participation(share=1 - 1 / size))
+        fork = network.fork_at_slot(chain.slot).name
+        return (
+            f"proof of stake ({fork.label.capitalize()}), {len(chain.validators)} validators, slots of "
+            f"{network.slot_duration_ms / 1_000:g} s, a sync committee of {size} for {_period_s(chain):g} s each"
+        )
+
+    def open(self, chain: LocalEthereumChain, opened: OpenChain) -> EthereumShow:
+        """Return what is shown of a chain."""
+        return EthereumShow(chain, opened)
+
+
+SHOW: Final[ShowRole[LocalEthereumChain]] = EthereumShowRole()
+
+
+def _committee_size(chain: LocalEthereumChain) -> int:
+    return chain.network.preset.sync_committee_size
+
+
+def _period_s(chain: LocalEthereumChain) -> float:
+    return chain.network.preset.slots_per_period * chain.network.slot_duration_ms / 1_000
 
 
 async def _read_client(delivered: Delivered) -> tuple[EthereumParams, EthereumState]:
-    """The light client's rules, and what it trusted when it believed the delivery."""
+    """Return the light client's rules, and what it trusted when it believed the delivery."""
     ask, client = delivered.destination.chain.call, delivered.client
     params = decode_parameters(await ask(Call(client, abi.CLIENT_PARAMETERS)))
     state = decode_trusted_state(await ask(Call(client, abi.CLIENT_TRUSTED_STATE), delivered.block))

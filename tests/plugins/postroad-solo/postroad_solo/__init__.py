@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Chains whose blocks one key signs: the smallest kind of consensus that there is, as an example and as a test.
+"""Chains whose blocks one key signs: the smallest kind of consensus that there is, as an example and as a
+test.
 
-The key signs keccak256(number ‖ timestamp ‖ state root ‖ parent hash), which is the block's hash too; the 65 bytes of the
-signature are the header's extraData. Whoever trusts the key's address believes a block that it signed.
+The key signs keccak256(number ‖ timestamp ‖ state root ‖ parent hash), which is the block's hash too; the 65
+bytes of the signature are the header's extraData. Whoever trusts the key's address believes a block that it
+signed.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ CONTRACT: Final = SoloContract()
 
 
 async def read_client(destination: Chain, client: Address) -> tuple[Status, SoloState, int]:
-    """Read a client through distrusted providers: its status, its trusted state, its trusting period in seconds."""
+    """Read a client through distrusted providers: its status, its trusted state,
+    its trusting period in seconds.
+    """
     asked = (abi.CLIENT_STATUS, abi.CLIENT_TRUSTED_STATE, abi.CLIENT_TRUSTING_PERIOD)
     status, trusted, period = await asyncio.gather(*(destination.call(Call(client, data)) for data in asked))
     height, timestamp, frozen = abi.decode_words(trusted, 3, "trustedState's answer")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""PURE. Headers and the light client of a solo chain, with the verdicts of `SoloLightClient.sol` (INV-7, INV-8).
+"""PURE. Headers and the light client of a solo chain, with the verdicts of `SoloLightClient.sol` (INV-7,
+INV-8).
 
-A header is number (8 bytes), timestamp (8), state root (32, left out in a proof, which leads to it), parent hash (32) and
-seal (r ‖ s ‖ parity, 65). Time is an argument; there is no clock, socket or log.
+A header is number (8 bytes), timestamp (8), state root (32, left out in a proof, which leads to it), parent
+hash (32) and seal (r ‖ s ‖ parity, 65). Time is an argument; there is no clock, socket or log.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ class SoloHeader:
 
     @classmethod
     def from_rpc(cls, block: Mapping[str, object]) -> Self:
-        """Read a block as a provider gives it. Raises HeaderRejected: it is no block, or tells another hash."""
+        """Read a block as a provider gives it.
+
+        Raises HeaderRejected: it is no block, or tells another hash.
+        """
         fields = execution_header.from_rpc(block)
         extra = fields[_FIELDS["extraData"]]
         if len(extra) != SEAL_BYTES:

@@ -15,7 +15,7 @@ from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, MisbehaviourRejected, Rejection, ValidatorSetRejected
 from relayer.chains.base import AccountProof, Address, Call, Head
 from relayer.chains.evm import abi
-from relayer.consensus.base import VerifiedHeader
+from relayer.consensus.base import DeliveryCost, VerifiedHeader
 from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.errors import (
     ChainUnavailable,
@@ -164,6 +164,14 @@ async def test_a_head_is_verified_and_trust_moves(kind: BftKind) -> None:
     # An older head of the same set is believed too, and trust does not move back.
     assert (await prover.verify_head(head_of(blocks, 5))).number == 5
     assert prover.client.state.height == 20
+
+
+def test_a_sealed_block_is_final_and_no_error_of_its_client_hides_a_want_of_gas() -> None:
+    prover = make_prover(Source([Provider({})]), FOUR)
+    assert not prover.has_delayed_finality
+    assert prover.signers == "validators"
+    assert prover.costs == DeliveryCost()
+    assert prover.costs.gas_suspects == frozenset()
 
 
 async def test_a_head_that_nobody_has_is_not_found_yet() -> None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from light_clients.errors import HeaderRejected
 from light_clients.ethereum.config import Period, Slot
 from light_clients.ethereum.containers import LightClientUpdate
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from relayer.consensus.ethereum.beacon_api import BeaconApi, BeaconLimits
 from relayer.errors import ChainUnavailable, ConfigError, NotFoundYet, WrongChain
 from relayer.retry import RetryPolicy
@@ -28,7 +28,7 @@ Handler = Callable[[web.Request], Any]
 
 
 class BeaconServer:
-    """One beacon node over HTTP. `overrides` answer instead by the end of the path; `takes_ssz` as real ones differ."""
+    """One beacon node over HTTP. `overrides` answer instead, by a part of the path; not all take SSZ."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -69,7 +69,7 @@ class BeaconServer:
             return self.updates(request, chain.updates(Period(start), count))
         return web.json_response({"code": 404, "message": "no such path"}, status=404)
 
-    def object(self, request: web.Request, found: Serializable | None) -> web.Response:
+    def object(self, request: web.Request, found: SszObject | None) -> web.Response:
         network = self.world.network
         if found is None:
             return web.json_response({"code": 404, "message": "not available"}, status=404)
@@ -86,11 +86,11 @@ class BeaconServer:
         fork = network.forks[-1]
         if self.takes_ssz and "octet-stream" in request.headers["Accept"]:
             body = b""
-            for each in found:
-                chunk = network.fork_digest(fork) + each.encode_ssz(fork.name, network.preset)
+            for update in found:
+                chunk = network.fork_digest(fork) + update.encode_ssz(fork.name, network.preset)
                 body += len(chunk).to_bytes(8, "little") + chunk
             return web.Response(body=body, headers={"Content-Type": "application/octet-stream"})
-        return web.json_response([each.to_versioned_json(fork.name, network.preset) for each in found])
+        return web.json_response([update.to_versioned_json(fork.name, network.preset) for update in found])
 
 
 class Bench:
@@ -114,7 +114,7 @@ class Bench:
         return server
 
     def api(self, *servers: BeaconServer | str, **terms: Any) -> BeaconApi:
-        urls = [each if isinstance(each, str) else each.url for each in servers]
+        urls = [server if isinstance(server, str) else server.url for server in servers]
         terms = {"policy": ONCE, **terms}
         api = BeaconApi("eth", urls, self.world.network, lambda *told: self.errors.append(told), **terms)
         self._apis.append(api)
@@ -177,7 +177,7 @@ async def test_a_node_that_refuses_ssz_is_asked_for_json(bench: Bench, world: Wo
     assert await api.finality_update() == world.chain.finality_update()
     assert await api.finality_update() == world.chain.finality_update()
     asked = [accept for path, accept in server.requests if "finality" in path]
-    assert ["octet-stream" in each for each in asked] == [True, False, False]
+    assert ["octet-stream" in accepted for accepted in asked] == [True, False, False]
     assert bench.errors == []
 
 
@@ -185,7 +185,7 @@ async def test_early_nodes_wrap_their_updates(bench: Bench, world: World) -> Non
     server = await bench.server()
     network = world.network
     fork = network.forks[-1].name
-    listed = [each.to_versioned_json(fork, network.preset) for each in world.chain.updates(Period(0), 2)]
+    listed = [update.to_versioned_json(fork, network.preset) for update in world.chain.updates(Period(0), 2)]
     server.overrides["updates"] = lambda _: web.json_response({"data": listed})
     assert await bench.api(server).updates(Period(0), 2) == world.chain.updates(Period(0), 2)
 
@@ -217,7 +217,7 @@ async def test_trouble_is_asked_of_the_next_node(bench: Bench, world: World, sta
     bad.overrides["light_client"] = says(status, "Internal error")
     api = bench.api(bad, good)
     assert await api.finality_update() == world.chain.finality_update()
-    assert [each for _, each in bench.errors] == [kind]
+    assert [found for _, found in bench.errors] == [kind]
     bad.requests.clear()
     await api.finality_update()
     assert bad.requests == []
@@ -368,7 +368,7 @@ async def test_a_node_of_another_network_is_excluded_for_good(bench: Bench, worl
     for _ in range(3):
         assert await api.finality_update() == world.chain.finality_update()
     assert len(stranger.requests) == 1
-    assert [each.wrong_chain for each in api.health()] == [True, False]
+    assert [node.wrong_chain for node in api.health()] == [True, False]
     with pytest.raises(WrongChain, match="beacon list"):
         await bench.api(stranger).finality_update()
 

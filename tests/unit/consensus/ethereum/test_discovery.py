@@ -28,7 +28,7 @@ from relayer.consensus.ethereum.discovery import (
     missing_forks,
     read_network,
 )
-from relayer.consensus.ethereum.local.describe import genesis_json, spec_json
+from relayer.consensus.ethereum.local.network_json import genesis_json, spec_json
 from relayer.errors import ChainUnavailable, RpcAnswerInvalid
 
 ROOT = b"\x77" * 32

@@ -42,12 +42,14 @@ from relayer.contracts import load
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record, to_plain
 from relayer.endpoint.survey import Survey, compare_chains, with_rules
 from relayer.errors import PostroadError, RpcRefused
+from tests.support.execution_block import merged_block
 
 ROOT = b"\x07" * 32
 CHECKPOINT = CheckpointConfig(root=Bytes32(ROOT), slot=8_203_648, height=8_791_234)
 STATE = EthereumState(Slot(8_203_680), b"\x01" * 32, None)
 PARAMS = EthereumParams.of(SEPOLIA_CONFIG, 342, 1_209_600, 30)
 ETHEREUM = find_kind("ethereum")
+MERGED = merged_block()
 
 TEXT = """\
 [chains.eth]
@@ -125,7 +127,11 @@ def test_a_deployment_writes_network_and_checkpoint_where_the_file_has_none() ->
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        ({"difficulty": "0x0", "withdrawalsRoot": "0x" + "00" * 32}, ("ethereum", {})),
+        (MERGED, ("ethereum", {})),
+        (MERGED | {"hash": "0x" + "07" * 32}, None),
+        (MERGED | {"extraData": "0x07"}, None),
+        ({key: value for key, value in MERGED.items() if key != "hash"}, None),
+        ({"difficulty": "0x0", "withdrawalsRoot": "0x" + "00" * 32}, None),
         ({"difficulty": "0x0"}, None),
         ({"difficulty": "0x2", "extraData": "0x"}, None),
     ],

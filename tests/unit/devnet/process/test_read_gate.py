@@ -8,11 +8,11 @@ import asyncio
 import pytest
 
 from relayer.devnet.process import read_gate as gate_module
-from relayer.devnet.process.read_gate import Gate
+from relayer.devnet.process.read_gate import ReadGate
 
 
 async def test_readers_and_writers_take_turns() -> None:
-    gate, readers, writers, most = Gate(), 0, 0, 0
+    gate, readers, writers, most = ReadGate(), 0, 0, 0
 
     async def read() -> None:
         nonlocal readers, most
@@ -44,7 +44,7 @@ async def test_readers_and_writers_take_turns() -> None:
 
 
 async def test_a_writer_goes_before_readers_that_come_later() -> None:
-    gate, order = Gate(), []
+    gate, order = ReadGate(), []
 
     async def read(name: str) -> None:
         async with gate.reading():
@@ -65,7 +65,7 @@ async def test_a_writer_goes_before_readers_that_come_later() -> None:
 
 async def test_a_reader_that_never_ends_does_not_stop_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_module, "PATIENCE_S", 0.01)
-    gate = Gate()
+    gate = ReadGate()
     async with asyncio.timeout(5), gate.reading(), gate.writing():
         pass
     async with gate.reading():
@@ -73,7 +73,7 @@ async def test_a_reader_that_never_ends_does_not_stop_the_chain(monkeypatch: pyt
 
 
 async def test_a_failed_writer_opens_the_gate_again() -> None:
-    gate = Gate()
+    gate = ReadGate()
     with pytest.raises(ValueError, match="broken"):
         async with gate.writing():
             raise ValueError("broken")

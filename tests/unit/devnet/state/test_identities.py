@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from eth_account import Account as Reference
 from eth_utils.address import to_checksum_address
@@ -8,7 +10,7 @@ from eth_utils.address import to_checksum_address
 from relayer.devnet.errors import SpecError
 from relayer.devnet.state.identities import CHAIN_ID_BASE, account_of, chain_id_of, derive_account
 
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def test_addresses_are_those_of_ethereum() -> None:

@@ -126,7 +126,7 @@ def test_a_proof_and_misbehaviour_are_headers_behind_one_another() -> None:
     assert encode_misbehaviour(one, other) == encode_anchor(one) + encode_anchor(other)
 
 
-# --- updates ---------------------------------------------------------------------------------------------------------
+# --- updates ------------------------------------------------------------------------------------------------
 
 
 def addresses(members: list[Validator]) -> list[bytes]:

@@ -38,13 +38,6 @@ def test_headers_of_every_fork_are_read_from_rlp_and_json(kind: BftKind, fork: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_round_changes_what_is_sealed_and_not_the_block(kind: BftKind) -> None:
-    first, later = draft(kind).header(), draft(kind, round=5).header()
-    assert first.block_hash == later.block_hash
-    assert first.commit_seal_hash != later.commit_seal_hash
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_votes_are_part_of_the_block(kind: BftKind) -> None:
     voted = draft(kind, vote=(validator("new").address, b"\xff")).header()
     assert voted.block_hash != draft(kind).header().block_hash
@@ -171,7 +164,7 @@ def test_extra_data_that_is_not_canonical_is_refused() -> None:
         parse_extra_data(b"", BftKind.QBFT)
 
 
-# --- a node's JSON is hostile ----------------------------------------------------------------------------------------
+# --- a node's JSON is hostile -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def read(data: bytes, kind: BftKind = BftKind.QBFT, state_root: bytes | None = N
 )
 def test_every_form_of_header_hashes_as_the_chain_does(kind: BftKind, changes: dict[str, object]) -> None:
     made = draft(kind, **changes)
-    header = read(join(header_parts(made)), kind)
+    sent = header_parts(made)
+    header = read(join(sent), kind)
     assert header.preimage.block_hash(kind) == made.block_hash()
     assert header.preimage.commit_seal_hash(kind) == made.seal_hash()
     assert (header.number, header.timestamp, header.state_root) == (
@@ -69,6 +70,7 @@ def test_every_form_of_header_hashes_as_the_chain_does(kind: BftKind, changes: d
     assert header.set_hash == set_hash(made.addresses())
     signers = made.members if made.sealers is None else list(made.sealers)
     assert header.sealers == sum(1 << made.members.index(member) for member in signers)
+    assert b"".join(header.seals) == sent["seals"]
 
 
 def test_all_forms_of_a_bloom_and_of_a_tail_say_the_same() -> None:
@@ -189,7 +191,9 @@ def test_malformed_headers_are_refused(changes: dict[str, bytes], reason: str) -
 def test_a_sealed_vote_and_round_cannot_be_split_in_another_way(
     kind: BftKind, vote: tuple[bytes, bytes] | None, round_: int
 ) -> None:
-    """INV-7: else an honest block would have two on-chain hashes, and anyone could freeze the client with it."""
+    """INV-7: else an honest block would have two on-chain hashes, and anyone could freeze the client with
+    it.
+    """
     made = draft(kind, vote=vote, round=round_)
     parts = header_parts(made)
     between = (parts["vote"][1:] or NO_VOTE[kind]) + (parts["round"][1:] or ROUND_ZERO[kind])

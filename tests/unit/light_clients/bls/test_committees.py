@@ -19,18 +19,23 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.decompressed = self.added = 0
-        decompress, add = FastBackend._decompress_key, FastBackend._sum
+        public_key, aggregate, subtract = BlsBackend.public_key, BlsBackend.aggregate, BlsBackend.subtract
 
-        def counted_decompress(bls: FastBackend, compressed: bytes) -> object:
+        def counted_key(bls: BlsBackend, compressed: bytes) -> PublicKey:
             self.decompressed += 1
-            return decompress(bls, compressed)
+            return public_key(bls, compressed)
 
-        def counted_sum(bls: FastBackend, keys: tuple[PublicKey, ...]) -> object:
+        def counted_aggregate(bls: BlsBackend, keys: tuple[PublicKey, ...]) -> PublicKey:
             self.added += len(keys)
-            return add(bls, keys)
+            return aggregate(bls, keys)
 
-        monkeypatch.setattr(FastBackend, "_decompress_key", counted_decompress)
-        monkeypatch.setattr(FastBackend, "_sum", counted_sum)
+        def counted_subtract(bls: BlsBackend, total: PublicKey, keys: tuple[PublicKey, ...]) -> PublicKey:
+            self.added += len(keys)
+            return subtract(bls, total, keys)
+
+        monkeypatch.setattr(FastBackend, "public_key", counted_key)
+        monkeypatch.setattr(FastBackend, "aggregate", counted_aggregate)
+        monkeypatch.setattr(FastBackend, "subtract", counted_subtract)
 
 
 @pytest.fixture

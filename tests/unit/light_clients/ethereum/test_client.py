@@ -10,12 +10,12 @@ import pytest
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import (
     AnchorRejected,
-    ClientExpired,
-    ClientFrozen,
     HeaderRejected,
     MisbehaviourRejected,
     ProofRejected,
     Rejection,
+    TrustExpired,
+    TrustFrozen,
     UpdateRejected,
     ValidatorSetRejected,
 )
@@ -119,7 +119,9 @@ def test_trust_moves_forward_only(finalized: int) -> None:
 
 
 def test_the_next_committee_is_learnt_once() -> None:
-    """Where it is unknown, even by the header that is trusted already; afterwards it is known and cannot be another."""
+    """Where it is unknown, even by the header that is trusted already; afterwards it is known and cannot be
+    another.
+    """
     client, shown = make_client(knows_next=False), COMMITTEES[PERIOD + 1].root
     learnt = client.update(sign(FIRST + 20, FIRST + 8, shown=shown), NOW)
     assert learnt.state == replace(client.state, next_committee=shown)
@@ -204,9 +206,9 @@ def test_two_finalized_headers_of_a_slot_freeze() -> None:
     one, other = sign(FIRST + 20, FIRST + 15, seed="one"), sign(FIRST + 30, FIRST + 15, seed="other")
     frozen = client.freeze(one + other)
     assert frozen.status(NOW) is Status.FROZEN
-    with pytest.raises(ClientFrozen):
+    with pytest.raises(TrustFrozen):
         frozen.update(one, NOW)
-    with pytest.raises(ClientFrozen):
+    with pytest.raises(TrustFrozen):
         frozen.freeze(one + other)
     for pair in (one + one, one + sign(FIRST + 30, FIRST + 16, seed="other")):
         with pytest.raises(MisbehaviourRejected):
@@ -238,7 +240,7 @@ def test_trust_expires_by_the_second_and_can_still_be_frozen() -> None:
     last = Timestamp(client.timestamp + 1000)
     assert client.status(last) is Status.ACTIVE
     assert client.status(Timestamp(last + 1)) is Status.EXPIRED
-    with pytest.raises(ClientExpired):
+    with pytest.raises(TrustExpired):
         client.update(sign(FIRST + 20, FIRST + 15), Timestamp(last + 1))
     pair = sign(FIRST + 20, FIRST + 15, seed="one") + sign(FIRST + 20, FIRST + 15, seed="other")
     assert client.freeze(pair).state.frozen

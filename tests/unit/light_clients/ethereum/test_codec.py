@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""From the specification's objects to bytes that the on-chain client believes, and what cannot be said in them."""
+"""From the specification's objects to bytes that the on-chain client believes, and what cannot be said in
+them.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,10 @@ from light_clients.ethereum.containers import (
     SyncCommittee,
 )
 from light_clients.ethereum.fork_upgrade import upgrade_lc_update
-from light_clients.ethereum.members import encode_absent, encode_siblings, hash_key, rebuild
 from light_clients.ethereum.params import least_threshold
-from light_clients.proofs.merkle_branch import merkleize
 from relayer.consensus.ethereum.local.misbehaviour import second_committee, second_finality
 from relayer.consensus.ethereum.local.payload import invent_payload
 from relayer.consensus.ethereum.local.simulation import Simulation
-from tests.support.beacon import make_committee
 from tests.support.trie import AccountEntry, State
 
 GENESIS = 1_700_000_000
@@ -191,36 +190,6 @@ def test_large_committees(absent: int) -> None:
     assert update.sync_aggregate.participants == 512 - absent
 
 
-@pytest.mark.parametrize("count", [8, 32, 512])
-def test_multiproofs_hold_just_what_cannot_be_computed(count: int) -> None:
-    committee = make_committee(f"siblings {count}", 8)
-    leaves = [hash_key(bytes([place % 256]) * 48) for place in range(count)]
-    root = merkleize(leaves)
-    some: list[list[int]] = [[0], [count - 1], [0, 1], [1, 2], [0, 3, count - 1], list(range(count // 3))]
-    for places in some:
-        parts = split_words(encode_siblings(leaves, places))
-        nodes, depth = [(place, leaves[place]) for place in places], count.bit_length() - 1
-
-        def take(_level: int, _place: int, parts: list[bytes] = parts) -> bytes:
-            return parts.pop(0)
-
-        assert rebuild(nodes, depth, take) == root
-        assert not parts
-    assert not encode_siblings(leaves, range(count))
-    own = committee.levels[0]
-    for few in ([0], [1, 6], [2, 3, 4]):
-        assert encode_siblings(own, few) == committee.siblings(few)
-
-
-def split_words(data: bytes) -> list[bytes]:
-    return [data[at : at + 32] for at in range(0, len(data), 32)]
-
-
-def test_bits_are_those_of_ssz() -> None:
-    assert encode_absent([False] + [True] * 15) == b"\x01\x00"
-    assert encode_absent([True] * 9 + [False] + [True] * 6) == b"\x00\x02"
-
-
 def test_the_next_committee_is_shown_where_it_can_be() -> None:
     chain = grow(network((ForkName.ELECTRA, 0)), 60)
     update, params = update_of(chain), params_of(chain.config)
@@ -261,7 +230,7 @@ def test_misbehaviour_of_both_kinds_freezes() -> None:
         client.freeze(encode_misbehaviour((honest, committee), (honest, committee), client.params))
 
 
-# --- what cannot be said ---------------------------------------------------------------------------------------------
+# --- what cannot be said ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

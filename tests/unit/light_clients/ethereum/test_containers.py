@@ -5,24 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from light_clients.errors import EncodingRejected, HeaderRejected
+from light_clients.errors import EncodingRejected
 from light_clients.ethereum.config import MAINNET, MINIMAL, ForkName, Slot
 from light_clients.ethereum.containers import (
     BeaconBlockHeader,
-    LightClientBootstrap,
     LightClientFinalityUpdate,
     LightClientHeader,
     LightClientOptimisticUpdate,
     LightClientUpdate,
     SyncCommittee,
 )
-from light_clients.ethereum.execution import ExecutionPayloadHeader
 from light_clients.ethereum.fork_upgrade import upgrade_lc_update
-from light_clients.ethereum.serializable import Serializable
+from light_clients.ethereum.ssz_object import SszObject
 from tests.support.sync_chain import SyncChain, network
 
 
-def objects(fork: ForkName) -> list[Serializable]:
+def objects(fork: ForkName) -> list[SszObject]:
     chain = SyncChain(network(**{fork.label: 0}))
     update = chain.update(20, 9)
     bare = chain.update(20, None, shows_committee=False)
@@ -96,7 +94,8 @@ def test_an_object_has_the_size_of_its_fork() -> None:
     }
     header, committee, signature = 112, 33 * 48, 4 + 96 + 8
     assert sizes[ForkName.ALTAIR] == 2 * header + committee + signature + 32 * (5 + 6)
-    # Two offsets; in each header an offset, an execution header of 17 fields and four branch nodes; two longer branches
+    # Two offsets; in each header an offset, an execution header of 17 fields and four branch nodes; two
+    # longer branches
     execution = 4 + 584 + 4 * 32
     assert sizes[ForkName.ELECTRA] == sizes[ForkName.ALTAIR] + 2 * (4 + execution) + 2 * 32
 
@@ -125,29 +124,6 @@ def test_a_committees_root_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("light_clients.ethereum.containers.merkleize", fail)
     assert committee.hash_tree_root() == first
     assert committee == SyncCommittee(committee.pubkeys, committee.aggregate_pubkey)
-
-
-def test_an_execution_header_says_which_forks_fields_it_has() -> None:
-    header = ExecutionPayloadHeader(block_number=7)
-    assert header.fork is ForkName.BELLATRIX
-    capella, deneb = header.in_form_of(ForkName.CAPELLA), header.in_form_of(ForkName.ELECTRA)
-    assert (capella.fork, deneb.fork) == (ForkName.CAPELLA, ForkName.DENEB)
-    assert (deneb.blob_gas_used, deneb.withdrawals_root) == (0, bytes(32))
-    assert deneb.in_form_of(ForkName.BELLATRIX) == header
-    # A zero field at the end would hash as its absence does, within the next power of two
-    capella = replace(capella, withdrawals_root=b"\1" * 32)
-    assert len({header.hash_tree_root(), capella.hash_tree_root(), deneb.hash_tree_root()}) == 3
-    with pytest.raises(ValueError, match="withdrawals_root"):
-        header.encode_ssz(ForkName.CAPELLA, MAINNET)
-
-
-def test_an_answer_needs_a_version_and_data() -> None:
-    wrongs: list[object] = [{}, {"version": "deneb"}, {"data": {}}, [], None]
-    for wrong in wrongs:
-        with pytest.raises(EncodingRejected, match="version and data"):
-            LightClientBootstrap.from_versioned_json(wrong, MAINNET)
-    with pytest.raises(HeaderRejected, match="unknown fork"):
-        LightClientBootstrap.from_versioned_json({"version": "phase0", "data": {}}, MAINNET)
 
 
 def test_a_headers_root_is_the_blocks_name() -> None:

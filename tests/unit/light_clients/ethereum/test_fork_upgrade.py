@@ -15,10 +15,6 @@ from light_clients.ethereum.fork_upgrade import (
     upgrade_lc_header,
     upgrade_lc_optimistic_update,
     upgrade_lc_store,
-    upgrade_lc_store_to_capella,
-    upgrade_lc_store_to_deneb,
-    upgrade_lc_store_to_electra,
-    upgrade_lc_store_to_gloas,
     upgrade_lc_update,
 )
 from light_clients.ethereum.light_client_header import get_lc_execution_root, validate_light_client_header
@@ -77,13 +73,13 @@ def test_a_store_goes_through_all_forks() -> None:
     held = process_light_client_update(store, CHAIN.update(6, None, participants=3), LATE, CONFIG)
     assert held.best_valid_update is not None
     steps = [
-        (16, upgrade_lc_store_to_capella),
-        (24, upgrade_lc_store_to_deneb),
-        (32, upgrade_lc_store_to_electra),
-        (48, upgrade_lc_store_to_gloas),
+        (16, ForkName.CAPELLA),
+        (24, ForkName.DENEB),
+        (32, ForkName.ELECTRA),
+        (48, ForkName.GLOAS),
     ]
-    for slot, upgrade in steps:
-        held = upgrade(held, CONFIG)
+    for slot, fork in steps:
+        held = upgrade_lc_store(held, fork, CONFIG)
         assert held.best_valid_update is not None
         held = process_light_client_update(held, CHAIN.update(slot, slot - 7, participants=5), LATE, CONFIG)
         assert held.optimistic_header.beacon.slot == slot

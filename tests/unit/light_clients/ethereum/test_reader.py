@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from light_clients.bls import backend
+from light_clients.codec.merkle_branch import hash_pair
 from light_clients.cursor import Cursor
 from light_clients.errors import (
     EncodingRejected,
@@ -95,7 +96,9 @@ def test_everything_that_was_signed_is_read_back(layout: str, absent: tuple[int,
     assert signed.signing_root == network.signing_root(hash_attested(parts, COMMITTEE, None), 130)
     assert signed.block_number is None
     keys = [
-        backend().secret_to_public(each.secret) for i, each in enumerate(COMMITTEE.seats) if i not in absent
+        backend().secret_to_public(signer.secret)
+        for i, signer in enumerate(COMMITTEE.seats)
+        if i not in absent
     ]
     assert signed.signers_key == backend().aggregate(keys).compressed
     signed.check_signature(backend())
@@ -113,6 +116,73 @@ def test_the_execution_is_read_where_it_is_shown(layout: str) -> None:
         read(parts, params, b"\x08" * 32).check_signature(backend())
 
 
+def named(signed: Signed, *, shows_execution: bool) -> dict[str, bytes]:
+    """What the reader names, back as the bytes that it came as, without the flags."""
+    parts, members = signed.parts, signed.parts.participation
+    inactivity, committees, *upper = parts.finality_branch
+    marks = sum(1 << place for place in members.absent).to_bytes(SIZE // 8, "little")
+    found = {
+        "signature_slot": u64(signed.signature_slot),
+        "signature": parts.signature,
+        "aggregate_key": parts.aggregate_key,
+        "pubkeys_root": b"" if members.absent else members.pubkeys_root,
+        "absent": marks if members.absent else b"",
+        "keys": b"".join(members.absent_keys),
+        "siblings": b"".join(members.siblings),
+        "attested_slot": u64(signed.attested_slot),
+        "attested_proposer": u64(parts.attested_proposer),
+        "parent_root": parts.attested_parent_root,
+        "attested_body": parts.attested_body_side,
+        "epoch": u64(parts.epoch),
+        "inactivity": inactivity,
+        "committees": committees,
+        "upper": b"".join(upper),
+        "finalized_slot": u64(signed.finalized_slot),
+        "finalized_proposer": u64(parts.finalized_proposer),
+        "parent_and_state": parts.finalized_parent_and_state,
+    }
+    assert (parts.execution is not None) == shows_execution
+    if parts.execution is not None:
+        execution = parts.execution
+        found |= {
+            "block_number": u64(execution.block_number),
+            "gas_limit": u64(execution.gas_limit),
+            "receipts_root": execution.receipts_root,
+            "fields0to1": execution.fields0to1,
+            "fields4to5": execution.fields4to5,
+            "fields8to15": execution.fields8to15,
+            "fields16to31": execution.fields16to31 or b"",
+            "body_branch": b"".join(execution.body_branch),
+        }
+    return found
+
+
+@pytest.mark.parametrize("absent", [(), (0,), (3, 4), (0, 1, 2, 3, 15)])
+@pytest.mark.parametrize(
+    ("layout", "state_root"),
+    [
+        ("altair", None),
+        *((layout, root) for layout in ("capella", "deneb", "electra") for root in (None, ROOT)),
+    ],
+)
+def test_every_part_keeps_its_bytes_for_those_who_explain(
+    layout: str, state_root: bytes | None, absent: tuple[int, ...]
+) -> None:
+    params = make_params((0, LAYOUTS[layout][0]))
+    network = make_network(params)
+    sent = signed_parts(replace(DRAFT, absent=absent, state_root=state_root), COMMITTEE, network)
+    signed = read(sent, params, state_root)
+    found = named(signed, shows_execution=state_root is not None)
+    assert found == {name: sent[name] for name in found}
+    assert set(sent) - set(found) <= {"flags", "body_side"} | set(ORDER[ORDER.index("block_number") :])
+    assert signed.parts.attested_root == hash_attested(sent, COMMITTEE, state_root)
+    if signed.parts.execution is not None:
+        body_root = signed.parts.execution.body_root
+        side = hash_pair(hash_pair(body_root, bytes(32)), hash_pair(bytes(32), bytes(32)))
+        front = hash_pair(u64(128).ljust(32, b"\0"), sent["finalized_proposer"].ljust(32, b"\0"))
+        assert hash_pair(hash_pair(front, sent["parent_and_state"]), side) == signed.finalized_root
+
+
 def test_altair_shows_no_execution() -> None:
     params = make_params((0, 1))
     parts = signed_parts(replace(DRAFT, state_root=ROOT), COMMITTEE, make_network(params))
@@ -121,7 +191,9 @@ def test_altair_shows_no_execution() -> None:
 
 
 def test_each_header_has_the_layout_of_its_own_slot() -> None:
-    """The attested state is Electra's, the finalized payload Capella's, the signature under the version before it."""
+    """The attested state is Electra's, the finalized payload Capella's, the signature under the version
+    before it.
+    """
     params = make_params((0, 2), (17, 4))
     network = make_network(params)
     draft = Draft(136, 136 - 1, 120, state_root=ROOT)
@@ -248,7 +320,7 @@ def keys_of(xy: bytes) -> dict[str, bytes]:
 def test_impossible_keys_are_refused_even_where_a_committee_has_them(kind: str) -> None:
     """The committee commits to them, so that nothing but the rule itself stands in the way."""
     bad = keys_of(COMMITTEE.seats[0].xy)[kind]
-    total = sum(each.secret for each in COMMITTEE.seats[1:])
+    total = sum(signer.secret for signer in COMMITTEE.seats[1:])
     aggregate = seat_sum(total)
     absent = Committee((Seat(0, bad), *COMMITTEE.seats[1:]), aggregate)
     with pytest.raises(PublicKeyRejected):
@@ -284,8 +356,8 @@ def test_signers_who_add_up_to_infinity_are_refused() -> None:
     one = COMMITTEE.seats[0]
     order = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
     pairs: list[Seat] = []
-    for each in COMMITTEE.seats[: SIZE // 2]:
-        pairs += [each, Seat(order - each.secret, seat_sum(order - each.secret))]
+    for signer in COMMITTEE.seats[: SIZE // 2]:
+        pairs += [signer, Seat(order - signer.secret, seat_sum(order - signer.secret))]
     # All pairs cancel out but the first, whose second member is another.
     cancelling = Committee((one, one, *pairs[2:]))
     read(signed_parts(DRAFT, cancelling, NETWORK)).check_signature(backend())

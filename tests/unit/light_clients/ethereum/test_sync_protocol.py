@@ -33,7 +33,6 @@ from light_clients.ethereum.sync_protocol import (
     compute_sync_committee_period_at_slot,
     get_safety_threshold,
     initialize_light_client_store,
-    is_better_update,
     process_light_client_finality_update,
     process_light_client_optimistic_update,
     process_light_client_store_force_update,
@@ -64,7 +63,7 @@ def flip(data: bytes) -> bytes:
     return bytes((data[0] ^ 1,)) + data[1:]
 
 
-# --- bootstrap -------------------------------------------------------------------------------------------------------
+# --- bootstrap ----------------------------------------------------------------------------------------------
 
 
 def test_a_bootstrap_begins_with_its_header(store: LightClientStore) -> None:
@@ -103,7 +102,7 @@ def test_a_bootstrap_that_does_not_hold_is_refused() -> None:
         initialize_light_client_store(root, bootstrap, network(altair=100))
 
 
-# --- following -------------------------------------------------------------------------------------------------------
+# --- following ----------------------------------------------------------------------------------------------
 
 
 def test_periods_follow_each_other_across_forks(store: LightClientStore) -> None:
@@ -178,13 +177,14 @@ def test_what_is_known_already_is_refused(store: LightClientStore) -> None:
     known = process(store, CHAIN.update(40, 24))
     with pytest.raises(UpdateRejected, match="older than what is known"):
         process(known, CHAIN.update(24, 16))
-    # The same again is valid (its attested header is newer than the finalized one) and changes nothing but counts.
+    # The same again is valid (its attested header is newer than the finalized one) and changes nothing but
+    # counts.
     again = process(known, CHAIN.update(40, 24))
     assert again.finalized_header == known.finalized_header
     assert again.next_sync_committee == known.next_sync_committee
 
 
-# --- participation ---------------------------------------------------------------------------------------------------
+# --- participation ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("participants", "final"), [(1, False), (21, False), (22, True), (32, True)])
@@ -244,7 +244,7 @@ def test_a_committee_with_a_key_that_is_none_is_refused() -> None:
         process(replace(store, current_sync_committee=wrong), CHAIN.update(40, 24))
 
 
-# --- fork versions ---------------------------------------------------------------------------------------------------
+# --- fork versions ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_committee_with_a_key_that_is_none_is_refused() -> None:
 def test_the_fork_version_is_that_of_the_slot_before_the_signature(
     store: LightClientStore, signature: int, fork: ForkName
 ) -> None:
-    versions = {each.name: each.version for each in CONFIG.forks}
+    versions = {fork_.name: fork_.version for fork_ in CONFIG.forks}
     make = partial(CHAIN.update, signature - 1, 9, signature)
     process(store, make(version=versions[fork]))
     for name, version in versions.items():
@@ -293,7 +293,7 @@ def test_trees_of_the_last_slot_before_electra_and_of_its_first_have_their_own_p
             process(store, signed)
 
 
-# --- every part is covered -------------------------------------------------------------------------------------------
+# --- every part is covered ----------------------------------------------------------------------------------
 
 
 def tampered() -> list[tuple[str, Callable[[LightClientUpdate], LightClientUpdate], type[Rejection], str]]:
@@ -423,7 +423,7 @@ def test_genesis_is_finalized_as_nothing(store: LightClientStore) -> None:
         process(store, named)
 
 
-# --- smaller updates, and force --------------------------------------------------------------------------------------
+# --- smaller updates, and force -----------------------------------------------------------------------------
 
 
 def test_finality_and_optimistic_updates_move_what_they_show(store: LightClientStore) -> None:
@@ -458,25 +458,3 @@ def test_a_rejected_update_leaves_the_store_as_it_was(store: LightClientStore) -
     assert store == before
     with pytest.raises(UpdateRejected, match="another period"):
         apply_light_client_update(store, CHAIN.update(72, 66), CONFIG)
-
-
-def test_better_updates_rank_as_the_specification_says() -> None:
-    best_first = [
-        CHAIN.update(40, 24),  # all signed, next committee, finalized in its period
-        CHAIN.update(41, 24),  # the same, newer
-        CHAIN.update(40, 24, 43),  # signed later, against the one above: older data wins
-        CHAIN.update(40, 24, participants=31),
-        CHAIN.update(66, 63),  # finality of the period before
-        CHAIN.update(40, None),
-        CHAIN.update(63, 50, 64),  # its next committee is the signers' own
-        CHAIN.update(40, 24, shows_committee=False),
-        CHAIN.update(40, 24, participants=21),
-        CHAIN.update(40, 24, participants=1),
-    ]
-    assert is_better_update(best_first[2], best_first[1], CONFIG)
-    ordered = [best_first[0], best_first[2], best_first[1], *best_first[3:6], best_first[7], *best_first[8:]]
-    for at, better in enumerate(ordered):
-        for worse in ordered[at + 1 :]:
-            assert is_better_update(better, worse, CONFIG), (at, worse.signature_slot)
-            assert not is_better_update(worse, better, CONFIG)
-    assert is_better_update(best_first[5], best_first[6], CONFIG)

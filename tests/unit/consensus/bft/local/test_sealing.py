@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Who proposes, who seals, and how votes are counted."""
+"""Who seals a block, and a second one of its height."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -11,103 +11,59 @@ from hypothesis import strategies as st
 
 from light_clients.bft.preimage import BftKind
 from light_clients.ecdsa import recover
-from relayer.consensus.bft.local.header import Consensus, SealedBlock, build_block, quorum
-from relayer.consensus.bft.local.sealing import MAX_VALIDATORS, Validators, seal
-from relayer.devnet.errors import SpecError
-from relayer.devnet.state.header import Header
+from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block, quorum
+from relayer.consensus.bft.local.sealing import make_twin, seal
+from relayer.devnet.state.anvil_header import AnvilHeader
 from relayer.devnet.state.identities import derive_account
+from relayer.devnet.state.ledger import Ledger
 
-ACCOUNTS = [derive_account(b"test", "test", "validator", index) for index in range(30)]
+ACCOUNTS: Final = {
+    account.address: account
+    for account in (derive_account(b"test", "test", "validator", index) for index in range(30))
+}
 
 
-def block_of(
-    validators: Validators, number: int, parent_proposer: bytes, round_number: int = 0
-) -> SealedBlock:
-    """The block that these validators would make, as the producer makes it."""
-    proposer = validators.proposer(number, parent_proposer, round_number)
-    header = Header(
-        *(bytes(32), proposer, bytes(32), bytes(32), bytes(32), bytes(256)),
+def block_of(count: int, number: int = 1, parent_hash: bytes = bytes(32)) -> SealedBlock:
+    """A block that the first validators of a set may seal; the last of them proposes it."""
+    listed = tuple(sorted(ACCOUNTS)[:count])
+    header = AnvilHeader(
+        *(parent_hash, listed[-1], bytes(32), bytes(32), bytes(32), bytes(256)),
         number=number,
         gas_limit=1,
         gas_used=0,
         timestamp=number,
         tail=(),
     )
-    consensus = Consensus(validators.kind, validators.at(number), validators.vote_for(proposer), round_number)
-    return build_block(header, consensus, native_hash=bytes(32), body_bytes=3)
+    return build_block(header, ExtraData(BftKind.IBFT2, listed), anvil_hash=bytes(32), body_bytes=3)
 
 
-@given(count=st.integers(1, 30), rounds=st.lists(st.integers(0, 5), min_size=1, max_size=20))
-def test_proposers_go_round_an_ascending_list(count: int, rounds: list[int]) -> None:
-    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:count])
-    listed = validators.at(1)
-    assert list(listed) == sorted(account.address for account in ACCOUNTS[:count])
-    proposer, place = bytes(20), -1
-    for number, round_number in enumerate(rounds, 1):
-        proposer = validators.proposer(number, proposer, round_number)
-        place = (place + 1 + round_number) % count
-        assert proposer == listed[place]
+def signers(block: SealedBlock) -> list[bytes]:
+    found = [recover(block.seal_hash(), one[:64], one[64]) for one in block.seals]
+    return [address for address in found if address is not None]
 
 
 @given(count=st.integers(1, 30), wanted=st.none() | st.integers(0, 40))
 def test_seals_are_distinct_and_begin_with_the_proposers(count: int, wanted: int | None) -> None:
-    validators = Validators.of(BftKind.IBFT2, ACCOUNTS[:count])
-    block = seal(block_of(validators, 1, ACCOUNTS[0].address), validators.accounts, wanted)
-    signers = [recover(block.seal_hash(), one[:64], one[64]) for one in block.seals]
-    assert len(set(signers)) == len(signers) == (quorum(count) if wanted is None else min(wanted, count))
-    assert set(signers) <= set(block.consensus.validators)
-    assert signers[:1] in ([], [block.proposer])
+    block = seal(block_of(count), ACCOUNTS, wanted)
+    sealed_by = signers(block)
+    assert (
+        len(set(sealed_by)) == len(block.seals) == (quorum(count) if wanted is None else min(wanted, count))
+    )
+    assert set(sealed_by) <= set(block.extra.validators)
+    assert sealed_by[:1] in ([], [block.proposer])
 
 
-@given(count=st.integers(1, 12), add=st.booleans())
-def test_a_majority_of_proposers_changes_the_set(count: int, add: bool) -> None:
-    """floor(n/2) + 1 distinct proposers; none of them twice, and the block after the last one lists the new set."""
-    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:count])
-    before = validators.current
-    candidate = ACCOUNTS[20].address if add else before[0]
-    if not add and count == 1:
-        with pytest.raises(SpecError):
-            validators.wish(candidate, add=False)
-        return
-    validators.know(ACCOUNTS[20])
-    validators.wish(candidate, add=add)
-    proposer = bytes(20)
-    needed = count // 2 + 1
-    for number in range(1, needed + 3):
-        block = block_of(validators, number, proposer)
-        assert (block.consensus.vote is not None) == (number <= needed)
-        changed = set(before) | {candidate} if add else set(before) - {candidate}
-        assert set(block.consensus.validators) == (set(before) if number <= needed else changed)
-        validators.advance(block)
-        proposer = block.proposer
-
-
-def test_votes_of_who_left_no_longer_count() -> None:
-    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:4])
-    validators.know(ACCOUNTS[20])
-    validators.wish(ACCOUNTS[20].address, add=True)
-    first = block_of(validators, 1, bytes(20))
-    validators.advance(first)
-    # A transition ends all votes, those for this wish too.
-    validators.override([address for address in validators.current if address != first.proposer], 2, 2)
-    second = block_of(validators, 2, first.proposer)
-    validators.advance(second)
-    assert validators.vote_for(second.proposer) is None
-    assert ACCOUNTS[20].address not in validators.current
-
-
-def test_a_planned_list_holds_from_its_block_on() -> None:
-    validators = Validators.of(BftKind.QBFT, ACCOUNTS[:4])
-    four, three = validators.current, validators.current[:3]
-    validators.override(three, 5, 2)
-    assert [validators.at(number) for number in (4, 5, 9)] == [four, three, three]
-
-
-def test_impossible_sets_are_refused() -> None:
-    with pytest.raises(SpecError, match="a set of 0"):
-        Validators.of(BftKind.QBFT, [])
-    with pytest.raises(SpecError, match="listed twice"):
-        Validators.of(BftKind.QBFT, [ACCOUNTS[0], ACCOUNTS[0]])
-    many = [replace(ACCOUNTS[0], address=index.to_bytes(20, "big")) for index in range(1, MAX_VALIDATORS + 2)]
-    with pytest.raises(SpecError, match="a set of 256"):
-        Validators.of(BftKind.QBFT, many)
+def test_a_twin_is_another_block_of_the_height_that_a_quorum_sealed() -> None:
+    genesis = block_of(4, number=0)
+    ledger = Ledger(genesis)
+    block = seal(block_of(4, parent_hash=genesis.hash), ACCOUNTS)
+    ledger.append(block)
+    twin = make_twin(ledger, 1, ACCOUNTS)
+    assert (twin.number, twin.parent_hash) == (block.number, block.parent_hash)
+    assert twin.hash != block.hash
+    assert twin.state_root != block.state_root
+    assert len(set(signers(twin))) == quorum(4)
+    assert ledger.twin(twin.hash) == twin == make_twin(ledger, 1, ACCOUNTS)
+    assert ledger.head == block
+    with pytest.raises(IndexError, match="block 2 is above the head, 1"):
+        make_twin(ledger, 2, ACCOUNTS)

@@ -8,7 +8,7 @@ import pytest
 from light_clients.bls import backend
 from light_clients.ethereum.config import Epoch, Period
 from relayer.consensus.ethereum.local.finality import Checkpoint, Finality
-from relayer.consensus.ethereum.local.keys import Keyring
+from relayer.consensus.ethereum.local.keyring import Keyring
 
 
 def checkpoint(epoch: int) -> Checkpoint:

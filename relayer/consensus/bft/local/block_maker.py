@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Making sealed blocks: anvil executes, we decide when and by whom, and seal what came out."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from light_clients.bft.preimage import BftKind
+from relayer.consensus.bft.local.faults import Rounds
+from relayer.consensus.bft.local.sealed_block import ExtraData, SealedBlock, build_block
+from relayer.consensus.bft.local.sealing import seal
+from relayer.consensus.bft.local.validators import Validators
+from relayer.devnet.chain.block_maker import BlockMaker
+from relayer.devnet.chain.chain_parts import ChainParts
+from relayer.devnet.process.upstream import Upstream
+from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_payload_bytes
+from relayer.devnet.state.faults import Stall
+
+_MISSING_IN_SIZE: Final = 1
+"""anvil's size leaves out the withdrawals, an empty list in every block that it makes."""
+
+
+async def read_genesis(upstream: Upstream, kind: BftKind, validators: tuple[bytes, ...]) -> SealedBlock:
+    """Return anvil's block 0 as the genesis block of the sealed chain.
+
+    Its state root is anvil's, and wrong: trust begins at block 1.
+    """
+    block = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
+    return seal_executed(block, bytes(32), ExtraData(kind, validators))
+
+
+def seal_executed(block: Mapping[str, Any], parent_hash: bytes, extra: ExtraData) -> SealedBlock:
+    """Return the sealed chain's block for one of anvil's, without seals.
+
+    Raises:
+        ExecutionError: anvil's header holds something that we don't know.
+    """
+    header = AnvilHeader.from_rpc(block, parent_hash)
+    anvil_hash = check_anvil_hash(header, block)
+    body_bytes = list_payload_bytes(int(block["size"], 16)) - len(header.anvil_rlp(block)) + _MISSING_IN_SIZE
+    return build_block(header, extra, anvil_hash=anvil_hash, body_bytes=body_bytes)
+
+
+class BftBlockMaker(BlockMaker[SealedBlock]):
+    """Makes one BFT chain's blocks, one at a time.
+
+    Args:
+        parts: of the chain.
+        validators: who proposes and seals.
+        all_seals: every validator seals; without it, a quorum does.
+    """
+
+    def __init__(self, parts: ChainParts[SealedBlock], validators: Validators, *, all_seals: bool) -> None:
+        super().__init__(parts)
+        self._validators = validators
+        self._all_seals = all_seals
+
+    async def run(self, block_time_s: float) -> None:
+        """Make a block every `block_time_s`, until cancelled; none for what a busy machine missed."""
+        due = time.monotonic() + block_time_s
+        while True:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if not self._parts.faults.is_on(Stall):
+                await self.mine()
+            due = max(due + block_time_s, time.monotonic())
+
+    def _advance(self, block: SealedBlock) -> None:
+        self._validators.advance(block)
+
+    async def _make(self, balances: Mapping[bytes, int]) -> tuple[SealedBlock, bool]:
+        parent = self._parts.ledger.head
+        number = parent.number + 1
+        rounds = self._parts.faults.take(Rounds) if self._parts.faults else None
+        round_number = 0 if rounds is None else rounds.round
+        proposer = self._validators.proposer(number, parent.proposer, round_number)
+        # Equal seconds are allowed and make sub-second blocks possible; a chain must never run ahead of the
+        # wall clock.
+        timestamp = max(math.floor(time.time()), parent.timestamp)
+        executed = await self._execute(number, timestamp, proposer, balances)
+        extra = ExtraData(
+            kind=self._validators.kind,
+            validators=self._validators.at(number),
+            vote=self._validators.vote_for(proposer),
+            round=round_number,
+        )
+        block = seal_executed(executed.block, parent.hash, extra)
+        self._parts.anvil_blocks.keep(number, executed.raw)
+        sealed = seal(block, self._validators.accounts, len(extra.validators) if self._all_seals else None)
+        return sealed, executed.has_logs

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""What every local chain consists of, and what makes and serves its blocks works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Generic, Self
+
+from relayer.devnet.process.anvil import Anvil
+from relayer.devnet.process.anvil_blocks import AnvilBlocks
+from relayer.devnet.process.read_gate import ReadGate
+from relayer.devnet.rpc.subscriptions import Publisher
+from relayer.devnet.state.faults import Faults
+from relayer.devnet.state.ledger import B, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class ChainParts(Generic[B]):
+    """A chain's parts.
+
+    Attributes:
+        anvil: executes.
+        anvil_blocks: blocks as anvil tells them.
+        ledger: the chain's own blocks.
+        gate: keeps reads of the newest state and its change apart.
+        faults: of the chain, and of its first RPC server.
+        publishers: one for every RPC server; they are told of new blocks.
+    """
+
+    anvil: Anvil
+    anvil_blocks: AnvilBlocks
+    ledger: Ledger[B]
+    gate: ReadGate
+    faults: Faults
+    publishers: list[Publisher[Any]] = field(default_factory=list)
+
+    @classmethod
+    def over(cls, anvil: Anvil, genesis: B, faults: Faults) -> Self:
+        """Make the parts of a chain that has block 0."""
+        return cls(anvil, AnvilBlocks(anvil.upstream), Ledger(genesis), ReadGate(), faults)

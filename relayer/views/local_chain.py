@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""A local chain for tests and demos, as `devnet` shows it.
+
+Its keys are of no worth, so they are shown whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class FundedAccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account with money on a local chain: its address and its private key, both as text in hex."""
+
+    address: str
+    secret: str
+
+
+class LocalChainView(msgspec.Struct, frozen=True, kw_only=True):
+    """A local chain.
+
+    Attributes:
+        name: as it was asked for.
+        consensus: the name of its kind of consensus.
+        chain_id: the EIP-155 number.
+        rpc: the URL of its JSON-RPC.
+        websocket: the URL of its websocket.
+        admin: the URL of its admin RPC; None where it serves none.
+        genesis_hash: the hash of block 0, as text in hex.
+        details: what its kind has besides.
+        funded: accounts with money.
+        height: its newest block; None where it does not answer, or was not asked.
+        gateway: its endpoint's address; None where none was deployed just now, and so with all that follows.
+        endpoint_id: 32 bytes.
+        postbox: a recipient that keeps what arrives in its log.
+        multisender: a contract that sends many messages in one transaction.
+    """
+
+    name: str
+    consensus: str
+    chain_id: int
+    rpc: str
+    websocket: str
+    admin: str | None
+    genesis_hash: str
+    details: Mapping[str, Any]
+    funded: tuple[FundedAccountView, ...]
+    height: int | None = None
+    gateway: bytes | None = None
+    endpoint_id: bytes | None = None
+    postbox: bytes | None = None
+    multisender: bytes | None = None
+
+
+class LocalNetworkView(msgspec.Struct, frozen=True, kw_only=True):
+    """Local chains that were started.
+
+    `config` is the file that was written for them; None without endpoints.
+    """
+
+    directory: str
+    config: str | None
+    chains: tuple[LocalChainView, ...]
+
+
+class LocalStatusView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the local chains of a folder run, and how they do."""
+
+    running: bool
+    directory: str
+    chains: tuple[LocalChainView, ...]

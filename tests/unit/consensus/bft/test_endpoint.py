@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: MIT
+"""BFT chains among endpoints: what a survey reads, refuses and warns of, and how a client is judged, without a chain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_abi import abi
+
+from light_clients.bft.preimage import BftKind
+from light_clients.bft.validators import set_hash
+from light_clients.client import Status
+from relayer import config as configuration
+from relayer.chains.evm.node import Node
+from relayer.consensus.bft.config import BftConfig, BootstrapConfig
+from relayer.consensus.bft.contract import BftClientView, InitialTrust
+from relayer.consensus.bft.endpoint import BftTrust
+from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.kind import ConfiguredChain
+from relayer.consensus.registry import configured, find_kind
+from relayer.contracts import load
+from relayer.endpoint.manifest import to_plain
+from tests.support.bft import Draft, validators
+
+BFT = find_kind("bft")
+FOUR = validators(4)
+ADDRESSES = tuple(member.address for member in FOUR)
+HEAD = 200
+# Where a survey looks behind a head: every 16 blocks, at most 7 of them.
+SAMPLED = [184, 168, 152, 136, 120, 104, 88]
+
+Block = Mapping[str, Any]
+Blocks = Mapping[int, Block]
+
+
+def chain(protocol: str = "qbft", *, bootstrap: str = "") -> ConfiguredChain[BftConfig]:
+    text = f"""\
+[chains.court]
+chain = "eip155:41"
+rpc = ["http://127.0.0.1:9"]
+trusting_period_s = 77
+
+[chains.court.consensus]
+kind = "bft"
+protocol = "{protocol}"
+{bootstrap}
+"""
+    return configured("court", configuration.parse(text).chain("court"))
+
+
+def blocks_of(kind: BftKind, numbers: Sequence[int], **terms: Any) -> dict[int, Block]:
+    return {
+        number: Draft(kind, FOUR, number=number, timestamp=1_700_000_000 + number, **terms).rpc()
+        for number in numbers
+    }
+
+
+def node(blocks: Blocks, asked: list[int] | None = None) -> Node:
+    async def request(method: str, params: Sequence[Any]) -> Any:
+        assert method == "eth_getBlockByNumber"
+        number = int(params[0], 16)
+        if asked is not None:
+            asked.append(number)
+        return blocks[number]
+
+    return Node("court", request)
+
+
+async def survey(
+    blocks: Blocks, protocol: str = "qbft", asked: list[int] | None = None, head: int | None = None
+) -> tuple[BftTrust | None, list[Finding]]:
+    """Survey a chain at a head, by default the newest of its blocks."""
+    newest = blocks[max(blocks) if head is None else head]
+    return await BFT.endpoint.survey(node(blocks, asked), chain(protocol), newest)
+
+
+# --- what is read -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kind", "label"),
+    [("qbft", BftKind.QBFT, "QBFT"), ("ibft2", BftKind.IBFT2, "IBFT 2.0")],
+)
+async def test_the_newest_header_is_where_trust_begins_and_a_sample_shows_the_quorum(
+    protocol: str, kind: BftKind, label: str
+) -> None:
+    asked: list[int] = []
+    trust, findings = await survey(blocks_of(kind, [*SAMPLED, HEAD]), protocol, asked)
+    assert trust is not None
+    assert trust.record() == InitialTrust(
+        height=HEAD, timestamp=1_700_000_000 + HEAD, validators=tuple(ADDRESSES)
+    )
+    assert sorted(asked, reverse=True) == SAMPLED
+    (finding,) = findings
+    assert (finding.severity, finding.subject) == (Severity.OK, "court")
+    assert finding.found == f"{label}, 4 validators, 3 to seal"
+
+
+async def test_a_young_chain_is_sampled_as_far_as_it_goes_and_an_unborn_one_is_refused() -> None:
+    asked: list[int] = []
+    trust, _ = await survey(blocks_of(BftKind.QBFT, [2, 18, 34]), asked=asked)
+    assert trust is not None
+    assert sorted(asked) == [2, 18]
+    trust, findings = await survey({0: {"number": "0x0"}})
+    assert trust is None
+    assert [(finding.severity, finding.found) for finding in findings] == [
+        (Severity.REFUSAL, "block 0 as the newest")
+    ]
+
+
+# --- a chain that came from another protocol --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [SAMPLED[0] + 1, SAMPLED[3], SAMPLED[6] + 16])
+async def test_a_chain_that_changed_its_protocol_is_surveyed_with_a_warning_that_names_the_block(
+    first: int,
+) -> None:
+    """IBFT 2.0 to QBFT within the sampled blocks: what was before says nothing of what trust begins with."""
+    numbers = [*SAMPLED, HEAD]
+    blocks = blocks_of(BftKind.IBFT2, [number for number in numbers if number < first])
+    blocks |= blocks_of(BftKind.QBFT, [number for number in numbers if number >= first])
+    trust, findings = await survey(blocks)
+    assert trust is not None
+    assert trust.header.number == HEAD
+    last = max(number for number in numbers if number < first)
+    since = min(number for number in numbers if number >= first)
+    warning, fine = findings
+    assert (warning.severity, warning.subject) == (Severity.WARNING, "court")
+    assert warning.found == f"block {last} is no QBFT block (it reads as IBFT 2.0)"
+    assert f"QBFT blocks, as since block {since}" in warning.expected
+    assert "changed its consensus" in warning.advice
+    assert (fine.severity, fine.found) == (Severity.OK, "QBFT, 4 validators, 3 to seal")
+
+
+async def test_older_blocks_that_nothing_reads_are_warned_of_with_the_reason() -> None:
+    blocks = blocks_of(BftKind.QBFT, [*SAMPLED, HEAD])
+    blocks[136] = {**blocks[136], "extraData": "0x1234"}
+    trust, findings = await survey(blocks)
+    assert trust is not None
+    warning = findings[0]
+    assert warning.severity is Severity.WARNING
+    assert warning.found.startswith("block 136 is no QBFT block (")
+    assert "it reads as" not in warning.found
+    assert "as since block 152" in warning.expected
+
+
+async def test_a_block_without_a_number_is_still_named() -> None:
+    blocks = blocks_of(BftKind.QBFT, [*SAMPLED, HEAD])
+    blocks[184] = {"number": "many"}
+    _, findings = await survey(blocks)
+    assert "block 'many' is no QBFT block" in findings[0].found
+
+
+async def test_before_the_change_no_quorum_is_looked_for() -> None:
+    """A chain that sealed by 2F+1 as IBFT 2.0 and seals by two thirds since it is QBFT can be joined."""
+    blocks = blocks_of(BftKind.IBFT2, SAMPLED[2:], sealers=FOUR[:2])
+    blocks |= blocks_of(BftKind.QBFT, [*SAMPLED[:2], HEAD])
+    trust, findings = await survey(blocks)
+    assert trust is not None
+    assert [finding.severity for finding in findings] == [Severity.WARNING, Severity.OK]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "sealed", "label"), [("qbft", BftKind.IBFT2, "QBFT"), ("ibft2", BftKind.QBFT, "IBFT 2.0")]
+)
+async def test_a_newest_block_of_the_other_protocol_is_refused_by_name_and_block(
+    protocol: str, sealed: BftKind, label: str
+) -> None:
+    trust, findings = await survey(blocks_of(sealed, [*SAMPLED, HEAD]), protocol)
+    assert trust is None
+    (finding,) = findings
+    assert (finding.severity, finding.subject) == (Severity.REFUSAL, "court")
+    assert f"block {HEAD} that is not believed" in finding.found
+    assert finding.expected == f"{label} headers"
+    assert "chains.court.consensus.protocol" in finding.advice
+
+
+def real(folder: Path, name: str) -> dict[int, Block]:
+    found = json.loads((folder / "goquorum" / f"{name}.json").read_text())
+    return {int(block["number"], 16): block for block in found["blocks"]}
+
+
+@pytest.mark.shared
+async def test_goquorums_change_from_legacy_ibft_to_qbft_is_surveyed_on_real_headers(
+    shared_vectors: Path,
+) -> None:
+    """The finding that ended `endpoint deploy`: real blocks of GoQuorum's `ibft`, which no client of ours reads."""
+    older, newer = real(shared_vectors, "ibft1_headers"), real(shared_vectors, "qbft_headers")
+    head = min(number for number in newer if number > 40 and number - 16 in newer)
+    blocks = {head: newer[head], head - 16: newer[head - 16], head - 32: older[head - 32]}
+    trust, findings = await survey(blocks)
+    assert trust is not None
+    assert trust.header.number == head
+    warning, fine = findings
+    assert warning.severity is Severity.WARNING
+    assert warning.found.startswith(f"block {head - 32} is no QBFT block (")
+    assert f"since block {head - 16}" in warning.expected
+    assert fine.severity is Severity.OK
+    assert fine.found.startswith("QBFT, 4 validators")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("protocol", ["qbft", "ibft2"])
+async def test_a_real_newest_block_of_legacy_ibft_is_refused_by_name_and_block(
+    shared_vectors: Path, protocol: str
+) -> None:
+    older = real(shared_vectors, "ibft1_headers")
+    trust, findings = await survey({number: older[number] for number in (8, 24)}, protocol)
+    assert trust is None
+    assert findings[0].severity is Severity.REFUSAL
+    assert findings[0].found.startswith("a block 24 that is not believed: ")
+    assert BFT.endpoint.recognise(older[24]) is None
+
+
+@pytest.mark.shared
+async def test_real_qbft_headers_are_good_wherever_the_head_is(shared_vectors: Path) -> None:
+    blocks = real(shared_vectors, "qbft_headers")
+    heads = [head for head in blocks if all(number in blocks for number in range(head, 0, -16)[:8])]
+    assert len(heads) > 50
+    for head in heads:
+        trust, findings = await survey(blocks, head=head)
+        assert trust is not None
+        assert trust.header.number == head
+        assert [finding.severity for finding in findings] == [Severity.OK], (head, findings)
+
+
+# --- who sealed -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [HEAD, SAMPLED[4]])
+async def test_a_quorum_of_2f_plus_1_is_refused_with_the_block(number: int) -> None:
+    """Six validators of which two may be faulty: 2F+1 asks for three, two thirds for four."""
+    six = validators(6)
+    blocks = {height: Draft(BftKind.QBFT, six, number=height).rpc() for height in [*SAMPLED, HEAD]}
+    blocks[number] = Draft(BftKind.QBFT, six, number=number, sealers=six[:3]).rpc()
+    trust, findings = await survey(blocks)
+    assert trust is not None
+    (refusal,) = findings
+    assert refusal.severity is Severity.REFUSAL
+    assert (refusal.found, refusal.expected) == (f"block {number} sealed by 3 of 6", "at least 4")
+    assert "2F+1" in refusal.advice
+    assert "2FPlus1Enabled" in refusal.advice
+
+
+async def test_seals_of_another_curve_are_named_as_what_they_may_be() -> None:
+    """They recover to nobody: no talk of quorums then, which would send people to the wrong switch."""
+    seals = [
+        hashlib.sha256(b"r" + bytes([index])).digest()
+        + hashlib.sha256(b"s" + bytes([index])).digest()[:-1]
+        + bytes(2)
+        for index in range(4)
+    ]
+    blocks = blocks_of(BftKind.QBFT, [*SAMPLED, HEAD])
+    blocks[HEAD] = Draft(BftKind.QBFT, FOUR, number=HEAD, sealers=(), extra_seals=seals).rpc()
+    _, findings = await survey(blocks)
+    (refusal,) = findings
+    assert refusal.found == f"block {HEAD} sealed by 0 of 4"
+    assert "secp256k1" in refusal.advice
+    assert "ecCurve" in refusal.advice
+    assert "2F+1" not in refusal.advice
+
+
+async def test_a_block_without_seals_is_no_matter_of_curves() -> None:
+    blocks = blocks_of(BftKind.QBFT, [*SAMPLED, HEAD])
+    blocks[168] = Draft(BftKind.QBFT, FOUR, number=168, sealers=()).rpc()
+    _, findings = await survey(blocks)
+    assert findings[0].found == "block 168 sealed by 0 of 4"
+    assert "ecCurve" not in findings[0].advice
+
+
+# --- before a survey --------------------------------------------------------------------------------------------------
+
+
+def test_a_head_that_the_light_client_would_not_read_is_refused() -> None:
+    good = Draft(BftKind.QBFT, FOUR, number=9).rpc()
+    assert BFT.endpoint.refuse_head(chain(), good) is None
+    assert BFT.endpoint.refuse_head(chain("ibft2"), good) is not None
+    assert BFT.endpoint.refuse_head(chain(), {}) is not None
+
+
+async def test_nothing_but_blocks_is_asked_for() -> None:
+    assert BFT.endpoint.questions == ()
+    assert (await BFT.endpoint.discover("court", {"kind": "bft"})).keys == {}
+    assert await BFT.endpoint.check_live(chain()) == []
+    assert await BFT.endpoint.survey_destination(node({}), "port") == []
+
+
+# --- trust ------------------------------------------------------------------------------------------------------------
+
+
+def trust_in(number: int = HEAD, members: Sequence[Any] = FOUR) -> BftTrust:
+    return BftTrust(Draft(BftKind.QBFT, members, number=number).header())
+
+
+def test_a_deployment_writes_the_validators_unless_the_owners_named_some() -> None:
+    bare = chain().consensus
+    assert trust_in().with_rules(bare) == bare
+    written = trust_in().with_bootstrap(bare)
+    assert written.bootstrap is not None
+    assert (written.bootstrap.height, written.bootstrap.validators) == (HEAD, ADDRESSES)
+    chosen = BootstrapConfig(height=1, timestamp=2, validators=written.bootstrap.validators[:1])
+    kept = trust_in().with_bootstrap(BftConfig(protocol="qbft", bootstrap=chosen))
+    assert kept.bootstrap == chosen
+
+
+async def test_without_a_configured_bootstrap_people_are_shown_what_the_provider_shows() -> None:
+    trust = trust_in()
+    assert await BFT.endpoint.follow(chain(), bytes(32), trust) == (trust, [])
+    text = "\n".join(trust.describe("port", "court"))
+    assert f"On port, trust in court begins with block {HEAD}" in text
+    for address in ADDRESSES:
+        assert f"  0x{address.hex()}" in text
+
+
+def test_shared_validators_are_a_conflict_and_others_are_not() -> None:
+    one = trust_in()
+    assert one.conflict(trust_in(members=validators(4, 10))) is None
+    found = one.conflict(trust_in(members=[*validators(3, 10), FOUR[2]]))
+    assert found is not None
+    assert found.found == f"1 shared validators (0x{ADDRESSES[2].hex()})"
+    assert "no chain id" in found.advice
+    every = one.conflict(one)
+    assert every is not None
+    assert every.found.startswith("4 shared validators (0x")
+    assert every.found.endswith(", …)")
+
+
+# --- what is deployed, and how it is judged -----------------------------------------------------------------------------
+
+
+def test_a_client_is_created_with_what_was_surveyed_and_the_chains_periods() -> None:
+    authority = b"\x11" * 20
+    data = BFT.on_chain.creation(authority, chain("ibft2"), trust_in().record())
+    artifact = load("BftLightClient")
+    assert data.startswith(artifact.creation_code)
+    arguments = abi.decode(artifact.constructor.input_types, data[len(artifact.creation_code) :])
+    listed = tuple("0x" + address.hex() for address in ADDRESSES)
+    assert arguments == ("0x" + authority.hex(), int(BftKind.IBFT2), listed, HEAD, 1_700_000_000, 77, 30)
+
+
+def test_what_a_client_was_told_is_kept_as_people_compare_it() -> None:
+    assert to_plain(trust_in().record()) == {
+        "height": HEAD,
+        "timestamp": 1_700_000_000,
+        "validators": ["0x" + address.hex() for address in ADDRESSES],
+    }
+
+
+def view(protocol: BftKind = BftKind.QBFT, members: Sequence[bytes] = ADDRESSES) -> BftClientView:
+    return BftClientView(
+        contract="BftLightClient",
+        address=b"\x05" * 20,
+        status=Status.ACTIVE,
+        height=HEAD,
+        timestamp=1_700_000_000,
+        trusting_period_s=77,
+        max_clock_drift_s=30,
+        authority=b"\x06" * 20,
+        protocol=protocol,
+        set_hash=set_hash(members),
+    )
+
+
+def judge(client: BftClientView, trust: BftTrust | None) -> list[Finding]:
+    return BFT.endpoint.judge("court → port", "port", client, chain(), trust)
+
+
+def test_a_client_that_trusts_who_seals_now_is_fine() -> None:
+    (finding,) = judge(view(), trust_in())
+    assert finding.severity is Severity.OK
+    assert "3 of 4 must sign (two thirds)" in finding.found
+    assert view().details() == {"protocol": "qbft", "set_hash": set_hash(ADDRESSES)}
+
+
+def test_a_client_of_the_other_protocol_is_refused() -> None:
+    finding, _ = judge(view(BftKind.IBFT2), trust_in())
+    assert (finding.severity, finding.expected) == (Severity.REFUSAL, "QBFT")
+    assert "IBFT2" in finding.found
+
+
+def test_a_client_of_former_validators_is_a_warning_with_the_command_that_helps() -> None:
+    (finding,) = judge(view(members=ADDRESSES[:3]), trust_in())
+    assert finding.severity is Severity.WARNING
+    assert f"the validators of block {HEAD}, which have changed since" in finding.found
+    assert "postroad client update court port" in finding.advice
+
+
+def test_of_a_chain_that_could_not_be_read_nothing_is_said() -> None:
+    assert judge(view(), None) == []
