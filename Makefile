@@ -23,6 +23,11 @@ SLITHER_STAMP := $(SLITHER_VENV)/.postroad-stamp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
+# Half of a test run's time is waiting for local chains, so two at once pay even beside each other. A file stays with one
+# worker, for its tests share chains; the slow folders come first by name. Another number: make test WORKERS="-n 4 ...", or
+# WORKERS= for one test after the other.
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # The recipes share a virtual environment and caches, and 2 cores are the machine to have in mind.
@@ -69,7 +74,7 @@ test: test-python contracts-test ## All tests that need no ../shared and no root
 
 .PHONY: test-python
 test-python: $(TOOLS_STAMP) ## Python: unit, property, short differential, short end to end
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(WORKERS) $(ARGS)
 
 .PHONY: unit
 unit: $(VENV_STAMP) ## Only what needs no local chain
