@@ -210,7 +210,7 @@ class Daemon:
         now = asyncio.get_running_loop().time()
         late = [
             name
-            for name, worker in self.pipeline.workers.items()
+            for name, worker in self.pipeline.chain_tasks.items()
             if worker.header is None or worker.head_at is None or now - worker.head_at > STALL_S
         ]
         return f"no verified head lately: {', '.join(sorted(late))}" if late else None

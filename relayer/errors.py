@@ -1,19 +1,23 @@
+# SPDX-License-Identifier: MIT
 # ruff: noqa: N818  the names say the decision or the finding; all of them are errors
 """Errors whose type is the decision, and whose text says what was found, what was expected and what to do.
 
-The pipeline never looks into an error to decide: it catches `Retryable` (the same work again, later), `Drop` (give up
-this one piece of work) and `StopLane` (nothing on this lane until something outside of it changes). `ConfigError` ends
-the process before it starts. Light clients raise `light_clients.errors.Rejection`, which knows nothing of this file.
+The pipeline never looks into an error to decide: it catches `Retryable` (the same work again, later), `Drop`
+(give up this one piece of work) and `StopLane` (nothing on this lane until something outside of it changes).
+`ConfigError` ends the process before it starts. Light clients raise `light_clients.errors.Rejection`, which
+knows nothing of this file.
 """
 
 from __future__ import annotations
 
 
 class PostroadError(Exception):
-    """The base of all of them.
+    """The base of Postroad's errors.
 
-    `found`, `expected` and `advice` are text for people: no secrets, no URLs with credentials. An error that has nothing
-    to expect or to advise leaves them empty.
+    Attributes:
+        found: what was found, as text for people: no secret, no URL with credentials.
+        expected: what was expected, likewise; empty where nothing else was.
+        advice: what to do, likewise; empty where there is nothing to do.
     """
 
     def __init__(self, found: str, expected: str = "", advice: str = "") -> None:
@@ -23,14 +27,14 @@ class PostroadError(Exception):
         self.advice = advice
 
     def __str__(self) -> str:
-        """Everything in one line: what was found, what was expected, what to do."""
+        """Return one line with what was found, what was expected and what to do."""
         expected = f" (expected {self.expected})" if self.expected else ""
         advice = f". {self.advice}" if self.advice else ""
         return f"{self.found}{expected}{advice}"
 
 
 class ConfigError(PostroadError):
-    """What the operator wrote cannot be run. Nothing is started."""
+    """The operator's configuration cannot be run. Nothing is started."""
 
 
 class KeyUnavailable(ConfigError):
@@ -38,18 +42,21 @@ class KeyUnavailable(ConfigError):
 
 
 class Retryable(PostroadError):
-    """The same work may succeed later; nothing about it is wrong."""
+    """The same work may succeed later. Whoever catches it does the work again after a pause."""
 
 
 class Drop(PostroadError):
-    """This piece of work can never succeed as it is: give it up, keep the rest."""
+    """This piece of work can never succeed as it is.
+
+    Whoever catches it gives this piece up and keeps the rest.
+    """
 
 
 class StopLane(PostroadError):
-    """Nothing more can be done on this lane until an operator or a contract changes something."""
+    """This lane can do no more until an operator or a contract changes something."""
 
 
-# --- talking to chains -------------------------------------------------------------------------------------------------
+# --- talking to chains --------------------------------------------------------------------------------------
 
 
 class RpcUnavailable(Retryable):
@@ -57,11 +64,17 @@ class RpcUnavailable(Retryable):
 
 
 class RpcAnswerInvalid(Retryable):
-    """One provider answered with something that the method cannot mean: it loses score, others are asked."""
+    """One provider's answer is no possible answer of the method: it loses score, and others are asked."""
 
 
 class RpcRefused(Retryable):
-    """A provider understood and refused. `code` and `message` are JSON-RPC's; the message is cut and made printable."""
+    """A provider understood a request and refused it.
+
+    Attributes:
+        code: JSON-RPC's error code.
+        message: JSON-RPC's message, cut and made printable.
+        data: the error's data where the provider gave bytes.
+    """
 
     def __init__(
         self, code: int, message: str, expected: str = "", advice: str = "", data: bytes = b""
@@ -73,30 +86,30 @@ class RpcRefused(Retryable):
 
 
 class RangeRefused(RpcRefused):
-    """A provider will not serve a range of blocks or an answer of this size: ask for less."""
+    """A provider does not serve a range of blocks or an answer of this size: the caller asks for less."""
 
 
 class ChainUnavailable(Retryable):
-    """No provider of a chain gave a usable answer."""
+    """None of a chain's providers gave a usable answer."""
 
 
 class NotFoundYet(Retryable):
-    """A block, transaction or state that no provider has (yet)."""
+    """No provider has the block, transaction or state, or has it yet."""
 
 
 class WrongChain(ConfigError):
     """A provider serves another chain than the configured one (chain id or genesis hash)."""
 
 
-# --- transactions ------------------------------------------------------------------------------------------------------
+# --- transactions -------------------------------------------------------------------------------------------
 
 
 class FeeLimitReached(Retryable):
-    """The chain asks for more than the operator's fee limit; the message waits for a lower price."""
+    """The chain's price is above the operator's fee limit. The message waits for a lower price."""
 
 
 class Underpriced(Retryable):
-    """Providers want a higher price for this transaction than it offers: replace it."""
+    """Providers ask a higher price than this transaction offers: the caller replaces it."""
 
 
 class InsufficientFunds(Retryable):
@@ -104,12 +117,17 @@ class InsufficientFunds(Retryable):
 
 
 class NonceConflict(Retryable):
-    """Another transaction of this account took the nonce: the work has to be signed again with a new one."""
+    """Another transaction of this account took the nonce: the work has to be signed again with another."""
 
 
 class CallReverted(PostroadError):
-    """A contract refused. `name` is the error's name ("" when unknown), `arguments` its decoded arguments by name,
-    `data` the raw revert data (bounded). Raised as one of the subclasses where the name decides.
+    """A contract reverted a call. It is raised as one of the subclasses where the error's name decides.
+
+    Attributes:
+        name: the name of the contract's error; empty when it is unknown.
+        arguments: the error's decoded arguments by name.
+        data: the raw revert data, cut to a bounded length.
+        reason: name and arguments as text.
     """
 
     def __init__(
@@ -132,50 +150,44 @@ class CallRevertedRetryable(CallReverted, Retryable):
 
 
 class CallRevertedDrop(CallReverted, Drop):
-    """The batch or call as it stands can never succeed."""
+    """The batch or call can never succeed as it is."""
 
 
 class CallRevertedStopLane(CallReverted, StopLane):
-    """The lane or its remote is paused, unknown, expired or frozen on that chain."""
+    """The lane, its remote or its light client is paused, unknown, expired or frozen on that chain."""
 
 
-# --- messages and proofs -----------------------------------------------------------------------------------------------
+# --- messages and proofs ------------------------------------------------------------------------------------
 
 
 class Malformed(Drop):
-    """Bytes or text that are not what their format says, wherever they came from."""
+    """Bytes or text do not follow their format, wherever they came from."""
 
 
 class IllegalTransition(PostroadError):
-    """The pipeline tried to move a message between two states that the table does not join: a defect of ours."""
-
-
-class MessageUnverifiable(Drop):
-    """Logs tell of a message whose leaf cannot be reproduced: it is reported, never delivered, never forgotten."""
-
-    def __init__(
-        self, message_id: bytes, lane_id: bytes, sequence: int, found: str, expected: str, advice: str
-    ) -> None:
-        super().__init__(found, expected, advice)
-        self.message_id = message_id
-        self.lane_id = lane_id
-        self.sequence = sequence
-
-
-class ProofUnavailable(Retryable):
-    """No provider gave a proof that our own light client accepts."""
+    """The pipeline tried a transition that the table of states does not have: a defect of ours."""
 
 
 class ClientExpired(StopLane):
-    """A light client on a destination has passed its trusting period; only its admin can bootstrap it again."""
+    """A light client has passed its trusting period.
+
+    On a destination, only its admin can bootstrap it again.
+    """
 
 
 class ClientFrozen(StopLane):
-    """A light client on a destination was frozen by proven misbehaviour."""
+    """A light client on a destination is frozen.
+
+    Somebody proved misbehaviour of the chain that it follows.
+    """
 
 
 class MisbehaviourFound(StopLane):
-    """A chain's signers signed two blocks of one height. `freeze_data` is the argument of `freeze` that proves it."""
+    """A chain's signers signed two blocks of one height.
+
+    Attributes:
+        freeze_data: the argument of the light client's `freeze` that proves it.
+    """
 
     def __init__(self, found: str, freeze_data: bytes) -> None:
         super().__init__(
@@ -186,12 +198,8 @@ class MisbehaviourFound(StopLane):
         self.freeze_data = freeze_data
 
 
-class ClientBehind(Retryable):
-    """A light client on a destination needs updates before it can believe the newest headers."""
-
-
 class LanePaused(StopLane):
-    """A lane or a remote is paused by its guardian or admin."""
+    """A guardian or an admin paused a lane or a remote."""
 
 
 def _show(value: object) -> str:

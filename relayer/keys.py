@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Signing keys and the transactions that they sign. Keys are encrypted on disk (Web3 secret storage v3, scrypt, mode 600),
-never shown, never in a log.
+"""Signing keys and the transactions that they sign.
 
-Passwords come from the environment, from a file or from a question; never from the command line's words, which every
-process of the machine can read.
+Keys are encrypted on disk (Web3 secret storage, version 3, scrypt, mode 600) and are never shown or logged.
+Passwords come from the environment, from a file or from a question. They never come from the command line,
+which every process of the machine can read.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from relayer.errors import KeyUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SCRYPT_N = 1 << 18
-"""Scrypt's cost: about a second and 256 MiB to try one password."""
+#: Scrypt's cost parameter: one password takes about a second and 256 MiB to try.
+SCRYPT_N: Final = 1 << 18
+#: A cheap one, for keys of local chains, which guard nothing.
+SCRYPT_N_DEVNET: Final = 1 << 12
 
-SCRYPT_N_DEVNET = 1 << 12
-"""For keys that guard nothing."""
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_PRIVATE_KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
-_ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
-_FILE_MODE = 0o600
-_DIRECTORY_MODE = 0o700
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_PRIVATE_KEY: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
+_ADDRESS: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{40})")
+_FILE_MODE: Final = 0o600
+_DIRECTORY_MODE: Final = 0o700
 _DYNAMIC_FEE_TYPE: Final = 2
 _DYNAMIC_FEE_FIELDS: Final = (
     "chainId",
@@ -52,7 +51,13 @@ _OPTIONAL: Final = {"to": b"", "value": 0, "data": b""}
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A keystore file: `address` is the 20 bytes that it claims, unproven until it is unlocked."""
+    """A keystore file.
+
+    Attributes:
+        name: the file's name without `.json`.
+        address: the 20 bytes that the file claims. Unlocking the key proves them.
+        path: where the file is.
+    """
 
     name: str
     address: bytes
@@ -60,7 +65,7 @@ class StoredKey:
 
 
 class Key:
-    """An unlocked key. Signs; never shows, copies or pickles what it signs with."""
+    """An unlocked key. It signs, and never shows, copies or pickles its secret."""
 
     __slots__ = ("_secret", "address", "name")
 
@@ -73,7 +78,9 @@ class Key:
         self._secret = private_key
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
-        """Sign a transaction; return its raw bytes and its hash. See the function `sign_transaction`."""
+        """Sign a transaction, and return its raw bytes and its hash: `sign_transaction` with this key's
+        secret.
+        """
         return sign_transaction(transaction, self._secret)
 
     def __repr__(self) -> str:
@@ -84,12 +91,13 @@ class Key:
 
 
 def sign_transaction(transaction: Mapping[str, Any], secret: bytes) -> tuple[bytes, bytes]:
-    """Sign a transaction; return its raw bytes and its hash.
+    """Sign a transaction, and return its raw bytes and its hash.
 
     Args:
-        transaction: the fields under their names of JSON-RPC, numbers as int, bytes as bytes: `chainId`, `nonce`, `gas`, `to`
-            (absent for a creation), `value` (0), `data` (empty), and the price: `maxFeePerGas` with `maxPriorityFeePerGas`
-            for type 2 (EIP-1559, an empty access list), or `gasPrice` for type 0 (EIP-155). `type` may be left out.
+        transaction: the fields under their names of JSON-RPC, numbers as int and bytes as bytes: `chainId`,
+            `nonce`, `gas`, `to` (absent for a creation), `value` (default 0), `data` (default empty), and the
+            price. The price is `maxFeePerGas` with `maxPriorityFeePerGas` for type 2 (EIP-1559, with an empty
+            access list), or `gasPrice` for type 0 (EIP-155). `type` may be left out.
         secret: the private key, 32 bytes.
 
     Raises:
@@ -102,7 +110,8 @@ def sign_transaction(transaction: Mapping[str, Any], secret: bytes) -> tuple[byt
     expected_type = 0 if is_legacy else _DYNAMIC_FEE_TYPE
     if fields.pop("type", expected_type) != expected_type or fields.keys() != {"chainId", *names}:
         raise ValueError(
-            f"found a transaction of type {transaction.get('type')} with the fields {', '.join(sorted(transaction))}; "
+            f"found a transaction of type {transaction.get('type')} with the fields "
+            f"{', '.join(sorted(transaction))}; "
             f"expected type {expected_type} with {', '.join(sorted({'chainId', *names}))}"
         )
     if len(fields["to"]) not in (0, 20):
@@ -118,25 +127,28 @@ def sign_transaction(transaction: Mapping[str, Any], secret: bytes) -> tuple[byt
         signature = sign(keccak256(prefix + rlp.encode(values)), secret)
         parity = signature[64]
     r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
-    # The parity stands last before r and s in both, as the plain bit or with the chain id mixed in.
+    # In both types the parity comes before r and s: as the plain bit, or with the chain id mixed in.
     raw = prefix + rlp.encode([*values, parity, r, s])
     return raw, keccak256(raw)
 
 
 class KeyStore:
-    """A folder of keystores, `<name>.json` each. Nothing is cached: the folder is the truth."""
+    """A folder of keystores with the names `<name>.json`. Nothing is cached: every call reads the folder."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def new(self, name: str, password: str, *, scrypt_n: int = SCRYPT_N) -> StoredKey:
-        """Make a random key and store it. Raises KeyUnavailable when the name is taken or no name."""
+        """Make a random key and store it. Raises KeyUnavailable when the name is taken or not allowed."""
         return self._store(name, 1 + secrets.randbelow(ORDER - 1), password, scrypt_n)
 
     def import_private_key(
         self, name: str, text: str, password: str, *, scrypt_n: int = SCRYPT_N
     ) -> StoredKey:
-        """Store a private key that is given as 64 hex digits. Raises KeyUnavailable, which never repeats it."""
+        """Store a private key that is given as 64 hex digits.
+
+        Raises KeyUnavailable, without the key in its text.
+        """
         match = _PRIVATE_KEY.fullmatch(text.strip())
         number = int(match[1], 16) if match else 0
         if not 0 < number < ORDER:
@@ -160,7 +172,7 @@ class KeyStore:
         return tuple(_describe(path) for path in sorted(self.directory.glob("*.json")))
 
     def find(self, name: str) -> StoredKey:
-        """Return a key by its name. Raises KeyUnavailable when there is none."""
+        """Return the key with this name. Raises KeyUnavailable when there is none."""
         path = self._path(name)
         if not path.is_file():
             names = ", ".join(key.name for key in self.list())
@@ -172,7 +184,10 @@ class KeyStore:
         return _describe(path)
 
     def unlock(self, name: str, password: str) -> Key:
-        """Decrypt a key. Raises KeyUnavailable for a wrong password or a file that doesn't hold the address it claims."""
+        """Decrypt a key.
+
+        Raises KeyUnavailable for a wrong password, or a file that claims another address.
+        """
         stored = self.find(name)
         key = Key(name, _decrypt(stored.path, password))
         if key.address != stored.address:
@@ -201,7 +216,8 @@ class KeyStore:
         private_key = number.to_bytes(32)
         content = create_keyfile_json(private_key, password.encode(), kdf="scrypt", iterations=scrypt_n)
         self.directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-        # Whole or not at all, and linked rather than renamed: a key is never overwritten, not even by two commands at once.
+        # The file is written aside, so that it appears whole or not at all. It is linked, not renamed,
+        # because a link never overwrites a key, not even when two commands run at once.
         temporary = path.with_name(f".{name}.{secrets.token_hex(8)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
         try:
@@ -226,9 +242,10 @@ def read_password(
     ask: Callable[[], str] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> str:
-    """Get a password: from the named environment variable, else from the file's first line, else by asking.
+    """Return a password: from the environment variable, else from the file's first line, else asked for.
 
-    Raises KeyUnavailable when the configured source has none, or there is nobody to ask.
+    Raises:
+        KeyUnavailable: the configured source has none, or there is nobody to ask.
     """
     if variable is not None:
         if not environment.get(variable):
@@ -263,7 +280,7 @@ def read_password(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a keystore file, without echo of its content in errors."""
+    """Read a keystore file. Errors do not repeat its content."""
     advice = "Keep only keystores (Web3 secret storage, version 3) in that folder, one key a file."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -295,7 +312,7 @@ def _decrypt(path: Path, password: str) -> bytes:
     from eth_keyfile.keyfile import decode_keyfile_json
 
     content = _read(path)
-    # eth-keyfile takes this cipher for granted, whatever the file says.
+    # eth-keyfile assumes this cipher, whatever the file says.
     if content["crypto"].get("cipher") != "aes-128-ctr":
         raise KeyUnavailable(f"{path} is damaged", "the cipher aes-128-ctr", "Restore it from a backup.")
     try:

@@ -1,13 +1,12 @@
-"""The one place that retries. tenacity is wrapped here, bounded in attempts and in time, and switched off in tests."""
+# SPDX-License-Identifier: MIT
+"""Retries, in this one place: tenacity, bounded in attempts and in time."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -23,8 +22,6 @@ from relayer.errors import Retryable
 
 T = TypeVar("T")
 
-_enabled: ContextVar[bool] = ContextVar("postroad_retries", default=True)
-
 
 class Decision(Enum):
     """What to do about an error."""
@@ -35,8 +32,14 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, how long. Waits double from `first_wait_s` to at most `longest_wait_s`, with up to `jitter_s` added so
-    that many lanes do not come back together; no attempt starts after `total_s`.
+    """How often and for how long work is tried again.
+
+    Attributes:
+        attempts: how many attempts there are at most, the first one included.
+        first_wait_s: the wait after the first failure; later waits double.
+        longest_wait_s: where the doubling ends.
+        jitter_s: up to this is added at random, so that many lanes do not come back together.
+        total_s: no attempt starts later than this after the first.
     """
 
     attempts: int = 4
@@ -46,19 +49,22 @@ class RetryPolicy:
     total_s: float = 30.0
 
     def __post_init__(self) -> None:
-        """Refuse policies without an end. Raises ValueError."""
+        """Raise ValueError for a policy without an end."""
         if self.attempts < 1 or self.total_s <= 0 or self.first_wait_s < 0 or self.longest_wait_s < 0:
             msg = f"found {self}, expected at least one attempt and times that are not negative"
             raise ValueError(msg)
 
     def decide(self, error: BaseException, attempt: int) -> Decision:
-        """The decision after the `attempt`-th failure (from 1): only `Retryable` is worth another attempt."""
-        if not isinstance(error, Retryable) or attempt >= self.attempts or not _enabled.get():
+        """Return the decision after the `attempt`-th failure, counted from 1.
+
+        Only Retryable is tried again.
+        """
+        if not isinstance(error, Retryable) or attempt >= self.attempts:
             return Decision.GIVE_UP
         return Decision.AGAIN
 
 
-DEFAULT_POLICY = RetryPolicy()
+DEFAULT_POLICY: Final = RetryPolicy()
 
 
 async def retrying(
@@ -67,15 +73,21 @@ async def retrying(
     *,
     on_retry: Callable[[BaseException, int], None] | None = None,
 ) -> T:
-    """Run `operation` until it succeeds or the policy gives up; then its last error is raised as it is.
+    """Run `operation` until it succeeds, and return its result.
 
-    `on_retry(error, attempt)` is told of each failure that will be tried again.
+    Args:
+        operation: makes the awaitable of one attempt.
+        policy: how often and for how long.
+        on_retry: called with the error and the attempt's number after every failure that is tried again.
+
+    Raises:
+        BaseException: the last attempt's error as it is, once the policy gives up.
     """
 
     def is_worth_it(error: BaseException) -> bool:
         return policy.decide(error, 1) is Decision.AGAIN
 
-    def tell(state: RetryCallState) -> None:
+    def notify(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
         if on_retry is not None and error is not None:
             on_retry(error, state.attempt_number)
@@ -85,17 +97,7 @@ async def retrying(
         stop=stop_after_attempt(policy.attempts) | stop_after_delay(policy.total_s),
         wait=wait_exponential(multiplier=policy.first_wait_s, max=policy.longest_wait_s)
         + wait_random(0, policy.jitter_s),
-        before_sleep=tell,
+        before_sleep=notify,
         reraise=True,
     )
     return await controller(operation)
-
-
-@contextmanager
-def retries_off() -> Iterator[None]:
-    """Within this block (and the tasks that it starts) nothing is retried: tests see every failure at once."""
-    token = _enabled.set(False)
-    try:
-        yield
-    finally:
-        _enabled.reset(token)

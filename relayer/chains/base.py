@@ -195,8 +195,8 @@ class Chain(Protocol):
         """What the gateway has registered for a remote; None when it knows none."""
         ...
 
-    async def delivered_word(self, lane_id: LaneId, page: int) -> int:
-        """The inbox's word of a page at the head (unproven)."""
+    async def delivered_bitmap(self, lane_id: LaneId, page: int) -> int:
+        """The delivered bitmap of a page at the head, as a provider tells it (unproven)."""
         ...
 
     async def simulate_deliver(

@@ -35,8 +35,9 @@ def check(live: bool, config_path: Path, as_json: bool) -> None:
     Exits with 3 when it can't be used, with 1 when what it names is not right.
     """
     from relayer.cli.checks import check_files, check_live
-    from relayer.cli.endpoint import finding_json, show_findings
+    from relayer.cli.endpoint import show_findings
     from relayer.consensus.findings import Finding, Severity, has_refusal
+    from relayer.views.finding import check_view
 
     loaded = load_config(config_path)
 
@@ -47,9 +48,7 @@ def check(live: bool, config_path: Path, as_json: bool) -> None:
     if live:
         findings += run_async(look())
     if as_json:
-        print_json(
-            {"ok": not has_refusal(findings), "findings": [finding_json(finding) for finding in findings]}
-        )
+        print_json(check_view(findings))
     else:
         show_findings(findings)
     if has_refusal(findings):

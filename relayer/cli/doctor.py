@@ -33,8 +33,9 @@ def doctor(config_path: Path, as_json: bool) -> None:
 
     Exits with 1 when something keeps messages from arriving.
     """
-    from relayer.cli.endpoint import finding_json, show_findings
+    from relayer.cli.endpoint import show_findings
     from relayer.consensus.findings import Finding, Severity, has_refusal
+    from relayer.views.finding import check_view
 
     findings = [*_look_at_installation(), *_look_at_tools()]
     if config_path.exists():
@@ -45,9 +46,7 @@ def doctor(config_path: Path, as_json: bool) -> None:
             Finding(Severity.WARNING, str(config_path), "no such file", "a configuration", advice)
         )
     if as_json:
-        print_json(
-            {"ok": not has_refusal(findings), "findings": [finding_json(finding) for finding in findings]}
-        )
+        print_json(check_view(findings))
     else:
         show_findings(findings)
     if has_refusal(findings):

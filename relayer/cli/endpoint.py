@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from relayer.endpoint.apply import Progress
     from relayer.endpoint.plan import Plan
     from relayer.endpoint.view import EndpointView
-    from relayer.views.finding import FindingView
     from relayer.views.plan import SavedEndpointView
 
 
@@ -377,13 +376,6 @@ def show_findings(findings: Iterable[Finding]) -> None:
         advice = f"\n    {finding.advice}" if finding.advice and finding.severity.value != "ok" else ""
         out.print(f"{marks[finding.severity.value]} {finding.subject}: ", end="")
         out.print(f"{finding.found}{expected}{advice}", markup=False)
-
-
-def finding_json(finding: Finding) -> FindingView:
-    """Return a finding as `--json` shows it."""
-    from relayer.views.finding import finding_view
-
-    return finding_view(finding)
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ never show them.
 from __future__ import annotations
 
 from relayer.config.checks import check_schemes
-from relayer.config.consensus import ConsensusConfig, Where, keys_of_word, kind_names
+from relayer.config.consensus import ConsensusConfig, TrustTerms, Where, keys_of_word, kind_names
 from relayer.config.editing import render_endpoint, save_endpoint, set_endpoint
 from relayer.config.errors import InvalidConfig
 from relayer.config.reading import DEFAULT_PATH, load, parse
@@ -48,6 +48,7 @@ __all__ = [
     "LogConfig",
     "MetricsConfig",
     "SecretUrl",
+    "TrustTerms",
     "Where",
     "check_schemes",
     "keys_of_word",

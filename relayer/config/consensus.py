@@ -6,17 +6,24 @@ found by entry point.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from relayer import plugins
 from relayer.config.shapes import shapes_of
 from relayer.errors import ConfigError
 
-if TYPE_CHECKING:
-    from relayer.config.schema import ChainConfig
-
 Where: TypeAlias = Callable[..., str]
 """Tells where a key of the consensus' table stands, for errors: `where("bootstrap", "height")`."""
+
+
+class TrustTerms(Protocol):
+    """What every kind's light client is deployed with; the keys stand in `[chains.NAME]`. Times in seconds."""
+
+    @property
+    def trusting_period_s(self) -> int: ...  # noqa: D102  the class tells
+
+    @property
+    def max_clock_drift_s(self) -> int: ...  # noqa: D102
 
 
 class ConsensusConfig:
@@ -47,7 +54,7 @@ class ConsensusConfig:
         """The block from which on messages are looked for. Asked for only when nothing is missing."""
         raise NotImplementedError
 
-    def check(self, chain: ChainConfig, where: Where) -> None:
+    def check(self, chain: TrustTerms, where: Where) -> None:
         """Check what types alone can't say, beside the chain's shared keys.
 
         Raises InvalidConfig with the place.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be wrong with a journal."""
+"""The errors of opening and of writing a journal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ class JournalLocked(ConfigError):  # noqa: N818  the name says the finding, as i
 
 
 class JournalUnreadable(ConfigError):  # noqa: N818  as above
-    """The file is no journal, or a newer Postroad wrote it."""
+    """The file is no journal, lacks rows that it must have, or was written by a newer Postroad."""
 
 
 class JournalError(PostroadError):
-    """Nothing can be written."""
+    """The journal takes no writes."""
 
 
 class JournalBroken(JournalError):  # noqa: N818  as above
-    """The journal cannot be written any more (disk full, file gone): nothing may be broadcast, so the daemon ends."""
+    """The journal cannot be written any more (disk full, file gone).
+
+    Nothing may be broadcast then, so the daemon ends.
+    """
 
 
 class JournalClosed(JournalError):  # noqa: N818  as above
-    """The journal was closed while the daemon drains; the work is done again after the restart."""
+    """The journal was closed while the daemon drains. The work is done again after the restart."""

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Forward migrations. A new journal gets the newest tables at once; an old one goes through the steps that it lacks.
+"""Forward migrations. A new journal gets the newest tables at once; an old one takes the steps that it lacks.
 
-A step is a function of a connection, and is never changed once released: it states its own SQL, because `schema.py`
-moves on. All steps and the version that they lead to are one transaction.
+A step is a function of a connection. It is never changed once released, and it states its own SQL, because
+`schema.py` moves on. All steps and the version that they lead to are one transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from sqlalchemy import Connection, func, insert, inspect, select
 
@@ -17,19 +18,19 @@ from relayer.journal.schema import metadata, schema_version
 
 Step = Callable[[Connection], None]
 
-#: Version → the step that leads to it from the version before. Version 1 is the first journal.
-STEPS: Mapping[int, Step] = MappingProxyType({})
+#: The step that leads to a version from the version before, by that version. Version 1 is the first journal.
+STEPS: Final[Mapping[int, Step]] = MappingProxyType({})
 
-VERSION = max(STEPS, default=1)
+VERSION: Final = max(STEPS, default=1)
 
 
 def migrate(
     connection: Connection, now: int, *, steps: Mapping[int, Step] = STEPS, version: int = VERSION
 ) -> tuple[int, ...]:
-    """Bring a journal to `version` and return the versions that it went through, none when it was there.
+    """Bring a journal to `version`, and return the versions that it went through: none when it was there.
 
     Raises:
-        JournalUnreadable: it is another program's database, or a newer Postroad's journal.
+        JournalUnreadable: the database is another program's, or a newer Postroad's journal.
     """
     found = read_version(connection)
     if found is None:
@@ -38,17 +39,17 @@ def migrate(
         return (version,)
     check_version(found, version)
     taken = tuple(range(found + 1, version + 1))
-    for each in taken:
-        steps[each](connection)
-        connection.execute(insert(schema_version).values(version=each, applied_at=now))
+    for step in taken:
+        steps[step](connection)
+        connection.execute(insert(schema_version).values(version=step, applied_at=now))
     return taken
 
 
 def read_version(connection: Connection) -> int | None:
-    """The version of a journal; None for an empty database.
+    """Return the version of a journal, None for an empty database.
 
     Raises:
-        JournalUnreadable: it holds tables of something else.
+        JournalUnreadable: the database holds another program's tables.
     """
     names = set(inspect(connection).get_table_names())
     if not names:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Everything that is ever read from the journal: what a restart needs, and what people ask."""
+"""All reads of the journal: what a restart needs, and what people ask."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import Connection, Row, and_, or_, select
 
 from relayer.journal import schema
 from relayer.journal.rows import (
@@ -33,7 +33,8 @@ from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, Sequence
 
-_MANY = 500
+#: Rows asked for in one statement: databases bound the variables of a statement.
+_MANY: Final = 500
 
 
 class Reading:
@@ -42,10 +43,10 @@ class Reading:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    # --- chains and lanes ---
+    # --- chains and lanes -----------------------------------------------------------------------------------
 
     def chains(self) -> tuple[StoredChain, ...]:
-        """Every endpoint that was ever served."""
+        """All endpoints that were ever served."""
         return tuple(
             StoredChain(
                 row=ChainRow(row.id),
@@ -60,7 +61,7 @@ class Reading:
         )
 
     def lanes(self) -> tuple[StoredLane, ...]:
-        """Every lane that was ever served."""
+        """All lanes that were ever served."""
         source, destination, lanes = schema.chains.alias(), schema.chains.alias(), schema.lanes
         statement = (
             select(
@@ -95,7 +96,7 @@ class Reading:
             for row in self._connection.execute(statement)
         )
 
-    # --- messages ---
+    # --- messages -------------------------------------------------------------------------------------------
 
     def messages(self, lane: LaneRow, first: int, last: int) -> tuple[StoredMessage, ...]:
         """The messages first..last inclusive, by sequence, as far as they are known."""
@@ -118,7 +119,7 @@ class Reading:
         for row in self._connection.execute(statement):
             yield _message(row)
 
-    # --- the story ---
+    # --- the story ------------------------------------------------------------------------------------------
 
     def transitions(self, lane: LaneRow, first_page: int, last_page: int) -> tuple[Transition, ...]:
         """The steps of pages first..last inclusive, oldest first."""
@@ -194,7 +195,7 @@ class Reading:
             for row in rows
         )
 
-    # --- transactions ---
+    # --- transactions ---------------------------------------------------------------------------------------
 
     def live_transactions(self, chain: ChainRow) -> tuple[StoredTransaction, ...]:
         """The transactions that may still land, or whose effect is not proven yet, by row."""
@@ -308,12 +309,6 @@ class Reading:
             most = int(row.fee_wei) if row.fee_wei is not None else row.gas * int(row.max_fee_wei)
             costs[row.id] = max(costs.get(row.id, 0), most)
         return sum(costs.values())
-
-    def gas_totals(self) -> tuple[int, int]:
-        """Gas used by all included transactions, and the part that moved nothing (reverted or too late)."""
-        table = schema.transactions
-        row = self._connection.execute(select(func.sum(table.c.gas_used), func.sum(table.c.wasted_gas))).one()
-        return int(row[0] or 0), int(row[1] or 0)
 
 
 def _waiting(reason: str | None, detail: str | None) -> Waiting | None:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What goes into the journal and what comes out of it, as frozen values. Times are microseconds since 1970."""
+"""What goes into the journal and what comes out of it, as frozen values.
+
+Times are microseconds since 1970. Masks are bits of a page: bit i stands for sequence (page << 8) + i.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, NewType
+from typing import Any, Final, NewType
 
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.lane import Lane
@@ -18,30 +21,36 @@ BatchRow = NewType("BatchRow", int)
 TransactionRow = NewType("TransactionRow", int)
 Micros = NewType("Micros", int)
 
+#: How many Micros a second has.
+MICROS_PER_S: Final = 1_000_000
+
 #: Every bit of a page.
-ALL_BITS = (1 << (1 << PAGE_BITS)) - 1
+ALL_BITS: Final = (1 << (1 << PAGE_BITS)) - 1
 
 
 def range_mask(first: int, last: int) -> int:
-    """The bits of the sequences first..last inclusive, which lie in one page."""
+    """Return the bits of the sequences first..last inclusive, which must lie in one page."""
     return (2 << (last & 0xFF)) - (1 << (first & 0xFF))
 
 
 class TransactionState(Enum):
-    """What became of a nonce. The values are what the journal keeps."""
+    """What became of a nonce. The journal keeps the values.
+
+    Attributes:
+        OPEN: the transaction is signed and committed. It may land at any time, whatever providers say.
+        INCLUDED: a provider shows its receipt. A reorganisation can open it again.
+        SETTLED: its effect, or that it had none, is proven or of no more interest.
+        DISPLACED: another transaction of the account took its nonce, so it can never land.
+    """
 
     OPEN = "open"
-    """Signed and committed; it may land at any time, whatever providers say."""
     INCLUDED = "included"
-    """A provider shows its receipt; a reorganisation can open it again."""
     SETTLED = "settled"
-    """What it did, or that it did nothing, is proven or of no more interest."""
     DISPLACED = "displaced"
-    """Another transaction of the account took its nonce: it can never land."""
 
 
 class Purpose(Enum):
-    """What a transaction is for."""
+    """What a transaction is for. All but DELIVER call a light client."""
 
     DELIVER = "deliver"
     UPDATE = "update"
@@ -51,7 +60,14 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StoredChain:
-    """A chain's cursors: verified to a height, its logs read to another."""
+    """A chain's cursors.
+
+    Attributes:
+        trusted_state: what our light client exported last; None before its first header.
+        verified_height: the newest verified header's block.
+        verified_timestamp: that header's time, in seconds.
+        scanned_height: the block up to which logs were read.
+    """
 
     row: ChainRow
     name: str
@@ -64,7 +80,18 @@ class StoredChain:
 
 @dataclass(frozen=True, slots=True)
 class StoredLane:
-    """A lane's cursors. `proven` counts proven messages, `settled` those at its start that nothing more happens to."""
+    """A lane's cursors.
+
+    Attributes:
+        source: the name of the chain that the messages come from.
+        destination: the name of the chain that they go to.
+        proven: how many messages are proven to have been sent.
+        proven_head: the running head after them, 32 bytes.
+        proven_block: the block in which the last of them was sent.
+        settled: below which sequence nothing more happens to any message.
+        waiting: why the lane as a whole waits; None when it does not.
+        waiting_since: since when.
+    """
 
     row: LaneRow
     lane: Lane
@@ -80,7 +107,12 @@ class StoredLane:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as its source's logs told it. `head` is the lane's running head after it."""
+    """A message as its source's logs tell it.
+
+    Attributes:
+        leaf: the leaf that the logs name; the hash of `message`, unless a provider altered its fields.
+        head: the lane's running head after the message, 32 bytes.
+    """
 
     lane: LaneRow
     message: Message
@@ -94,7 +126,16 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One step of all messages of a range, or of those in `mask` where it is given (bit i = (page << 8) + i)."""
+    """One step of messages that lie in one page.
+
+    Attributes:
+        first: the first sequence of the range.
+        last: the last one, inclusive.
+        state: the state that the messages came to.
+        mask: which messages of the range, as bits of the page; None for all of them.
+        batch: the batch that the step belongs to, if any.
+        detail: what people are told besides, as JSON has it; bytes become hex.
+    """
 
     lane: LaneRow
     first: int
@@ -111,7 +152,7 @@ class Transition:
         return self.first >> PAGE_BITS
 
     def tells_of(self, sequence: int) -> bool:
-        """Whether the step was a step of this message."""
+        """Return whether this was a step of the message with this sequence."""
         if not self.first <= sequence <= self.last:
             return False
         return self.mask is None or bool(self.mask >> (sequence & 0xFF) & 1)
@@ -119,7 +160,15 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class StoredProof:
-    """A page's head as last proven. It covers the sequences of the page up to `last`."""
+    """The newest proof of a page's head.
+
+    Attributes:
+        last: the sequence that the proven head ends with; the proof covers the page up to it.
+        head: the proven head, 32 bytes.
+        height: the block whose header proves it.
+        timestamp: that header's time, in seconds.
+        proof: the bytes that the destination's light client takes.
+    """
 
     lane: LaneRow
     page: int
@@ -132,7 +181,13 @@ class StoredProof:
 
 @dataclass(frozen=True, slots=True)
 class StoredPage:
-    """What is settled of a page, by bit; `height` is the destination's header that proved it."""
+    """The messages of a page that nothing more happens to.
+
+    Attributes:
+        delivered: the messages whose bits are proven to be set.
+        expired: the messages that are proven to be past their deadline, with their bits clear.
+        height: the block of the destination whose header proved it.
+    """
 
     lane: LaneRow
     page: int
@@ -143,7 +198,13 @@ class StoredPage:
 
 @dataclass(frozen=True, slots=True)
 class StoredWait:
-    """Why one message waits, how often it was tried, and when it is tried again."""
+    """Why one message waits.
+
+    Attributes:
+        since: since when it waits for this.
+        attempts: how often its delivery was tried.
+        not_before: when it is tried again at the earliest.
+    """
 
     lane: LaneRow
     sequence: int
@@ -155,7 +216,16 @@ class StoredWait:
 
 @dataclass(frozen=True, slots=True)
 class SignedAttempt:
-    """One signature for a nonce."""
+    """One signature for a nonce.
+
+    Attributes:
+        tx_hash: the transaction's hash, 32 bytes.
+        raw: the bytes that are broadcast.
+        gas: the gas limit that it asks for.
+        max_fee_wei: the most that it pays for a unit of gas.
+        priority_fee_wei: the part of that which goes to the block's maker.
+        at: when it was signed.
+    """
 
     tx_hash: bytes
     raw: bytes
@@ -167,7 +237,14 @@ class SignedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """The full messages that one deliver transaction carries."""
+    """The full messages that one deliver transaction carries.
+
+    Attributes:
+        first: the first sequence that it carries.
+        last: the last one.
+        mask: which messages between them, as bits of the page.
+        proof_height: the block of the source whose header the batch's proof refers to.
+    """
 
     row: BatchRow
     lane: LaneRow
@@ -179,13 +256,20 @@ class StoredBatch:
     transaction: TransactionRow
 
     def numbered(self, row: BatchRow) -> StoredBatch:
-        """The same batch with the row that it was given."""
+        """Return the same batch with the row that the journal gave it."""
         return replace(self, row=row)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTransaction:
-    """An account's use of a nonce, with every signature made for it, oldest first."""
+    """An account's use of a nonce.
+
+    Attributes:
+        attempts: the signatures made for the nonce, oldest first.
+        included_hash: the hash of the signature that a provider shows in a block, with `block_number`,
+            `block_hash`, `succeeded`, `gas_used` and `fee_wei` from its receipt; None before.
+        wasted_gas: the part of `gas_used` that moved nothing.
+    """
 
     row: TransactionRow
     chain: ChainRow
@@ -218,8 +302,9 @@ class StoredStep:
 class StoredStory:
     """Everything that the journal knows of a message, oldest step first.
 
-    `delivered_by` is the transaction of ours that a provider showed as included and that carried the message, where the
-    message counts as delivered. Another relayer's may have executed it a block earlier: the receipt tells.
+    `delivered_by` is the transaction of ours that a provider showed as included and that carried the message,
+    where the message counts as delivered. Another relayer's may have executed it a block earlier: the receipt
+    tells.
     """
 
     stored: StoredMessage
@@ -234,7 +319,13 @@ class StoredStory:
 
 @dataclass(frozen=True, slots=True)
 class PendingMessage:
-    """A message that waits, with its reason (INV-10)."""
+    """A message that waits, with its reason (INV-10).
+
+    Attributes:
+        source: the name of the chain that it comes from.
+        destination: the name of the chain that it goes to.
+        since: when it came to its state.
+    """
 
     lane: LaneRow
     source: str
@@ -246,8 +337,8 @@ class PendingMessage:
     waiting: Waiting
 
 
-#: What a message waits for when neither it nor its lane has a reason of its own.
-DEFAULT_WAITING: Mapping[DeliveryState, Waiting] = {
+#: What a message waits for when neither it nor its lane has a reason of its own, by its state.
+DEFAULT_WAITING: Final[Mapping[DeliveryState, Waiting]] = {
     DeliveryState.OBSERVED: Waiting(WaitingReason.FINALITY, "a verified header of the source that covers it"),
     DeliveryState.VERIFIED: Waiting(WaitingReason.FINALITY, "a proof of its page"),
     DeliveryState.PROVEN: Waiting(WaitingReason.BATCH, "company, or its turn in the daemon's queue"),

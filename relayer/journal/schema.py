@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The journal's tables (docs/adr/0004-storage-layer.md), in SQLAlchemy Core so that SQLite and PostgreSQL share them.
+"""The journal's tables (docs/adr/0004-storage-layer.md), in SQLAlchemy Core so that SQLite and PostgreSQL
+share them.
 
-Times are microseconds since 1970 in UTC. Hashes, addresses and words are raw bytes. Numbers that can outgrow a signed
-64-bit integer (wei, and what senders choose freely) are decimal text. A *range* is (lane, page, first, last): a batch never crosses a page, so neither does a
-range, and one row tells the same step of up to 256 messages.
+Times are microseconds since 1970 in UTC. Hashes, addresses and bitmaps are raw bytes. Numbers that can
+outgrow a signed 64-bit integer (wei, and what senders choose freely) are decimal text. A *range* is (lane,
+page, first, last). A batch never crosses a page, so neither does a range, and one row tells the same step of
+up to 256 messages.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ schema_version = Table(
     Column("applied_at", BigInteger, nullable=False),
 )
 
-#: An endpoint, not a name: a reset chain under the same name is a new row with its own cursors.
+#: A row is an endpoint, not a name: a reset chain under the same name is a new row with its own cursors.
 chains = Table(
     "chains",
     metadata,
@@ -89,8 +91,8 @@ messages = Table(
     Index("messages_by_leaf", "leaf"),
 )
 
-#: Append-only: the story of every message, told once for all messages of a range. `mask` restricts the range: bit i
-#: stands for sequence (page << 8) + i; null is the whole range.
+#: Append-only: the story of every message, told once for all messages of a range. `mask` restricts the range:
+#: bit i stands for sequence (page << 8) + i; null is the whole range.
 transitions = Table(
     "transitions",
     metadata,
@@ -107,7 +109,8 @@ transitions = Table(
     Index("transitions_by_page", "lane", "page"),
 )
 
-#: What is settled of a page, by bit: executed (proven on the destination) or past its deadline (proven too).
+#: The messages of a page that nothing more happens to, by bit: proven to be executed, or to be past the
+#: deadline.
 pages = Table(
     "pages",
     metadata,
@@ -144,7 +147,8 @@ waits = Table(
     Column("not_before", BigInteger, nullable=False),
 )
 
-#: One account's use of one nonce. `state`: open (may still land), included, settled, displaced (the nonce went elsewhere).
+#: One account's use of one nonce. `state`: open (may still land), included, settled, displaced (the nonce
+#: went elsewhere).
 transactions = Table(
     "transactions",
     metadata,

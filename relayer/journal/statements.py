@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Statements that write many rows: compiled once by SQLAlchemy, run by the driver with plain tuples.
+"""Statements that write many rows: SQLAlchemy compiles them once, and the driver runs them with plain tuples.
 
-Binding a dict a row through SQLAlchemy costs several times what SQLite itself needs; this is the same statement without
-that. The dialect still writes the SQL, so PostgreSQL gets its own spelling.
+Binding one dict per row through SQLAlchemy costs several times what SQLite itself needs. This is the same
+statement without that cost. The dialect still writes the SQL, so PostgreSQL gets its own spelling.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ Row = tuple[Any, ...]
 
 
 class BulkInsert:
-    """INSERT of many rows into some columns of a table; with `replace`, a row whose key is there gets the new values."""
+    """INSERT of many rows into some columns of a table.
+
+    Args:
+        table: where the rows go.
+        columns: the columns that `run` gets values of, in their order.
+        replace: a row whose key the table has gets the new values; else the driver raises.
+    """
 
     def __init__(self, table: Table, columns: Sequence[str], *, replace: bool = False) -> None:
         self.table = table
@@ -27,7 +33,7 @@ class BulkInsert:
         self._compiled: dict[str, tuple[str, tuple[str, ...] | None]] = {}
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Insert rows, each a tuple in the order of `columns`."""
+        """Insert rows, which are tuples in the order of `columns`."""
         if not rows:
             return
         text, order = self._for(connection.dialect)
@@ -40,11 +46,11 @@ class BulkInsert:
             connection.exec_driver_sql(text, [tuple(row[place] for place in places) for row in rows])
 
     def sql(self, dialect: Dialect) -> str:
-        """The statement as a dialect spells it."""
+        """Return the statement as a dialect spells it."""
         return self._for(dialect)[0]
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[str, ...] | None]:
-        """The text, and the order of its positions; None where the driver takes names."""
+        """Return the text, and the columns by position; None where the driver takes names."""
         known = self._compiled.get(dialect.name)
         if known is None:
             compiled = self._statement(dialect.name).compile(dialect=dialect, column_keys=list(self.columns))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Opening, writing and reading a journal.
 
-The daemon opens it alone, to write: `Journal.open(url)`. Others read beside it: `Journal.open(url, read_only=True)`.
+The daemon opens it alone, to write: `Journal.open(url)`. Others read beside it: `Journal.open(url,
+read_only=True)`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -31,37 +32,39 @@ from relayer.journal.writing import Writing
 
 T = TypeVar("T")
 
-_BUSY_MS = 10_000
+_BUSY_MS: Final = 10_000
 #: "postroad" as a number: the key of PostgreSQL's advisory lock.
-_ADVISORY_KEY = int.from_bytes(b"postroad") & (2**63 - 1)
+_ADVISORY_KEY: Final = int.from_bytes(b"postroad") & (2**63 - 1)
 
 
 def now_micros() -> Micros:
-    """The wall clock, as the journal keeps it."""
+    """Return the wall clock in microseconds since 1970."""
     return Micros(time.time_ns() // 1_000)
 
 
 class Journal:
-    """The store. Reads come from any thread; writes go through one thread that groups commits.
+    """An open journal. Any thread may read; one thread writes, and groups the commits that wait together.
 
-    SQLite runs in WAL mode with synchronous=FULL, so that what is committed survives a power cut, and readers never
+    SQLite runs in WAL mode with synchronous=FULL: what is committed survives a power cut, and readers never
     wait for the writer.
+
+    Attributes:
+        failure: why posted work failed, the first time that it did; None while none has.
     """
 
     def __init__(self, engine: Engine, lock: _Lock | None) -> None:
         self._engine = engine
         self._lock = lock
         self.failure: BaseException | None = None
-        """Why posted work failed, the first time that it did."""
         self._writer = WriterThread(engine) if lock is not None else None
 
     @classmethod
     def open(cls, url: str, *, read_only: bool = False, now: Callable[[], Micros] = now_micros) -> Self:
-        """Open a journal, and create or migrate it unless `read_only`.
+        """Open a journal, and create or migrate it unless `read_only`. The caller closes it.
 
         Raises:
             JournalLocked: another daemon writes to it.
-            JournalUnreadable: it is something else, absent though only to be read, or a newer Postroad wrote it.
+            JournalUnreadable: it is no journal, a newer Postroad's, or absent and only to be read.
             ConfigError: the URL can't be used.
         """
         parsed = _parse(url)
@@ -76,7 +79,7 @@ class Journal:
             )
         lock = None if read_only else _Lock(path)
         try:
-            engine = _engine(parsed, read_only=read_only)
+            engine = make_engine(parsed, read_only=read_only)
             try:
                 if lock is not None:
                     lock.take(engine)
@@ -87,7 +90,8 @@ class Journal:
                         check_version(_existing_version(connection), VERSION)
             except DBAPIError as error:
                 raise JournalUnreadable(
-                    f"the journal at {parsed.render_as_string(hide_password=True)} can't be opened: {error.orig}",
+                    f"the journal at {parsed.render_as_string(hide_password=True)} can't be opened: "
+                    f"{error.orig}",
                     "a database that this user may read and write",
                     "Check journal.url, the file's mode and the disk",
                 ) from error
@@ -100,10 +104,10 @@ class Journal:
             raise
         return cls(engine, lock)
 
-    # --- writing ---
+    # --- writing --------------------------------------------------------------------------------------------
 
     async def commit(self, work: Callable[[Writing], T]) -> T:
-        """Run work in the writer's next transaction and return its result once it is on disk.
+        """Run work in the writer's next transaction, and return its result once it is on disk.
 
         Raises:
             JournalBroken: nothing can be written any more.
@@ -111,12 +115,11 @@ class Journal:
         """
         return await asyncio.wrap_future(self._open_writer().submit(work))
 
-    def commit_now(self, work: Callable[[Writing], T]) -> T:
-        """As `commit`, for a thread that may block."""
-        return self._open_writer().submit(work).result()
-
     def post(self, work: Callable[[Writing], object]) -> None:
-        """Queue work whose result nobody waits for. Should it fail, `failure` says so; a closed journal drops it."""
+        """Queue work whose result nobody waits for.
+
+        Where it fails, `failure` is set; a closed journal drops it.
+        """
         try:
             self._open_writer().submit(work).add_done_callback(self._note_failure)
         except JournalClosed:
@@ -127,7 +130,7 @@ class Journal:
             self.note(future.exception())
 
     def note(self, failure: BaseException | None) -> None:
-        """Remember the first failure after which the daemon must not go on."""
+        """Remember a failure after which the daemon must not go on. The first one stays."""
         if self.failure is None:
             self.failure = failure
 
@@ -141,16 +144,16 @@ class Journal:
             raise JournalUnreadable("a write to a journal opened to be read", "read_only=False")
         return self._writer
 
-    # --- reading ---
+    # --- reading --------------------------------------------------------------------------------------------
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
-        """One snapshot for several reads."""
+        """Give a snapshot for several reads."""
         with self._engine.connect() as connection:
             yield Reading(connection)
 
     async def read(self, work: Callable[[Reading], T]) -> T:
-        """Run reads in a thread, so that a long one stops nobody."""
+        """Run reads in a thread, so that a long one does not stop the event loop, and return their result."""
         return await asyncio.to_thread(self._read_now, work)
 
     def _read_now(self, work: Callable[[Reading], T]) -> T:
@@ -158,21 +161,21 @@ class Journal:
             return work(reading)
 
     def story(self, message_id: bytes) -> StoredStory | None:
-        """A message's story; None when the journal does not know it."""
+        """Return a message's story; None when the journal does not know the message."""
         return self._read_now(lambda reading: read_story(reading, message_id))
 
     def pending(self, lane: LaneRow | None = None, limit: int = 1_000) -> tuple[PendingMessage, ...]:
-        """The messages that wait, with their reasons (INV-10), at most `limit` a lane."""
+        """Return the messages that wait, with their reasons (INV-10), at most `limit` a lane."""
         return self._read_now(lambda reading: read_pending(reading, lane, limit))
 
     def message(self, message_id: bytes) -> StoredMessage | None:
-        """A message by its id."""
+        """Return a message by its id; None when the journal does not know it."""
         return self._read_now(lambda reading: reading.message(message_id))
 
-    # --- closing ---
+    # --- closing --------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Write what is queued, then close. Idempotent."""
+        """Write what is queued, then close. A second call does nothing."""
         if self._writer is not None:
             self._writer.close()
         self._engine.dispose()
@@ -189,7 +192,10 @@ class Journal:
 
 
 class _Lock:
-    """One daemon a journal: two would sign with the same nonces. The system releases it however the daemon ends."""
+    """Keeps a second daemon from the journal: two would sign with the same nonces.
+
+    The operating system or the database releases it, however the daemon ends.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -205,7 +211,7 @@ class _Lock:
                 raise self._held(str(self._path)) from None
         elif engine.dialect.name == "postgresql":
             self._connection = engine.connect()
-            # Out of the pool: the lock is the session's, and ends when it does.
+            # The lock is the session's and ends with it, so this connection must not go back to the pool.
             self._connection.detach()
             statement = text("SELECT pg_try_advisory_lock(:key)")
             if not self._connection.execute(statement, {"key": _ADVISORY_KEY}).scalar_one():
@@ -253,7 +259,12 @@ def _sqlite_path(url: URL) -> Path | None:
     return Path(url.database)
 
 
-def _engine(url: URL, *, read_only: bool) -> Engine:
+def make_engine(url: URL, *, read_only: bool) -> Engine:
+    """Return an engine whose connections are set up as a journal needs them. The caller disposes of it.
+
+    Raises:
+        ConfigError: the driver is not installed.
+    """
     try:
         engine = create_engine(url)
     except ModuleNotFoundError as error:
@@ -262,7 +273,7 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
 
         @event.listens_for(engine, "connect")
         def _set_up(connection: Any, _: object) -> None:
-            # The driver's own idea of when transactions begin is in our way; the next listener says it.
+            # The driver must not begin transactions by itself: the next listener does, for reads as well.
             connection.isolation_level = None
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
@@ -276,7 +287,7 @@ def _engine(url: URL, *, read_only: bool) -> Engine:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
-            # Reads of the writing process take a snapshot, too: only the writer's first write takes the lock.
+            # Reads of the writing process take a snapshot too. Only the writer's first write takes the lock.
             connection.exec_driver_sql("BEGIN")
 
     return engine

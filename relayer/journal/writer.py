@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one thread that writes. Work that waits together is committed together: one fsync for many hand-overs."""
+"""The one thread that writes. Work that waits together is committed together, with one fsync."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -18,12 +18,12 @@ from relayer.journal.writing import Writing
 T = TypeVar("T")
 Work = Callable[[Writing], Any]
 
-#: More than this in one transaction would make the first wait for the last.
-_GROUP = 256
+#: The most pieces of work in one transaction: with more, the first would wait long for the last.
+_GROUP: Final = 256
 
 
 class WriterThread:
-    """Runs work in the order in which it came; each piece all or nothing."""
+    """Runs work in the order in which it came. A piece of work is applied whole or not at all."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -35,7 +35,7 @@ class WriterThread:
         self._thread.start()
 
     def submit(self, work: Callable[[Writing], T]) -> Future[T]:
-        """Queue work. Its future is done when the transaction that holds it is on disk.
+        """Queue work, and return a future that is done when the transaction with the work is on disk.
 
         Raises:
             JournalClosed: the thread was told to stop.
@@ -48,7 +48,7 @@ class WriterThread:
         return future
 
     def close(self) -> None:
-        """Finish what is queued, then stop. Idempotent."""
+        """Finish what is queued, then stop. A second call does nothing."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -84,9 +84,9 @@ class WriterThread:
             if len(group) == 1:
                 group[0][1].set_exception(_translate(error))
                 return
-            # One piece spoils the group: each by itself, so that only the culprit fails.
-            for each in group:
-                self._commit([each])
+            # One piece rolled the whole group back. Each is run by itself now, so that only that one fails.
+            for piece in group:
+                self._commit([piece])
             return
         for (_, future), result in zip(group, results, strict=True):
             future.set_result(result)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Everything that is ever written to the journal. All calls on one `Writing` share one transaction."""
+"""All writes to the journal. The calls on one `Writing` share one transaction."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -32,27 +32,32 @@ from relayer.protocol.delivery import Waiting
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import ZERO_HEAD
 
-_WORD = 32
+_WORD: Final = 32
 
-_MESSAGES = BulkInsert(schema.messages, [column.name for column in schema.messages.columns], replace=True)
-_TRANSITIONS = BulkInsert(
+_MESSAGES: Final = BulkInsert(
+    schema.messages, [column.name for column in schema.messages.columns], replace=True
+)
+_TRANSITIONS: Final = BulkInsert(
     schema.transitions, ["lane", "page", "first", "last", "mask", "step", "at", "batch", "detail"]
 )
-_PROOFS = BulkInsert(schema.proofs, [column.name for column in schema.proofs.columns], replace=True)
-_PAGES = BulkInsert(schema.pages, [column.name for column in schema.pages.columns], replace=True)
-_WAITS = BulkInsert(schema.waits, [column.name for column in schema.waits.columns], replace=True)
+_PROOFS: Final = BulkInsert(schema.proofs, [column.name for column in schema.proofs.columns], replace=True)
+_PAGES: Final = BulkInsert(schema.pages, [column.name for column in schema.pages.columns], replace=True)
+_WAITS: Final = BulkInsert(schema.waits, [column.name for column in schema.waits.columns], replace=True)
 
 
 class Writing:
-    """One transaction's writes. Nothing is kept between transactions."""
+    """The writes of one transaction. The object is of no use after it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    # --- chains and lanes ---
+    # --- chains and lanes -----------------------------------------------------------------------------------
 
     def put_chain(self, endpoint_id: bytes, name: str, *, scanned_height: int, at: Micros) -> ChainRow:
-        """The row of an endpoint; a new one starts to read logs after `scanned_height`."""
+        """Return the row of an endpoint, with its newest name.
+
+        A new one starts to read logs after `scanned_height`.
+        """
         table = schema.chains
         row = self._connection.execute(
             select(table.c.id, table.c.name).where(table.c.endpoint_id == endpoint_id)
@@ -69,7 +74,7 @@ class Writing:
         return ChainRow(row.id)
 
     def put_lane(self, lane: Lane, source: ChainRow, destination: ChainRow) -> LaneRow:
-        """The row of a lane; a new one starts at its first message."""
+        """Return the row of a lane. A new one starts at its first message."""
         table = schema.lanes
         row = self._connection.execute(
             select(table.c.id).where(table.c.lane_id == lane.id)
@@ -111,26 +116,17 @@ class Writing:
         table = schema.chains
         self._connection.execute(update(table).where(table.c.id == row).values(values))
 
-    def rescan_chain(self, row: ChainRow, scanned_height: int) -> None:
-        """Go back: the logs after this height are read again after the next start."""
-        table = schema.chains
-        self._connection.execute(
-            update(table)
-            .where(table.c.id == row, table.c.scanned_height > scanned_height)
-            .values(scanned_height=scanned_height)
-        )
-
     def move_lane(self, row: LaneRow, *, proven: int, proven_head: bytes, proven_block: int) -> None:
-        """Say up to which message a verified header vouches for the lane."""
+        """Keep how many messages of a lane are proven, and the head and the block after them."""
         values = {"proven": proven, "proven_head": proven_head, "proven_block": proven_block}
         self._connection.execute(update(schema.lanes).where(schema.lanes.c.id == row).values(values))
 
     def settle_lane(self, row: LaneRow, settled: int) -> None:
-        """Say below which message nothing more happens."""
+        """Keep below which sequence nothing more happens to any message."""
         self._connection.execute(update(schema.lanes).where(schema.lanes.c.id == row).values(settled=settled))
 
     def set_reason(self, row: LaneRow, waiting: Waiting | None, at: Micros) -> None:
-        """Say why the lane as a whole waits; None when it does not."""
+        """Keep why the lane as a whole waits; None when it does not."""
         values = {
             "reason": None if waiting is None else waiting.reason.value,
             "reason_detail": None if waiting is None else waiting.detail,
@@ -138,67 +134,67 @@ class Writing:
         }
         self._connection.execute(update(schema.lanes).where(schema.lanes.c.id == row).values(values))
 
-    # --- messages and their story ---
+    # --- messages and their story ---------------------------------------------------------------------------
 
     def put_messages(self, stored: Iterable[StoredMessage]) -> None:
-        """Keep messages; one that takes the place of hearsay replaces it."""
+        """Keep messages. One with a sequence that is there already, as hearsay, replaces it."""
         _MESSAGES.run(
             self._connection,
             [
                 (
-                    each.lane,
-                    each.message.sequence,
-                    each.leaf,
-                    each.head,
-                    each.message.sender,
-                    each.message.recipient,
-                    str(each.message.gas_limit),
-                    str(each.message.deadline),
-                    str(each.message.fee_wei),
-                    each.message.payload,
-                    each.block_number,
-                    each.block_hash,
-                    each.tx_hash,
-                    each.log_index,
+                    known.lane,
+                    known.message.sequence,
+                    known.leaf,
+                    known.head,
+                    known.message.sender,
+                    known.message.recipient,
+                    str(known.message.gas_limit),
+                    str(known.message.deadline),
+                    str(known.message.fee_wei),
+                    known.message.payload,
+                    known.block_number,
+                    known.block_hash,
+                    known.tx_hash,
+                    known.log_index,
                 )
-                for each in stored
+                for known in stored
             ],
         )
 
     def discard_messages(self, lane: LaneRow, first: int) -> None:
-        """Forget the messages from `first` on, which no header vouches for. Their story stays."""
+        """Delete the messages from `first` on, which must be hearsay. Their transitions stay."""
         table = schema.messages
         self._connection.execute(delete(table).where(table.c.lane == lane, table.c.sequence >= first))
 
     def add_transitions(self, transitions: Iterable[Transition]) -> None:
-        """Append steps to the story."""
+        """Append steps to the messages' stories."""
         _TRANSITIONS.run(
             self._connection,
             [
                 (
-                    each.lane,
-                    each.page,
-                    each.first,
-                    each.last,
-                    None if each.mask is None else each.mask.to_bytes(_WORD),
-                    each.state.value,
-                    each.at,
-                    each.batch,
-                    encode_detail(each.detail),
+                    step.lane,
+                    step.page,
+                    step.first,
+                    step.last,
+                    None if step.mask is None else step.mask.to_bytes(_WORD),
+                    step.state.value,
+                    step.at,
+                    step.batch,
+                    encode_detail(step.detail),
                 )
-                for each in transitions
+                for step in transitions
             ],
         )
 
     def put_proofs(self, proofs: Iterable[StoredProof]) -> None:
-        """Keep the newest proof of each page."""
+        """Keep proofs. A page has one: the newest."""
         _PROOFS.run(
             self._connection,
             [(p.lane, p.page, p.last, p.head, p.height, p.timestamp, p.proof) for p in proofs],
         )
 
     def put_pages(self, pages: Iterable[StoredPage]) -> None:
-        """Keep what is settled of pages."""
+        """Keep which messages of pages are delivered or expired."""
         _PAGES.run(
             self._connection,
             [
@@ -208,7 +204,7 @@ class Writing:
         )
 
     def put_waits(self, waits: Iterable[StoredWait]) -> None:
-        """Say why single messages wait."""
+        """Keep why single messages wait."""
         _WAITS.run(
             self._connection,
             [
@@ -226,19 +222,19 @@ class Writing:
         )
 
     def clear_waits(self, lane: LaneRow, sequences: Collection[int]) -> None:
-        """Single messages wait no more."""
+        """Delete the reasons of single messages, which wait no more."""
         if sequences:
             table = schema.waits
             self._connection.execute(
                 delete(table).where(table.c.lane == lane, table.c.sequence.in_(tuple(sequences)))
             )
 
-    # --- transactions ---
+    # --- transactions ---------------------------------------------------------------------------------------
 
     def add_transaction(
         self, chain: ChainRow, purpose: Purpose, sender: bytes, nonce: int, attempt: SignedAttempt
     ) -> TransactionRow:
-        """Commit signed bytes, before they are broadcast (INV-6).
+        """Keep a signed transaction, and return its row. It must be on disk before it is broadcast (INV-6).
 
         Raises:
             NonceConflict: another transaction of this account with this nonce may still land.
@@ -271,7 +267,7 @@ class Writing:
         return row
 
     def add_attempt(self, transaction: TransactionRow, attempt: SignedAttempt) -> None:
-        """Commit another signature for the same nonce, before it is broadcast."""
+        """Keep another signature for the same nonce. It must be on disk before it is broadcast (INV-6)."""
         self._connection.execute(
             insert(schema.attempts).values(
                 transaction=transaction,
@@ -285,7 +281,10 @@ class Writing:
         )
 
     def add_batch(self, batch: StoredBatch) -> BatchRow:
-        """Say which messages a transaction carries; the given `row` is of no account."""
+        """Keep which messages a transaction carries, and return the batch's row.
+
+        The row in `batch` is ignored.
+        """
         statement = insert(schema.batches).values(
             lane=batch.lane,
             page=batch.page,
@@ -309,7 +308,7 @@ class Writing:
         fee_wei: int,
         wasted_gas: int,
     ) -> None:
-        """Keep what a receipt says."""
+        """Keep the facts of a receipt."""
         self._set_transaction(
             row,
             {
@@ -325,7 +324,7 @@ class Writing:
         )
 
     def set_transaction_state(self, row: TransactionRow, state: TransactionState) -> None:
-        """Say what became of a nonce. Opening it again forgets its receipt."""
+        """Keep what became of a nonce. Opening it again deletes the facts of its receipt."""
         values: dict[str, Any] = {"state": state.value}
         if state is TransactionState.OPEN:
             forgotten = (
@@ -351,7 +350,7 @@ class Writing:
 
 
 def encode_detail(detail: Mapping[str, Any]) -> str | None:
-    """A step's detail as JSON, bytes as hex; None for an empty one."""
+    """Return a step's detail as JSON, with bytes as hex; None for an empty one."""
     return json.dumps(detail, default=_as_hex, separators=(",", ":")) if detail else None
 
 

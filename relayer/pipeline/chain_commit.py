@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What one look at a chain showed of its lanes, and how it is written down: all of it in one commit."""
+"""What one verified header showed of a chain's lanes, and the one commit that writes it."""
 
 from __future__ import annotations
 
@@ -10,106 +10,130 @@ from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
 from relayer.journal.writing import Writing
+from relayer.pipeline.confirm import Confirmed
 from relayer.pipeline.lane_state import LaneProgress, PageState
-from relayer.pipeline.steps import Confirmed, Proven, Verified
+from relayer.pipeline.prove import Proven, Verified
 from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.transitions import altered_waits, confirmed_steps, verified_steps
 
 
 @dataclass(slots=True)
-class OutLane:
-    """An outgoing lane: its book, who to wake, and the state of its logs.
+class OutgoingLane:
+    """An outgoing lane, as the task of its source sees it.
 
-    `hearsay` is the end of what logs told beyond the proven messages and what is in the journal as such.
+    Attributes:
+        progress: the lane's state in memory.
+        wake: wakes the lane's task.
+        oldest_height: the destination's client does not believe proofs below this block any more.
+        audited_at: when the lane's tail was proven last without a log that told of it, on the loop's clock.
+        hearsay: the end of the sequences that the journal has as hearsay: logs tell of them, and they do not
+            lead to the proven head.
+        unfinalized: the messages that the journal has of blocks that are not final; None: what an earlier
+            process left there.
     """
 
-    book: LaneProgress
+    progress: LaneProgress
     wake: Callable[[], None]
     oldest_height: Callable[[], int]
     audited_at: float = 0.0
     hearsay: int = 0
-    ahead: tuple[StoredMessage, ...] | None = None
-    """What the journal has of messages in blocks that are not final yet; None: what an earlier process left there."""
+    unfinalized: tuple[StoredMessage, ...] | None = None
 
     @property
     def observed(self) -> int:
-        """The end of the messages whose story begins already."""
-        return max(self.hearsay, self.ahead[-1].message.sequence + 1 if self.ahead else 0)
+        """The end of the sequences whose story has begun."""
+        return max(self.hearsay, self.unfinalized[-1].message.sequence + 1 if self.unfinalized else 0)
 
 
 @dataclass(slots=True)
-class InLane:
-    """An incoming lane: its book, who to wake, and who learns what deliveries cost (calldata, messages, gas)."""
+class IncomingLane:
+    """An incoming lane, as the task of its destination sees it.
 
-    book: LaneProgress
+    Attributes:
+        progress: the lane's state in memory.
+        wake: wakes the lane's task.
+        learn: is told what a delivery cost: its calldata, how many messages it carried, the gas that it used.
+        audited_at: when the bitmaps of all pages with open messages were proven last, on the loop's clock.
+    """
+
+    progress: LaneProgress
     wake: Callable[[], None]
     learn: Callable[[bytes, int, int], None]
     audited_at: float = 0.0
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What one look at the chain showed, before it is written."""
+class HeaderResult:
+    """What one verified header showed, before it is written.
+
+    Attributes:
+        header: the header.
+        verified: what page heads showed of outgoing lanes.
+        confirmed: what delivered bitmaps showed of pages of incoming lanes.
+        settled: the transactions that nothing more is expected of.
+        rechecks: the transactions whose receipt promised bits that the proven bitmap does not have.
+    """
 
     header: VerifiedHeader
-    verified: list[tuple[OutLane, Verified, Proven]] = field(default_factory=list)
-    confirmed: list[tuple[InLane, PageState, Confirmed]] = field(default_factory=list)
+    verified: list[tuple[OutgoingLane, Verified, Proven]] = field(default_factory=list)
+    confirmed: list[tuple[IncomingLane, PageState, Confirmed]] = field(default_factory=list)
     settled: list[TrackedTransaction] = field(default_factory=list)
-    suspects: list[TrackedTransaction] = field(default_factory=list)
+    rechecks: list[TrackedTransaction] = field(default_factory=list)
 
 
-def write_down(
-    outcome: Outcome,
+def prepare_commit(
+    result: HeaderResult,
     chain: ChainRow,
-    out_lanes: list[OutLane],
+    out_lanes: list[OutgoingLane],
     tracker: TransactionTracker,
     scanned: int,
     state: bytes | None,
     now: Micros,
 ) -> Callable[[Writing], None]:
-    """Gather the rows here, so that the writer's thread only writes, and reads nothing that moves on meanwhile."""
-    unproven = [sent.block_number for lane in out_lanes for sent in _left_over(lane, outcome)]
-    # What is not proven yet is read again after a restart.
+    """Return the piece of work that writes a result, for `Journal.commit`.
+
+    The rows are gathered before: the writer's thread only writes, and reads nothing that changes meanwhile.
+
+    Args:
+        result: what the header showed.
+        chain: the chain's row.
+        out_lanes: all outgoing lanes of the chain, also those that the result says nothing of.
+        tracker: the transactions of the chain.
+        scanned: the block up to which logs were read.
+        state: what our light client exported; None where it did not change.
+        now: the wall clock.
+    """
+    unproven = [sent.block_number for lane in out_lanes for sent in _left_over(lane, result)]
+    # Messages that are not proven are in memory alone, so a restart has to read their blocks again.
     scanned = min([scanned, *(block - 1 for block in unproven)])
     steps: list[Transition] = []
     altered: list[StoredWait] = []
     discarded: list[tuple[LaneRow, int]] = []
-    for lane, verified, proven in outcome.verified:
-        end = lane.book.proven + len(verified.messages)
+    for lane, verified, proven in result.verified:
+        end = lane.progress.proven + len(verified.messages)
+        # The logs lead to the proven head now, so hearsay beyond it was invented or is read again.
         if not verified.hearsay and lane.hearsay > end:
-            discarded.append((lane.book.row, end))
-            lane.ahead = None
+            discarded.append((lane.progress.row, end))
+            lane.unfinalized = None
         altered += altered_waits(verified, now)
-        steps += verified_steps(verified, proven, lane.book.proven, lane.hearsay, now, observed=lane.observed)
-    pages: list[StoredPage] = []
-    over: list[tuple[LaneRow, list[int]]] = []
-    for inbound, page, verdict in outcome.confirmed:
-        final = verdict.delivered | verdict.expired
-        if final:
-            pages.append(
-                StoredPage(
-                    lane=inbound.book.row,
-                    page=page.page,
-                    delivered=page.delivered | verdict.delivered,
-                    expired=page.expired | verdict.expired,
-                    height=verdict.height,
-                )
-            )
-            waits = [page.first + index for index in page.waits if final >> index & 1]
-            over.append((inbound.book.row, waits))
+        steps += verified_steps(
+            verified, proven, lane.progress.proven, lane.hearsay, now, observed=lane.observed
+        )
+    pages, over = _final_pages(result)
+    for _, _, verdict in result.confirmed:
         steps += confirmed_steps(verdict, now)
 
     def write(writing: Writing) -> None:
         writing.move_chain(
             chain,
-            verified_height=outcome.header.number,
-            verified_timestamp=outcome.header.timestamp,
+            verified_height=result.header.number,
+            verified_timestamp=result.header.timestamp,
             scanned_height=scanned,
             trusted_state=state,
             at=now,
         )
-        for _, verified, proven in outcome.verified:
+        for _, verified, proven in result.verified:
             _write_verified(writing, verified)
             writing.put_proofs(proven.proofs)
         for row, first in discarded:
@@ -118,19 +142,40 @@ def write_down(
         writing.put_pages(pages)
         for row, sequences in over:
             writing.clear_waits(row, sequences)
-        for _, _, verdict in outcome.confirmed:
+        for _, _, verdict in result.confirmed:
             writing.put_waits(verdict.failed)
-        for each in outcome.settled:
-            tracker.settle(writing, each)
+        for tracked in result.settled:
+            tracker.settle(writing, tracked)
         writing.add_transitions(steps)
 
     return write
 
 
-def _left_over(lane: OutLane, outcome: Outcome) -> list[SentMessage]:
-    count = next((len(v.messages) for each, v, _ in outcome.verified if each is lane), 0)
-    proven = lane.book.proven + count
-    return [sent for sent in lane.book.candidates if sent.message.sequence >= proven]
+def _final_pages(result: HeaderResult) -> tuple[list[StoredPage], list[tuple[LaneRow, list[int]]]]:
+    """Return the pages with messages that are final now, and by lane the sequences that wait no more."""
+    pages: list[StoredPage] = []
+    over: list[tuple[LaneRow, list[int]]] = []
+    for inbound, page, verdict in result.confirmed:
+        final = verdict.delivered | verdict.expired
+        if final:
+            pages.append(
+                StoredPage(
+                    lane=inbound.progress.row,
+                    page=page.page,
+                    delivered=page.delivered | verdict.delivered,
+                    expired=page.expired | verdict.expired,
+                    height=verdict.height,
+                )
+            )
+            waits = [page.first + index for index in page.waits if final >> index & 1]
+            over.append((inbound.progress.row, waits))
+    return pages, over
+
+
+def _left_over(lane: OutgoingLane, result: HeaderResult) -> list[SentMessage]:
+    count = next((len(verified.messages) for known, verified, _ in result.verified if known is lane), 0)
+    proven = lane.progress.proven + count
+    return [sent for sent in lane.progress.candidates if sent.message.sequence >= proven]
 
 
 def _write_verified(writing: Writing, verified: Verified) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One chain at work: at each head, verify it, read the logs, look for receipts, prove, judge, and commit it all at once.
+"""The task of one chain. At every head it verifies the header, reads logs and receipts, proves, judges,
+commits.
 
-A chain is the source of its outgoing lanes and the destination of its incoming ones, so one verified header and one
-storage proof serve both. Nothing here waits for another chain.
+A chain is the source of its outgoing lanes and the destination of its incoming ones, so one verified header
+and one storage proof serve both, and one commit writes what they show. Nothing here waits for another chain.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -20,14 +22,22 @@ from relayer.errors import MisbehaviourFound, Retryable, StopLane
 from relayer.journal.rows import ChainRow, Micros, StoredChain
 from relayer.journal.store import Journal
 from relayer.metrics import Metrics
-from relayer.pipeline.chain_commit import InLane, Outcome, OutLane, write_down
-from relayer.pipeline.confirm import IncludedBatch, judge_word, was_wasted
+from relayer.pipeline.chain_commit import HeaderResult, IncomingLane, OutgoingLane, prepare_commit
+from relayer.pipeline.confirm import Confirmed, IncludedBatch, judge_bitmap, was_wasted
 from relayer.pipeline.lane_state import LaneProgress, PageState
-from relayer.pipeline.lane_waiting import Reasons
+from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
-from relayer.pipeline.prove import MOST_SLOTS, WantedHeads, WantedWords, judge_heads, proofs_of, want_heads
-from relayer.pipeline.steps import Confirmed, Proven, Verified
+from relayer.pipeline.prove import (
+    MOST_SLOTS,
+    Proven,
+    Verified,
+    WantedBitmaps,
+    WantedHeads,
+    judge_heads,
+    proofs_of,
+    want_heads,
+)
 from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.unfinalized import UnfinalizedWatcher
@@ -35,23 +45,42 @@ from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.message import PAGE_SIZE
 
-_MICROS = 1_000_000
-#: How often a lane's tail is proven though no log speaks of it: hidden logs are found within this.
-_AUDIT_SOURCE_S = 10
-#: How often the words of pages with open messages are proven though nothing of ours is in flight.
-_AUDIT_DESTINATION_S = 30
-#: A step that takes longer hangs; its supervisor starts the chain's work again.
-_STEP_TIMEOUT_S = 60
-#: Messages read and not proven, over all lanes; more are not read while these can't be proven.
-_MOST_CANDIDATES = 65_536
-#: How often what several providers say of one header is compared.
-_WITNESS_S = 60
-#: No head for so long means trouble with the providers, or a chain that stands still.
-STALL_S = 60
+#: How often a lane's newest head is proven though no log tells of a message: hidden logs are found within
+#: this.
+_AUDIT_SOURCE_S: Final = 10
+#: How often the bitmaps of pages with open messages are proven though no transaction of ours is under way.
+_AUDIT_DESTINATION_S: Final = 30
+#: A part of a step that takes longer hangs. It is given up, and the next head tried.
+_STEP_TIMEOUT_S: Final = 60
+#: The most messages that are read and not proven, over all lanes; with more, logs are not read on.
+_MOST_CANDIDATES: Final = 65_536
+#: How often the headers that several providers show are compared.
+COMPARE_S: Final = 60
+#: After so long without a head the chain stands still, or its providers can't be reached.
+STALL_S: Final = 60
 
 
 class ChainTask:
-    """Follows one chain."""
+    """Follows one chain.
+
+    Attributes:
+        chain: the chain.
+        prover: our light client of it.
+        row: its row in the journal.
+        tracker: the transactions of its accounts.
+        watcher: the newest head.
+        scanner: reads the logs.
+        header: the newest verified header of this process; None before the first.
+        verified_height: the newest verified header's block, of an earlier process at first.
+        verified_timestamp: that header's time, in seconds.
+        head_at: when the last head came, on the loop's clock; None before the first.
+        out_lanes: the lanes that it is the source of.
+        in_lanes: the lanes that it is the destination of.
+        on_header: called after every step, and when misbehaviour is found.
+        misbehaviour: the proof of misbehaviour of the chain's signers, as `freeze` takes it; None for none.
+        repair: reads logs again.
+        unfinalized: shows what waits for finality.
+    """
 
     def __init__(
         self,
@@ -60,7 +89,7 @@ class ChainTask:
         stored: StoredChain,
         tracker: TransactionTracker,
         journal: Journal,
-        reasons: Reasons,
+        lane_waiting: LaneWaiting,
         metrics: Metrics,
         clock: Callable[[], Micros],
     ) -> None:
@@ -74,30 +103,33 @@ class ChainTask:
         self.verified_height = stored.verified_height
         self.verified_timestamp = stored.verified_timestamp
         self.head_at: float | None = None
-        self.out_lanes: list[OutLane] = []
-        self.in_lanes: list[InLane] = []
+        self.out_lanes: list[OutgoingLane] = []
+        self.in_lanes: list[IncomingLane] = []
         self.on_header: list[Callable[[], None]] = []
         self.misbehaviour: bytes | None = None
-        self._nudged = False
+        self._woken = False
         self._journal = journal
-        self._reasons = reasons
+        self._lane_waiting = lane_waiting
         self._metrics = metrics
         self._clock = clock
-        self.repair = LogRepair(chain, self.scanner, journal, reasons, metrics, clock)
-        self.lookout = UnfinalizedWatcher(chain, prover, tracker, journal, reasons, clock)
+        self.repair = LogRepair(chain, self.scanner, journal, lane_waiting, metrics, clock)
+        self.unfinalized = UnfinalizedWatcher(chain, prover, tracker, journal, lane_waiting, clock)
         self._is_header_stale = False
         self._state: bytes | None = stored.trusted_state
         self._log = structlog.get_logger().bind(chain=chain.name)
 
-    # --- the loop ---
+    # --- the loop -------------------------------------------------------------------------------------------
 
-    def nudge(self) -> None:
-        """Look again at the newest header: a chain that stands still has no next one soon."""
-        self._nudged = True
-        self.watcher.nudge()
+    def wake(self) -> None:
+        """Have the newest header used again. A chain that stands still has no next one soon."""
+        self._woken = True
+        self.watcher.wake()
 
     async def run(self) -> None:
-        """Take one step a head until cancelled. A head that can't be used is told as the reason, and the next one tried."""
+        """Take a step at every head until cancelled.
+
+        A step that fails becomes the reason why the chain's lanes wait, and the next head is tried.
+        """
         while True:
             head = await self.watcher.next()
             self.head_at = asyncio.get_running_loop().time()
@@ -105,58 +137,62 @@ class ChainTask:
                 await self.step(head)
             except MisbehaviourFound as error:
                 self.misbehaviour = error.freeze_data
-                self._tell()
-                self._trouble(error, WaitingReason.CLIENT_EXPIRED)
+                self._notify_listeners()
+                self._report_failure(error, WaitingReason.CLIENT_EXPIRED)
             except StopLane as error:
-                self._trouble(error, WaitingReason.CLIENT_EXPIRED)
+                self._report_failure(error, WaitingReason.CLIENT_EXPIRED)
             except (Retryable, Rejection, TimeoutError) as error:
-                self._trouble(error, WaitingReason.RPC_TROUBLE)
+                self._report_failure(error, WaitingReason.RPC_TROUBLE)
 
-    def _trouble(self, error: BaseException, reason: WaitingReason) -> None:
+    def _report_failure(self, error: BaseException, reason: WaitingReason) -> None:
         detail = f"{self.chain.name}: {str(error) or type(error).__name__}"
         self._log.warning("step failed", error=str(error) or type(error).__name__)
         self._metrics.step_failed(self.chain.name, type(error).__name__)
         for lane in self.out_lanes:
-            self._reasons.set(lane.book, "source", Waiting(reason, detail))
+            self._lane_waiting.set(lane.progress, "source", Waiting(reason, detail))
         for inbound in self.in_lanes:
-            self._reasons.set(inbound.book, "destination", Waiting(reason, detail))
+            self._lane_waiting.set(inbound.progress, "destination", Waiting(reason, detail))
 
-    def _tell(self) -> None:
-        for tell in self.on_header:
-            tell()
+    def _notify_listeners(self) -> None:
+        for notify in self.on_header:
+            notify()
 
-    def _no_trouble(self) -> None:
+    def _clear_failure(self) -> None:
         for lane in self.out_lanes:
-            self._reasons.set(lane.book, "source", None)
+            self._lane_waiting.set(lane.progress, "source", None)
         for inbound in self.in_lanes:
-            self._reasons.set(inbound.book, "destination", None)
+            self._lane_waiting.set(inbound.progress, "destination", None)
 
     async def step(self, head: Head) -> None:
-        """Everything that one new head brings.
+        """Do all that a new head allows, or a wake asks for.
 
         Raises:
-            Rejection: the provider's header or proof is not to be believed.
+            Rejection: no provider gives a header or a proof that our light client accepts.
             Retryable: the chain can't be asked.
+            StopLane: our light client believes nothing of the chain any more.
         """
-        nudged, self._nudged = self._nudged, False
+        woken, self._woken = self._woken, False
         started = asyncio.get_running_loop().time()
         if self.prover.has_delayed_finality:
-            await self._step_trailing(head, nudged=nudged)
+            await self._step_by_delayed_finality(head, woken=woken)
         elif self.header is None or head.number > self.header.number:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head)
-            await self._work(header, head)
-        elif nudged:
-            await self._work(self.header, head)
+            await self._use_header(header, head)
+        elif woken:
+            # A new header may not come for a while, so the verified one is used again.
+            await self._use_header(self.header, head)
         else:
             return
-        self._no_trouble()
-        self._tell()
+        self._clear_failure()
+        self._notify_listeners()
         self._metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
 
-    async def _step_trailing(self, head: Head, *, nudged: bool) -> None:
-        """A head of a chain whose verified headers trail it: most bring no new header, and only what is sent ahead of
-        finality is looked at. Transactions are followed at every one, whatever trouble there is with headers.
+    async def _step_by_delayed_finality(self, head: Head, *, woken: bool) -> None:
+        """Take a step on a chain with delayed finality, whose verified headers are behind the head.
+
+        Most heads bring no new header. Transactions are followed at every head, also when headers can't be
+        had, and what logs tell above the verified header is shown.
         """
         before, trouble = self.header, None
         header = before
@@ -164,7 +200,8 @@ class ChainTask:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head, wanted=self._is_newer_wanted(head))
         except StopLane:
-            # Nothing that the chain shows is believed any more; what was signed for it has to get in all the same.
+            # Nothing of the chain is believed any more, and transactions signed for it still have to be
+            # followed.
             with contextlib.suppress(Retryable, TimeoutError):
                 async with asyncio.timeout(_STEP_TIMEOUT_S):
                     await self._follow_transactions(head)
@@ -172,13 +209,13 @@ class ChainTask:
         except (Retryable, Rejection, TimeoutError) as error:
             trouble = error
         if header is not None and (
-            nudged or before is None or header.hash != before.hash or self._has_work(header)
+            woken or before is None or header.hash != before.hash or self._has_work(header)
         ):
             try:
-                await self._work(header, head)
+                await self._use_header(header, head)
                 self._is_header_stale = False
             except (Retryable, Rejection, TimeoutError) as error:
-                # Nodes forget the state of old blocks: a newer header may be of more use.
+                # Nodes forget the state of old blocks, so a newer header is asked for at the next head.
                 self._is_header_stale = True
                 trouble = error
         else:
@@ -186,7 +223,7 @@ class ChainTask:
                 await self._follow_transactions(head)
         if header is not None:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
-                await self.lookout.look(header, head, self.out_lanes, self.in_lanes)
+                await self.unfinalized.show(header, head, self.out_lanes, self.in_lanes)
         if trouble is not None:
             raise trouble
 
@@ -194,227 +231,258 @@ class ChainTask:
         if self.header is None or self._is_header_stale:
             return True
         now_s = asyncio.get_running_loop().time()
-        return self.lookout.is_newer_wanted(self.header, head, self.out_lanes, self.in_lanes, now_s)
+        return self.unfinalized.is_newer_wanted(self.header, head, self.out_lanes, self.in_lanes, now_s)
 
     def _has_work(self, header: VerifiedHeader) -> bool:
-        """Whether a header that was worked with before has more to say."""
+        """Return whether a header that was used before is of use again."""
         return any(self.repair.is_needed(lane) for lane in self.out_lanes) or any(
-            _is_due(lane.book, page, header.number) for lane in self.in_lanes for page in lane.book.audits
+            _is_due(lane.progress, page, header.number)
+            for lane in self.in_lanes
+            for page in lane.progress.audits
         )
 
     async def _follow_transactions(self, head: Head) -> None:
         polled = await self.tracker.poll(head.number)
         self._after_poll(polled.included, polled.displaced)
 
-    async def _work(self, header: VerifiedHeader, head: Head) -> None:
-        """All that a verified header is good for."""
+    async def _use_header(self, header: VerifiedHeader, head: Head) -> None:
+        """Read the logs up to a verified header, in spans, and prove and commit after every span."""
+        # A span at a time: a long backlog is committed piece by piece, and a restart goes on from there.
         caught_up = False
         while not caught_up:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 await self._scan(header)
                 caught_up = self.scanner.scanned >= header.number
                 await self._follow_transactions(head)
-                await self._look(header, caught_up=caught_up)
+                await self._prove_and_commit(header, caught_up=caught_up)
 
     async def _scan(self, header: VerifiedHeader) -> None:
-        """Read on in the logs, unless what was read already can't be proven."""
-        if sum(len(lane.book.candidates) for lane in self.out_lanes) > _MOST_CANDIDATES:
+        """Read the next span of logs, unless too many messages that were read can't be proven."""
+        if sum(len(lane.progress.candidates) for lane in self.out_lanes) > _MOST_CANDIDATES:
             return
         observed = await self.scanner.scan(header.number)
-        lanes = {lane.book.lane.id: lane.book for lane in self.out_lanes}
+        lanes = {lane.progress.lane.id: lane.progress for lane in self.out_lanes}
         for sent in observed.sent:
-            book = lanes.get(sent.message.lane_id)
-            if book is not None:
-                book.candidates.append(sent)
+            progress = lanes.get(sent.message.lane_id)
+            if progress is not None:
+                progress.candidates.append(sent)
         self.scanner.scanned = observed.last
 
-    async def _look(self, header: VerifiedHeader, *, caught_up: bool) -> None:
-        """Prove at a header whatever is of use, judge it, commit it, then act on it."""
+    async def _prove_and_commit(self, header: VerifiedHeader, *, caught_up: bool) -> None:
+        """Prove at a header what is of use, judge it, commit the result and apply it to memory."""
         now_s = asyncio.get_running_loop().time()
-        heads, words = self._wanted(header, now_s)
+        heads, bitmaps = self._choose_slots(header, now_s)
         asked = [
-            *(slot for each in heads for slot in each.slots()),
-            *(slot for each in words for slot in each.slots()),
+            *(slot for wanted in heads for slot in wanted.slots()),
+            *(slot for pages in bitmaps for slot in pages.slots()),
         ]
         slots = tuple(dict.fromkeys(asked))
         proven: dict[bytes, ProvenSlot] = {}
         if slots:
             found = await self.prover.prove(header, self.chain.gateway, slots)
-            proven = {each.slot: each for each in found}
-        outcome = Outcome(header)
-        lanes = {lane.book.row: lane for lane in self.out_lanes}
+            proven = {value.slot: value for value in found}
+        result = HeaderResult(header)
+        lanes = {lane.progress.row: lane for lane in self.out_lanes}
         for wanted in heads:
             values = wanted.values(proven)
             verified = judge_heads(wanted, values, header, caught_up=caught_up)
-            outcome.verified.append((lanes[wanted.book.row], verified, proofs_of(wanted, values, verified)))
-        self._judge_words(outcome, words, proven)
+            result.verified.append(
+                (lanes[wanted.progress.row], verified, proofs_of(wanted, values, verified))
+            )
+        self._judge_bitmaps(result, bitmaps, proven)
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
+        # Committed before memory changes: where the commit fails, the next step finds the same again.
         now = self._clock()
         await self._journal.commit(
-            write_down(
-                outcome, self.row, self.out_lanes, self.tracker, self.scanner.scanned, changed_state, now
+            prepare_commit(
+                result, self.row, self.out_lanes, self.tracker, self.scanner.scanned, changed_state, now
             )
         )
         self._state = state
         self.header = header
         self.verified_height, self.verified_timestamp = header.number, header.timestamp
-        self._apply(outcome, now_s, caught_up=caught_up)
-        for each in outcome.suspects:
-            if not await self.tracker.still_included(each):
-                self._log.warning("a receipt is gone, its transaction is followed again", nonce=each.nonce)
+        self._apply(result, now_s, caught_up=caught_up)
+        for tracked in result.rechecks:
+            if not await self.tracker.still_included(tracked):
+                self._log.warning("a receipt is gone, its transaction is followed again", nonce=tracked.nonce)
 
-    # --- what to ask for ---
+    # --- what to ask for ------------------------------------------------------------------------------------
 
-    def _wanted(self, header: VerifiedHeader, now_s: float) -> tuple[list[WantedHeads], list[WantedWords]]:
+    def _choose_slots(
+        self, header: VerifiedHeader, now_s: float
+    ) -> tuple[list[WantedHeads], list[WantedBitmaps]]:
         room = MOST_SLOTS
-        words = []
+        bitmaps = []
         included = self.tracker.included_batches(header.number)
         for lane in self.in_lanes:
-            book = lane.book
+            progress = lane.progress
             pages = {
-                each.batch.page for each in included if each.batch is not None and each.batch.lane == book.row
+                tracked.batch.page
+                for tracked in included
+                if tracked.batch is not None and tracked.batch.lane == progress.row
             }
-            pages |= {page for page in book.audits if _is_due(book, page, header.number)}
+            pages |= {page for page in progress.audits if _is_due(progress, page, header.number)}
             if now_s - lane.audited_at >= _AUDIT_DESTINATION_S:
                 lane.audited_at = now_s
-                pages |= {page.page for page in book.pages.values() if page.open}
+                pages |= {page.page for page in progress.pages.values() if page.open}
             pages |= {
-                page.page for page in book.pages.values() if page.past_deadline(page.open, header.timestamp)
+                page.page
+                for page in progress.pages.values()
+                if page.past_deadline(page.open, header.timestamp)
             }
-            taken = tuple(sorted(pages & book.pages.keys()))[: room // 2]
+            # Half of what is left, so that incoming lanes never keep outgoing ones from their proofs.
+            taken = tuple(sorted(pages & progress.pages.keys()))[: room // 2]
             room -= len(taken)
             if taken:
-                words.append(WantedWords(book, taken))
+                bitmaps.append(WantedBitmaps(progress, taken))
         heads = []
         for out in self.out_lanes:
             if self.repair.is_reading(out):
+                # Its candidates are about to be replaced.
                 continue
             audit = now_s - out.audited_at >= _AUDIT_SOURCE_S or self.repair.is_needed(out)
             if audit:
                 out.audited_at = now_s
             wanted = want_heads(
-                out.book, header.number, audit=audit, oldest_height=out.oldest_height(), room=room
+                out.progress, header.number, audit=audit, oldest_height=out.oldest_height(), room=room
             )
             if wanted.pages:
                 room -= len(wanted.pages)
                 heads.append(wanted)
             if room <= 0:
                 break
-        return heads, words
+        return heads, bitmaps
 
-    def _judge_words(
-        self, outcome: Outcome, words: list[WantedWords], proven: dict[bytes, ProvenSlot]
+    def _judge_bitmaps(
+        self, result: HeaderResult, bitmaps: list[WantedBitmaps], proven: dict[bytes, ProvenSlot]
     ) -> None:
-        lanes = {lane.book.row: lane for lane in self.in_lanes}
-        included = self.tracker.included_batches(outcome.header.number)
+        lanes = {lane.progress.row: lane for lane in self.in_lanes}
+        included = self.tracker.included_batches(result.header.number)
         now = self._clock()
-        for wanted in words:
-            for page, slot in wanted.values(proven).items():
-                book = wanted.book.pages[page]
+        for wanted in bitmaps:
+            for number, slot in wanted.values(proven).items():
+                page = wanted.progress.pages[number]
                 here = [
-                    each
-                    for each in included
-                    if each.batch is not None
-                    and each.batch.lane == wanted.book.row
-                    and each.batch.page == page
+                    tracked
+                    for tracked in included
+                    if tracked.batch is not None
+                    and tracked.batch.lane == wanted.progress.row
+                    and tracked.batch.page == number
                 ]
                 batches = [
-                    IncludedBatch(each.batch, each.receipt)
-                    for each in here
-                    if each.batch is not None and each.receipt is not None
+                    IncludedBatch(tracked.batch, tracked.receipt)
+                    for tracked in here
+                    if tracked.batch is not None and tracked.receipt is not None
                 ]
-                word = int.from_bytes(slot.value)
-                verdict = judge_word(wanted.book.row, book, word, outcome.header, batches, now)
-                for each in here:
-                    assert each.batch is not None
-                    assert each.receipt is not None
-                    # Its receipt promised bits that the proven state does not have: is it still there?
-                    if each.receipt.succeeded and each.batch.mask & verdict.returned:
-                        outcome.suspects.append(each)
-                    outcome.settled.append(each)
-                outcome.confirmed.append((lanes[wanted.book.row], book, verdict))
-        if outcome.suspects:
-            outcome.settled = [each for each in outcome.settled if each not in outcome.suspects]
+                bitmap = int.from_bytes(slot.value)
+                verdict = judge_bitmap(wanted.progress.row, page, bitmap, result.header, batches, now)
+                for tracked in here:
+                    assert tracked.batch is not None
+                    assert tracked.receipt is not None
+                    # Its receipt promised bits that the proven state does not have, so it is looked up again.
+                    if tracked.receipt.succeeded and tracked.batch.mask & verdict.returned:
+                        result.rechecks.append(tracked)
+                    result.settled.append(tracked)
+                result.confirmed.append((lanes[wanted.progress.row], page, verdict))
+        if result.rechecks:
+            # A transaction whose receipt is in doubt is followed until it was looked up again.
+            result.settled = [tracked for tracked in result.settled if tracked not in result.rechecks]
 
-    # --- acting on it ---
+    # --- acting on it ---------------------------------------------------------------------------------------
 
     def _after_poll(
         self, included: tuple[TrackedTransaction, ...], displaced: tuple[TrackedTransaction, ...]
     ) -> None:
-        lanes = {lane.book.row: lane for lane in self.in_lanes}
-        for each in included:
-            assert each.receipt is not None
-            wasted = each.receipt.gas_used if was_wasted(each.receipt, each.batch) else 0
+        lanes = {lane.progress.row: lane for lane in self.in_lanes}
+        for tracked in included:
+            assert tracked.receipt is not None
+            wasted = tracked.receipt.gas_used if was_wasted(tracked.receipt, tracked.batch) else 0
             self._metrics.included(
-                self.chain.name, each.purpose.value, each.receipt.gas_used, each.receipt.fee_wei, wasted
+                self.chain.name,
+                tracked.purpose.value,
+                tracked.receipt.gas_used,
+                tracked.receipt.fee_wei,
+                wasted,
             )
-            lane = lanes.get(each.batch.lane) if each.batch is not None else None
-            if lane is not None and each.call is not None and each.receipt.succeeded:
-                done = sum(said.mask.bit_count() for said in each.receipt.delivered) + len(
-                    each.receipt.events
+            lane = lanes.get(tracked.batch.lane) if tracked.batch is not None else None
+            if lane is not None and tracked.call is not None and tracked.receipt.succeeded:
+                done = sum(said.mask.bit_count() for said in tracked.receipt.delivered) + len(
+                    tracked.receipt.events
                 )
-                lane.learn(each.call.data, done, each.receipt.gas_used)
-        for each in displaced:
-            if each.batch is None or each.batch.lane not in lanes:
+                lane.learn(tracked.call.data, done, tracked.receipt.gas_used)
+        for tracked in displaced:
+            if tracked.batch is None or tracked.batch.lane not in lanes:
                 continue
-            lane = lanes[each.batch.lane]
-            page = lane.book.pages.get(each.batch.page)
+            lane = lanes[tracked.batch.lane]
+            page = lane.progress.pages.get(tracked.batch.page)
             if page is not None:
-                page.in_flight &= ~each.batch.mask
-                lane.book.audits.add(page.page)
+                # Its messages are free again. What took its nonce may have delivered them: the bitmap shows
+                # it.
+                page.in_flight &= ~tracked.batch.mask
+                lane.progress.audits.add(page.page)
         if included or displaced:
-            # An account that was busy may have room again.
+            # The accounts have room for more transactions now.
             for inbound in self.in_lanes:
                 inbound.wake()
 
-    def _apply(self, outcome: Outcome, now_s: float, *, caught_up: bool) -> None:
+    def _apply(self, result: HeaderResult, now_s: float, *, caught_up: bool) -> None:
         now = self._clock()
-        for lane, verified, proven in outcome.verified:
+        for lane, verified, proven in result.verified:
             self._apply_heads(lane, verified, proven, now, now_s, caught_up=caught_up)
         for lane in self.out_lanes:
             self.repair.consider_altered(lane, now_s)
-        for inbound, page, verdict in outcome.confirmed:
-            self._apply_word(inbound, page, verdict)
-        by_lane = {lane.book.row: lane for lane in self.in_lanes}
-        for each in outcome.settled:
-            assert each.batch is not None
-            carried = by_lane[each.batch.lane].book.pages.get(each.batch.page)
+        for inbound, page, verdict in result.confirmed:
+            self._apply_verdict(inbound, page, verdict)
+        by_lane = {lane.progress.row: lane for lane in self.in_lanes}
+        for tracked in result.settled:
+            assert tracked.batch is not None
+            carried = by_lane[tracked.batch.lane].progress.pages.get(tracked.batch.page)
             if carried is not None:
-                carried.in_flight &= ~each.batch.mask
-        self.tracker.forget(outcome.settled)
-        for inbound in {id(each): each for each, _, _ in outcome.confirmed}.values():
-            self._settle(inbound.book)
+                carried.in_flight &= ~tracked.batch.mask
+        self.tracker.forget(result.settled)
+        for inbound in {id(lane): lane for lane, _, _ in result.confirmed}.values():
+            self._settle(inbound.progress)
             inbound.wake()
 
-    def _settle(self, book: LaneProgress) -> None:
-        """Move the lane's cursor over what is final. Should the write be lost, a restart works it out again."""
-        row, before = book.row, book.settled
-        settled = book.settle()
+    def _settle(self, progress: LaneProgress) -> None:
+        """Move the lane's cursor over what is final. A restart finds it out again where the write is lost."""
+        row, before = progress.row, progress.settled
+        settled = progress.settle()
         if settled != before:
             self._journal.post(lambda writing: writing.settle_lane(row, settled))
 
     def _apply_heads(
-        self, lane: OutLane, verified: Verified, proven: Proven, now: Micros, now_s: float, *, caught_up: bool
+        self,
+        lane: OutgoingLane,
+        verified: Verified,
+        proven: Proven,
+        now: Micros,
+        now_s: float,
+        *,
+        caught_up: bool,
     ) -> None:
-        book = lane.book
-        for each in verified.messages:
-            number = each.message.page
-            page = book.pages.get(number)
-            is_first = each.message.sequence % PAGE_SIZE == 0
-            if is_first and number == book.next_page and len(book.pages) < WINDOW:
-                page = book.pages[number] = PageState(number, book.proven_head)
-                book.next_page = number + 1
+        progress = lane.progress
+        for stored in verified.messages:
+            number = stored.message.page
+            page = progress.pages.get(number)
+            is_first = stored.message.sequence % PAGE_SIZE == 0
+            # Where the window is full, the page is loaded from the journal later.
+            if is_first and number == progress.next_page and len(progress.pages) < WINDOW:
+                page = progress.pages[number] = PageState(number, progress.proven_head)
+                progress.next_page = number + 1
             if page is not None:
-                page.add(each.message, each.leaf, each.head, now)
-            book.proven_head = each.head
+                page.add(stored.message, stored.leaf, stored.head, now)
+            progress.proven_head = stored.head
         if verified.messages:
-            book.proven += len(verified.messages)
-            book.proven_block = verified.messages[-1].block_number
-            book.candidates = [sent for sent in book.candidates if sent.message.sequence >= book.proven]
-            self._metrics.proven(book.name, len(verified.messages))
+            progress.proven += len(verified.messages)
+            progress.proven_block = verified.messages[-1].block_number
+            progress.candidates = [
+                sent for sent in progress.candidates if sent.message.sequence >= progress.proven
+            ]
+            self._metrics.proven(progress.name, len(verified.messages))
         for proof in proven.proofs:
-            page = book.pages.get(proof.page)
+            page = progress.pages.get(proof.page)
             if page is not None:
                 page.proof, page.proof_is_stale = proof, False
         if verified.waiting is not None:
@@ -424,7 +492,7 @@ class ChainTask:
         if verified.messages or proven.proofs:
             lane.wake()
 
-    def _apply_word(self, lane: InLane, page: PageState, verdict: Confirmed) -> None:
+    def _apply_verdict(self, lane: IncomingLane, page: PageState, verdict: Confirmed) -> None:
         final = verdict.delivered | verdict.expired
         page.delivered |= verdict.delivered
         page.expired |= verdict.expired
@@ -434,23 +502,30 @@ class ChainTask:
             del page.waits[index]
         for wait in verdict.failed:
             page.waits[wait.sequence & 0xFF] = wait
-        if _is_due(lane.book, page.page, verdict.height):
-            lane.book.audits.discard(page.page)
+        if _is_due(lane.progress, page.page, verdict.height):
+            lane.progress.audits.discard(page.page)
         if verdict.unseen:
             self._log.warning(
-                "a provider showed messages as delivered that are not", lane=lane.book.name, page=page.page
+                "a provider showed messages as delivered that are not",
+                lane=lane.progress.name,
+                page=page.page,
             )
             self._metrics.step_failed(self.chain.name, "FalseDelivery")
         self._metrics.settled(
-            lane.book.name, verdict.delivered.bit_count(), verdict.expired.bit_count(), len(verdict.failed)
+            lane.progress.name,
+            verdict.delivered.bit_count(),
+            verdict.expired.bit_count(),
+            len(verdict.failed),
         )
 
-    async def witness(self) -> None:
-        """Compare what the chain's providers say, at a bounded rate, until cancelled: two headers that contradict one
-        another, each signed, freeze the clients that believe their signers.
+    async def compare_providers(self) -> None:
+        """Compare the headers of the chain's providers, again and again until cancelled.
+
+        Two signed headers that contradict one another are a proof of misbehaviour, which freezes the clients
+        that believe their signers.
         """
         while True:
-            await asyncio.sleep(_WITNESS_S)
+            await asyncio.sleep(COMPARE_S)
             if self.header is None or self.misbehaviour is not None:
                 continue
             try:
@@ -462,13 +537,13 @@ class ChainTask:
             if found is not None:
                 self._log.error("misbehaviour: providers show two headers that contradict one another")
                 self.misbehaviour = found
-                self._tell()
+                self._notify_listeners()
 
     async def close(self) -> None:
-        """Stop what runs beside the loop."""
+        """Cancel what runs beside `run`."""
         await self.repair.close()
 
 
-def _is_due(book: LaneProgress, page: int, height: int) -> bool:
-    """Whether a header says anything of what a provider showed of a page."""
-    return page in book.pages and book.pages[page].seen_at <= height
+def _is_due(progress: LaneProgress, page: int, height: int) -> bool:
+    """Return whether a header is new enough to judge what a provider showed of a page."""
+    return page in progress.pages and progress.pages[page].seen_at <= height

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Upkeep: keeps one chain's light client on one destination able to believe that chain's newest headers.
+"""The task of one chain's light client on one destination: it keeps the client able to believe the newest
+headers.
 
-Changes of the signer set are brought as soon as the client would not know who signed the newest
-header, and trust is renewed before a third of the trusting period is left; nothing else is paid for. While the client lags,
-its lanes send nothing: a proof of signers that it does not know would only cost gas.
+A change of the signer set is sent to the client as soon as it would not know who signed the newest header.
+Trust is renewed before less than a third of the trusting period is left. Nothing else is paid for. While the
+client does not know the newest signer set, its lanes send nothing: it would refuse their proofs, which only
+costs gas.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import structlog
 
@@ -27,18 +30,28 @@ from relayer.pipeline.destination import Destination
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: How often the client is read without a reason.
-_CHECK_S = 15.0
-#: After a suspicion, and between tries that fail.
-_RETRY_S = 1.0
-_LONGEST_RETRY_S = 60.0
-#: How long an update may take to get into a block before the client is looked at again anyway.
-_INCLUSION_S = 60.0
-_BASE_GAS = 300_000
-_GAS_PER_BYTE = 400
+_CHECK_S: Final = 15.0
+#: The pause after a check that failed; after every other failure twice as long.
+_RETRY_S: Final = 1.0
+_LONGEST_RETRY_S: Final = 60.0
+#: How long a transaction may take to get into a block before the client is read again anyway.
+_INCLUSION_S: Final = 60.0
+_BASE_GAS: Final = 300_000
+_GAS_PER_BYTE: Final = 400
 
 
 class LightClientTask:
-    """The client of `source` on `destination`."""
+    """Keeps the light client of `source` on `destination`.
+
+    Attributes:
+        source: the task of the chain whose headers the client believes.
+        destination: the chain on which the client is.
+        waiting: why lanes must not send under the client; None while it is ready.
+        client: the client's state when it was read last; None before.
+        oldest_height: the client does not believe proofs below this block of the source any more.
+        anchoring: what is anchored, and what is to be.
+        wake_lanes: wake the tasks of the lanes that depend on the client.
+    """
 
     def __init__(
         self,
@@ -56,63 +69,65 @@ class LightClientTask:
         self.wake_lanes = list(lanes)
         self._metrics = metrics
         self._address: Address | None = None
-        self._fresh = asyncio.Event()
+        self._woken = asyncio.Event()
         self._signer_set: bytes | None = None
-        self._brought_for: bytes | None = None
+        self._updated_for: bytes | None = None
         self._failures = 0
         self._log = structlog.get_logger().bind(client=f"{source.chain.name} on {destination.name}")
 
-    def suspect(self) -> None:
-        """A proof was refused: read the client now."""
+    def recheck(self) -> None:
+        """Read the client now, its address included: the destination refused a proof."""
         self._address = None
-        self._fresh.set()
+        self._woken.set()
 
-    def notice(self) -> None:
-        """The source has a newer verified header, or proof of misbehaviour."""
+    def on_source_header(self) -> None:
+        """Take note that the source has a newer verified header, or a proof of misbehaviour."""
         if self.client is not None and self.source.prover.signer_set_id != self._signer_set:
-            # A client that does not know them refuses every proof from now on: it is read before any is sent.
+            # A client that does not know the new signer set refuses all proofs from now on, so it is read
+            # first.
             self._signer_set = self.source.prover.signer_set_id
             if self.waiting is None:
-                self._set(Waiting(WaitingReason.CLIENT_UPDATE, "others sign now; the client is read"))
-            self._fresh.set()
+                detail = f"the {self.source.prover.signers} have changed; the client is read"
+                self._set_waiting(Waiting(WaitingReason.CLIENT_UPDATE, detail))
+            self._woken.set()
         if self.source.misbehaviour is not None or (self.waiting is not None and not self._failures):
-            self._fresh.set()
+            self._woken.set()
 
     def anchor(self, height: Height) -> None:
-        """Have a header anchored; lanes are woken once it is, or can't be."""
+        """Ask for a header to be anchored. The lanes are woken once it is, or can't be."""
         if self.anchoring.wanted != height:
             self.anchoring.want(height)
-            self._fresh.set()
+            self._woken.set()
 
     async def run(self) -> None:
-        """Look after the client until cancelled."""
+        """Check the client, now and then and when something asks for it, until cancelled."""
         while True:
-            self._fresh.clear()
-            wait_s = await self._look()
+            self._woken.clear()
+            wait_s = await self._check_once()
             try:
                 async with asyncio.timeout(wait_s):
-                    await self._fresh.wait()
-                # Many lanes suspect at once; a moment later they all have.
+                    await self._woken.wait()
+                # Many lanes ask for a check at the same time: a moment later all of them have asked.
                 await asyncio.sleep(min(_RETRY_S, wait_s) / 10)
             except TimeoutError:
                 continue
 
-    async def _look(self) -> float:
-        """Check once; return after how many seconds to check again."""
+    async def _check_once(self) -> float:
+        """Check the client, and return after how many seconds to check it again."""
         try:
             await self.check()
         except (ClientExpired, ClientFrozen) as error:
-            self._hold(WaitingReason.CLIENT_EXPIRED, error)
+            self._report_failure(WaitingReason.CLIENT_EXPIRED, error)
         except CallReverted as error:
-            self._hold(WaitingReason.CLIENT_UPDATE, error)
+            self._report_failure(WaitingReason.CLIENT_UPDATE, error)
         except StopLane as error:
-            self._hold(WaitingReason.PAUSED, error)
+            self._report_failure(WaitingReason.PAUSED, error)
         except KeyUnavailable as error:
-            self._hold(WaitingReason.FUNDS, error)
+            self._report_failure(WaitingReason.FUNDS, error)
         except (Retryable, Rejection, TimeoutError) as error:
-            # A client that was fine stays in use: the simulation of each batch is the guard.
+            # A client that was ready stays in use, since every batch is simulated before it is sent.
             if self.waiting is not None:
-                self._hold(WaitingReason.RPC_TROUBLE, error)
+                self._report_failure(WaitingReason.RPC_TROUBLE, error)
             self._log.warning("the client could not be read", error=str(error) or type(error).__name__)
         else:
             self._failures = 0
@@ -120,10 +135,10 @@ class LightClientTask:
         self._failures += 1
         return min(_LONGEST_RETRY_S, _RETRY_S * 2.0 ** min(self._failures - 1, 10))
 
-    def _hold(self, reason: WaitingReason, error: BaseException) -> None:
-        self._set(Waiting(reason, str(error) or type(error).__name__))
+    def _report_failure(self, reason: WaitingReason, error: BaseException) -> None:
+        self._set_waiting(Waiting(reason, str(error) or type(error).__name__))
 
-    def _set(self, waiting: Waiting | None) -> None:
+    def _set_waiting(self, waiting: Waiting | None) -> None:
         if waiting == self.waiting:
             return
         if waiting is None:
@@ -135,16 +150,18 @@ class LightClientTask:
             wake()
 
     async def check(self) -> None:
-        """Read the client and bring it up to date where it has to be.
+        """Read the client, and update, anchor or freeze it where that is needed.
 
         Raises:
-            StopLane: it can't be: not registered, paused, expired, frozen.
-            Retryable, Rejection: not now.
+            StopLane: the client is not registered, paused, expired or frozen.
+            Retryable, Rejection: it can't be read or updated now.
         """
         chain = self.destination.chain
-        address = await self._find()
+        address = await self._find_client()
+        # First of all: until it is frozen, the client believes signers that have contradicted themselves.
         if self.source.misbehaviour is not None:
             await self._freeze(address, self.source.misbehaviour)
+        # Taken before the client is read: `on_source_header` notices a change that comes meanwhile.
         signer_set = self.source.prover.signer_set_id
         client = await self._read(address)
         self._signer_set = signer_set
@@ -156,8 +173,8 @@ class LightClientTask:
             )
         if client.status is Status.EXPIRED:
             raise ClientExpired(
-                f"{self.source.chain.name}'s light client 0x{address.hex()} on {chain.name} expired: its newest header "
-                f"is of {client.timestamp}",
+                f"{self.source.chain.name}'s light client 0x{address.hex()} on {chain.name} expired: "
+                f"its newest header is of {client.timestamp}",
                 f"one younger than {client.trusting_period_s} s",
                 "Only its admin can bootstrap it again",
             )
@@ -165,9 +182,9 @@ class LightClientTask:
             # Nothing can be proven yet, so nothing waits for the client.
             return
         if client.current:
-            # It is good until its trust ends: nothing waits for a renewal, which may fail for reasons of its own.
+            # The client is good until its trust ends. So lanes do not wait for a renewal, which may fail.
             self._renew_proofs(client)
-            self._set(None)
+            self._set_waiting(None)
             await self._anchor_wanted(address)
             if self._is_old(client):
                 await self._update(address, client)
@@ -181,17 +198,18 @@ class LightClientTask:
         return self.client
 
     def _renew_proofs(self, client: OnChainClient) -> None:
-        """Have proofs made anew whose signers the client no longer knows."""
+        """Have the source prove anew what a signer set proved that the client does not know any more."""
         if client.proofs_from > self.oldest_height:
             self.oldest_height = client.proofs_from
-            self.source.nudge()
+            self.source.wake()
 
     def _is_old(self, client: OnChainClient) -> bool:
-        """Whether less than a third of the trusting period is left."""
+        """Return whether less than a third of the trusting period is left."""
         now = max(self.destination.timestamp, self.source.verified_timestamp)
         return (now - client.timestamp) * 3 > client.trusting_period_s * 2
 
-    async def _find(self) -> Address:
+    async def _find_client(self) -> Address:
+        # Kept until the destination refuses a proof: an admin may have registered another client then.
         if self._address is None:
             remote = await self.destination.chain.remote(self.source.chain.endpoint_id)
             if remote is None:
@@ -211,31 +229,32 @@ class LightClientTask:
 
     async def _update(self, address: Address, client: OnChainClient) -> None:
         if not client.current:
-            self._set(
+            self._set_waiting(
                 Waiting(
                     WaitingReason.CLIENT_UPDATE,
                     f"the {self.source.prover.signers} have changed; the client is brought to them",
                 )
             )
-            # Deliveries under way prove by the signers before: they land first.
+            # Deliveries under way have proofs by the signer set before, so they have to land first.
             await self._let_deliveries_land()
         await self._send_updates(address)
         updated = await self._read(address)
         if not updated.current:
             raise Retryable(
-                f"the client at height {updated.height} still trusts other {self.source.prover.signers} than ours",
+                f"the client at height {updated.height} still trusts other {self.source.prover.signers} "
+                "than ours",
                 "the newest ones",
                 "They changed again meanwhile; it is updated again",
             )
         self._renew_proofs(updated)
-        self._set(None)
+        self._set_waiting(None)
 
     async def _send_updates(self, address: Address) -> None:
         chain, tracker = self.destination.chain, self.destination.tracker
-        for live in tracker.open_calls(Purpose.UPDATE, address):
-            # An earlier process signed it: it lands first, and may be all that is needed.
+        for tracked in tracker.open_calls(Purpose.UPDATE, address):
+            # An earlier process signed this one. It has to land first, and may be all that is needed.
             async with asyncio.timeout(_INCLUSION_S):
-                await live.settled.wait()
+                await tracked.settled.wait()
         for data in await self.source.prover.updates_for(chain, address):
             call = Call(
                 address, CLIENT_UPDATE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
@@ -244,12 +263,15 @@ class LightClientTask:
             self._log.info(
                 "updating the client", from_height=None if self.client is None else self.client.height
             )
-            live = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
+            tracked = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
             async with asyncio.timeout(_INCLUSION_S):
-                await live.settled.wait()
+                await tracked.settled.wait()
 
     async def _anchor_wanted(self, address: Address) -> None:
-        """Anchor a header that several deliveries wait for. Where that can't be, they carry its signature each."""
+        """Anchor the header that several deliveries wait for.
+
+        Where that fails, all of them carry its signature.
+        """
         height = self.anchoring.wanted
         if height is None:
             return
@@ -261,9 +283,9 @@ class LightClientTask:
                 return
             # Deliveries under way may refer to the anchor that this one replaces.
             await self._let_deliveries_land()
-            for live in tracker.open_calls(Purpose.ANCHOR, address):
+            for tracked in tracker.open_calls(Purpose.ANCHOR, address):
                 async with asyncio.timeout(_INCLUSION_S):
-                    await live.settled.wait()
+                    await tracked.settled.wait()
             if height <= (await self._read(address)).anchored:
                 return
             call = Call(
@@ -272,13 +294,13 @@ class LightClientTask:
             await chain.call(call)
             self.destination.check_spending()
             self._log.info("anchoring a header", block=height)
-            live = await tracker.send(call, Purpose.ANCHOR, lambda _writing, _row: None)
+            tracked = await tracker.send(call, Purpose.ANCHOR, lambda _writing, _row: None)
             async with asyncio.timeout(_INCLUSION_S):
-                await live.settled.wait()
+                await tracked.settled.wait()
             if (await self._read(address)).anchored < height:
                 self.anchoring.refuse(height)
         except (Retryable, CallReverted, KeyUnavailable, TimeoutError) as error:
-            # It only saves gas: what goes wrong here holds nothing up.
+            # An anchor only saves gas, so its failure must not hold deliveries up.
             self._log.warning("a header could not be anchored", error=str(error) or type(error).__name__)
             self.anchoring.refuse(height)
         finally:
@@ -287,33 +309,33 @@ class LightClientTask:
 
     async def _let_deliveries_land(self) -> None:
         waiting = [
-            each.settled.wait()
-            for each in self.destination.tracker.live.values()
-            if each.purpose is Purpose.DELIVER and each.receipt is None
+            tracked.settled.wait()
+            for tracked in self.destination.tracker.live.values()
+            if tracked.purpose is Purpose.DELIVER and tracked.receipt is None
         ]
         if waiting and len(self.destination.chain.senders) > 1:
-            # One account's transactions are served in order anyway.
-            tasks = [asyncio.ensure_future(each) for each in waiting]
+            # With one account there is nothing to wait for: a chain takes its transactions in order.
+            tasks = [asyncio.ensure_future(landing) for landing in waiting]
             _, late = await asyncio.wait(tasks, timeout=_INCLUSION_S)
-            for each in late:
-                each.cancel()
+            for task in late:
+                task.cancel()
 
     async def _freeze(self, address: Address, data: bytes) -> None:
-        """Show the destination the proof of misbehaviour, unless somebody else did."""
+        """Freeze the client with a proof of misbehaviour, unless somebody else did."""
         call = Call(address, CLIENT_FREEZE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data))
         if not await self._is_accepted(call):
-            if self._brought_for == data or (await self._read(address)).status is not Status.ACTIVE:
+            if self._updated_for == data or (await self._read(address)).status is not Status.ACTIVE:
                 return
-            # It may be signed by those who come after the ones that the client knows: it is brought there, once.
+            # The proof may be signed by a later signer set than the client knows: it is updated for it, once.
             await self._send_updates(address)
-            self._brought_for = data
+            self._updated_for = data
             if not await self._is_accepted(call):
                 self._log.error("the client does not accept the proof of misbehaviour")
                 return
         self._log.error("misbehaviour: freezing the client")
-        live = await self.destination.tracker.send(call, Purpose.FREEZE, lambda _writing, _row: None)
+        tracked = await self.destination.tracker.send(call, Purpose.FREEZE, lambda _writing, _row: None)
         async with asyncio.timeout(_INCLUSION_S):
-            await live.settled.wait()
+            await tracked.settled.wait()
 
     async def _is_accepted(self, call: Call) -> bool:
         try:

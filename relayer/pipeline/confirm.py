@@ -1,56 +1,88 @@
 # SPDX-License-Identifier: MIT
-"""Confirm: what a word of the destination, proven by its light client, says of a page. No IO here.
+"""Confirm: what a delivered bitmap, proven by the destination's light client, says of a page. Pure.
 
-A provider's receipt says that a transaction is in a block; only the proven bit says that a message was executed.
+A provider's receipt says that a transaction is in a block. Only a proven bit says that a message was
+executed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from relayer.chains.base import DeliveryEventKind, TxReceipt
 from relayer.consensus.base import VerifiedHeader
-from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredWait
+from relayer.journal.rows import MICROS_PER_S, LaneRow, Micros, StoredBatch, StoredWait
 from relayer.pipeline.lane_state import PageState, indices, mask_of
-from relayer.pipeline.steps import Confirmed
 from relayer.protocol.delivery import Waiting, WaitingReason
 
-_MICROS = 1_000_000
-#: A recipient that refused is asked again after this, then after twice as long each time.
-_FIRST_RETRY_S = 15
-_LONGEST_RETRY_S = 3_600
+#: A message that its recipient refused is tried again after this; after every other refusal twice as long.
+_FIRST_RETRY_S: Final = 15
+_LONGEST_RETRY_S: Final = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a proven delivered bitmap says of a page, as bits of the page.
+
+    Attributes:
+        lane: the lane's row.
+        page: the number of the page.
+        height: the block of the destination whose header proves the bitmap.
+        delivered: the messages that are executed. Final.
+        expired: the messages whose deadline has passed with their bits clear. Final.
+        failed: why the messages wait that their recipient refused.
+        returned: the messages that a transaction carried without effect; they are to be delivered again.
+        unseen: the messages that a provider showed as delivered and that are not.
+    """
+
+    lane: LaneRow
+    page: int
+    height: int
+    delivered: int
+    expired: int
+    failed: tuple[StoredWait, ...]
+    returned: int
+    unseen: int
 
 
 @dataclass(frozen=True, slots=True)
 class IncludedBatch:
-    """A batch whose transaction a provider shows in a block at or below the header that proves the word."""
+    """A batch whose transaction a provider shows in a block at or below the header that proves the bitmap."""
 
     batch: StoredBatch
     receipt: TxReceipt
 
 
-def judge_word(
+def judge_bitmap(
     lane: LaneRow,
     page: PageState,
-    word: int,
+    bitmap: int,
     header: VerifiedHeader,
     included: Iterable[IncludedBatch],
     now: Micros,
 ) -> Confirmed:
-    """Judge a page by its proven word and the batches that were included in it.
+    """Judge a page by its proven bitmap.
 
-    A clear bit at a header past the deadline is final, too: the destination's time never goes back.
+    Args:
+        lane: the lane's row.
+        page: the page; it is not changed.
+        bitmap: the proven value of the page's delivered slot.
+        header: the destination's header that proves it.
+        included: the batches of this page whose transactions providers show up to that header.
+        now: the wall clock, for the next try of what failed.
     """
-    delivered = word & page.known & ~page.final
+    delivered = bitmap & page.known & ~page.final
     left = page.open & ~delivered
+    # A clear bit at a header past the deadline is final too, because the destination's time never goes back.
     expired = page.past_deadline(left, header.timestamp)
     left &= ~expired
     failed: dict[int, StoredWait] = {}
     returned = 0
-    for each in included:
-        refused = _refusals(page, each.receipt)
-        clear = each.batch.mask & left
+    for carried in included:
+        refused = _refusals(page, carried.receipt)
+        clear = carried.batch.mask & left
         for index in indices(clear & mask_of(refused)):
             failed[index] = refuse(lane, page, index, decode_reason(refused[index]), now)
         returned |= clear
@@ -62,12 +94,12 @@ def judge_word(
         expired=expired,
         failed=tuple(failed.values()),
         returned=returned & ~mask_of(failed),
-        unseen=page.seen & ~word if header.number >= page.seen_at else 0,
+        unseen=page.seen & ~bitmap if header.number >= page.seen_at else 0,
     )
 
 
 def refuse(lane: LaneRow, page: PageState, index: int, reason: str, now: Micros) -> StoredWait:
-    """Why a message waits whose recipient refused it once more, and until when."""
+    """Return why a message waits that its recipient refused once more, and until when."""
     before = page.waits.get(index)
     attempts = 1 if before is None else before.attempts + 1
     delay_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S << min(attempts - 1, 16))
@@ -80,12 +112,12 @@ def refuse(lane: LaneRow, page: PageState, index: int, reason: str, now: Micros)
         ),
         since=now if before is None else before.since,
         attempts=attempts,
-        not_before=Micros(now + delay_s * _MICROS),
+        not_before=Micros(now + delay_s * MICROS_PER_S),
     )
 
 
 def _refusals(page: PageState, receipt: TxReceipt) -> dict[int, bytes]:
-    """The recipients' reasons by place in the page, as the receipt's events tell them."""
+    """Return the recipients' revert data by place in the page, as the receipt's events tell it."""
     places = {leaf: index for index, leaf in enumerate(page.leaves)}
     return {
         places[event.message_id]: event.reason
@@ -94,28 +126,34 @@ def _refusals(page: PageState, receipt: TxReceipt) -> dict[int, bytes]:
     }
 
 
-_ERROR_STRING = bytes.fromhex("08c379a0")
-_PANIC = bytes.fromhex("4e487b71")
+_ERROR_STRING: Final = bytes.fromhex("08c379a0")
+_PANIC: Final = bytes.fromhex("4e487b71")
 
 
 def decode_reason(reason: bytes) -> str:
-    """What at most 32 bytes of a recipient's return data say, for people."""
+    """Return for people what a recipient's return data says, of which events carry 32 bytes at most."""
     if not reason:
         return "it returned nothing: no contract there, out of gas, or a bare revert"
     selector = reason[:4]
     if selector == _ERROR_STRING:
-        # 32 bytes end before the text of Error(string) begins.
+        # The event's 32 bytes end before the text of Error(string) begins.
         return "it reverted with Error(string); the text is in the transaction's trace"
     if selector == _PANIC:
         # The code is the last of 36 bytes, which the event cuts.
         return "it panicked (a failed assertion, overflow, index out of bounds, …); the code is in the trace"
     if len(reason) < 4:
         return f"it returned 0x{reason.hex()}"
-    return f"it reverted with error 0x{selector.hex()} or answered another selector than receiveMessage's: 0x{reason.hex()}"
+    return (
+        f"it reverted with error 0x{selector.hex()} or answered another selector than receiveMessage's: "
+        f"0x{reason.hex()}"
+    )
 
 
 def was_wasted(receipt: TxReceipt, batch: StoredBatch | None) -> bool:
-    """Whether a deliver transaction moved nothing: it reverted, or all of its messages were delivered before."""
+    """Return whether a transaction had no effect.
+
+    It reverted, or all messages of its batch were delivered before.
+    """
     if not receipt.succeeded:
         return True
-    return batch is not None and not any(each.mask for each in receipt.delivered) and not receipt.events
+    return batch is not None and not any(part.mask for part in receipt.delivered) and not receipt.events

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What deliveries to one chain share: its accounts, its block's gas, its time, and the operator's spend limit."""
+"""What all deliveries to one chain share: its accounts, its block's gas, its time, the operator's spend
+limit.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Final
 
 from relayer.chains.base import Address, Chain
 from relayer.errors import InsufficientFunds, KeyUnavailable, Retryable
@@ -15,22 +18,29 @@ from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.gas import MOST_TRANSACTION_GAS
 from relayer.pipeline.plan import BatchLimits
 
-_DAY = 86_400_000_000
-_REFRESH_S = 15.0
-_MOST_MESSAGES = 256
-#: Nodes refuse transactions of more than 128 KiB; header, proof, leaves and terms need their part of it.
-_MOST_BYTES = 96 * 1024
-#: Until the chain tells: what every EVM chain has at least.
-_FIRST_BLOCK_GAS = 8_000_000
-_LEAST_BLOCK_GAS = 1_000_000
+_DAY: Final = 86_400_000_000
+_REFRESH_S: Final = 15.0
+_MOST_MESSAGES: Final = 256
+#: Nodes refuse transactions of more than 128 KiB. Header, proof, leaves and the messages' fields take the
+#: rest of it.
+_MOST_BYTES: Final = 96 * 1024
+#: The gas limit of a block until the chain was asked: every EVM chain has more.
+_FIRST_BLOCK_GAS: Final = 8_000_000
+_LEAST_BLOCK_GAS: Final = 1_000_000
 
 
 class Destination:
-    """One chain as the destination of lanes."""
+    """One chain as the destination of lanes.
+
+    Attributes:
+        chain: the chain.
+        tracker: the transactions of its accounts.
+        balances: what the accounts had when they were read last, in wei.
+    """
 
     def __init__(
         self,
-        worker: ChainTask,
+        chain_task: ChainTask,
         journal: Journal,
         clock: Callable[[], Micros],
         *,
@@ -39,10 +49,10 @@ class Destination:
         max_messages: int,
         max_spend_wei_per_day: int | None,
     ) -> None:
-        self.chain: Chain = worker.chain
-        self.tracker = worker.tracker
+        self.chain: Chain = chain_task.chain
+        self.tracker = chain_task.tracker
         self.balances: dict[Address, int] = {}
-        self._worker = worker
+        self._chain_task = chain_task
         self._journal = journal
         self._clock = clock
         self._share = max_gas_share
@@ -59,7 +69,10 @@ class Destination:
 
     @property
     def sender(self) -> Address:
-        """An account that deliveries can be simulated from. Raises KeyUnavailable when the chain has no key."""
+        """An account that deliveries can be simulated from.
+
+        Raises KeyUnavailable when the chain has no key.
+        """
         senders = self.chain.senders
         if not senders:
             raise KeyUnavailable(
@@ -71,7 +84,7 @@ class Destination:
 
     @property
     def limits(self) -> BatchLimits:
-        """What one batch may be."""
+        """How large a batch may be, and how long it may wait."""
         most = min(int(self._block_gas * self._share), MOST_TRANSACTION_GAS)
         return BatchLimits(
             most_gas=most, most_bytes=_MOST_BYTES, most_messages=self._messages, max_wait_us=self._wait_us
@@ -90,22 +103,23 @@ class Destination:
     @property
     def timestamp(self) -> int:
         """The chain's time in seconds, by its newest verified header."""
-        return self._worker.verified_timestamp
+        return self._chain_task.verified_timestamp
 
     @property
     def newest_block(self) -> int:
         """The newest block that the chain tells of, verified or not."""
-        newest = self._worker.watcher.newest
+        newest = self._chain_task.watcher.newest
         return 0 if newest is None else newest.number
 
-    def nudge(self) -> None:
-        """Have its newest header looked at again."""
-        self._worker.nudge()
+    def wake(self) -> None:
+        """Wake the chain's task: it uses the newest header again."""
+        self._chain_task.wake()
 
     def check_spending(self) -> None:
         """Raise InsufficientFunds when the operator's limit for 24 hours is reached.
 
-        Open transactions count with the most that they can cost; the one that reaches the limit may go over it.
+        An open transaction counts with the most that it can cost. The one that reaches the limit may exceed
+        it.
         """
         if self._spend_limit is not None and self._spent >= self._spend_limit:
             raise InsufficientFunds(
@@ -115,23 +129,25 @@ class Destination:
             )
 
     async def run(self) -> None:
-        """Read what changes slowly, until cancelled: the block's gas limit, balances, what was spent."""
+        """Read what changes slowly, again and again until cancelled: see `refresh`."""
         while True:
-            # The chain's worker tells of trouble; what was read last still serves.
+            # The chain's task reports that the chain can't be asked. What was read last still serves.
             with contextlib.suppress(Retryable):
                 await self.refresh()
             await asyncio.sleep(_REFRESH_S)
 
     async def refresh(self) -> None:
-        """Read them once. Raises Retryable."""
+        """Read the block's gas limit, the balances and what was spent in 24 hours. Raises Retryable."""
         if self._spend_limit is not None:
             since = Micros(self._clock() - _DAY)
-            self._spent = await self._journal.read(lambda reading: reading.spent_wei(self._worker.row, since))
+            self._spent = await self._journal.read(
+                lambda reading: reading.spent_wei(self._chain_task.row, since)
+            )
         head = await self.chain.head()
         block = await self.chain.block(head.number)
         limit = block.get("gasLimit")
         if isinstance(limit, str):
-            # A provider that says nonsense can only make batches small, or make simulations fail.
+            # A provider that answers nonsense can only make batches small, or make simulations fail.
             with contextlib.suppress(ValueError):
                 self._block_gas = max(int(limit, 16), _LEAST_BLOCK_GAS)
         self.balances = {sender: await self.chain.balance(sender) for sender in self.chain.senders}

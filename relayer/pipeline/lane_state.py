@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the pipeline has in memory of a lane: the pages that it works on, as bits. The journal has the rest.
+"""A lane in memory: its cursors, and the pages that the pipeline works on. The journal has the rest.
 
-Bits are those of the page: bit i stands for sequence (page << 8) + i.
+Sets of messages of a page are ints: bit i stands for sequence (page << 8) + i.
 """
 
 from __future__ import annotations
@@ -11,17 +11,35 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from relayer.chains.base import SentMessage
-from relayer.journal.rows import LaneRow, Micros, StoredMessage, StoredProof, StoredWait
+from relayer.journal.rows import ALL_BITS, LaneRow, Micros, StoredMessage, StoredProof, StoredWait
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane
-from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
-
-_FULL_PAGE = (1 << PAGE_SIZE) - 1
+from relayer.protocol.message import PAGE_BITS, Message, MessageId
 
 
 @dataclass(slots=True)
 class PageState:
-    """The proven messages of one page, and what is under way with them."""
+    """The proven messages of one page, and what is under way with them.
+
+    Attributes:
+        page: the page's number.
+        start_head: the lane's running head before the page's first message.
+        messages: the proven messages, in order, with the fields that logs tell.
+        leaves: their proven leaves.
+        heads: the running heads after them.
+        proven_at: when they were proven.
+        proof: the newest proof of the page's head; None before the first.
+        proof_is_stale: whether the destination refuses that proof, so that a newer one is needed.
+        delivered: the messages whose bits are proven to be set.
+        expired: the messages that are proven to be past their deadline with their bits clear.
+        altered: the messages whose fields do not hash to their proven leaf. They are only hashed past, until
+            logs read again have the right fields.
+        in_flight: the messages that a planned batch or a live transaction carries.
+        seen: the messages that a provider of the destination shows as delivered, which is not proven.
+        seen_at: the destination's newest block when it showed them; an older header says nothing of them.
+        height: the newest block of the destination whose header proved anything of the page.
+        waits: why single messages wait, by place in the page.
+    """
 
     page: int
     start_head: bytes
@@ -34,18 +52,15 @@ class PageState:
     delivered: int = 0
     expired: int = 0
     altered: int = 0
-    """Messages whose fields, as logs tell them, do not hash to their proven leaf: only hashed past, until logs do better."""
     in_flight: int = 0
     seen: int = 0
-    """Messages that a provider of the destination shows as delivered, which is not proven."""
     seen_at: int = 0
-    """The destination's newest block when it showed them: no older header says anything of them."""
     height: int = 0
     waits: dict[int, StoredWait] = field(default_factory=dict)
 
     @property
     def first(self) -> int:
-        """The page's first sequence."""
+        """The sequence of the page's first message."""
         return self.page << PAGE_BITS
 
     @property
@@ -65,11 +80,11 @@ class PageState:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the page is full and nothing more happens to any of its messages, nor to transactions with them."""
-        return self.final == _FULL_PAGE and not self.in_flight
+        """Whether the page is full, and nothing more happens to its messages and their transactions."""
+        return self.final == ALL_BITS and not self.in_flight
 
     def add(self, message: Message, leaf: MessageId, head: bytes, proven_at: Micros) -> None:
-        """Append the next message of the page."""
+        """Append the next message of the page with its proven leaf and the running head after it."""
         if message.id != leaf:
             self.altered |= 1 << len(self.messages)
         self.messages.append(message)
@@ -78,7 +93,10 @@ class PageState:
         self.proven_at.append(proven_at)
 
     def ready(self, now: Micros, destination_time: int) -> int:
-        """The messages that could be delivered now, were there a batch for them."""
+        """Return the messages that a batch could carry now.
+
+        `destination_time` is in seconds, for deadlines.
+        """
         bits = self.open & ~self.altered & ~self.in_flight & ~self.seen
         for index, wait in self.waits.items():
             if wait.not_before > now:
@@ -86,7 +104,7 @@ class PageState:
         return bits & ~self.past_deadline(bits, destination_time)
 
     def past_deadline(self, bits: int, destination_time: int) -> int:
-        """Those of `bits` whose deadline lies before the destination's time, in seconds."""
+        """Return those of `bits` whose deadline is before the destination's time, in seconds."""
         past = 0
         for index in indices(bits):
             deadline = self.messages[index].deadline
@@ -114,12 +132,12 @@ class PageState:
         return counts
 
     def restore(self, index: int, message: Message) -> None:
-        """Put in the message whose fields hash to the leaf after all."""
+        """Replace an altered message by one whose fields hash to the leaf."""
         self.messages[index] = message
         self.altered &= ~(1 << index)
 
     def head_before(self, index: int) -> bytes:
-        """The running head before a message of the page."""
+        """Return the running head before the message at a place of the page."""
         return self.heads[index - 1] if index else self.start_head
 
 
@@ -157,7 +175,24 @@ class LaneCounts:
 
 @dataclass(slots=True)
 class LaneProgress:
-    """A lane at work."""
+    """A lane at work: what its tasks share.
+
+    Attributes:
+        row: the lane's row in the journal.
+        lane: the lane.
+        source: the name of the chain that the messages come from.
+        destination: the name of the chain that they go to.
+        proven: how many messages are proven to have been sent.
+        proven_head: the running head after them.
+        proven_block: the block in which the last of them was sent.
+        settled: below which sequence nothing more happens to any message.
+        pages: the pages in memory, by number.
+        parked: the pages that are out of memory because all of their open messages wait for a time.
+        next_page: the first page that was never loaded.
+        candidates: the messages that logs tell of beyond the proven ones.
+        audits: the pages whose delivered bitmap is to be proven at the destination's next verified header.
+        waiting: why the lane as a whole waits; None when it does not.
+    """
 
     row: LaneRow
     lane: Lane
@@ -169,18 +204,17 @@ class LaneProgress:
     settled: int
     pages: dict[int, PageState] = field(default_factory=dict)
     parked: dict[int, Parked] = field(default_factory=dict)
-    """Pages that are out of memory because all of their open messages wait for a time."""
     next_page: int = 0
-    """The first page that was never loaded."""
     candidates: list[SentMessage] = field(default_factory=list)
-    """What logs tell beyond the proven messages."""
     audits: set[int] = field(default_factory=set)
-    """Pages whose delivered word is to be proven at the destination's next verified header."""
     waiting: Waiting | None = None
 
     @property
     def name(self) -> str:
-        """For logs and metrics; lanes with a channel of their own show the start of it."""
+        """The lane's name in logs and metrics.
+
+        A lane on a channel of its own shows the start of the channel.
+        """
         suffix = "" if self.lane.is_public else f"#{self.lane.channel.hex()[:8]}"
         return f"{self.source}>{self.destination}{suffix}"
 
@@ -190,14 +224,14 @@ class LaneProgress:
         return self.proven >> PAGE_BITS
 
     def backlog(self) -> int:
-        """Proven messages that are neither confirmed nor expired, as far as they are in memory or beyond it."""
+        """Return how many proven messages are neither confirmed nor expired, in memory or not loaded yet."""
         loaded = sum(page.open.bit_count() for page in self.pages.values())
         loaded += sum(parked.open for parked in self.parked.values())
         beyond = max(0, self.proven - max(self.next_page << PAGE_BITS, self.settled))
         return loaded + beyond
 
     def oldest(self) -> Micros | None:
-        """When the oldest open message in memory was proven."""
+        """Return when the oldest open message in memory was proven; None where none is."""
         return min(
             (
                 page.proven_at[index]
@@ -208,8 +242,12 @@ class LaneProgress:
         )
 
     def count(self) -> LaneCounts:
-        """Return the lane in numbers. The journal has each message's own reason; memory has enough to count them."""
-        # A message without a reason of its own waits for what its lane waits for, else for its turn in a batch.
+        """Return the lane in numbers.
+
+        The journal has each message's own reason; memory has enough to count them.
+        """
+        # A message without a reason of its own waits for what its lane waits for, else for its turn in a
+        # batch.
         otherwise = WaitingReason.BATCH if self.waiting is None else self.waiting.reason
         counts: Counter[WaitingReason] = Counter(dict.fromkeys(WaitingReason, 0))
         for page in self.pages.values():
@@ -222,9 +260,9 @@ class LaneProgress:
         return LaneCounts(self.proven, self.settled, backlog, self.oldest(), dict(counts))
 
     def settle(self) -> int:
-        """Forget pages that are settled, and return below which message all is final now."""
-        for page in [number for number, each in self.pages.items() if each.is_settled]:
-            del self.pages[page]
+        """Drop the pages that are settled from memory, move `settled` on, and return it."""
+        for number in [number for number, page in self.pages.items() if page.is_settled]:
+            del self.pages[number]
         lowest = min((*self.pages, *self.parked), default=None)
         if lowest is None:
             settled = min(self.proven, self.next_page << PAGE_BITS)
@@ -237,7 +275,7 @@ class LaneProgress:
 
 
 def indices(bits: int) -> Iterator[int]:
-    """The places of the bits that are set, lowest first."""
+    """Yield the places of the bits that are set, the lowest first."""
     while bits:
         low = bits & -bits
         yield low.bit_length() - 1
@@ -245,27 +283,27 @@ def indices(bits: int) -> Iterator[int]:
 
 
 def mask_of(places: Iterable[int]) -> int:
-    """The bits at these places."""
+    """Return the mask with the bits at these places."""
     mask = 0
-    for each in places:
-        mask |= 1 << each
+    for place in places:
+        mask |= 1 << place
     return mask
 
 
 def trailing_ones(bits: int) -> int:
-    """How many bits are set from the lowest on without a gap."""
+    """Return how many bits are set from the lowest on without a gap."""
     return (~bits & (bits + 1)).bit_length() - 1
 
 
 def fill_page(
-    book: PageState,
+    page: PageState,
     stored: Iterable[StoredMessage],
     proof: StoredProof | None,
     waits: Iterable[StoredWait],
     at: Micros,
 ) -> None:
-    """Put what the journal has of a page into an empty book. Only what the proof covers is taken."""
-    for each in stored:
-        book.add(each.message, each.leaf, each.head, at)
-    book.proof = proof
-    book.waits = {wait.sequence & 0xFF: wait for wait in waits}
+    """Fill an empty page with proven messages, their newest proof and the reasons why some of them wait."""
+    for known in stored:
+        page.add(known.message, known.leaf, known.head, at)
+    page.proof = proof
+    page.waits = {wait.sequence & 0xFF: wait for wait in waits}

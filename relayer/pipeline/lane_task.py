@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Submit: batches of one lane, each looked up, simulated, journalled, then broadcast. Several are under way at once.
+"""The task of one lane: it sends the lane's batches. Several batches are under way at once.
 
-What decides is always the simulation with precisely the gas that is signed; what it can't tell is caught by the inbox,
-whose every refusal leaves no effect.
+A batch is planned, looked up on the destination, simulated, journalled and broadcast. The simulation decides,
+with exactly the gas that is signed. What it can't foresee the inbox refuses, and its refusals have no effect.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import structlog
 
@@ -25,7 +26,15 @@ from relayer.errors import (
     StopLane,
 )
 from relayer.journal.errors import JournalError
-from relayer.journal.rows import BatchRow, Micros, Purpose, StoredBatch, StoredWait, TransactionRow
+from relayer.journal.rows import (
+    MICROS_PER_S,
+    BatchRow,
+    Micros,
+    Purpose,
+    StoredBatch,
+    StoredWait,
+    TransactionRow,
+)
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
@@ -34,151 +43,154 @@ from relayer.pipeline.confirm import refuse
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.gas import GasModel
 from relayer.pipeline.lane_state import LaneProgress, PageState, indices
-from relayer.pipeline.lane_waiting import Reasons
+from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow
-from relayer.pipeline.plan import Plan, full_messages, halve, make_batch, make_plans, ready
+from relayer.pipeline.plan import BatchPlan, full_messages, halve, make_batch, make_plans, ready
 from relayer.pipeline.transitions import seen_step, submitted_step
 from relayer.protocol.batch import encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
 
-_MICROS = 1_000_000
-#: Batches of one lane between their plan and their broadcast.
-_AT_ONCE = 8
-#: Simulations of one batch with more and more gas.
-_GAS_TRIES = 5
-#: Refusals that may come of too little gas are tried with up to so much more.
-_MOST_FACTOR = 4.0
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 60.0
-#: Without news the lane looks around this often.
-_IDLE_S = 5.0
-_SET_ASIDE_US = 600_000_000
+#: The most batches of one lane between their plan and their broadcast.
+_AT_ONCE: Final = 8
+#: The most simulations of one batch with more and more gas, beside those that halving it needs.
+_GAS_TRIES: Final = 5
+#: The most by which the gas grows after a refusal that may come of too little gas.
+_MOST_FACTOR: Final = 4.0
+FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 60.0
+#: The task plans this often without a wake.
+_IDLE_S: Final = 5.0
+#: A message that fits no batch is tried again after this.
+_SET_ASIDE_US: Final = 600_000_000
 
 
 class _TooLargeError(Exception):
-    """One message alone wants more gas than a batch may have."""
+    """A single message needs more gas than a batch may have."""
 
-    def __init__(self, plan: Plan, most: int) -> None:
+    def __init__(self, plan: BatchPlan, most: int) -> None:
         super().__init__(f"it wants more than the {most} gas that batch.max_gas_share allows; raise it")
         self.plan = plan
 
 
 class LaneTask:
-    """Delivers one lane's messages to its destination."""
+    """Delivers one lane's messages to its destination. `progress` is the lane's state in memory."""
 
     def __init__(
         self,
-        book: LaneProgress,
+        progress: LaneProgress,
         destination: Destination,
-        keeper: LightClientTask,
-        shelf: PageWindow,
+        client_task: LightClientTask,
+        window: PageWindow,
         journal: Journal,
-        reasons: Reasons,
+        lane_waiting: LaneWaiting,
         metrics: Metrics,
         clock: Callable[[], Micros],
     ) -> None:
-        self.book = book
+        self.progress = progress
         self._destination = destination
-        self._keeper = keeper
-        self._shelf = shelf
+        self._client_task = client_task
+        self._window = window
         self._journal = journal
-        self._reasons = reasons
+        self._lane_waiting = lane_waiting
         self._metrics = metrics
         self._clock = clock
-        # Too much costs nothing: the signatures of trailing chains are costly ones.
-        self._model = GasModel(keeper.source.prover.costs.first_base_gas)
-        self._fresh = asyncio.Event()
+        self._gas_model = GasModel(client_task.source.prover.costs.first_base_gas)
+        self._woken = asyncio.Event()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._paused_until = 0.0
         self._draining = False
-        self._log = structlog.get_logger().bind(lane=book.name)
+        self._log = structlog.get_logger().bind(lane=progress.name)
 
     def wake(self) -> None:
-        """Something changed: look what can be sent."""
-        self._fresh.set()
+        """Have the task plan again: something changed."""
+        self._woken.set()
 
     @property
     def oldest_height(self) -> int:
-        """Proofs below this height are of signers that the destination's client no longer trusts."""
-        return self._keeper.oldest_height
+        """The destination's client does not believe proofs below this block of the source any more."""
+        return self._client_task.oldest_height
 
     def learn(self, calldata: bytes, messages: int, gas_used: int) -> None:
-        """Take what a delivery has used."""
-        self._model.learn(calldata, messages, gas_used)
+        """Learn from the gas that a delivery of `messages` full messages has used."""
+        self._gas_model.learn(calldata, messages, gas_used)
 
     async def run(self) -> None:
         """Send what is ready, until cancelled or drained."""
         while not self._draining:
-            self._fresh.clear()
+            self._woken.clear()
             wait_s = await self._round()
             try:
                 async with asyncio.timeout(wait_s):
-                    await self._fresh.wait()
+                    await self._woken.wait()
             except TimeoutError:
                 continue
 
     async def drain(self, timeout_s: float) -> None:
-        """Start nothing new, and wait for what is between its simulation and its broadcast; what hangs is given up."""
+        """Start no new batch, and wait for those under way. What hangs after `timeout_s` is cancelled."""
         self._draining = True
-        self._fresh.set()
+        self._woken.set()
         if self._tasks:
             _, hanging = await asyncio.wait(set(self._tasks), timeout=timeout_s)
-            for each in hanging:
-                each.cancel()
+            for task in hanging:
+                task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
 
     async def _round(self) -> float:
-        """Start every batch that can be started; return after how many seconds to look again at the latest."""
+        """Start the batches that can be started, and return for how many seconds to wait at most."""
         now = self._clock()
-        await self._shelf.refill(now)
+        await self._window.refill(now)
         loop_now = asyncio.get_running_loop().time()
-        if self._keeper.waiting is not None:
-            self._reasons.set(self.book, "client", self._keeper.waiting)
+        if self._client_task.waiting is not None:
+            self._lane_waiting.set(self.progress, "client", self._client_task.waiting)
             return _IDLE_S
-        self._reasons.set(self.book, "client", None)
+        self._lane_waiting.set(self.progress, "client", None)
         if loop_now < self._paused_until:
             return self._paused_until - loop_now
+        # Nothing is under way and nothing failed, so what held deliveries up is over.
         if not self._tasks and self._failures == 0:
-            self._reasons.set(self.book, "delivery", None)
+            self._lane_waiting.set(self.progress, "delivery", None)
         plans = make_plans(
-            [self.book.pages[number] for number in sorted(self.book.pages)],
-            self._model,
+            [self.progress.pages[number] for number in sorted(self.progress.pages)],
+            self._gas_model,
             self._destination.limits,
             now,
             self._destination.timestamp,
-            self._keeper.oldest_height,
+            self._client_task.oldest_height,
         )
         for plan in self._without_anchored(plans.now):
             if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
                 break
             await self._slots.acquire()
-            self.book.pages[plan.page].in_flight |= plan.mask
+            # Marked before the batch starts, so that the next round does not plan these messages again.
+            self.progress.pages[plan.page].in_flight |= plan.mask
             task = asyncio.create_task(self._deliver(plan))
             self._tasks.add(task)
             task.add_done_callback(self._done)
         if plans.look_again is None:
             return _IDLE_S
-        return min(_IDLE_S, max(0.001, (plans.look_again - self._clock()) / _MICROS))
+        return min(_IDLE_S, max(0.001, (plans.look_again - self._clock()) / MICROS_PER_S))
 
-    def _without_anchored(self, plans: Sequence[Plan]) -> list[Plan]:
-        """Those plans that need not wait until their header is anchored, which is asked for here."""
-        at = {plan.page: self._proof_height(self.book.pages[plan.page]) for plan in plans}
+    def _without_anchored(self, plans: Sequence[BatchPlan]) -> list[BatchPlan]:
+        """Return the plans that need not wait for an anchor, and ask for the others' anchors."""
+        at = {plan.page: self._proof_height(self.progress.pages[plan.page]) for plan in plans}
         count = Counter(at[plan.page] for plan in plans if not plan.is_retry)
-        waiting = {height for height in count if self._keeper.anchoring.is_worth_it(height, count[height])}
+        waiting = {
+            height for height in count if self._client_task.anchoring.is_worth_it(height, count[height])
+        }
         for height in waiting:
-            self._keeper.anchor(height)
+            self._client_task.anchor(height)
             detail = (
                 f"several batches wait until the header of block {height} is anchored, once for all of them"
             )
-            self._reasons.set(self.book, "delivery", Waiting(WaitingReason.BATCH, detail))
+            self._lane_waiting.set(self.progress, "delivery", Waiting(WaitingReason.BATCH, detail))
         return [plan for plan in plans if at[plan.page] not in waiting]
 
     def count_ready(self, height: Height) -> int:
-        """At least how many batches under a header could be sent now."""
+        """Return how many batches under a header could be sent now, at the least."""
         now = self._clock()
-        pages = (page for page in self.book.pages.values() if self._proof_height(page) == height)
+        pages = (page for page in self.progress.pages.values() if self._proof_height(page) == height)
         return sum(bool(ready(page, now, self._destination.timestamp)) for page in pages)
 
     def _proof_height(self, page: PageState) -> Height:
@@ -187,41 +199,46 @@ class LaneTask:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
-        self._fresh.set()
+        self._woken.set()
         if not task.cancelled() and task.exception() is not None:
-            # A fault of ours: the lane's supervisor must hear of it, or the journal is broken and the daemon ends.
+            # A defect of ours or a broken journal: either must end the daemon, and nobody awaits this task.
             self._journal.note(task.exception())
 
-    async def _deliver(self, plan: Plan) -> None:
-        """One batch, from plan to broadcast. What can't be sent is given back, with the reason."""
-        page = self.book.pages[plan.page]
+    async def _deliver(self, plan: BatchPlan) -> None:
+        """Send one batch, from plan to broadcast.
+
+        What is not sent can be planned again, and the lane has the reason.
+        """
+        page = self.progress.pages[plan.page]
         signed = 0
         try:
             signed = await self._try_deliver(plan, page)
             self._failures = 0
-            self._reasons.set(self.book, "delivery", None)
+            self._lane_waiting.set(self.progress, "delivery", None)
         except JournalError:
             raise
         except _TooLargeError as error:
-            # Its own fault, so the lane goes on without it.
+            # Only this message is too large, so it waits alone and the lane goes on.
             await self._set_aside(error.plan, page, str(error))
         except CallReverted as error:
-            # The simulation refused what our own client believes: its client moved on, or something is paused.
+            # The simulation refused what our own client believes: the destination's client has moved on, or
+            # the lane is paused. Both are read again, and a newer proof is asked for.
             page.proof_is_stale = True
-            self._keeper.suspect()
-            self._keeper.source.nudge()
+            self._client_task.recheck()
+            self._client_task.source.wake()
             self._pause(_reason_of(error))
         except FeeLimitReached as error:
             self._pause(Waiting(WaitingReason.GAS_PRICE, str(error)))
         except (InsufficientFunds, KeyUnavailable) as error:
             self._pause(Waiting(WaitingReason.FUNDS, str(error)))
         except StopLane as error:
-            self._keeper.suspect()
+            self._client_task.recheck()
             self._pause(Waiting(WaitingReason.PAUSED, str(error)))
         except (Retryable, Drop, TimeoutError) as error:
             self._pause(Waiting(WaitingReason.RPC_TROUBLE, str(error) or type(error).__name__))
         except Exception as error:
-            # A fault of ours: not again at once, and whoever watches the tasks hears of it.
+            # A defect of ours: the lane pauses, so that it does not fail again at once, and `_done` reports
+            # it.
             self._pause(
                 Waiting(WaitingReason.RPC_TROUBLE, f"{type(error).__name__} in the relayer; see its log")
             )
@@ -230,20 +247,21 @@ class LaneTask:
             page.in_flight &= ~(plan.mask & ~signed)
 
     def _pause(self, waiting: Waiting) -> None:
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._failures, 10))
+        pause_s = min(_LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._failures, 10))
         self._failures += 1
         self._paused_until = asyncio.get_running_loop().time() + pause_s
-        self._reasons.set(self.book, "delivery", waiting)
+        self._lane_waiting.set(self.progress, "delivery", waiting)
         self._log.warning("a batch could not be sent", reason=str(waiting), again_in_s=pause_s)
 
-    async def _try_deliver(self, plan: Plan, page: PageState) -> int:
-        """Send what of a plan is worth sending; return the messages that a signed transaction carries now."""
+    async def _try_deliver(self, plan: BatchPlan, page: PageState) -> int:
+        """Send the messages of a plan that are worth it, and return those that were signed, as bits."""
         started = asyncio.get_running_loop().time()
         destination = self._destination
-        word = await destination.chain.delivered_word(self.book.lane.id, plan.page)
-        if word & plan.mask:
-            await self._mark_seen(page, word & plan.mask)
-            plan = Plan(plan.page, plan.mask & ~word, plan.is_retry)
+        # Relaying is open to all: one cheap read saves the gas of messages that somebody else has delivered.
+        bitmap = await destination.chain.delivered_bitmap(self.progress.lane.id, plan.page)
+        if bitmap & plan.mask:
+            await self._mark_seen(page, bitmap & plan.mask)
+            plan = BatchPlan(plan.page, plan.mask & ~bitmap, plan.is_retry)
         if not plan.mask:
             return 0
         plan, call, simulated = await self._simulate(plan, page)
@@ -255,14 +273,14 @@ class LaneTask:
                 await self._keep_waiting(plan, page, simulated)
                 return 0
         destination.check_spending()
-        live = await destination.tracker.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
-        self._metrics.submitted(self.book.name, plan.mask.bit_count())
-        self._metrics.step_took("submit", self.book.name, asyncio.get_running_loop().time() - started)
-        assert live.batch is not None
+        tracked = await destination.tracker.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
+        self._metrics.submitted(self.progress.name, plan.mask.bit_count())
+        self._metrics.step_took("submit", self.progress.name, asyncio.get_running_loop().time() - started)
+        assert tracked.batch is not None
         return plan.mask
 
-    async def _simulate(self, plan: Plan, page: PageState) -> tuple[Plan, Call, SimulatedDelivery]:
-        """Find the gas with which a batch goes through; a batch that needs too much is halved.
+    async def _simulate(self, plan: BatchPlan, page: PageState) -> tuple[BatchPlan, Call, SimulatedDelivery]:
+        """Find the gas with which a batch passes its simulation. A batch that needs too much is halved.
 
         Raises:
             CallReverted: the destination refuses it for another reason than gas.
@@ -273,17 +291,18 @@ class LaneTask:
         factor = 1.0
         for _ in range(_GAS_TRIES + plan.mask.bit_count().bit_length()):
             assert page.proof is not None
-            batch = encode_batch(make_batch(self.book.lane, page, plan.mask))
+            batch = encode_batch(make_batch(self.progress.lane, page, plan.mask))
             height = Height(page.proof.height)
-            short = self._keeper.anchoring.shorten(height, page.proof.proof)
+            short = self._client_task.anchoring.shorten(height, page.proof.proof)
             proof = page.proof.proof if short is None else short
             calldata = chain.deliver_call(batch, proof, 0).data
-            estimate = self._model.estimate(calldata, full_messages(page, plan.mask), most=most)
+            estimate = self._gas_model.estimate(calldata, full_messages(page, plan.mask), most=most)
             gas = min(most, int(estimate * factor))
             try:
                 simulated = await chain.simulate_deliver(sender, batch, proof, gas)
             except CallReverted as error:
                 if _wants_gas(error) or self._may_want_gas(error, factor, short):
+                    # More gas first: a smaller batch pays the base cost another time.
                     if gas < most:
                         factor *= 2.0
                     elif plan.mask.bit_count() > 1:
@@ -293,8 +312,8 @@ class LaneTask:
                     else:
                         raise
                 elif short is not None:
-                    # Somebody's newer anchor took its place, or its block is gone.
-                    self._keeper.anchoring.refuse(height)
+                    # A newer anchor took its place, or its block is gone: the whole proof is tried next.
+                    self._client_task.anchoring.refuse(height)
                 else:
                     raise
             else:
@@ -305,15 +324,18 @@ class LaneTask:
         )
 
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
-        """Whether a refusal may come of a precompile that ran out of gas, which looks like a signature that does not hold."""
-        suspects = self._keeper.source.prover.costs.gas_suspects
+        """Return whether a refusal may come of too little gas.
+
+        A precompile that runs out of gas looks like a bad signature.
+        """
+        suspects = self._client_task.source.prover.costs.gas_suspects
         is_suspect = bool(suspects) and (not error.name or error.name in suspects)
         return is_suspect and short is None and factor < _MOST_FACTOR
 
-    # --- the journal ---
+    # --- the journal ----------------------------------------------------------------------------------------
 
     def _recorder(
-        self, plan: Plan, page: PageState, simulated: SimulatedDelivery
+        self, plan: BatchPlan, page: PageState, simulated: SimulatedDelivery
     ) -> Callable[[Writing, TransactionRow], StoredBatch]:
         assert page.proof is not None
         places = list(indices(plan.mask))
@@ -324,7 +346,7 @@ class LaneTask:
         def record(writing: Writing, transaction: TransactionRow) -> StoredBatch:
             unnumbered = StoredBatch(
                 row=BatchRow(0),
-                lane=self.book.row,
+                lane=self.progress.row,
                 page=page.page,
                 first=first,
                 last=last,
@@ -339,21 +361,24 @@ class LaneTask:
         return record
 
     async def _mark_seen(self, page: PageState, mask: int) -> None:
-        """A provider shows these as delivered: not sent, and proven at the destination's next header."""
+        """Note messages that a provider shows as delivered.
+
+        They are not sent; the next header has to prove them.
+        """
         mask &= page.open & ~page.seen
         page.seen |= mask
         page.seen_at = max(page.seen_at, self._destination.newest_block)
-        self.book.audits.add(page.page)
-        self._destination.nudge()
+        self.progress.audits.add(page.page)
+        self._destination.wake()
         if mask:
-            step = seen_step(self.book.row, page.page, mask, self._clock())
+            step = seen_step(self.progress.row, page.page, mask, self._clock())
             await self._journal.commit(lambda writing: writing.add_transitions([step]))
 
-    async def _set_aside(self, plan: Plan, page: PageState, why: str) -> None:
-        """A message that does not fit a batch waits for the operator to allow more, and is tried now and then."""
+    async def _set_aside(self, plan: BatchPlan, page: PageState, why: str) -> None:
+        """Let a message that fits no batch wait for the operator to allow more. It is tried now and then."""
         now, (index,) = self._clock(), indices(plan.mask)
         wait = StoredWait(
-            lane=self.book.row,
+            lane=self.progress.row,
             sequence=page.first + index,
             waiting=Waiting(WaitingReason.FEE_POLICY, why),
             since=now,
@@ -363,27 +388,30 @@ class LaneTask:
         page.waits[index] = wait
         await self._journal.commit(lambda writing: writing.put_waits([wait]))
 
-    async def _keep_waiting(self, plan: Plan, page: PageState, simulated: SimulatedDelivery) -> None:
-        """Nothing would be executed, so nothing is paid: refused again, or too late."""
+    async def _keep_waiting(self, plan: BatchPlan, page: PageState, simulated: SimulatedDelivery) -> None:
+        """Let messages wait of which the simulation executes none.
+
+        Their recipient refuses them, or they are late.
+        """
         if simulated.expired:
-            self.book.audits.add(page.page)
+            self.progress.audits.add(page.page)
         now = self._clock()
         waits: list[StoredWait] = []
         for index in indices(plan.mask):
             before = page.waits.get(index)
             said = "the recipient refuses it" if before is None else before.waiting.detail.partition(": ")[2]
-            waits.append(refuse(self.book.row, page, index, said, now))
+            waits.append(refuse(self.progress.row, page, index, said, now))
         for wait in waits:
             page.waits[wait.sequence & 0xFF] = wait
         await self._journal.commit(lambda writing: writing.put_waits(waits))
 
 
 def _wants_gas(error: CallReverted) -> bool:
-    # A call that runs out of gas outside of the inbox's own check reverts without data.
+    # Besides the inbox's own check, a call that runs out of gas reverts without data.
     return error.name == "InsufficientGas" or (not error.name and not error.data)
 
 
-_PAUSES = frozenset({"RemoteIsPaused", "InboundLaneIsPaused", "UnknownRemote", "UnsupportedLaneFlags"})
+_PAUSES: Final = frozenset({"RemoteIsPaused", "InboundLaneIsPaused", "UnknownRemote", "UnsupportedLaneFlags"})
 
 
 def _reason_of(error: CallReverted) -> Waiting:

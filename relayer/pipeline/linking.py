@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What a proven head says of the messages that logs told of (INV-1). No IO here: values in, values out.
+"""Linking: which of the messages that logs tell of a proven head vouches for (INV-1). Pure: values in, values
+out.
 
-A lane is a chain of hashes, so logs need no trust: linked from the last proven head they either lead to the proven value
-or they don't. Where they do, every one of them was sent, unaltered, in this order. Where only a part of them does, the
-rest is from later blocks, or invented. Where none does, something is missing or wrong, and they are fetched again.
+A lane is a chain of hashes, so logs need no trust. Linked from the last proven head on, they lead to the
+proven value or they don't. Where they do, every one of these messages was sent, in this order, with this
+leaf. Where only the first of them do, the rest is from later blocks or invented. Where none does, something
+is missing or wrong, and the logs are read again.
 """
 
 from __future__ import annotations
@@ -17,36 +19,32 @@ from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, next_head
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A message that logs told of, and the lane's running head after it if it is true."""
+    """A message that logs tell of, and the lane's running head after it if the logs are true."""
 
     sent: SentMessage
     head: bytes
 
     @property
     def sequence(self) -> int:
-        """Its place in the lane."""
+        """The message's place in the lane."""
         return self.sent.message.sequence
 
-    @property
-    def is_reproduced(self) -> bool:
-        """Whether the fields that logs tell hash to the leaf; if not, the leaf may be true and the fields are not."""
-        return self.sent.message.id == self.sent.claimed_id
 
+def link_messages(previous_head: bytes, sequence: int, sent: Iterable[SentMessage]) -> tuple[Link, ...]:
+    """Return the messages that follow on from a head without a gap, as links.
 
-def link(previous_head: bytes, sequence: int, sent: Iterable[SentMessage]) -> tuple[Link, ...]:
-    """Chain messages on from a head, as far as their sequences follow on from `sequence` without a gap.
-
-    Messages below `sequence` are known already; of two with the same sequence the first in order is taken.
+    Messages below `sequence`, the first that is not proven, are passed over. Of two with one sequence the
+    first by block and log index is taken.
     """
     links: list[Link] = []
     head = previous_head
-    for each in sorted(sent, key=_order):
-        if each.message.sequence < sequence:
+    for message in sorted(sent, key=_order):
+        if message.message.sequence < sequence:
             continue
-        if each.message.sequence > sequence:
+        if message.message.sequence > sequence:
             break
-        head = next_head(head, each.claimed_id)
-        links.append(Link(each, head))
+        head = next_head(head, message.claimed_id)
+        links.append(Link(message, head))
         sequence += 1
     return tuple(links)
 
@@ -56,23 +54,25 @@ def _order(sent: SentMessage) -> tuple[int, int, int]:
 
 
 def count_proven(links: tuple[Link, ...], proven: dict[int, bytes]) -> int:
-    """How many links, from the first on, the proven page heads vouch for.
+    """Return how many links, from the first on, the proven page heads vouch for.
 
-    `proven` is the value of the page's slot by page. A page's slot holds the running head after the page's last message
-    so far, so any link whose head it is proves all links before it, in earlier pages too.
+    `proven` has the proven values of the heads' slots by page. A page's slot holds the running head after the
+    page's newest message. So a link with that head proves all links before it, in earlier pages too.
     """
     for index in range(len(links) - 1, -1, -1):
-        each = links[index]
-        if proven.get(each.sequence >> PAGE_BITS) == each.head:
+        if proven.get(links[index].sequence >> PAGE_BITS) == links[index].head:
             return index + 1
     return 0
 
 
 def is_explained(proven_count: int, proven_head: bytes, page: int, value: bytes) -> bool:
-    """Whether the newest page's proven value says that nothing is missing.
+    """Return whether the proven value of the newest page shows that no message is missing.
 
-    `proven_count` and `proven_head` are the lane's after all that is proven; `page` is the page whose slot was proven,
-    the one that the lane's next message belongs to.
+    Args:
+        proven_count: how many messages of the lane are proven.
+        proven_head: the running head after them.
+        page: the page whose slot was proven, which the lane's next message belongs to.
+        value: the proven value of that slot.
     """
     if proven_count >> PAGE_BITS == page and proven_count % PAGE_SIZE == 0:
         return value == bytes(32)

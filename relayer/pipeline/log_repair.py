@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Logs that do not lead to the proven head, or whose fields do not hash to a proven leaf: read again, ever less often."""
+"""Log repair: reads logs again that do not lead to the proven head, or whose fields do not hash to a proven
+leaf.
+
+The pauses between tries grow. Where logs do not lead to the head, the chain is told to doubt their providers.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -18,20 +23,20 @@ from relayer.journal.rows import LaneRow, Micros, StoredMessage
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
-from relayer.pipeline.chain_commit import OutLane
+from relayer.pipeline.chain_commit import OutgoingLane
 from relayer.pipeline.lane_state import indices
-from relayer.pipeline.lane_waiting import Reasons
-from relayer.pipeline.steps import Verified
+from relayer.pipeline.lane_waiting import LaneWaiting
+from relayer.pipeline.prove import Verified
 from relayer.pipeline.transitions import restored_steps
 from relayer.pipeline.watch import LogScanner
 
-_FIRST_PAUSE_S = 1
-_LONGEST_PAUSE_S = 120
-#: Every provider was asked for altered logs already: there is no hurry.
-_FIRST_REREAD_S = 10
-_TIMEOUT_S = 60
-#: Altered messages looked for at once.
-_AT_ONCE = 64
+_FIRST_PAUSE_S: Final = 1
+_LONGEST_PAUSE_S: Final = 120
+#: Altered fields harm one message alone, and the chain has asked its other providers: there is no hurry.
+FIRST_REREAD_S: Final = 10
+_TIMEOUT_S: Final = 60
+#: The most altered messages that one try looks for.
+_AT_ONCE: Final = 64
 
 
 @dataclass(slots=True)
@@ -45,65 +50,76 @@ class _State:
 
 
 class LogRepair:
-    """Reads logs again for the lanes of one chain, beside the chain's loop: a bad lane slows no other."""
+    """Reads logs again for the lanes of one chain, in tasks of its own: a bad lane slows no other."""
 
     def __init__(
         self,
         chain: Chain,
         scanner: LogScanner,
         journal: Journal,
-        reasons: Reasons,
+        lane_waiting: LaneWaiting,
         metrics: Metrics,
         clock: Callable[[], Micros],
     ) -> None:
         self._chain = chain
         self._scanner = scanner
         self._journal = journal
-        self._reasons = reasons
+        self._lane_waiting = lane_waiting
         self._metrics = metrics
         self._clock = clock
         self._states: dict[LaneRow, _State] = {}
         self._log = structlog.get_logger().bind(chain=chain.name)
 
-    def is_reading(self, lane: OutLane) -> bool:
-        """Whether a lane's logs are being read again: what is known of it is not judged meanwhile."""
+    def is_reading(self, lane: OutgoingLane) -> bool:
+        """Return whether a lane's logs are being read again. The lane is not judged meanwhile."""
         task = self._of(lane).gap
         return task is not None and not task.done()
 
-    def is_needed(self, lane: OutLane) -> bool:
-        """Whether a lane's logs did not lead to the proven head when they were judged last."""
+    def is_needed(self, lane: OutgoingLane) -> bool:
+        """Return whether a lane's logs did not lead to the proven head when they were judged last."""
         return self._of(lane).tries > 0
 
-    def succeeded(self, lane: OutLane) -> None:
-        """The lane's logs lead to the proven head."""
+    def succeeded(self, lane: OutgoingLane) -> None:
+        """Note that a lane's logs lead to the proven head.
+
+        The next trouble starts from the shortest pause.
+        """
         self._of(lane).tries = 0
         lane.hearsay = 0
-        self._reasons.set(lane.book, "logs", None)
+        self._lane_waiting.set(lane.progress, "logs", None)
 
-    def begin(self, lane: OutLane, verified: Verified, scanned: int, now_s: float) -> None:
-        """Read a lane's logs again from its last proven point, unless that was done a moment ago."""
+    def begin(self, lane: OutgoingLane, verified: Verified, scanned: int, now_s: float) -> None:
+        """Read a lane's logs again from its last proven message on, unless the pause after the last try
+        lasts.
+
+        Args:
+            lane: the lane.
+            verified: what was found; its `waiting` says what is wrong.
+            scanned: the block up to which logs were read.
+            now_s: the event loop's clock.
+        """
         assert verified.waiting is not None
         state = self._of(lane)
-        self._reasons.set(lane.book, "logs", verified.waiting)
+        self._lane_waiting.set(lane.progress, "logs", verified.waiting)
         if verified.hearsay:
             lane.hearsay = verified.hearsay[-1].message.sequence + 1
         if now_s < state.again_at or self.is_reading(lane):
             return
         self._log.warning(
-            "logs do not lead to the proven head", lane=lane.book.name, detail=verified.waiting.detail
+            "logs do not lead to the proven head", lane=lane.progress.name, detail=verified.waiting.detail
         )
         self._metrics.step_failed(self._chain.name, "LogsIncomplete")
         state.again_at = now_s + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S << min(state.tries, 10))
         state.tries += 1
-        self._chain.doubt_logs(Height(lane.book.proven_block), Height(scanned))
+        self._chain.doubt_logs(Height(lane.progress.proven_block), Height(scanned))
         state.gap = asyncio.create_task(self._read_gap(lane, scanned))
 
-    def consider_altered(self, lane: OutLane, now_s: float) -> None:
-        """Look again for messages whose fields were told wrong, if the lane has any and it is time."""
+    def consider_altered(self, lane: OutgoingLane, now_s: float) -> None:
+        """Read again the logs of messages whose fields were altered, if the lane has any and it is time."""
         state = self._of(lane)
         altered = [
             page.first + index
-            for page in lane.book.pages.values()
+            for page in lane.progress.pages.values()
             for index in indices(page.altered & page.open)
         ]
         if not altered:
@@ -111,51 +127,52 @@ class LogRepair:
             return
         if now_s < state.reread_at or (state.reread is not None and not state.reread.done()):
             return
-        state.reread_at = now_s + min(_LONGEST_PAUSE_S, _FIRST_REREAD_S << min(state.reread_tries, 10))
+        state.reread_at = now_s + min(_LONGEST_PAUSE_S, FIRST_REREAD_S << min(state.reread_tries, 10))
         state.reread_tries += 1
         state.reread = asyncio.create_task(self._reread(lane, altered[:_AT_ONCE]))
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Cancel what is being read, and wait for it."""
         tasks = [task for state in self._states.values() for task in (state.gap, state.reread) if task]
-        for each in tasks:
-            each.cancel()
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _of(self, lane: OutLane) -> _State:
-        return self._states.setdefault(lane.book.row, _State())
+    def _of(self, lane: OutgoingLane) -> _State:
+        return self._states.setdefault(lane.progress.row, _State())
 
-    async def _read(self, lane: OutLane, first: int, last: int) -> list[SentMessage] | None:
-        """The lane's messages of blocks first..last; None when they can't be read now."""
+    async def _read(self, lane: OutgoingLane, first: int, last: int) -> list[SentMessage] | None:
+        """Return the lane's messages of blocks first..last, None when they can't be read now."""
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 sent = await self._scanner.read_again(first, last)
         except (Retryable, TimeoutError) as error:
-            self._log.warning("reading logs again failed", lane=lane.book.name, error=str(error))
+            self._log.warning("reading logs again failed", lane=lane.progress.name, error=str(error))
             return None
-        return [each for each in sent if each.message.lane_id == lane.book.lane.id]
+        return [message for message in sent if message.message.lane_id == lane.progress.lane.id]
 
-    async def _read_gap(self, lane: OutLane, scanned: int) -> None:
-        book = lane.book
-        mine = await self._read(lane, book.proven_block, scanned)
+    async def _read_gap(self, lane: OutgoingLane, scanned: int) -> None:
+        progress = lane.progress
+        mine = await self._read(lane, progress.proven_block, scanned)
         if mine is not None:
-            later = [each for each in book.candidates if each.block_number > scanned]
-            book.candidates = [*mine, *later]
+            # All candidates of these blocks are replaced, since it is not known which of them are wrong.
+            later = [sent for sent in progress.candidates if sent.block_number > scanned]
+            progress.candidates = [*mine, *later]
 
-    async def _reread(self, lane: OutLane, sequences: list[int]) -> None:
+    async def _reread(self, lane: OutgoingLane, sequences: list[int]) -> None:
         for sequence in sequences:
-            known = await self._journal.read(partial(_read_one, lane=lane.book.row, sequence=sequence))
+            known = await self._journal.read(partial(_read_one, lane=lane.progress.row, sequence=sequence))
             if not known:
                 continue
             mine = await self._read(lane, known[0].block_number, known[0].block_number)
-            for each in mine or ():
-                if each.message.sequence == sequence and each.message.id == known[0].leaf:
-                    await self._restore(lane, known[0], each)
+            for sent in mine or ():
+                if sent.message.sequence == sequence and sent.message.id == known[0].leaf:
+                    await self._restore(lane, known[0], sent)
 
-    async def _restore(self, lane: OutLane, known: StoredMessage, told: SentMessage) -> None:
-        book, sequence = lane.book, int(told.message.sequence)
+    async def _restore(self, lane: OutgoingLane, known: StoredMessage, told: SentMessage) -> None:
+        progress, sequence = lane.progress, int(told.message.sequence)
         restored = StoredMessage(
-            lane=book.row,
+            lane=progress.row,
             message=told.message,
             leaf=known.leaf,
             head=known.head,
@@ -164,15 +181,15 @@ class LogRepair:
             tx_hash=told.tx_hash,
             log_index=known.log_index,
         )
-        steps = list(restored_steps(book.row, sequence, told.block_number, self._clock()))
+        steps = list(restored_steps(progress.row, sequence, told.block_number, self._clock()))
 
         def write(writing: Writing) -> None:
             writing.put_messages([restored])
-            writing.clear_waits(book.row, [sequence])
+            writing.clear_waits(progress.row, [sequence])
             writing.add_transitions(steps)
 
         await self._journal.commit(write)
-        page = book.pages.get(told.message.page)
+        page = progress.pages.get(told.message.page)
         if page is not None:
             page.restore(sequence & 0xFF, told.message)
             page.waits.pop(sequence & 0xFF, None)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The pipeline as a whole: chains, clients and lanes wired together, run, observed, drained."""
+"""The pipeline as a whole: it makes the tasks of chains, clients and lanes, joins them, runs and
+drains them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -26,27 +29,34 @@ from relayer.journal.rows import (
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
-from relayer.pipeline.chain_commit import InLane, OutLane
+from relayer.pipeline.chain_commit import IncomingLane, OutgoingLane
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.client_task import LightClientTask
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.lane_state import LaneProgress
 from relayer.pipeline.lane_task import LaneTask
-from relayer.pipeline.lane_waiting import Reasons
+from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow, open_lane
 from relayer.pipeline.supervise import Supervisor
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
 
-_OFFER_PAUSE_S = 1.0
-#: What hangs for longer while the process ends is given up; nothing unjournalled was broadcast.
-_DRAIN_S = 5.0
+_OFFER_PAUSE_S: Final = 1.0
+#: While the process ends, what hangs for longer is cancelled: nothing unjournalled was broadcast.
+DRAIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServedChain:
-    """A chain to be served: how to talk to it, why to believe it, and where its logs begin to be of interest."""
+    """A chain to serve.
+
+    Attributes:
+        chain: talks to it.
+        prover: our light client of it.
+        first_height: the block of the first logs that matter, where the journal does not know the chain yet.
+        max_spend_wei_per_day: the operator's limit for 24 hours; None for none.
+    """
 
     chain: Chain
     prover: Prover
@@ -56,7 +66,7 @@ class ServedChain:
 
 @dataclass(frozen=True, slots=True)
 class ServedLane:
-    """A lane to be served, by the names of its chains."""
+    """A lane to serve, by the names of its chains."""
 
     source: str
     destination: str
@@ -66,7 +76,7 @@ class ServedLane:
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How messages are put together (relayer.config.BatchConfig says what each means)."""
+    """How messages are put together. relayer.config.BatchConfig explains the fields."""
 
     max_gas_share: float = 0.5
     max_wait_ms: int = 1_000
@@ -74,18 +84,30 @@ class BatchSettings:
 
 
 class Pipeline:
-    """Everything between the journal and the chains. Build it with `open`, `run` it, `drain` it."""
+    """All tasks of a relayer.
+
+    The caller makes it with `open`, starts it with `start`, and ends it with `drain`.
+
+    Attributes:
+        journal: where everything is kept.
+        metrics: what is counted.
+        lane_waiting: why lanes wait.
+        chain_tasks: the tasks of chains, by name.
+        destinations: the chains as destinations, by name.
+        client_tasks: the tasks of light clients, by the names of source and destination.
+        lane_tasks: the tasks of lanes, in the order of `open`'s lanes.
+        supervisor: runs the tasks; its `failure` ends the daemon.
+    """
 
     def __init__(self, journal: Journal, metrics: Metrics, clock: Callable[[], Micros]) -> None:
         self.journal = journal
         self.metrics = metrics
-        self.reasons = Reasons(journal, clock)
-        self.workers: dict[str, ChainTask] = {}
+        self.lane_waiting = LaneWaiting(journal, clock)
+        self.chain_tasks: dict[str, ChainTask] = {}
         self.destinations: dict[str, Destination] = {}
-        self.keepers: dict[tuple[str, str], LightClientTask] = {}
-        self.lanes: list[LaneTask] = []
+        self.client_tasks: dict[tuple[str, str], LightClientTask] = {}
+        self.lane_tasks: list[LaneTask] = []
         self.supervisor = Supervisor(metrics)
-        self._shelves: dict[LaneRow, PageWindow] = {}
         self._clock = clock
         self._log = structlog.get_logger()
         self._drained = False
@@ -101,10 +123,12 @@ class Pipeline:
         metrics: Metrics,
         clock: Callable[[], Micros],
     ) -> Pipeline:
-        """Take up every chain and lane where the journal left it. Nothing is asked of a chain yet.
+        """Take up all chains and lanes where the journal left them. Nothing is asked of a chain yet.
 
         Raises:
-            ConfigError: a lane names a chain that is not served.
+            ConfigError: a lane names a chain that is not served, or a chain's trusted state is of another
+                consensus.
+            JournalUnreadable: proven messages are missing in the journal.
         """
         pipeline = cls(journal, metrics, clock)
         rows = await journal.commit(lambda writing: _register(writing, chains, lanes, clock()))
@@ -112,7 +136,7 @@ class Pipeline:
         for name, served in chains.items():
             pipeline._add_chain(name, served, stored.chains[rows.chains[name]], batch)
             live, carried = await journal.read(partial(_read_live, row=rows.chains[name]))
-            pipeline.workers[name].tracker.recover(live, carried)
+            pipeline.chain_tasks[name].tracker.recover(live, carried)
         for row, lane in zip(rows.lanes, lanes, strict=True):
             await pipeline._add_lane(lane, stored.lanes[row])
         return pipeline
@@ -128,19 +152,19 @@ class Pipeline:
                     "Correct the chain's consensus",
                 ) from error
         tracker = TransactionTracker(served.chain, stored.row, self.journal, self._clock)
-        worker = ChainTask(
+        chain_task = ChainTask(
             served.chain,
             served.prover,
             stored,
             tracker,
             self.journal,
-            self.reasons,
+            self.lane_waiting,
             self.metrics,
             self._clock,
         )
-        self.workers[name] = worker
+        self.chain_tasks[name] = chain_task
         self.destinations[name] = Destination(
-            worker,
+            chain_task,
             self.journal,
             self._clock,
             max_gas_share=batch.max_gas_share,
@@ -150,8 +174,8 @@ class Pipeline:
         )
 
     async def _add_lane(self, lane: ServedLane, stored: StoredLane) -> None:
-        source, destination = self.workers[lane.source], self.workers[lane.destination]
-        book = LaneProgress(
+        source, destination = self.chain_tasks[lane.source], self.chain_tasks[lane.destination]
+        progress = LaneProgress(
             row=stored.row,
             lane=stored.lane,
             source=lane.source,
@@ -161,70 +185,76 @@ class Pipeline:
             proven_block=stored.proven_block,
             settled=stored.settled,
         )
-        shelf = PageWindow(book, self.journal, destination.tracker)
-        await open_lane(book, shelf, self.journal, self._clock())
+        window = PageWindow(progress, self.journal, destination.tracker)
+        await open_lane(progress, window, self.journal, self._clock())
         pair = (lane.source, lane.destination)
-        if pair not in self.keepers:
-            self.keepers[pair] = LightClientTask(source, self.destinations[lane.destination], self.metrics)
-            source.on_header.append(self.keepers[pair].notice)
-        keeper = self.keepers[pair]
-        submitter = LaneTask(
-            book,
+        if pair not in self.client_tasks:
+            self.client_tasks[pair] = LightClientTask(
+                source, self.destinations[lane.destination], self.metrics
+            )
+            source.on_header.append(self.client_tasks[pair].on_source_header)
+        client_task = self.client_tasks[pair]
+        lane_task = LaneTask(
+            progress,
             self.destinations[lane.destination],
-            keeper,
-            shelf,
+            client_task,
+            window,
             self.journal,
-            self.reasons,
+            self.lane_waiting,
             self.metrics,
             self._clock,
         )
-        keeper.wake_lanes.append(submitter.wake)
-        keeper.anchoring.counts.append(submitter.count_ready)
-        source.out_lanes.append(OutLane(book, submitter.wake, lambda: keeper.oldest_height))
-        destination.in_lanes.append(InLane(book, submitter.wake, submitter.learn))
-        self._shelves[stored.row] = shelf
-        self.lanes.append(submitter)
+        client_task.wake_lanes.append(lane_task.wake)
+        client_task.anchoring.counts.append(lane_task.count_ready)
+        source.out_lanes.append(OutgoingLane(progress, lane_task.wake, lambda: client_task.oldest_height))
+        destination.in_lanes.append(IncomingLane(progress, lane_task.wake, lane_task.learn))
+        self.lane_tasks.append(lane_task)
 
-    # --- running ---
+    # --- running --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start every task under the supervisor."""
-        for name, worker in self.workers.items():
-            self.supervisor.start(f"heads of {name}", worker.watcher.run)
-            self.supervisor.start(f"chain {name}", worker.run)
+        """Start all tasks under the supervisor."""
+        for name, chain_task in self.chain_tasks.items():
+            self.supervisor.start(f"heads of {name}", chain_task.watcher.run)
+            self.supervisor.start(f"chain {name}", chain_task.run)
             self.supervisor.start(f"account of {name}", self.destinations[name].run)
-            if worker.prover.witnesses > 1:
-                self.supervisor.start(f"witness of {name}", worker.witness)
-            if worker.tracker.live:
-                self.supervisor.start(f"restart of {name}", partial(self._offer, worker))
-        for (source, destination), keeper in self.keepers.items():
-            self.supervisor.start(f"client of {source} on {destination}", keeper.run)
-        for lane in self.lanes:
-            self.supervisor.start(f"lane {lane.book.name}", lane.run)
+            if chain_task.prover.witnesses > 1:
+                self.supervisor.start(f"witness of {name}", chain_task.compare_providers)
+            if chain_task.tracker.live:
+                self.supervisor.start(f"restart of {name}", partial(self._offer, chain_task))
+        for (source, destination), client_task in self.client_tasks.items():
+            self.supervisor.start(f"client of {source} on {destination}", client_task.run)
+        for lane_task in self.lane_tasks:
+            self.supervisor.start(f"lane {lane_task.progress.name}", lane_task.run)
 
-    async def _offer(self, worker: ChainTask) -> None:
-        """Broadcast what an earlier process signed, at once: it may never have been."""
+    async def _offer(self, chain_task: ChainTask) -> None:
+        """Broadcast at once what an earlier process signed, since it may have ended before its broadcast."""
         while True:
             try:
-                await worker.tracker.offer_recovered()
+                await chain_task.tracker.offer_recovered()
                 break
             except Retryable as error:
                 self._log.warning(
-                    "rebroadcast failed, it is done again", chain=worker.chain.name, error=str(error)
+                    "rebroadcast failed, it is done again", chain=chain_task.chain.name, error=str(error)
                 )
                 await asyncio.sleep(_OFFER_PAUSE_S)
         await asyncio.get_running_loop().create_future()
 
     async def drain(self) -> None:
-        """Finish what is between a signature and its commit, start nothing new, stop every task. Idempotent."""
+        """Start nothing new, finish what is between a signature and its commit, stop all tasks.
+
+        A second call does nothing.
+        """
         if self._drained:
             return
         self._drained = True
-        await asyncio.gather(*(lane.drain(_DRAIN_S) for lane in self.lanes))
+        await asyncio.gather(*(lane_task.drain(DRAIN_S) for lane_task in self.lane_tasks))
         await self.supervisor.stop()
-        for worker in self.workers.values():
-            await worker.close()
-        await asyncio.gather(*(worker.tracker.finish_critical(_DRAIN_S) for worker in self.workers.values()))
+        for chain_task in self.chain_tasks.values():
+            await chain_task.close()
+        await asyncio.gather(
+            *(chain_task.tracker.finish_critical(DRAIN_S) for chain_task in self.chain_tasks.values())
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,12 +297,12 @@ def _read_live(
     reading: Reading, row: ChainRow
 ) -> tuple[tuple[StoredTransaction, ...], tuple[StoredBatch, ...]]:
     live = reading.live_transactions(row)
-    return live, reading.batches_of(each.row for each in live)
+    return live, reading.batches_of(transaction.row for transaction in live)
 
 
 def _read_all(reading: Reading, rows: _Rows) -> _Stored:
     served = set(rows.chains.values())
     return _Stored(
-        {each.row: each for each in reading.chains() if each.row in served},
-        {each.row: each for each in reading.lanes() if each.row in set(rows.lanes)},
+        {chain.row: chain for chain in reading.chains() if chain.row in served},
+        {lane.row: lane for lane in reading.lanes() if lane.row in set(rows.lanes)},
     )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Which messages the next transactions of a lane carry. Values in, values out: no IO here.
+"""Plan: which messages the next transactions of a lane carry. Pure: values in, values out.
 
-A batch never crosses a page, so its tail stays inside the page and the page's proof serves it for ever. It takes what is
-ready, up to its share of a block's gas; what is not ready in between is only hashed past.
+A batch never crosses a page, so its tail stays inside the page and the page's proof serves it for ever. It
+takes the messages that are ready, up to its share of a block's gas. Messages between them that are not ready
+are only hashed past.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from relayer.protocol.message import PAGE_SIZE, Message, MessageId, Sequence
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What one batch may be: gas, bytes of payloads, full messages; and how long a lone message waits for company."""
+    """How large a batch may be, and how long it may wait.
+
+    Attributes:
+        most_gas: the gas of its transaction.
+        most_bytes: the bytes of its payloads together.
+        most_messages: its full messages.
+        max_wait_us: for how many microseconds a message waits at most for others that share the base cost.
+    """
 
     most_gas: int
     most_bytes: int
@@ -29,8 +37,14 @@ class BatchLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A batch to be: the full messages as bits of a page. `is_retry`: its only message was refused before."""
+class BatchPlan:
+    """A batch to be made.
+
+    Attributes:
+        page: the number of its page.
+        mask: its full messages, as bits of the page.
+        is_retry: whether it is one message that its recipient refused before.
+    """
 
     page: int
     mask: int
@@ -38,10 +52,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plans:
-    """What to send now, and when to look again for what waits for company or for its time; None for nothing."""
+class BatchPlans:
+    """What to do now, and when to plan again.
 
-    now: tuple[Plan, ...]
+    Attributes:
+        now: the batches to send now.
+        look_again: when a message will have waited long enough for others, or its time comes; None for never.
+    """
+
+    now: tuple[BatchPlan, ...]
     look_again: Micros | None
 
 
@@ -52,9 +71,18 @@ def make_plans(
     now: Micros,
     destination_time: int,
     oldest_height: int,
-) -> Plans:
-    """Plan every page by itself. Proofs below `oldest_height` no longer serve."""
-    plans: list[Plan] = []
+) -> BatchPlans:
+    """Plan the pages of a lane, every one by itself.
+
+    Args:
+        pages: the pages, in the order in which they are to be sent.
+        model: what the lane's deliveries cost.
+        limits: how large a batch may be, and how long it may wait.
+        now: the wall clock.
+        destination_time: the destination's time in seconds, for deadlines.
+        oldest_height: the destination's client does not believe proofs below this block any more.
+    """
+    plans: list[BatchPlan] = []
     times: list[Micros] = []
     for page in pages:
         times += [
@@ -66,27 +94,31 @@ def make_plans(
             continue
         bits = ready(page, now, destination_time)
         for index in [index for index in indices(bits) if index in page.waits]:
-            # Alone, so that whoever keeps refusing can be simulated for nothing and costs nobody else.
-            plans.append(Plan(page.page, 1 << index, is_retry=True))
+            # Alone, so that its simulation shows whether the recipient still refuses, and no other message
+            # pays.
+            plans.append(BatchPlan(page.page, 1 << index, is_retry=True))
             bits &= ~(1 << index)
         for mask, is_full in _split(page, bits, model, limits):
             waited_until = Micros(min(page.proven_at[index] for index in indices(mask)) + limits.max_wait_us)
             if is_full or waited_until <= now or model.is_worth_sending(mask.bit_count()):
-                plans.append(Plan(page.page, mask, is_retry=False))
+                plans.append(BatchPlan(page.page, mask, is_retry=False))
             else:
                 times.append(waited_until)
-    return Plans(tuple(plans), min(times, default=None))
+    return BatchPlans(tuple(plans), min(times, default=None))
 
 
 def ready(page: PageState, now: Micros, destination_time: int) -> int:
-    """The messages of a page that its proof covers and that could be delivered now, as bits."""
+    """Return the messages of a page that its proof covers and that could be delivered now, as bits."""
     if page.proof is None:
         return 0
     return page.ready(now, destination_time) & ((2 << (page.proof.last & 0xFF)) - 1)
 
 
 def _split(page: PageState, bits: int, model: GasModel, limits: BatchLimits) -> Iterator[tuple[int, bool]]:
-    """Cut what is ready into batches that fit, each with whether company could still come."""
+    """Cut the ready messages into batches that fit.
+
+    A batch comes with whether it is full: no more can join it.
+    """
     mask, count, payload, largest = 0, 0, 0, 0
     for index in indices(bits):
         message = page.messages[index]
@@ -94,6 +126,7 @@ def _split(page: PageState, bits: int, model: GasModel, limits: BatchLimits) -> 
         gas_limit = max(largest, message.gas_limit)
         too_much = model.expect(count + 1, size, largest_gas_limit=gas_limit) > limits.most_gas
         too_much = too_much or size > limits.most_bytes
+        # A message that is too large by itself still goes, alone: its simulation decides.
         if mask and (too_much or count == limits.most_messages):
             yield mask, True
             mask, count, size, gas_limit = 0, 0, len(message.payload), message.gas_limit
@@ -103,17 +136,20 @@ def _split(page: PageState, bits: int, model: GasModel, limits: BatchLimits) -> 
         yield mask, mask.bit_length() == PAGE_SIZE
 
 
-def halve(plan: Plan) -> Plan:
-    """The first half of a plan's messages, for what turned out too large."""
+def halve(plan: BatchPlan) -> BatchPlan:
+    """Return a plan with the first half of the messages, for a batch that turned out to be too large."""
     places = list(indices(plan.mask))
     half = 0
     for index in places[: max(1, len(places) // 2)]:
         half |= 1 << index
-    return Plan(plan.page, half, plan.is_retry)
+    return BatchPlan(plan.page, half, plan.is_retry)
 
 
 def make_batch(lane: Lane, page: PageState, mask: int) -> Batch:
-    """The batch of a page's messages in `mask`, from the first of them on, with the tail up to the proven head."""
+    """Return the batch that delivers a page's messages in `mask`, with its tail up to the proven head.
+
+    The page must have a proof that covers them.
+    """
     assert page.proof is not None
     places = list(indices(mask))
     first, last = places[0], places[-1]
@@ -131,5 +167,5 @@ def make_batch(lane: Lane, page: PageState, mask: int) -> Batch:
 
 
 def full_messages(page: PageState, mask: int) -> list[Message]:
-    """The messages of a mask."""
+    """Return the messages of a page that a mask names."""
     return [page.messages[index] for index in indices(mask)]

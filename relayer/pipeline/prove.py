@@ -1,82 +1,128 @@
 # SPDX-License-Identifier: MIT
-"""Prove: which slots of a gateway are asked for at a verified header, and what their values say of its lanes.
+"""Prove: which slots of a gateway to ask for at a verified header, and what their values say of its lanes.
+Pure.
 
-All slots of one gateway, the heads of outgoing lanes and the delivered words of incoming ones, come in one proof at the
-tip. The functions that judge are pure.
+One proof at the newest header has all slots of a gateway: the page heads of outgoing lanes and the delivered
+bitmaps of incoming ones. `confirm` judges the bitmaps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
-from relayer.journal.rows import StoredMessage, StoredProof
+from relayer.journal.rows import LaneRow, StoredMessage, StoredProof
 from relayer.pipeline.lane_state import LaneProgress, PageState
-from relayer.pipeline.linking import Link, count_proven, is_explained, link
-from relayer.pipeline.steps import Proven, Verified
+from relayer.pipeline.linking import Link, count_proven, is_explained, link_messages
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import delivered_slot, heads_slot
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId
 
-#: One proof with more slots than this would make the provider's answer too large.
-MOST_SLOTS = 96
+#: The most slots of one proof: with more, the provider's answer would be too large.
+MOST_SLOTS: Final = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What proven page heads say of one lane's messages.
+
+    Attributes:
+        lane: the lane's row.
+        header: the header that commits to the heads.
+        messages: the messages that lead to a proven head; they follow on from those proven before.
+        hearsay: the messages that logs tell of beyond them and that lead to no proven head, where `waiting`
+            is given; else empty.
+        waiting: what is missing or wrong, so that the logs have to be read again; None where nothing is.
+    """
+
+    lane: LaneRow
+    header: VerifiedHeader
+    messages: tuple[StoredMessage, ...]
+    hearsay: tuple[StoredMessage, ...]
+    waiting: Waiting | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The page heads of one lane with the bytes that prove them on the destination."""
+
+    lane: LaneRow
+    proofs: tuple[StoredProof, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class WantedHeads:
-    """What is asked of the source for one lane: the pages whose heads are to be proven."""
+    """What to ask of the source for one lane.
 
-    book: LaneProgress
+    Attributes:
+        progress: the lane's state in memory.
+        links: the messages that logs tell of up to the header, linked from the proven head on.
+        pages: the numbers of the pages whose heads are to be proven.
+    """
+
+    progress: LaneProgress
     links: tuple[Link, ...]
     pages: tuple[int, ...]
 
     @property
     def is_complete(self) -> bool:
-        """Whether every page with new messages is asked for."""
-        return {each.sequence >> PAGE_BITS for each in self.links}.issubset(self.pages)
+        """Whether all pages with new messages are asked for."""
+        return {link.sequence >> PAGE_BITS for link in self.links}.issubset(self.pages)
 
     def slots(self) -> Iterable[bytes]:
-        """Their storage slots."""
-        return (heads_slot(self.book.lane.id, page) for page in self.pages)
+        """Return the storage slots of the pages."""
+        return (heads_slot(self.progress.lane.id, page) for page in self.pages)
 
     def values(self, proven: Mapping[bytes, ProvenSlot]) -> dict[int, ProvenSlot]:
-        """What came back, by page."""
-        found = ((page, proven.get(heads_slot(self.book.lane.id, page))) for page in self.pages)
+        """Return what was proven of the pages, by page."""
+        found = ((page, proven.get(heads_slot(self.progress.lane.id, page))) for page in self.pages)
         return {page: slot for page, slot in found if slot is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class WantedWords:
-    """What is asked of the destination for one lane: the pages whose delivered words are to be proven."""
+class WantedBitmaps:
+    """What to ask of the destination for one lane.
 
-    book: LaneProgress
+    Attributes:
+        progress: the lane's state in memory.
+        pages: the numbers of the pages whose bitmaps are to be proven.
+    """
+
+    progress: LaneProgress
     pages: tuple[int, ...]
 
     def slots(self) -> Iterable[bytes]:
-        """Their storage slots."""
-        return (delivered_slot(self.book.lane.id, page) for page in self.pages)
+        """Return the storage slots of the pages."""
+        return (delivered_slot(self.progress.lane.id, page) for page in self.pages)
 
     def values(self, proven: Mapping[bytes, ProvenSlot]) -> dict[int, ProvenSlot]:
-        """What came back, by page."""
-        found = ((page, proven.get(delivered_slot(self.book.lane.id, page))) for page in self.pages)
+        """Return what was proven of the pages, by page."""
+        found = ((page, proven.get(delivered_slot(self.progress.lane.id, page))) for page in self.pages)
         return {page: slot for page, slot in found if slot is not None}
 
 
-def want_heads(book: LaneProgress, height: int, *, audit: bool, oldest_height: int, room: int) -> WantedHeads:
-    """Choose the pages to prove at a header: those with new messages, then those whose proof no longer serves.
+def want_heads(
+    progress: LaneProgress, height: int, *, audit: bool, oldest_height: int, room: int
+) -> WantedHeads:
+    """Choose the pages to prove: those with new messages, then those whose proof no longer serves.
 
-    `audit` asks for the tail's page though no log speaks of it. Proofs below `oldest_height` are of signers that the
-    destination's client no longer trusts. At most `room` pages.
+    Args:
+        progress: the lane.
+        height: the header's block; messages of later blocks are left for a later header.
+        audit: whether to ask for the page of the lane's next message though no log tells of one.
+        oldest_height: the destination's client does not believe proofs below this block any more.
+        room: how many pages there may be.
     """
-    said = [sent for sent in book.candidates if sent.block_number <= height]
-    links = link(book.proven_head, book.proven, said)
-    pages = {each.sequence >> PAGE_BITS for each in links}
+    said = [sent for sent in progress.candidates if sent.block_number <= height]
+    links = link_messages(progress.proven_head, progress.proven, said)
+    pages = {link.sequence >> PAGE_BITS for link in links}
     if audit or (said and not links):
-        pages.add(book.tail_page)
+        pages.add(progress.tail_page)
     fresh = sorted(pages)[:room]
-    again = sorted(page.page for page in book.pages.values() if _needs_proof(page, oldest_height))
-    return WantedHeads(book, links, tuple(dict.fromkeys([*fresh, *again[: room - len(fresh)]])))
+    again = sorted(page.page for page in progress.pages.values() if _needs_proof(page, oldest_height))
+    return WantedHeads(progress, links, tuple(dict.fromkeys([*fresh, *again[: room - len(fresh)]])))
 
 
 def _needs_proof(page: PageState, oldest_height: int) -> bool:
@@ -88,18 +134,26 @@ def _needs_proof(page: PageState, oldest_height: int) -> bool:
 def judge_heads(
     wanted: WantedHeads, values: Mapping[int, ProvenSlot], header: VerifiedHeader, *, caught_up: bool
 ) -> Verified:
-    """What the proven heads say of a lane's messages. `caught_up` tells that the logs were read up to the header."""
-    book = wanted.book
+    """Return what proven heads say of a lane's messages.
+
+    Args:
+        wanted: what was asked for.
+        values: what was proven, by page.
+        header: the header that proves it.
+        caught_up: whether the logs were read up to the header. Before, a message may only not be read yet, so
+            nothing is called missing.
+    """
+    progress = wanted.progress
     proven = {page: slot.value for page, slot in values.items()}
     count = count_proven(wanted.links, proven)
-    messages = tuple(to_stored(book, each) for each in wanted.links[:count])
-    proven_count = book.proven + count
-    proven_head = messages[-1].head if messages else book.proven_head
+    messages = tuple(to_stored(progress, link) for link in wanted.links[:count])
+    proven_count = progress.proven + count
+    proven_head = messages[-1].head if messages else progress.proven_head
     waiting = None
     if caught_up and wanted.is_complete:
         waiting = _what_is_wrong(wanted, proven, proven_count, proven_head)
-    hearsay = tuple(to_stored(book, each) for each in wanted.links[count:]) if waiting is not None else ()
-    return Verified(book.row, header, messages, hearsay, waiting)
+    hearsay = tuple(to_stored(progress, link) for link in wanted.links[count:]) if waiting is not None else ()
+    return Verified(progress.row, header, messages, hearsay, waiting)
 
 
 def _what_is_wrong(
@@ -113,34 +167,38 @@ def _what_is_wrong(
         page = tail - 1
         explained = proven[page] == proven_head
     else:
-        # Nothing was asked about the tail, because nothing speaks of it: nothing is wrong that we know of.
+        # The page of the next message was not asked for, because no log tells of one and no audit was due.
         return None
-    unproven = len(wanted.links) - (proven_count - wanted.book.proven)
+    unproven = len(wanted.links) - (proven_count - wanted.progress.proven)
     if explained and not unproven:
         return None
     detail = (
-        f"{wanted.book.source}'s logs tell of {unproven} more messages after {proven_count} proven ones, and they do "
-        f"not lead to the proven head 0x{proven[page].hex()[:16]}… of page {page}; they are read again"
+        f"{wanted.progress.source}'s logs tell of {unproven} more messages after {proven_count} proven ones, "
+        f"and they do not lead to the proven head 0x{proven[page].hex()[:16]}… of page {page}; "
+        "they are read again"
     )
     return Waiting(WaitingReason.RPC_TROUBLE, detail)
 
 
 def proofs_of(wanted: WantedHeads, values: Mapping[int, ProvenSlot], verified: Verified) -> Proven:
-    """The page heads that proofs were found for, with the last message that each covers."""
+    """Return the proofs of page heads that are known, with the last message that they cover.
+
+    A proven head is known when it is the running head after a message of the page, proven before or just now.
+    """
     heads: dict[int, list[tuple[int, bytes]]] = {}
-    for page, book in wanted.book.pages.items():
-        if page in values:
-            heads[page] = [(book.first + index, head) for index, head in enumerate(book.heads)]
-    for each in verified.messages:
-        heads.setdefault(each.message.page, []).append((each.message.sequence, each.head))
+    for number, page in wanted.progress.pages.items():
+        if number in values:
+            heads[number] = [(page.first + index, head) for index, head in enumerate(page.heads)]
+    for stored in verified.messages:
+        heads.setdefault(stored.message.page, []).append((stored.message.sequence, stored.head))
     proofs = []
-    for page, slot in values.items():
-        for sequence, head in reversed(heads.get(page, [])):
+    for number, slot in values.items():
+        for sequence, head in reversed(heads.get(number, [])):
             if head == slot.value:
                 proofs.append(
                     StoredProof(
-                        lane=wanted.book.row,
-                        page=page,
+                        lane=wanted.progress.row,
+                        page=number,
                         last=sequence,
                         head=head,
                         height=slot.height,
@@ -149,18 +207,18 @@ def proofs_of(wanted: WantedHeads, values: Mapping[int, ProvenSlot], verified: V
                     )
                 )
                 break
-    return Proven(wanted.book.row, tuple(proofs))
+    return Proven(wanted.progress.row, tuple(proofs))
 
 
-def to_stored(book: LaneProgress, each: Link) -> StoredMessage:
-    """A message that logs told of, as the journal keeps it."""
-    sent = each.sent
+def to_stored(progress: LaneProgress, link: Link) -> StoredMessage:
+    """Return a message that logs tell of, as the journal keeps it."""
+    sent = link.sent
     message: Message = sent.message
     return StoredMessage(
-        lane=book.row,
+        lane=progress.row,
         message=message,
         leaf=MessageId(sent.claimed_id),
-        head=each.head,
+        head=link.head,
         block_number=sent.block_number,
         block_hash=sent.block_hash,
         tx_hash=sent.tx_hash,

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Tasks that are started again when they end, each by itself: one bad chain or lane never slows another."""
+"""Endless tasks that are started again when they end, so that one bad chain or lane never slows another."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from relayer.journal.errors import JournalError
 from relayer.metrics import Metrics
 
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 60.0
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 60.0
 #: A task that ran for so long starts from the shortest pause again.
-_HEALTHY_S = 60.0
+_HEALTHY_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -23,13 +24,16 @@ class _Supervised:
     name: str
     work: Callable[[], Awaitable[None]]
     task: asyncio.Task[None] | None = None
-    last_error: str | None = None
 
 
 class Supervisor:
-    """Runs endless work. Whatever it raises is logged and counted, and the work begins anew after a bounded pause.
+    """Runs endless work.
 
-    Only a journal that can't be written ends everything: `failure` is set then.
+    What the work raises is logged and counted, and it begins anew after a bounded pause.
+
+    Attributes:
+        failure: set when the journal can't be written, which alone ends everything: the owner has to stop
+            then.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -39,22 +43,18 @@ class Supervisor:
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Start work under a name that logs and metrics show."""
+        """Start work under a name that logs and metrics show. Must be called in the event loop."""
         supervised = _Supervised(name, work)
         supervised.task = asyncio.create_task(self._run(supervised), name=name)
         self._works.append(supervised)
 
     async def stop(self) -> None:
         """Cancel everything and wait for it."""
-        tasks = [each.task for each in self._works if each.task is not None]
+        tasks = [supervised.task for supervised in self._works if supervised.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._works.clear()
-
-    def troubles(self) -> dict[str, str]:
-        """What the works that are pausing now ended with, by name."""
-        return {each.name: each.last_error for each in self._works if each.last_error is not None}
 
     async def _run(self, supervised: _Supervised) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -63,13 +63,11 @@ class Supervisor:
             started = loop.time()
             try:
                 await supervised.work()
-                supervised.last_error = "it ended"
             except JournalError as error:
                 if not self.failure.done():
                     self.failure.set_result(error)
                 return
-            except Exception as error:  # noqa: BLE001  one task's fault, whatever it is, must not end the others
-                supervised.last_error = f"{type(error).__name__}: {error}"
+            except Exception:  # noqa: BLE001  one task's fault, whatever it is, must not end the others
                 self._log.exception(
                     "a task failed, it is started again", task=supervised.name, pause_s=pause_s
                 )
@@ -78,4 +76,3 @@ class Supervisor:
                 pause_s = _FIRST_PAUSE_S
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
-            supervised.last_error = None

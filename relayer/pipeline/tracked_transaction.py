@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A transaction that is on its way."""
+"""A transaction between its signature and the proof of its effect, as one chain's task follows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,24 @@ from relayer.protocol.delivery import Waiting
 
 @dataclass(slots=True)
 class TrackedTransaction:
-    """A transaction that may still land, or whose effect is not proven yet."""
+    """A transaction that may still land, or whose effect is not proven yet.
+
+    Attributes:
+        row: the journal's row.
+        purpose: what it is for.
+        sender: the account that signed it, 20 bytes.
+        nonce: the account's nonce.
+        attempts: the signatures made for the nonce, oldest first.
+        call: what it calls; None where an earlier process signed bytes that can't be read.
+        batch: the messages that it carries; None where it delivers none.
+        receipt: what a provider shows of it in a block; None before.
+        is_offered: whether this process has shown it to the chain.
+        offered_height: the head's height when it was broadcast last.
+        signed_height: the head's height when it was signed last.
+        misses: at how many heads in a row its nonce was taken and no receipt found.
+        waiting: why it is in no block yet, where that is known.
+        settled: set once nothing more is expected of it.
+    """
 
     row: TransactionRow
     purpose: Purpose
@@ -21,7 +38,6 @@ class TrackedTransaction:
     nonce: int
     attempts: list[SignedAttempt]
     call: Call | None
-    """What it calls; None where an earlier process signed bytes that can't be read."""
     batch: StoredBatch | None
     receipt: TxReceipt | None = None
     is_offered: bool = False
@@ -33,11 +49,11 @@ class TrackedTransaction:
 
     @property
     def newest(self) -> SignedAttempt:
-        """The signature that counts; older ones may land all the same."""
+        """The signature that was made last. An older one may land all the same."""
         return self.attempts[-1]
 
     def signed(self) -> SignedTransaction:
-        """The newest signature, as the chain takes it."""
+        """Return the newest signature in the form that Chain.replace takes."""
         newest = self.newest
         return SignedTransaction(
             sender=Address(self.sender),

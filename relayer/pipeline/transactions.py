@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Transactions from signature to settlement, on one chain: committed before broadcast, followed, replaced, mended.
+"""The transactions of one chain's accounts, from their signature to their settlement.
 
-A signed transaction may land at any time until its nonce is taken by another, whatever providers say. So its messages
-are never signed into a second transaction before that, except under the same nonce (INV-6).
+A transaction is committed to the journal, then broadcast, then looked for at every head: offered again when
+it is lost, replaced at a higher price when it is late, opened again when its block is gone.
+
+A signed transaction may land at any time until another one takes its nonce, whatever providers say. So its
+messages are never signed into a second transaction before that, except under the same nonce (INV-6).
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -45,26 +48,38 @@ from relayer.protocol.delivery import Waiting, WaitingReason
 
 T = TypeVar("T")
 
-#: After so many blocks without it, a transaction is offered again; after so many more it is replaced at a higher price.
-_BLOCKS_TO_REBROADCAST = 3
-_BLOCKS_TO_REPLACE = 6
-#: So many heads in a row must show the nonce taken and no receipt before a transaction counts as displaced.
-_LOOKS_TO_DISPLACE = 3
-_RECEIPTS_AT_ONCE = 16
-#: Nodes forget what an account has waiting beyond a few dozen; what they forget has to be offered again.
-_MOST_OPEN = 60
+#: After so many blocks without it, a transaction is broadcast again.
+_BLOCKS_TO_REBROADCAST: Final = 3
+#: After so many blocks since its signature, it is replaced at a higher price.
+_BLOCKS_TO_REPLACE: Final = 6
+#: So many heads in a row must show its nonce taken and no receipt before it counts as displaced: providers
+#: lag.
+_LOOKS_TO_DISPLACE: Final = 3
+_RECEIPTS_AT_ONCE: Final = 16
+#: The most transactions of an account that wait for a block: nodes forget those beyond a few dozen.
+_MOST_OPEN: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What a look at the chain changed."""
+    """What `TransactionTracker.poll` found.
+
+    Attributes:
+        included: the transactions that are in a block now.
+        displaced: those that never will be.
+    """
 
     included: tuple[TrackedTransaction, ...]
     displaced: tuple[TrackedTransaction, ...]
 
 
 class TransactionTracker:
-    """All transactions of one chain's accounts."""
+    """The transactions of one chain's accounts that are not settled.
+
+    Attributes:
+        live: those that may still land, or whose effect is not proven, by their row in the journal.
+        height: the newest head's height.
+    """
 
     def __init__(self, chain: Chain, row: ChainRow, journal: Journal, clock: Callable[[], Micros]) -> None:
         self._chain = chain
@@ -75,62 +90,70 @@ class TransactionTracker:
         self._critical: set[asyncio.Task[object]] = set()
         self.live: dict[TransactionRow, TrackedTransaction] = {}
         self.height = 0
-        self.gas_used = 0
-        self.wasted_gas = 0
 
-    # --- a restart ---
+    # --- a restart ------------------------------------------------------------------------------------------
 
     def recover(self, stored: Iterable[StoredTransaction], batches: Iterable[StoredBatch]) -> None:
-        """Take over what an earlier process signed. `offer_recovered` gives it to the chain again."""
-        of = {batch.transaction: batch for batch in batches}
-        for each in stored:
-            self.live[each.row] = TrackedTransaction(
-                row=each.row,
-                purpose=each.purpose,
-                sender=each.sender,
-                nonce=each.nonce,
-                attempts=list(each.attempts),
-                call=read_call(each.attempts[-1].raw),
-                batch=of.get(each.row),
-                # An included one is looked up again: the receipt itself is not kept, and may be gone.
+        """Take over the transactions that an earlier process signed.
+
+        `offer_recovered` broadcasts them again.
+        """
+        carried = {batch.transaction: batch for batch in batches}
+        for transaction in stored:
+            self.live[transaction.row] = TrackedTransaction(
+                row=transaction.row,
+                purpose=transaction.purpose,
+                sender=transaction.sender,
+                nonce=transaction.nonce,
+                attempts=list(transaction.attempts),
+                call=read_call(transaction.attempts[-1].raw),
+                batch=carried.get(transaction.row),
+                # The journal does not keep the receipt, and a reorganisation may have taken it: it is looked
+                # up anew.
                 receipt=None,
             )
 
     async def offer_recovered(self) -> None:
-        """Broadcast what an earlier process signed and perhaps never broadcast, by nonce.
+        """Broadcast, by nonce, what an earlier process signed and perhaps never broadcast.
 
-        Until each was offered once nothing new is signed: the chain would hand out their nonces again.
+        Nothing new is signed until all of them were offered once, since the chain hands out nonces by what it
+        was shown.
 
         Raises:
             Retryable: the chain can't be reached.
         """
-        for each in self._open():
-            if not each.is_offered:
-                await self._offer(each)
+        for tracked in self._open():
+            if not tracked.is_offered:
+                await self._offer(tracked)
 
-    # --- sending ---
+    # --- sending --------------------------------------------------------------------------------------------
 
     async def send(
         self, call: Call, purpose: Purpose, record: Callable[[Writing, TransactionRow], StoredBatch | None]
     ) -> TrackedTransaction:
-        """Sign a call, commit it, broadcast it. `record` writes, in the same commit, what the transaction is for.
+        """Sign a call, commit it, broadcast it, and return the transaction, which is in `live` then.
 
-        Once this returns, or raises anything but what `Chain.prepare` raises, the transaction may be in the journal; it
-        is then in `live`. A broadcast that fails is not an error here: it is done again.
+        A broadcast that fails raises nothing: it is done again at a later head.
+
+        Args:
+            call: what to call, with the gas to ask for.
+            purpose: what it is for.
+            record: called in the same commit with the transaction's row; it writes what the transaction is
+                for, and returns the batch if there is one.
 
         Raises:
             FeeLimitReached, InsufficientFunds, Retryable: nothing was signed.
             JournalBroken: nothing was broadcast.
         """
-        if any(not each.is_offered for each in self._open()):
+        if any(not tracked.is_offered for tracked in self._open()):
             await self.offer_recovered()
-        # A cancelled caller must not leave a nonce that is taken and never used.
-        live = await self._shielded(self._sign_and_commit(call, purpose, record))
+        # Shielded: a caller that is cancelled must not leave a nonce that is taken and never used.
+        tracked = await self._shielded(self._sign_and_commit(call, purpose, record))
         try:
-            await self._offer(live)
+            await self._offer(tracked)
         except Retryable as error:
-            self._log.warning("broadcast failed, it is done again", nonce=live.nonce, error=str(error))
-        return live
+            self._log.warning("broadcast failed, it is done again", nonce=tracked.nonce, error=str(error))
+        return tracked
 
     async def _sign_and_commit(
         self, call: Call, purpose: Purpose, record: Callable[[Writing, TransactionRow], StoredBatch | None]
@@ -147,7 +170,7 @@ class TransactionTracker:
         except BaseException:
             self._chain.abandon(signed)
             raise
-        live = TrackedTransaction(
+        tracked = TrackedTransaction(
             row=row,
             purpose=purpose,
             sender=signed.sender,
@@ -155,12 +178,13 @@ class TransactionTracker:
             attempts=[attempt],
             call=call,
             batch=batch,
-            # The chain knows its own nonces; only those of an earlier process have to be shown to it first.
+            # The chain handed this nonce out itself; only those of an earlier process have to be shown to it
+            # first.
             is_offered=True,
             signed_height=self.height,
         )
-        self.live[row] = live
-        return live
+        self.live[row] = tracked
+        return tracked
 
     async def _shielded(self, work: Awaitable[T]) -> T:
         task = asyncio.ensure_future(work)
@@ -171,36 +195,36 @@ class TransactionTracker:
     async def finish_critical(self, timeout_s: float) -> None:
         """Wait until nothing is between its signature and its commit, so that the journal can be closed.
 
-        What hangs before its signature is given up: nothing of it has left the process.
+        What still hangs after `timeout_s` is cancelled. Nothing of it has left the process.
         """
         if self._critical:
             _, hanging = await asyncio.wait(set(self._critical), timeout=timeout_s)
-            for each in hanging:
-                each.cancel()
+            for task in hanging:
+                task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
 
-    async def _offer(self, each: TrackedTransaction) -> None:
-        """Broadcast the newest signature. Raises Retryable when nobody could be told."""
-        each.offered_height = self.height
+    async def _offer(self, tracked: TrackedTransaction) -> None:
+        """Broadcast the newest signature. Raises Retryable when no provider takes it."""
+        tracked.offered_height = self.height
         try:
-            await self._chain.broadcast(each.newest.raw)
+            await self._chain.broadcast(tracked.newest.raw)
         except InsufficientFunds as error:
-            each.waiting = Waiting(WaitingReason.FUNDS, str(error))
+            tracked.waiting = Waiting(WaitingReason.FUNDS, str(error))
         except Underpriced as error:
-            each.waiting = Waiting(WaitingReason.GAS_PRICE, str(error))
-            # The next look replaces it.
-            each.signed_height = min(each.signed_height, self.height - _BLOCKS_TO_REPLACE)
+            tracked.waiting = Waiting(WaitingReason.GAS_PRICE, str(error))
+            # As if it had waited long enough: `_mend` replaces it at the next head.
+            tracked.signed_height = min(tracked.signed_height, self.height - _BLOCKS_TO_REPLACE)
         except NonceConflict:
-            # It may be our own that is in a block already: the receipt or the account's nonce decides.
-            each.waiting = None
+            # This very transaction may be in a block already: its receipt or the account's nonce decides.
+            tracked.waiting = None
         else:
-            each.waiting = None
-        each.is_offered = True
+            tracked.waiting = None
+        tracked.is_offered = True
 
-    # --- following ---
+    # --- following ------------------------------------------------------------------------------------------
 
     async def poll(self, height: int) -> PollResult:
-        """Look for receipts at a new head and mend what does not get in.
+        """Look for receipts at a new head, mend what does not get into a block, and commit what was found.
 
         Raises:
             Retryable: the chain can't be asked.
@@ -212,13 +236,16 @@ class TransactionTracker:
         for group in self._by_sender():
             for start in range(0, len(group), _RECEIPTS_AT_ONCE):
                 several = group[start : start + _RECEIPTS_AT_ONCE]
-                receipts = await asyncio.gather(*(self._find_receipt(each) for each in several))
+                receipts = await asyncio.gather(*(self._find_receipt(tracked) for tracked in several))
                 included += [
-                    each for each, receipt in zip(several, receipts, strict=True) if receipt is not None
+                    tracked for tracked, receipt in zip(several, receipts, strict=True) if receipt is not None
                 ]
-                missing = [each for each, receipt in zip(several, receipts, strict=True) if receipt is None]
+                missing = [
+                    tracked for tracked, receipt in zip(several, receipts, strict=True) if receipt is None
+                ]
                 if missing:
-                    # Nonces are served in order: if these are not in, later ones are not either.
+                    # Chains take an account's nonces in order: where these are in no block, later ones are in
+                    # none.
                     displaced += await self._mend(missing)
                     break
         if included or displaced:
@@ -228,39 +255,38 @@ class TransactionTracker:
                 *returned_steps(displaced, "its nonce went to another transaction", now),
             ]
             await self._journal.commit(lambda writing: _write_poll(writing, included, displaced, steps))
-        for each in displaced:
-            self._forget(each)
-        for each in included:
-            assert each.receipt is not None
-            self.gas_used += each.receipt.gas_used
-            self.wasted_gas += _wasted(each)
-            if each.purpose is not Purpose.DELIVER:
-                self._forget(each)
+        for tracked in displaced:
+            self._forget(tracked)
+        for tracked in included:
+            if tracked.purpose is not Purpose.DELIVER:
+                self._forget(tracked)
         return PollResult(tuple(included), tuple(displaced))
 
-    async def _find_receipt(self, each: TrackedTransaction) -> TxReceipt | None:
-        for attempt in reversed(each.attempts):
+    async def _find_receipt(self, tracked: TrackedTransaction) -> TxReceipt | None:
+        # Any signature for the nonce may have landed; the newest one is the likeliest.
+        for attempt in reversed(tracked.attempts):
             receipt = await self._chain.receipt(TxHash(attempt.tx_hash))
             if receipt is not None:
-                each.receipt = receipt
-                each.waiting = None
+                tracked.receipt = receipt
+                tracked.waiting = None
                 return receipt
         return None
 
     async def _mend(self, missing: list[TrackedTransaction]) -> list[TrackedTransaction]:
         first = missing[0]
         displaced: list[TrackedTransaction] = []
+        # A receipt is often late by a block or two: the nonce is asked for only after that.
         if self.height - first.signed_height >= _BLOCKS_TO_REBROADCAST:
             taken = await self._chain.nonce(Address(first.sender))
-            for each in missing:
-                each.misses = each.misses + 1 if each.nonce < taken else 0
-                if each.misses >= _LOOKS_TO_DISPLACE:
-                    displaced.append(each)
-        for each in missing:
-            if each in displaced or each.misses:
+            for tracked in missing:
+                tracked.misses = tracked.misses + 1 if tracked.nonce < taken else 0
+                if tracked.misses >= _LOOKS_TO_DISPLACE:
+                    displaced.append(tracked)
+        for tracked in missing:
+            if tracked in displaced or tracked.misses:
                 continue
-            if self.height - each.offered_height >= _BLOCKS_TO_REBROADCAST:
-                await self._offer(each)
+            if self.height - tracked.offered_height >= _BLOCKS_TO_REBROADCAST:
+                await self._offer(tracked)
         if (
             not first.misses
             and first.call is not None
@@ -269,94 +295,99 @@ class TransactionTracker:
             await self._replace(first)
         return displaced
 
-    async def _replace(self, each: TrackedTransaction) -> None:
-        """Sign the same call under the same nonce at a higher price."""
+    async def _replace(self, tracked: TrackedTransaction) -> None:
+        """Sign the same call under the same nonce at a higher price, and broadcast it."""
         try:
-            await self._shielded(self._sign_replacement(each))
-            await self._offer(each)
+            await self._shielded(self._sign_replacement(tracked))
+            await self._offer(tracked)
         except FeeLimitReached as error:
-            each.waiting = Waiting(WaitingReason.GAS_PRICE, str(error))
-            each.signed_height = self.height
+            tracked.waiting = Waiting(WaitingReason.GAS_PRICE, str(error))
+            tracked.signed_height = self.height
         except Retryable as error:
-            each.waiting = Waiting(WaitingReason.RPC_TROUBLE, str(error))
+            tracked.waiting = Waiting(WaitingReason.RPC_TROUBLE, str(error))
 
-    async def _sign_replacement(self, each: TrackedTransaction) -> None:
-        assert each.call is not None
-        signed = await self._chain.replace(each.signed(), each.call)
+    async def _sign_replacement(self, tracked: TrackedTransaction) -> None:
+        assert tracked.call is not None
+        signed = await self._chain.replace(tracked.signed(), tracked.call)
         attempt = _attempt(signed, self._clock())
-        await self._journal.commit(lambda writing: writing.add_attempt(each.row, attempt))
-        each.attempts.append(attempt)
-        each.signed_height = self.height
+        await self._journal.commit(lambda writing: writing.add_attempt(tracked.row, attempt))
+        tracked.attempts.append(attempt)
+        tracked.signed_height = self.height
 
-    # --- settling ---
+    # --- settling -------------------------------------------------------------------------------------------
 
     def included_batches(self, height: int) -> list[TrackedTransaction]:
-        """The deliver transactions that providers show at or below a height."""
+        """Return the deliver transactions that providers show in blocks up to a height."""
         return [
-            each
-            for each in self.live.values()
-            if each.batch is not None and each.receipt is not None and each.receipt.block_number <= height
+            tracked
+            for tracked in self.live.values()
+            if tracked.batch is not None
+            and tracked.receipt is not None
+            and tracked.receipt.block_number <= height
         ]
 
     @property
     def is_busy(self) -> bool:
-        """Whether more transactions wait for a block than nodes keep of an account."""
+        """Whether as many transactions wait for a block as nodes keep of the accounts."""
         return len(self._open()) >= _MOST_OPEN * max(1, len(self._chain.senders))
 
     def in_flight(self, lane: LaneRow, page: int) -> int:
-        """The messages of a page that signed transactions carry."""
+        """Return the messages of a page that live transactions carry, as bits."""
         mask = 0
-        for each in self.live.values():
-            if each.batch is not None and each.batch.lane == lane and each.batch.page == page:
-                mask |= each.batch.mask
+        for tracked in self.live.values():
+            if tracked.batch is not None and tracked.batch.lane == lane and tracked.batch.page == page:
+                mask |= tracked.batch.mask
         return mask
 
     def open_calls(self, purpose: Purpose, to: bytes) -> list[TrackedTransaction]:
-        """The transactions with this purpose to this address that may still land."""
+        """Return the transactions with this purpose to this address that are in no block yet."""
         return [
-            each
-            for each in self._open()
-            if each.purpose is purpose and each.call is not None and each.call.to == to
+            tracked
+            for tracked in self._open()
+            if tracked.purpose is purpose and tracked.call is not None and tracked.call.to == to
         ]
 
-    async def still_included(self, each: TrackedTransaction) -> bool:
-        """Look again for a receipt that the proven state contradicts.
+    async def still_included(self, tracked: TrackedTransaction) -> bool:
+        """Look again for a receipt that the proven state contradicts, and return whether it is there.
+
+        A transaction whose receipt is gone is open again: it is followed, and may land another time.
 
         Raises:
             Retryable: the chain can't be asked.
         """
-        before, each.receipt = each.receipt, None
-        found = await self._find_receipt(each)
+        tracked.receipt = None
+        found = await self._find_receipt(tracked)
         if found is None:
-            # Its gas was counted when it was included, and will be again.
-            assert before is not None
-            self.gas_used -= before.gas_used
-            steps = list(reopened_steps(each, self._clock()))
-            await self._journal.commit(lambda writing: _write_reopened(writing, each.row, steps))
+            steps = list(reopened_steps(tracked, self._clock()))
+            await self._journal.commit(lambda writing: _write_reopened(writing, tracked.row, steps))
         return found is not None
 
-    def settle(self, writing: Writing, each: TrackedTransaction) -> None:
-        """Write that nothing more is expected of a transaction; `forget` follows once it is committed."""
-        writing.set_transaction_state(each.row, TransactionState.SETTLED)
+    def settle(self, writing: Writing, tracked: TrackedTransaction) -> None:
+        """Write that nothing more is expected of a transaction.
+
+        The caller calls `forget` once that is committed.
+        """
+        writing.set_transaction_state(tracked.row, TransactionState.SETTLED)
 
     def forget(self, settled: Iterable[TrackedTransaction]) -> None:
         """Drop settled transactions from memory."""
-        for each in settled:
-            self._forget(each)
+        for tracked in settled:
+            self._forget(tracked)
 
-    def _forget(self, each: TrackedTransaction) -> None:
-        self.live.pop(each.row, None)
-        each.settled.set()
+    def _forget(self, tracked: TrackedTransaction) -> None:
+        self.live.pop(tracked.row, None)
+        tracked.settled.set()
 
     def _open(self) -> list[TrackedTransaction]:
         return sorted(
-            (each for each in self.live.values() if each.receipt is None), key=lambda each: each.nonce
+            (tracked for tracked in self.live.values() if tracked.receipt is None),
+            key=lambda tracked: tracked.nonce,
         )
 
     def _by_sender(self) -> list[list[TrackedTransaction]]:
         groups: dict[bytes, list[TrackedTransaction]] = {}
-        for each in self._open():
-            groups.setdefault(each.sender, []).append(each)
+        for tracked in self._open():
+            groups.setdefault(tracked.sender, []).append(tracked)
         return list(groups.values())
 
 
@@ -366,23 +397,23 @@ def _write_poll(
     displaced: list[TrackedTransaction],
     steps: list[Transition],
 ) -> None:
-    for each in included:
-        receipt = each.receipt
+    for tracked in included:
+        receipt = tracked.receipt
         assert receipt is not None
         writing.include_transaction(
-            each.row,
+            tracked.row,
             included_hash=receipt.tx_hash,
             block_number=receipt.block_number,
             block_hash=receipt.block_hash,
             succeeded=receipt.succeeded,
             gas_used=receipt.gas_used,
             fee_wei=receipt.fee_wei,
-            wasted_gas=_wasted(each),
+            wasted_gas=_wasted(tracked),
         )
-        if each.purpose is not Purpose.DELIVER:
-            writing.set_transaction_state(each.row, TransactionState.SETTLED)
-    for each in displaced:
-        writing.set_transaction_state(each.row, TransactionState.DISPLACED)
+        if tracked.purpose is not Purpose.DELIVER:
+            writing.set_transaction_state(tracked.row, TransactionState.SETTLED)
+    for tracked in displaced:
+        writing.set_transaction_state(tracked.row, TransactionState.DISPLACED)
     writing.add_transitions(steps)
 
 
@@ -391,9 +422,9 @@ def _write_reopened(writing: Writing, row: TransactionRow, steps: list[Transitio
     writing.add_transitions(steps)
 
 
-def _wasted(each: TrackedTransaction) -> int:
-    assert each.receipt is not None
-    return each.receipt.gas_used if was_wasted(each.receipt, each.batch) else 0
+def _wasted(tracked: TrackedTransaction) -> int:
+    assert tracked.receipt is not None
+    return tracked.receipt.gas_used if was_wasted(tracked.receipt, tracked.batch) else 0
 
 
 def _attempt(signed: SignedTransaction, at: Micros) -> SignedAttempt:
@@ -407,11 +438,11 @@ def _attempt(signed: SignedTransaction, at: Micros) -> SignedAttempt:
     )
 
 
-_EIP1559 = 2
+_EIP1559: Final = 2
 
 
 def read_call(raw: bytes) -> Call | None:
-    """The call that signed bytes make (EIP-1559), to sign it again at another price; None for bytes of another kind."""
+    """Return the call of a signed transaction of type 2 (EIP-1559); None for other bytes."""
     try:
         fields = rlp.decode(raw[1:]) if raw[:1] == bytes((_EIP1559,)) else None
     except Rejection:

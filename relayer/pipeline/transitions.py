@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The steps that the pipeline adds to messages' stories, as rows. One row tells a step of a whole range."""
+"""The steps that the pipeline adds to the stories of messages, as rows. One row tells a step of a range of
+them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
+from relayer.pipeline.confirm import Confirmed
 from relayer.pipeline.lane_state import indices
-from relayer.pipeline.steps import Confirmed, Proven, Verified
+from relayer.pipeline.prove import Proven, Verified
 from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import PAGE_BITS
@@ -17,13 +20,20 @@ from relayer.protocol.message import PAGE_BITS
 def verified_steps(
     verified: Verified, proven: Proven, first: int, hearsay: int, now: Micros, *, observed: int = 0
 ) -> Iterator[Transition]:
-    """The steps of messages that logs told of, from `first` on.
+    """Yield the steps of messages that logs tell of.
 
-    Those below `hearsay` were observed before; those below `observed` too, in blocks that were not final.
+    Args:
+        verified: what proven page heads said of them.
+        proven: the proofs of these heads.
+        first: the sequence of the first of them.
+        hearsay: messages below this sequence were observed before, as hearsay.
+        now: the wall clock.
+        observed: messages below this sequence were observed before, in blocks that were not final.
     """
     heights = {proof.page: proof.height for proof in proven.proofs}
     for page, stored in _by_page(verified.messages):
         low, high = int(stored[0].message.sequence), int(stored[-1].message.sequence)
+        # Messages that were shown before, as hearsay or unfinalized, have their Observed step already.
         fresh = max(low, hearsay, observed)
         if fresh <= high:
             yield Transition(verified.lane, fresh, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
@@ -33,9 +43,9 @@ def verified_steps(
             yield Transition(
                 verified.lane, low, high, DeliveryState.PROVEN, now, detail={"height": heights[page]}
             )
-        for each in stored:
-            if each.message.id != each.leaf:
-                sequence = int(each.message.sequence)
+        for known in stored:
+            if known.message.id != known.leaf:
+                sequence = int(known.message.sequence)
                 yield Transition(
                     verified.lane, sequence, sequence, DeliveryState.REFUSED, now, detail=_ALTERED
                 )
@@ -48,28 +58,31 @@ def verified_steps(
         yield from _unfounded(verified.lane, end, hearsay, now)
 
 
-_ALTERED = {"why": "the fields that logs tell do not hash to the proven leaf"}
+_ALTERED: Final = {"why": "the fields that logs tell do not hash to the proven leaf"}
 
 
 def altered_waits(verified: Verified, now: Micros) -> Iterator[StoredWait]:
-    """Why messages wait whose fields no provider tells right."""
-    for each in verified.messages:
-        if each.message.id != each.leaf:
-            detail = f"{_ALTERED['why']} 0x{each.leaf.hex()[:16]}…; the logs are read again"
+    """Yield why the messages wait whose fields, as logs tell them, do not hash to the proven leaf."""
+    for stored in verified.messages:
+        if stored.message.id != stored.leaf:
+            detail = f"{_ALTERED['why']} 0x{stored.leaf.hex()[:16]}…; the logs are read again"
             waiting = Waiting(WaitingReason.RPC_TROUBLE, detail)
-            yield StoredWait(verified.lane, each.message.sequence, waiting, now, 1, now)
+            yield StoredWait(verified.lane, stored.message.sequence, waiting, now, 1, now)
 
 
 def restored_steps(lane: LaneRow, sequence: int, height: int, now: Micros) -> Iterator[Transition]:
-    """Logs tell a message's fields right after all."""
+    """Yield the steps of a message whose fields hash to the proven leaf after its logs were read again."""
     for state in (DeliveryState.OBSERVED, DeliveryState.VERIFIED, DeliveryState.PROVEN):
         yield Transition(lane, sequence, sequence, state, now, detail={"height": height})
 
 
-def ahead_steps(
+def unfinalized_steps(
     lane: LaneRow, stored: Iterable[StoredMessage], gone: range, now: Micros
 ) -> Iterator[Transition]:
-    """Messages in blocks that are not final: those that are told now, and the sequences whose block is gone."""
+    """Yield the steps of messages in blocks that are not final.
+
+    `stored` are those that logs tell of now, and `gone` the sequences whose block is gone.
+    """
     if gone:
         yield from _unfounded(lane, gone.start, gone.stop, now)
     for _, several in _by_page(stored):
@@ -88,8 +101,8 @@ def _unfounded(lane: LaneRow, first: int, end: int, now: Micros) -> Iterator[Tra
 
 def _by_page(stored: Iterable[StoredMessage]) -> Iterator[tuple[int, list[StoredMessage]]]:
     pages: dict[int, list[StoredMessage]] = {}
-    for each in stored:
-        pages.setdefault(each.message.page, []).append(each)
+    for known in stored:
+        pages.setdefault(known.message.page, []).append(known)
     yield from pages.items()
 
 
@@ -98,7 +111,7 @@ def _blocks(stored: list[StoredMessage]) -> dict[str, Any]:
 
 
 def submitted_step(batch: StoredBatch, detail: dict[str, Any], now: Micros) -> Transition:
-    """A signed transaction carries the messages."""
+    """Return the step of messages that a signed transaction carries."""
     return Transition(
         lane=batch.lane,
         first=batch.first,
@@ -112,32 +125,32 @@ def submitted_step(batch: StoredBatch, detail: dict[str, Any], now: Micros) -> T
 
 
 def included_steps(included: Iterable[TrackedTransaction], now: Micros) -> Iterator[Transition]:
-    """Transactions that providers show in a block."""
-    for each in included:
-        if each.batch is None or each.receipt is None:
+    """Yield the steps of messages whose transactions providers show in a block."""
+    for tracked in included:
+        if tracked.batch is None or tracked.receipt is None:
             continue
-        receipt = each.receipt
+        receipt = tracked.receipt
         detail: dict[str, Any] = {
             "block": receipt.block_number,
             "gas_used": receipt.gas_used,
-            "messages": each.batch.mask.bit_count(),
+            "messages": tracked.batch.mask.bit_count(),
         }
         if not receipt.succeeded:
             detail["reverted"] = True
-        yield _of_batch(each.batch, DeliveryState.INCLUDED, detail, now)
+        yield _of_batch(tracked.batch, DeliveryState.INCLUDED, detail, now)
 
 
 def returned_steps(returned: Iterable[TrackedTransaction], why: str, now: Micros) -> Iterator[Transition]:
-    """Messages whose transaction can never land any more."""
-    for each in returned:
-        if each.batch is not None:
-            yield _of_batch(each.batch, DeliveryState.PROVEN, {"why": why}, now)
+    """Yield the steps of messages whose transaction can never land any more."""
+    for tracked in returned:
+        if tracked.batch is not None:
+            yield _of_batch(tracked.batch, DeliveryState.PROVEN, {"why": why}, now)
 
 
-def reopened_steps(each: TrackedTransaction, now: Micros) -> Iterator[Transition]:
-    """A transaction whose block is gone: it may land again."""
-    if each.batch is not None:
-        yield _of_batch(each.batch, DeliveryState.SUBMITTED, {"why": "its block is gone"}, now)
+def reopened_steps(tracked: TrackedTransaction, now: Micros) -> Iterator[Transition]:
+    """Yield the step of messages whose transaction's block is gone; the transaction may land again."""
+    if tracked.batch is not None:
+        yield _of_batch(tracked.batch, DeliveryState.SUBMITTED, {"why": "its block is gone"}, now)
 
 
 def _of_batch(batch: StoredBatch, state: DeliveryState, detail: dict[str, Any], now: Micros) -> Transition:
@@ -147,7 +160,7 @@ def _of_batch(batch: StoredBatch, state: DeliveryState, detail: dict[str, Any], 
 
 
 def confirmed_steps(verdict: Confirmed, now: Micros) -> Iterator[Transition]:
-    """What a proven word of the destination says."""
+    """Yield the steps that a proven delivered bitmap shows."""
     proven = {"height": verdict.height}
     if verdict.delivered:
         yield _of_mask(verdict.lane, verdict.page, verdict.delivered, DeliveryState.CONFIRMED, proven, now)
@@ -160,7 +173,7 @@ def confirmed_steps(verdict: Confirmed, now: Micros) -> Iterator[Transition]:
     back = verdict.returned | verdict.unseen
     if back:
         why = (
-            "the proven word shows it as not delivered"
+            "the proven bitmap shows it as not delivered"
             if verdict.unseen
             else "its transaction did not execute it"
         )
@@ -168,7 +181,7 @@ def confirmed_steps(verdict: Confirmed, now: Micros) -> Iterator[Transition]:
 
 
 def seen_step(lane: LaneRow, page: int, mask: int, now: Micros) -> Transition:
-    """A provider shows messages as delivered, by somebody else or by a transaction of ours that we lost sight of."""
+    """Return the step of messages that a provider shows as delivered, by whomever."""
     return _of_mask(
         lane, page, mask, DeliveryState.INCLUDED, {"why": "the destination shows its bit as set"}, now
     )

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: MIT
 """The batch that `deliver` takes, as bytes and back (wire-formats §4), and what its calldata costs.
 
-The encoder leaves out what the previous full item said already; the decoder reads every encoding that the Inbox reads
-and rejects every other one, to the last byte.
+The encoder leaves out every field that equals the previous full item's. The decoder accepts exactly the
+encodings that the Inbox accepts, to the last byte.
 """
 
 from __future__ import annotations
@@ -14,23 +15,24 @@ from relayer.protocol.lane import PUBLIC_CHANNEL, Lane, compute_head
 from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, Sequence
 
 MAX_ITEMS: Final = 0xFFFF
-MAX_PAYLOAD: Final = 0xFFFFFF
 
-_PUBLIC_LANE = b"\0"
-_NAMED_LANE = 1
-_FULL = 0x80
-_SENDER_SHIFT = 0
-_RECIPIENT_SHIFT = 2
-_GAS_LIMIT = 0x10
-_DEADLINE = 0x20
-_FEE = 0x40
-_WIDTHS = {1: 20, 2: 32}  # what a two-bit field of the tag lets follow
-_ADDRESS_PADDING = bytes(12)
+_PUBLIC_LANE: Final = b"\0"
+_NAMED_LANE: Final = 1
+_FULL: Final = 0x80
+_SENDER_SHIFT: Final = 0
+_RECIPIENT_SHIFT: Final = 2
+_GAS_LIMIT: Final = 0x10
+_DEADLINE: Final = 0x20
+_FEE: Final = 0x40
+#: How many bytes of an account follow, by the two-bit selector in the tag; selector 0 repeats the account
+#: before.
+_WIDTHS: Final = {1: 20, 2: 32}
+_ADDRESS_PADDING: Final = bytes(12)
 
-_GAS_PER_TOKEN = 4
-_FLOOR_GAS_PER_TOKEN = 10
-_TOKENS_PER_NON_ZERO = 4
-_TRANSACTION_GAS = 21_000
+_GAS_PER_TOKEN: Final = 4
+_FLOOR_GAS_PER_TOKEN: Final = 10
+_TOKENS_PER_NON_ZERO: Final = 4
+_TRANSACTION_GAS: Final = 21_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,14 @@ class Batch:
     """Consecutive messages of one lane, and what leads from them to the head that a proof shows.
 
     Attributes:
-        lane: whose messages these are.
+        lane: the lane that the messages belong to.
         previous_head: 32 bytes, the running head before the first item.
-        first: sequence of the first item.
-        items: 1 to 65,535, each a full message, or just its leaf (32 bytes) when it is only hashed past. At least one
-            is a full message: a batch that delivers nothing is refused.
-        tail: leaves after the last item, up to the proven head.
-        extra_gas: gas given to every recipient on top of its gas limit.
+        first: the sequence of the first item.
+        items: 1 to 65,535 items. An item is a full message, or only its leaf (32 bytes) where the message is
+            hashed past and not delivered. At least one is a full message: a batch that delivers nothing is
+            refused.
+        tail: the leaves after the last item, up to the proven head.
+        extra_gas: gas that every recipient gets on top of its gas limit.
     """
 
     lane: Lane
@@ -56,21 +59,28 @@ class Batch:
 
     @property
     def last(self) -> Sequence:
-        """The sequence that the proven head ends with, tail included; `heads[lane][last >> 8]` is to be proven."""
+        """The sequence that the proven head ends with, tail included.
+
+        The proof is of `heads[lane][last >> 8]`.
+        """
         return Sequence(self.first + len(self.items) + len(self.tail) - 1)
 
     @property
     def leaves(self) -> tuple[MessageId, ...]:
-        """The leaf of every item, in order, without the tail."""
+        """The leaves of the items, in order, without the tail."""
         return tuple(item.id if isinstance(item, Message) else item for item in self.items)
 
     def compute_head(self) -> bytes:
-        """The head that must be proven for the batch to be believed."""
+        """Return the head (32 bytes) that the Inbox requires to be proven."""
         return compute_head(self.previous_head, (*self.leaves, *self.tail))
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """The shortest bytes of a batch that decode to it. Raises Malformed when the parts do not fit together."""
+    """Return the shortest bytes that decode to this batch.
+
+    Raises:
+        Malformed: the parts do not fit together, or a number is out of its field's range.
+    """
     if not 1 <= len(batch.items) <= MAX_ITEMS:
         raise Malformed(f"a batch of {len(batch.items)} items", f"1 to {MAX_ITEMS}")
     if not any(isinstance(item, Message) for item in batch.items):
@@ -159,7 +169,7 @@ class _Reader:
 
 @dataclass(slots=True)
 class _Terms:
-    """What an item takes over from the full item before it."""
+    """The fields that an item takes over from the full item before it, unless its tag says otherwise."""
 
     sender: bytes = b""
     recipient: bytes = b""
@@ -169,7 +179,11 @@ class _Terms:
 
 
 def decode_batch(data: bytes, destination: EndpointId) -> Batch:
-    """Read a batch as the Inbox of `destination` would. Raises Malformed for what that Inbox calls MalformedBatch."""
+    """Read a batch as the Inbox of `destination` reads it.
+
+    Raises:
+        Malformed: that Inbox reverts with MalformedBatch.
+    """
     reader = _Reader(data)
     source = EndpointId(reader.take(32))
     kind = reader.number(1)
@@ -243,8 +257,11 @@ def _decode_account(reader: _Reader, selector: int, before: bytes, at: int) -> b
 
 @dataclass(frozen=True, slots=True)
 class CalldataGas:
-    """What bytes of calldata cost (EIP-2028 and EIP-7623). `standard` is paid on top of execution; the transaction
-    pays at least `floor` for calldata and execution together.
+    """The gas of calldata (EIP-2028 and EIP-7623).
+
+    Attributes:
+        standard: what is paid on top of the gas of execution.
+        floor: what the transaction pays at least for calldata and execution together.
     """
 
     standard: int
@@ -254,12 +271,15 @@ class CalldataGas:
         return CalldataGas(self.standard + other.standard, self.floor + other.floor)
 
     def transaction_gas(self, execution: int) -> int:
-        """Gas of a whole transaction (no access list, no creation) that executes for `execution` gas."""
+        """Return the gas of a whole transaction whose execution costs `execution`.
+
+        It has no access list and creates no contract.
+        """
         return _TRANSACTION_GAS + max(self.standard + execution, self.floor)
 
 
 def calldata_gas(data: bytes) -> CalldataGas:
-    """What these bytes cost as calldata."""
+    """Return the gas that these bytes cost as calldata."""
     zeros = data.count(0)
     tokens = zeros + _TOKENS_PER_NON_ZERO * (len(data) - zeros)
     return CalldataGas(tokens * _GAS_PER_TOKEN, tokens * _FLOOR_GAS_PER_TOKEN)

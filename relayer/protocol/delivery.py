@@ -1,8 +1,10 @@
-"""The states of a delivery and the reasons for waiting, each in one closed list.
+# SPDX-License-Identifier: MIT
+"""The states of a delivery and the reasons for waiting. Both lists are closed.
 
     Observed → Verified → Proven → Submitted → Included → Confirmed
 
-Relaying is permissionless, so any open delivery can turn out to be done by somebody else, or too late.
+Relaying is permissionless: somebody else may deliver any message at any time, and any deadline may pass. So
+every open state also leads to Included, Confirmed and Expired.
 """
 
 from __future__ import annotations
@@ -11,41 +13,51 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+from typing import Final
 
 from relayer.errors import IllegalTransition
 
 
 class DeliveryState(Enum):
-    """What is known of a message. The values are what the journal keeps."""
+    """What is known of a message. The journal keeps the values.
+
+    Attributes:
+        OBSERVED: a provider's logs tell of the message; nothing is verified.
+        VERIFIED: our light client of the source verified a header at or after the message's block.
+        PROVEN: a storage proof of the page's head was verified, and the chain of hashes to it has the leaf.
+        SUBMITTED: the journal has a signed transaction with the message, which was or will be broadcast.
+        INCLUDED: a provider of the destination shows the message's bit as set, by us or by somebody else.
+            That is not proven.
+        CONFIRMED: our light client of the destination proved the bit. Final.
+        FAILED: the recipient refused the message in an included transaction. It can be delivered again until
+            its deadline.
+        EXPIRED: the destination's proven time is past the deadline and the bit is clear. Final here; the
+            source's contract can be told.
+        REFUSED: this relayer's policy does not carry the message, or the fields that logs tell do not hash to
+            the proven leaf. Other relayers may carry it, and the policy may change.
+        UNFOUNDED: logs told of the message, and the proven chain of leaves has another one in its place.
+            Final.
+    """
 
     OBSERVED = "observed"
-    """A provider's logs tell of it; nothing is verified."""
     VERIFIED = "verified"
-    """A header at or after its block was verified by our light client of the source."""
     PROVEN = "proven"
-    """A storage proof of its page's head was verified, and its leaf is in the chain of hashes to that head."""
     SUBMITTED = "submitted"
-    """A signed transaction that carries it is in the journal, and was or will be broadcast."""
     INCLUDED = "included"
-    """A provider of the destination shows its bit as set, by us or by somebody else; that is not proven."""
     CONFIRMED = "confirmed"
-    """Its bit was proven by the light client of the destination. Final."""
     FAILED = "failed"
-    """Its recipient refused it in an included transaction; it can be delivered again until its deadline."""
     EXPIRED = "expired"
-    """The destination's time is past its deadline and its bit is clear. Final here; the source can be told (expire)."""
     REFUSED = "refused"
-    """This relayer's policy will not carry it, or its leaf cannot be reproduced. Others may; the policy may change."""
     UNFOUNDED = "unfounded"
-    """Logs told of it, but the proven chain of leaves has another message at its place. Final."""
 
 
 _S = DeliveryState
 
-# Someone else's delivery and the deadline are found at any moment, so every open state leads to these.
-_ELSEWHERE = frozenset({_S.INCLUDED, _S.CONFIRMED, _S.EXPIRED})
+# Somebody else's delivery and a deadline can show at any moment, so every open state leads to these.
+_ELSEWHERE: Final = frozenset({_S.INCLUDED, _S.CONFIRMED, _S.EXPIRED})
 
-TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = MappingProxyType(
+#: The states that may follow a state, by that state.
+TRANSITIONS: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = MappingProxyType(
     {
         _S.OBSERVED: _ELSEWHERE | {_S.VERIFIED, _S.REFUSED, _S.UNFOUNDED},
         # A reorganisation of a chain without instant finality takes a message back to Observed.
@@ -65,41 +77,53 @@ TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = MappingProxyType
     }
 )
 
-FINAL_STATES = frozenset(state for state, targets in TRANSITIONS.items() if not targets)
+#: The states that nothing follows.
+FINAL_STATES: Final = frozenset(state for state, targets in TRANSITIONS.items() if not targets)
 
 
 class WaitingReason(Enum):
-    """Why a message waits: every open one has exactly one of these (INV-10). The values name a metric's label."""
+    """Why a message waits. Every open message has exactly one reason (INV-10). The values label a metric.
+
+    Attributes:
+        FINALITY: a verified header that covers the message is missing: the source's before the message is
+            proven, the destination's before it is confirmed.
+        BATCH: more messages may come that share the base cost, for batch.max_wait at most.
+        TURN: another relayer's turn comes first.
+        GAS_PRICE: the price of gas is above the operator's limit.
+        PAUSED: the lane or its remote is paused on the source or the destination.
+        CLIENT_EXPIRED: the destination's light client of the source is expired or frozen; its admin must
+            bootstrap it.
+        CLIENT_UPDATE: the destination's light client of the source is being updated to the newest signer set.
+        RECIPIENT_REVERTS: the recipient refuses the message; the detail has the decoded reason. The pauses
+            between tries grow.
+        FEE_POLICY: the message pays too little, or costs too much, for this relayer's policy.
+        RPC_TROUBLE: no provider gives what is needed, or all give what our verification rejects.
+        INCLUSION: the transaction is broadcast and in no block yet.
+        FUNDS: the relayer's account cannot pay, has no key, or has reached the operator's spend limit.
+    """
 
     FINALITY = "finality"
-    """For a header that covers it: the source's before it is proven, the destination's before it is confirmed."""
     BATCH = "batch"
-    """For company, no longer than batch.max_wait."""
     TURN = "turn"
-    """For another relayer whose turn it is."""
     GAS_PRICE = "gas_price"
-    """For a price within the operator's limit."""
     PAUSED = "paused"
-    """The lane or its remote is paused on the source or the destination."""
     CLIENT_EXPIRED = "client_expired"
-    """The destination's light client of the source is expired or frozen: its admin must bootstrap it."""
     CLIENT_UPDATE = "client_update"
-    """The destination's light client of the source is being brought to the newest signers."""
     RECIPIENT_REVERTS = "recipient_reverts"
-    """The recipient refuses it; the detail has the decoded reason. It is tried again, ever less often."""
     FEE_POLICY = "fee_policy"
-    """It pays, or costs, what this relayer's policy does not accept."""
     RPC_TROUBLE = "rpc_trouble"
-    """No provider gives what is needed, or gives what our verification rejects."""
     INCLUSION = "inclusion"
-    """Its transaction is broadcast and not in a block yet."""
     FUNDS = "funds"
-    """The sending accounts cannot pay, or the operator's spend limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A reason with what makes it concrete, such as `3 of 12 blocks` or a decoded revert. `detail` is one line."""
+    """A reason for waiting.
+
+    Attributes:
+        reason: why the message waits.
+        detail: one line that makes it concrete, such as `3 of 12 blocks` or a decoded revert.
+    """
 
     reason: WaitingReason
     detail: str = ""
@@ -109,7 +133,8 @@ class Waiting:
         return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
 
 
-REASONS: Mapping[DeliveryState, frozenset[WaitingReason]] = MappingProxyType(
+#: The reasons that make sense in an open state, by that state.
+REASONS: Final[Mapping[DeliveryState, frozenset[WaitingReason]]] = MappingProxyType(
     {
         _S.OBSERVED: frozenset({WaitingReason.FINALITY, WaitingReason.RPC_TROUBLE}),
         _S.VERIFIED: frozenset({WaitingReason.FINALITY, WaitingReason.RPC_TROUBLE}),
@@ -122,16 +147,19 @@ REASONS: Mapping[DeliveryState, frozenset[WaitingReason]] = MappingProxyType(
         _S.REFUSED: frozenset({WaitingReason.FEE_POLICY, WaitingReason.RPC_TROUBLE}),
     }
 )
-"""Which reasons make sense in which open state."""
 
 
 def is_legal(current: DeliveryState, target: DeliveryState) -> bool:
-    """Say whether the table joins two states."""
+    """Return whether TRANSITIONS leads from `current` to `target`."""
     return target in TRANSITIONS[current]
 
 
 def validate_transition(current: DeliveryState, target: DeliveryState) -> None:
-    """Raise IllegalTransition when the table does not join two states."""
+    """Check a transition against TRANSITIONS.
+
+    Raises:
+        IllegalTransition: the table does not lead from `current` to `target`.
+    """
     if not is_legal(current, target):
         allowed = ", ".join(sorted(state.value for state in TRANSITIONS[current])) or "none, it is final"
         raise IllegalTransition(

@@ -1,7 +1,8 @@
-"""Addresses that name their chain: ERC-7930 bytes, read strictly; CAIP-2 and CAIP-10 text; ERC-7930's text form.
+# SPDX-License-Identifier: MIT
+"""Addresses that name their chain: ERC-7930 bytes and text, CAIP-2 and CAIP-10 text, all read strictly.
 
-One address has one encoding: an eip155 reference has no leading zero and an eip155 address 20 bytes, or none where a
-chain alone is meant. Everything is read to its last byte.
+An address has exactly one encoding: an eip155 reference has no leading zero, and an eip155 address has 20
+bytes, or none where a chain alone is meant. Input is read to its last byte.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ VERSION: Final = 1
 EIP155: Final = 0x0000
 SOLANA: Final = 0x0002
 
-# CAIP-350 profiles whose text form is known here; other chain types travel as bytes only.
+#: The CAIP-350 profiles whose text form is implemented, by chain type. Other chain types have bytes only.
 _NAMESPACES: Final = {EIP155: "eip155", SOLANA: "solana"}
 
-_CAIP2 = re.compile(r"([-a-z0-9]{3,8}):([-_a-zA-Z0-9]{1,32})")
-_CAIP10_ACCOUNT = re.compile(r"[-.%a-zA-Z0-9]{1,128}")
-_DECIMAL = re.compile(r"0|[1-9][0-9]*")
-_EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_BASE58_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_MAX_TEXT = 1024
-_MAX_LENGTH = 255
+_CAIP2: Final = re.compile(r"([-a-z0-9]{3,8}):([-_a-zA-Z0-9]{1,32})")
+_CAIP10_ACCOUNT: Final = re.compile(r"[-.%a-zA-Z0-9]{1,128}")
+_DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
+_EVM_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
+_BASE58_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_MAX_TEXT: Final = 1024
+_MAX_LENGTH: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class ChainId:
     reference: str
 
     def __post_init__(self) -> None:
-        """Raises Malformed when it is not CAIP-2, or an eip155 reference is not a canonical number."""
+        """Raise Malformed when this is not CAIP-2, or an eip155 reference is no canonical number."""
         text = str(self)
         if not _CAIP2.fullmatch(text):
             raise Malformed(f"chain id {_quote(text)}", "CAIP-2 text such as eip155:1")
@@ -78,7 +79,7 @@ class AccountId:
     account: str
 
     def __post_init__(self) -> None:
-        """Raises Malformed when it is not CAIP-10, or not an address where the chain is an EVM one."""
+        """Raise Malformed when this is not CAIP-10, or no address where the chain is an EVM one."""
         if not _CAIP10_ACCOUNT.fullmatch(self.account):
             raise Malformed(f"account {_quote(self.account)}", "1 to 128 characters of CAIP-10")
         if self.chain.namespace == "eip155":
@@ -111,7 +112,7 @@ class InteropAddress:
     address: bytes
 
     def __post_init__(self) -> None:
-        """Raises Malformed when there is no canonical encoding of this."""
+        """Raise Malformed when this has no canonical encoding."""
         if not 0 <= self.chain_type <= 0xFFFF:
             raise Malformed(f"chain type {self.chain_type}", "0..65535")
         for name, part in (("chain reference", self.reference), ("address", self.address)):
@@ -155,7 +156,7 @@ class InteropAddress:
 
     @classmethod
     def from_account(cls, account: AccountId) -> Self:
-        """The bytes form of a CAIP-10 account of an EVM chain. Raises Malformed for others."""
+        """Return the address of a CAIP-10 account of an EVM chain. Raises Malformed for another chain."""
         return cls.evm(account.chain.evm_number, parse_evm_address(account.account))
 
     @classmethod
@@ -184,7 +185,10 @@ class InteropAddress:
 
     @property
     def chain_part(self) -> bytes:
-        """The bytes before the address's length: version, chain type and reference. Routes are keyed by these."""
+        """The bytes before the address's length: version, chain type and reference.
+
+        They key a gateway's routes.
+        """
         head = VERSION.to_bytes(2) + self.chain_type.to_bytes(2)
         return head + bytes((len(self.reference),)) + self.reference
 
@@ -195,7 +199,7 @@ class InteropAddress:
 
     @property
     def chain_id(self) -> ChainId:
-        """The chain as CAIP-2. Raises Malformed where the chain is not an EVM one or not named."""
+        """The chain as CAIP-2. Raises Malformed for a chain that is no EVM one or is not named."""
         if self.chain_type != EIP155 or not self.reference:
             raise Malformed(
                 f"an address of chain type {self.chain_type}", "an eip155 address that names its chain"
@@ -204,15 +208,18 @@ class InteropAddress:
 
     @property
     def account_id(self) -> AccountId:
-        """The account as CAIP-10. Raises Malformed where it is not an EVM account on a named chain."""
+        """The account as CAIP-10. Raises Malformed for what is no EVM account on a named chain."""
         return AccountId(self.chain_id, format_evm_address(self.address))
 
     def to_bytes(self) -> bytes:
-        """The one encoding."""
+        """Return the ERC-7930 bytes."""
         return self.chain_part + bytes((len(self.address),)) + self.address
 
     def to_text(self) -> str:
-        """`ADDRESS@NAMESPACE:REFERENCE#CHECKSUM`. Raises Malformed for chain types without a known text form."""
+        """Return `ADDRESS@NAMESPACE:REFERENCE#CHECKSUM`.
+
+        Raises Malformed for a chain type without a text form.
+        """
         namespace = _NAMESPACES.get(self.chain_type)
         if namespace is None:
             raise Malformed(f"chain type {self.chain_type}", f"one of {', '.join(_NAMESPACES.values())}")
@@ -227,7 +234,7 @@ class InteropAddress:
 
 
 def parse_evm_address(text: str) -> bytes:
-    """Read a 20-byte address; mixed case must carry the right EIP-55 checksum. Raises Malformed."""
+    """Read a 20-byte address. Mixed case must carry the right EIP-55 checksum. Raises Malformed."""
     if not _EVM_ADDRESS.fullmatch(text):
         raise Malformed(f"address {_quote(text)}", "0x and 40 hex digits")
     address = bytes.fromhex(text[2:])
@@ -239,7 +246,7 @@ def parse_evm_address(text: str) -> bytes:
 
 
 def format_evm_address(address: bytes) -> str:
-    """A 20-byte address as text with its EIP-55 checksum. Raises Malformed for another length."""
+    """Return a 20-byte address as text with its EIP-55 checksum. Raises Malformed for another length."""
     if len(address) != 20:
         raise Malformed(f"address of {len(address)} bytes", "20")
     digits = address.hex()
@@ -278,6 +285,6 @@ def _base58_decode(text: str) -> bytes:
 
 
 def _quote(text: str) -> str:
-    """Untrusted text, cut and made printable."""
+    """Return untrusted text cut and made printable, for an error."""
     cut = text if len(text) <= 80 else text[:80] + "…"
     return ascii(cut)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identifiers of endpoints and lanes, and the storage slots that proofs refer to (wire-formats §1 and §3)."""
 
 from __future__ import annotations
@@ -5,19 +6,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import lru_cache
+from typing import Final
 
 from light_clients.hashing import keccak256
 from relayer.errors import Malformed
 from relayer.protocol.message import PAGE_BITS, EndpointId, LaneId, MessageId, next_head
 
-LANE_VERSION = 1
-PUBLIC_CHANNEL = bytes(32)
+LANE_VERSION: Final = 1
+PUBLIC_CHANNEL: Final = bytes(32)
 
-_WORD = 32
+_WORD: Final = 32
 
 
 class LaneFlags(IntFlag):
-    """Bits of a lane's flags. Only NONE is served today."""
+    """Bits of a lane's flags. The contracts serve NONE alone; the others are reserved by the wire format."""
 
     NONE = 0
     ORDERED = 1
@@ -26,7 +28,10 @@ class LaneFlags(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One direction between two endpoints, on a channel (32 bytes; zero = the public lane that everyone shares)."""
+    """One direction between two endpoints, on a channel of 32 bytes.
+
+    Zero is the public lane that all share.
+    """
 
     source: EndpointId
     destination: EndpointId
@@ -35,7 +40,7 @@ class Lane:
     id: LaneId = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Derive the id once. Raises Malformed when a part has the wrong size."""
+        """Derive the id. Raises Malformed when a part has the wrong size."""
         object.__setattr__(self, "id", lane_id(self.source, self.destination, self.channel, self.flags))
 
     @property
@@ -45,22 +50,24 @@ class Lane:
 
 
 def endpoint_id(gateway: bytes, genesis_hash: bytes) -> EndpointId:
-    """The id of the endpoint whose gateway has these canonical ERC-7930 bytes, on the chain with this genesis."""
+    """Return the id of an endpoint.
+
+    `gateway` is canonical ERC-7930 bytes, `genesis_hash` has 32 bytes. Raises Malformed.
+    """
     _check_word("genesis hash", genesis_hash)
     padding = bytes(-len(gateway) % _WORD)
     head = (2 * _WORD).to_bytes(_WORD) + genesis_hash
     return EndpointId(keccak256(head + len(gateway).to_bytes(_WORD) + gateway + padding))
 
 
-def route_key(chain_part: bytes) -> bytes:
-    """The key under which a gateway keeps the route to a chain; `chain_part` is ERC-7930's bytes before the address."""
-    return keccak256(chain_part)
-
-
 def lane_id(
     source: EndpointId, destination: EndpointId, channel: bytes = PUBLIC_CHANNEL, flags: int = 0
 ) -> LaneId:
-    """The id of a lane. Raises Malformed when an id or the channel is not 32 bytes, or flags is not one byte."""
+    """Return the id of a lane.
+
+    Raises:
+        Malformed: an endpoint id or the channel is not 32 bytes, or `flags` is no byte.
+    """
     _check_word("source endpoint id", source)
     _check_word("destination endpoint id", destination)
     _check_word("channel", channel)
@@ -71,15 +78,15 @@ def lane_id(
 
 
 def erc7201_base(namespace: str) -> bytes:
-    """The first slot of an ERC-7201 namespace."""
+    """Return the first storage slot (32 bytes) of an ERC-7201 namespace."""
     inner = int.from_bytes(keccak256(namespace.encode())) - 1
     return keccak256(inner.to_bytes(_WORD))[:-1] + b"\0"
 
 
-HEADS_BASE = erc7201_base("postroad.outbox.heads")
-DELIVERED_BASE = erc7201_base("postroad.inbox.delivered")
-EXPIRED_BASE = erc7201_base("postroad.outbox.expired")
-ANCHOR_BASE = erc7201_base("postroad.client.anchor")
+HEADS_BASE: Final = erc7201_base("postroad.outbox.heads")
+DELIVERED_BASE: Final = erc7201_base("postroad.inbox.delivered")
+#: Reserved: no contract writes it yet.
+EXPIRED_BASE: Final = erc7201_base("postroad.outbox.expired")
 
 
 @lru_cache(maxsize=4096)
@@ -93,38 +100,32 @@ def _page_slot(lane: LaneId, page: int, base: bytes) -> bytes:
 
 
 def heads_slot(lane: LaneId, page: int) -> bytes:
-    """Where the source's gateway keeps the lane's running head after the last message of a page."""
+    """Return the slot in which the source's gateway keeps the head of a page's newest message."""
     return _page_slot(lane, page, HEADS_BASE)
 
 
 def delivered_slot(lane: LaneId, page: int) -> bytes:
-    """Where the destination's gateway keeps a page's bits of executed messages."""
+    """Return the slot in which the destination's gateway keeps a page's delivered bitmap."""
     return _page_slot(lane, page, DELIVERED_BASE)
 
 
 def expired_slot(lane: LaneId, page: int) -> bytes:
-    """Where the source's gateway will keep a page's bits of expired messages."""
+    """Return the slot that is reserved for a page's bits of expired messages (wire-formats §3)."""
     return _page_slot(lane, page, EXPIRED_BASE)
 
 
-def anchor_slots() -> tuple[bytes, bytes]:
-    """Where a light client keeps its anchor: the state root, then height and timestamp."""
-    following = int.from_bytes(ANCHOR_BASE) + 1
-    return ANCHOR_BASE, following.to_bytes(_WORD)
-
-
 def page_of(sequence: int) -> int:
-    """The page of 256 messages that a sequence lies in."""
+    """Return the page of 256 messages that a sequence lies in."""
     return sequence >> PAGE_BITS
 
 
 def bit_of(sequence: int) -> int:
-    """The mask of a sequence in its page's word."""
+    """Return the mask with a sequence's bit in its page's bitmap."""
     return 1 << (sequence & ((1 << PAGE_BITS) - 1))
 
 
 def compute_head(previous: bytes, leaves: tuple[MessageId, ...]) -> bytes:
-    """The running head after several leaves."""
+    """Return the running head after several leaves."""
     head = previous
     for leaf in leaves:
         head = next_head(head, leaf)

@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: MIT
 """A message and its leaf (docs/reference/wire-formats.md §2)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NewType
+from typing import Final, NewType
 
 from light_clients.hashing import keccak256
 
@@ -13,18 +14,25 @@ MessageId = NewType("MessageId", bytes)
 Sequence = NewType("Sequence", int)
 EndpointId = NewType("EndpointId", bytes)
 
-LEAF_VERSION = 1
-PAGE_BITS = 8
-PAGE_SIZE = 1 << PAGE_BITS
-ZERO_HEAD = bytes(32)
+LEAF_VERSION: Final = 1
+PAGE_BITS: Final = 8
+PAGE_SIZE: Final = 1 << PAGE_BITS
+ZERO_HEAD: Final = bytes(32)
 
 
 @dataclass(frozen=True)
 class Message:
     """One message of a lane, as its leaf commits to it.
 
-    `sender` and `recipient` are chain-local addresses left-padded to 32 bytes, `gas_limit` is in gas, `deadline` in
-    seconds of the destination's time (0 = never), `fee_wei` in the source's smallest unit.
+    Attributes:
+        lane_id: the lane that the message was sent on, 32 bytes.
+        sequence: its place in the lane, from 0.
+        sender: the account on the source that sent it, left-padded to 32 bytes.
+        recipient: the account on the destination that receives it, left-padded to 32 bytes.
+        gas_limit: the least gas that the recipient's call gets.
+        deadline: seconds of the destination's time; 0 is never.
+        fee_wei: in the source's smallest unit.
+        payload: the content.
     """
 
     lane_id: LaneId
@@ -38,7 +46,7 @@ class Message:
 
     @cached_property
     def id(self) -> MessageId:
-        """The leaf, which is the message's name everywhere."""
+        """The leaf. It is the message's id in contracts, logs and the journal."""
         words = (
             LEAF_VERSION.to_bytes(32),
             self.lane_id,
@@ -59,5 +67,5 @@ class Message:
 
 
 def next_head(previous: bytes, leaf: bytes) -> bytes:
-    """The lane's running head after a leaf."""
+    """Return the lane's running head after a leaf: keccak256(previous ‖ leaf)."""
     return keccak256(previous + leaf)

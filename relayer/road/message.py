@@ -246,7 +246,7 @@ class RoadMessage:
     async def _look(self) -> Receipt | str:
         """A receipt, or what was seen. The provider's word only decides whether a proof is worth its cost."""
         chain = self._destination.chain
-        word = await chain.delivered_word(self.lane_id, self._sent.message.page)
+        word = await chain.delivered_bitmap(self.lane_id, self._sent.message.page)
         head = await chain.head()
         is_late = 0 < self.deadline < head.timestamp
         if not word & bit_of(self.sequence) and not is_late:

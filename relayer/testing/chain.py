@@ -1,8 +1,10 @@
-"""An in-memory twin of a chain, for tests of what stands above: no socket, no key, no contract, no proof.
+# SPDX-License-Identifier: MIT
+"""An in-memory twin of a chain, for tests of what uses a chain: without sockets, keys, contracts and proofs.
 
-What it shows: order and pairing of calls, nonces and replacement, skipping, failure, expiry, pausing, reorganisations and
-the faults of providers. What it can't show: that a header, a proof or a leaf convinces a contract (proofs are compared
-with the source chain's own state), real gas (a rough sum), and anything about JSON-RPC. The end-to-end tests show those.
+It shows the order and pairing of calls, nonces and replacement, skipping, failure, expiry, pausing,
+reorganisations and the faults of providers. It can't show that a header, a proof or a leaf convinces a
+contract (proofs are compared with the source chain's own state), real gas (it is a rough sum), or anything
+about JSON-RPC. The end-to-end tests show those.
 """
 
 from __future__ import annotations
@@ -46,12 +48,12 @@ from relayer.protocol.message import EndpointId, LaneId, Message, MessageId
 from relayer.protocol.message import Sequence as MessageSequence
 from relayer.testing.gateway import (
     ANCHOR_GAS,
-    Executed,
     MemoryBlock,
     MemoryClient,
+    MemoryExecution,
+    MemoryLane,
     MemoryLedger,
     MemoryState,
-    OutLane,
     append_message,
     apply_anchor,
     apply_freeze,
@@ -63,7 +65,9 @@ GENESIS_TIME: Final = 1_700_000_000
 _GWEI: Final = 10**9
 
 
-class _RawTransaction(msgspec.Struct, frozen=True):
+class MemoryTransaction(msgspec.Struct, frozen=True):
+    """A transaction. Its msgpack encoding is what is broadcast in place of signed bytes."""
+
     sender: bytes
     nonce: int
     to: bytes
@@ -75,16 +79,16 @@ class _RawTransaction(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class MemoryFaults:
-    """What goes wrong, until a test sets it back.
+    """The faults of a chain and its providers. They last until a test sets them back.
 
     Attributes:
         down: every call fails with ChainUnavailable.
         hidden_logs: ids of messages that the logs do not show.
-        altered_logs: ids of messages whose payload the logs show changed.
-        lost_broadcasts: how many of the next broadcasts are swallowed though they look accepted.
-        failing_broadcasts: errors for the next broadcasts, first one first.
-        refusals: revert data by recipient (32 bytes); such recipients fail.
-        frozen_heads: `heads` and `head` stand still.
+        altered_logs: ids of messages that the logs show with another payload.
+        lost_broadcasts: how many of the next broadcasts are lost though they look accepted.
+        failing_broadcasts: errors for the next broadcasts, the first one first.
+        refusals: revert data by recipient (32 bytes); these recipients fail.
+        frozen_heads: `heads` gives no new head.
     """
 
     down: bool = False
@@ -97,14 +101,26 @@ class MemoryFaults:
 
 
 class MemoryChain:
-    """One in-memory chain with its gateway. Implements relayer.chains.base.Chain; blocks come by `mine` alone.
+    """One in-memory chain with its gateway.
+
+    Implements relayer.chains.base.Chain; blocks come by `mine` alone.
 
     Args:
-        name: also makes gateway, genesis and accounts differ.
-        number: EIP-155 number.
-        accounts: how many sign.
-        block_time_s: how far apart blocks' times are.
+        name: the chain's name. Gateway, genesis hash and accounts are derived from it.
+        number: the EIP-155 number.
+        accounts: how many accounts sign.
+        block_time_s: how far apart the times of blocks are.
         policy: the operator's fee limits.
+
+    Attributes:
+        faults: what goes wrong.
+        base_fee_wei: the price of the next blocks.
+        ledger: the blocks, with the state after them.
+        pending: the state after what was sent since the newest block.
+        receipts: the receipts of mined transactions, by hash.
+        mined: the mined transactions, by hash.
+        doubted_logs: the ranges of blocks that `doubt_logs` was called with.
+        is_closed: whether `close` was called.
     """
 
     def __init__(
@@ -135,9 +151,9 @@ class MemoryChain:
         ]
         self._nonces = NonceManager(senders, lambda sender: self.nonce(sender, pending=True))
         self._sent: list[SentMessage] = []
-        self._pool: dict[tuple[Address, int], _RawTransaction] = {}
-        self._receipts: dict[TxHash, TxReceipt] = {}
-        self._mined: dict[TxHash, _RawTransaction] = {}
+        self._pool: dict[tuple[Address, int], MemoryTransaction] = {}
+        self.receipts: dict[TxHash, TxReceipt] = {}
+        self.mined: dict[TxHash, MemoryTransaction] = {}
         self._forks = 0
         self._new_block = asyncio.Condition()
         genesis = MemoryBlock(
@@ -145,7 +161,7 @@ class MemoryChain:
         )
         self.ledger.blocks.append(genesis)
 
-    # --- what a test does ----------------------------------------------------------------------------------------------
+    # --- what a test does -----------------------------------------------------------------------------------
 
     def send(
         self,
@@ -158,9 +174,9 @@ class MemoryChain:
         deadline: int = 0,
         channel: bytes = PUBLIC_CHANNEL,
     ) -> Message:
-        """Append a message to a lane; it is in the next block."""
+        """Append a message to the lane to `destination`, and return it. It is in the next block."""
         lane = Lane(self.endpoint_id, destination.endpoint_id, channel)
-        state = self.pending.lanes.setdefault(lane.id, OutLane())
+        state = self.pending.lanes.setdefault(lane.id, MemoryLane())
         message = Message(
             lane.id,
             MessageSequence(state.next_sequence),
@@ -179,7 +195,7 @@ class MemoryChain:
         return message
 
     async def mine(self, count: int = 1) -> Head:
-        """Make blocks; the first one takes what was sent and broadcast."""
+        """Make blocks, and return the newest head. The first block takes what was sent and broadcast."""
         for _ in range(count):
             self._mine_one()
         async with self._new_block:
@@ -187,31 +203,38 @@ class MemoryChain:
         return _to_head(self.ledger.blocks[-1])
 
     def reorganise(self, depth: int) -> None:
-        """Drop the newest blocks. Their transactions wait for a block again; messages sent in them are gone."""
+        """Drop the newest blocks.
+
+        Their transactions wait for a block again, and messages sent in them are gone.
+        """
         keep = len(self.ledger.blocks) - depth
         self._forks += 1
         del self.ledger.blocks[keep:]
         self.pending = self.ledger.blocks[-1].state.copy()
         self._sent = [sent for sent in self._sent if sent.block_number < keep]
-        for tx_hash, receipt in list(self._receipts.items()):
+        for tx_hash, receipt in list(self.receipts.items()):
             if receipt.block_number >= keep:
-                del self._receipts[tx_hash]
-                transaction = self._mined.pop(tx_hash)
+                del self.receipts[tx_hash]
+                transaction = self.mined.pop(tx_hash)
                 self._pool[Address(transaction.sender), transaction.nonce] = transaction
 
     def amend(self, change: Callable[[MemoryState], None]) -> None:
-        """Change the state at once, as if by the newest block: pause a lane, freeze a client."""
+        """Change the state at once, as if the newest block had done it: pause a lane, freeze a client."""
         for state in (self.pending, self.ledger.blocks[-1].state):
             change(state)
 
     def change_signers(self) -> None:
-        """Another signer set signs from the next block on."""
+        """Have another signer set sign from the next block on."""
         self.pending.set_version += 1
 
-    # --- Chain ---------------------------------------------------------------------------------------------------------
+    def forget_nonces(self) -> None:
+        """Forget the nonces that were handed out and not mined, as a new process has to."""
+        self._nonces = NonceManager(self.senders, lambda sender: self.nonce(sender, pending=True))
+
+    # --- Chain ----------------------------------------------------------------------------------------------
 
     async def heads(self) -> AsyncIterator[Head]:
-        """A head after every `mine`, beginning with the newest."""
+        """Yield the newest head, then a head after every `mine`."""
         last = -1
         while True:
             async with self._new_block:
@@ -221,12 +244,12 @@ class MemoryChain:
             yield _to_head(self.ledger.blocks[-1])
 
     async def head(self) -> Head:
-        """The newest block."""
+        """Return the newest block's head."""
         self._check_up()
         return _to_head(self.ledger.blocks[-1])
 
     async def block(self, number: Height) -> Mapping[str, Any]:
-        """Number, hashes and time as JSON-RPC has them; nothing else of a header exists here."""
+        """Return a block's number, hashes and time as JSON-RPC has them. A header has nothing else here."""
         self._check_up()
         found = self.ledger.at(number)
         if found is None:
@@ -239,11 +262,11 @@ class MemoryChain:
         }
 
     async def blocks(self, numbers: Sequence[Height]) -> list[Mapping[str, Any]]:
-        """Several blocks."""
+        """Return several blocks as `block` does."""
         return [await self.block(number) for number in numbers]
 
     async def sent_messages(self, first: Height, last: Height) -> list[SentMessage]:
-        """What the logs show, after the faults."""
+        """Return what the logs of the blocks show, with the faults applied."""
         self._check_up()
         found = []
         newest = self.ledger.blocks[-1].number
@@ -261,30 +284,30 @@ class MemoryChain:
         return found
 
     def doubt_logs(self, first: Height, last: Height) -> None:
-        """Remember that these were doubted."""
+        """Add the range to `doubted_logs`."""
         self.doubted_logs.append((first, last))
 
     async def proof(self, account: Address, slots: Sequence[bytes], number: Height) -> AccountProof:
-        """Never: there is no trie here. MemoryProver looks into the state instead."""
+        """Raise NotImplementedError: there is no trie here. MemoryProver reads the state instead."""
         raise NotImplementedError("an in-memory chain has no trie; use MemoryProver")
 
     async def lane(self, lane_id: LaneId, number: Height | None = None) -> LaneState:
-        """The outbox's state of a lane."""
+        """Return the outbox's state of a lane."""
         lane = self._state(number).lanes.get(lane_id)
         return LaneState(0, open=False, paused=False) if lane is None else _to_lane_state(lane)
 
     async def remote(self, endpoint_id: EndpointId) -> RemoteState | None:
-        """What is registered for a remote."""
+        """Return what is registered for a remote, None where nothing is."""
         return self._state(None).remotes.get(endpoint_id)
 
-    async def delivered_word(self, lane_id: LaneId, page: int) -> int:
-        """The inbox's word of a page."""
-        return int.from_bytes(self._state(None).words.get(delivered_slot(lane_id, page), bytes(32)))
+    async def delivered_bitmap(self, lane_id: LaneId, page: int) -> int:
+        """Return the delivered bitmap of a page in the newest block."""
+        return int.from_bytes(self._state(None).storage.get(delivered_slot(lane_id, page), bytes(32)))
 
     async def simulate_deliver(
         self, sender: Address, batch: bytes, proof: bytes, gas: int
     ) -> SimulatedDelivery:
-        """Run deliver on a copy of the newest state."""
+        """Run `deliver` on a copy of the newest state. Raises CallReverted."""
         del sender
         state = self._state(None).copy()
         done = self._execute(state, self.deliver_call(batch, proof, gas), self.ledger.blocks[-1].timestamp)
@@ -292,46 +315,51 @@ class MemoryChain:
         return done.simulated
 
     def deliver_call(self, batch: bytes, proof: bytes, gas: int) -> Call:
-        """The call that delivers."""
+        """Return the call that delivers a batch."""
         return Call(self.gateway, abi.encode_deliver(batch, proof), gas)
 
     async def call(self, call: Call, number: Height | None = None) -> bytes:
-        """`deliver`, `update`, `anchor` and `freeze` alone."""
+        """Run `deliver`, `update`, `anchor` or `freeze` on a copy of the state. Raises CallReverted."""
         self._execute(self._state(number).copy(), call, self.ledger.blocks[-1].timestamp)
         return b""
 
     @property
     def senders(self) -> tuple[Address, ...]:
-        """The accounts."""
+        """The accounts that sign."""
         return self._nonces.senders
 
     async def prepare(self, call: Call) -> SignedTransaction:
-        """Take a nonce; the 'signature' is the transaction itself."""
+        """Take a nonce, and return the transaction in place of a signature."""
         self._check_up()
         fees = compute_fees(self.base_fee_wei, self._policy)
         sender, nonce = await self._nonces.take()
         return self._sign(sender, nonce, call, call.gas or 1_000_000, fees)
 
     async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """The same nonce at a higher price."""
+        """Return the same call under the same nonce at a higher price."""
         self._check_up()
         offered = Fees(transaction.max_fee_wei, transaction.priority_fee_wei)
         fees = compute_bumped_fees(offered, self.base_fee_wei, self._policy)
         return self._sign(transaction.sender, transaction.nonce, call, call.gas or transaction.gas, fees)
 
     def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back a nonce."""
+        """Give back a nonce that is not used."""
         self._nonces.give_back(transaction.sender, transaction.nonce)
 
     async def broadcast(self, raw: bytes) -> None:
-        """Keep a transaction for the next block."""
+        """Keep a transaction for the next block, unless a fault swallows or refuses it.
+
+        Raises:
+            NonceConflict: another transaction with its nonce is mined.
+            Underpriced: another one waits, and this one does not offer a tenth more.
+        """
         self._check_up()
         if self.faults.failing_broadcasts:
             raise self.faults.failing_broadcasts.pop(0)
-        transaction = msgspec.msgpack.decode(raw, type=_RawTransaction)
+        transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
         sender, tx_hash = Address(transaction.sender), TxHash(keccak256(raw))
         self._nonces.adopt(sender, transaction.nonce, tx_hash)
-        if tx_hash in self._receipts:
+        if tx_hash in self.receipts:
             return
         if transaction.nonce < self.pending.nonces.get(sender, 0):
             raise NonceConflict(f"nonce {transaction.nonce} was used by another transaction", "a free one")
@@ -348,15 +376,18 @@ class MemoryChain:
         self._pool[sender, transaction.nonce] = transaction
 
     async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
-        """The receipt of a mined transaction."""
+        """Return the receipt of a transaction, None where it is not mined."""
         self._check_up()
-        found = self._receipts.get(tx_hash)
+        found = self.receipts.get(tx_hash)
         if found is not None:
             self._nonces.settle(tx_hash)
         return found
 
     async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Mined transactions, or those and the waiting ones without a gap."""
+        """Return how many transactions of an account are mined.
+
+        With `pending`, those that wait without a gap are counted too.
+        """
         self._check_up()
         count = self.ledger.blocks[-1].state.nonces.get(sender, 0)
         while pending and (sender, count) in self._pool:
@@ -364,16 +395,16 @@ class MemoryChain:
         return count
 
     async def balance(self, account: Address) -> int:
-        """Everybody has one ether."""
+        """Return one ether, for any account."""
         del account
         self._check_up()
         return 10**18
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Set `is_closed`. There is nothing to close."""
         self.is_closed = True
 
-    # --- inside --------------------------------------------------------------------------------------------------------
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _check_up(self) -> None:
         if self.faults.down:
@@ -388,7 +419,7 @@ class MemoryChain:
 
     def _sign(self, sender: Address, nonce: int, call: Call, gas: int, fees: Fees) -> SignedTransaction:
         raw = msgspec.msgpack.encode(
-            _RawTransaction(sender, nonce, call.to, call.data, gas, fees.max_wei, fees.priority_wei)
+            MemoryTransaction(sender, nonce, call.to, call.data, gas, fees.max_wei, fees.priority_wei)
         )
         tx_hash = TxHash(keccak256(raw))
         self._nonces.record(sender, nonce, tx_hash)
@@ -410,7 +441,7 @@ class MemoryChain:
         )
 
     def _include(
-        self, transaction: _RawTransaction, number: Height, block_hash: bytes, timestamp: Timestamp
+        self, transaction: MemoryTransaction, number: Height, block_hash: bytes, timestamp: Timestamp
     ) -> None:
         state = self.pending.copy()
         call = Call(Address(transaction.to), transaction.data, transaction.gas)
@@ -418,14 +449,15 @@ class MemoryChain:
             done, succeeded = self._execute(state, call, timestamp), True
             self.pending = state
         except CallReverted:
-            # What a failed transaction costs: its calldata and what ran until it failed.
-            done, succeeded = Executed(min(transaction.gas, 100_000)), False
+            # A failed transaction costs its calldata and what ran until it failed: a rough sum stands for
+            # both.
+            done, succeeded = MemoryExecution(min(transaction.gas, 100_000)), False
         tx_hash = TxHash(keccak256(msgspec.msgpack.encode(transaction)))
-        self._mined[tx_hash] = transaction
+        self.mined[tx_hash] = transaction
         fee_wei = done.gas_used * min(
             transaction.max_fee_wei, self.base_fee_wei + transaction.priority_fee_wei
         )
-        self._receipts[tx_hash] = TxReceipt(
+        self.receipts[tx_hash] = TxReceipt(
             tx_hash,
             number,
             block_hash,
@@ -436,7 +468,7 @@ class MemoryChain:
             done.events,
         )
 
-    def _execute(self, state: MemoryState, call: Call, now: Timestamp) -> Executed:
+    def _execute(self, state: MemoryState, call: Call, now: Timestamp) -> MemoryExecution:
         if call.to == self.gateway and call.data[:4] == abi.DELIVER:
             gas = 30_000_000 if call.gas is None else call.gas
             return execute_deliver(state, self.endpoint_id, now, call.data, gas, self._refusal_of)
@@ -449,7 +481,7 @@ class MemoryChain:
         if client is not None and apply is not None:
             length = int.from_bytes(call.data[36:68])
             apply(client, call.data[68 : 68 + length])
-            return Executed(ANCHOR_GAS if apply is apply_anchor else 80_000)
+            return MemoryExecution(ANCHOR_GAS if apply is apply_anchor else 80_000)
         raise NotImplementedError(f"an in-memory chain does not run 0x{call.data[:4].hex()}")
 
     def _refusal_of(self, message: Message) -> bytes | None:
@@ -457,7 +489,7 @@ class MemoryChain:
 
 
 def join(first: MemoryChain, second: MemoryChain) -> None:
-    """Register two chains with each other: a light client and the public lane in each direction."""
+    """Register two chains with each other: both get a light client of the other and a public lane to it."""
     for here, there in ((first, second), (second, first)):
         client = Address(keccak256(here.gateway + there.endpoint_id)[12:])
         newest = there.ledger.blocks[-1]
@@ -473,7 +505,7 @@ def join(first: MemoryChain, second: MemoryChain) -> None:
             state.remotes[there.endpoint_id] = RemoteState(client, there.gateway, paused=False, retired=False)
             version = there.pending.set_version
             state.clients[client] = MemoryClient(there.ledger, version, newest.number, newest.timestamp)
-            state.lanes[lane_id] = OutLane()
+            state.lanes[lane_id] = MemoryLane()
 
         here.amend(register)
 
@@ -482,5 +514,5 @@ def _to_head(block: MemoryBlock) -> Head:
     return Head(block.number, block.hash, block.parent_hash, block.timestamp)
 
 
-def _to_lane_state(lane: OutLane) -> LaneState:
+def _to_lane_state(lane: MemoryLane) -> LaneState:
     return LaneState(lane.next_sequence, lane.is_open, lane.is_paused)

@@ -1,6 +1,8 @@
-"""The state of an in-memory chain: lanes, delivered words, light clients and what deliver, update and freeze do to them.
+# SPDX-License-Identifier: MIT
+"""The state of an in-memory chain, and what `deliver`, `update`, `anchor` and `freeze` do to it.
 
-It follows the contracts' rules for who is skipped, executed, failed or expired, and for what reverts. Gas is a rough sum.
+It follows the contracts' rules for which messages are skipped, executed, failed or expired, and for what
+reverts. Gas is a rough sum.
 """
 
 from __future__ import annotations
@@ -40,7 +42,17 @@ _FREEZE_TAG: Final = b"memory freeze"
 
 @dataclass(slots=True)
 class MemoryClient:
-    """A light client of another in-memory chain. `set_version` stands for its trusted signers."""
+    """A light client of another in-memory chain.
+
+    Attributes:
+        source: the other chain's blocks, which the client looks into instead of verifying.
+        set_version: the version of the signer set that it trusts.
+        height: the block of its trusted state.
+        timestamp: that block's time.
+        trusting_period_s: how long it believes anything after that time.
+        frozen: whether misbehaviour was proven to it.
+        anchored: the block that is anchored, 0 for none.
+    """
 
     source: MemoryLedger
     set_version: int
@@ -51,15 +63,15 @@ class MemoryClient:
     anchored: Height = Height(0)  # noqa: RUF009  a number
 
     def status(self, now: Timestamp) -> Status:
-        """Frozen, Expired or Active, as contracts judge it."""
+        """Return Frozen, Expired or Active, as contracts judge it at this time."""
         if self.frozen:
             return Status.FROZEN
         return Status.EXPIRED if now > self.timestamp + self.trusting_period_s else Status.ACTIVE
 
 
 @dataclass(slots=True)
-class OutLane:
-    """An outgoing lane."""
+class MemoryLane:
+    """An outgoing lane in the outbox."""
 
     next_sequence: int = 0
     is_open: bool = True
@@ -68,10 +80,20 @@ class OutLane:
 
 @dataclass(slots=True)
 class MemoryState:
-    """Everything that a block can change."""
+    """Everything that a block can change.
 
-    words: dict[bytes, bytes] = field(default_factory=dict)
-    lanes: dict[LaneId, OutLane] = field(default_factory=dict)
+    Attributes:
+        storage: the gateway's storage slots that proofs refer to, by slot: page heads and delivered bitmaps.
+        lanes: the outgoing lanes by id.
+        remotes: what is registered for other endpoints.
+        paused_lanes: the incoming lanes that are paused.
+        clients: the light clients of other chains by address.
+        nonces: how many transactions of an account are mined.
+        set_version: the version of the signer set that signs this chain's blocks.
+    """
+
+    storage: dict[bytes, bytes] = field(default_factory=dict)
+    lanes: dict[LaneId, MemoryLane] = field(default_factory=dict)
     remotes: dict[EndpointId, RemoteState] = field(default_factory=dict)
     paused_lanes: set[LaneId] = field(default_factory=set)
     clients: dict[Address, MemoryClient] = field(default_factory=dict)
@@ -79,9 +101,9 @@ class MemoryState:
     set_version: int = 0
 
     def copy(self) -> MemoryState:
-        """A state that can change without this one."""
+        """Return a state that can change without changing this one."""
         return MemoryState(
-            dict(self.words),
+            dict(self.storage),
             {lane_id: copy.copy(lane) for lane_id, lane in self.lanes.items()},
             dict(self.remotes),
             set(self.paused_lanes),
@@ -109,13 +131,13 @@ class MemoryLedger:
         self.blocks: list[MemoryBlock] = []
 
     def at(self, height: int) -> MemoryBlock | None:
-        """A block, None when there is none."""
+        """Return the block of a height, None when there is none."""
         return self.blocks[height] if 0 <= height < len(self.blocks) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Executed:
-    """What a call did."""
+class MemoryExecution:
+    """What a call did. Only `deliver` has more than its gas."""
 
     gas_used: int
     simulated: SimulatedDelivery | None = None
@@ -127,13 +149,13 @@ def append_message(state: MemoryState, message: Message) -> None:
     """Hash a message into its lane's page head, as the Outbox does."""
     page = page_of(message.sequence)
     before = page if message.sequence == 0 or page_of(message.sequence - 1) == page else page - 1
-    head = state.words.get(heads_slot(message.lane_id, before), bytes(32))
-    state.words[heads_slot(message.lane_id, page)] = next_head(head, message.id)
+    head = state.storage.get(heads_slot(message.lane_id, before), bytes(32))
+    state.storage[heads_slot(message.lane_id, page)] = next_head(head, message.id)
     state.lanes[message.lane_id].next_sequence = message.sequence + 1
 
 
 def encode_proof(set_version: int, height: Height, timestamp: Timestamp, slot: bytes, value: bytes) -> bytes:
-    """What stands for a storage proof: a claim that `verify_proof` compares with the source itself."""
+    """Return what stands for a storage proof: a claim that `verify_proof` compares with the source itself."""
     return b"".join(
         (
             _PROOF_TAG,
@@ -147,27 +169,27 @@ def encode_proof(set_version: int, height: Height, timestamp: Timestamp, slot: b
 
 
 def encode_update(set_version: int, height: Height, timestamp: Timestamp) -> bytes:
-    """What stands for an update of a light client."""
+    """Return what stands for an update of a light client."""
     return _UPDATE_TAG + set_version.to_bytes(4) + height.to_bytes(8) + timestamp.to_bytes(8)
 
 
 def encode_anchor(set_version: int, height: Height, timestamp: Timestamp) -> bytes:
-    """What stands for a header that is anchored."""
+    """Return what stands for a header to anchor."""
     return _ANCHOR_TAG + encode_update(set_version, height, timestamp)[len(_UPDATE_TAG) :]
 
 
 def encode_freeze(set_version: int) -> bytes:
-    """What stands for a proof of misbehaviour."""
+    """Return what stands for a proof of misbehaviour."""
     return _FREEZE_TAG + set_version.to_bytes(4)
 
 
 def shorten_proof(proof: bytes) -> bytes:
-    """What stands for a proof that refers to the anchor."""
+    """Return what stands for the same proof, referring to the anchor."""
     return _SHORT_TAG + proof[len(_PROOF_TAG) :]
 
 
 def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> bytes:
-    """The proven value. Raises CallReverted when the client would reject the proof."""
+    """Return the proven value of a slot. Raises CallReverted when the client rejects the proof."""
     is_short = proof.startswith(_SHORT_TAG)
     if not (is_short or proof.startswith(_PROOF_TAG)) or len(proof) != len(_PROOF_TAG) + 84:
         raise revert("ProofRejected()")
@@ -179,14 +201,14 @@ def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> bytes:
     is_known = is_short or set_version == client.set_version
     if block is None or not is_known or block.state.set_version != set_version:
         raise revert("ProofRejected()")
-    value = block.state.words.get(slot, bytes(32))
+    value = block.state.storage.get(slot, bytes(32))
     if body[20:] != slot + value or int.from_bytes(body[12:20]) != block.timestamp:
         raise revert("ProofRejected()")
     return value
 
 
 def apply_update(client: MemoryClient, data: bytes) -> None:
-    """Move a client's trusted state. Raises CallReverted."""
+    """Move a client's trusted state, as `update` does. Raises CallReverted."""
     if not data.startswith(_UPDATE_TAG) or len(data) != len(_UPDATE_TAG) + 20:
         raise revert("UpdateRejected()")
     body = data[len(_UPDATE_TAG) :]
@@ -199,7 +221,7 @@ def apply_update(client: MemoryClient, data: bytes) -> None:
 
 
 def apply_anchor(client: MemoryClient, data: bytes) -> None:
-    """Move a client's anchor. Raises CallReverted."""
+    """Move a client's anchor, as `anchor` does. Raises CallReverted."""
     body = data[len(_ANCHOR_TAG) :]
     height = Height(int.from_bytes(body[4:12]))
     if not data.startswith(_ANCHOR_TAG) or int.from_bytes(body[:4]) != client.set_version:
@@ -210,7 +232,7 @@ def apply_anchor(client: MemoryClient, data: bytes) -> None:
 
 
 def apply_freeze(client: MemoryClient, data: bytes) -> None:
-    """Freeze a client. Raises CallReverted."""
+    """Freeze a client, as `freeze` does. Raises CallReverted."""
     if data != encode_freeze(client.set_version) or client.frozen:
         raise revert("NoMisbehaviour(bytes32)", 0)
     client.frozen = True
@@ -223,10 +245,19 @@ def execute_deliver(
     data: bytes,
     gas: int,
     refusal_of: Callable[[Message], bytes | None],
-) -> Executed:
-    """Run `deliver` on a state, changing it. Raises CallReverted, after which the state is to be thrown away.
+) -> MemoryExecution:
+    """Run `deliver` on a state, and change it.
 
-    `refusal_of` gives a recipient's revert data, None where it accepts.
+    Args:
+        state: the state of the destination.
+        own: the destination's endpoint id.
+        now: the block's time.
+        data: the call's data.
+        gas: the transaction's gas limit.
+        refusal_of: gives the revert data of a message's recipient, None where it accepts.
+
+    Raises:
+        CallReverted: the inbox refuses. The state may be half changed then: the caller throws it away.
     """
     batch_bytes, proof = _decode_deliver(data)
     try:
@@ -244,7 +275,7 @@ def execute_deliver(
     full = [item for item in batch.items if isinstance(item, Message)]
     base = calldata_gas(data)
     if full and all(_is_set(state, item) for item in full):
-        return Executed(
+        return MemoryExecution(
             base.transaction_gas(ALREADY_GAS),
             SimulatedDelivery(already_delivered=True, executed=0, failed=0, expired=0),
         )
@@ -265,7 +296,7 @@ def execute_deliver(
         already_delivered=False, executed=len(turned_on), failed=failed, expired=len(events) - failed
     )
     ranges = _to_ranges(batch, turned_on)
-    return Executed(base.transaction_gas(executed), simulated, ranges, tuple(events))
+    return MemoryExecution(base.transaction_gas(executed), simulated, ranges, tuple(events))
 
 
 def _execute_items(
@@ -287,19 +318,19 @@ def _execute_items(
             events.append(DeliveryEvent(DeliveryEventKind.FAILED, MessageId(message.id), refusal[:32]))
             continue
         slot = delivered_slot(message.lane_id, page_of(message.sequence))
-        word = int.from_bytes(state.words.get(slot, bytes(32))) | bit_of(message.sequence)
-        state.words[slot] = word.to_bytes(32)
+        word = int.from_bytes(state.storage.get(slot, bytes(32))) | bit_of(message.sequence)
+        state.storage[slot] = word.to_bytes(32)
         turned_on.append(message.sequence)
     return turned_on, events
 
 
 def revert(signature: str, *arguments: int) -> CallReverted:
-    """The typed error of a contract's refusal."""
+    """Return the typed error of a contract's error with this signature and these words as arguments."""
     return decode_revert(abi.selector(signature) + b"".join(map(abi.encode_word, arguments)))
 
 
 def _is_set(state: MemoryState, message: Message) -> bool:
-    word = state.words.get(delivered_slot(message.lane_id, page_of(message.sequence)), bytes(32))
+    word = state.storage.get(delivered_slot(message.lane_id, page_of(message.sequence)), bytes(32))
     return bool(int.from_bytes(word) & bit_of(message.sequence))
 
 

@@ -1,9 +1,13 @@
-"""A prover for in-memory chains: it reads the state that it claims to prove. For tests of what stands above.
+# SPDX-License-Identifier: MIT
+"""A prover for in-memory chains, for tests of what uses a prover. It reads the state that it claims to prove.
 
-It shows when proofs and updates are asked for, refused and spent. That they convince a contract, it can't show.
+It shows when proofs and updates are asked for, refused and spent. It can't show that they convince a
+contract.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import msgspec
 
@@ -23,30 +27,31 @@ from relayer.testing.gateway import (
 )
 
 
-class _Exported(msgspec.Struct):
+class _ProverState(msgspec.Struct):
     height: int
     timestamp: int
 
 
-_COSTS = DeliveryCost()
+_COSTS: Final = DeliveryCost()
 
 
 class MemoryProver:
     """Proves one in-memory chain. Implements relayer.consensus.base.Prover.
 
     Attributes:
-        rejected_heights: blocks whose header 'does not verify'.
+        rejected_heights: the blocks whose header does not verify.
         proofs: how often proofs were asked for.
         looks: how often a newer header was looked for.
-        misbehaviour: what comparing providers finds.
-        forgets: headers from this one on down, whose state no node has any more.
+        misbehaviour: what `look_for_misbehaviour` finds.
+        forgets: no node has the state of this block and of older ones any more.
 
     Args:
         chain: the chain that is proven.
-        lag: how many blocks verified headers trail the head; 0 for a chain whose blocks are final at once.
+        lag: how many blocks verified headers are behind the head; 0 for a chain whose blocks are final at
+            once.
         anchors: whether its headers are so costly that they are anchored.
-        witnesses: how many providers it has.
-        costs: what its deliveries are reckoned with.
+        witnesses: how many providers the chain has.
+        costs: the first guess of what its deliveries cost.
     """
 
     def __init__(
@@ -70,30 +75,30 @@ class MemoryProver:
         self._sealing_since = Height(0)
         self._chain = chain
         self._newest: MemoryBlock | None = None
-        self._state = _Exported(0, 0)
+        self._state = _ProverState(0, 0)
 
     @property
     def has_delayed_finality(self) -> bool:
-        """Whether a lag was asked for."""
+        """Whether the prover was made with a lag."""
         return self._lag > 0
 
     @property
     def costs(self) -> DeliveryCost:
-        """What was asked for."""
+        """The costs that the prover was made with."""
         return self._costs
 
     @property
     def signers(self) -> str:
-        """Nobody signs in memory; the word stands for them."""
+        """How people call the signers."""
         return "signers"
 
     @property
     def signer_set_id(self) -> bytes:
-        """The version of the set that 'signed' the newest header."""
+        """The version of the signer set of the newest verified header."""
         return b"" if self._newest is None else self._newest.state.set_version.to_bytes(4)
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:
-        """The block of the head's number less the lag, unless a test has it rejected."""
+        """Return the header `lag` blocks below the head. Raises HeaderRejected for `rejected_heights`."""
         if self._lag and not wanted and self._newest is not None:
             return _to_verified(self._newest)
         if self._chain.faults.down:
@@ -109,33 +114,33 @@ class MemoryProver:
             if self._newest is not None and self._newest.state.set_version != block.state.set_version:
                 self._sealing_since = block.number
             self._newest = block
-            self._state = _Exported(block.number, block.timestamp)
+            self._state = _ProverState(block.number, block.timestamp)
         return _to_verified(block)
 
     def describe_finality_wait(self, head: Head, number: Height) -> str:
-        """Blocks that are there of those that are needed."""
+        """Return how many of the blocks that are needed are there."""
         return f"{head.number - number} of {self._lag} blocks"
 
     def anchor_for(self, height: Height) -> bytes | None:
-        """The argument of `anchor` where this prover's headers are costly."""
+        """Return the argument of `anchor` for a header; None where this prover does not anchor."""
         block = self._chain.ledger.at(height)
         if not self._anchors or block is None or height == 0:
             return None
         return encode_anchor(block.state.set_version, block.number, block.timestamp)
 
     def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
-        """The short form of a proof."""
+        """Return the short form of a proof; None where this prover does not anchor."""
         del height
         return shorten_proof(proof) if self._anchors else None
 
     async def look_for_misbehaviour(self) -> bytes | None:
-        """What a test wants to be found."""
+        """Return what a test put into `misbehaviour`."""
         return self.misbehaviour
 
     async def prove(
         self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
     ) -> tuple[ProvenSlot, ...]:
-        """The words of the gateway at a header."""
+        """Return the values of the gateway's slots at a header, with what stands for their proofs."""
         if self._chain.faults.down:
             raise ChainUnavailable(f"{self._chain.name} is down", "a provider")
         block = self._chain.ledger.at(header.number)
@@ -148,7 +153,7 @@ class MemoryProver:
         return tuple(
             ProvenSlot(
                 slot,
-                value := block.state.words.get(slot, bytes(32)),
+                value := block.state.storage.get(slot, bytes(32)),
                 block.number,
                 block.timestamp,
                 encode_proof(version, block.number, block.timestamp, slot, value),
@@ -157,7 +162,7 @@ class MemoryProver:
         )
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
-        """The client's state on another in-memory chain."""
+        """Return the client's state on another in-memory chain."""
         found, now = self._find(destination, client)
         version = self._newest.state.set_version if self._newest else found.set_version
         return OnChainClient(
@@ -172,7 +177,7 @@ class MemoryProver:
         )
 
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
-        """One update to the newest verified header."""
+        """Return one update to the newest verified header; none where the client is there."""
         found, now = self._find(destination, client)
         status = found.status(now)
         if status is not Status.ACTIVE:
@@ -184,17 +189,17 @@ class MemoryProver:
         return (encode_update(block.state.set_version, block.number, block.timestamp),)
 
     def export_state(self) -> bytes:
-        """The newest verified height."""
+        """Return the newest verified header's height and time, encoded."""
         return msgspec.json.encode(self._state)
 
     def import_state(self, state: bytes) -> None:
-        """Take it back. Raises ValueError."""
+        """Take back what `export_state` returned. Raises ValueError."""
         try:
-            self._state = msgspec.json.decode(state, type=_Exported)
+            self._state = msgspec.json.decode(state, type=_ProverState)
         except msgspec.DecodeError as error:
             raise ValueError(f"found no exported state ({error}), expected one") from error
 
-    # --- inside ---
+    # --- inside ---------------------------------------------------------------------------------------------
 
     def _find(self, destination: Chain, client: Address) -> tuple[MemoryClient, Timestamp]:
         assert isinstance(destination, MemoryChain)

@@ -45,16 +45,16 @@ def relayer_view(
     kinds, providers = kinds or {}, providers or {}
     chains = (
         chain_view(task, pipeline.destinations[name], kind=kinds.get(name), providers=providers.get(name, ()))
-        for name, task in pipeline.workers.items()
+        for name, task in pipeline.chain_tasks.items()
     )
     clients = (
         light_client_view(source, destination, task.client, kind=kinds.get(source))
-        for (source, destination), task in pipeline.keepers.items()
+        for (source, destination), task in pipeline.client_tasks.items()
         if task.client is not None
     )
     return RelayerView(
         at=at,
         chains=tuple(chains),
-        lanes=tuple(lane_view(lane.book) for lane in pipeline.lanes),
+        lanes=tuple(lane_view(lane_task.progress) for lane_task in pipeline.lane_tasks),
         clients=tuple(clients),
     )

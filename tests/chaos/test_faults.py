@@ -33,6 +33,7 @@ from relayer.devnet.state.faults import (
     WrongProofs,
 )
 from tests.support.daemon_process import DaemonProcess
+from tests.support.journal import gas_totals
 from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, access_of, join_network
 
 SETTINGS = '[metrics]\nlisten = ""\n\n[log]\nlevel = "error"\n\n[batch]\nmax_wait_ms = 100\n'
@@ -98,7 +99,7 @@ async def test_no_fault_of_providers_loses_doubles_or_wastes_anything(tmp_path: 
             assert set(receipts.values()) == {1}
             with net.open_journal() as journal, journal.reading() as reading:
                 assert journal.pending() == ()
-                assert reading.gas_totals()[1] == 0
+                assert gas_totals(reading)[1] == 0
         except BaseException:
             print(daemon.log_end(40))
             raise

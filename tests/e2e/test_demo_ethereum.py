@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_demo import POSTROAD, children_of, is_alive
+from tests.e2e.test_demo import POSTROAD, await_children, children_of, is_alive
 
 TIMEOUT_S = 180
 CHAINS = "eth=ethereum,court=bft:4@0.5"
@@ -82,9 +82,9 @@ def test_stopped_in_the_middle_it_leaves_nothing(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    time.sleep(8)
-    started = children_of(process.pid)
-    assert started, "the chains' processes"
+    started = await_children(process.pid)
+    time.sleep(6)
+    started |= children_of(process.pid)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 130
     assert [pid for pid in started if is_alive(pid)] == []

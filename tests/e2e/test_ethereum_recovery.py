@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
+from tests.support.journal import gas_totals
 
 MISSED_PERIODS = 3
 KILLS = 6
@@ -80,7 +81,7 @@ async def test_a_daemon_killed_again_and_again_loses_and_repeats_nothing(tmp_pat
         await road.assert_once_each(ETH, load.sent)
         with net.open_journal() as journal, journal.reading() as reading:
             assert journal.pending() == ()
-            assert reading.gas_totals()[1] == 0
+            assert gas_totals(reading)[1] == 0
 
 
 @dataclass

@@ -10,6 +10,7 @@ from light_clients.ethereum.config import ForkName
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.protocol.delivery import DeliveryState
 from tests.support.ethereum_road import COURT, ETH, EthereumRoad, open_ethereum_road
+from tests.support.journal import gas_totals
 
 BATCH = 5
 #: In epochs of 0.8 s. The first fork comes some seconds after the chains are joined.
@@ -35,7 +36,7 @@ async def test_messages_go_both_ways_and_anyone_can_check_that_they_arrived(tmp_
         await road.assert_once_each(ETH, 41)
         with net.open_journal() as journal, journal.reading() as reading:
             assert journal.pending() == ()
-            assert reading.gas_totals()[1] == 0
+            assert gas_totals(reading)[1] == 0
             story = journal.story(there.id)
         # The story of a message that had to wait for finality tells each step once.
         assert story is not None

@@ -100,7 +100,7 @@ async def test_a_message_crosses_and_its_delivery_is_proven(
             1,
         )
         assert receipt.events == ()
-        assert await beta.chain.delivered_word(message.lane_id, 0) == 1
+        assert await beta.chain.delivered_bitmap(message.lane_id, 0) == 1
         assert await confirm(alpha, beta, message)
 
         # A second relayer's batch loses nothing but its base cost.

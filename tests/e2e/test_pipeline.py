@@ -14,6 +14,7 @@ from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.network.network import Network
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from tests.support.daemon_process import DaemonProcess
+from tests.support.journal import gas_totals
 from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RelayNet, access_of, join_network
 
 SPEC = "a=bft:4@0.3,b=bft:ibft2:7@0.3"
@@ -99,7 +100,7 @@ async def test_the_first_road(tmp_path: Path) -> None:
         await once_each(net, "b", 683)
         await once_each(net, "a", 60)
         with net.open_journal() as journal, journal.reading() as reading:
-            assert reading.gas_totals()[1] == 0
+            assert gas_totals(reading)[1] == 0
             assert [each.sequence for each in journal.pending()] == [400]
 
 

@@ -131,8 +131,12 @@ def test_the_demo_explains_it(place: Place) -> None:
     assert told["ok"] is True
     assert len(told["messages"]) == 2
     # Every forgery is refused by Python and by Solidity alike (INV-8).
-    assert told["forgeries"]
+    names = {forgery["name"] for forgery in told["forgeries"]}
+    assert "a header that another key signed" in names
     assert all(forgery["python"] and forgery["solidity"] for forgery in told["forgeries"])
+    shown = place.run(*words, "--plain").stdout
+    assert "why that state root is to be believed (solo)" in shown
+    assert "is the trusted key" in shown
 
 
 def test_without_it_the_kind_is_unknown(place: Place) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The type is the decision: every error that the pipeline meets is exactly one of the three, and reads well."""
 
 from __future__ import annotations

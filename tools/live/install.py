@@ -83,6 +83,9 @@ def install_specification() -> bool:
         "pip",
         "install",
         "--quiet",
+        # The lock names everything. Asked to resolve as well, older versions of pip take an extra of a locked package
+        # (coverage[toml]) for another one that is not locked.
+        "--no-deps",
         "--require-hashes",
         "-r",
         str(requirements),

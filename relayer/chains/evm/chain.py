@@ -237,8 +237,8 @@ class EvmChain:
         """What the gateway has registered for a remote; None when it knows none."""
         return abi.decode_remote(await self._ask_gateway(abi.REMOTE + endpoint_id))
 
-    async def delivered_word(self, lane_id: LaneId, page: int) -> int:
-        """The inbox's word of a page at the head (unproven)."""
+    async def delivered_bitmap(self, lane_id: LaneId, page: int) -> int:
+        """The delivered bitmap of a page at the head, as a provider tells it (unproven)."""
         data = await self._ask_gateway(abi.DELIVERED_WORD + lane_id + abi.encode_word(page))
         return abi.decode_words(data, 1, "delivered's answer")[0]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from light_clients.bft.preimage import BftKind
-from relayer.config import Bytes20, ChainConfig, ConsensusConfig, InvalidConfig, Where
+from relayer.config import Bytes20, ConsensusConfig, InvalidConfig, TrustTerms, Where
 from relayer.config.values import Height, Positive
 
 PROTOCOLS: Final[Mapping[str, BftKind]] = {"qbft": BftKind.QBFT, "ibft2": BftKind.IBFT2}
@@ -58,7 +58,7 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
         assert self.bootstrap is not None
         return self.bootstrap.height
 
-    def check(self, chain: ChainConfig, where: Where) -> None:  # noqa: ARG002  nothing of the chain matters here
+    def check(self, chain: TrustTerms, where: Where) -> None:  # noqa: ARG002  nothing of the chain matters here
         """Refuse a validator that is there twice, or that is nobody. Raises InvalidConfig."""
         validators = () if self.bootstrap is None else self.bootstrap.validators
         if len(set(validators)) != len(validators) or _NOBODY in validators:

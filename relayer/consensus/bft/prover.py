@@ -29,7 +29,7 @@ from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, Veri
 from relayer.consensus.bft import KIND
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.bft.contract import OnChainState, read_client
-from relayer.consensus.bft.update_path import BftWalk, HeaderSource
+from relayer.consensus.bft.update_path import BftWalk, HeaderSource, describe_change
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import (
     ClientExpired,
@@ -127,6 +127,8 @@ class BftProver:
         self._newest: BftHeader | None = None
         # The block that made our trusted set the trusted one; 0 while it is the one that we began with.
         self._sealing_since = Height(0)
+        # What that change took, for people; "" before there was one.
+        self._change = ""
         self._lock = asyncio.Lock()
 
     @property
@@ -238,6 +240,7 @@ class BftProver:
             found.params.trusting_period_s,
             current,
             self._sealing_since if current else Height(0),
+            remarks=() if current or not self._change else (self._change,),
         )
 
     async def updates_for(self, destination: Chain, client: Address) -> tuple[bytes, ...]:
@@ -374,6 +377,8 @@ class BftProver:
             finally:
                 if walk.validators != self._validators:
                     self._sealing_since = walk.client.state.height
+                    needed, meaning = describe_change(self._validators, walk.validators)
+                    self._change = f"block {self._sealing_since} changed the validators: {needed}. {meaning}"
                 self._client, self._validators = walk.client, walk.validators
             if is_there:
                 return

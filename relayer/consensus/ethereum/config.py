@@ -22,10 +22,10 @@ from light_clients.ethereum.params import EthereumParams, least_threshold
 from relayer.config import (
     Bytes4,
     Bytes32,
-    ChainConfig,
     ConsensusConfig,
     InvalidConfig,
     SecretUrl,
+    TrustTerms,
     Where,
     check_schemes,
 )
@@ -113,7 +113,7 @@ class EthereumConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True,
             )
         return network_of(self.network)
 
-    def params(self, chain: ChainConfig) -> EthereumParams:
+    def params(self, chain: TrustTerms) -> EthereumParams:
         """What the chain's light clients are deployed with. Raises ValueError: none can be."""
         rules = self.rules()
         threshold = self.threshold_of(rules)
@@ -125,7 +125,7 @@ class EthereumConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True,
             return self.threshold
         return least_threshold(rules.preset.sync_committee_size)
 
-    def check(self, chain: ChainConfig, where: Where) -> None:
+    def check(self, chain: TrustTerms, where: Where) -> None:
         """Check the network, and how many of the committee must sign. Raises InvalidConfig."""
         check_schemes(self.beacon, ("http", "https"), where, "beacon")
         if self.network is None:

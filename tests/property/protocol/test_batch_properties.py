@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Batches: what is encoded comes back, and changed bytes never mean the same messages differently."""
 
 from __future__ import annotations

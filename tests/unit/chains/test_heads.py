@@ -37,15 +37,14 @@ async def test_a_cancellation_that_comes_along_with_a_head_is_not_forgotten(
     monkeypatch.setattr(heads, "subscribe_heads", subscribe)
     provider = SimpleNamespace(label="provider", endpoint=SimpleNamespace(websocket="ws://provider"))
     feed = HeadFeed(cast("Any", [provider]), poll, interval_s=60)
-    seen: list[int] = []
+    first = asyncio.Event()
 
     async def follow() -> None:
-        async for head in feed.heads():
-            seen.append(head.number)  # noqa: PERF401  the list is looked at while the feed goes on
+        async for _ in feed.heads():
+            first.set()
 
     following = asyncio.create_task(follow())
-    while seen != [1]:  # noqa: ASYNC110  the feed gives no event
-        await asyncio.sleep(0)
+    await first.wait()
     # Let it wait for the next head, and the listener for its event.
     for _ in range(5):
         await asyncio.sleep(0)

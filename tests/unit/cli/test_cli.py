@@ -33,7 +33,6 @@ from relayer.errors import (
     ConfigError,
     KeyUnavailable,
     Malformed,
-    MessageUnverifiable,
 )
 from relayer.road import DeliveryTimeout, MessageExpired, MessageUnknown
 from relayer.text import short
@@ -136,7 +135,6 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
         (MessageExpired("x"), ExitCode.REFUSED),
         (MessageUnknown("x"), ExitCode.REFUSED),
         (CallRevertedStopLane("RemoteIsPaused", {}, b""), ExitCode.REFUSED),
-        (MessageUnverifiable(b"", b"", 0, "x", "y", "z"), ExitCode.REFUSED),
         (HeaderRejected("x", found=1, expected=2), ExitCode.REFUSED),
         (CommandFailed(ExitCode.TIMEOUT, "x"), ExitCode.TIMEOUT),
         (ZeroDivisionError("x"), ExitCode.BUG),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A journal in a file of its own; POSTROAD_TEST_JOURNAL_URL names an empty PostgreSQL database to use instead."""
+"""A journal in a file of its own; POSTROAD_TEST_JOURNAL_URL names an empty PostgreSQL database to use
+instead.
+"""
 
 from __future__ import annotations
 

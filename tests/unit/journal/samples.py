@@ -9,6 +9,7 @@ from relayer.journal.writing import Writing
 from relayer.protocol.delivery import DeliveryState
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import ZERO_HEAD, EndpointId, Message, Sequence, next_head
+from tests.support.journal import commit
 
 A, B = EndpointId(b"a" * 32), EndpointId(b"b" * 32)
 LANE = Lane(A, B)
@@ -21,7 +22,7 @@ def add_lane(journal: Journal, lane: Lane = LANE) -> LaneRow:
         destination = writing.put_chain(lane.destination, "port", scanned_height=0, at=NOW)
         return writing.put_lane(lane, source, destination)
 
-    return journal.commit_now(write)
+    return commit(journal, write)
 
 
 def messages(row: LaneRow, count: int, *, first: int = 0, head: bytes = ZERO_HEAD) -> list[StoredMessage]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A journal of an older Postroad is brought up to date, one of a newer is refused, both untouched where that fails."""
+"""A journal of an older Postroad is brought up to date, one of a newer is refused, both untouched where that
+fails.
+"""
 
 from __future__ import annotations
 

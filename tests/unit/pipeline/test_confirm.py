@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a proven word says of a page, and what becomes of each message by it."""
+"""What a proven delivered bitmap says of a page, and what becomes of its messages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from light_clients.client import Height, Timestamp
 from relayer.chains.base import DeliveredRange, DeliveryEvent, DeliveryEventKind, TxHash, TxReceipt
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import BatchRow, LaneRow, Micros, StoredBatch, TransactionRow
-from relayer.pipeline.confirm import IncludedBatch, decode_reason, judge_word, refuse, was_wasted
+from relayer.pipeline.confirm import IncludedBatch, decode_reason, judge_bitmap, refuse, was_wasted
 from relayer.pipeline.lane_state import PageState
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import MessageId
-from tests.unit.pipeline.test_plan import LANE, NOW, page
+from tests.unit.pipeline.test_plan import LANE, NOW, make_page
 
 ROW = LaneRow(1)
 
@@ -33,41 +33,41 @@ def receipt(*, mask: int = 0, events: tuple[DeliveryEvent, ...] = (), succeeded:
     return TxReceipt(TxHash(b"t" * 32), Height(69), b"b" * 32, succeeded, 100_000, 10**14, delivered, events)
 
 
-def failed(book: PageState, index: int, reason: bytes = b"") -> DeliveryEvent:
-    return DeliveryEvent(DeliveryEventKind.FAILED, MessageId(book.leaves[index]), reason)
+def failed(page: PageState, index: int, reason: bytes = b"") -> DeliveryEvent:
+    return DeliveryEvent(DeliveryEventKind.FAILED, MessageId(page.leaves[index]), reason)
 
 
 def test_set_bits_are_confirmed_whoever_set_them() -> None:
-    book = page(10)
-    book.delivered = 0b1
-    verdict = judge_word(ROW, book, 0b1011, header(), [], NOW)
+    page = make_page(10)
+    page.delivered = 0b1
+    verdict = judge_bitmap(ROW, page, 0b1011, header(), [], NOW)
     assert (verdict.delivered, verdict.expired, verdict.returned, verdict.failed) == (0b1010, 0, 0, ())
     # Bits of messages that were never proven to be sent are of no account.
-    assert judge_word(ROW, page(2), 0b111, header(), [], NOW).delivered == 0b11
+    assert judge_bitmap(ROW, make_page(2), 0b111, header(), [], NOW).delivered == 0b11
 
 
 def test_a_receipt_alone_confirms_nothing() -> None:
     """INV-5: what a provider's receipt claims and the proven word does not have goes back."""
     included = [IncludedBatch(batch(0b110), receipt(mask=0b110))]
-    verdict = judge_word(ROW, page(10), 0b010, header(), included, NOW)
+    verdict = judge_bitmap(ROW, make_page(10), 0b010, header(), included, NOW)
     assert (verdict.delivered, verdict.returned) == (0b010, 0b100)
 
 
 def test_a_refused_message_waits_with_the_decoded_reason_and_ever_longer() -> None:
-    book = page(10)
+    page = make_page(10)
     included = [
-        IncludedBatch(batch(0b111), receipt(mask=0b101, events=(failed(book, 1, b"\xde\xad\xbe\xef"),)))
+        IncludedBatch(batch(0b111), receipt(mask=0b101, events=(failed(page, 1, b"\xde\xad\xbe\xef"),)))
     ]
-    verdict = judge_word(ROW, book, 0b101, header(), included, NOW)
+    verdict = judge_bitmap(ROW, page, 0b101, header(), included, NOW)
     (wait,) = verdict.failed
     assert (verdict.returned, wait.sequence, wait.attempts) == (0, (3 << 8) + 1, 1)
     assert wait.waiting.reason is WaitingReason.RECIPIENT_REVERTS
     assert "0xdeadbeef" in wait.waiting.detail
     delays = []
     for _ in range(12):
-        book.waits[1] = wait
+        page.waits[1] = wait
         delays.append(wait.not_before - NOW)
-        wait = refuse(ROW, book, 1, "no", NOW)
+        wait = refuse(ROW, page, 1, "no", NOW)
     assert delays == sorted(delays)
     assert delays[:3] == [15_000_000, 30_000_000, 60_000_000]
     assert delays[-1] == 3_600_000_000
@@ -75,40 +75,40 @@ def test_a_refused_message_waits_with_the_decoded_reason_and_ever_longer() -> No
 
 def test_a_clear_bit_past_the_deadline_is_final() -> None:
     """INV-3: only by the destination's own proven time, and only when the bit is clear."""
-    book = page(4, deadline=1_000)
-    assert judge_word(ROW, book, 0b0001, header(1_000), [], NOW).expired == 0
-    verdict = judge_word(ROW, book, 0b0001, header(1_001), [], NOW)
+    page = make_page(4, deadline=1_000)
+    assert judge_bitmap(ROW, page, 0b0001, header(1_000), [], NOW).expired == 0
+    verdict = judge_bitmap(ROW, page, 0b0001, header(1_001), [], NOW)
     assert (verdict.delivered, verdict.expired) == (0b0001, 0b1110)
 
 
 def test_a_false_word_of_a_provider_is_seen_through() -> None:
-    book = page(4)
-    book.seen = 0b0110
-    verdict = judge_word(ROW, book, 0b0010, header(), [], NOW)
+    page = make_page(4)
+    page.seen = 0b0110
+    verdict = judge_bitmap(ROW, page, 0b0010, header(), [], NOW)
     assert (verdict.delivered, verdict.unseen) == (0b0010, 0b0100)
 
 
 @given(st.integers(0, 1023), st.integers(0, 1023), st.integers(0, 1023), st.booleans())
 def test_every_message_of_an_included_batch_ends_in_exactly_one_way(
-    word: int, mask: int, refused: int, late: bool
+    bitmap: int, mask: int, refused: int, late: bool
 ) -> None:
-    book = page(10, deadline=1_000)
-    events = tuple(failed(book, index) for index in range(10) if refused >> index & 1)
+    page = make_page(10, deadline=1_000)
+    events = tuple(failed(page, index) for index in range(10) if refused >> index & 1)
     included = [IncludedBatch(batch(mask), receipt(events=events))]
-    verdict = judge_word(ROW, book, word, header(1_001 if late else 999), included, Micros(NOW))
+    verdict = judge_bitmap(ROW, page, bitmap, header(1_001 if late else 999), included, Micros(NOW))
     waits = sum(1 << (wait.sequence & 0xFF) for wait in verdict.failed)
     parts = [verdict.delivered, verdict.expired, waits, verdict.returned]
     assert sum(part.bit_count() for part in parts) == (parts[0] | parts[1] | parts[2] | parts[3]).bit_count()
     assert mask & ~(parts[0] | parts[1] | parts[2] | parts[3]) == 0
-    assert verdict.delivered == word & 0x3FF
+    assert verdict.delivered == bitmap & 0x3FF
 
 
 def test_wasted_is_what_moved_nothing() -> None:
-    book = page(4)
+    page = make_page(4)
     assert was_wasted(receipt(succeeded=False), batch(1))
     assert was_wasted(receipt(), batch(1))
     assert not was_wasted(receipt(mask=1), batch(1))
-    assert not was_wasted(receipt(events=(failed(book, 0),)), batch(1))
+    assert not was_wasted(receipt(events=(failed(page, 0),)), batch(1))
     assert not was_wasted(receipt(), None)
 
 

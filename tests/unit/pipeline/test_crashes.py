@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """INV-6: a process that ends at any instant loses no message and repeats no effect.
 
-An instant is the moment before or after anything that leaves the process: a commit, a signature, a broadcast. The run is
-cut at each of them in turn: from then on nothing of the old process comes through. A new one takes over the same journal.
+An instant is the moment before or after anything that leaves the process: a commit, a signature, a broadcast.
+The run is cut at every fourth of them in turn: from then on nothing of the old process comes through. A new
+one takes over the same journal.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from relayer.chains.evm.nonces import NonceManager
 from relayer.protocol.message import Message
 from relayer.testing.chain import MemoryChain
-from tests.unit.pipeline.road import Road, close_road, open_road, two_chains
+from tests.support.journal import gas_totals
+from tests.support.memory_network import MemoryNetwork, close_network, open_network, two_chains
 
 
 class Mortality:
@@ -46,44 +47,38 @@ class Mortality:
         return mortal
 
 
-def make_mortal(road: Road, dies_at: int) -> Mortality:
+def make_mortal(network: MemoryNetwork, dies_at: int) -> Mortality:
     mortality = Mortality(dies_at)
-    road.journal.commit = mortality.wrap(road.journal.commit)  # type: ignore[method-assign]
-    post = road.journal.post
+    network.journal.commit = mortality.wrap(network.journal.commit)  # type: ignore[method-assign]
+    post = network.journal.post
 
     def mortal_post(work: Any) -> None:
         if not mortality.is_over:
             post(work)
 
-    road.journal.post = mortal_post  # type: ignore[method-assign]
-    for chain in road.chains.values():
+    network.journal.post = mortal_post  # type: ignore[method-assign]
+    for chain in network.chains.values():
         chain.prepare = mortality.wrap(MemoryChain.prepare.__get__(chain))  # type: ignore[method-assign]
         chain.broadcast = mortality.wrap(MemoryChain.broadcast.__get__(chain))  # type: ignore[method-assign]
     return mortality
 
 
-async def bury(road: Road) -> None:
+async def bury(network: MemoryNetwork) -> None:
     """What a dead process leaves: no task, no lock, and accounts that know nothing of its nonces."""
-    await road.pipeline.supervisor.stop()
-    for lane in road.pipeline.lanes:
-        for task in list(lane._tasks):
-            task.cancel()
-    for worker in road.pipeline.workers.values():
-        for critical in list(worker.tracker._critical):
-            critical.cancel()
-    await asyncio.sleep(0)
-    road.journal.close()
-    for chain in road.chains.values():
+    await network.pipeline.supervisor.stop()
+    for lane in network.pipeline.lane_tasks:
+        await lane.drain(0)
+    for chain_task in network.pipeline.chain_tasks.values():
+        await chain_task.tracker.finish_critical(0)
+    network.journal.close()
+    for chain in network.chains.values():
         chain.prepare = MemoryChain.prepare.__get__(chain)  # type: ignore[method-assign]
         chain.broadcast = MemoryChain.broadcast.__get__(chain)  # type: ignore[method-assign]
-        chain._nonces = NonceManager(
-            chain.senders,
-            lambda sender, chain=chain: chain.nonce(sender, pending=True),  # type: ignore[misc]
-        )
+        chain.forget_nonces()
 
 
 def executed(chain: MemoryChain) -> list[int]:
-    return [each.mask.bit_count() for receipt in chain._receipts.values() for each in receipt.delivered]
+    return [part.mask.bit_count() for receipt in chain.receipts.values() for part in receipt.delivered]
 
 
 INSTANTS = range(1, 100, 4)
@@ -91,40 +86,40 @@ INSTANTS = range(1, 100, 4)
 
 async def live(
     folder: Path, chains: dict[str, MemoryChain], dies_at: int
-) -> tuple[Road, Mortality, list[Message]]:
+) -> tuple[MemoryNetwork, Mortality, list[Message]]:
     """A life that ends at an instant, or after the work where that comes first."""
     chains["b"].faults.refusals[b"\x33".rjust(32, b"\0")] = b"no"
-    road = await open_road(folder, chains, start=False)
-    mortality = make_mortal(road, dies_at)
-    road.pipeline.start()
-    sent = [*road.send("a", "b", 3), *road.send("b", "a", 1)]
+    network = await open_network(folder, chains, start=False)
+    mortality = make_mortal(network, dies_at)
+    network.pipeline.start()
+    sent = [*network.send("a", "b", 3), *network.send("b", "a", 1)]
     for _ in range(3):
-        await road.mine()
-        sent += road.send("a", "b", 1)
+        await network.mine()
+        sent += network.send("a", "b", 1)
     for _ in range(4):
         if not mortality.is_over:
-            await road.mine()
-    return road, mortality, sent
+            await network.mine()
+    return network, mortality, sent
 
 
 async def live_and_die(folder: Path, dies_at: int) -> None:
     chains = two_chains()
     first, _, sent = await live(folder, chains, dies_at)
     await bury(first)
-    second = await open_road(folder, chains)
+    second = await open_network(folder, chains)
     try:
         await second.mine_until(lambda: second.is_confirmed(sent), blocks=60)
-        assert second.word("a", "b") == 0b111111
-        assert second.word("b", "a") == 0b1
+        assert second.delivered_bitmap("a", "b") == 0b111111
+        assert second.delivered_bitmap("b", "a") == 0b1
         for chain in chains.values():
             # Every included transaction moved something: none was signed for what another one carried.
             assert all(executed(chain))
-            assert all(receipt.succeeded for receipt in chain._receipts.values())
+            assert all(receipt.succeeded for receipt in chain.receipts.values())
         assert sum(executed(chains["b"])) == 6
         with second.journal.reading() as reading:
-            assert reading.gas_totals()[1] == 0
+            assert gas_totals(reading)[1] == 0
     finally:
-        await close_road(second)
+        await close_network(second)
 
 
 @pytest.mark.parametrize("dies_at", INSTANTS)
@@ -133,7 +128,7 @@ async def test_a_life_that_is_cut_at_any_instant_is_taken_up(tmp_path: Path, die
 
 
 async def test_the_instants_reach_to_the_end_of_the_work(tmp_path: Path) -> None:
-    road, mortality, sent = await live(tmp_path, two_chains(), 10**9)
-    assert road.is_confirmed(sent)
-    await bury(road)
+    network, mortality, sent = await live(tmp_path, two_chains(), 10**9)
+    assert network.is_confirmed(sent)
+    await bury(network)
     assert mortality.count <= INSTANTS[-1]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.journal.rows import LaneRow, Micros, StoredWait
-from relayer.pipeline.lane_state import LaneProgress, PageState, Parked
+from relayer.pipeline.lane_state import LaneProgress, PageState, Parked, indices, mask_of, trailing_ones
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId, Message, MessageId, Sequence
@@ -105,3 +105,13 @@ def test_a_message_whose_fields_do_not_hash_to_its_leaf_is_counted_as_trouble_wi
     page = make_page(1)
     page.add(page.messages[0], MessageId(b"x" * 32), bytes(32), Micros(0))
     assert page.count_waiting(R.BATCH) == Counter({R.BATCH: 1, R.RPC_TROUBLE: 1})
+
+
+@given(st.integers(0, (1 << 256) - 1))
+def test_bits_and_places(bits: int) -> None:
+    places = list(indices(bits))
+    assert places == sorted(places)
+    assert mask_of(places) == bits
+    ones = trailing_ones(bits)
+    assert bits & ((1 << ones) - 1) == (1 << ones) - 1
+    assert not bits >> ones & 1

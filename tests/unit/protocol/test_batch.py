@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The batch codec of wire-formats §4, byte by byte."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table of states: closed, without dead ends, and with a reason for every wait (INV-10)."""
 
 from __future__ import annotations

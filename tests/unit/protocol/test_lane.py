@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identifiers and slots, against values worked out with eth_abi and by hand (wire-formats §1 and §3)."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from relayer.errors import Malformed
 from relayer.protocol import lane
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import Lane, LaneFlags
-from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, Sequence, next_head
+from relayer.protocol.message import EndpointId, LaneId, MessageId, next_head
 
 A = EndpointId(b"\xaa" * 32)
 B = EndpointId(b"\xbb" * 32)
@@ -30,12 +31,6 @@ def test_an_endpoint_is_its_gateway_and_genesis(chain: int) -> None:
 def test_a_reset_chain_is_another_endpoint() -> None:
     gateway = InteropAddress.evm(1337, b"\x42" * 20).to_bytes()
     assert lane.endpoint_id(gateway, b"\x01" * 32) != lane.endpoint_id(gateway, b"\x02" * 32)
-
-
-def test_a_route_is_keyed_by_the_bytes_before_the_address() -> None:
-    assert lane.route_key(InteropAddress.evm(1, b"\x42" * 20).chain_part) == keccak256(
-        bytes.fromhex("00010000" + "0101")
-    )
 
 
 def test_a_lane_is_a_direction_a_channel_and_flags() -> None:
@@ -70,7 +65,6 @@ def test_parts_of_another_size_are_refused(source: EndpointId, channel: bytes, f
         (lane.HEADS_BASE, "postroad.outbox.heads"),
         (lane.DELIVERED_BASE, "postroad.inbox.delivered"),
         (lane.EXPIRED_BASE, "postroad.outbox.expired"),
-        (lane.ANCHOR_BASE, "postroad.client.anchor"),
     ],
 )
 def test_bases_follow_erc7201(base: bytes, namespace: str) -> None:
@@ -96,37 +90,12 @@ def test_slots_are_nested_mappings() -> None:
         assert find(lane_id, 7) == keccak256(encode(["uint256", "bytes32"], [7, inner]))
 
 
-def test_the_anchor_has_two_neighbouring_words() -> None:
-    first, second = lane.anchor_slots()
-    assert int.from_bytes(second) == int.from_bytes(first) + 1
-
-
 @pytest.mark.parametrize(
     ("sequence", "page", "bit"), [(0, 0, 1), (255, 0, 1 << 255), (256, 1, 1), (513, 2, 2)]
 )
 def test_pages_hold_256_messages(sequence: int, page: int, bit: int) -> None:
     assert lane.page_of(sequence) == page
     assert lane.bit_of(sequence) == bit
-
-
-def test_a_leaf_commits_to_every_field() -> None:
-    message = Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payload")
-    types = ["uint256", "bytes32", "uint64", "bytes32", "bytes32", "uint256", "uint64", "uint256", "bytes32"]
-    values = [1, A, 5, b"\1" * 32, b"\2" * 32, 200_000, 99, 7, keccak256(b"payload")]
-    assert message.id == keccak256(encode(types, values))
-    assert message.page == 0
-    others = {
-        Message(LaneId(B), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(6), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\3" * 32, b"\2" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\3" * 32, 200_000, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_001, 99, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 98, 7, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 8, b"payload").id,
-        Message(LaneId(A), Sequence(5), b"\1" * 32, b"\2" * 32, 200_000, 99, 7, b"payloae").id,
-    }
-    assert len(others) == 8
-    assert message.id not in others
 
 
 def test_heads_chain() -> None:

@@ -91,7 +91,7 @@ class FakeDestination:
         self._check_up()
         return Head(Height(self.newest), b"H" * 32, bytes(32), Timestamp(self.newest * 10))
 
-    async def delivered_word(self, *_: object) -> int:
+    async def delivered_bitmap(self, *_: object) -> int:
         return self.bitmap or 0
 
     # --- as a node ---

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The in-memory twin follows the contracts' rules, so that what is tested on it means something."""
 
 from __future__ import annotations
@@ -84,12 +85,12 @@ async def test_a_message_crosses(chains: tuple[MemoryChain, MemoryChain]) -> Non
         beta.senders[0], to_batch(alpha, beta, message), proven.proof, GAS
     )
     assert simulated.executed == 1
-    assert await beta.delivered_word(message.lane_id, 0) == 0
+    assert await beta.delivered_bitmap(message.lane_id, 0) == 0
     receipt = await deliver(beta, to_batch(alpha, beta, message), proven.proof)
     assert receipt.succeeded
     assert receipt.delivered[0].mask == 1
     assert receipt.fee_wei > 0
-    assert await beta.delivered_word(message.lane_id, 0) == 1
+    assert await beta.delivered_bitmap(message.lane_id, 0) == 1
     again = await beta.simulate_deliver(beta.senders[0], to_batch(alpha, beta, message), proven.proof, GAS)
     assert again.already_delivered
 
@@ -105,8 +106,8 @@ async def test_failing_expired_and_skipped_messages(chains: tuple[MemoryChain, M
     proven = await prove(alpha, beta)
     batch = to_batch(alpha, beta, good, failing, late, skipped.id)
     receipt = await deliver(beta, batch, proven.proof)
-    assert [(each.first, each.count, each.mask) for each in receipt.delivered] == [(0, 4, 1)]
-    assert [(each.kind, each.message_id) for each in receipt.events] == [
+    assert [(part.first, part.count, part.mask) for part in receipt.delivered] == [(0, 4, 1)]
+    assert [(event.kind, event.message_id) for event in receipt.events] == [
         (DeliveryEventKind.FAILED, failing.id),
         (DeliveryEventKind.EXPIRED, late.id),
     ]
@@ -119,7 +120,7 @@ async def test_pages_have_heads_and_words_of_their_own(chains: tuple[MemoryChain
     await alpha.mine()
     proven = await prove(alpha, beta, page=1)
     receipt = await deliver(beta, to_batch(alpha, beta, *messages), proven.proof, 90_000_000)
-    assert [(each.first, each.count, each.mask.bit_count()) for each in receipt.delivered] == [
+    assert [(part.first, part.count, part.mask.bit_count()) for part in receipt.delivered] == [
         (0, 256, 256),
         (256, 44, 44),
     ]
@@ -157,7 +158,7 @@ async def test_a_failed_transaction_costs_and_changes_nothing(
     receipt = await deliver(beta, to_batch(alpha, beta, message), b"no proof")
     assert not receipt.succeeded
     assert receipt.fee_wei > 0
-    assert await beta.delivered_word(message.lane_id, 0) == 0
+    assert await beta.delivered_bitmap(message.lane_id, 0) == 0
 
 
 async def test_validators_change_and_clients_follow(chains: tuple[MemoryChain, MemoryChain]) -> None:
@@ -233,7 +234,7 @@ async def test_a_reorganisation_takes_blocks_back(chains: tuple[MemoryChain, Mem
     before = await beta.mine()
     beta.reorganise(1)
     assert await beta.receipt(signed.tx_hash) is None
-    assert await beta.delivered_word(message.lane_id, 0) == 0
+    assert await beta.delivered_bitmap(message.lane_id, 0) == 0
     after = await beta.mine()
     assert (after.number, after.hash != before.hash) == (before.number, True)
     receipt = await beta.receipt(signed.tx_hash)

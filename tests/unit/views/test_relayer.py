@@ -11,26 +11,26 @@ from relayer.consensus.kind import ConsensusKind
 from relayer.views.encoding import to_json
 from relayer.views.gauges import gauges
 from relayer.views.relayer import RelayerView, relayer_view
-from tests.unit.pipeline.road import running_road, two_chains
+from tests.support.memory_network import running_network, two_chains
 
 
 async def test_a_relayer_at_work_shows_what_it_works_on(tmp_path: Path) -> None:
-    async with running_road(tmp_path, two_chains(), limits={"a": 10**18}) as road:
-        sent = road.send("a", "b", 3)
-        await road.mine_until(lambda: road.is_confirmed(sent))
-        for destination in road.pipeline.destinations.values():
+    async with running_network(tmp_path, two_chains(), limits={"a": 10**18}) as network:
+        sent = network.send("a", "b", 3)
+        await network.mine_until(lambda: network.is_confirmed(sent))
+        for destination in network.pipeline.destinations.values():
             await destination.refresh()
         health = ProviderHealth("node:1", 0.0, 0.01, 0, wrong_chain=False)
         kind = ConsensusKind("made-up", "nowhere", "SomeLightClient", signers="elders", misbehaviour="")
-        at = road.clock() / 1_000_000
-        view = relayer_view(road.pipeline, at, kinds={"a": kind}, providers={"a": [health]})
+        at = network.clock() / 1_000_000
+        view = relayer_view(network.pipeline, at, kinds={"a": kind}, providers={"a": [health]})
     shown = json.loads(to_json(view))
     chains = {chain["name"]: chain for chain in shown["chains"]}
     assert set(chains) == {"a", "b"}
     assert (chains["a"]["consensus"], chains["b"]["consensus"]) == ("made-up", None)
     assert [provider["label"] for provider in chains["a"]["providers"]] == ["node:1"]
     for name, chain in chains.items():
-        memory = road.chains[name]
+        memory = network.chains[name]
         assert chain["endpoint_id"] == "0x" + memory.endpoint_id.hex()
         assert chain["gateway"] == "0x" + memory.gateway.hex()
         assert chain["head_height"] >= chain["verified_height"] > 0
@@ -58,8 +58,8 @@ async def test_a_relayer_at_work_shows_what_it_works_on(tmp_path: Path) -> None:
 
 
 async def test_before_the_first_block_nothing_is_known(tmp_path: Path) -> None:
-    async with running_road(tmp_path, two_chains(), start=False) as road:
-        view = relayer_view(road.pipeline, 5.0)
+    async with running_network(tmp_path, two_chains(), start=False) as network:
+        view = relayer_view(network.pipeline, 5.0)
     assert [chain.head_height for chain in view.chains] == [None, None]
     assert all(chain.accounts == () and chain.providers == () for chain in view.chains)
     assert view.clients == ()

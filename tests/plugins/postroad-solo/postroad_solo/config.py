@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from relayer.config import Bytes20, ChainConfig, ConsensusConfig, InvalidConfig, Where
+from relayer.config import Bytes20, ConsensusConfig, InvalidConfig, TrustTerms, Where
 from relayer.config.values import Height, Positive
 
 
@@ -36,7 +36,7 @@ class SoloConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, for
         assert self.bootstrap is not None
         return self.bootstrap.height
 
-    def check(self, chain: ChainConfig, where: Where) -> None:
+    def check(self, chain: TrustTerms, where: Where) -> None:
         """Refuse the key of nobody. Raises InvalidConfig."""
         del chain
         if self.bootstrap is not None and not any(self.bootstrap.signer):

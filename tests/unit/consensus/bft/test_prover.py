@@ -493,6 +493,19 @@ async def test_a_client_is_read_as_its_contract_tells() -> None:
     )
     other = await prover.client_at(Destination(BftKind.QBFT, FOUR[:3], START + 50), GATEWAY)  # type: ignore[arg-type]
     assert not other.current
+    assert other.remarks == ()
+
+
+async def test_a_client_that_lags_behind_a_change_tells_what_the_change_took() -> None:
+    blocks = make_chain({1: FOUR, 5: FOUR[:3]}, 20)
+    prover = make_prover(Source([Provider(blocks)]), FOUR)
+    await prover.verify_head(head_of(blocks))
+    lagging = await prover.client_at(Destination(BftKind.QBFT, FOUR, START + 50), GATEWAY)  # type: ignore[arg-type]
+    (remark,) = lagging.remarks
+    assert "changed the validators: the seals of 3 of the 4 trusted validators" in remark
+    assert "All 3 that remain are needed" in remark
+    following = await prover.client_at(Destination(BftKind.QBFT, FOUR[:3], START + 50), GATEWAY)  # type: ignore[arg-type]
+    assert (following.current, following.remarks) == (True, ())
 
 
 async def test_a_client_that_no_update_can_help_says_so() -> None:

@@ -178,6 +178,6 @@ async def test_when_nobody_tells_it_is_said_with_what_to_do_and_without_secrets(
         await discover_network("eth", [url + "/s3cret"])
     told = f"{caught.value} {caught.value.advice}"
     assert "no Beacon API of eth tells its network" in told
-    assert "chains.eth.beacon" in told
+    assert "chains.eth.consensus.beacon" in told
     assert "hunter2" not in told
     assert "s3cret" not in told

@@ -1,24 +1,32 @@
 # SPDX-License-Identifier: MIT
-"""Two in-memory chains with a pipeline between them, driven block by block."""
+"""In-memory chains with a pipeline between them, driven block by block, and what tests ask of them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from relayer.chains.evm import abi
 from relayer.journal.rows import Micros
 from relayer.journal.store import Journal, now_micros
 from relayer.metrics import Metrics
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
+from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
 from relayer.testing.chain import MemoryChain, join
 from relayer.testing.prover import MemoryProver
 
 FAST = BatchSettings(max_wait_ms=0)
+
+#: How many blocks verified headers of `delayed` chains are behind the head.
+LAG = 5
+#: A recipient other than that of `MemoryChain.send`.
+OTHER = b"\x33" * 20
 
 
 @dataclass
@@ -35,8 +43,8 @@ class Clock:
 
 
 @dataclass
-class Road:
-    """What a test holds in its hands."""
+class MemoryNetwork:
+    """In-memory chains, the pipeline between them, and its journal."""
 
     chains: dict[str, MemoryChain]
     provers: dict[str, MemoryProver]
@@ -62,7 +70,9 @@ class Road:
             await self.settle()
 
     async def settle(self, rounds: int = 8) -> None:
-        """Let every task and the journal's thread run for a moment; whoever needs longer has the next block's."""
+        """Let every task and the journal's thread run for a moment; whoever needs longer has the next
+        block's.
+        """
         for _ in range(rounds):
             await asyncio.sleep(0.005)
 
@@ -74,20 +84,20 @@ class Road:
         await self.settle(60)
         assert condition(), f"not within {blocks} blocks"
 
-    def word(self, source: str, destination: str, page: int = 0) -> int:
-        """What the destination's inbox has, at its newest block."""
+    def delivered_bitmap(self, source: str, destination: str, page: int = 0) -> int:
+        """The delivered bitmap of a page in the destination's newest block."""
         from relayer.protocol.lane import delivered_slot
 
         lane = Lane(self.chains[source].endpoint_id, self.chains[destination].endpoint_id)
         state = self.chains[destination].ledger.blocks[-1].state
-        return int.from_bytes(state.words.get(delivered_slot(lane.id, page), bytes(32)))
+        return int.from_bytes(state.storage.get(delivered_slot(lane.id, page), bytes(32)))
 
     def is_confirmed(self, messages: list[Message]) -> bool:
-        stories = [self.journal.story(each.id) for each in messages]
+        stories = [self.journal.story(message.id) for message in messages]
         return all(story is not None and story.state.value == "confirmed" for story in stories)
 
 
-async def open_road(
+async def open_network(
     folder: Path,
     chains: dict[str, MemoryChain],
     *,
@@ -97,7 +107,7 @@ async def open_road(
     limits: dict[str, int] | None = None,
     start: bool = True,
     provers: dict[str, MemoryProver] | None = None,
-) -> Road:
+) -> MemoryNetwork:
     clock = clock or Clock()
     journal = Journal.open(f"sqlite:///{folder}/journal.db")
     provers = provers or {name: MemoryProver(chain) for name, chain in chains.items()}
@@ -115,26 +125,70 @@ async def open_road(
     )
     if start:
         pipeline.start()
-    road = Road(chains, provers, journal, pipeline, clock)
-    await road.settle(2)
-    return road
+    network = MemoryNetwork(chains, provers, journal, pipeline, clock)
+    await network.settle(2)
+    return network
 
 
-async def close_road(road: Road) -> None:
-    await road.pipeline.drain()
-    road.journal.close()
+async def close_network(network: MemoryNetwork) -> None:
+    await network.pipeline.drain()
+    network.journal.close()
 
 
 @asynccontextmanager
-async def running_road(folder: Path, chains: dict[str, MemoryChain], **terms: object) -> AsyncIterator[Road]:
-    road = await open_road(folder, chains, **terms)  # type: ignore[arg-type]
+async def running_network(
+    folder: Path, chains: dict[str, MemoryChain], **terms: object
+) -> AsyncIterator[MemoryNetwork]:
+    network = await open_network(folder, chains, **terms)  # type: ignore[arg-type]
     try:
-        yield road
+        yield network
     finally:
-        await close_road(road)
+        await close_network(network)
 
 
 def two_chains() -> dict[str, MemoryChain]:
     chains = {"a": MemoryChain("a", 1001), "b": MemoryChain("b", 1002)}
     join(chains["a"], chains["b"])
     return chains
+
+
+def states(network: MemoryNetwork, messages: list[Message]) -> list[str]:
+    stories = [network.journal.story(message.id) for message in messages]
+    return ["unknown" if story is None else story.state.value for story in stories]
+
+
+def reason(network: MemoryNetwork, message: Message) -> WaitingReason | None:
+    story = network.journal.story(message.id)
+    assert story is not None
+    return None if story.waiting is None else story.waiting.reason
+
+
+def detail(network: MemoryNetwork, message: Message) -> str:
+    story = network.journal.story(message.id)
+    assert story is not None
+    return str(story.waiting)
+
+
+def deliveries(chain: MemoryChain) -> list[int]:
+    """How many messages each included deliver transaction executed."""
+    return [
+        sum(part.mask.bit_count() for part in receipt.delivered)
+        for receipt in sorted(chain.receipts.values(), key=lambda receipt: receipt.block_number)
+    ]
+
+
+def calls(chain: MemoryChain) -> Counter[bytes]:
+    """Transactions of a chain by selector."""
+    return Counter(transaction.data[:4] for transaction in chain.mined.values())
+
+
+def delivery_data(chain: MemoryChain) -> list[bytes]:
+    return [transaction.data for transaction in chain.mined.values() if transaction.data[:4] == abi.DELIVER]
+
+
+def delayed(chains: dict[str, MemoryChain], **terms: object) -> dict[str, MemoryProver]:
+    """Provers of which that of chain a has delayed finality."""
+    return {
+        name: MemoryProver(chain, lag=LAG, **terms) if name == "a" else MemoryProver(chain)  # type: ignore[arg-type]
+        for name, chain in chains.items()
+    }

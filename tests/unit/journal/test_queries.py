@@ -24,6 +24,7 @@ from relayer.journal.rows import (
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Waiting, WaitingReason
+from tests.support.journal import commit
 from tests.unit.journal.samples import NOW, A, add_lane, attempt, messages, step
 
 S = DeliveryState
@@ -57,11 +58,11 @@ def test_the_story_of_a_message_is_told_by_ranges_that_hold_it(journal: Journal)
         )
         writing.put_proofs([StoredProof(row, 0, 19, stored[-1].head, 50, 60, b"proof")])
 
-    journal.commit_now(write)
+    commit(journal, write)
     story = journal.story(stored[4].leaf)
     assert story is not None
     assert (story.source, story.destination, story.state) == ("court", "port", S.SUBMITTED)
-    assert [each.state for each in story.steps] == [S.OBSERVED, S.VERIFIED, S.PROVEN, S.SUBMITTED]
+    assert [step.state for step in story.steps] == [S.OBSERVED, S.VERIFIED, S.PROVEN, S.SUBMITTED]
     assert story.steps[-1].tx_hash == attempt(9).tx_hash
     assert story.steps[-1].detail == {"nonce": 1}
     assert story.waiting is not None
@@ -125,7 +126,7 @@ def test_a_delivered_message_tells_which_transaction_of_ours_did_it(
         if after is not None:
             writing.set_transaction_state(transaction, after)
 
-    journal.commit_now(write)
+    commit(journal, write)
     story = journal.story(stored[0].leaf)
     assert story is not None
     assert story.state is state
@@ -151,13 +152,13 @@ def test_every_pending_message_has_a_reason_of_its_state(journal: Journal) -> No
         writing.add_transitions([step(row, 256, 299, S.CONFIRMED), step(row, 599, 599, S.EXPIRED)])
         writing.settle_lane(row, 10)
 
-    journal.commit_now(write)
+    commit(journal, write)
     pending = journal.pending()
-    assert [each.sequence for each in pending] == [*range(10, 256), *range(300, 599)]
-    assert all(each.waiting.reason in REASONS[each.state] for each in pending)
-    by_sequence = {each.sequence: each for each in pending}
+    assert [message.sequence for message in pending] == [*range(10, 256), *range(300, 599)]
+    assert all(message.waiting.reason in REASONS[message.state] for message in pending)
+    by_sequence = {message.sequence: message for message in pending}
     assert [by_sequence[300 + number].state for number in range(len(states))] == states
-    assert [each.sequence for each in journal.pending(limit=3)] == [10, 11, 12]
+    assert [message.sequence for message in journal.pending(limit=3)] == [10, 11, 12]
     assert journal.pending(LaneRow(row + 1)) == ()
 
 
@@ -172,11 +173,11 @@ def test_a_messages_own_reason_goes_before_its_lanes(journal: Journal) -> None:
         writing.set_reason(row, paused, NOW)
         writing.put_waits([StoredWait(row, 0, refused, NOW, 1, Micros(NOW + 5))])
 
-    journal.commit_now(write)
-    assert [each.waiting for each in journal.pending()] == [refused, paused]
-    journal.commit_now(lambda writing: writing.clear_waits(row, [0]))
-    journal.commit_now(lambda writing: writing.set_reason(row, None, NOW))
-    assert [each.waiting.reason for each in journal.pending()] == [
+    commit(journal, write)
+    assert [message.waiting for message in journal.pending()] == [refused, paused]
+    commit(journal, lambda writing: writing.clear_waits(row, [0]))
+    commit(journal, lambda writing: writing.set_reason(row, None, NOW))
+    assert [message.waiting.reason for message in journal.pending()] == [
         WaitingReason.RECIPIENT_REVERTS,
         WaitingReason.BATCH,
     ]
@@ -185,10 +186,10 @@ def test_a_messages_own_reason_goes_before_its_lanes(journal: Journal) -> None:
 def test_hearsay_that_was_replaced_is_forgotten_but_its_story_stays(journal: Journal) -> None:
     row = add_lane(journal)
     first, second = messages(row, 3), messages(row, 3, head=b"x" * 32)
-    journal.commit_now(lambda writing: writing.put_messages(first))
-    journal.commit_now(lambda writing: writing.add_transitions([step(row, 0, 2, S.OBSERVED)]))
-    journal.commit_now(lambda writing: writing.put_messages(second[:1]))
-    journal.commit_now(lambda writing: writing.discard_messages(row, 1))
+    commit(journal, lambda writing: writing.put_messages(first))
+    commit(journal, lambda writing: writing.add_transitions([step(row, 0, 2, S.OBSERVED)]))
+    commit(journal, lambda writing: writing.put_messages(second[:1]))
+    commit(journal, lambda writing: writing.discard_messages(row, 1))
     with journal.reading() as reading:
         assert reading.messages(row, 0, 9) == (second[0],)
         assert len(reading.transitions(row, 0, 0)) == 1
@@ -229,10 +230,10 @@ def test_folding_a_page_agrees_with_following_each_message(
     folded = fold(transitions)
     for index in range(256):
         expected = None
-        for each in transitions:
+        for transition in transitions:
             done = expected in FINAL_STATES and expected is not S.UNFOUNDED
-            if each.tells_of(512 + index) and not done:
-                expected = each.state
+            if transition.tells_of(512 + index) and not done:
+                expected = transition.state
         found = [state for state, mask in folded.items() if mask >> index & 1]
         assert found == ([] if expected is None else [expected])
 
