@@ -24,6 +24,7 @@ from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.consensus.registry import kind_of
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.errors import JournalBroken
+from relayer.journal.rows import MICROS_PER_S
 from relayer.journal.store import Journal, now_micros
 from relayer.keys import KeyStore, read_password
 from relayer.metrics import Metrics, MetricsServer
@@ -34,7 +35,6 @@ from relayer.views.relayer import RelayerView, relayer_view
 
 _CHECK_S = 10.0
 _LOOK_S = 0.5
-_MICROS = 1_000_000
 
 
 def build(
@@ -128,7 +128,7 @@ class Daemon:
                 loop.add_signal_handler(number, self.stop)
         try:
             # All checks end before a refusal ends the run: one that went on would open what was closed.
-            checks = (self._check_chain(each) for each in self._built.values())
+            checks = (self._check_chain(opened) for opened in self._built.values())
             for failure in await asyncio.gather(*checks, return_exceptions=True):
                 if isinstance(failure, BaseException):
                     raise failure
@@ -154,12 +154,12 @@ class Daemon:
         batch = self._config.batch
         chains = {
             name: ServedChain(
-                chain=each.chain,
-                prover=each.prover,
+                chain=opened.chain,
+                prover=opened.prover,
                 first_height=self._config.require_endpoint(name).consensus.first_height,
-                max_spend_wei_per_day=each.config.max_spend_wei_per_day,
+                max_spend_wei_per_day=opened.config.max_spend_wei_per_day,
             )
-            for name, each in self._built.items()
+            for name, opened in self._built.items()
         }
         settings = BatchSettings(batch.max_gas_share, batch.max_wait_ms, batch.max_messages)
         return await Pipeline.open(
@@ -194,8 +194,8 @@ class Daemon:
         await self._server.close()
         if self.pipeline is not None:
             await self.pipeline.drain()
-        for each in self._built.values():
-            await each.close()
+        for opened in self._built.values():
+            await opened.close()
         await asyncio.to_thread(self.journal.close)
         self._log.info("stopped")
 
@@ -217,7 +217,7 @@ class Daemon:
 
     def view(self) -> RelayerView:
         """Return everything that the daemon works on, as it is now in memory."""
-        at = now_micros() / _MICROS
+        at = now_micros() / MICROS_PER_S
         if self.pipeline is None:
             return RelayerView(at=at)
         kinds = {name: kind_of(opened.config) for name, opened in self._built.items()}

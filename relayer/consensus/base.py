@@ -90,7 +90,7 @@ class Prover(Protocol):
         ...
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers there are to contradict one another."""
         ...
 

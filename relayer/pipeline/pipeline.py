@@ -218,7 +218,7 @@ class Pipeline:
             self.supervisor.start(f"heads of {name}", chain_task.watcher.run)
             self.supervisor.start(f"chain {name}", chain_task.run)
             self.supervisor.start(f"account of {name}", self.destinations[name].run)
-            if chain_task.prover.witnesses > 1:
+            if chain_task.prover.provider_count > 1:
                 self.supervisor.start(f"witness of {name}", chain_task.compare_providers)
             if chain_task.tracker.live:
                 self.supervisor.start(f"restart of {name}", partial(self._offer, chain_task))

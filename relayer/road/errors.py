@@ -12,7 +12,9 @@ class DeliveryTimeout(Retryable):
 
 
 class MessageExpired(Drop):
-    """The destination's time is past the message's deadline and its bit is proven clear: it will never be executed."""
+    """The destination's time is past the message's deadline and its bit is proven clear:
+    it will never be executed.
+    """
 
 
 class MessageUnknown(Drop):

@@ -51,8 +51,8 @@ def connect(
 
     Args:
         source: the configuration file, or a configuration.
-        signers: unlocked keys by chain, for `send`. Without them the keystore that the chain's `sender` names (else its
-            first of `keys`) is unlocked when the first message is sent.
+        signers: unlocked keys by chain, for `send`. Without them the keystore that the chain's `sender` names
+            (else its first of `keys`) is unlocked when the first message is sent.
 
     Raises:
         ConfigError: the configuration can't be used. Nothing is asked of a chain yet.
@@ -112,7 +112,8 @@ class Road:
             destination: configured name of the chain that it goes to.
             to: the receiving contract, 20 bytes or 0x-hex.
             payload: what it is given.
-            deadline: how long from now, by the destination's clock, it may be executed (`"10m"`); None = for ever.
+            deadline: how long from now, by the destination's clock, it may be executed (`"10m"`); None = for
+                ever.
             gas_limit: what the recipient gets at least; None = the lane's default.
             channel: 32 bytes; None = the public lane.
 
@@ -239,7 +240,9 @@ class Road:
             return None
 
     def _import_trust(self, opened: OpenChain) -> None:
-        """Begin from what our relayer has verified since the bootstrap, so that an old bootstrap still serves."""
+        """Begin from what our relayer has verified since the bootstrap,
+        so that an old bootstrap still serves.
+        """
         if self._journal is None:
             return
         with self._journal.reading() as reading:
@@ -248,12 +251,12 @@ class Road:
                     opened.prover.import_state(stored.trusted_state)
 
     def _ready_names(self) -> list[str]:
-        return [name for name, each in self.config.chains.items() if not each.missing]
+        return [name for name, item in self.config.chains.items() if not item.missing]
 
     def _lane_of(self, lane_id: bytes) -> Lane | None:
         assert self._journal is not None
         with self._journal.reading() as reading:
-            return next((each.lane for each in reading.lanes() if each.lane.id == lane_id), None)
+            return next((lane.lane for lane in reading.lanes() if lane.lane.id == lane_id), None)
 
     def _guess_lane(self, source: str, sent: SentMessage) -> Lane | None:
         """The lane whose id the message names: its parts aren't in the log, but there are few candidates."""

@@ -27,7 +27,8 @@ async def transact(sender: OpenChain, call: Call) -> TxReceipt:
                 raise
             continue
         except (InsufficientFunds, Underpriced):
-            # Refused for certain, so its nonce is free again; any other failure may have reached a node all the same.
+            # Refused for certain, so its nonce is free again; any other failure may have reached a node all
+            # the same.
             chain.abandon(transaction)
             raise
         return await _await_receipt(sender, transaction.tx_hash)

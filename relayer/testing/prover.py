@@ -50,7 +50,7 @@ class MemoryProver:
         lag: how many blocks verified headers are behind the head; 0 for a chain whose blocks are final at
             once.
         anchors: whether its headers are so costly that they are anchored.
-        witnesses: how many providers the chain has.
+        provider_count: how many providers the chain has.
         costs: the first guess of what its deliveries cost.
     """
 
@@ -60,7 +60,7 @@ class MemoryProver:
         *,
         lag: int = 0,
         anchors: bool = False,
-        witnesses: int = 1,
+        provider_count: int = 1,
         costs: DeliveryCost = _COSTS,
     ) -> None:
         self.rejected_heights: set[int] = set()
@@ -68,7 +68,7 @@ class MemoryProver:
         self.looks = 0
         self.misbehaviour: bytes | None = None
         self.forgets = -1
-        self.witnesses = witnesses
+        self.provider_count = provider_count
         self._lag = lag
         self._costs = costs
         self._anchors = anchors

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from relayer.journal.rows import MICROS_PER_S
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 if TYPE_CHECKING:
     from relayer.pipeline.lane_state import LaneProgress
-
-_MICROS = 1_000_000
 
 
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +57,7 @@ def lane_view(lane: LaneProgress) -> LaneView:
         proven=counts.proven,
         settled=counts.settled,
         backlog=counts.backlog,
-        oldest_since=None if counts.oldest_at is None else counts.oldest_at / _MICROS,
+        oldest_since=None if counts.oldest_at is None else counts.oldest_at / MICROS_PER_S,
         waiting=lane.waiting,
         waiting_messages=counts.waiting,
     )

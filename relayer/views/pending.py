@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from relayer.journal.rows import MICROS_PER_S
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 
 if TYPE_CHECKING:
     from relayer.journal.rows import PendingMessage
-
-_MICROS = 1_000_000
 
 
 class PendingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,5 +48,5 @@ def pending_view(pending: PendingMessage) -> PendingView:
         state=pending.state,
         reason=pending.waiting.reason,
         detail=pending.waiting.detail,
-        since=pending.since / _MICROS,
+        since=pending.since / MICROS_PER_S,
     )

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from relayer.journal.rows import MICROS_PER_S
 from relayer.protocol.delivery import DeliveryState, Waiting
 from relayer.views.delivery import DeliveryView, ProvenView
 
 if TYPE_CHECKING:
     from relayer.journal.rows import StoredStory
-
-_MICROS = 1_000_000
 
 
 class StepView(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +59,9 @@ def story_view(
 ) -> StoryView:
     """Return the view of what the journal has of a message, with what the chains tell beside it."""
     steps = (
-        StepView(state=step.state, at_s=step.at / _MICROS, tx_hash=step.tx_hash, detail=dict(step.detail))
+        StepView(
+            state=step.state, at_s=step.at / MICROS_PER_S, tx_hash=step.tx_hash, detail=dict(step.detail)
+        )
         for step in story.steps
     )
     return StoryView(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How long a sync committee's signature takes in Python: `python -m tests.bench.bls [--reference]`.
 
-Prints a table and writes .bench/bls.json. Both sides hold the same 512 keys decompressed, decompress and check the same
-signature, add the keys and verify; their rounds alternate in one run, so that what slows the machine slows both. The aim
-is at most 1.2 times blst in Node. `--reference` adds one run of py_ecc.
+Prints a table and writes .bench/bls.json. Both sides hold the same 512 keys decompressed, decompress and
+check the same signature, add the keys and verify; their rounds alternate in one run, so that what slows the
+machine slows both. The aim is at most 1.2 times blst in Node. `--reference` adds one run of py_ecc.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def native(setup: dict[str, Any]) -> Iterator[Callable[[int], dict[str, list[flo
 
 
 def measure_threads(call: Callable[[], bool], count: int = 40) -> float:
-    """How many times as much two threads get done as one: 1 when the library keeps the interpreter's lock, 2 at best."""
+    """How many times as much two threads get done as one:
+    1 when the library keeps the interpreter's lock, 2 at best.
+    """
     alone, together = [], []
     for _ in range(ROUNDS):
         alone.append(sum(clock(call, count)) / count)
@@ -106,7 +108,9 @@ def measure_threads(call: Callable[[], bool], count: int = 40) -> float:
 
 
 def measure_reference(pubkeys: Sequence[bytes], signature: bytes) -> tuple[float, float]:
-    """Milliseconds that py_ecc takes to decompress and check the keys, and for the same as ours with them in hand."""
+    """Milliseconds that py_ecc takes to decompress and check the keys,
+    and for the same as ours with them in hand.
+    """
     start = time.perf_counter()
     keys = committee(pubkeys, PY_ECC).keys
     decompressed_ms = (time.perf_counter() - start) * 1e3

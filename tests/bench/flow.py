@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What both relaying figures share: a network in the background, load through the Multisender, and honest counting.
+"""What both relaying figures share: a network in the background, load through the Multisender, and honest
+counting.
 
-The network runs in processes of its own and so does the daemon; this process sends, watches blocks come, and counts
-afterwards. Nothing is counted from what the daemon says of itself: lost is what the destination's light client does not
-prove, twice is what the recipient's own events show.
+The network runs in processes of its own and so does the daemon; this process sends, watches blocks come, and
+counts afterwards. Nothing is counted from what the daemon says of itself: lost is what the destination's
+light client does not prove, twice is what the recipient's own events show.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ async def count_proven(net: RelayNet, source: str, destination: str, total: int)
         await opened.close()
     mask = (1 << total) - 1
     bits = sum(
-        int.from_bytes(each.value) << (PAGE_SIZE * page) for page, each in zip(pages, proven, strict=True)
+        int.from_bytes(item.value) << (PAGE_SIZE * page) for page, item in zip(pages, proven, strict=True)
     )
     return (bits & mask).bit_count()
 

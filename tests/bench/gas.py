@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What sending and delivering cost: `python -m tests.bench.gas` prints the table and writes .bench/gas.json.
 
-Whole transactions on anvil under Prague's rules (EIP-7623's floor included), real contracts, real seals of seven
-validators or of sync committees of 512, real storage proofs, 32-byte payloads, an ERC-7786 recipient that emits an event.
-The lane is warm: the head, the sequence and the page's delivered word are non-zero before.
+Whole transactions on anvil under Prague's rules (EIP-7623's floor included), real contracts, real seals of
+seven validators or of sync committees of 512, real storage proofs, 32-byte payloads, an ERC-7786 recipient
+that emits an event. The lane is warm: the head, the sequence and the page's delivered word are non-zero
+before.
 """
 
 from __future__ import annotations
@@ -36,15 +37,17 @@ S = TypeVar("S", bound=Side)
 OUTPUT = Path(__file__).parents[2] / ".bench" / "gas.json"
 BFT_BATCHES = (1, 10, 100, 200)
 ETHEREUM_BATCHES = (1, 10, 100)
-#: The figures are defined at these depths of the source's tries: nodes on the gateway's path, and on the head's.
+#: The figures are defined at these depths of the source's tries: nodes on the gateway's path, and on the
+#: head's.
 SHALLOW_NODES = (3, 2)
 DEEP_NODES = (5, 3)
 SHALLOW_ACCOUNTS = 10
 DEEP_ACCOUNTS = 10_000
-#: The first of the seeds gas-0, gas-1, ... whose keys give such tries is used, so every run finds the same one.
+#: The first of the seeds gas-0, gas-1, ... whose keys give such tries is used, so every run finds the same
+#: one.
 MOST_SEEDS = 64
-#: 507 of 512 is the nearest to 99 of 100. How far the absent sit from each other decides how many siblings their keys need:
-#: 30 is the median, and the mean, of five places at random.
+#: 507 of 512 is the nearest to 99 of 100. How far the absent sit from each other decides how many siblings
+#: their keys need: 30 is the median, and the mean, of five places at random.
 ABSENT_IN_512 = 5
 TYPICAL_SIBLINGS = 30
 MOST_DRAWS = 64
@@ -89,7 +92,9 @@ LABELS = {
 
 
 async def _warm(stage: Stage[Any]) -> tuple[int, int]:
-    """Two messages there, so that every word a delivery or a send touches is non-zero; returns the tries' depths."""
+    """Two messages there, so that every word a delivery or a send touches is non-zero;
+    returns the tries' depths.
+    """
     for _ in range(2):
         await stage.send(secrets.token_bytes(32))
     batch, proven = await stage.encode_delivery(0)
@@ -157,7 +162,9 @@ async def _measure_updates(stage: Stage[PosSide]) -> dict[str, int]:
 
 
 async def _draw_absent(chain: LocalEthereumChain) -> None:
-    """Go on until a finality that is news was signed by all but five at places that are as scattered as is usual."""
+    """Go on until a finality that is news was signed by all but five at places that are
+    as scattered as is usual.
+    """
     await chain.advance_to_finality()
     for _ in range(MOST_DRAWS):
         update = chain.beacon.newest_update()

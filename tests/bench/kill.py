@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""`make kill`: messages while the daemon is killed at random instants, mid-flight: none lost, none twice (INV-2, INV-6).
+"""`make kill`: messages while the daemon is killed at random instants, mid-flight: none lost, none twice
+(INV-2, INV-6).
 
-SIGKILL, so no handler runs and nothing is flushed; then it is started again on the same journal. Counted afterwards from
-the chains alone: proven bits, the recipient's events, and the gas of deliveries that moved nothing.
+SIGKILL, so no handler runs and nothing is flushed; then it is started again on the same journal. Counted
+afterwards from the chains alone: proven bits, the recipient's events, and the gas of deliveries that moved
+nothing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How long proofs and headers take in Python: `python -m tests.bench.proofs`.
 
-Prints a table and writes .bench/proofs.json. Beside each absolute time stands its ratio to work that cannot be left out
-(hashing the same bytes, recovering the same keys), for that is what can be compared between machines. The aim is
-an account proof of 6 nodes in at most 50 µs.
+Prints a table and writes .bench/proofs.json. Beside each absolute time stands its ratio to work that cannot
+be left out (hashing the same bytes, recovering the same keys), for that is what can be compared between
+machines. The aim is an account proof of 6 nodes in at most 50 µs.
 """
 
 from __future__ import annotations

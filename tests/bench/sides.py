@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One endpoint of a stage: a chain that makes blocks on demand, its gateway, and how the other side comes to believe it.
+"""One endpoint of a stage: a chain that makes blocks on demand, its gateway, and how the other side comes to
+believe it.
 
-Keys are fixed by the chain's seed, so a run repeats the last one but for timestamps (a few zero bytes in seals and hashes,
-some tens of gas).
+Keys are fixed by the chain's seed, so a run repeats the last one but for timestamps (a few zero bytes in
+seals and hashes, some tens of gas).
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ MAX_FEE_WEI = 100 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A proof as the destination's client reads it, what it proves, and how many nodes account's and slot's path have."""
+    """A proof as the destination's client reads it, what it proves,
+    and how many nodes account's and slot's path have.
+    """
 
     proof: bytes
     value: bytes
@@ -73,7 +76,9 @@ class Side(ABC):
 
     @abstractmethod
     async def prove(self, slot: bytes) -> Proven:
-        """Prove a slot of the gateway at the newest block that a light client can believe; what was sent is in it."""
+        """Prove a slot of the gateway at the newest block that a light client can believe;
+        what was sent is in it.
+        """
 
     @property
     def interop(self) -> bytes:

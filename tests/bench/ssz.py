@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""SSZ of a mainnet committee and update, ours beside the libraries that are installed: `python -m tests.bench.ssz`.
+"""SSZ of a mainnet committee and update, ours beside the libraries that are installed: `python -m
+tests.bench.ssz`.
 
 Prints a table and writes .bench/ssz.json. The libraries are no dependency of ours; to compare, `pip install
-remerkleable ssz` into any environment and run this file there. Roots are compared, so that nobody is quick and wrong.
+remerkleable ssz` into any environment and run this file there. Roots are compared, so that nobody is quick
+and wrong.
 """
 
 from __future__ import annotations

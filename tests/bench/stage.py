@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A stage for exact figures: two local chains that make blocks on demand, joined, driven without the daemon."""
+"""A stage for exact figures: two local chains that make blocks on demand, joined,
+driven without the daemon.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,10 @@ class Stage(Generic[S]):
         return encode_batch(batch), proven
 
     async def deliver(self, batch: bytes, proof: bytes, expected: int) -> int:
-        """Deliver; returns the transaction's gas. Raises AssertionError unless `expected` messages were executed."""
+        """Deliver; returns the transaction's gas.
+
+        Raises AssertionError unless `expected` messages were executed.
+        """
         data = artifact.load("Gateway").encode_call("deliver", batch, proof)
         receipt = await self.destination.transact(self.destination.gateway, data)
         topic = "0x" + artifact.load("Gateway").event_topic("Delivered").hex()

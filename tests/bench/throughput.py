@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`make throughput`: messages per second through the whole pipeline, end to end, and what the daemon costs.
 
-Two local chains with 1 s blocks, real seals and contracts; messages through the Multisender at a steady rate that is a
-multiple of what has to be reached (--rate 0: as fast as the source's blocks take them); the daemon in a process of its
-own. Latency is from when the source's block was seen to when the block with the delivery was seen.
+Two local chains with 1 s blocks, real seals and contracts; messages through the Multisender at a steady rate
+that is a multiple of what has to be reached (--rate 0: as fast as the source's blocks take them); the daemon
+in a process of its own. Latency is from when the source's block was seen to when the block with the delivery
+was seen.
 """
 
 from __future__ import annotations
@@ -86,14 +87,15 @@ async def _send(net: RelayNet, messages: int, seed: int, rate: int) -> None:
     began = time.monotonic()
     for start in range(0, messages, _PER_TRANSACTION):
         count = min(_PER_TRANSACTION, messages - start)
-        # The same gas for each: anvil forgets a transaction that would fit a full block but for those before it.
+        # The same gas for each: anvil forgets a transaction that would fit a full block but for those before
+        # it.
         if rate:
             await asyncio.sleep(max(0.0, began + start / rate - time.monotonic()))
         gas = 100_000 + 60_000 * _PER_TRANSACTION
         hashes.append(await net.send_counted(SOURCE, DESTINATION, count, seed + start, gas=gas))
     # In order of their nonces: when one is in a block, those before it are. Each must have succeeded.
-    for each in reversed(hashes):
-        await net.places[SOURCE].included(each, timeout_s=300)
+    for digest in reversed(hashes):
+        await net.places[SOURCE].included(digest, timeout_s=300)
 
 
 async def _await_settled(net: RelayNet, daemon: DaemonProcess, total: int, highest_mb: float) -> float:

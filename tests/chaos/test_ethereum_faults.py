@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Beacon nodes that lie, stall and break beside an honest one: deliveries go on, and nothing is paid for (INV-5).
+"""Beacon nodes that lie, stall and break beside an honest one: deliveries go on, and nothing is paid for
+(INV-5).
 
-A lie of one node costs it its score. What a whole sync committee signs twice is no lie of a node but the end of trust: the
-client is frozen with what was signed, and the lane says why it waits.
+A lie of one node costs it its score. What a whole sync committee signs twice is no lie of a node but the end
+of trust: the client is frozen with what was signed, and the lane says why it waits.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ AT_ONCE = 3
 
 
 def prefer_the_hostile(text: str, eth: LocalEthereumChain) -> str:
-    """The hostile node comes first; the honest one is not the chain's own, so that the chain's faults stay its own."""
+    """The hostile node comes first; the honest one is not the chain's own,
+    so that the chain's faults stay its own.
+    """
     _, hostile, honest = eth.beacon_servers
     return text.replace(f'beacon = ["{eth.beacon_url}"]', f'beacon = ["{hostile.url}", "{honest.url}"]')
 
@@ -97,7 +100,9 @@ async def test_a_hostile_beacon_node_beside_an_honest_one_stops_and_costs_nothin
 async def test_two_finalized_headers_of_one_slot_freeze_the_client(
     tmp_path: Path, epoch: int, changes: int
 ) -> None:
-    """INV-5, INV-7, INV-10: signed by the committee, shown by one node beside an honest one; once, and for good."""
+    """INV-5, INV-7, INV-10: signed by the committee,
+    shown by one node beside an honest one; once, and for good.
+    """
     async with open_ethereum_road(tmp_path, edit=prefer_the_hostile, more_beacons=2, slot_time_s=0.2) as road:
         net, eth = road.net, road.eth
         _, hostile, _ = eth.beacon_servers
@@ -107,7 +112,8 @@ async def test_two_finalized_headers_of_one_slot_freeze_the_client(
         begins = range(epoch * length, (epoch + 1) * length)
         await road.wait_until("the right part of a period", lambda: eth.slot % period_length in begins)
         with eth.faults.on(WithheldFinality()):
-            # Finality stands still soon, so that the daemon has verified the honest header when the other one is shown.
+            # Finality stands still soon, so that the daemon has verified the honest header when the other one
+            # is shown.
             message, since = await road.send(ETH, COURT, b"too late to be believed"), eth.slot
             stands, period = since + 2 * length, road.period + changes
             await road.wait_until(
@@ -127,7 +133,7 @@ async def test_two_finalized_headers_of_one_slot_freeze_the_client(
         assert waiting is not None
         assert waiting.reason is WaitingReason.CLIENT_EXPIRED
         assert await net.delivered_count(ETH, COURT, AT_ONCE + 1) == AT_ONCE
-        assert message.id in {each.leaf for each in road.pending(ETH)}
+        assert message.id in {item.leaf for item in road.pending(ETH)}
         assert await road.daemon.stop() == 0
         (freeze,) = await road.paid_for(COURT, "freeze")
         assert freeze.succeeded

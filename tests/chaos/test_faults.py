@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Providers that lie, stall and break, one fault after the other, while messages flow: nothing is lost, doubled or wasted.
+"""Providers that lie, stall and break, one fault after the other, while messages flow: nothing is lost,
+doubled or wasted.
 
-Every fault acts on both chains' fronts for a moment and is then taken away. INV-5: whatever was said meanwhile, no
-transaction was paid for that moved nothing. INV-1 and INV-2 by the recipient's own events and the proven bits.
+Every fault acts on both chains' fronts for a moment and is then taken away. INV-5: whatever was said
+meanwhile, no transaction was paid for that moved nothing. INV-1 and INV-2 by the recipient's own events and
+the proven bits.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What the Ethereum light client is asked: proofs, updates, anchors and misbehaviour, good ones and such as break one rule.
+"""What the Ethereum light client is asked: proofs, updates, anchors and misbehaviour, good ones and such as
+break one rule.
 
-Whatever is changed is changed before it is signed, most of the time: a rule that only one side knows would otherwise hide
-behind a bad signature. Committees of all kinds are trusted, impossible ones too: what a committee's root says is the
-trusted state's business, and what is done with it must be the same on both sides.
+Whatever is changed is changed before it is signed, most of the time: a rule that only one side knows would
+otherwise hide behind a bad signature. Committees of all kinds are trusted, impossible ones too: what a
+committee's root says is the trusted state's business, and what is done with it must be the same on both
+sides.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ MAX = 2**64 - 1
 
 @dataclass(frozen=True)
 class Setting:
-    """What a world is made with: forks as (epoch, layout), the kind of each known committee, the trusted slot."""
+    """What a world is made with: forks as (epoch, layout),
+    the kind of each known committee, the trusted slot.
+    """
 
     size: int
     forks: tuple[tuple[int, int], ...]
@@ -68,7 +72,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class World:
-    """A chain and a client of it. `storage` and `account` are good proofs that lead to `root`, which is anchored."""
+    """A chain and a client of it.
+
+    `storage` and `account` are good proofs that lead to `root`, which is anchored.
+    """
 
     network: Network
     committees: dict[int, Committee]
@@ -144,7 +151,7 @@ def make_world(rng: random.Random, setting: Setting) -> World:
     return World(network, committees, client, storage, account, state.root)
 
 
-# --- committees ------------------------------------------------------------------------------------------------------
+# --- committees ---------------------------------------------------------------------------------------------
 
 
 def _with(committee: Committee, seats: Sequence[Seat], aggregate: bytes | None = None) -> Committee:
@@ -172,7 +179,7 @@ def _cancelling(committee: Committee) -> Committee:
 def _doubling(committee: Committee) -> Committee:
     """The sum of all is the first one's negative: taking the first away doubles it."""
     first, *rest = committee.seats[:-1]
-    last = -2 * first.secret - sum(each.secret for each in rest)
+    last = -2 * first.secret - sum(item.secret for item in rest)
     return Committee((first, *rest, _of_secret(last)))
 
 
@@ -182,11 +189,14 @@ def _stray(committee: Committee) -> Committee:
 
 
 def _impossible(committee: Committee) -> Committee:
-    """Keys that are none: infinity, a coordinate not below the modulus, off the curve. The sum is that of the others."""
+    """Keys that are none: infinity, a coordinate not below the modulus, off the curve.
+
+    The sum is that of the others.
+    """
     x, y = split(committee.seats[3].xy)
     odd = [bytes(96), pack((x + P, y)), pack((x, y - 1 or 1)), pack((x, y + P))]
     seats = [Seat(0, xy) for xy in odd[: max(1, len(committee.seats) // 4)]]
-    total = sum(each.secret for each in committee.seats[len(seats) :])
+    total = sum(item.secret for item in committee.seats[len(seats) :])
     return _with(committee, seats, backend().secret_to_public(total % GROUP_ORDER).xy)
 
 
@@ -225,7 +235,7 @@ KINDS: dict[str, Callable[[Committee], Committee]] = {
 }
 
 
-# --- drafts ----------------------------------------------------------------------------------------------------------
+# --- drafts -------------------------------------------------------------------------------------------------
 
 
 def clock(world: World) -> int:
@@ -311,7 +321,10 @@ def _wild_draft(rng: random.Random, world: World, now: int) -> Draft:
 
 
 def choose_absent(rng: random.Random, world: World) -> tuple[int, ...]:
-    """Places of the absent: nobody, one, as many as may be, one more, or any of them. Odd members sit in front."""
+    """Places of the absent: nobody, one, as many as may be, one more, or any of them.
+
+    Odd members sit in front.
+    """
     params = world.client.params
     most = params.committee_size - params.threshold
     size = params.committee_size
@@ -335,7 +348,9 @@ def committee_of(rng: random.Random, world: World, draft: Draft) -> Committee:
 
 
 def make_signed(rng: random.Random, world: World, draft: Draft, *, calm: bool) -> bytes:
-    """A draft, signed; something is changed before or after that, more often than not where it is not calm."""
+    """A draft, signed; something is changed before or after that,
+    more often than not where it is not calm.
+    """
     committee = committee_of(rng, world, draft)
     parts = signed_parts(draft, committee, world.network)
     present = [place not in draft.absent for place in range(len(committee.seats))]
@@ -462,7 +477,7 @@ def tamper_signature(rng: random.Random, signature: bytes) -> bytes:
     return b"".join(value.to_bytes(48, "big") for value in numbers)
 
 
-# --- arguments -------------------------------------------------------------------------------------------------------
+# --- arguments ----------------------------------------------------------------------------------------------
 
 
 def make_case(rng: random.Random, world: World) -> Case:
@@ -535,11 +550,13 @@ MAKE: dict[str, Callable[[random.Random, World, int, bool], bytes]] = {
 }
 
 
-# --- calls that are believed -----------------------------------------------------------------------------------------
+# --- calls that are believed --------------------------------------------------------------------------------
 
 
 def good_drafts(world: World, state_root: bytes | None = None) -> Iterator[Draft]:
-    """Drafts that move trust, as far as their committees can sign at all: odd members stay away where that helps."""
+    """Drafts that move trust, as far as their committees can sign at all:
+    odd members stay away where that helps.
+    """
     trusted = world.client.state.finalized_slot
     following = (trusted // PERIOD_SLOTS + 1) * PERIOD_SLOTS
     for finalized in (trusted + 1, trusted, following, following + 9, following + 33):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a light client is asked: proofs, updates, anchors and misbehaviour, good ones and such as break one rule.
+"""What a light client is asked: proofs, updates, anchors and misbehaviour, good ones and such as break one
+rule.
 
-Whatever is changed in a header is changed before it is sealed, most of the time: a rule that only one side knows would
-otherwise hide behind a bad seal.
+Whatever is changed in a header is changed before it is sealed, most of the time: a rule that only one side
+knows would otherwise hide behind a bad seal.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ NOW = TRUSTED_TIME + 100
 
 @dataclass(frozen=True)
 class World:
-    """A chain and a client of it. `storage` and `account` are good proofs that lead to `root`, which is anchored."""
+    """A chain and a client of it.
+
+    `storage` and `account` are good proofs that lead to `root`, which is anchored.
+    """
 
     kind: BftKind
     members: list[Validator]
@@ -75,7 +79,7 @@ def make_case(rng: random.Random, world: World) -> Case:
     return Case(method, data, now=now)
 
 
-# --- headers ---------------------------------------------------------------------------------------------------------
+# --- headers ------------------------------------------------------------------------------------------------
 
 
 def make_draft(rng: random.Random, world: World, members: Sequence[Validator | bytes] | None = None) -> Draft:
@@ -221,7 +225,7 @@ def tamper(rng: random.Random, parts: dict[str, bytes]) -> dict[str, bytes]:
             return {name: mutate(rng, parts[name])}
 
 
-# --- arguments -------------------------------------------------------------------------------------------------------
+# --- arguments ----------------------------------------------------------------------------------------------
 
 
 def make_proof(rng: random.Random, world: World) -> bytes:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A light client twice, in Python and on anvil, asked the same: what every consensus's comparison has in common."""
+"""A light client twice, in Python and on anvil, asked the same:
+what every consensus's comparison has in common.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Consensus:
-    """What differs between clients: the contract's name, its trusted state's types, and that state in Python."""
+    """What differs between clients: the contract's name, its trusted state's types,
+    and that state in Python.
+    """
 
     contract: str
     trusted_types: Sequence[str]
@@ -40,7 +44,9 @@ class Consensus:
 
 @dataclass(frozen=True)
 class Deployed:
-    """A client in Python, and on chain: `place` has its storage and the probe's code, `implementation` its own code."""
+    """A client in Python, and on chain: `place` has its storage and the probe's code,
+    `implementation` its own code.
+    """
 
     consensus: Consensus
     client: Any
@@ -51,8 +57,8 @@ class Deployed:
 def deploy(
     anvil: Anvil, consensus: Consensus, client: Any, creation: bytes, story: Sequence[Case], now: int
 ) -> Deployed:
-    """Deploy the real contract twice, let one of them and the Python client live through the same story, then put the
-    probe in its place."""
+    """Deploy the real contract twice, let one of them and the Python client live through the same story, then
+    put the probe in its place."""
     artifact = load(consensus.contract)
     implementation, place = anvil.transact(None, creation, now), anvil.transact(None, creation, now)
     for case in story:

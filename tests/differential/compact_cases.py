@@ -57,7 +57,7 @@ def account_proof(rng: random.Random, address: bytes, storage_root: bytes) -> tu
     return encode_account(address, trie.prove(key)), trie
 
 
-# --- from the grammar: whatever the format allows, and a little more ------------------------------------------------
+# --- from the grammar: whatever the format allows, and a little more ----------------------------------------
 
 
 def steps(rng: random.Random, key: str, depth: int) -> bytes:

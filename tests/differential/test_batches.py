@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The same batch bytes to the Python decoder and to the deployed Inbox: what one calls malformed, the other refuses.
+"""The same batch bytes to the Python decoder and to the deployed Inbox: what one calls malformed, the other
+refuses.
 
-The light client's proof is left as it is, so a batch that is read at all goes on to HeadMismatch or to execution. INV-8.
+The light client's proof is left as it is, so a batch that is read at all goes on to HeadMismatch or to
+execution. INV-8.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""INV-8 for the Ethereum light client: Python and Solidity accept exactly the same, and are the same afterwards.
+"""INV-8 for the Ethereum light client: Python and Solidity accept exactly the same, and are the same
+afterwards.
 
-POSTROAD_DIFFERENTIAL_CASES says how many cases are run (by default 4,000, and 60,000 in the test marked long), and
-POSTROAD_DIFFERENTIAL_SEED from which seed. A difference is reported with its seed and its bytes.
+POSTROAD_DIFFERENTIAL_CASES says how many cases are run (by default 4,000, and 60,000 in the test marked
+long), and POSTROAD_DIFFERENTIAL_SEED from which seed. A difference is reported with its seed and its bytes.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def moves_on(world: World, after: EthereumClient, *, rotating: bool) -> bool:
 
 
 def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> Counter[tuple[str, bool]]:
-    """In each world: cases before and after trust moved, within its period and to the next one, and once frozen."""
+    """In each world: cases before and after trust moved,
+    within its period and to the next one, and once frozen.
+    """
     verdicts: Counter[tuple[str, bool]] = Counter()
     for index, setting in enumerate(SETTINGS):
         told = f"seed {seed}, world {index}"
@@ -103,7 +106,9 @@ def check_both_ways(verdicts: Counter[tuple[str, bool]]) -> None:
 
 
 def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
-    """INV-7, INV-8: the same word, height and time, the same state afterwards, or a rejection on both sides."""
+    """INV-7, INV-8: the same word, height and time, the same state afterwards,
+    or a rejection on both sides.
+    """
     check_both_ways(compare_worlds(anvil, authority, SEED, case_count(4_000)))
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Light-client objects of real networks, through the codec and the deployed contract: INV-8 on what nobody of us made.
+"""Light-client objects of real networks, through the codec and the deployed contract: INV-8 on what nobody of
+us made.
 
 `-s` shows the gas of each transaction. Skipped where the shared vectors are absent.
 """
@@ -133,7 +134,8 @@ class Follower:
 
     def send(self, method: str, data: bytes, update: FinalizingUpdate) -> None:
         """Send one, after both refused some that are nearly the same."""
-        # Of an update, that is, all but its front: the signature's slot is not signed, and may be another of the period.
+        # Of an update, that is, all but its front: the signature's slot is not signed, and may be another of
+        # the period.
         near = [self._case(method, data[:9] + mutate(self.rng, data[9:]), update) for _ in range(3)]
         verdicts = compare(self.anvil, self.deployed, near, f"{method} at {update.signature_slot}")
         assert verdicts == {(method, False): 3}
@@ -210,8 +212,11 @@ def test_mainnet_capella(anvil: Anvil, authority: bytes, updates: Path) -> None:
 
 def test_mainnet_deneb(anvil: Anvil, authority: bytes, updates: Path) -> None:
     content = {path.stem: portal_contents(path) for path in (updates / "mainnet_portal_deneb").glob("*.yaml")}
-    found = [portal_object(LightClientUpdate, each) for each in portal_updates(content["updates"][0])]
-    (bootstrap,) = (portal_object(LightClientBootstrap, each) for each in content["bootstrap"])
+    found = [
+        portal_object(LightClientUpdate, portal_update)
+        for portal_update in portal_updates(content["updates"][0])
+    ]
+    (bootstrap,) = (portal_object(LightClientBootstrap, item) for item in content["bootstrap"])
     # As before.
     follow(begin(anvil, authority, MAINNET_CONFIG, bootstrap), found)
 
@@ -265,7 +270,9 @@ def check_anchored_account(follower: Follower, path: Path) -> None:
 
 
 def test_a_devnet_over_fulu_down_to_a_storage_slot(anvil: Anvil, authority: bytes, updates: Path) -> None:
-    """The whole of `storageAt` on real data: the minimal preset, a fork in between, a slot of a real contract."""
+    """The whole of `storageAt` on real data: the minimal preset, a fork in between,
+    a slot of a real contract.
+    """
     record = read_eureka(updates / "devnet_minimal_electra_fulu_eureka")
     slot = Slot(record.trusted["slot"])
     follower = Follower(anvil, authority, record.network, slot, record.committee, record.committee)
@@ -285,8 +292,9 @@ def test_a_devnet_over_fulu_down_to_a_storage_slot(anvil: Anvil, authority: byte
 
 
 def test_mainnets_state_down_to_a_storage_slot(anvil: Anvil, authority: bytes, shared_vectors: Path) -> None:
-    """A real block's state root and a real proof below it. No beacon header of it is to be had, so a simulated committee of
-    512 finalizes it, in a payload header whose transactions and withdrawals are left out.
+    """A real block's state root and a real proof below it. No beacon header of it is to be had, so a
+    simulated committee of 512 finalizes it, in a payload header whose transactions and withdrawals are left
+    out.
     """
     folder = shared_vectors / "mpt_rlp" / "mainnet_21925176"
     block, proof = read_json(folder / "block.json"), read_json(folder / "proof.json")

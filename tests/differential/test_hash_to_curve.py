@@ -80,7 +80,9 @@ def test_the_reference_agrees_as_well(anvil: Anvil) -> None:
 
 
 def draw_numbers() -> list[int]:
-    """Two words each: random ones, and those beside multiples of the modulus, where a quotient is easily one off."""
+    """Two words each: random ones, and those beside multiples of the modulus,
+    where a quotient is easily one off.
+    """
     rng = random.Random(SEED)
     multiples = [MODULUS * rng.randrange(WORD**2 // MODULUS) for _ in range(400)]
     multiples += [0, MODULUS, 2 * MODULUS, MODULUS * (WORD**2 // MODULUS)]

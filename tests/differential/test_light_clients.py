@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """INV-8: Python and Solidity accept exactly the same proofs and headers, and say the same of them.
 
-POSTROAD_DIFFERENTIAL_CASES says how many cases are run (by default 12,000, and 200,000 in the test marked long), and
-POSTROAD_DIFFERENTIAL_SEED from which seed. A difference is reported with its seed and its bytes.
+POSTROAD_DIFFERENTIAL_CASES says how many cases are run (by default 12,000, and 200,000 in the test marked
+long), and POSTROAD_DIFFERENTIAL_SEED from which seed. A difference is reported with its seed and its bytes.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def harness(anvil: Anvil) -> bytes:
     return anvil.transact(None, compile_contract(HARNESS, "CompactProofHarness").creation, TRUSTED_TIME)
 
 
-# --- ecrecover -------------------------------------------------------------------------------------------------------
+# --- ecrecover ----------------------------------------------------------------------------------------------
 
 
 def recovery_cases(rng: random.Random, count: int) -> Iterator[tuple[bytes, bytes, int]]:
@@ -112,7 +112,7 @@ def test_recovery_is_that_of_the_precompile(
     assert min(verdicts[True], verdicts[False]) > len(cases) // 10
 
 
-# --- compact proofs --------------------------------------------------------------------------------------------------
+# --- compact proofs -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def test_compact_proofs_lead_to_the_same_root(anvil: Anvil, bare_probe: bytes, h
     compare_proofs(anvil, bare_probe, harness, SEED, case_count(12_000) * 3 // 8)
 
 
-# --- clients ---------------------------------------------------------------------------------------------------------
+# --- clients ------------------------------------------------------------------------------------------------
 
 
 def trusted(client: BftClient) -> tuple[bytes, int, int, bool]:
@@ -249,7 +249,9 @@ def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> Non
 
 
 def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
-    """INV-8 for clients: the same word, height and time, the same state afterwards, or a rejection on both sides."""
+    """INV-8 for clients: the same word, height and time, the same state afterwards,
+    or a rejection on both sides.
+    """
     compare_worlds(anvil, authority, SEED, case_count(12_000) // 2)
 
 
@@ -276,7 +278,9 @@ def test_quorums_are_the_same(anvil: Anvil, authority: bytes) -> None:
 
 @pytest.mark.long
 def test_at_length(anvil: Anvil, authority: bytes, bare_probe: bytes, harness: bytes) -> None:
-    """The same comparisons over as many cases as a release deserves, from a seed of the day unless one is given."""
+    """The same comparisons over as many cases as a release deserves,
+    from a seed of the day unless one is given.
+    """
     seed = SEED if "POSTROAD_DIFFERENTIAL_SEED" in os.environ else random.SystemRandom().randrange(2**32)
     count, slices = case_count(200_000), 20
     for part in range(slices):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""INV-7 and INV-8 for the kind that a plug-in brings: the harness of every kind holds its two clients together."""
+"""INV-7 and INV-8 for the kind that a plug-in brings:
+the harness of every kind holds its two clients together.
+"""
 
 from __future__ import annotations
 

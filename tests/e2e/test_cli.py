@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The real commands, one process each, over local chains: up, send, run, trace, pending, deliver, client, doctor, down."""
+"""The real commands, one process each, over local chains: up, send, run, trace, pending, deliver,
+client, doctor, down.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,7 @@ def start_relayer(place: Place) -> Relayer:
     pytest.fail(log.read_text())
 
 
-# --- devnet ---------------------------------------------------------------------------------------------------------------
+# --- devnet -------------------------------------------------------------------------------------------------
 
 
 def test_up_prints_all_that_is_needed_and_status_shows_it_alive(place: Place) -> None:
@@ -143,7 +145,7 @@ def test_the_files_are_private(place: Place) -> None:
     assert net.stat().st_mode & 0o077 == 0
     for key in (net / "keys").iterdir():
         assert key.stat().st_mode & 0o077 == 0
-    names = {each["name"] for each in place.json("keys", "list")}
+    names = {item["name"] for item in place.json("keys", "list")}
     assert names == {
         f"{chain}-{use}" for chain in ("court", "port") for use in ("deployer", "relayer", "sender")
     }
@@ -160,17 +162,17 @@ def test_a_chain_that_makes_no_sense_is_refused(place: Place) -> None:
     assert not (place.folder / "elsewhere").exists()
 
 
-# --- endpoints ------------------------------------------------------------------------------------------------------------
+# --- endpoints ----------------------------------------------------------------------------------------------
 
 
 def test_endpoints_are_listed_checked_and_deployed_only_once(place: Place) -> None:
-    listed = {each["chain"]: each for each in place.json("endpoint", "list")}
+    listed = {item["chain"]: item for item in place.json("endpoint", "list")}
     for chain in place.up["chains"]:
         view = listed[chain["name"]]
         assert view["gateway"] == chain["gateway"]
         assert view["endpoint_id"] == chain["endpoint_id"]
-        assert [each["delay_s"] for each in view["admins"]] == [172_800]
-        assert [each["status"] for each in view["remotes"]] == ["active"]
+        assert [admin["delay_s"] for admin in view["admins"]] == [172_800]
+        assert [remote["status"] for remote in view["remotes"]] == ["active"]
     assert place.json("endpoint", "check")["ok"] is True
     again = place.json("endpoint", "deploy", "--yes")
     assert again["plan"]["steps"] == []
@@ -183,7 +185,7 @@ def test_a_config_is_checked_against_what_it_names(place: Place) -> None:
     assert place.json("config", "check")["ok"] is True
     live = place.json("config", "check", "--live")
     assert live["ok"] is True
-    assert any("answers in" in each["found"] for each in live["findings"])
+    assert any("answers in" in finding["found"] for finding in live["findings"])
     text = (place.folder / "net" / "postroad.toml").read_text()
     wrong = place.folder / "net" / "wrong.toml"
     chain_ids = [str(chain["chain_id"]) for chain in place.up["chains"]]
@@ -193,7 +195,8 @@ def test_a_config_is_checked_against_what_it_names(place: Place) -> None:
             "config", "check", "--live", code=ExitCode.PROBLEM, POSTROAD_CONFIG="net/wrong.toml"
         )
         assert any(
-            each["severity"] == "refusal" and "chain id" in each["found"] for each in found["findings"]
+            finding["severity"] == "refusal" and "chain id" in finding["found"]
+            for finding in found["findings"]
         )
     finally:
         wrong.unlink()
@@ -202,7 +205,7 @@ def test_a_config_is_checked_against_what_it_names(place: Place) -> None:
 def test_doctor_finds_everything_well(place: Place) -> None:
     done = place.json("doctor")
     assert done["ok"] is True
-    subjects = {each["subject"] for each in done["findings"]}
+    subjects = {finding["subject"] for finding in done["findings"]}
     assert {"Python", "contracts", "anvil", "court → port", "port → court", "key court-relayer"} <= subjects
 
 
@@ -217,12 +220,12 @@ def test_doctor_finds_what_is_wrong(place: Place) -> None:
     finally:
         (net / "hidden").rename(key)
         password.chmod(0o600)
-    bad = {each["subject"]: each["severity"] for each in found if each["severity"] != "ok"}
+    bad = {finding["subject"]: finding["severity"] for finding in found if finding["severity"] != "ok"}
     assert bad["key court-relayer"] == "refusal"
     assert bad["the password file"] == "warning"
 
 
-# --- messages -------------------------------------------------------------------------------------------------------------
+# --- messages -----------------------------------------------------------------------------------------------
 
 
 def test_without_a_relayer_a_message_waits_and_can_be_delivered_by_hand(place: Place) -> None:
@@ -301,16 +304,16 @@ def test_pending_needs_a_journal(place: Place) -> None:
 
 def test_clients_are_shown_and_updated(place: Place) -> None:
     before = place.json("client", "status")
-    assert {(each["source"], each["destination"]) for each in before} == {
+    assert {(row["source"], row["destination"]) for row in before} == {
         ("court", "port"),
         ("port", "court"),
     }
-    assert all(each["status"] == "active" and each["current"] and each["error"] is None for each in before)
-    assert all(each["signers"] and isinstance(each["remarks"], list) for each in before)
+    assert all(row["status"] == "active" and row["current"] and row["error"] is None for row in before)
+    assert all(row["signers"] and isinstance(row["remarks"], list) for row in before)
     updated = place.json("client", "update", "court", "port")
     assert len(updated["updates"]) == 1
-    after = {(each["source"], each["destination"]): each for each in place.json("client", "status")}
-    old = {(each["source"], each["destination"]): each for each in before}
+    after = {(item["source"], item["destination"]): item for item in place.json("client", "status")}
+    old = {(row["source"], row["destination"]): row for row in before}
     assert after["court", "port"]["height"] > old["court", "port"]["height"]
     assert after["port", "court"]["height"] == old["port", "court"]["height"]
 
@@ -336,7 +339,7 @@ def test_a_relayer_delivers_both_ways_and_tells_the_story(place: Place, relayer:
         assert story["proven"]["is_delivered"] is True
     assert relayer.stop() == 0
     lines = [json.loads(line) for line in relayer.log.read_text().splitlines()]
-    assert [each["event"] for each in lines][-2:] == ["draining", "stopped"]
+    assert [line["event"] for line in lines][-2:] == ["draining", "stopped"]
 
 
 def test_pending_tells_why_and_a_new_relayer_takes_up_what_was_sent_meanwhile(place: Place) -> None:
@@ -352,8 +355,8 @@ def test_pending_tells_why_and_a_new_relayer_takes_up_what_was_sent_meanwhile(pl
     following = start_relayer(place)
     try:
         assert wait_for_state(place, meanwhile["id"], "confirmed")["told_by"] == "journal"
-        assert stuck["id"] in {each["id"] for each in place.json("pending")}
-        assert meanwhile["id"] not in {each["id"] for each in place.json("pending")}
+        assert stuck["id"] in {item["id"] for item in place.json("pending")}
+        assert meanwhile["id"] not in {item["id"] for item in place.json("pending")}
         text = place.run("pending").stdout
         assert stuck["id"] in text
         assert "recipient_reverts" in text
@@ -382,8 +385,8 @@ def wait_for_pending(place: Place, message_id: str) -> dict[str, Any]:
     for _ in range(60):
         if (place.folder / "net" / "postroad.db").exists():
             found = place.json("pending")
-            for each in found:
-                if each["id"] == message_id and each["reason"] == "recipient_reverts":
-                    return each
+            for finding in found:
+                if finding["id"] == message_id and finding["reason"] == "recipient_reverts":
+                    return finding
         time.sleep(0.2)
     raise AssertionError(found)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Deploying, joining and checking endpoints on real local chains: twice, cut short, scheduled, and refused."""
+"""Deploying, joining and checking endpoints on real local chains: twice, cut short,
+scheduled, and refused.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 def refusals(findings: tuple[Finding, ...]) -> list[str]:
-    return [f"{each.subject}: {each.found}" for each in findings if each.severity is Severity.REFUSAL]
+    return [
+        f"{finding.subject}: {finding.found}" for finding in findings if finding.severity is Severity.REFUSAL
+    ]
 
 
 async def test_two_chains_are_deployed_joined_and_found_good_and_twice_is_a_no_op(site: Site) -> None:
@@ -104,7 +108,7 @@ async def test_two_chains_are_deployed_joined_and_found_good_and_twice_is_a_no_o
     ]
     told: list[Progress] = []
     await site.apply(plan, told.append)
-    used = {each.step: each.gas_used for each in told if each.moment is Moment.DONE}
+    used = {item.step: item.gas_used for item in told if item.moment is Moment.DONE}
     assert set(used) == set(plan.steps)
     for step, gas in used.items():
         # What was shown is what it cost: never less, and not far more.
@@ -113,7 +117,7 @@ async def test_two_chains_are_deployed_joined_and_found_good_and_twice_is_a_no_o
     assert again.steps == ()
     findings = await site.check()
     assert not refusals(findings), findings
-    assert {each.severity for each in findings} == {Severity.OK}
+    assert {finding.severity for finding in findings} == {Severity.OK}
 
 
 @pytest.mark.parametrize("kind", [*list(StepKind)[:5], StepKind.CLOSE])
@@ -141,7 +145,9 @@ async def test_a_run_that_is_cut_short_resumes_and_sends_nothing_twice(
 async def test_receipts_that_come_after_the_count_that_holds_them_are_waited_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of load-balanced providers, and of EthereumJS: nothing is taken for replaced, and nothing is sent twice."""
+    """As of load-balanced providers, and of EthereumJS: nothing is taken for replaced,
+    and nothing is sent twice.
+    """
     asked: Counter[bytes] = Counter()
     truth = Node.mined
 
@@ -162,11 +168,11 @@ async def test_an_admin_behind_a_delay_schedules_and_then_executes(site: Site) -
     await site.apply(await site.plan(joins=False))
     plan = await site.plan()
     assert {step.kind for step in plan.steps} == {StepKind.CLIENT, StepKind.SCHEDULE}
-    assert [each.severity for each in plan.findings].count(Severity.WARNING) == 2
+    assert [finding.severity for finding in plan.findings].count(Severity.WARNING) == 2
     await site.apply(plan)
     waiting = await site.plan()
     assert waiting.steps == ()
-    assert any("can be executed in" in each.found for each in waiting.findings)
+    assert any("can be executed in" in finding.found for finding in waiting.findings)
     for _ in range(100):
         plan = await site.plan()
         if len(plan.steps) == 2:
@@ -202,7 +208,7 @@ async def test_an_admin_of_its_own_takes_over_and_the_deployer_keeps_nothing(sit
     await site.apply(await site.plan())
     view = await view_endpoint(site.config, site.manifest, site.nodes["court"], "court")
     assert view is not None
-    assert [(each.account, each.delay_s) for each in view.admins] == [(admin, 172_800)]
+    assert [(item.account, item.delay_s) for item in view.admins] == [(admin, 172_800)]
     assert view.guardians == (b"\x47" * 20,)
 
 
@@ -295,8 +301,8 @@ async def test_a_client_that_falls_behind_is_flagged(site: Site) -> None:
     court.add_validator(at=court.head.number + 3)
     await court.wait_for(court.head.number + 4)
     findings = await site.check()
-    behind = [each for each in findings if "have changed since" in each.found]
-    assert [(each.subject, each.severity) for each in behind] == [("court → port", Severity.WARNING)]
+    behind = [finding for finding in findings if "have changed since" in finding.found]
+    assert [(finding.subject, finding.severity) for finding in behind] == [("court → port", Severity.WARNING)]
 
 
 async def test_what_the_owners_said_counts_more_than_what_a_provider_shows(site: Site) -> None:
@@ -306,7 +312,7 @@ async def test_what_the_owners_said_counts_more_than_what_a_provider_shows(site:
     header = port.block(1)
 
     def bootstrap(validators: tuple[bytes, ...]) -> str:
-        listed = ", ".join(f'"0x{each.hex()}"' for each in validators)
+        listed = ", ".join(f'"0x{validator.hex()}"' for validator in validators)
         return f"[chains.port.consensus.bootstrap]\nheight = 1\ntimestamp = {header.timestamp}\nvalidators = [{listed}]\n"
 
     deployers = {"court": site.keys["court"].address, "port": site.keys["port"].address}
@@ -320,9 +326,9 @@ async def test_what_the_owners_said_counts_more_than_what_a_provider_shows(site:
         plan = await make_plan(config, site.manifest, site.nodes, deployers, [("court", "port")])
         assert plan.is_refused is not is_good
         said = [
-            each.found
-            for each in plan.findings
-            if each.subject == "port" and "configured bootstrap" in each.found
+            finding.found
+            for finding in plan.findings
+            if finding.subject == "port" and "configured bootstrap" in finding.found
         ]
         assert len(said) == 1
         assert ("does not follow" in said[0]) is not is_good

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The real commands over a proof-of-stake chain joined with a BFT one: checks, lists, clients, init, doctor."""
+"""The real commands over a proof-of-stake chain joined with a BFT one: checks, lists,
+clients, init, doctor.
+"""
 
 from __future__ import annotations
 
@@ -79,12 +81,12 @@ def test_what_devnet_wrote_is_complete_and_checked(place: Place) -> None:
     assert chain.missing == ()
     checked = place.json("endpoint", "check")
     assert checked["ok"] is True
-    assert {each["severity"] for each in checked["findings"]} == {"ok"}
-    assert any("22 of 32 must sign" in each["found"] for each in checked["findings"])
+    assert {finding["severity"] for finding in checked["findings"]} == {"ok"}
+    assert any("22 of 32 must sign" in finding["found"] for finding in checked["findings"])
 
 
 def test_lists_show_what_kind_of_client_it_is(place: Place) -> None:
-    listed = {each["chain"]: each for each in place.json("endpoint", "list")}
+    listed = {item["chain"]: item for item in place.json("endpoint", "list")}
     (of_eth,) = listed["court"]["remotes"]
     assert (of_eth["kind"], of_eth["status"]) == ("EthereumLightClient", "active")
     assert (of_eth["details"]["threshold"], of_eth["details"]["committee_size"]) == (22, 32)
@@ -94,8 +96,8 @@ def test_lists_show_what_kind_of_client_it_is(place: Place) -> None:
 
 def test_clients_are_shown_and_updated_by_hand(place: Place) -> None:
     def slot_on_court() -> int:
-        shown = {(each["source"], each["destination"]): each for each in place.json("client", "status")}
-        assert {each["consensus"] for each in shown.values()} == {"ethereum", "bft"}
+        shown = {(item["source"], item["destination"]): item for item in place.json("client", "status")}
+        assert {item["consensus"] for item in shown.values()} == {"ethereum", "bft"}
         of_eth = shown["eth", "court"]
         assert (of_eth["status"], of_eth["error"], of_eth["current"]) == ("active", None, True)
         assert isinstance(of_eth["height"], int)
@@ -110,11 +112,11 @@ def test_clients_are_shown_and_updated_by_hand(place: Place) -> None:
 
 def test_checks_ask_the_beacon_api(place: Place) -> None:
     findings = place.json("config", "check", "--live")["findings"]
-    asked = [each for each in findings if each["subject"] == f"eth at {place.beacon}"]
-    assert [each["severity"] for each in asked] == ["ok"]
+    asked = [finding for finding in findings if finding["subject"] == f"eth at {place.beacon}"]
+    assert [finding["severity"] for finding in asked] == ["ok"]
     assert "finalized" in asked[0]["found"]
     told = place.json("doctor")
-    assert any(each["subject"] == f"eth at {place.beacon}" for each in told["findings"])
+    assert any(finding["subject"] == f"eth at {place.beacon}" for finding in told["findings"])
     # One that is down, and one that is no Beacon API.
     text = (place.folder / "net" / "postroad.toml").read_text()
     wrong = place.folder / "net" / "wrong.toml"
@@ -124,7 +126,9 @@ def test_checks_ask_the_beacon_api(place: Place) -> None:
             "findings"
         ]
         (asked_wrong,) = [
-            each for each in findings if each["subject"] == f"eth at {url}" and each["severity"] == "refusal"
+            finding
+            for finding in findings
+            if finding["subject"] == f"eth at {url}" and finding["severity"] == "refusal"
         ]
         assert "consensus client" in asked_wrong["advice"]
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A proof-of-stake chain as an endpoint: planned, joined with a BFT chain both ways, checked, and refused where it can't be."""
+"""A proof-of-stake chain as an endpoint: planned, joined with a BFT chain both ways, checked,
+and refused where it can't be.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ SLOT_TIME_S = 0.2
 
 
 def refusals(findings: tuple[Finding, ...]) -> list[str]:
-    return [f"{each.subject}: {each.found}" for each in findings if each.severity is Severity.REFUSAL]
+    return [
+        f"{finding.subject}: {finding.found}" for finding in findings if finding.severity is Severity.REFUSAL
+    ]
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def with_network(config: Config, network: NetworkTable) -> Config:
 
 async def check(config: Config) -> tuple[Finding, ...]:
     nodes = {
-        name: Node.over(name, [url.reveal() for url in each.rpc]) for name, each in config.chains.items()
+        name: Node.over(name, [url.reveal() for url in chain.rpc]) for name, chain in config.chains.items()
     }
     try:
         return await check_endpoints(config, Manifest(config.manifest_path), nodes, list(config.chains))
@@ -87,7 +91,7 @@ async def check(config: Config) -> tuple[Finding, ...]:
 
 async def plan_of(config: Config, keys: dict[str, Key], *joins: tuple[str, str]) -> Plan:
     nodes = {
-        name: Node.over(name, [url.reveal() for url in each.rpc]) for name, each in config.chains.items()
+        name: Node.over(name, [url.reveal() for url in chain.rpc]) for name, chain in config.chains.items()
     }
     try:
         deployers = {name: key.address for name, key in keys.items()}
@@ -105,9 +109,9 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
     config = roads.config
     chain = config.chain("eth")
     # What was shown is what it cost: never less, and not far more.
-    for each in told:
-        if each.moment is Moment.DONE:
-            assert each.gas_used <= each.step.gas <= 2 * each.gas_used, each.step
+    for item in told:
+        if item.moment is Moment.DONE:
+            assert item.gas_used <= item.step.gas <= 2 * item.gas_used, item.step
     # What was read from the Beacon API is in the file now.
     assert network_of(network_in(chain)).genesis_validators_root == eth.network.genesis_validators_root
     checkpoint = consensus_of(chain).bootstrap
@@ -116,14 +120,14 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
     # Every endpoint is good, and the plan is done.
     findings = await check(config)
     assert not refusals(findings), findings
-    assert {each.severity for each in findings} == {Severity.OK}, findings
-    assert any("22 of 32 must sign" in each.found for each in findings)
+    assert {finding.severity for finding in findings} == {Severity.OK}, findings
+    assert any("22 of 32 must sign" in finding.found for finding in findings)
     keys = {
-        name: Key("deployer", each.funded_keys[0].secret) for name, each in (("eth", eth), ("court", court))
+        name: Key("deployer", item.funded_keys[0].secret) for name, item in (("eth", eth), ("court", court))
     }
     again = await plan_of(config, keys, ("eth", "court"), ("court", "eth"))
     assert again.steps == ()
-    assert any("follows from the configured checkpoint" in each.found for each in again.findings)
+    assert any("follows from the configured checkpoint" in finding.found for finding in again.findings)
     # The client is what the config says.
     node = Node.over("court", [court.http_url])
     view = await view_endpoint(config, Manifest(config.manifest_path), node, "court")
@@ -147,7 +151,7 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
     assert bytes.fromhex(told_first["committee"].removeprefix("0x")) not in (b"", bytes(32))
     # Messages arrive over it, there and back.
     signers = {
-        name: [Key("sender", each.funded_keys[2].secret)] for name, each in (("eth", eth), ("court", court))
+        name: [Key("sender", item.funded_keys[2].secret)] for name, item in (("eth", eth), ("court", court))
     }
     async with relayer.connect(config, signers=signers) as road:
         for source, destination in (("court", "eth"), ("eth", "court")):
@@ -193,9 +197,9 @@ async def test_where_the_bls_precompiles_are_missing_the_join_is_refused_with_wh
     old: LocalBftChain, eth: LocalEthereumChain, tmp_path: Path
 ) -> None:
     config = config_of(tmp_path, old, eth)
-    keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (old, eth)}
+    keys = {item.name: Key("deployer", item.funded_keys[0].secret) for item in (old, eth)}
     plan = await plan_of(config, keys, ("old", "eth"), ("eth", "old"))
-    (refusal,) = [each for each in plan.findings if each.severity is Severity.REFUSAL]
+    (refusal,) = [finding for finding in plan.findings if finding.severity is Severity.REFUSAL]
     assert refusal.subject == "eth → old"
     assert "EIP-2537" in refusal.found
     assert "Prague" in refusal.expected
@@ -221,7 +225,7 @@ async def test_a_fork_of_a_network_is_never_joined_with_it(eth: LocalEthereumCha
 async def test_a_checkpoint_that_nobody_confirms_is_refused(
     eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
 ) -> None:
-    keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (court, eth)}
+    keys = {item.name: Key("deployer", item.funded_keys[0].secret) for item in (court, eth)}
     wrong = f'bootstrap = {{ root = "0x{"77" * 32}", slot = 8 }}\n'
     plan = await plan_of(config_of(tmp_path, court, eth, extra=wrong), keys, ("court", "eth"))
     assert any("does not follow from the configured checkpoint" in text for text in refusals(plan.findings))
@@ -274,17 +278,17 @@ async def test_a_fork_that_the_deployed_table_lacks_is_told_in_time(
         assert "electra" in text
         # As if it had been deployed before the fork was known: another network's table on the client's chain.
         network = await discover_network("eth", [eth.beacon_url])
-        older = replace(network, forks=tuple(each for each in network.forks if not each.epoch))
+        older = replace(network, forks=tuple(fork for fork in network.forks if not fork.epoch))
         table = setting_of(older)
         assert isinstance(table, NetworkTable)
         config = with_network(roads.config, table)
-        warned = [each for each in await check(config) if each.severity is Severity.WARNING]
-        assert any("the fork electra, scheduled for epoch 1000000" in each.found for each in warned)
-        keys = {each.name: Key("deployer", each.funded_keys[0].secret) for each in (court, eth)}
+        warned = [item for item in await check(config) if item.severity is Severity.WARNING]
+        assert any("the fork electra, scheduled for epoch 1000000" in finding.found for finding in warned)
+        keys = {item.name: Key("deployer", item.funded_keys[0].secret) for item in (court, eth)}
         config.manifest_path.unlink()
-        bare = {name: msgspec.structs.replace(each, gateway=None) for name, each in config.chains.items()}
+        bare = {name: msgspec.structs.replace(chain, gateway=None) for name, chain in config.chains.items()}
         config = msgspec.structs.replace(config, chains=bare)
-        nodes = {name: Node.over(name, [each.rpc[0].reveal()]) for name, each in bare.items()}
+        nodes = {name: Node.over(name, [chain.rpc[0].reveal()]) for name, chain in bare.items()}
         manifest = Manifest(config.manifest_path)
         deployers = {name: key.address for name, key in keys.items()}
         plan = await make_plan(config, manifest, nodes, deployers, [("court", "eth"), ("eth", "court")])
@@ -293,6 +297,8 @@ async def test_a_fork_that_the_deployed_table_lacks_is_told_in_time(
         found = await check_endpoints(config, Manifest(config.manifest_path), nodes, ["court"])
         for node in nodes.values():
             await node.close()
-        missing = [each for each in found if "missing from the deployed table" in each.found]
-        assert [(each.subject, each.severity) for each in missing] == [("eth → court", Severity.WARNING)]
+        missing = [finding for finding in found if "missing from the deployed table" in finding.found]
+        assert [(finding.subject, finding.severity) for finding in missing] == [
+            ("eth → court", Severity.WARNING)
+        ]
         assert "electra of epoch 1000000" in missing[0].found

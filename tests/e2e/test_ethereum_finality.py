@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Finality that does not come, and committees of which too few sign: what waits says why, and nothing is paid for it."""
+"""Finality that does not come, and committees of which too few sign: what waits says why,
+and nothing is paid for it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ LEAST = 22
 
 
 async def test_messages_wait_for_withheld_finality_and_say_so(tmp_path: Path) -> None:
-    """INV-1, INV-5, INV-10: nothing is delivered before it is final; both ends' reasons are readable; all arrive after it."""
+    """INV-1, INV-5, INV-10: nothing is delivered before it is final; both ends' reasons are readable;
+    all arrive after it.
+    """
     async with open_ethereum_road(tmp_path, slot_time_s=SLOW_SLOT_S) as road:
         net, eth = road.net, road.eth
         await net.send_counted(ETH, COURT, 1, 1)
@@ -45,7 +49,8 @@ async def test_messages_wait_for_withheld_finality_and_say_so(tmp_path: Path) ->
             assert (delivered.leaf, delivered.state) == (back.id, DeliveryState.INCLUDED)
             assert delivered.waiting.reason is WaitingReason.FINALITY
             assert "1 message delivered on eth from block" in delivered.waiting.detail
-            # An operator who asks is told the same. Block times are whole seconds, so slots are counted no finer here.
+            # An operator who asks is told the same. Block times are whole seconds, so slots are counted no
+            # finer here.
             told, again, is_late = _slots(await _trace(road, there.id))
             assert is_late
             assert again >= 16
@@ -78,13 +83,14 @@ async def test_below_two_thirds_nothing_is_delivered_and_from_there_on_absentees
             # The block becomes final: validators vote, only the sync committee is thin.
             await road.wait_until("finality of what was sent", lambda: eth.finalized.number > final)
             await road.wait_until("late finality", lambda: _is_late(road, ETH))
-            assert {each.waiting.reason for each in road.pending(ETH)} == {WaitingReason.FINALITY}
+            assert {waiting.waiting.reason for waiting in road.pending(ETH)} == {WaitingReason.FINALITY}
             assert len(road.pending(ETH)) == 4
             assert await net.delivered_count(ETH, COURT, 5) == 1
             assert await road.paid(COURT) == before
         with eth.faults.on(Participation(share=LEAST / COMMITTEE)):
             await net.await_delivered(ETH, COURT, 5)
-            # Everybody who signed since the fault began was one of few: no header with more members was there to prove by.
+            # Everybody who signed since the fault began was one of few: no header with more members was there
+            # to prove by.
             await _until_signed_by(road, LEAST)
             last = await road.send(ETH, COURT, b"proven by the least of quorums")
             await net.await_delivered(ETH, COURT, 6)
@@ -129,7 +135,7 @@ def _slots(detail: str) -> tuple[int, int, bool]:
 
 def _is_late(road: EthereumRoad, source: str) -> bool:
     pending = road.pending(source)
-    return bool(pending) and all("which is late" in each.waiting.detail for each in pending)
+    return bool(pending) and all("which is late" in waiting.waiting.detail for waiting in pending)
 
 
 async def _trace(road: EthereumRoad, message_id: bytes) -> str:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A daemon between a proof-of-stake chain and a QBFT chain that was away: for whole periods, or killed in the middle of things."""
+"""A daemon between a proof-of-stake chain and a QBFT chain that was away: for whole periods,
+or killed in the middle of things.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ AT_ONCE, PAUSE_S = 3, 0.4
 
 
 async def test_after_missed_periods_the_client_is_brought_up_and_messages_arrive(tmp_path: Path) -> None:
-    """INV-6, INV-7: what was sent meanwhile arrives, over one update for each period that the client did not know."""
+    """INV-6, INV-7: what was sent meanwhile arrives,
+    over one update for each period that the client did not know.
+    """
     async with open_ethereum_road(tmp_path, slot_time_s=0.05) as road:
         net = road.net
         await net.send_counted(ETH, COURT, 3, 1)
@@ -86,7 +90,10 @@ async def test_a_daemon_killed_again_and_again_loses_and_repeats_nothing(tmp_pat
 
 @dataclass
 class _Load:
-    """Messages both ways, a few at a time, so that some are always under way. `sent`: how many in each direction."""
+    """Messages both ways, a few at a time, so that some are always under way.
+
+    `sent`: how many in each direction.
+    """
 
     road: EthereumRoad
     sent: int = 0

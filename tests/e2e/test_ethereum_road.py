@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A proof-of-stake chain and a QBFT chain, with the real daemon between them: rotation, forks, finality that fails to come."""
+"""A proof-of-stake chain and a QBFT chain, with the real daemon between them: rotation, forks,
+finality that fails to come.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ async def test_messages_go_both_ways_and_anyone_can_check_that_they_arrived(tmp_
 
 
 async def test_committees_rotate_while_nothing_is_sent_and_each_costs_one_update(tmp_path: Path) -> None:
-    """INV-7: the client on the court follows every period, is never left behind, and nobody pays for more than that."""
+    """INV-7: the client on the court follows every period, is never left behind,
+    and nobody pays for more than that.
+    """
     async with open_ethereum_road(tmp_path, slot_time_s=0.075) as road:
         await road.net.send_counted(ETH, COURT, 1, 1)
         await road.net.await_settled(ETH, COURT, 1)
@@ -68,13 +72,15 @@ async def test_committees_rotate_while_nothing_is_sent_and_each_costs_one_update
         assert await road.daemon.stop() == 0
         await road.assert_once_each(COURT, 2)
         paid = await road.paid(COURT)
-        assert {each.purpose for each in paid} == {"update", "deliver"}
+        assert {transaction.purpose for transaction in paid} == {"update", "deliver"}
         brought = await road.known_until() - known
-        assert sum(each.purpose == "update" for each in paid) - updates == brought
+        assert sum(transaction.purpose == "update" for transaction in paid) - updates == brought
 
 
 async def test_forks_pass_while_messages_are_on_their_way(tmp_path: Path) -> None:
-    """INV-1, INV-2, INV-5: Deneb, Electra and Fulu change trees and signatures; nothing is lost, refused or paid for twice."""
+    """INV-1, INV-2, INV-5: Deneb, Electra and Fulu change trees and signatures; nothing is lost,
+    refused or paid for twice.
+    """
     async with open_ethereum_road(tmp_path, forks=FORKS) as road:
         net, network = road.net, road.eth.network
         end = FORKS[ForkName.FULU] * network.preset.slots_per_epoch
@@ -111,9 +117,9 @@ async def test_batches_under_one_finalized_header_pay_for_its_signature_once(tmp
         await net.send_counted(ETH, COURT, 4 * BATCH, 1)
         await net.await_settled(ETH, COURT, 4 * BATCH)
         paid = await road.paid(COURT)
-        anchored = [each for each in paid if each.purpose == "deliver"]
-        assert [each.delivered for each in anchored] == [BATCH] * 4
-        assert sum(each.purpose == "anchor" for each in paid) == 1
+        anchored = [transaction for transaction in paid if transaction.purpose == "deliver"]
+        assert [transaction.delivered for transaction in anchored] == [BATCH] * 4
+        assert sum(transaction.purpose == "anchor" for transaction in paid) == 1
         assert len(road.proof_heights(ETH)) == 1
 
         await net.send_counted(ETH, COURT, 1, 100)
@@ -122,7 +128,7 @@ async def test_batches_under_one_finalized_header_pay_for_its_signature_once(tmp
         *_, alone = await road.paid_for(COURT, "deliver")
         assert alone.delivered == 1
         # Five messages by the anchor cost less than one that has its header verified.
-        assert max(each.gas for each in anchored) < alone.gas
+        assert max(transaction.gas for transaction in anchored) < alone.gas
         assert await road.daemon.stop() == 0
         await road.assert_once_each(COURT, 4 * BATCH + 1)
 

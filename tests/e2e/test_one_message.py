@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""One message, end to end through EvmChain and BftProver, with the real contracts and without the pipeline."""
+"""One message, end to end through EvmChain and BftProver,
+with the real contracts and without the pipeline.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ def batch_of(source: Site, destination: Site, sent: list[SentMessage]) -> Batch:
         source.lane_to(destination),
         bytes(32),
         sent[0].message.sequence,
-        tuple(each.message for each in sent),
+        tuple(message.message for message in sent),
     )
 
 
@@ -124,11 +126,14 @@ async def test_several_messages_with_terms_of_their_own() -> None:
         await alpha.send(beta, b"skipped by the relayer".ljust(32))
         await alpha.send(beta, b"in the tail".ljust(32))
         sent = await observe(alpha)
-        assert [each.message.id == each.claimed_id for each in sent] == [True] * 6
-        assert [each.message.gas_limit for each in sent] == [200_000, 123_456, *[200_000] * 4]
+        assert [message.message.id == message.claimed_id for message in sent] == [True] * 6
+        assert [message.message.gas_limit for message in sent] == [200_000, 123_456, *[200_000] * 4]
         assert sent[3].message.deadline == now + 100_000
         proven = await prove_head(alpha, beta, 5)
-        items: tuple[Message | MessageId, ...] = (*(each.message for each in sent[:4]), sent[4].claimed_id)
+        items: tuple[Message | MessageId, ...] = (
+            *(message.message for message in sent[:4]),
+            sent[4].claimed_id,
+        )
         batch = Batch(alpha.lane_to(beta), bytes(32), sent[0].message.sequence, items, (sent[5].claimed_id,))
         receipt = await deliver(alpha, beta, batch, proven)
         (delivered,) = receipt.delivered
@@ -149,8 +154,8 @@ async def test_limits_changed_between_messages_are_found() -> None:
             assert (await alpha.transact(alpha.chain.gateway, data)).succeeded
             await alpha.send(beta, b"more".ljust(32))
         sent = await observe(alpha)
-        assert [each.message.gas_limit for each in sent] == [200_000, 300_000, 400_000]
-        assert all(each.message.id == each.claimed_id for each in sent)
+        assert [message.message.gas_limit for message in sent] == [200_000, 300_000, 400_000]
+        assert all(message.message.id == message.claimed_id for message in sent)
         # A relayer that starts later sees only the last range, and still finds an older default.
         alpha.chain._sent._defaults.clear()
         (only,) = await alpha.chain.sent_messages(sent[1].block_number, sent[1].block_number)
@@ -203,7 +208,9 @@ async def test_no_gas_is_spent_on_what_python_rejects() -> None:
 
 
 async def test_a_client_follows_the_validators() -> None:
-    """INV-7: several changes behind, then brought there by updates that the contract accepts; set shrinking included."""
+    """INV-7: several changes behind, then brought there by updates that the contract accepts;
+    set shrinking included.
+    """
     async with joined(validators=4) as (alpha, beta):
         await alpha.prover.verify_head(await alpha.chain.head())
         before = await alpha.prover.client_at(beta.chain, beta.client)
@@ -230,7 +237,8 @@ async def test_a_client_follows_the_validators() -> None:
         batch = batch_of(alpha, beta, [sent])
         with pytest.raises(CallReverted):
             await deliver(alpha, beta, batch, proven)
-        # A provider that was not asked for so long is walked through: 5 changes, a removal's missing seals included.
+        # A provider that was not asked for so long is walked through: 5 changes, a removal's missing seals
+        # included.
         updates = await alpha.prover.updates_for(beta.chain, beta.client)
         assert 1 <= len(updates) <= 5
         for update in updates:
@@ -242,7 +250,8 @@ async def test_a_client_follows_the_validators() -> None:
         assert receipt.succeeded
         assert receipt.delivered
 
-        # With the set as it is, an update only renews trust, and once that is done there is nothing to update.
+        # With the set as it is, an update only renews trust, and once that is done there is nothing to
+        # update.
         await alpha.local.mine()
         await alpha.prover.verify_head(await alpha.chain.head())
         (renewal,) = await alpha.prover.updates_for(beta.chain, beta.client)

@@ -54,7 +54,9 @@ async def once_each(net: RelayNet, name: str, count: int) -> None:
 
 
 async def test_the_first_road(tmp_path: Path) -> None:
-    """INV-1, INV-2, INV-4, INV-6, INV-10: both ways, a refusing recipient, new validators, a killed daemon, a clean end."""
+    """INV-1, INV-2, INV-4, INV-6, INV-10: both ways, a refusing recipient, new validators,
+    a killed daemon, a clean end.
+    """
     async with relayed(tmp_path) as (network, net, daemon):
         # Both ways, over several pages
         await net.send_counted("a", "b", 200, 1)
@@ -101,7 +103,7 @@ async def test_the_first_road(tmp_path: Path) -> None:
         await once_each(net, "a", 60)
         with net.open_journal() as journal, journal.reading() as reading:
             assert gas_totals(reading)[1] == 0
-            assert [each.sequence for each in journal.pending()] == [400]
+            assert [waiting.sequence for waiting in journal.pending()] == [400]
 
 
 async def _await_state(net: RelayNet, sequence: int, state: DeliveryState) -> None:
@@ -109,7 +111,7 @@ async def _await_state(net: RelayNet, sequence: int, state: DeliveryState) -> No
     async with asyncio.timeout(30):
         while True:
             with net.open_journal() as journal, journal.reading() as reading:
-                (row,) = (each.row for each in reading.lanes() if each.source == "a")
+                (row,) = (lane.row for lane in reading.lanes() if lane.source == "a")
                 stored = reading.messages(row, sequence, sequence)
             if stored:
                 with net.open_journal() as journal:

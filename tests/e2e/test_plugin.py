@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A kind of consensus as a plug-in of its own: everything works with it, and no line was changed elsewhere for it."""
+"""A kind of consensus as a plug-in of its own: everything works with it,
+and no line was changed elsewhere for it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The library over two local chains: send, wait for a proven delivery, stories, lies of providers, the blocking twin."""
+"""The library over two local chains: send, wait for a proven delivery, stories,
+lies of providers, the blocking twin.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,7 @@ async def test_three_lines_send_and_a_receipt_anyone_can_check_again(stage: Stag
         assert bootstrap is not None
         fresh = BftClient.bootstrap(
             prover.client.params,
-            [bytes(each) for each in bootstrap.validators],
+            [bytes(validator) for validator in bootstrap.validators],
             prover.client.state.height,
             Timestamp(bootstrap.timestamp),
         )
@@ -108,7 +110,9 @@ async def test_nothing_is_delivered_until_it_is(stage: Stage) -> None:
 
 
 async def test_a_provider_that_lies_with_a_proof_is_not_believed(stage: Stage) -> None:
-    """INV-5: what a provider says of a delivery counts for nothing without a proof that our light client accepts."""
+    """INV-5: what a provider says of a delivery counts for nothing without a proof that
+    our light client accepts.
+    """
     async with relayer.connect(stage.config, signers=stage.signers()) as road:
         message = await send(stage, road)
         await by_hand(road, message)
@@ -164,7 +168,7 @@ async def test_a_message_of_a_later_page_is_delivered_by_hand(stage: Stage) -> N
         sent = await sender.chain.sent_messages(receipt.block_number, receipt.block_number)
         for sequence in (255, 256, 258):
             message = await road.message(
-                next(each.message.id for each in sent if each.message.sequence == sequence)
+                next(item.message.id for item in sent if item.message.sequence == sequence)
             )
             assert (await by_hand(road, message)).result is HandDelivery.EXECUTED
             assert (await message.delivered(timeout="30s")).sequence == sequence

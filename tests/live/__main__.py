@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`python -m tests.live [RUN...]`: real clients, one run after the other. Exits with 1 when anything was not seen."""
+"""`python -m tests.live [RUN...]`: real clients, one run after the other.
+
+Exits with 1 when anything was not seen.
+"""
 
 from __future__ import annotations
 

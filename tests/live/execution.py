@@ -23,8 +23,8 @@ CHAIN_ID: Final = 90_017
 _BALANCE_WEI = 10**24
 _START_S = 60.0
 _ZERO = "0x" + "00" * 32
-# EIP-7002 and EIP-7251: a block is valid only where there is code at these two places, and what they return is the
-# block's requests. One STOP returns none, and this chain's validators never ask for anything.
+# EIP-7002 and EIP-7251: a block is valid only where there is code at these two places, and what they return
+# is the block's requests. One STOP returns none, and this chain's validators never ask for anything.
 _REQUEST_CONTRACTS = (
     "0x00000961Ef480Eb55e80D19ad83579A64c007002",
     "0x0000BBdDc7CE488642fb579F8B00f3a590007251",
@@ -64,7 +64,7 @@ def genesis(
     }
     names = "homestead eip150 eip155 eip158 byzantium constantinople petersburg istanbul berlin london mergeNetsplit"
     config |= {f"{name}Block": 0 for name in names.split()}
-    alloc: dict[str, dict[str, str]] = {"0x" + each.hex(): {"balance": hex(_BALANCE_WEI)} for each in funded}
+    alloc: dict[str, dict[str, str]] = {"0x" + item.hex(): {"balance": hex(_BALANCE_WEI)} for item in funded}
     if forks == "prague":
         config |= {
             "cancunTime": 0,

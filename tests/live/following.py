@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Following a real network by consensus alone: `light_clients.ethereum` over what a node's Beacon API serves."""
+"""Following a real network by consensus alone:
+`light_clients.ethereum` over what a node's Beacon API serves.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class Followed:
     Attributes:
         bootstrap, bootstrap_root: what it began with, as the node served it.
         steps: every object that it was given, as served, with whether it was accepted.
-        rejections: reasons of those that were not. A node may serve what is not newer than what is known; nothing else.
+        rejections: reasons of those that were not. A node may serve what is not newer than what is known;
+            nothing else.
         periods: whose committees signed what was accepted.
         forks: of the finalized headers.
     """
@@ -105,7 +108,8 @@ async def _take_update(node: BeaconNode, seen: Followed) -> None:
     path = f"/eth/v1/beacon/light_client/updates?start_period={period}&count=1"
     for given in await node.get(path):
         update = LightClientUpdate.from_versioned_json(given, seen.config.preset)
-        # Its committee is final only where its finalized header lies in the same period: earlier it is no news.
+        # Its committee is final only where its finalized header lies in the same period: earlier it is no
+        # news.
         if seen.config.period_at(update.finalized_header.beacon.slot) == period:
             _process(seen, "update", given, update)
 

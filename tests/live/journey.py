@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Messages between a real proof-of-stake chain and an anvil chain, carried by the daemon as operators run it."""
+"""Messages between a real proof-of-stake chain and an anvil chain,
+carried by the daemon as operators run it.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,8 @@ async def send_for(
 ) -> Journal:
     """Send a message on each pair of chains again and again until it is enough; wait until all are proven.
 
-    `watch` raises when something that has to run has ended. Raises DeliveryTimeout when a message does not arrive.
+    `watch` raises when something that has to run has ended. Raises DeliveryTimeout when a message does not
+    arrive.
     """
     journal = Journal()
     async with relayer.connect(roads.config) as road, asyncio.TaskGroup() as waiting:

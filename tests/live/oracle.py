@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The same light-client objects to Postroad and to Lodestar's light client, and whether they agree.
 
-Lodestar's is another team's, in another language; where Node has no binding of blst it also brings another library for
-BLS (herumi), and that is how `make oracle` runs it.
+Lodestar's is another team's, in another language; where Node has no binding of blst it also brings another
+library for BLS (herumi), and that is how `make oracle` runs it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a client said: None = accepted, else its reason. Roots are those of the beacon headers that it ends with."""
+    """What a client said: None = accepted, else its reason.
+
+    Roots are those of the beacon headers that it ends with.
+    """
 
     bootstrap: str | None
     steps: tuple[str | None, ...] = ()

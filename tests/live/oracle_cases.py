@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Good and tampered light-client objects: of a simulated network through all forks, and of mainnet and Sepolia."""
+"""Good and tampered light-client objects: of a simulated network through all forks,
+and of mainnet and Sepolia.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ _FORKS = (
 _GENESIS_TIME = 1_700_000_000
 
 
-# --- simulated -------------------------------------------------------------------------------------------------------
+# --- simulated ----------------------------------------------------------------------------------------------
 
 
 def simulated_config() -> NetworkConfig:
@@ -68,7 +70,8 @@ def simulated_cases() -> Iterator[Case]:
             if bootstrap is None:
                 raise AssertionError("the head has no bootstrap")
             trusted[period] = block.root, bootstrap.to_versioned_json(block.fork.name, MINIMAL)
-        # Late in the period, so that what is final lies in it too; there 1, 16 and 22 members sign beside all.
+        # Late in the period, so that what is final lies in it too; there 1, 16 and 22 members sign beside
+        # all.
         if slot % MINIMAL.slots_per_period in {58, 59, 61, 62, 63}:
             snapshots.setdefault(period, []).extend(_newest(chain))
     for period, (root, bootstrap_json) in trusted.items():
@@ -147,7 +150,7 @@ def _crossing_cases(
         )
 
 
-# --- real ------------------------------------------------------------------------------------------------------------
+# --- real ---------------------------------------------------------------------------------------------------
 
 
 def real_cases(vectors: Path) -> Iterator[Case]:

@@ -55,7 +55,8 @@ class Accounts:
 
 
 async def run_fulu(folder: Path, client: Client, periods: int, say: Say) -> None:
-    """The executable specification from Electra into Fulu, over a real execution client, joined with a QBFT chain both ways.
+    """The executable specification from Electra into Fulu, over a real execution client, joined with a QBFT
+    chain both ways.
 
     Raises:
         NotSeenError: periods, a fork or messages are missing.
@@ -65,7 +66,8 @@ async def run_fulu(folder: Path, client: Client, periods: int, say: Say) -> None
     slot_ms, fulu_epoch, slots_per_epoch = 1000, 12, 8
     genesis_time = int(time.time()) + 15
     osaka_time = genesis_time + fulu_epoch * slots_per_epoch * slot_ms // 1000
-    # Fulu's execution rules are Osaka's; EthereumJS goes on with Prague's, which Fulu's blocks can carry as well.
+    # Fulu's execution rules are Osaka's; EthereumJS goes on with Prague's, which Fulu's blocks can carry as
+    # well.
     given = genesis(accounts.addresses(), forks="prague", osaka_time=osaka_time if client == "geth" else None)
     async with contextlib.AsyncExitStack() as stack:
         execution = await stack.enter_async_context(run_execution(client, folder / "execution", given))
@@ -97,10 +99,12 @@ async def run_fulu(folder: Path, client: Client, periods: int, say: Say) -> None
 
 
 async def run_capella(folder: Path, client: Client, periods: int, say: Say) -> None:
-    """Lodestar's beacon node and validators over a real execution client, Capella from genesis, joined with a QBFT chain both ways.
+    """Lodestar's beacon node and validators over a real execution client, Capella from genesis, joined with a
+    QBFT chain both ways.
 
-    Both gateways are compiled for Shanghai (see `shanghai`): the execution client may know no more than Capella does. The
-    contract that believes the beacon chain is the shipped one, on a chain with Prague's rules.
+    Both gateways are compiled for Shanghai (see `shanghai`): the execution client may know no more than
+    Capella does. The contract that believes the beacon chain is the shipped one, on a chain with Prague's
+    rules.
 
     Raises:
         NotSeenError: periods or messages are missing.
@@ -136,7 +140,9 @@ async def travel(
     say: Say,
     join: Callable[[list[LocalSite], Path], Awaitable[LocalRoads]] = join_local,
 ) -> None:
-    """Follow the chain, join it with the other, carry messages both ways for so many periods, and check what was seen."""
+    """Follow the chain, join it with the other, carry messages both ways for so many periods,
+    and check what was seen.
+    """
     config = await discover_network("eth", [node.url])
     seen = await following.begin(node, config)
     first = seen.finalized_period
@@ -194,7 +200,9 @@ async def _join_again(
     directory: Path,
     say: Say,
 ) -> LocalRoads:
-    """Join as an operator does who runs the command again where it says so: EthereumJS counts a transaction before it shows it."""
+    """Join as an operator does who runs the command again where it says so:
+    EthereumJS counts a transaction before it shows it.
+    """
     for _ in range(_JOIN_TRIES - 1):
         try:
             return await join(sites, directory)

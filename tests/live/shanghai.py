@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The contracts as they would be for a chain that ends at Shanghai, for the one consensus client that does.
 
-Lodestar 1.5.1 knows no fork after Capella, so its execution client runs Shanghai's rules, and the shipped contracts need
-Cancun's: one transient word, three MCOPYs, and some more in OpenZeppelin's. Here these places are rewritten in a copy of
-the sources, which is then compiled for Shanghai; everything else is the same source. Nothing of this ships.
+Lodestar 1.5.1 knows no fork after Capella, so its execution client runs Shanghai's rules, and the shipped
+contracts need Cancun's: one transient word, three MCOPYs, and some more in OpenZeppelin's. Here these places
+are rewritten in a copy of the sources, which is then compiled for Shanghai; everything else is the same
+source. Nothing of this ships.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class RewriteError(RuntimeError):
 
 
 def build(folder: Path) -> Path:
-    """Compile into a folder of our own; return the folder with the artifacts, those that need no rewriting copied.
+    """Compile into a folder of our own; return the folder with the artifacts, those that need no rewriting
+    copied.
 
     Raises:
         RewriteError: see there.

@@ -175,7 +175,7 @@ class Beacon:
     blamed: list[int] = field(default_factory=list)
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         return len(self.nodes)
 
     @property

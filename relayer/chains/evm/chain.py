@@ -349,7 +349,7 @@ class EvmChain:
     # --- upkeep ---
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers there are to contradict one another."""
         return len(self._pool.providers)
 

@@ -50,7 +50,7 @@ class BftSource(HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.EvmChain has it."""
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers there are."""
         ...
 
@@ -147,9 +147,9 @@ class BftProver:
         return False
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers the chain has."""
-        return self._source.witnesses
+        return self._source.provider_count
 
     @property
     def signers(self) -> str:

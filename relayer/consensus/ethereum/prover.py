@@ -98,9 +98,9 @@ class EthereumProver:
         return True
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many beacon nodes there are."""
-        return self._beacon.witnesses
+        return self._beacon.provider_count
 
     @property
     def signers(self) -> str:

@@ -26,7 +26,7 @@ class BeaconSource(Protocol):
     """
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many nodes there are."""
         ...
 

@@ -180,7 +180,7 @@ def _trimmed(store: LightClientStore) -> LightClientStore:
     return replace(store, best_valid_update=None, optimistic_header=store.finalized_header)
 
 
-# --- on disk ---
+# --- on disk ------------------------------------------------------------------------------------------------
 
 
 class _Exported(msgspec.Struct):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`python -m tests.live.specification ...`: the beacon node as a process. One JSON line a slot on stdout, until it is stopped."""
+"""`python -m tests.live.specification ...`: the beacon node as a process.
+
+One JSON line a slot on stdout, until it is stopped.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from tests.live.specification.engine import Engine
 
 
 def main() -> int:
-    """Run until stopped, or until the last slot; a refusal by the specification or the client ends it with a traceback."""
+    """Run until stopped, or until the last slot;
+    a refusal by the specification or the client ends it with a traceback.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine-port", type=int, required=True)
     parser.add_argument("--secret", type=Path, required=True, help="file with 32 bytes in hex")
@@ -48,7 +53,8 @@ def main() -> int:
     say(event="ready")
     slot = 0
     while slot < words.last_slot:
-        # The newest slot that has begun: those that pass while a block is made are missed, as on any slow machine.
+        # The newest slot that has begun: those that pass while a block is made are missed, as on any slow
+        # machine.
         now = int((time.time() - words.genesis_time) * 1000 // words.slot_ms)
         if now <= slot:
             time.sleep(max(0.0, words.genesis_time + (slot + 1) * words.slot_ms / 1000 - time.time()))

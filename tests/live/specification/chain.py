@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A chain of one proposer: the specification makes, signs and judges every block; the execution client fills and executes it.
+"""A chain of one proposer: the specification makes, signs and judges every block; the execution client fills
+and executes it.
 
-Real are the state transition, the signatures of proposers, committees and attesters, finality and every light-client object.
-There are no peers and no forks of the chain.
+Real are the state transition, the signatures of proposers, committees and attesters, finality and every
+light-client object. There are no peers and no forks of the chain.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Chain:
         self.best_updates: dict[int, tuple[Any, Any]] = {}
         self.newest_update: tuple[Any, Any] | None = None
 
-    # --- what there is ---------------------------------------------------------------------------------------------
+    # --- what there is ---
 
     @property
     def spec(self) -> Any:
@@ -99,7 +100,7 @@ class Chain:
         root = bytes(self.head.state.current_justified_checkpoint.root)
         return self.genesis if root == _ZERO else self._blocks[root]
 
-    # --- growth ----------------------------------------------------------------------------------------------------
+    # --- growth ---
 
     def propose(self, slot: int) -> Block:
         """Make the block of a slot after the head's; slots between are missed.
@@ -140,10 +141,12 @@ class Chain:
         self._offer_update(made, parent)
         return made
 
-    # --- inside ----------------------------------------------------------------------------------------------------
+    # --- inside ---
 
     def _rules(self, fork: str, slot_duration_ms: int, fulu_epoch: int) -> Any:
-        """A fork's specification, minimal preset, with our schedule, and an engine that asks the execution client."""
+        """A fork's specification, minimal preset, with our schedule,
+        and an engine that asks the execution client.
+        """
         spec: Any = importlib.import_module(f"{_SPECIFICATION}.{fork}.minimal")
         epochs = {
             f"{name}_FORK_EPOCH": spec.Epoch(0)
@@ -250,7 +253,10 @@ class Chain:
         )
 
     def _sync_aggregate(self, spec: Any, state: Any, slot: int, root: bytes) -> Any:
-        """The committee's signature of the parent. Every third block some members are absent, at most a quarter."""
+        """The committee's signature of the parent.
+
+        Every third block some members are absent, at most a quarter.
+        """
         places = [self._index(state, key) for key in state.current_sync_committee.pubkeys]
         absent: set[int] = set()
         if slot % 3 == 0:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The specification's SSZ values as JSON: the Beacon API's (snake case, decimal texts) and the Engine API's (camel case, hex)."""
+"""The specification's SSZ values as JSON: the Beacon API's (snake case,
+decimal texts) and the Engine API's (camel case, hex).
+"""
 
 from __future__ import annotations
 

@@ -88,7 +88,8 @@ class Engine:
         try:
             answer = self._exchange(body, headers)
         except (http.client.HTTPException, ConnectionError):
-            # A connection that was idle may have been closed by the other side; every call here can be asked twice.
+            # A connection that was idle may have been closed by the other side; every call here can be asked
+            # twice.
             self._connection = None
             answer = self._exchange(body, headers)
         if "error" in answer:

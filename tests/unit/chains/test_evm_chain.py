@@ -138,7 +138,7 @@ async def test_it_is_a_chain(bench: Bench) -> None:
     assert chain.senders == tuple(key.address for key in KEYS)
 
 
-# --- blocks and proofs ---
+# --- blocks and proofs --------------------------------------------------------------------------------------
 
 
 async def test_a_head_is_read_without_the_blocks_bodies(bench: Bench) -> None:
@@ -215,7 +215,7 @@ async def test_what_a_check_rejects_is_asked_of_the_next_provider(bench: Bench) 
     assert [("extraData" in found) for _, found in everyone] == [False, True]
 
 
-# --- messages ---
+# --- messages -----------------------------------------------------------------------------------------------
 
 
 async def test_messages_are_asked_for_by_address_and_topics(bench: Bench) -> None:
@@ -328,7 +328,7 @@ async def test_logs_that_no_gateway_emits_are_no_answer(bench: Bench) -> None:
         await chain.sent_messages(Height(7), Height(7))
 
 
-# --- the gateway ---
+# --- the gateway --------------------------------------------------------------------------------------------
 
 
 async def test_the_gateway_is_asked_and_its_answers_read(bench: Bench) -> None:
@@ -356,7 +356,7 @@ async def test_a_refusal_is_decoded(bench: Bench) -> None:
     assert call["data"] == "0x" + abi.encode_deliver(b"batch", b"proof").hex()
 
 
-# --- transactions ---
+# --- transactions -------------------------------------------------------------------------------------------
 
 
 async def test_a_transaction_is_priced_numbered_and_broadcast_to_everyone(bench: Bench) -> None:
@@ -490,7 +490,7 @@ async def test_a_provider_of_another_chain_is_a_configuration_error(bench: Bench
         await chain.head()
 
 
-# --- heads ---
+# --- heads --------------------------------------------------------------------------------------------------
 
 
 def push(number: int, subscription: str = "0xsub") -> dict[str, Any]:

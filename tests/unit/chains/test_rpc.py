@@ -84,7 +84,7 @@ def keep(value: Any) -> Any:
     return value
 
 
-# --- one provider ---
+# --- one provider -------------------------------------------------------------------------------------------
 
 
 async def test_a_call_and_a_batch_come_back_in_order(bench: Bench) -> None:
@@ -301,7 +301,7 @@ def test_a_url_that_leads_nowhere_is_a_configuration_error(url: str) -> None:
     assert not url or url not in str(error.value)
 
 
-# --- several providers ---
+# --- several providers --------------------------------------------------------------------------------------
 
 
 async def test_the_next_provider_is_asked_where_one_fails(bench: Bench) -> None:
@@ -460,7 +460,7 @@ async def test_requests_at_once_are_bounded(bench: Bench) -> None:
     assert most == 3
 
 
-# --- the right chain ---
+# --- the right chain ----------------------------------------------------------------------------------------
 
 
 def chain(chain_id: int, genesis: bytes | None) -> Handler:

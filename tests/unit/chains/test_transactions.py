@@ -31,7 +31,7 @@ SENDERS = [Address(key.address) for key in KEYS]
 CALL = Call(Address(b"\x42" * 20), b"data")
 
 
-# --- prices ---
+# --- prices -------------------------------------------------------------------------------------------------
 
 
 def test_the_offer_has_room_for_the_base_fee_to_double() -> None:
@@ -66,7 +66,7 @@ def test_a_replacement_offers_a_tenth_more_and_stays_below_the_limit(
     assert found.max_wei >= base_fee
 
 
-# --- nonces ---
+# --- nonces -------------------------------------------------------------------------------------------------
 
 
 class Counts:
@@ -190,7 +190,7 @@ async def test_without_a_key_there_is_an_error_that_says_so() -> None:
         await NonceManager([], Counts().fetch).take()
 
 
-# --- signing ---
+# --- signing ------------------------------------------------------------------------------------------------
 
 
 async def test_a_signed_transaction_says_what_was_signed() -> None:

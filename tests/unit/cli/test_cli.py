@@ -46,7 +46,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return (code if isinstance(code, int) else 0), out, err
 
 
-# --- help ---------------------------------------------------------------------------------------------------------------
+# --- help ---------------------------------------------------------------------------------------------------
 
 
 def test_help_lists_every_command_and_each_has_its_own(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +67,7 @@ def leaves(
     command: click.Command, words: tuple[str, ...] = ()
 ) -> list[tuple[tuple[str, ...], click.Command]]:
     if isinstance(command, click.Group):
-        return [each for name, inner in command.commands.items() for each in leaves(inner, (*words, name))]
+        return [leaf for name, inner in command.commands.items() for leaf in leaves(inner, (*words, name))]
     return [(words, command)]
 
 
@@ -120,7 +120,7 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     assert taken < 2, "well under half a second on an idle machine"
 
 
-# --- errors and exit codes --------------------------------------------------------------------------------------------------
+# --- errors and exit codes ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_ctrl_c_is_130(
     assert run(capsys, "pending", "-c", str(tmp_path / "x.toml"))[0] == ExitCode.INTERRUPTED
 
 
-# --- keys ---------------------------------------------------------------------------------------------------------------
+# --- keys ---------------------------------------------------------------------------------------------------
 
 
 def test_keys_are_made_listed_and_imported_without_a_terminal(
@@ -223,7 +223,7 @@ def test_keys_are_made_listed_and_imported_without_a_terminal(
     assert code == 0
     assert secret not in out + err
     code, out, _ = run(capsys, "keys", "list", "--json", "-c", path)
-    assert [each["name"] for each in json.loads(out)] == ["one", "two"]
+    assert [load["name"] for load in json.loads(out)] == ["one", "two"]
     code, _, err = run(capsys, "keys", "new", "one", "-c", path)
     assert code == ExitCode.CONFIG
     assert "already" in err
@@ -240,7 +240,7 @@ def test_without_a_password_or_a_terminal_nothing_is_made(
     assert not (tmp_path / "keys").exists()
 
 
-# --- init ---------------------------------------------------------------------------------------------------------------
+# --- init ---------------------------------------------------------------------------------------------------
 
 INIT = (
     "init",
@@ -339,7 +339,7 @@ def test_init_explains_what_it_expected(
     assert not path.exists()
 
 
-# --- doctor ---------------------------------------------------------------------------------------------------------------
+# --- doctor -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_slow", [False, True])
@@ -355,7 +355,7 @@ def test_doctor_warns_where_libraries_are_slow(
     assert [finding["severity"] for finding in told] == ["warning"] * (2 * is_slow)
 
 
-# --- what is printed -----------------------------------------------------------------------------------------------------------
+# --- what is printed ----------------------------------------------------------------------------------------
 
 
 def test_amounts_are_exact() -> None:
@@ -365,7 +365,7 @@ def test_amounts_are_exact() -> None:
     assert ether(10**24) == "1000000"
     assert gwei(1_500_000_001) == "1.500000001"
     assert short(bytes(range(32))) == "0x00010203…1e1f"
-    assert [span(each) for each in (1, 30, 300, 10_000, 900_000)] == [
+    assert [span(item) for item in (1, 30, 300, 10_000, 900_000)] == [
         "1.0 s",
         "30 s",
         "5 min",

@@ -73,7 +73,7 @@ def below(modules: set[str], *packages: str) -> list[str]:
     )
 
 
-# --- what is imported -------------------------------------------------------------------------------------------------
+# --- what is imported ---------------------------------------------------------------------------------------
 
 
 def test_bft_chains_alone_load_nothing_of_ethereum(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_kind_is_light_until_it_is_asked_for_a_role(name: str) -> None:
     assert below(modules, f"light_clients.{name}", "pyblst") == []
 
 
-# --- what there is ----------------------------------------------------------------------------------------------------
+# --- what there is ------------------------------------------------------------------------------------------
 
 
 def test_every_kind_offers_every_role() -> None:
@@ -197,7 +197,7 @@ def test_a_role_that_a_package_lacks_is_told_when_it_is_asked_for() -> None:
         assert f"tests.support.{module}" in caught.value.expected
 
 
-# --- which one it is --------------------------------------------------------------------------------------------------
+# --- which one it is ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_created_contract_lies_where_the_chain_puts_it() -> None:
     assert created_address(sender, 1).hex() == "343c43a37d37dff08ae8c4a11544c718abb4fcf8"
 
 
-# --- the manifest ---------------------------------------------------------------------------------------------------
+# --- the manifest -------------------------------------------------------------------------------------------
 
 
 def contract(byte: int) -> Contract:
@@ -183,7 +183,7 @@ def test_a_lock_reads_what_another_process_wrote(tmp_path: Path) -> None:
         assert second.get("court") == record
 
 
-# --- chains that can't be told apart ----------------------------------------------------------------------------------
+# --- chains that can't be told apart ------------------------------------------------------------------------
 
 
 def survey(name: str, chain_id: int, genesis: bytes, validators: tuple[bytes, ...]) -> Survey:
@@ -211,7 +211,7 @@ def test_chains_with_one_id_one_genesis_or_one_validator_are_refused() -> None:
         assert text in finding.found
 
 
-# --- artifacts ----------------------------------------------------------------------------------------------------------
+# --- artifacts ----------------------------------------------------------------------------------------------
 
 
 def test_a_contract_that_does_not_ship_is_told() -> None:

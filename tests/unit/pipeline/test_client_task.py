@@ -120,7 +120,7 @@ async def test_misbehaviour_that_providers_show_freezes_the_clients(
     chains = {name: MemoryChain(name, 1001 + number) for number, name in enumerate("abc")}
     for first, second in ("ab", "ac", "bc"):
         join(chains[first], chains[second])
-    provers = {name: MemoryProver(chain, witnesses=2) for name, chain in chains.items()}
+    provers = {name: MemoryProver(chain, provider_count=2) for name, chain in chains.items()}
     async with running_network(tmp_path, chains, provers=provers) as network:
         sent = network.send("a", "b")
         await network.mine_until(lambda: network.is_confirmed(sent))
@@ -150,7 +150,7 @@ async def test_a_client_that_does_not_know_who_signed_the_proof_yet_is_brought_t
     """INV-7: a contradiction at the change of signers freezes the client too."""
     monkeypatch.setattr(chain_task, "COMPARE_S", 0.02)
     chains = two_chains()
-    provers = delayed(chains, witnesses=2)
+    provers = delayed(chains, provider_count=2)
     async with running_network(tmp_path, chains, provers=provers) as network:
         sent = network.send("a", "b")
         await network.mine_until(lambda: network.is_confirmed(sent), blocks=30)
@@ -176,7 +176,7 @@ async def test_a_proof_of_misbehaviour_that_no_client_accepts_costs_no_more_than
 ) -> None:
     monkeypatch.setattr(chain_task, "COMPARE_S", 0.02)
     chains = two_chains()
-    provers = {name: MemoryProver(chain, witnesses=2) for name, chain in chains.items()}
+    provers = {name: MemoryProver(chain, provider_count=2) for name, chain in chains.items()}
     async with running_network(tmp_path, chains, provers=provers) as network:
         provers["a"].misbehaviour = encode_freeze(7)
         for _ in range(4):

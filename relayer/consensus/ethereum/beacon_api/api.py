@@ -141,7 +141,7 @@ class BeaconApi:
         self._pool = ProviderPool(providers, policy=policy, on_error=on_error, probe=self._check_network)
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many nodes there are to contradict one another."""
         return len(self._pool.providers)
 

@@ -55,9 +55,9 @@ class SoloProver:
         self._headers: dict[Height, SoloHeader] = {}
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         """How many providers the chain has."""
-        return self._source.witnesses
+        return self._source.provider_count
 
     @property
     def signer_set_id(self) -> bytes:

@@ -79,7 +79,7 @@ async def survey(
     return await BFT.endpoint.survey(node(blocks, asked), chain(protocol), newest)
 
 
-# --- what is read -----------------------------------------------------------------------------------------------------
+# --- what is read -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_a_young_chain_is_sampled_as_far_as_it_goes_and_an_unborn_one_is_r
     ]
 
 
-# --- a chain that came from another protocol --------------------------------------------------------------------------
+# --- a chain that came from another protocol ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [SAMPLED[0] + 1, SAMPLED[3], SAMPLED[6] + 16])
@@ -229,7 +229,7 @@ async def test_real_qbft_headers_are_good_wherever_the_head_is(shared_vectors: P
         assert [finding.severity for finding in findings] == [Severity.OK], (head, findings)
 
 
-# --- who sealed -------------------------------------------------------------------------------------------------------
+# --- who sealed ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [HEAD, SAMPLED[4]])
@@ -273,7 +273,7 @@ async def test_a_block_without_seals_is_no_matter_of_curves() -> None:
     assert "ecCurve" not in findings[0].advice
 
 
-# --- before a survey --------------------------------------------------------------------------------------------------
+# --- before a survey ----------------------------------------------------------------------------------------
 
 
 def test_a_head_that_the_light_client_would_not_read_is_refused() -> None:
@@ -290,7 +290,7 @@ async def test_nothing_but_blocks_is_asked_for() -> None:
     assert await BFT.endpoint.survey_destination(node({}), "port") == []
 
 
-# --- trust ------------------------------------------------------------------------------------------------------------
+# --- trust --------------------------------------------------------------------------------------------------
 
 
 def trust_in(number: int = HEAD, members: Sequence[Any] = FOUR) -> BftTrust:
@@ -330,7 +330,7 @@ def test_shared_validators_are_a_conflict_and_others_are_not() -> None:
     assert every.found.endswith(", …)")
 
 
-# --- what is deployed, and how it is judged -----------------------------------------------------------------------------
+# --- what is deployed, and how it is judged -----------------------------------------------------------------
 
 
 def test_a_client_is_created_with_what_was_surveyed_and_the_chains_periods() -> None:

@@ -81,7 +81,7 @@ class Source:
         return self._ask(lambda provider: check(provider.proof(account, slots)))
 
     @property
-    def witnesses(self) -> int:
+    def provider_count(self) -> int:
         return len(self.providers)
 
     async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
@@ -326,7 +326,7 @@ async def test_a_liar_on_the_way_is_found_out() -> None:
     assert set(source.blamed) == {0}
 
 
-# --- proofs ---
+# --- proofs -------------------------------------------------------------------------------------------------
 
 
 async def test_proofs_are_those_that_the_client_accepts() -> None:
@@ -383,7 +383,7 @@ async def test_an_old_header_of_a_former_set_is_refused() -> None:
         await prover.prove(old, GATEWAY, (SLOT,))
 
 
-# --- misbehaviour ---
+# --- misbehaviour -------------------------------------------------------------------------------------------
 
 
 async def test_two_sealed_blocks_of_one_height_are_evidence() -> None:
@@ -431,7 +431,7 @@ async def test_what_is_honest_or_believable_to_nobody_is_no_evidence(
         prover.client.freeze(b"")
 
 
-# --- clients on destinations ---
+# --- clients on destinations --------------------------------------------------------------------------------
 
 
 @dataclass
@@ -539,7 +539,7 @@ async def test_before_the_first_head_there_is_nothing_to_update_to() -> None:
         await prover.updates_for(Destination(BftKind.QBFT, FOUR, START + 50), GATEWAY)  # type: ignore[arg-type]
 
 
-# --- state and time ---
+# --- state and time -----------------------------------------------------------------------------------------
 
 
 async def test_state_goes_out_and_comes_back() -> None:

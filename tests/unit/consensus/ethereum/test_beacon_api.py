@@ -383,7 +383,7 @@ async def test_everyone_is_asked_for_contradictions(bench: Bench, world: World) 
     assert label == honest.url.removeprefix("http://")
     assert len(await api.updates_of_everyone(Period(0))) == 2
     assert [kind for _, kind in bench.errors] == ["invalid"]
-    assert api.witnesses == 3
+    assert api.provider_count == 3
 
 
 async def test_who_a_node_is_and_where(bench: Bench, world: World) -> None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The table `[chains.NAME.consensus]` of kind `ethereum`: network, threshold, checkpoint, and how mistakes are told."""
+"""The table `[chains.NAME.consensus]` of kind `ethereum`: network, threshold, checkpoint,
+and how mistakes are told.
+"""
 
 from __future__ import annotations
 
@@ -278,7 +280,7 @@ def test_a_period_that_no_light_client_can_have_is_refused() -> None:
     assert "below 2³²" in caught.value.expected
 
 
-# --- what a deployment writes --------------------------------------------------------------------------------------
+# --- what a deployment writes -------------------------------------------------------------------------------
 
 
 def endpoint(consensus: EthereumConfig) -> EndpointConfig:

@@ -78,7 +78,7 @@ def test_blob_parameters_are_electras_and_then_the_schedules() -> None:
         {"EPOCH": str(FAR_FUTURE_EPOCH), "MAX_BLOBS_PER_BLOCK": "1"},
     ]
     found = read(spec(BLOB_SCHEDULE=schedule, MAX_BLOBS_PER_BLOCK_ELECTRA="9"))
-    assert [(each.epoch, each.max_blobs_per_block) for each in found.blob_schedule] == [(8, 9), (20, 15)]
+    assert [(item.epoch, item.max_blobs_per_block) for item in found.blob_schedule] == [(8, 9), (20, 15)]
 
 
 def test_slots_may_be_told_in_seconds() -> None:

@@ -94,7 +94,7 @@ def node(answer: object) -> Node:
     return Node("court", request)
 
 
-# --- chains -----------------------------------------------------------------------------------------------------------
+# --- chains -------------------------------------------------------------------------------------------------
 
 
 def test_a_network_and_a_fork_of_it_are_refused_and_two_networks_are_not() -> None:
@@ -170,7 +170,7 @@ async def test_a_finalized_header_without_its_execution_block_is_no_beginning(
         await _newest_finalized("eth", api, SEPOLIA_CONFIG, SEPOLIA_CONFIG, 342)
 
 
-# --- the BLS precompiles ------------------------------------------------------------------------------------------------
+# --- the BLS precompiles ------------------------------------------------------------------------------------
 
 
 async def test_precompiles_are_found_by_running_one() -> None:
@@ -195,7 +195,7 @@ async def test_where_they_are_missing_it_is_said_what_works(answer: object, reas
     assert "whose light clients need no such precompile" in finding.advice
 
 
-# --- what is deployed ---------------------------------------------------------------------------------------------------
+# --- what is deployed ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("following", [None, b"\x02" * 32])
@@ -246,7 +246,7 @@ def test_what_a_client_was_told_survives_in_the_manifest_for_people_to_read(tmp_
     }
 
 
-# --- judging ------------------------------------------------------------------------------------------------------------
+# --- judging ------------------------------------------------------------------------------------------------
 
 
 def view(params: EthereumParams = PARAMS, slot: int = 8_203_680) -> EthereumClientView:
@@ -326,8 +326,8 @@ def test_a_fork_of_another_version_is_refused() -> None:
 
 def test_a_client_that_is_periods_behind_is_flagged() -> None:
     told = ETHEREUM.endpoint.judge("eth → court", "court", view(), chain(), trust())
-    assert any("sync-committee periods ago" in each.found for each in told)
-    assert any("postroad client update eth court" in each.advice for each in told)
+    assert any("sync-committee periods ago" in item.found for item in told)
+    assert any("postroad client update eth court" in item.advice for item in told)
     now = SEPOLIA_CONFIG.slot_at(Timestamp(int(time.time())))
     (fine,) = ETHEREUM.endpoint.judge("eth → court", "court", view(slot=now), chain(), trust())
     assert fine.severity is Severity.OK

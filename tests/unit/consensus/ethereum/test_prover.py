@@ -40,7 +40,7 @@ from tests.support.ethereum import (
     make_prover,
 )
 
-# --- following ---
+# --- following ----------------------------------------------------------------------------------------------
 
 
 async def test_the_newest_finalized_block_is_verified(world: World) -> None:
@@ -71,7 +71,7 @@ def test_without_network_or_checkpoint_no_prover_is_built(world: World, missing:
     )
     chain = ChainConfig(chain="eip155:1", rpc=(unused,), consensus=whole)
     beacon = Beacon([Node(world.chain)])
-    assert build_prover(ConfiguredChain("eth", chain, whole), Execution(), beacon).witnesses == 1
+    assert build_prover(ConfiguredChain("eth", chain, whole), Execution(), beacon).provider_count == 1
     bare = msgspec.structs.replace(whole, **{missing: None})
     with pytest.raises(ConfigError, match=missing):
         build_prover(ConfiguredChain("eth", chain, bare), Execution(), beacon)
@@ -210,7 +210,7 @@ async def test_a_threshold_above_two_thirds_is_held(world: World) -> None:
     assert await prover.verify_head(world.head()) == before
 
 
-# --- where trust begins ---
+# --- where trust begins -------------------------------------------------------------------------------------
 
 
 async def test_another_checkpoint_than_the_operators_is_refused(world: World) -> None:
@@ -274,7 +274,7 @@ def test_rules_that_no_client_can_have_are_refused(world: World) -> None:
         make_prover(world, threshold=21)
 
 
-# --- hostile nodes ---
+# --- hostile nodes ------------------------------------------------------------------------------------------
 
 
 def _other_state(header: Any) -> Any:

@@ -262,7 +262,7 @@ async def test_an_explanation_fails_at_what_does_not_hold(change: Any, said: str
     assert f"NOT SO: {said}" in text
 
 
-# --- forgeries ---------------------------------------------------------------------------------------
+# --- forgeries ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("signers", [32, 31])
