@@ -63,7 +63,9 @@ def test_bits_are_those_of_ssz() -> None:
 def test_who_is_absent_is_read_back_with_the_root_of_all(absent: tuple[int, ...]) -> None:
     cursor = Cursor(members(*absent) + b"rest")
     keys = tuple(COMMITTEE.seats[place].xy for place in absent)
-    assert read_members(cursor, 16, 11) == Participation(16 - len(absent), keys, merkleize(LEAVES))
+    siblings = tuple(split_words(encode_siblings(LEAVES, absent)))
+    expected = Participation(16 - len(absent), keys, merkleize(LEAVES), absent, siblings)
+    assert read_members(cursor, 16, 11) == expected
     assert cursor.take(4) == b"rest"
 
 
