@@ -23,6 +23,11 @@ SLITHER_STAMP := $(SLITHER_VENV)/.postroad-stamp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
+# Half of a test run's time is waiting for local chains, so two at once pay even beside each other. A file stays with one
+# worker, for its tests share chains; the slow folders come first by name. Another number: make test WORKERS="-n 4 ...", or
+# WORKERS= for one test after the other.
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # The recipes share a virtual environment and caches, and 2 cores are the machine to have in mind.
@@ -69,15 +74,17 @@ test: test-python contracts-test ## All tests that need no ../shared and no root
 
 .PHONY: test-python
 test-python: $(TOOLS_STAMP) ## Python: unit, property, short differential, short end to end
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(WORKERS) $(ARGS)
 
 .PHONY: unit
 unit: $(VENV_STAMP) ## Only what needs no local chain
 	$(PY) -m pytest -m 'not long and not network' $(ARGS)
 
+# All is built before a part is tested, and built anew before gas is written down: what the compiler inlines, and so gas,
+# depends on which sources it is given at once.
 .PHONY: contracts-test
 contracts-test: $(TOOLS_STAMP) ## Solidity: unit, fuzz, invariants, gas snapshots compared
-	cd solidity && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
+	cd solidity && $(FORGE) build && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
 
 .PHONY: contracts-test-long
 contracts-test-long: $(TOOLS_STAMP) ## The same with 50,000 fuzz runs and long invariant campaigns
@@ -181,7 +188,7 @@ artifacts-check: $(TOOLS_STAMP) ## Fail when they are stale: hashes first, then 
 .PHONY: gas-snapshots
 gas-snapshots: $(TOOLS_STAMP) ## Renew solidity/snapshots/ from the tests that take them
 	rm -rf solidity/snapshots
-	cd solidity && $(FORGE) test $(ARGS)
+	cd solidity && $(FORGE) build --force && $(FORGE) test $(ARGS)
 
 .PHONY: lock
 lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index

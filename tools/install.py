@@ -128,6 +128,8 @@ def write_solc() -> None:
 
     It names this machine's Node, so it is made here and not committed.
     """
+    # forge would go on with what the compiler before this one made: it knows compilers by version alone.
+    (SOLIDITY / "cache" / "solidity-files-cache.json").unlink(missing_ok=True)
     shim = BIN / "solc"
     temporary = BIN / ".solc.new"
     node, script = shell_quote(toolchain.find_node()), shell_quote(TOOLS / "solc-shim.cjs")

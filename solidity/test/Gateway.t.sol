@@ -43,7 +43,7 @@ contract GatewayRegistryTest is GatewayTest {
     }
 
     function test_registration() public {
-        FakeLightClient client = new FakeLightClient();
+        FakeLightClient client = FakeLightClient(deployed("FakeLightClient"));
         bytes memory gateway = interoperable(CHAIN_C, address(b));
         bytes32 expected = keccak256(abi.encode(gateway, GENESIS_C));
         bytes32 laneToC = a.outboundLaneId(expected, 0, 0);
@@ -66,7 +66,7 @@ contract GatewayRegistryTest is GatewayTest {
     }
 
     function test_registrations_that_are_refused() public {
-        FakeLightClient client = new FakeLightClient();
+        FakeLightClient client = FakeLightClient(deployed("FakeLightClient"));
         bytes memory good = interoperable(CHAIN_C, address(b));
 
         bytes[4] memory bad = [
@@ -114,7 +114,7 @@ contract GatewayRegistryTest is GatewayTest {
     }
 
     function test_replacing_a_client() public {
-        FakeLightClient other = new FakeLightClient();
+        FakeLightClient other = FakeLightClient(deployed("FakeLightClient"));
         vm.expectEmit(address(a));
         emit IGateway.ClientReplaced(idB, address(other));
         a.replaceClient(idB, other);

@@ -291,7 +291,7 @@ contract InboxTest is GatewayTest {
         prove(lane, 0);
         bytes memory batch = encodeAll(messages);
         // B is also joined to a third chain.
-        FakeLightClient clientOfC = new FakeLightClient();
+        FakeLightClient clientOfC = FakeLightClient(deployed("FakeLightClient"));
         bytes32 genesisC = keccak256("genesis of C");
         bytes32 idC = b.registerRemote(interoperable(300, address(a)), genesisC, clientOfC, limits);
         bytes32 laneC = b.inboundLaneId(idC, 0, 0);
@@ -378,7 +378,7 @@ contract InboxTest is GatewayTest {
 
     /// @dev A remote that is not an eip155 chain, or a sender that needs more than 20 bytes, is told with 32 bytes.
     function test_senders_of_other_kinds() public {
-        FakeLightClient client = new FakeLightClient();
+        FakeLightClient client = FakeLightClient(deployed("FakeLightClient"));
         bytes[2] memory parts = [
             abi.encodePacked(bytes4(0x00010001), uint8(3), "dot"),
             abi.encodePacked(bytes4(0x00010001), uint8(30), "a-reference-of-thirty-bytes-xx")

@@ -107,7 +107,7 @@ contract OutboxTest is GatewayTest {
     }
 
     function test_recipients_of_other_kinds_of_chains() public {
-        FakeLightClient client = new FakeLightClient();
+        FakeLightClient client = FakeLightClient(deployed("FakeLightClient"));
         // A chain type that is not eip155, whose gateway has an address of 20 bytes, and a reference too long to be inline.
         bytes memory chainRef = bytes("a-long-chain-reference");
         bytes memory part = abi.encodePacked(bytes4(0x00010099), uint8(chainRef.length), chainRef);

@@ -9,7 +9,7 @@ import {Trie} from "../support/Trie.sol";
 
 /// @title Compact proofs lead to the root of the trie that they were taken from, and to nothing else (INV-1, INV-8).
 contract CompactProofTest is Test {
-    CompactProofHarness internal harness = new CompactProofHarness();
+    CompactProofHarness internal harness = CompactProofHarness(deployed("CompactProofHarness"));
 
     // ------------------------------------------------------------------------------------------------ whole tries
 
@@ -88,8 +88,17 @@ contract CompactProofTest is Test {
 
     /// @dev Two keys that share `shared` nibbles, and a third elsewhere: an extension of every length, leaves at every depth,
     /// nodes that their parents embed once the leaves are short, and 64 nibbles of path above a leaf.
-    function test_INV1_extensionsOfAllLengths() public view {
-        for (uint256 shared = 1; shared <= 63; ++shared) {
+    function test_INV1_extensionsOfLengthsTo31() public view {
+        _checkExtensions(1, 31);
+    }
+
+    /// @dev The others: all at once are more than a transaction's gas.
+    function test_INV1_extensionsOfLengthsFrom32() public view {
+        _checkExtensions(32, 63);
+    }
+
+    function _checkExtensions(uint256 first, uint256 last) private view {
+        for (uint256 shared = first; shared <= last; ++shared) {
             this.checkExtension(shared);
         }
     }

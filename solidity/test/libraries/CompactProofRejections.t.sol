@@ -14,7 +14,7 @@ contract CompactProofRejectionsTest is Test {
     bytes32 internal constant KEY = 0x123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0;
     bytes32 internal constant HASH = keccak256("sibling");
 
-    CompactProofHarness internal harness = new CompactProofHarness();
+    CompactProofHarness internal harness = CompactProofHarness(deployed("CompactProofHarness"));
 
     // ------------------------------------------------------------------------------------------------ terminals
 

@@ -46,10 +46,10 @@ abstract contract GatewayTest is Test {
         vm.warp(1_700_000_000);
         vm.chainId(CHAIN_A);
         (managerA, a) = _endpoint(GENESIS_A);
-        clientOfB = new FakeLightClient();
+        clientOfB = FakeLightClient(deployed("FakeLightClient"));
         vm.chainId(CHAIN_B);
         (managerB, b) = _endpoint(GENESIS_B);
-        clientOfA = new FakeLightClient();
+        clientOfA = FakeLightClient(deployed("FakeLightClient"));
         idB = a.registerRemote(interoperable(CHAIN_B, address(b)), GENESIS_B, clientOfB, limits);
         idA = b.registerRemote(interoperable(CHAIN_A, address(a)), GENESIS_A, clientOfA, limits);
         lane = a.outboundLaneId(idB, 0, 0);

@@ -33,6 +33,12 @@ abstract contract Test {
         _selectors.push(selector);
     }
 
+    /// @notice A new contract of test/**/support/, by its name, compiled as what ships is. `new` would compile its code once more,
+    /// as that of the test: unoptimized, and of other gas. For harnesses around a library, and recipients whose gas is measured.
+    function deployed(string memory name) internal returns (address) {
+        return vm.deployCode(name);
+    }
+
     /// @notice An address with a label in traces.
     function makeAddr(string memory name) internal returns (address account) {
         (account,) = makeAddrAndKey(name);

@@ -47,6 +47,7 @@ interface Vm {
     function warmSlot(address account, bytes32 slot) external;
     function setNonce(address account, uint64 nonce) external;
     function getNonce(address account) external view returns (uint64);
+    function deployCode(string calldata file) external returns (address);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);

@@ -54,7 +54,7 @@ contract BftGasTest is BftClientTest {
 
     /// @dev Mainnet's depth: 5 account and 3 storage nodes, all but the leaves full branches. Without the call.
     function test_gas_trieProofs() public {
-        CompactProofHarness harness = new CompactProofHarness();
+        CompactProofHarness harness = CompactProofHarness(deployed("CompactProofHarness"));
         bytes memory slotProof = bytes.concat(hex"000320", VALUE, _fullBranches(3));
         bytes memory accountProof = bytes.concat(hex"05030180", bytes1(0x80), keccak256("code"), _fullBranches(5));
         (uint256 gas,) = harness.measure(slotProof, accountProof, SLOT, ACCOUNT);

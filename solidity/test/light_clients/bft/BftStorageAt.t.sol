@@ -102,12 +102,16 @@ contract BftStorageAtTest is BftClientTest {
         uint256 lastSeal = proof.length - 64;
         bytes32[4] memory r = [bytes32(0), bytes32(type(uint256).max), _wordAt(proof, lastSeal), bytes32(0)];
         bytes32[4] memory s = [bytes32(0), _wordAt(proof, lastSeal + 32), bytes32(0), bytes32(uint256(1) << 255)];
+        bytes memory reason = sealRejected(2, address(0), vm.addr(keys[2]));
         for (uint256 i = 0; i < 4; ++i) {
-            bytes memory bad = bytes.concat(proof);
-            _setWord(bad, lastSeal, r[i]);
-            _setWord(bad, lastSeal + 32, s[i]);
-            assertRejected(client, bad, sealRejected(2, address(0), vm.addr(keys[2])));
+            assertRejected(client, _withLastSeal(proof, r[i], s[i]), reason);
         }
+    }
+
+    function _withLastSeal(bytes memory proof, bytes32 r, bytes32 s) private pure returns (bytes memory other) {
+        other = bytes.concat(proof);
+        _setWord(other, other.length - 64, r);
+        _setWord(other, other.length - 32, s);
     }
 
     /// @dev A zero address in the list would be what a failed ecrecover seems to answer.

@@ -7,7 +7,7 @@ import {SszTreeHarness} from "./support/SszTreeHarness.sol";
 
 /// @title Multiproofs against whole trees, and numbers as SSZ writes them.
 contract SszTreeTest is Test {
-    SszTreeHarness internal harness = new SszTreeHarness();
+    SszTreeHarness internal harness = SszTreeHarness(deployed("SszTreeHarness"));
 
     function testFuzz_multiproof(uint256 seed, uint256 mask) public view {
         uint256 leaves = 8 << (seed % 4);

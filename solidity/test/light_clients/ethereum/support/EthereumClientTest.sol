@@ -74,7 +74,7 @@ abstract contract EthereumClientTest is Test {
     function setUp() public virtual {
         warpTo(NOW_SLOT);
         manager = new AccessManager(address(this));
-        bls = new HashToCurveHarness();
+        bls = HashToCurveHarness(deployed("HashToCurveHarness"));
         Trie.Pairs memory slots = Trie.sorted(_pair(keccak256(abi.encode(SLOT))), _values(Rlp.word(VALUE), hex"07"));
         bytes32 key = keccak256(abi.encodePacked(ACCOUNT));
         bytes memory account = Trie.account(1, 0, Trie.root(slots), keccak256("code"));
