@@ -17,7 +17,9 @@ FLAT = "function f(uint256 x) external pure returns (uint256) { return x + 1; }"
 
 
 def compile_sources(**contracts: str) -> dict[str, Any]:
-    """Compile contracts named as their files; `/` in a path is written `_`, and the test file ends in `_t`."""
+    """Compile contracts named as their files; `/` in a path is written `_`, and the test file
+    ends in `_t`.
+    """
     sources = {
         f"{name.replace('_t', '.t').replace('_', '/')}.sol": f"contract {name} {{ {body} }}"
         for name, body in contracts.items()
