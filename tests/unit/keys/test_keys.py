@@ -110,7 +110,7 @@ def test_files_are_private_standard_and_encrypted(store: KeyStore) -> None:
     path = store.directory / "relayer.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(store.directory.stat().st_mode) == 0o700
-    assert [each.name for each in store.directory.iterdir()] == ["relayer.json"]
+    assert [item.name for item in store.directory.iterdir()] == ["relayer.json"]
     text = path.read_text()
     assert PRIVATE not in text
     assert json.loads(text)["crypto"]["kdf"] == "scrypt"
@@ -123,7 +123,7 @@ def test_a_key_is_never_overwritten(store: KeyStore) -> None:
     with pytest.raises(KeyUnavailable, match="already"):
         store.new("relayer", PASSWORD, scrypt_n=SCRYPT_N_DEVNET)
     assert (store.directory / "relayer.json").read_bytes() == before
-    assert [each.name for each in store.directory.iterdir()] == ["relayer.json"]
+    assert [item.name for item in store.directory.iterdir()] == ["relayer.json"]
 
 
 def test_a_keystore_of_another_wallet_is_imported(store: KeyStore, tmp_path: Path) -> None:

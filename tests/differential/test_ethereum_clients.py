@@ -19,7 +19,8 @@ import pytest
 
 from light_clients.ethereum.client import EthereumClient
 from relayer.contracts import load
-from tests.differential.beacon_cases import (
+from tests.differential.clients import Deployed, compare, deploy, live_on
+from tests.differential.ethereum_cases import (
     GENESIS,
     SETTINGS,
     World,
@@ -29,8 +30,7 @@ from tests.differential.beacon_cases import (
     make_case,
     make_world,
 )
-from tests.differential.beacon_twins import BEACON, creation_of
-from tests.differential.clients import Deployed, compare, deploy, live_on
+from tests.differential.ethereum_twins import BEACON, creation_of
 from tests.differential.evm import Anvil, run_anvil
 from tools.build_contracts import check_hashes
 

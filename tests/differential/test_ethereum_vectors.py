@@ -55,8 +55,8 @@ from tests.conformance.beacon_updates import (
     read_eureka,
 )
 from tests.conformance.case import read_json, unhex
-from tests.differential.beacon_twins import BEACON, creation_of
 from tests.differential.clients import Case, Deployed, compare, deploy, live_on
+from tests.differential.ethereum_twins import BEACON, creation_of
 from tests.differential.evm import Anvil, run_anvil
 from tests.support.beacon_json import beacon_api
 from tests.support.mutation import mutate

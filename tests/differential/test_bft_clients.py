@@ -23,7 +23,7 @@ from light_clients.ecdsa import recover
 from light_clients.errors import Rejection
 from light_clients.proofs.compact import read_account, read_storage
 from relayer.contracts import load
-from tests.differential.client_cases import (
+from tests.differential.bft_cases import (
     NOW,
     TRUSTED_TIME,
     World,
