@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import ISTANBUL_MIX_HASH, BftKind
 from light_clients.bft.validators import quorum, set_hash
+from light_clients.codec import execution_header, rlp
 from light_clients.errors import Rejection
 from relayer.chains.base import Head
 from relayer.chains.evm.node import Node
@@ -35,6 +36,9 @@ _SAMPLE: Final = 8
 _SAMPLE_STEP: Final = 16
 #: How many shared validators an error lists.
 _SHOWN: Final = 3
+
+_FIELD_AT: Final = {field.name: index for index, field in enumerate(execution_header.FIELDS)}
+_VANITY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,8 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
             advice = (
                 f"Is it a {label} chain (chains.{name}.consensus.protocol), and its fork one that is known?"
             )
-            found = f"a block {number} that is not believed: {error}"
+            protocol = _protocol_of(head)
+            found = f"a block {number} that is not believed: {error}" + (f"; {protocol}" if protocol else "")
             return None, [_refuse(name, found, f"{label} headers", advice)]
         lower = range(number - _SAMPLE_STEP, 0, -_SAMPLE_STEP)[: _SAMPLE - 1]
         blocks = await asyncio.gather(*(node.block(height) for height in lower))
@@ -238,7 +243,20 @@ def _protocol_of(block: Mapping[str, Any]) -> str | None:
         except Rejection:
             continue
         return f"it reads as {LABELS[variant]}"
+    if _is_legacy_istanbul(block):
+        return "it reads as legacy Istanbul, GoQuorum's `ibft`, which is not IBFT 2.0 and has no light client"
     return None
+
+
+def _is_legacy_istanbul(block: Mapping[str, Any]) -> bool:
+    """Tell whether a block has the extraData of EIP-650: vanity, then validators, proposer's seal, seals."""
+    try:
+        fields = execution_header.from_rpc(block)
+        extra = rlp.decode(fields[_FIELD_AT["extraData"]][_VANITY_BYTES:])
+    except Rejection:
+        return False
+    has_parts = isinstance(extra, list) and [type(part) for part in extra] == [list, bytes, list]
+    return has_parts and fields[_FIELD_AT["mixHash"]] == ISTANBUL_MIX_HASH
 
 
 def _number_of(block: Mapping[str, Any]) -> str:

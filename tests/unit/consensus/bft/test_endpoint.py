@@ -202,7 +202,7 @@ async def test_goquorums_change_from_legacy_ibft_to_qbft_is_surveyed_on_real_hea
     assert trust.header.number == head
     warning, fine = findings
     assert warning.severity is Severity.WARNING
-    assert warning.found.startswith(f"block {head - 32} is no QBFT block (")
+    assert warning.found.startswith(f"block {head - 32} is no QBFT block (it reads as legacy Istanbul")
     assert f"since block {head - 16}" in warning.expected
     assert fine.severity is Severity.OK
     assert fine.found.startswith("QBFT, 4 validators")
@@ -218,6 +218,7 @@ async def test_a_real_newest_block_of_legacy_ibft_is_refused_by_name_and_block(
     assert trust is None
     assert findings[0].severity is Severity.REFUSAL
     assert findings[0].found.startswith("a block 24 that is not believed: ")
+    assert "legacy Istanbul" in findings[0].found
     assert BFT.endpoint.recognise(older[24]) is None
 
 
