@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The daemon: the one place that builds things from a configuration, runs them, and ends them in order.
 
-daemon = build(config)          # reads keys, opens the journal; nothing is asked of a chain yet
-await daemon.run()              # until SIGTERM, SIGINT or `stop`; what was signed is in the journal then
+    daemon = build(config)          # reads keys, opens the journal; nothing is asked of a chain yet
+    await daemon.run()              # until SIGTERM, SIGINT or `stop`; what was signed is in the journal then
+
+A daemon inside of another program is ended by `stop`.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, Serv
 from relayer.views.gauges import gauges
 from relayer.views.relayer import RelayerView, relayer_view
 
+#: How long the check of one chain may hold up the start. A chain that does not answer is taken up later.
 _CHECK_S: Final = 10.0
+#: How often the daemon looks whether a task or the journal has failed.
 _LOOK_S: Final = 0.5
 
 
@@ -63,6 +67,7 @@ def build(
     built = {
         name: _open(config, name, signers.get(name, ()), metrics) for name in config.chains if name in served
     }
+    # Last, so that nothing that is refused before leaves the journal locked.
     journal = Journal.open(config.journal_url.reveal())
     return Daemon(config, built, lanes, journal, metrics)
 
@@ -135,6 +140,7 @@ class Daemon:
                     raise failure
             self.pipeline = await self._open()
             self.metrics.watch(lambda: gauges(self.view()))
+            # Before the tasks start: an address that is taken ends the daemon, and nothing is signed yet.
             if self._config.metrics.address is not None:
                 await self._serve(*self._config.metrics.address)
             self.pipeline.start()
@@ -184,6 +190,7 @@ class Daemon:
             if isinstance(self.journal.failure, JournalBroken):
                 raise self.journal.failure
             if self.journal.failure is not None:
+                # A defect of ours in one piece of work. Only a journal that can't be written ends everything.
                 self._log.error("a task failed", error=repr(self.journal.failure))
                 self.journal.failure = None
             with contextlib.suppress(TimeoutError):
@@ -197,6 +204,7 @@ class Daemon:
             await self.pipeline.drain()
         for opened in self._built.values():
             await opened.close()
+        # Last: draining still commits, and the lock keeps a second daemon from signing with our nonces.
         await asyncio.to_thread(self.journal.close)
         self._log.info("stopped")
 

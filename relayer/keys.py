@@ -108,6 +108,7 @@ def sign_transaction(transaction: Mapping[str, Any], secret: bytes) -> tuple[byt
     names = _LEGACY_FIELDS if is_legacy else _DYNAMIC_FEE_FIELDS
     fields = {**_OPTIONAL, **transaction}
     expected_type = 0 if is_legacy else _DYNAMIC_FEE_TYPE
+    # Exactly these fields, for a name that is misspelt must not leave a default in its place.
     if fields.pop("type", expected_type) != expected_type or fields.keys() != {"chainId", *names}:
         raise ValueError(
             f"found a transaction of type {transaction.get('type')} with the fields "
@@ -118,6 +119,7 @@ def sign_transaction(transaction: Mapping[str, Any], secret: bytes) -> tuple[byt
         raise ValueError(f"found a recipient of {len(fields['to'])} bytes, expected 20")
     values = [fields[name] for name in names]
     if is_legacy:
+        # EIP-155: the chain id is signed, so that the signature holds on no other chain.
         chain_id = fields["chainId"]
         signature = sign(keccak256(rlp.encode([*values, chain_id, 0, 0])), secret)
         prefix, parity = b"", 35 + 2 * chain_id + signature[64]
@@ -140,6 +142,7 @@ class KeyStore:
 
     def new(self, name: str, password: str, *, scrypt_n: int = SCRYPT_N) -> StoredKey:
         """Make a random key and store it. Raises KeyUnavailable when the name is taken or not allowed."""
+        # Private keys of secp256k1 are the numbers from 1 to the order less one.
         return self._store(name, 1 + secrets.randbelow(ORDER - 1), password, scrypt_n)
 
     def import_private_key(
@@ -224,6 +227,7 @@ class KeyStore:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(json.dumps(content, indent=2) + "\n")
                 file.flush()
+                # Before the name leads to it: a power cut leaves a whole key or none.
                 os.fsync(file.fileno())
             path.hardlink_to(temporary)
         except FileExistsError as error:
@@ -319,6 +323,7 @@ def _decrypt(path: Path, password: str) -> bytes:
         secret = bytes(decode_keyfile_json(content, password.encode()))
         check_secret(secret)
     except ValueError as error:
+        # eth-keyfile tells a wrong password from a damaged file by this text alone.
         if "MAC" in str(error):
             raise KeyUnavailable(
                 f"the password does not open {path}", "its password", "Try another one."

@@ -85,6 +85,7 @@ async def retrying(
     """
 
     def is_worth_it(error: BaseException) -> bool:
+        # `stop` below counts the attempts, so here only the error's type decides.
         return policy.decide(error, 1) is Decision.AGAIN
 
     def notify(state: RetryCallState) -> None:
@@ -98,6 +99,7 @@ async def retrying(
         wait=wait_exponential(multiplier=policy.first_wait_s, max=policy.longest_wait_s)
         + wait_random(0, policy.jitter_s),
         before_sleep=notify,
+        # The error itself and no RetryError, because its type is the decision (relayer.errors).
         reraise=True,
     )
     return await controller(operation)

@@ -25,6 +25,7 @@ from relayer.journal.rows import (
 from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Waiting
 from relayer.protocol.message import PAGE_BITS
 
+#: Pages of one statement: for the first messages of a long backlog, not all of it is read.
 _PAGES_AT_ONCE: Final = 8
 _DELIVERED: Final = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
 _LANDED: Final = frozenset({TransactionState.INCLUDED, TransactionState.SETTLED})
@@ -44,6 +45,8 @@ def fold(transitions: Iterable[Transition]) -> dict[DeliveryState, int]:
         for state in states:
             states[state] &= ~bits
         states[step.state] = states.get(step.state, 0) | bits
+        # Steps are told by sequence. After a message that was unfounded, the true one takes its sequence, and
+        # its steps follow.
         if step.state in FINAL_STATES and step.state is not DeliveryState.UNFOUNDED:
             final |= bits
     return {state: mask for state, mask in states.items() if mask}
@@ -151,6 +154,7 @@ def _pending_in(
 def _last_state(steps: Iterable[Transition]) -> DeliveryState:
     state = DeliveryState.OBSERVED
     for step in steps:
+        # As in `fold`: another message may have taken the sequence.
         if state in FINAL_STATES and state is not DeliveryState.UNFOUNDED:
             break
         state = step.state

@@ -307,6 +307,7 @@ class Reading:
         costs: dict[int, int] = {}
         for row in rows:
             most = int(row.fee_wei) if row.fee_wei is not None else row.gas * int(row.max_fee_wei)
+            # Of the signatures for one nonce only one lands, so the dearest counts for all of them.
             costs[row.id] = max(costs.get(row.id, 0), most)
         return sum(costs.values())
 

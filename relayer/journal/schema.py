@@ -80,6 +80,7 @@ messages = Table(
     Column("head", LargeBinary(32), nullable=False),
     Column("sender", LargeBinary(32), nullable=False),
     Column("recipient", LargeBinary(32), nullable=False),
+    # Senders choose these numbers: 78 digits hold all below 2^256, 20 digits all below 2^64.
     Column("gas_limit", String(78), nullable=False),
     Column("deadline", String(20), nullable=False),
     Column("fee_wei", String(78), nullable=False),

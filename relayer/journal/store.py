@@ -32,6 +32,7 @@ from relayer.journal.writing import Writing
 
 T = TypeVar("T")
 
+#: How long SQLite waits while another process holds the file. A write that fails then ends the daemon.
 _BUSY_MS: Final = 10_000
 #: "postroad" as a number: the key of PostgreSQL's advisory lock.
 _ADVISORY_KEY: Final = int.from_bytes(b"postroad") & (2**63 - 1)
@@ -82,6 +83,7 @@ class Journal:
             engine = make_engine(parsed, read_only=read_only)
             try:
                 if lock is not None:
+                    # Before the tables are touched: another daemon may work with them.
                     lock.take(engine)
                     with engine.begin() as connection:
                         migrate(connection, now())
@@ -130,7 +132,7 @@ class Journal:
             self.note(future.exception())
 
     def note(self, failure: BaseException | None) -> None:
-        """Remember a failure after which the daemon must not go on. The first one stays."""
+        """Remember a failure that nobody waits for, until the daemon looks at it. The first one stays."""
         if self.failure is None:
             self.failure = failure
 
@@ -177,6 +179,7 @@ class Journal:
     def close(self) -> None:
         """Write what is queued, then close. A second call does nothing."""
         if self._writer is not None:
+            # The lock goes last, because the queue is still being written until here.
             self._writer.close()
         self._engine.dispose()
         if self._lock is not None:
@@ -219,6 +222,8 @@ class _Lock:
 
     def release(self) -> None:
         if self._file is not None:
+            # Closing gives up the lock. The file stays, for deleting it would let one daemon lock the old
+            # file and another a new one.
             os.close(self._file)
             self._file = None
         if self._connection is not None:
@@ -239,6 +244,7 @@ def _parse(url: str) -> URL:
         parsed = make_url(url)
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError) as error:
+        # The text does not repeat the URL, which may hold a password.
         raise ConfigError(
             "a journal URL that can't be read",
             "sqlite:///FILE or postgresql+psycopg://…",
@@ -277,6 +283,7 @@ def make_engine(url: URL, *, read_only: bool) -> Engine:
             connection.isolation_level = None
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            # SQLite checks foreign keys only on connections that ask for it.
             cursor.execute("PRAGMA foreign_keys=ON")
             if read_only:
                 cursor.execute("PRAGMA query_only=ON")

@@ -31,6 +31,7 @@ class WriterThread:
         self._closed = False
         self._lock = threading.Lock()
         self.commits = 0
+        # A daemon thread keeps no process alive that ends without `close`: what was promised is on disk.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -44,6 +45,7 @@ class WriterThread:
         with self._lock:
             if self._closed:
                 raise JournalClosed("work for a closed journal", "an open one")
+            # Under the lock, so that no work comes behind the end of the queue, where nobody would do it.
             self._queue.put((work, future))
         return future
 
@@ -64,6 +66,7 @@ class WriterThread:
         item = self._queue.get()
         group: list[tuple[Work, Future[Any]]] = []
         while item is not None:
+            # Work whose caller was cancelled while it waited is left out.
             if item[1].set_running_or_notify_cancel():
                 group.append(item)
             if len(group) == _GROUP:
@@ -73,6 +76,7 @@ class WriterThread:
             except queue.Empty:
                 return group
         if group:
+            # The end is put back, to be met again after this group.
             self._queue.put(None)
             return group
         return None
@@ -88,6 +92,7 @@ class WriterThread:
             for piece in group:
                 self._commit([piece])
             return
+        # Only after the commit: whoever waits for a result may broadcast at once (INV-6).
         for (_, future), result in zip(group, results, strict=True):
             future.set_result(result)
 
@@ -100,6 +105,7 @@ class WriterThread:
 
 
 def _translate(error: Exception) -> Exception:
+    # An error of the work itself, such as NonceConflict, is its caller's, and the journal goes on.
     if not isinstance(error, DBAPIError):
         return error
     broken = JournalBroken(

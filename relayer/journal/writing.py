@@ -240,6 +240,8 @@ class Writing:
             NonceConflict: another transaction of this account with this nonce may still land.
         """
         table = schema.transactions
+        # A provider that lags may give a nonce twice. Of two signatures with one nonce only one lands, and
+        # the work of the other would be lost unnoticed.
         clash = self._connection.execute(
             select(table.c.id).where(
                 table.c.chain == chain,
@@ -336,6 +338,7 @@ class Writing:
                 "fee_wei",
                 "wasted_gas",
             )
+            # A fee that is left here would count as what the transaction has cost, against the spend limit.
             values |= dict.fromkeys(forgotten)
         self._set_transaction(row, values)
 

@@ -52,6 +52,7 @@ class Anchoring:
         """
         if height <= max(self.height, self.refused) or self.prover.anchor_for(height) is None:
             return False
+        # Batches that come while the anchor is under way wait for it too.
         if self.wanted == height:
             return True
         return batches >= LEAST_BATCHES or sum(count(height) for count in self.counts) >= LEAST_BATCHES

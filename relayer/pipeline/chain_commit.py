@@ -115,6 +115,7 @@ def prepare_commit(
         # The logs lead to the proven head now, so hearsay beyond it was invented or is read again.
         if not verified.hearsay and lane.hearsay > end:
             discarded.append((lane.progress.row, end))
+            # What was shown of unfinalized blocks lay there as well, so it is written anew.
             lane.unfinalized = None
         altered += altered_waits(verified, now)
         steps += verified_steps(

@@ -52,7 +52,8 @@ _AUDIT_SOURCE_S: Final = 10
 _AUDIT_DESTINATION_S: Final = 30
 #: A part of a step that takes longer hangs. It is given up, and the next head tried.
 _STEP_TIMEOUT_S: Final = 60
-#: The most messages that are read and not proven, over all lanes; with more, logs are not read on.
+#: The most messages that are read and not proven, over all lanes; with more, logs are not read on. A provider
+#: that invents messages must not fill the memory.
 _MOST_CANDIDATES: Final = 65_536
 #: How often the headers that several providers show are compared.
 COMPARE_S: Final = 60
@@ -175,6 +176,7 @@ class ChainTask:
         started = asyncio.get_running_loop().time()
         if self.prover.has_delayed_finality:
             await self._step_by_delayed_finality(head, woken=woken)
+        # Providers repeat heads and invent them. Blocks are final at once here, so older ones tell nothing.
         elif self.header is None or head.number > self.header.number:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head)
@@ -224,6 +226,7 @@ class ChainTask:
         if header is not None:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 await self.unfinalized.show(header, head, self.out_lanes, self.in_lanes)
+        # Raised last, so that neither transactions nor what waits for finality depend on headers.
         if trouble is not None:
             raise trouble
 
@@ -253,6 +256,7 @@ class ChainTask:
             async with asyncio.timeout(_STEP_TIMEOUT_S):
                 await self._scan(header)
                 caught_up = self.scanner.scanned >= header.number
+                # Receipts first: they name the pages whose bitmaps are proven at this header.
                 await self._follow_transactions(head)
                 await self._prove_and_commit(header, caught_up=caught_up)
 
@@ -264,6 +268,7 @@ class ChainTask:
         lanes = {lane.progress.lane.id: lane.progress for lane in self.out_lanes}
         for sent in observed.sent:
             progress = lanes.get(sent.message.lane_id)
+            # The gateway's logs also tell of lanes that are not served here.
             if progress is not None:
                 progress.candidates.append(sent)
         self.scanner.scanned = observed.last
@@ -314,6 +319,7 @@ class ChainTask:
     ) -> tuple[list[WantedHeads], list[WantedBitmaps]]:
         room = MOST_SLOTS
         bitmaps = []
+        # Receipts of later blocks wait for a later header: the state of this one does not have their effects.
         included = self.tracker.included_batches(header.number)
         for lane in self.in_lanes:
             progress = lane.progress
@@ -325,12 +331,14 @@ class ChainTask:
             pages |= {page for page in progress.audits if _is_due(progress, page, header.number)}
             if now_s - lane.audited_at >= _AUDIT_DESTINATION_S:
                 lane.audited_at = now_s
+                # Others may have delivered any of them, or a receipt may have been hidden from us.
                 pages |= {page.page for page in progress.pages.values() if page.open}
             pages |= {
                 page.page
                 for page in progress.pages.values()
                 if page.past_deadline(page.open, header.timestamp)
             }
+            # A page that is out of memory is judged once it is loaded again, which asks for its bitmap.
             # Half of what is left, so that incoming lanes never keep outgoing ones from their proofs.
             taken = tuple(sorted(pages & progress.pages.keys()))[: room // 2]
             room -= len(taken)
@@ -407,6 +415,7 @@ class ChainTask:
             )
             lane = lanes.get(tracked.batch.lane) if tracked.batch is not None else None
             if lane is not None and tracked.call is not None and tracked.receipt.succeeded:
+                # Messages that were refused or late count too, because they cost gas as well.
                 done = sum(said.mask.bit_count() for said in tracked.receipt.delivered) + len(
                     tracked.receipt.events
                 )
@@ -488,6 +497,7 @@ class ChainTask:
         if verified.waiting is not None:
             self.repair.begin(lane, verified, self.scanner.scanned, now_s)
         elif caught_up:
+            # Before the logs are read up to the header nothing is judged, so nothing may be called mended.
             self.repair.succeeded(lane)
         if verified.messages or proven.proofs:
             lane.wake()
@@ -502,6 +512,7 @@ class ChainTask:
             del page.waits[index]
         for wait in verdict.failed:
             page.waits[wait.sequence & 0xFF] = wait
+        # An older header says nothing of what a provider has shown since, so the page stays to be looked at.
         if _is_due(lane.progress, page.page, verdict.height):
             lane.progress.audits.discard(page.page)
         if verdict.unseen:
@@ -526,6 +537,7 @@ class ChainTask:
         """
         while True:
             await asyncio.sleep(COMPARE_S)
+            # One proof is enough: a frozen client stays frozen until its admin acts (INV-7).
             if self.header is None or self.misbehaviour is not None:
                 continue
             try:

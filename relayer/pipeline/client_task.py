@@ -36,6 +36,8 @@ _RETRY_S: Final = 1.0
 _LONGEST_RETRY_S: Final = 60.0
 #: How long a transaction may take to get into a block before the client is read again anyway.
 _INCLUSION_S: Final = 60.0
+#: What a call of the client asks for, beside so much for a byte of its argument. Unused gas is not paid, and
+#: a simulation with the same gas comes first.
 _BASE_GAS: Final = 300_000
 _GAS_PER_BYTE: Final = 400
 
@@ -90,6 +92,7 @@ class LightClientTask:
                 detail = f"the {self.source.prover.signers} have changed; the client is read"
                 self._set_waiting(Waiting(WaitingReason.CLIENT_UPDATE, detail))
             self._woken.set()
+        # After a failure the growing pause decides when the client is read again, not the source's blocks.
         if self.source.misbehaviour is not None or (self.waiting is not None and not self._failures):
             self._woken.set()
 
@@ -205,6 +208,8 @@ class LightClientTask:
 
     def _is_old(self, client: OnChainClient) -> bool:
         """Return whether less than a third of the trusting period is left."""
+        # The client expires by the destination's clock. Our newest header of the destination may be old, or
+        # not there yet, so the later of both chains' times is taken.
         now = max(self.destination.timestamp, self.source.verified_timestamp)
         return (now - client.timestamp) * 3 > client.trusting_period_s * 2
 
@@ -259,11 +264,13 @@ class LightClientTask:
             call = Call(
                 address, CLIENT_UPDATE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
             )
+            # Simulated first, because what the client refuses must not be paid for (INV-5).
             await chain.call(call)
             self._log.info(
                 "updating the client", from_height=None if self.client is None else self.client.height
             )
             tracked = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
+            # The next update begins with the state that this one leaves behind.
             async with asyncio.timeout(_INCLUSION_S):
                 await tracked.settled.wait()
 
@@ -303,6 +310,7 @@ class LightClientTask:
             # An anchor only saves gas, so its failure must not hold deliveries up.
             self._log.warning("a header could not be anchored", error=str(error) or type(error).__name__)
             self.anchoring.refuse(height)
+        # Woken in any case: the lanes hold their batches back until the anchor is there or was given up.
         finally:
             for wake in self.wake_lanes:
                 wake()

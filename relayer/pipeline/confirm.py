@@ -73,6 +73,7 @@ def judge_bitmap(
         included: the batches of this page whose transactions providers show up to that header.
         now: the wall clock, for the next try of what failed.
     """
+    # Others may have delivered messages that we have not proven yet; their bits are judged once we have.
     delivered = bitmap & page.known & ~page.final
     left = page.open & ~delivered
     # A clear bit at a header past the deadline is final too, because the destination's time never goes back.
@@ -83,6 +84,7 @@ def judge_bitmap(
     for carried in included:
         refused = _refusals(page, carried.receipt)
         clear = carried.batch.mask & left
+        # A receipt's events are a provider's word. They only explain a bit that is proven to be clear.
         for index in indices(clear & mask_of(refused)):
             failed[index] = refuse(lane, page, index, decode_reason(refused[index]), now)
         returned |= clear

@@ -18,14 +18,18 @@ from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.gas import MOST_TRANSACTION_GAS
 from relayer.pipeline.plan import BatchLimits
 
+#: In microseconds.
 _DAY: Final = 86_400_000_000
+#: How old the block's gas limit, the balances and what was spent may be.
 _REFRESH_S: Final = 15.0
+#: A batch never crosses a page, which has so many messages.
 _MOST_MESSAGES: Final = 256
 #: Nodes refuse transactions of more than 128 KiB. Header, proof, leaves and the messages' fields take the
 #: rest of it.
 _MOST_BYTES: Final = 96 * 1024
 #: The gas limit of a block until the chain was asked: every EVM chain has more.
 _FIRST_BLOCK_GAS: Final = 8_000_000
+#: A provider may tell too small a limit. This one still leaves room for a small batch.
 _LEAST_BLOCK_GAS: Final = 1_000_000
 
 
@@ -118,8 +122,8 @@ class Destination:
     def check_spending(self) -> None:
         """Raise InsufficientFunds when the operator's limit for 24 hours is reached.
 
-        An open transaction counts with the most that it can cost. The one that reaches the limit may exceed
-        it.
+        An open transaction counts with the most that it can cost. Those signed since the last `refresh` do
+        not count yet, so that they may exceed the limit.
         """
         if self._spend_limit is not None and self._spent >= self._spend_limit:
             raise InsufficientFunds(

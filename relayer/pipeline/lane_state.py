@@ -108,6 +108,7 @@ class PageState:
         past = 0
         for index in indices(bits):
             deadline = self.messages[index].deadline
+            # Strictly, as the inbox does it (INV-3): in the second of its deadline a message is executed.
             if deadline and deadline < destination_time:
                 past |= 1 << index
         return past
@@ -227,6 +228,7 @@ class LaneProgress:
         """Return how many proven messages are neither confirmed nor expired, in memory or not loaded yet."""
         loaded = sum(page.open.bit_count() for page in self.pages.values())
         loaded += sum(parked.open for parked in self.parked.values())
+        # Below `next_page`, every page is in memory, out of it for a time, or settled.
         beyond = max(0, self.proven - max(self.next_page << PAGE_BITS, self.settled))
         return loaded + beyond
 
@@ -236,6 +238,7 @@ class LaneProgress:
             (
                 page.proven_at[index]
                 for page in self.pages.values()
+                # The lowest open message is the oldest, because the messages of a page are proven in order.
                 for index in indices(page.open & -page.open)
             ),
             default=None,
@@ -269,7 +272,9 @@ class LaneProgress:
         elif lowest in self.pages:
             settled = (lowest << PAGE_BITS) + trailing_ones(self.pages[lowest].final)
         else:
+            # The bits of a parked page are not in memory, so the cursor stays at its start.
             settled = lowest << PAGE_BITS
+        # It never goes back: a page that is loaded again has lost nothing that was final.
         self.settled = max(self.settled, settled)
         return self.settled
 

@@ -56,6 +56,7 @@ _AT_ONCE: Final = 8
 _GAS_TRIES: Final = 5
 #: The most by which the gas grows after a refusal that may come of too little gas.
 _MOST_FACTOR: Final = 4.0
+#: The pause after a batch that could not be sent; after every other failure in a row twice as long.
 FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0
 #: The task plans this often without a wake.
@@ -160,6 +161,7 @@ class LaneTask:
             self._client_task.oldest_height,
         )
         for plan in self._without_anchored(plans.now):
+            # What is left over is planned anew when a batch ends or a transaction lands.
             if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
                 break
             await self._slots.acquire()
@@ -175,6 +177,7 @@ class LaneTask:
     def _without_anchored(self, plans: Sequence[BatchPlan]) -> list[BatchPlan]:
         """Return the plans that need not wait for an anchor, and ask for the others' anchors."""
         at = {plan.page: self._proof_height(self.progress.pages[plan.page]) for plan in plans}
+        # A retry that is still refused sends no transaction, so it does not count towards an anchor.
         count = Counter(at[plan.page] for plan in plans if not plan.is_retry)
         waiting = {
             height for height in count if self._client_task.anchoring.is_worth_it(height, count[height])
@@ -201,7 +204,7 @@ class LaneTask:
         self._slots.release()
         self._woken.set()
         if not task.cancelled() and task.exception() is not None:
-            # A defect of ours or a broken journal: either must end the daemon, and nobody awaits this task.
+            # Nobody awaits this task. The daemon logs a defect of ours, and ends when the journal is broken.
             self._journal.note(task.exception())
 
     async def _deliver(self, plan: BatchPlan) -> None:
@@ -220,6 +223,7 @@ class LaneTask:
         except _TooLargeError as error:
             # Only this message is too large, so it waits alone and the lane goes on.
             await self._set_aside(error.plan, page, str(error))
+        # Before StopLane and Retryable, which some reverts are as well.
         except CallReverted as error:
             # The simulation refused what our own client believes: the destination's client has moved on, or
             # the lane is paused. Both are read again, and a newer proof is asked for.
@@ -244,6 +248,8 @@ class LaneTask:
             )
             raise
         finally:
+            # What was signed stays marked until its effect is proven or its nonce went elsewhere, since it
+            # may land at any time (INV-6).
             page.in_flight &= ~(plan.mask & ~signed)
 
     def _pause(self, waiting: Waiting) -> None:
@@ -269,9 +275,12 @@ class LaneTask:
             if simulated.already_delivered:
                 await self._mark_seen(page, plan.mask)
                 return 0
+            # A first refusal is sent all the same: only the event of a transaction tells the recipient's
+            # reason (INV-10), and a simulation counts refusals without one. Later tries are simulated alone.
             if plan.is_retry or not simulated.failed:
                 await self._keep_waiting(plan, page, simulated)
                 return 0
+        # Right before the signature: the limit bounds what a lying destination can waste (INV-5).
         destination.check_spending()
         tracked = await destination.tracker.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
         self._metrics.submitted(self.progress.name, plan.mask.bit_count())
@@ -290,6 +299,7 @@ class LaneTask:
         sender = self._destination.sender
         factor = 1.0
         for _ in range(_GAS_TRIES + plan.mask.bit_count().bit_length()):
+            # Read anew in every round: the chain's task may have renewed the proof during a simulation.
             assert page.proof is not None
             batch = encode_batch(make_batch(self.progress.lane, page, plan.mask))
             height = Height(page.proof.height)
@@ -338,6 +348,7 @@ class LaneTask:
         self, plan: BatchPlan, page: PageState, simulated: SimulatedDelivery
     ) -> Callable[[Writing, TransactionRow], StoredBatch]:
         assert page.proof is not None
+        # Gathered in the loop's thread, because `record` runs in the journal's.
         places = list(indices(plan.mask))
         first, last = page.first + places[0], page.first + places[-1]
         height, now = page.proof.height, self._clock()
@@ -393,12 +404,14 @@ class LaneTask:
 
         Their recipient refuses them, or they are late.
         """
+        # A simulation is a provider's word, so that only a proven bitmap ends the message (INV-3).
         if simulated.expired:
             self.progress.audits.add(page.page)
         now = self._clock()
         waits: list[StoredWait] = []
         for index in indices(plan.mask):
             before = page.waits.get(index)
+            # The reason was decoded from the first refusal's event, and `refuse` keeps it behind the colon.
             said = "the recipient refuses it" if before is None else before.waiting.detail.partition(": ")[2]
             waits.append(refuse(self.progress.row, page, index, said, now))
         for wait in waits:

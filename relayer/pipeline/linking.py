@@ -75,5 +75,6 @@ def is_explained(proven_count: int, proven_head: bytes, page: int, value: bytes)
         value: the proven value of that slot.
     """
     if proven_count >> PAGE_BITS == page and proven_count % PAGE_SIZE == 0:
+        # No message of this page was sent yet, so its slot was never written.
         return value == bytes(32)
     return value == proven_head

@@ -30,10 +30,12 @@ from relayer.pipeline.prove import Verified
 from relayer.pipeline.transitions import restored_steps
 from relayer.pipeline.watch import LogScanner
 
+#: The pause between tries to read a gap. It doubles with every try.
 _FIRST_PAUSE_S: Final = 1
 _LONGEST_PAUSE_S: Final = 120
 #: Altered fields harm one message alone, and the chain has asked its other providers: there is no hurry.
 FIRST_REREAD_S: Final = 10
+#: A reading that takes longer hangs. It is given up, and the next try comes after the pause.
 _TIMEOUT_S: Final = 60
 #: The most altered messages that one try looks for.
 _AT_ONCE: Final = 64
@@ -153,6 +155,7 @@ class LogRepair:
 
     async def _read_gap(self, lane: OutgoingLane, scanned: int) -> None:
         progress = lane.progress
+        # From the block of the last proven message on, which may hold more of the lane behind it.
         mine = await self._read(lane, progress.proven_block, scanned)
         if mine is not None:
             # All candidates of these blocks are replaced, since it is not known which of them are wrong.
@@ -166,6 +169,7 @@ class LogRepair:
                 continue
             mine = await self._read(lane, known[0].block_number, known[0].block_number)
             for sent in mine or ():
+                # Only fields that hash to the proven leaf take the place of the altered ones (INV-1).
                 if sent.message.sequence == sequence and sent.message.id == known[0].leaf:
                     await self._restore(lane, known[0], sent)
 

@@ -22,6 +22,7 @@ from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
 WINDOW: Final = 64
 #: In microseconds. A page that would be read again sooner stays in memory.
 _SHORTEST_REST: Final = 30_000_000
+#: How often a page is read while the chain's task commits to it. After that, messages are missing for good.
 _READS: Final = 3
 
 
@@ -47,6 +48,7 @@ class PageWindow:
             page = progress.next_page
             if page not in progress.pages:
                 await self.load(page, now)
+            # The chain's task may have moved it on meanwhile.
             if progress.next_page == page:
                 progress.next_page = page + 1
 
@@ -62,6 +64,7 @@ class PageWindow:
             stored, proof, settled, waits, start_head = await self._journal.read(
                 lambda reading: _read_page(reading, progress, page)
             )
+            # The chain's task may have begun the page itself during the read.
             if page in progress.pages:
                 return
             # During the read the chain's task may have proven more messages than the snapshot has, or
@@ -107,6 +110,8 @@ class PageWindow:
         progress = self._progress
         for page in list(progress.pages.values()):
             waiting = [page.waits[index].not_before for index in indices(page.open) if index in page.waits]
+            # A page that is not full stays, because messages are added to it. What is in flight or seen is
+            # judged in memory.
             rests = (
                 len(page.messages) == PAGE_SIZE
                 and not page.in_flight

@@ -42,6 +42,7 @@ from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
 
+#: The pause between tries to broadcast what an earlier process signed. Before, nothing new is signed there.
 _OFFER_PAUSE_S: Final = 1.0
 #: While the process ends, what hangs for longer is cancelled: nothing unjournalled was broadcast.
 DRAIN_S: Final = 5.0
@@ -135,6 +136,7 @@ class Pipeline:
         stored = await journal.read(lambda reading: _read_all(reading, rows))
         for name, served in chains.items():
             pipeline._add_chain(name, served, stored.chains[rows.chains[name]], batch)
+            # Before the lanes, whose pages ask the tracker which of their messages are under way.
             live, carried = await journal.read(partial(_read_live, row=rows.chains[name]))
             pipeline.chain_tasks[name].tracker.recover(live, carried)
         for row, lane in zip(rows.lanes, lanes, strict=True):
@@ -238,6 +240,7 @@ class Pipeline:
                     "rebroadcast failed, it is done again", chain=chain_task.chain.name, error=str(error)
                 )
                 await asyncio.sleep(_OFFER_PAUSE_S)
+        # The supervisor would start work that ends again, and this is done once.
         await asyncio.get_running_loop().create_future()
 
     async def drain(self) -> None:
@@ -248,6 +251,8 @@ class Pipeline:
         if self._drained:
             return
         self._drained = True
+        # The lanes first, so that nothing new is signed. Cancelling the tasks leaves what is between a
+        # signature and its commit running, so that is waited for last.
         await asyncio.gather(*(lane_task.drain(DRAIN_S) for lane_task in self.lane_tasks))
         await self.supervisor.stop()
         for chain_task in self.chain_tasks.values():

@@ -133,6 +133,7 @@ def _split(page: PageState, bits: int, model: GasModel, limits: BatchLimits) -> 
         mask |= 1 << index
         count, payload, largest = count + 1, size, gas_limit
     if mask:
+        # A batch never crosses a page: behind the page's last message none can join.
         yield mask, mask.bit_length() == PAGE_SIZE
 
 

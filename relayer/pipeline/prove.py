@@ -118,6 +118,8 @@ def want_heads(
     said = [sent for sent in progress.candidates if sent.block_number <= height]
     links = link_messages(progress.proven_head, progress.proven, said)
     pages = {link.sequence >> PAGE_BITS for link in links}
+    # Messages that do not follow on from the proven ones are invented, or a log before them is missing. The
+    # proven head of the newest page tells which.
     if audit or (said and not links):
         pages.add(progress.tail_page)
     fresh = sorted(pages)[:room]
@@ -126,6 +128,7 @@ def want_heads(
 
 
 def _needs_proof(page: PageState, oldest_height: int) -> bool:
+    # Altered messages can't be sent, and those in flight have their proof in their transaction.
     if not page.open & ~page.altered & ~page.in_flight:
         return False
     return page.proof is None or page.proof_is_stale or page.proof.height < oldest_height
@@ -163,6 +166,7 @@ def _what_is_wrong(
     if tail in proven:
         page = tail
         explained = is_explained(proven_count, proven_head, page, proven[page])
+    # The newest proven message ends its page, and the next page was not asked for.
     elif proven_count % PAGE_SIZE == 0 and tail - 1 in proven:
         page = tail - 1
         explained = proven[page] == proven_head
@@ -222,5 +226,6 @@ def to_stored(progress: LaneProgress, link: Link) -> StoredMessage:
         block_number=sent.block_number,
         block_hash=sent.block_hash,
         tx_hash=sent.tx_hash,
+        # A provider chooses this number: one that outgrows its column must not make the commit fail.
         log_index=min(sent.log_index, 2**31 - 1),
     )

@@ -13,6 +13,7 @@ import structlog
 from relayer.journal.errors import JournalError
 from relayer.metrics import Metrics
 
+#: The pause before work is started again. It doubles while the work keeps ending soon.
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0
 #: A task that ran for so long starts from the shortest pause again.
@@ -64,6 +65,7 @@ class Supervisor:
             try:
                 await supervised.work()
             except JournalError as error:
+                # Nothing may be broadcast that is not journalled (INV-6), so this work is not started again.
                 if not self.failure.done():
                     self.failure.set_result(error)
                 return

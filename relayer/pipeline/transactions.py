@@ -55,6 +55,7 @@ _BLOCKS_TO_REPLACE: Final = 6
 #: So many heads in a row must show its nonce taken and no receipt before it counts as displaced: providers
 #: lag.
 _LOOKS_TO_DISPLACE: Final = 3
+#: After an account's first missing receipt no later one exists, so only so many are asked for together.
 _RECEIPTS_AT_ONCE: Final = 16
 #: The most transactions of an account that wait for a block: nodes forget those beyond a few dozen.
 _MOST_OPEN: Final = 60
@@ -168,6 +169,7 @@ class TransactionTracker:
         try:
             row, batch = await self._journal.commit(write)
         except BaseException:
+            # It never left the process. A gap at its nonce would hold up all later ones of the account.
             self._chain.abandon(signed)
             raise
         tracked = TrackedTransaction(
@@ -258,6 +260,7 @@ class TransactionTracker:
         for tracked in displaced:
             self._forget(tracked)
         for tracked in included:
+            # Whoever sent it reads the light client next, which shows its effect.
             if tracked.purpose is not Purpose.DELIVER:
                 self._forget(tracked)
         return PollResult(tuple(included), tuple(displaced))
@@ -283,6 +286,7 @@ class TransactionTracker:
                 if tracked.misses >= _LOOKS_TO_DISPLACE:
                     displaced.append(tracked)
         for tracked in missing:
+            # While its nonce shows as taken, nodes would refuse it.
             if tracked in displaced or tracked.misses:
                 continue
             if self.height - tracked.offered_height >= _BLOCKS_TO_REBROADCAST:
@@ -292,6 +296,7 @@ class TransactionTracker:
             and first.call is not None
             and self.height - first.signed_height >= _BLOCKS_TO_REPLACE
         ):
+            # Only the first: the others wait for its nonce, whatever they offer.
             await self._replace(first)
         return displaced
 
@@ -301,6 +306,7 @@ class TransactionTracker:
             await self._shielded(self._sign_replacement(tracked))
             await self._offer(tracked)
         except FeeLimitReached as error:
+            # The old signature stays offered. A dearer one is tried after as many blocks again.
             tracked.waiting = Waiting(WaitingReason.GAS_PRICE, str(error))
             tracked.signed_height = self.height
         except Retryable as error:
@@ -310,6 +316,7 @@ class TransactionTracker:
         assert tracked.call is not None
         signed = await self._chain.replace(tracked.signed(), tracked.call)
         attempt = _attempt(signed, self._clock())
+        # Before it is broadcast (INV-6): either signature may land, and a restart has to know both.
         await self._journal.commit(lambda writing: writing.add_attempt(tracked.row, attempt))
         tracked.attempts.append(attempt)
         tracked.signed_height = self.height

@@ -142,6 +142,7 @@ class UnfinalizedWatcher:
             fresh = now_told
         else:
             cut = gone.start if gone else None
+        # The same messages in other blocks, by a reorganisation: their rows change, and their story does not.
         moved = [stored for stored, old in zip(now_told[:same], shown, strict=False) if stored != old]
         if fresh or moved or cut is not None:
             steps = list(unfinalized_steps(progress.row, fresh, gone, self._clock()))

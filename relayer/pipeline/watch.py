@@ -89,6 +89,7 @@ class LogScanner:
         if len(kept) > _MANY_MESSAGES:
             self._span = max(1, (last - first + 1) * _MANY_MESSAGES // len(kept))
         elif len(kept) < _MANY_MESSAGES // 4:
+            # Twice as many blocks like these stay below half of the bound.
             self._span = min(_LONGEST_SPAN, self._span * 2)
         return Observed(first, last, kept)
 

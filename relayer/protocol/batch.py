@@ -14,10 +14,12 @@ from relayer.errors import Malformed
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane, compute_head
 from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, Sequence
 
+#: A batch counts its items in two bytes.
 MAX_ITEMS: Final = 0xFFFF
 
 _PUBLIC_LANE: Final = b"\0"
 _NAMED_LANE: Final = 1
+#: The bits of an item's tag (wire-formats §4). Other items than full ones have tag 0.
 _FULL: Final = 0x80
 _SENDER_SHIFT: Final = 0
 _RECIPIENT_SHIFT: Final = 2
@@ -29,6 +31,8 @@ _FEE: Final = 0x40
 _WIDTHS: Final = {1: 20, 2: 32}
 _ADDRESS_PADDING: Final = bytes(12)
 
+#: EIP-7623 counts calldata in tokens: a zero byte is one, any other byte four. A transaction pays the larger
+#: of 4 gas a token together with its execution, and 10 gas a token alone.
 _GAS_PER_TOKEN: Final = 4
 _FLOOR_GAS_PER_TOKEN: Final = 10
 _TOKENS_PER_NON_ZERO: Final = 4
@@ -224,6 +228,8 @@ def _decode_item(reader: _Reader, lane_id: LaneId, sequence: Sequence, terms: _T
         return MessageId(reader.take(32))
     if not tag & _FULL:
         raise Malformed(f"tag 0x{tag:02x} at byte {at}", "0, or bit 7 set")
+    # A field that needlessly repeats the one before is accepted, as in the Inbox (INV-8): the leaf is made of
+    # the fields, so no encoding changes the message.
     terms.sender = _decode_account(reader, tag >> _SENDER_SHIFT & 3, terms.sender, at)
     terms.recipient = _decode_account(reader, tag >> _RECIPIENT_SHIFT & 3, terms.recipient, at)
     if tag & _GAS_LIMIT:
@@ -247,6 +253,7 @@ def _decode_item(reader: _Reader, lane_id: LaneId, sequence: Sequence, terms: _T
 
 def _decode_account(reader: _Reader, selector: int, before: bytes, at: int) -> bytes:
     if selector == 0:
+        # Before the first full item numbers count as 0, but there is no account to repeat.
         if not before:
             raise Malformed(f"a first full item at byte {at} without sender or recipient", "both")
         return before

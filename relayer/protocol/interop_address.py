@@ -26,7 +26,9 @@ _CAIP10_ACCOUNT: Final = re.compile(r"[-.%a-zA-Z0-9]{1,128}")
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
 _EVM_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 _BASE58_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+#: Two parts of 255 bytes fit in base58, whose decoding takes quadratic time: longer text is refused unread.
 _MAX_TEXT: Final = 1024
+#: ERC-7930 gives the length of a part in one byte.
 _MAX_LENGTH: Final = 255
 
 
@@ -121,6 +123,7 @@ class InteropAddress:
         if not self.reference and not self.address:
             raise Malformed("neither a chain reference nor an address", "at least one of them")
         if self.chain_type == EIP155:
+            # An endpoint's id is the hash of these bytes: a second encoding would be a second endpoint.
             if self.reference[:1] == b"\0":
                 raise Malformed(f"chain reference 0x{self.reference.hex()}", "no leading zero byte")
             if len(self.reference) > 32:
@@ -138,6 +141,7 @@ class InteropAddress:
     @classmethod
     def parse(cls, data: bytes) -> Self:
         """Read canonical ERC-7930 bytes to the last. Raises Malformed."""
+        # Version, chain type and the two length bytes are six.
         if len(data) < 6:
             raise Malformed(f"an interoperable address of {len(data)} bytes", "at least 6")
         version = int.from_bytes(data[:2])
@@ -258,6 +262,7 @@ def format_evm_address(address: bytes) -> str:
 def _parse_decimal(text: str) -> bytes:
     if not text:
         return b""
+    # 2^256 has 78 digits, and EIP-155 numbers begin with 1.
     if len(text) > 78 or not _DECIMAL.fullmatch(text) or text == "0":
         raise Malformed(f"chain reference {_quote(text)}", "a number from 1, without leading zeros")
     number = int(text)

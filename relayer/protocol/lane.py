@@ -12,6 +12,7 @@ from light_clients.hashing import keccak256
 from relayer.errors import Malformed
 from relayer.protocol.message import PAGE_BITS, EndpointId, LaneId, MessageId, next_head
 
+#: The first word of what is hashed: a lane whose terms have another form can't have the same id.
 LANE_VERSION: Final = 1
 PUBLIC_CHANNEL: Final = bytes(32)
 
@@ -55,7 +56,9 @@ def endpoint_id(gateway: bytes, genesis_hash: bytes) -> EndpointId:
     `gateway` is canonical ERC-7930 bytes, `genesis_hash` has 32 bytes. Raises Malformed.
     """
     _check_word("genesis hash", genesis_hash)
+    # Pilot chains reset, and reuse chain ids, keys and addresses. The genesis hash tells a reset chain apart.
     padding = bytes(-len(gateway) % _WORD)
+    # abi.encode puts bytes behind the fixed words, and in their place the offset to them, two words.
     head = (2 * _WORD).to_bytes(_WORD) + genesis_hash
     return EndpointId(keccak256(head + len(gateway).to_bytes(_WORD) + gateway + padding))
 
@@ -89,6 +92,7 @@ DELIVERED_BASE: Final = erc7201_base("postroad.inbox.delivered")
 EXPIRED_BASE: Final = erc7201_base("postroad.outbox.expired")
 
 
+# At every header the slots of the same lanes are asked for.
 @lru_cache(maxsize=4096)
 def _lane_base(lane: LaneId, base: bytes) -> bytes:
     _check_word("lane id", lane)

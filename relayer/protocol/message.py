@@ -14,12 +14,15 @@ MessageId = NewType("MessageId", bytes)
 Sequence = NewType("Sequence", int)
 EndpointId = NewType("EndpointId", bytes)
 
+#: The first word of a leaf's preimage: a message whose terms have another form can't have the same leaf.
 LEAF_VERSION: Final = 1
+#: A page has 256 messages, because its delivered bitmap is one storage word.
 PAGE_BITS: Final = 8
 PAGE_SIZE: Final = 1 << PAGE_BITS
 ZERO_HEAD: Final = bytes(32)
 
 
+# Without slots, because cached_property keeps its value in the instance's dict.
 @dataclass(frozen=True)
 class Message:
     """One message of a lane, as its leaf commits to it.
@@ -47,6 +50,8 @@ class Message:
     @cached_property
     def id(self) -> MessageId:
         """The leaf. It is the message's id in contracts, logs and the journal."""
+        # 288 bytes, of which the payload is only its hash. A head's preimage has 64, so that neither can
+        # stand for the other (ADR 0001).
         words = (
             LEAF_VERSION.to_bytes(32),
             self.lane_id,

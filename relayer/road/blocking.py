@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The same road for scripts without an event loop: each call blocks until it is done.
 
-with relayer.connect_blocking("postroad.toml") as road:
-message = road.send("court-chain", "port-chain", to=contract, payload=b"...", deadline="10m")
-receipt = message.delivered(timeout="5m")
+    with relayer.connect_blocking("postroad.toml") as road:
+        message = road.send("court-chain", "port-chain", to=contract, payload=b"...", deadline="10m")
+        receipt = message.delivered(timeout="5m")
+
+`relayer.road.road` has it for programs with an event loop.
 """
 
 from __future__ import annotations
@@ -139,5 +141,6 @@ class _Loop:
             return
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        # The loop's thread has ended, so the caller's may run what is left.
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()

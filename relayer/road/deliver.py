@@ -23,7 +23,9 @@ from relayer.road.search import find_leaves, shows_delivery
 from relayer.road.transact import transact
 from relayer.views.delivery import HandDeliveryView
 
+#: Below the 16,777,216 gas that EIP-7825 allows a transaction.
 _SIMULATION_GAS: Final = 15_000_000
+#: A lane's length and leaves are a provider's word, which may lag behind the header: a newer one is tried.
 _PROOF_ATTEMPTS: Final = 3
 
 
@@ -81,6 +83,7 @@ async def build_hand_batch(message: RoadMessage, source: OpenChain) -> HandBatch
     found = expected = b""
     for _ in range(_PROOF_ATTEMPTS):
         header = await source.prover.verify_head(await source.chain.head())
+        # A full page's slot keeps its last head for ever (ADR 0001), so no log of an older page is read.
         slots = [heads_slot(lane.id, page)] + ([heads_slot(lane.id, page - 1)] if page else [])
         proven = await source.prover.prove(header, source.chain.gateway, tuple(slots))
         previous = proven[1].value if page else ZERO_HEAD
@@ -120,6 +123,7 @@ async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: 
             f"{source.name} is paused on {destination.name}", "not paused", "Ask its guardian or admin."
         )
     built = await build_hand_batch(message, source)
+    # Before the simulation: a client that does not know who signs now refuses the proof.
     await update_client(source, destination, remote.client, only_when_needed=True)
     chain = destination.chain
     simulated = await chain.simulate_deliver(
@@ -137,6 +141,7 @@ async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: 
     failed = next((event.reason for event in receipt.events if event.message_id == message.id), None)
     if failed is not None:
         return HandOutcome(HandDelivery.FAILED, built.header, receipt, failed)
+    # Another relayer may have come first, between the simulation and the block.
     done = shows_delivery(receipt.delivered, message.lane_id, message.sequence)
     result = HandDelivery.EXECUTED if done else HandDelivery.ALREADY_DELIVERED
     return HandOutcome(result, built.header, receipt)

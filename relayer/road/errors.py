@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-
 """What can come of a message that is waited for or looked for."""
 
 from __future__ import annotations

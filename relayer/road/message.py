@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from relayer.journal.rows import StoredStory
     from relayer.journal.store import Journal
 
+#: A provider is asked no more often, however short the chain's poll interval is.
 _LEAST_POLL_S: Final = 0.05
 #: What the chains add to a story or a receipt that stands without it must not hold it up for long.
 _HEARSAY_S: Final = 5.0

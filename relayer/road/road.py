@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Connect, send, and find messages.
 
-async with relayer.connect("postroad.toml") as road:
-message = await road.send("court-chain", "port-chain", to=contract, payload=b"...", deadline="10m")
-receipt = await message.delivered()
+    async with relayer.connect("postroad.toml") as road:
+        message = await road.send("court-chain", "port-chain", to=contract, payload=b"...", deadline="10m")
+        receipt = await message.delivered()
+
+`relayer.road.blocking` has it for scripts without an event loop.
 """
 
 from __future__ import annotations
@@ -174,6 +176,7 @@ class Road:
                 found = None if lane is None else self._to_message(told, lane)
                 if found is not None:
                     return found
+        # Only now: where one chain has the message, it does not matter that another could not be asked.
         if failures:
             raise ChainUnavailable(
                 f"not every chain could be asked for 0x{wanted.hex()}: {failures[0]}", "an answer"
@@ -285,6 +288,7 @@ class Road:
 async def _find_in(sender: OpenChain, receipt: TxReceipt) -> SentMessage:
     for sent in await sender.chain.sent_messages(receipt.block_number, receipt.block_number):
         if sent.tx_hash == receipt.tx_hash:
+            # The provider altered the fields, so this id belongs to no message that was sent.
             if sent.message.id != sent.claimed_id:
                 break
             return sent

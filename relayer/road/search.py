@@ -25,7 +25,9 @@ from relayer.errors import NotFoundYet, PostroadError, RpcAnswerInvalid, RpcRefu
 from relayer.protocol.message import PAGE_BITS, LaneId, MessageId
 from relayer.views.delivery import DeliveryView
 
+#: Lane, sequence and id are indexed, and few logs match. So a provider is asked for all blocks at once first.
 _WHOLE_CHAIN: Final = 1 << 62
+#: A provider that refuses even so few blocks serves no logs, and is not asked on.
 _LEAST_WINDOW: Final = 64
 #: A lane in use has a delivery every few blocks: the whole chain's at once would be refused, or be
 #: very large.
@@ -174,6 +176,7 @@ async def _newest_first(
         try:
             logs = await chain.node.logs(chain.chain.gateway, topics, start, end, split=False)
         except RpcRefused:
+            # Windows stop growing, for what was refused once would be refused again.
             window, growth = _halve(min(window, end - start + 1)), 1
             continue
         yield logs

@@ -12,6 +12,7 @@ from relayer.errors import ChainUnavailable, InsufficientFunds, NonceConflict, U
 
 _RECEIPT_POLL_S: Final = 0.1
 _INCLUSION_TIMEOUT_S: Final = 180.0
+#: Another process may sign with the same key, and take a nonce between our look and our broadcast.
 _SEND_ATTEMPTS: Final = 3
 
 

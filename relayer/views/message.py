@@ -54,6 +54,7 @@ def message_view(sent: SentMessage, source: str, destination: str) -> MessageVie
         destination=destination,
         lane=message.lane_id,
         sequence=message.sequence,
+        # The leaf has EVM accounts left-padded to 32 bytes.
         sender=message.sender[12:],
         recipient=message.recipient[12:],
         payload=message.payload,
