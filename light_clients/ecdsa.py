@@ -58,6 +58,7 @@ class Libsecp256k1:
     def recover(self, digest: bytes, r_s: bytes, parity: int) -> bytes | None:
         """See Backend."""
         try:
+            # The first byte, 0x04, marks an uncompressed key. An address is the hash of the rest.
             return self._recover(digest, r_s, parity, compressed=False)[1:]
         except ValueError:
             return None

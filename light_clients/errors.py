@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+#: Errors are logged, and what was found may be as long as a hostile node likes.
 _SHOWN_BYTES: Final = 48
 
 

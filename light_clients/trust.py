@@ -141,6 +141,7 @@ def read_claim(cursor: Cursor, account: bytes, slot: bytes) -> StorageClaim:
     mode = cursor.uint(1)
     if mode > BY_ANCHOR:
         raise EncodingRejected("a proof is of no known mode", found=mode, expected="0 or 1")
+    # From the slot upwards: the storage root that comes out goes into the account (ADR 0007).
     storage = read_storage(cursor.data, cursor.pos, slot)
     root, cursor.pos = read_account(cursor.data, storage.end, account, storage.root)
     return StorageClaim(storage.value, root, mode == BY_ANCHOR)

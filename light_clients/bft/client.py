@@ -108,6 +108,7 @@ class BftClient:
             raise HeaderRejected(
                 "the header is of the other protocol", found=header.kind.name, expected=self.params.kind.name
             )
+        # A header names its own validators, so their quorum says nothing before the list is the trusted one.
         self._check_set_hash(set_hash(header.validators))
         _check_quorum(len(header.sealers()), quorum(len(header.validators)))
         self._trust().check_not_ahead(header.timestamp, now)
@@ -118,12 +119,16 @@ class BftClient:
         """
         self._trust().check_active(now)
         cursor = Cursor(proof)
+        # The tries come before the header, because they compute the state root that the header is hashed
+        # with: the seals are the only comparison (ADR 0007).
         claim = read_claim(cursor, account, slot)
         if claim.is_anchored:
             cursor.finish()
             return prove_by_anchor(self.state.anchor, claim)
         header = read_header(cursor, self.params.kind, claim.state_root)
         cursor.finish()
+        # The height is not compared with the trusted one: heads and set bits only grow, so an older header of
+        # the same set can only prove less (ADR 0002).
         self._check_trusted(header, now)
         return StorageValue(claim.value, header.number, header.timestamp)
 
@@ -141,10 +146,14 @@ class BftClient:
         cursor.finish()
         self._check_sequence(headers)
         last = headers[-1]
+        # Times do not descend, so the last header is the latest of all.
         self._trust().check_not_ahead(last.timestamp, now)
+        # A header below the quorum of its own list is no block of its chain, whoever of the trusted set
+        # sealed it (INV-7).
         for header in headers:
             _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
         if link is None:
+            # All headers list one set, as `_check_sequence` has found, so the last one speaks for all.
             self._check_set_hash(last.set_hash)
         else:
             self._check_link(link, headers)
@@ -175,6 +184,8 @@ class BftClient:
         pair = read_header(cursor, self.params.kind), read_header(cursor, self.params.kind)
         cursor.finish()
         for header in pair:
+            # Keys of validators that have left may have been sold. Whoever bought them must not be able to
+            # freeze the client, so only the set that is trusted now counts.
             self._check_set_hash(header.set_hash)
             _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
         first, second = pair
@@ -214,6 +225,7 @@ class BftClient:
                 raise UpdateRejected(
                     "heights do not ascend", found=header.number, expected=f"more than {height}"
                 )
+            # An equal time is no fault: a chain with more than one block a second repeats its timestamp.
             if header.timestamp < timestamp:
                 raise UpdateRejected(
                     "timestamps descend", found=header.timestamp, expected=f"at least {timestamp}"
@@ -231,12 +243,16 @@ class BftClient:
         without spare seals, so that after a removal (4 to 3 validators) one header may lack those that the
         trusted set needs.
         """
+        # The state has only the hash of the trusted set, so the update brings its members. What hashes to it
+        # was checked for zeros and duplicates when it was let in.
         self._check_set_hash(set_hash(link.trusted))
         validators = headers[0].validators
         if headers[0].set_hash == self.state.set_hash:
             raise UpdateRejected(
                 "the set is the trusted one", found=headers[0].set_hash, expected="a new set, or link 0"
             )
+        # From here on the set is trusted by its hash, and nobody looks at its members again. A member that is
+        # listed twice would count twice in every later quorum.
         check_set(validators)
         if len(link.indexes) != len(validators):
             raise UpdateRejected(
@@ -251,6 +267,7 @@ class BftClient:
                 continue
             if index >= len(link.trusted) or link.trusted[index] != validator:
                 raise UpdateRejected("an index names another validator", found=index, expected=validator)
+            # The new members are distinct, so no trusted validator is counted twice.
             vouching += union >> i & 1
         _check_quorum(vouching, quorum(len(link.trusted)))
 

@@ -53,6 +53,7 @@ def encode_header(
         QuorumNotReached: `seals` is not given, and too few validators sealed.
     """
     if seals is None:
+        # A seal above the quorum proves nothing more, and costs 64 bytes of calldata and 3,000 gas.
         seals = _cheapest(header, quorum(len(header.validators)))
     flags = 0
     roots = b""
@@ -199,12 +200,15 @@ def _choose(
     vouchers = {index for index, validator in enumerate(last.validators) if validator in members}
     own, needed = quorum(len(last.validators)), quorum(len(trusted))
     for header in headers:
+        # One header below its own quorum would have the whole update rejected.
         _check_quorum(header, own)
     vouching = [vouchers & header.sealers().keys() for header in headers]
+    # The last header is sent whatever seals it brings, because its height, time and set become trusted.
     picked = [len(headers) - 1]
     union = set(vouching[-1])
     while len(union) < needed and len(picked) < MAX_HEADERS:
         best = max(range(len(headers)), key=lambda i: len(vouching[i] - union))
+        # None of the headers brings a member that is still missing, so more of them would only cost gas.
         if vouching[best] <= union:
             break
         picked.append(best)
@@ -280,6 +284,7 @@ def _encode_bloom(bloom: bytes) -> tuple[int, bytes]:
     count = len(pairs) // 2
     if count == 0:
         return BLOOM_ZERO, b""
+    # A count of 256 does not fit its byte. The raw form is cheaper then, so the cut count is never sent.
     sparse = bytes((count & 0xFF,)) + pairs
     is_cheaper = _GAS_PER_UNIT * _cost(sparse) + _SCATTER_GAS * count < _GAS_PER_UNIT * _cost(bloom)
     return (BLOOM_SPARSE, sparse) if is_cheaper else (BLOOM_RAW, bloom)

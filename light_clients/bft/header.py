@@ -159,6 +159,8 @@ class BftHeader:
     def _from_fields(cls, fields: tuple[bytes, ...], kind: BftKind) -> Self:
         (parent_hash, ommers, beneficiary, state_root, transactions_root, receipts_root, bloom) = fields[:7]
         (difficulty, number, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce) = fields[7:15]
+        # The contract puts these four in as constants (wire-formats §6.1). A header with other values could
+        # be read here, and never be proven there.
         for name, found, expected in (
             ("sha3Uncles", ommers, EMPTY_OMMERS),
             ("difficulty", difficulty, b"\x01"),
@@ -206,6 +208,8 @@ class BftHeader:
     def _find_sealers(self) -> dict[int, bytes]:
         indexes = {validator: index for index, validator in enumerate(self.validators)}
         found: dict[int, bytes] = {}
+        # Neither hash of the block covers the seals, so a node can add any that it likes. Those that do not
+        # count are passed over: refusing the header would let one node spoil an honest block.
         for seal in self.seals:
             parity = seal[64]
             signer = recover(self.commit_seal_hash, seal[:64], parity) if parity < 2 else None

@@ -36,11 +36,14 @@ TAIL_RAW: Final = 7
 #: The most headers that one update carries.
 MAX_HEADERS: Final = 8
 #: In a link: the place of a new member that the trusted set does not have.
+#: It is nobody's place, because a set has at most 255 members.
 NOT_TRUSTED: Final = 0xFF
 
 #: The requestsHash of a block without requests: sha256 of no bytes (EIP-7685).
 EMPTY_REQUESTS: Final = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 
+#: What a fork added to the fields of the one before it: withdrawalsRoot; then blobGasUsed, excessBlobGas and
+#: parentBeaconBlockRoot; then requestsHash.
 _SHANGHAI: Final = (EMPTY_TRIE_ROOT,)
 _CANCUN: Final = (*_SHANGHAI, b"", b"", bytes(32))
 _PRAGUE: Final = (*_CANCUN, EMPTY_REQUESTS)
@@ -158,6 +161,8 @@ def _read_bloom(cursor: Cursor, form: int) -> bytes:
 
 def _read_numbers(data: bytes) -> tuple[Height, Timestamp]:
     pos, numbers = 0, []
+    # All four are decoded, though only two are returned: where the timestamp begins depends on the lengths
+    # before it, and a length that is not canonical would give one header two readings.
     for _ in range(4):
         is_list, start, pos = rlp.span(data, pos, len(data))
         if is_list:
@@ -236,6 +241,8 @@ def _check_seals(
             seal = cursor.take(64)
             seals.append(seal)
             signer = recover(digest, seal[:32] + bytes((seal[32] & 0x7F,)) + seal[33:], seal[32] >> 7)
+            # A node's header may bring seals that do not count, but a proof brings only those that its sender
+            # chose: one that does not count rejects the header, as in the contract (INV-8).
             if signer != validator:
                 raise HeaderRejected(
                     f"seal {index} is not its validator's", found=signer or "no key", expected=validator

@@ -92,6 +92,8 @@ def committee_keys(pubkeys: Sequence[bytes], name: str | None = None) -> tuple[P
     return committee(pubkeys, name).keys
 
 
+# The cache is keyed by the keys themselves. A lying update can push a committee out of it, and can't change
+# which keys another committee has.
 @lru_cache(maxsize=_COMMITTEES)
 def _committee(bls: BlsBackend, pubkeys: tuple[bytes, ...]) -> CommitteeKeys:
     # A validator can have several seats; on small networks most have.

@@ -30,6 +30,7 @@ _FLAGS: Final = 0xE0
 _HALF: Final = (MODULUS - 1) // 2
 #: The inverse of 2 in the field.
 _ONE_HALF: Final = (MODULUS + 1) // 2
+#: The power that takes a square root, because the modulus is 3 modulo 4.
 _ROOT_POWER: Final = (MODULUS + 1) // 4
 
 #: A member of the quadratic extension, c0 + c1·u with u² = -1.
@@ -49,6 +50,8 @@ def check_compressed(data: bytes, size: int, kind: type[Rejection], noun: str) -
         raise kind(f"length of a {noun}", found=f"{len(data)} bytes", expected=f"{size} bytes")
     if not data[0] & _COMPRESSED:
         raise kind(f"{noun} is not marked as compressed", found=data, expected="the first bit set")
+    # The libraries accept infinity as a key, and its pairing is one whatever the message: such a key would
+    # have signed everything (ADR 0010).
     if data[0] & _INFINITY:
         raise kind(f"{noun} is marked as infinity", found=data, expected="a point with coordinates")
 
@@ -64,6 +67,7 @@ def decompress_g1(compressed: bytes) -> bytes:
     _check_below_modulus((x,), PublicKeyRejected, "public key")
     square = (x * x * x + 4) % MODULUS
     y = pow(square, _ROOT_POWER, MODULUS)
+    # The power gives a number for any input, which is a root only where there is one.
     if y * y % MODULUS != square:
         raise PublicKeyRejected(
             "public key is not on the curve", found=compressed, expected="x³ + 4 a square"
@@ -145,6 +149,7 @@ def _check_below_modulus(numbers: tuple[int, ...], kind: type[Rejection], noun: 
 
 
 def _is_larger(y: _Fp2) -> bool:
+    # The compressed form compares c1 before c0.
     return y[1] > _HALF if y[1] else y[0] > _HALF
 
 

@@ -13,6 +13,7 @@ from light_clients.bls.encoding import decompress_g2
 from light_clients.bls.protocol import DOMAIN_TAG, INFINITY_SIGNATURE, BlsBackend, PublicKey
 from light_clients.errors import PublicKeyRejected, SignatureRejected
 
+#: Sums begin with infinity, which changes none.
 _INFINITY_1: Final[Any] = BlstP1Element.uncompress(b"\xc0" + bytes(47))
 _INFINITY_2: Final[Any] = BlstP2Element.uncompress(INFINITY_SIGNATURE)
 _GENERATOR: Final[Any] = BlstP1Element.uncompress(

@@ -75,6 +75,7 @@ def from_rpc(block: Mapping[str, object]) -> tuple[bytes, ...]:
     """
     present = [block.get(field.name) is not None for field in FIELDS]
     count = sum(present)
+    # No fork leaves out a field of an earlier one. A gap would hash the fields behind it in other places.
     if count < MANDATORY or not all(present[:count]):
         missing = next(field.name for field, there in zip(FIELDS, present, strict=True) if not there)
         raise HeaderRejected(
@@ -121,8 +122,8 @@ def encode(fields: Sequence[bytes]) -> bytes:
 def hash_of(fields: Sequence[bytes]) -> bytes:
     """Return the 32-byte block hash of a chain that hashes headers as they are.
 
-    Chains whose headers carry seals hash them in ways of their own. The vectors of
-    mainnet and of the rollups are checked by this (tests/conformance/mpt_rlp.py).
+    Chains whose headers carry seals hash them in ways of their own. The vectors of mainnet and of the rollups
+    are checked by this (tests/conformance/mpt_rlp.py).
     """
     return keccak256(encode(fields))
 
@@ -158,6 +159,8 @@ def _read(field: _Field, value: object) -> bytes:
     if field.length is not None:
         return read_data(field.name, value, field.length)
     if isinstance(value, str) and 3 <= len(value) <= 66 and _HEX.fullmatch(value):
+        # Leading zeros are tolerated: the number is encoded canonically again, and the block's hash decides
+        # whether these are the header's fields.
         number = int(value, 16)
         return number.to_bytes((number.bit_length() + 7) >> 3, "big")
     raise HeaderRejected(

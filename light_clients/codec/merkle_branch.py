@@ -30,6 +30,7 @@ def _zero_hashes(depth: int) -> tuple[bytes, ...]:
 
 
 #: The roots of trees that hold nothing but zero chunks, by their depth.
+#: There are more levels than any list of the specification has: the largest limit is 2^40 elements.
 ZERO_HASHES: Final = _zero_hashes(64)
 
 

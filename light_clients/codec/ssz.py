@@ -48,8 +48,10 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: The bytes of an offset (`BYTES_PER_LENGTH_OFFSET` of the specification).
 _OFFSET: Final = 4
 _HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
+#: A number has one text, so no leading zero is read (ADR 0009).
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 
 
@@ -424,6 +426,7 @@ class Container(SszType[T], Generic[T]):
         return {name: kind.to_json(self._get(value, name)) for name, kind in self.fields.items()}
 
     def from_json(self, value: object, where: str) -> T:
+        # Further keys are ignored: what is not read enters no root.
         if not isinstance(value, Mapping) or not self.fields.keys() <= value.keys():
             found = sorted(map(str, value)) if isinstance(value, Mapping) else repr(value)
             raise EncodingRejected(f"{where} is malformed", found=found, expected=list(self.fields))

@@ -107,6 +107,8 @@ class EthereumClient:
         if claim.is_anchored:
             cursor.finish()
             return prove_by_anchor(self.state.anchor, claim)
+        # The slot is not compared with the trusted one: heads and set bits only grow, so an older header can
+        # only prove less, as long as its committee is known.
         anchor = self._read_anchor(cursor, claim.state_root, now)
         return StorageValue(claim.value, anchor.height, anchor.timestamp)
 
@@ -122,11 +124,15 @@ class EthereumClient:
         self._check_not_ahead(signed, now)
         state = self.state
         is_same_period = self._period(signed.finalized_slot) == self._period(state.finalized_slot)
+        # A signature is later than what it finalizes, and only two committees are known. So a finalized slot
+        # of the next period was signed by that period's committee, which serves from then on. A slot of an
+        # earlier period is refused below.
         committee, known = (
             (state.committee, state.next_committee) if is_same_period else (signed.committee, None)
         )
         # Nodes keep one update for each period. Where other updates have moved trust beyond its slot before,
         # its next committee is still news.
+        # Were it refused, one update that shows no committee would let anyone strand the client (ADR 0011).
         learns = is_same_period and known is None and signed.next_committee is not None
         if signed.finalized_slot <= state.finalized_slot and not learns:
             raise UpdateRejected(
@@ -177,12 +183,15 @@ class EthereumClient:
             and self._period(first.finalized_slot) == self._period(second.finalized_slot)
             and first.next_committee != second.next_committee
         )
+        # The contradiction is looked for before the signatures: comparing costs nothing beside two pairings.
         if not two_headers and not two_committees:
             raise MisbehaviourRejected(
                 "the finalized headers don't contradict each other",
                 found=f"slots {first.finalized_slot} and {second.finalized_slot}",
                 expected="two headers of one slot, or two next committees of one period",
             )
+        # No clock is asked. Two signatures that contradict each other prove misbehaviour whenever they were
+        # made (wire-formats §7.4).
         self._check_believed(first)
         self._check_believed(second)
         return replace(self, state=replace(self.state, frozen=True))
@@ -209,6 +218,7 @@ class EthereumClient:
 
     def _check_believed(self, signed: Signed) -> None:
         """Check that the committee that is trusted for the period of the signature signed."""
+        # The slot of the signature decides who had to sign: the attested header may be of the period before.
         trusted, period = self.state, self._period(signed.signature_slot)
         ahead = period - self._period(trusted.finalized_slot)
         known = {0: trusted.committee, 1: trusted.next_committee}.get(ahead)
@@ -228,4 +238,5 @@ class EthereumClient:
         signed.check_signature(backend())
 
     def _check_not_ahead(self, signed: Signed, now: Timestamp) -> None:
+        # The signature's slot is the latest of the three, so it stands for all of them.
         self._trust().check_not_ahead(self.params.timestamp_at(signed.signature_slot), now)

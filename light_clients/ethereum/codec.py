@@ -179,6 +179,8 @@ def _choose_next(update: FinalizingUpdate, params: EthereumParams, *, show_next:
     shown = update.next_sync_committee if isinstance(update, LightClientUpdate) else None
     slots = update.signature_slot, update.attested_header.beacon.slot, update.finalized_header.beacon.slot
     periods = [params.period_at(slot) for slot in slots]
+    # Across periods the contract refuses a next committee (wire-formats §7.3). Without it the same update
+    # still moves the finalized slot.
     if shown is not None and len(set(periods)) == 1:
         return shown.hash_tree_root()
     if show_next:
@@ -226,8 +228,11 @@ def _encode_finality(update: FinalizingUpdate, layout: WireLayout, next_committe
             expected=f"{layout.depth + 1}, after zeros",
         )
     epoch, inactivity_scores, committees, *upper = branch
+    # Only the number is sent, and the reader fills its chunk with zeros.
     if any(epoch[8:]):
         raise UpdateRejected("a finality branch holds no epoch", found=epoch, expected="a number of 8 bytes")
+    # The next committee takes the place of the hash of both, because the reader knows the other one: a
+    # rotation costs no byte (wire-formats §7.3).
     return b"".join((epoch[:8], inactivity_scores, next_committee or committees, *upper))
 
 
@@ -247,6 +252,7 @@ def _encode_execution(header: LightClientHeader, params: EthereumParams) -> byte
             found=f"{len(header.execution_branch)} nodes",
             expected=BODY_DEPTH,
         )
+    # The payload's header is the same in all presets, so that the one named here does not matter.
     kind = ExecutionPayloadHeader.ssz(payload_fork, MAINNET)
     receipts_root, fields0to1, _, *rest = kind.prove(execution, "state_root")
     _, fields4to5, *_ = kind.prove(execution, "block_number")

@@ -166,6 +166,7 @@ class NetworkConfig:
     def slot_at(self, time: Timestamp) -> Slot:
         """Return the last slot that has begun at a time, by `timestamp_at`; slot 0 before genesis."""
         elapsed_s = time - self.genesis_time
+        # `timestamp_at` rounds down to whole seconds, so a slot counts as begun up to 999 ms early.
         return Slot((elapsed_s * 1000 + 999) // self.slot_duration_ms) if elapsed_s >= 0 else GENESIS_SLOT
 
     def fork_at(self, epoch: Epoch) -> Fork:
@@ -174,6 +175,7 @@ class NetworkConfig:
         Raises:
             HeaderRejected: the epoch lies before the first fork.
         """
+        # Several forks may share an epoch, and then only the last of them is ever in force.
         for fork in reversed(self.forks):
             if epoch >= fork.epoch:
                 return fork

@@ -16,10 +16,13 @@ from typing import Final
 from light_clients.codec.merkle_branch import floorlog2
 from light_clients.ethereum.config import ForkName
 
+#: A state of up to 32 fields has field n at 32 + n. The checkpoint is field 20, and its root the right child
+#: of that: 2 * 52 + 1. The committees are fields 22 and 23. The payload is field 9 of a body with 16 leaves.
 FINALIZED_ROOT_GINDEX: Final = 105
 CURRENT_SYNC_COMMITTEE_GINDEX: Final = 54
 NEXT_SYNC_COMMITTEE_GINDEX: Final = 55
 EXECUTION_PAYLOAD_GINDEX: Final = 25
+#: Electra's state has more than 32 fields, so that field n is at 64 + n.
 FINALIZED_ROOT_GINDEX_ELECTRA: Final = 169
 CURRENT_SYNC_COMMITTEE_GINDEX_ELECTRA: Final = 86
 NEXT_SYNC_COMMITTEE_GINDEX_ELECTRA: Final = 87
@@ -28,6 +31,7 @@ CURRENT_SYNC_COMMITTEE_GINDEX_GLOAS: Final = 2945
 NEXT_SYNC_COMMITTEE_GINDEX_GLOAS: Final = 2946
 #: Where the hash of the execution block is in the body. Capella's payload has 15 fields, Deneb's has 17: a
 #: tree more deep.
+#: The hash is field 12 of the payload: 25 * 16 + 12, and 25 * 32 + 12 from Deneb on.
 EXECUTION_BLOCK_HASH_GINDEX: Final = 412
 EXECUTION_BLOCK_HASH_GINDEX_DENEB: Final = 812
 EXECUTION_BLOCK_HASH_GINDEX_GLOAS: Final = 2856

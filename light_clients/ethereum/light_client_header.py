@@ -68,6 +68,7 @@ def get_lc_execution_root(header: LightClientHeader, config: NetworkConfig) -> b
         depth = floorlog2(gindex) - body_depth
         inner = header.execution_branch[: len(header.execution_branch) - body_depth]
         index = get_subtree_index(gindex) & ((1 << depth) - 1)
+        # The upgrade to the form of Gloas has put zeros in front, which belong to no level of this tree.
         return compute_merkle_branch_root(header.execution_block_hash, inner[len(inner) - depth :], index)
     # The genesis block of a network that begins at Capella or later has the default payload, which is None
     # here.

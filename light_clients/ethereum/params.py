@@ -13,6 +13,7 @@ from light_clients.errors import HeaderRejected
 from light_clients.ethereum.config import FAR_FUTURE_EPOCH, ForkName, NetworkConfig
 
 #: The most forks that one deployment knows.
+#: There are as many from Altair to Fulu. The contract keeps them in its code, one word a fork.
 MAX_FORKS: Final = 6
 _U32: Final = (1 << 32) - 1
 _U64: Final = (1 << 64) - 1
@@ -109,7 +110,9 @@ class EthereumParams:
             ValueError: no client can be deployed with this.
         """
         size = self.committee_size
+        # The keys fill a binary tree, and the marks of the absent fill whole bytes.
         _require(8 <= size <= 512 and size.bit_count() == 1, "committee_size", size, "a power of two, 8..512")
+        # Fewer than two thirds could sign for another chain than the rest of the committee follows (INV-7).
         least = least_threshold(size)
         _require(least <= self.threshold <= size, "threshold", self.threshold, f"{least}..{size} members")
         for name in ("slot_duration_ms", "slots_per_epoch", "slots_per_period"):

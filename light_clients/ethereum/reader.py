@@ -29,6 +29,7 @@ from light_clients.ethereum.g1 import subtract
 from light_clients.ethereum.params import EthereumParams, WireLayout
 from light_clients.ethereum.signing import DOMAIN_SYNC_COMMITTEE, compute_domain
 
+#: The bits of `flags` (wire-formats §7.3). Any other bit is refused.
 FLAG_ABSENT: Final = 1
 FLAG_NEXT_COMMITTEE: Final = 2
 
@@ -167,6 +168,7 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
         raise EncodingRejected("flags are unknown", found=bin(flags), expected="bits 0 and 1")
     signature_slot = cursor.uint64_le()
     affine_signature = cursor.take(192)
+    # Compressing checks that this is a point of the curve, and gives the form that libraries take.
     signature = compress_g2(affine_signature)
     aggregate_key = cursor.take(96)
     aggregate = compress_g1(aggregate_key)
@@ -180,6 +182,7 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
     attested_slot, attested_proposer = cursor.uint64_le(), cursor.uint64_le()
     attested_front = hash_pair(_chunk(attested_slot), _chunk(attested_proposer))
     parent_root, attested_body_side = cursor.take(32), cursor.take(32)
+    # The layout follows from the slot, which is signed as well: nothing can be read in two ways (ADR 0011).
     layout = params.fork_at(attested_slot).layout
     epoch, inactivity_scores, committees = cursor.uint64_le(), cursor.take(32), cursor.take(32)
     upper = [cursor.take(32) for _ in range(layout.depth - 2)]
@@ -201,12 +204,14 @@ def read_signed(cursor: Cursor, params: EthereumParams, state_root: bytes | None
     next_committee: bytes | None = None
     if flags & FLAG_NEXT_COMMITTEE:
         next_committee = committees
+        # Zero is how the contract tells that it knows no next committee.
         if not any(next_committee):
             raise HeaderRejected(
                 "the next committee's root is zero",
                 found=next_committee,
                 expected="the root of a SyncCommittee",
             )
+        # All three slots are of one period, so field 22 of the attested state is the committee that signed.
         committees = hash_pair(committee, next_committee)
     finalized_root = hash_pair(hash_pair(finalized_front, parent_and_state), finalized_body_side)
     node = hash_pair(_chunk(epoch), finalized_root)
@@ -294,6 +299,7 @@ def _check_slots(
             found=f"signature {signature}, attested {attested}, finalized {finalized}",
             expected="signature > attested ≥ finalized",
         )
+    # The attested slot lies between the two, so it is of the same period as well.
     if one_period and params.period_at(signature) != params.period_at(finalized):
         raise HeaderRejected(
             "the next committee is shown across periods",

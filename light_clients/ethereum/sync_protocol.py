@@ -311,6 +311,7 @@ def validate_sync_committee_signature(
         HeaderRejected: the signature is older than the network's first fork.
     """
     signing_root = sync_committee_signing_root(attested.hash_tree_root(), signature_slot, config)
+    # The keys are added up here. The committee's own `aggregate_pubkey` is not relied on.
     keys = bls.committee(committee.pubkeys)
     if not keys.verify(aggregate.sync_committee_bits, signing_root, aggregate.sync_committee_signature):
         raise SignatureRejected(

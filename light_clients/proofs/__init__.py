@@ -5,10 +5,9 @@ paper, app. D).
 How it works
     Chains prove by a list of trie nodes from the root downwards (`eth_getProof`, EIP-1186). `mpt` verifies
     such a list against a trusted root; this is what the relayer asks of a node's answer. Contracts get a
-    compact form of the same
-    proof (docs/reference/wire-formats.md §5): `descent` takes the list apart, `compact` writes the parts, and
-        reads them
-    back by rebuilding every node from the end upwards, which yields the root.
+    compact form of the same proof (docs/reference/wire-formats.md §5): `descent` takes the list apart,
+    `compact` writes the parts, and reads them back by rebuilding every node from the end upwards, which
+    yields the root.
 
     Absence is proven as strictly as presence: the nodes have to show the place where the key would be.
 

@@ -74,6 +74,7 @@ def read_storage(data: bytes, pos: int, slot: bytes) -> CompactStorage:
     pos += 2
     if kind == LEAF:
         word, pos = _read_leaf(data, pos)
+        # It is encoded twice: a storage trie holds the RLP of a word, and a leaf holds that as a string.
         value = rlp.encode_bytes(rlp.encode_bytes(word))
         node = rlp.encode_list(write_path(key[depth:], leaf=True) + value)
         root, pos = _climb(data, pos, key, depth, node)
@@ -81,6 +82,7 @@ def read_storage(data: bytes, pos: int, slot: bytes) -> CompactStorage:
     if kind == EMPTY_PLACE:
         if depth == 0:
             raise ProofRejected("an empty place is in no branch", found="depth 0", expected="1..64")
+        # Only a branch has empty places. An extension over nothing is a node that no trie has.
         if _byte(data, pos) > STEP_EMBEDDING:
             raise ProofRejected(
                 "an empty place is not in a branch", found=data[pos], expected="a step of kind 0, 1 or 2"
@@ -109,6 +111,8 @@ def read_account(data: bytes, pos: int, address: bytes, storage_root: bytes) -> 
         raise ProofRejected("nonce and balance have another length", found=length, expected="2..43 bytes")
     numbers, pos = _take(data, pos + 2, length)
     code_hash, pos = _take(data, pos, 32)
+    # Nonce and balance are raw bytes, which can change nothing but the root: the two hashes are pinned from
+    # the account's end (wire-formats §5).
     account = rlp.encode_list(numbers + b"\xa0" + storage_root + b"\xa0" + code_hash)
     node = rlp.encode_list(write_path(key[depth:], leaf=True) + rlp.encode_bytes(account))
     root, pos = _climb(data, pos, key, depth, node)
@@ -192,6 +196,8 @@ def _read_other_leaf(data: bytes, pos: int, rest: str) -> tuple[bytes, int]:
     raw, pos = _take(data, pos, 1 + len(rest) // 2)
     path = rlp.encode_bytes(raw)
     leaf, nibbles = read_path(path)
+    # All keys have 64 nibbles, so a leaf of another length is of no such trie. A leaf with the key's own path
+    # would show the opposite of absence.
     if not leaf or len(nibbles) != len(rest) or nibbles == rest:
         raise ProofRejected(
             "a leaf does not exclude the key",
@@ -246,6 +252,7 @@ def _climb(data: bytes, pos: int, key: str, depth: int, node: bytes) -> tuple[by
         if node:
             reference = node if len(node) < 32 else b"\xa0" + keccak256(node)
         if depth == 0:
+            # The topmost node is hashed however short it is, unlike any other (yellow paper, appendix D).
             return (keccak256(node) if len(node) < 32 else reference[1:]), pos
         kind = _byte(data, pos)
         pos += 1
@@ -254,6 +261,7 @@ def _climb(data: bytes, pos: int, key: str, depth: int, node: bytes) -> tuple[by
             hashes, pos = _take(data, pos, 15 * 32)
             children = [hashes[at : at + 32] for at in range(0, 480, 32)]
             index = NIBBLE[key[depth]]
+            # Most nodes of real proofs are branches of sixteen hashes, so these skip the encoder.
             if len(reference) == 33:
                 children.insert(index, reference[1:])
                 node = b"\xf9\x02\x11\xa0" + b"\xa0".join(children) + b"\x80"
@@ -284,6 +292,7 @@ def _read_branch(
     raw, pos = _take(data, pos, 4 if embedding else 2)
     hashes = int.from_bytes(raw[:2], "big")
     embedded = int.from_bytes(raw[2:], "big")
+    # Bit 15 is child 0 (wire-formats §5). The child on the way is `reference`, and is never in the lists.
     if hashes & embedded or (hashes | embedded) & (0x8000 >> index):
         raise ProofRejected(
             "a branch has a child twice", found=raw, expected=f"disjoint children without number {index}"

@@ -203,6 +203,7 @@ def _fetch(nodes: Sequence[bytes], used: int, reference: bytes) -> bytes:
     digest = keccak256(node)
     if digest != reference:
         raise ProofRejected(f"node {used} of the proof has another hash", found=digest, expected=reference)
+    # A node of this size stands in its parent itself. Only the root is always referred to by its hash.
     if used and len(node) < 32:
         raise ProofRejected(
             "a node short enough to be embedded is not", found=node, expected="32 bytes or more"

@@ -17,6 +17,7 @@ NIBBLE: Final = {digit: index for index, digit in enumerate("0123456789abcdef")}
 #: What stands in a branch where it has no child, encoded.
 EMPTY: Final = b"\x80"
 
+#: A branch with sixteen hashes and no value has 16 * 33 + 1 = 529 (0x0211) bytes behind a header of three.
 _FULL_HEADER: Final = b"\xf9\x02\x11"
 _FULL_TAGS: Final = b"\xa0" * 16
 _FULL_LENGTH: Final = 532

@@ -96,6 +96,7 @@ class HttpClient:
         most = self._limits.max_answer_bytes if most_bytes is None else most_bytes
         async with self._slots:
             try:
+                # Whoever redirects would choose who is given our requests, and what our URL holds.
                 async with self.session().request(
                     method, url, data=data, headers=headers, allow_redirects=False
                 ) as response:
@@ -121,6 +122,8 @@ class HttpClient:
     async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         parts: list[bytes] = []
         size = 0
+        # Bytes are counted as they come, after decompression: what the headers say of the length is a
+        # provider's word.
         async for part in response.content.iter_chunked(_READ_CHUNK):
             size += len(part)
             if size > most:
@@ -202,6 +205,7 @@ def find_secrets(url: str) -> tuple[str, ...]:
     """
     parts = urlsplit(url)
     found = [parts.username or "", parts.password or ""]
+    # A shorter segment is a word such as `v1`, which would be struck out of every text.
     found += [segment for segment in parts.path.split("/") if len(segment) >= 8]
     found += [value for _, value in parse_qsl(parts.query)]
     return tuple(sorted((text for text in found if len(text) >= 4), key=len, reverse=True))
@@ -212,6 +216,7 @@ def clean_text(text: str, secrets: tuple[str, ...] = ()) -> str:
 
     They are on one line, printable, without any of `secrets`, and cut to MAX_MESSAGE.
     """
+    # This comes before the cut, which would leave half of a secret that nothing recognises.
     for secret in secrets:
         text = text.replace(secret, "…")
     printable = "".join(

@@ -59,9 +59,11 @@ _LATENCY_SMOOTHING: Final = 0.2
 _COST: Final = {
     "unreachable": 1.0,
     "refused": 0.5,
+    # Nodes that prune lack old states and are right in all else.
     "missing": 0.2,
     # Worth many timeouts: who answers wrongly is broken or hostile.
     "invalid": 30.0,
+    # The provider is excluded in any case. The number only makes its health say so.
     "wrong_chain": 1e9,
 }
 
@@ -221,6 +223,7 @@ class ProviderPool(Generic[P]):
                 self._charge(member, _kind_of(error))
                 return error
             except (RpcRefused, NotFoundYet) as error:
+                # Nobody is charged: a node may refuse a transaction, or lack a block, and be right.
                 return error
 
         return list(await asyncio.gather(*(ask(member) for member in self._members)))
@@ -269,6 +272,7 @@ class ProviderPool(Generic[P]):
             raise member.wrong
         if self._probe is None or not member.needs_probe():
             return
+        # Questions run side by side, and only the first one of them has to probe.
         async with member.probing:
             if not member.needs_probe():
                 return

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 #: JSON-RPC has no code for "too much"; these are what nodes and gateways say in its place.
+#: The code is "limit exceeded" of EIP-1474.
 _RANGE_CODES: Final = frozenset({-32005})
 _RANGE_WORDS: Final = (
     "block range",
@@ -115,6 +116,8 @@ class RpcProvider:
         number = self._take_id()
         body = await self._post(_request(number, method, params))
         response = self._decode(_SINGLE, body)
+        # A server that could not read the request answers with the id null (JSON-RPC 2.0, section 5), so an
+        # error says more than the id does.
         if response.id != number:
             self._raise_refusal(response)
             raise RpcAnswerInvalid(f"{self.label} answered id {response.id!r}", f"id {number}")
@@ -182,6 +185,7 @@ class RpcProvider:
     async def _post(self, body: bytes) -> bytes:
         answer = await self._http.request("POST", self.urls.http, data=body)
         is_json = answer.body.lstrip()[:1] in (b"{", b"[")
+        # Some servers send JSON-RPC's own errors with a status of 4xx, which says less than the error.
         if answer.status == 200 or (is_json and answer.status < 500):
             return answer.body
         raise http_error(self.label, answer.status)

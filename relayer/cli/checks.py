@@ -16,6 +16,7 @@ from relayer.errors import PostroadError
 from relayer.text import hex_of
 
 #: How far a head may lie in the future before somebody's clock is wrong.
+#: It is the default of max_clock_drift_s, beyond which light clients refuse a header.
 _CLOCK_DRIFT_S: Final = 30.0
 #: For all that is asked of one provider.
 _TIMEOUT_S: Final = 15.0
@@ -95,6 +96,7 @@ async def _check_chain(config: Config, name: str) -> list[Finding]:
     )
     findings = [finding for found in by_provider for finding in found]
     findings += await kind_of(chain).endpoint.check_live(configured(name, chain))
+    # Where no provider is fine, nobody is there to ask for balances.
     if any(finding.severity is Severity.OK for finding in findings):
         findings += await _check_accounts(config, name, chain)
     return findings
@@ -171,6 +173,7 @@ async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list
             stored = store.find(key)
             balance = await node.balance(stored.address)
             subject = f"key {key} on {name}"
+            # Where gas is free, an empty account pays as well as any other.
             if balance == 0 and (await node.prices()).base_fee_wei > 0:
                 advice = f"Send {hex_of(stored.address)} some."
                 findings.append(

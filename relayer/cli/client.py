@@ -118,6 +118,7 @@ async def _read_one(road: Road, source: str, destination: str) -> LightClientVie
     kind = kind_of(road.config.chain(source))
     try:
         one, other = road.chain(source), road.chain(destination)
+        # Whether the client knows the signers of today shows only against a header that was verified today.
         await one.prover.verify_head(await one.chain.head())
         address = await client_address(one, other)
         read = await one.prover.client_at(other.chain, address)

@@ -43,6 +43,7 @@ def deliver(message_id: bytes, key: str | None, config_path: Path, as_json: bool
                 message = await road.message(message_id)
             except MessageUnknown as error:
                 raise CommandFailed(ExitCode.NOT_FOUND, error.found, error.expected, error.advice) from error
+        # Only the message tells its destination, so the key is unlocked between two connections.
         signer = signer_of(config, message.destination, key, purpose="sender")
         async with relayer.connect(config, signers={message.destination: [signer]}) as road:
             destination = await road.chain_to_write(message.destination)

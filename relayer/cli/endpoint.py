@@ -206,6 +206,8 @@ async def _plan_and_apply(
     keys = {name: signer_of(config, name, key, purpose="deployer") for name in names}
     involved = dict.fromkeys([*names, *(chain for pair in pairs for chain in pair)])
     async with open_nodes(config, involved) as nodes:
+        # The lock covers planning, too. A plan from a manifest that another process writes meanwhile could
+        # deploy a second time.
         with manifest.locked():
             deployers = {name: signer.address for name, signer in keys.items()}
             plan = await make_plan(config, manifest, nodes, deployers, pairs, close=close)
@@ -222,6 +224,8 @@ async def _plan_and_apply(
                 _confirm(as_json=as_json)
             if goes_on:
                 await apply_plan(plan, config, manifest, nodes, keys, _teller(as_json=as_json))
+            # This is done also where nothing had to be sent: a run that was cut short may have deployed
+            # without writing it down.
             saved = {} if dry_run else _save(config, config_path, names, plan)
     if as_json:
         _print_outcome(plan, saved, applied=goes_on)

@@ -19,6 +19,7 @@ from relayer.cli.output import console, fields, print_json
 from relayer.cli.running import run_async
 
 _SHAPE: Final = "NAME=CONSENSUS,URL[,URL...]"
+#: A URL for a key of the consensus' table. The scheme behind the `=` tells it from a plain URL with a query.
 _KEYED_URL: Final = re.compile(r"([a-z][a-z0-9_]*)=(?=[a-z][a-z0-9+.-]*://)")
 
 
@@ -221,6 +222,7 @@ def _check_renders(text: str, path: Path) -> None:
             return True
 
         def __missing__(self, key: str) -> str:
+            # A variable need not be set when the file is written. A URL is valid where one is expected.
             return "http://variable"
 
     try:

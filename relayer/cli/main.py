@@ -43,8 +43,10 @@ click.version_option(package_name="postroad", prog_name="postroad", message="%(p
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command, show its error if there is one, and exit. Always raises SystemExit."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # The words themselves are asked, because an error may come before click has read them.
     as_json = "--json" in words
     try:
+        # Standing alone, click would print errors and exit by itself, without JSON and with its own codes.
         code = _ROOT.main(words, prog_name="postroad", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:

@@ -71,10 +71,12 @@ def save_endpoint(path: Path, name: str, endpoint: EndpointConfig) -> Config:
             f"Write the values by hand:\n{render_endpoint(name, endpoint)}",
         )
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # The mode is set before a byte is in the file, because its URLs may hold credentials.
     temporary.touch(mode=path.stat().st_mode & 0o777)
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
+        # The new name may reach the disk before the text does, and a power cut then leaves an empty file.
         os.fsync(file.fileno())
     temporary.replace(path)
     return after

@@ -77,6 +77,7 @@ def parse(
         advice = "Correct the syntax; texts need quotes, and every line is `key = value` or `[table]`."
         raise InvalidConfig(name, str(error), "TOML", advice) from error
     lines = Lines(name, text)
+    # This comes before variables are put in, so a key in the wrong place is told before its variable.
     _refuse_unknown(raw, Config, (), lines)
     expanded = _expand(raw, (), lines, environment)
     decoded = _decode_consensus(expanded, lines)

@@ -19,6 +19,7 @@ _WEI_PER_GWEI: Final = 10**9
 _WEI_PER_ETHER: Final = 10**18
 _WORD_BYTES: Final = 32
 
+# A batch gives a gas limit in four bytes (wire-formats §4).
 _Gas = Annotated[int, msgspec.Meta(ge=21_000, lt=2**32)]
 _Price = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -67,6 +68,7 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     max_gas_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
     max_wait_ms: NotNegative = 1_000
+    # A page has 256 messages, and a batch never crosses one (ADR 0004). Its items are counted in two bytes.
     max_messages: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 256
 
 
@@ -84,6 +86,7 @@ class EndpointsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     admin_delay_s: NotNegative = 172_800
     default_gas_limit: _Gas = 200_000
     max_gas_limit: _Gas = 2_000_000
+    # A batch gives a payload's length in three bytes (wire-formats §4).
     max_payload_bytes: Annotated[int, msgspec.Meta(ge=1, lt=2**24)] = 24_576
 
 
@@ -243,4 +246,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def _scale(amount: float, unit: int) -> int:
+    # The decimal text counts, as it stands in the file: the binary fraction behind it is some wei off.
     return int(Decimal(str(amount)) * unit)

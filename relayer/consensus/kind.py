@@ -100,6 +100,7 @@ class ConsensusKind:
 
         Raises ConfigError as `config`, and where a module that the kind requires is not installed.
         """
+        # This comes before the import, so that a missing package is told with what to do about it.
         for module, advice in self.requires.items():
             if importlib.util.find_spec(module) is None:
                 raise ConfigError(

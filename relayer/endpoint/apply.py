@@ -37,6 +37,7 @@ from relayer.keys import Key
 _POLL_S: Final = 0.25
 #: How long a receipt may come later than the account's transaction count that includes it.
 _RECEIPT_TIMEOUT_S: Final = 6.0
+#: What takes longer is not lost: the manifest has the transaction, and the next run goes on with it.
 _INCLUSION_TIMEOUT_S: Final = 300.0
 #: The gas limit of a step, as a share of the estimate: state may move before the transaction is included.
 _GAS_MARGIN_PERCENT: Final = 125
@@ -129,6 +130,7 @@ async def apply_plan(
             _run_chain(_Runner(config, manifest, nodes[name], keys[name]), name, plan, runs, on_progress)
             for name in plan.deployers
         ),
+        # A failure must not cancel the others within a step: the manifest has to know what they sent.
         return_exceptions=True,
     )
     for outcome in outcomes:
@@ -200,6 +202,8 @@ class _Runner:
             tell(Progress(step, Moment.RESUMED, number, total, pending.tx_hash, pending.address))
         else:
             pending = await self._sign(step)
+            # The bytes are on disk before they are broadcast (INV-6). A run that is cut short here sends the
+            # same ones again, and deploys nothing twice.
             self._put(step, pending=pending)
             tell(Progress(step, Moment.SENDING, number, total, pending.tx_hash, pending.address))
         mined = await self._include(step, pending)
@@ -242,6 +246,7 @@ class _Runner:
         return Pending(step=step.id, raw=Hex(raw), tx_hash=Hex(tx_hash), address=address, nonce=nonce)
 
     async def _include(self, step: Step, pending: Pending) -> Mined:
+        # A transaction that is taken up again may be in a block already.
         mined = await self._node.mined(pending.tx_hash)
         if mined is None:
             await self._node.send(pending.raw)

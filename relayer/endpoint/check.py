@@ -176,6 +176,7 @@ def _judge_joins(config: Config, view: EndpointView, surveys: Mapping[str, Surve
         if remote is None:
             if (name, view.name) in served or (view.name, name) in served:
                 advice = f"Run `postroad endpoint register {view.name} {name}`, or take the lane out of the config."
+                # A lane that the file lists has to work. Without a list every pair counts as served.
                 severity = Severity.WARNING if config.lanes is None else Severity.REFUSAL
                 findings.append(Finding(severity, subject, "not joined", "a registered remote", advice))
             continue

@@ -164,6 +164,7 @@ class Manifest:
         Raises BadManifest when another process deploys.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # The lock is on the folder, because every write puts another file in the place of the manifest.
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,6 +211,7 @@ def _write(path: Path, content: _Content) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    # The new name itself is on disk only when its folder is.
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

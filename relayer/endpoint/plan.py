@@ -131,6 +131,7 @@ async def make_plan(
         steps += more
         findings += found
     if close:
+        # This comes last: once the admin has a delay, every registration has to be scheduled and waited for.
         steps += [step for name in deployers for step in planner.plan_close(name)]
     plan = DeploymentPlan(tuple(steps), tuple(findings), surveys, deployers, trusts)
     return replace(plan, findings=(*plan.findings, *await _check_funds(plan, nodes)))
@@ -339,6 +340,7 @@ def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int
     It is computed, because a node can't estimate a creation whose authority isn't deployed yet.
     """
     zeros = data.count(0)
+    # A byte of calldata costs 16, or 4 where it is zero (EIP-2028); a word of init code 2 (EIP-3860).
     calldata = 4 * zeros + 16 * (len(data) - zeros) + 2 * (len(data) // 32)
     # A transaction, a creation, its code's deposit, and what the constructor stores.
     return 21_000 + 32_000 + calldata + 200 * len(load(contract).runtime_code) + storage_gas

@@ -202,6 +202,7 @@ def _roles_call(config: Config, gateway: bytes, deployer: bytes) -> bytes:
     calls = [
         manager.encode_call("labelRole", GUARDIAN_ROLE, "postroad guardian"),
         manager.encode_call("setTargetFunctionRole", gateway, guarded, GUARDIAN_ROLE),
+        # The 0 is the delay: a pause works at once. Only the delayed admin can lift it.
         manager.encode_call("grantRole", GUARDIAN_ROLE, guardian_of(config, deployer), 0),
     ]
     if opener_of(config) != _NOBODY:
@@ -216,6 +217,7 @@ def _roles_call(config: Config, gateway: bytes, deployer: bytes) -> bytes:
 def _close_call(config: Config, deployer: bytes) -> bytes:
     """Return the call that sets the admin's delay; a deployer that is not the admin gives the role up."""
     manager, admin = load("AccessManager"), admin_of(config, deployer)
+    # The order matters: once the deployer has given its role up, it can grant none.
     calls = [manager.encode_call("grantRole", ADMIN_ROLE, admin, config.endpoints.admin_delay_s)]
     if admin != deployer:
         calls.append(manager.encode_call("renounceRole", ADMIN_ROLE, deployer))

@@ -114,6 +114,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         first = 0 if record is None or record.authority is None else record.authority.block_number
         members = await _read_members(reader, authority, first)
         admins = tuple(AdminView(account, delay) for role, account, delay in members if role == ADMIN_ROLE)
+        # The number of the guardians' role is read: an endpoint that was deployed elsewhere may have another.
         guarding = {roles[function] for function in GUARDED_FUNCTIONS}
         guardians = tuple(account for role, account, _ in members if role in guarding and role != ADMIN_ROLE)
     remotes = await asyncio.gather(
@@ -166,6 +167,7 @@ async def _read_members(reader: ContractReader, authority: bytes, first: int) ->
     manager = load("AccessManager")
     last = int(str((await reader.node.block("latest"))["number"]), 16)
     logs = await reader.node.logs(authority, [manager.event_topic("RoleGranted")], first, last)
+    # The first 26 characters are 0x and the zeros that pad an address to a word.
     granted = {(int(log["topics"][1], 16), bytes.fromhex(log["topics"][2][26:])) for log in logs}
     members = []
     for role, account in sorted(granted):

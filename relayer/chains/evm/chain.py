@@ -153,6 +153,7 @@ class EvmChain:
 
         def check(answer: BlockHead | None) -> Head:
             head = parse_head(answer)
+            # Heads are read all the time, so that a price mostly costs no request of its own.
             if answer is not None and answer.base_fee_per_gas is not None:
                 self._base_fee_wei = parse_base_fee(answer)
                 self._base_fee_at = time.monotonic()
@@ -305,6 +306,8 @@ class EvmChain:
             InsufficientFunds: the account cannot pay; others are preferred for a while.
             ChainUnavailable: no provider took the bytes.
         """
+        # After a restart the journal's transactions come this way. Their nonces count as taken before
+        # anything else is signed (INV-6).
         sender, nonce, tx_hash = self._transactions.adopt(raw)
         answers = await self._pool.everyone("eth_sendRawTransaction", ["0x" + raw.hex()])
         refusals = [answer for answer in answers if isinstance(answer, RpcRefused)]
@@ -344,6 +347,7 @@ class EvmChain:
         """Return an account's transaction count: of included ones, or with those that are pending."""
         params = ["0x" + sender.hex(), "pending" if pending else _LATEST]
         count = await self._pool.call("eth_getTransactionCount", params, parse_quantity, answer_type=str)
+        # A pending transaction may still be dropped, so only included ones settle a nonce.
         if not pending:
             self._transactions.nonces.settle_below(sender, count)
         return count
@@ -404,6 +408,7 @@ class EvmChain:
         sender = self.senders[0] if self.senders else None
         found = await self._revertible("eth_estimateGas", [_to_rpc(call, sender)], parse_quantity)
         most = self.settings.max_transaction_gas
+        # The margin ends at the most that one transaction may have (EIP-7825). A higher estimate is kept.
         return min(found * _ESTIMATE_NUMERATOR // _ESTIMATE_DENOMINATOR, max(most, found))
 
     async def _revertible(self, method: str, params: list[Any], check: Callable[[str], T]) -> T:

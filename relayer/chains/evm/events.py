@@ -40,9 +40,11 @@ _EXPIRED: Final = "0x" + MESSAGE_EXPIRED.hex()
 #: commit to that.
 SENT_TOPICS: Final = (_SENT, _APPENDED, LIMITED_TOPIC)
 
+#: The inbox copies no more of what a recipient reverts with (docs/security-model.md).
 _MAX_REASON: Final = 32
 
 
+# Logs come by the thousand and refer to nothing in a circle, so the collector leaves them out.
 class Log(msgspec.Struct, rename="camel", gc=False):
     """The fields that we read of a log, as the provider wrote them."""
 
@@ -234,6 +236,8 @@ def _decode_pair(sent: Log, appended: Log, chain_part: bytes, first: int, last: 
     if sender[:length] != chain_part or len(sender) != length + 21 or sender[length] != 20:
         raise RpcAnswerInvalid(f"a sender 0x{sender[:64].hex()}", "an address of this chain")
     recipient = _dynamic(data, _number(data, 32))
+    # ERC-7930: two bytes of version, two of chain type, the length of the chain's reference and that
+    # reference, then the length of the address.
     address_at = 6 + recipient[4] if len(recipient) > 4 else 0
     if not 6 <= address_at < len(recipient) <= address_at + 32:
         raise RpcAnswerInvalid(f"a recipient 0x{recipient[:64].hex()}", "ERC-7930 bytes with an address")
@@ -281,6 +285,7 @@ def _decode_attributes(data: bytes, at: int) -> tuple[int | None, int]:
     count = _number(data, at)
     gas_limit: int | None = None
     deadline = 0
+    # An attribute takes two words at least, so that the loop is bounded by what has really come.
     if count > len(data) // 64:
         raise RpcAnswerInvalid(f"{count} attributes in {len(data)} bytes", "as many as fit")
     base = at + 32

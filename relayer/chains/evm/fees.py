@@ -60,6 +60,7 @@ def compute_bumped_fees(offered: Fees, base_fee_wei: int, policy: FeePolicy) -> 
         )
     wanted = compute_fees(base_fee_wei, policy)
     most = max(wanted.max_wei, least_max)
+    # A tip above the whole price would make the transaction invalid (EIP-1559).
     return Fees(most, min(max(wanted.priority_wei, least_priority), most))
 
 

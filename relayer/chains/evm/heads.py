@@ -20,10 +20,14 @@ from relayer.chains.evm.rpc_types import BlockHead, parse_head
 from relayer.chains.rpc_provider import RpcProvider
 from relayer.errors import PostroadError, Retryable, RpcAnswerInvalid
 
+#: A head with 255 seals takes some 50 kB. More than this is an attack on our memory.
 _MAX_FRAME_BYTES: Final = 1 << 20
+#: A connection that died without a word is noticed by the ping that nobody answers.
 _HEARTBEAT_S: Final = 15.0
+#: The pause doubles while a provider refuses, up to the longest. Heads are polled for meanwhile.
 _FIRST_RECONNECT_S: Final = 0.5
 _LONGEST_RECONNECT_S: Final = 30.0
+#: This is as long as any other question may take (RpcLimits).
 _SUBSCRIBE_TIMEOUT_S: Final = 10.0
 #: While a websocket is connected, the newest head is polled after this many intervals of silence.
 _WEBSOCKET_PATIENCE: Final = 4
@@ -82,6 +86,7 @@ class HeadFeed:
         try:
             while True:
                 head = await self._next()
+                # Several providers announce the same block, which wakes the consumer once.
                 if head is not None and head.hash != self._last:
                     self._last = head.hash
                     yield head

@@ -164,6 +164,8 @@ class Node:
         try:
             await self.request("eth_sendRawTransaction", [_hex(raw)])
         except RpcRefused as error:
+            # A nonce that is too low is among them: a node that has included these very bytes says so of
+            # their nonce. Whoever sends looks for the receipt anyway.
             known = (
                 "already known",
                 "known transaction",

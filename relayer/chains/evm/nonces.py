@@ -77,6 +77,7 @@ class NonceManager:
             raise KeyUnavailable("no signing key", "at least one", "Name one in the chain's keys.")
         now = time.monotonic()
         ready = [account for account in self._accounts.values() if account.poor_until_s <= now]
+        # Where no account could pay lately, they are tried again rather than none.
         account = min(ready or self._accounts.values(), key=lambda account: len(account.in_flight))
         async with account.lock:
             if not account.in_flight:

@@ -23,6 +23,7 @@ from relayer.errors import (
     RpcRefused,
 )
 
+#: Revert data is a provider's word, of any length; our errors take far less than this.
 _MAX_DATA: Final = 4096
 
 #: Errors that stop a lane. Something outside of the batch has to change first: a pause must end, a remote be
@@ -120,6 +121,7 @@ def from_refusal(error: RpcRefused) -> CallReverted | None:
     """Return the revert that a JSON-RPC error tells of; None when it tells of something else."""
     if error.data:
         return decode_revert(error.data)
+    # A node that gives no data tells of a revert by Geth's code 3, or in words.
     if error.code == 3 or "revert" in error.message.lower():
         return CallRevertedRetryable("", {}, b"", expected="a call that succeeds", advice=error.message)
     return None
@@ -145,6 +147,8 @@ def _known_errors() -> Mapping[bytes, _AbiError]:
         for error in artifact.errors.values():
             arguments = [argument.name for argument in error.inputs]
             _add(known, error.name, error.input_types, arguments, CallRevertedRetryable)
+    # The lists above come last, because they override: an error that they name is decided there, also where a
+    # shipped contract has it.
     for signatures, kind in (
         (RETRIES, CallRevertedRetryable),
         (DROPS, CallRevertedDrop),

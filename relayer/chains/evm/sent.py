@@ -123,9 +123,12 @@ class SentMessages:
                     check,
                     answer_type=list[Log],
                     exclude=frozenset(asked),
+                    # One block can't be halved, so its refusal makes the pool ask the next provider.
                     range_is_final=first == last,
                 )
             except ChainUnavailable:
+                # Once a provider has answered, this means that nobody is left to ask. The messages are
+                # returned as the first one told them, and their ids show that they are not reproduced.
                 if not asked:
                     raise
                 return told

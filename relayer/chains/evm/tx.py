@@ -93,11 +93,14 @@ class Transactions:
 
         Raises FeeLimitReached, KeyUnavailable, and whatever `fetch_nonce` raises.
         """
+        # The price comes before the nonce: where it is too high, no nonce was taken.
         fees = compute_fees(base_fee_wei, self._policy)
         sender, nonce = await self.nonces.take()
         try:
             return self._sign(sender, nonce, call, gas, fees)
         except BaseException:
+            # A cancellation comes here, too. A nonce that nobody gives back is a gap, which holds up every
+            # later transaction of the account.
             self.nonces.give_back(sender, nonce)
             raise
 

@@ -104,6 +104,8 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         """Return the protocol that a block's extra data shows, if a validator sealed it; else None."""
         for protocol, variant in PROTOCOLS.items():
             try:
+                # The extra data has one form in both protocols. Their hashes tell them apart: that of the
+                # block, and the one that the seals sign.
                 if BftHeader.from_rpc(head, variant).sealers():
                     return {"protocol": protocol}
             except Rejection:

@@ -42,6 +42,7 @@ from relayer.errors import (
 
 T = TypeVar("T")
 
+#: A state of another version is refused, and never misread.
 _STATE_VERSION: Final = 1
 #: Verified headers that are kept, with their seals, for proofs; an older one is read again when it is needed.
 _KEPT_HEADERS: Final = 128
@@ -181,12 +182,14 @@ class BftProver:
         """
         async with self._lock:
             self._check_own()
+            # The head's hash is hearsay. It decides only whether a header that was verified before will do.
             known = self._headers.get(head.number)
             if known is not None and known.block_hash == head.hash:
                 return _to_verified(known)
             header = await self._source.checked_block(head.number, self._read_header)
             if header.validators != self._validators:
                 await self._follow(header)
+            # This is asked after following as well: only the light client's own verdict counts (INV-7).
             self._client.check_header(header, self._now())
             self._keep(header)
             return _to_verified(header)
@@ -205,6 +208,7 @@ class BftProver:
             sealed = await self._source.checked_block(
                 header.number, lambda block: self._read_again(block, header)
             )
+        # The validators may have changed since it was verified, and then the contract would refuse the proof.
         self._client.check_header(sealed, self._now())
         found = sealed
 
@@ -415,6 +419,7 @@ class BftProver:
         self, header: BftHeader, account: Address, slot: bytes, proof: AccountProof
     ) -> ProvenSlot:
         encoded = encode_proof(proof.storage_nodes[slot], proof.account_nodes, header, account, slot)
+        # The very bytes that will be sent are read by the contract's rules before anybody pays (INV-5).
         found = self._client.storage_at(encoded, account, slot, self._now())
         if found.height != header.number:
             raise ProofRejected("a proof of another height", found=found.height, expected=header.number)

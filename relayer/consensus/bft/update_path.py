@@ -92,6 +92,7 @@ class BftUpdatePath:
             if target.number <= self.client.state.height:
                 return True
             if target.validators == self.validators:
+                # A jump has renewed the trusting period just now, so a further update would only cost gas.
                 if not self.updates:
                     self._apply(target.validators, encode_update(self.validators, [target]))
                 return True
@@ -103,6 +104,7 @@ class BftUpdatePath:
         low, high = self.client.state.height, newest
         at = newest
         while low < high:
+            # The block before it has the trusted set, so halving comes no nearer to the change.
             if at == low + 1:
                 await self._scan(at, newest)
                 return
@@ -122,6 +124,7 @@ class BftUpdatePath:
         def check(blocks: Sequence[Mapping[str, Any]]) -> _Found:
             runs = self._read_runs(blocks)
             if runs[0][0].validators == self.validators:
+                # A block that only claims the trusted set must not steer the search, so it is verified.
                 self.client.check_header(runs[0][0], self._now)
                 return _Found.TRUSTED_SET
             try:

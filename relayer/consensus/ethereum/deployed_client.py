@@ -110,6 +110,7 @@ def _check_network(found: EthereumParams, own: EthereumParams, current_slot: Slo
             f"genesis root 0x{own.genesis_validators_root.hex()}, and its times and sizes",
             "Is the chain's network configured right?",
         )
+    # The tables may differ in forks that are still to come. What counts now is the one in force.
     fork, known = own.fork_at(current_slot), found.fork_at(current_slot)
     if fork != known:
         raise RpcAnswerInvalid(

@@ -114,6 +114,7 @@ def read_network(spec: Mapping[str, Any], genesis_time: int, genesis_validators_
         raise RpcAnswerInvalid("a network without sync committees", "Altair or a later fork, scheduled")
     if any(low.epoch > high.epoch for low, high in pairwise(forks)):
         raise RpcAnswerInvalid("a network whose forks are out of order", "ascending epochs")
+    # SECONDS_PER_SLOT can't tell the slots of local chains, which take less than a second (ADR 0012).
     slot_ms = (
         read_number(spec, "SLOT_DURATION_MS", _NODE)
         if "SLOT_DURATION_MS" in spec

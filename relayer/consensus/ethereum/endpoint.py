@@ -326,6 +326,7 @@ async def _newest_finalized(
         )
     root = header.beacon.hash_tree_root()
     number = header.execution.block_number
+    # A height in a configuration is at least 1.
     checkpoint = CheckpointConfig(root=Bytes32(root), slot=header.beacon.slot, height=max(1, number))
     return EthereumTrust(name, rules, told, checkpoint, number, bytes(header.execution.block_hash), threshold)
 
@@ -372,6 +373,7 @@ async def _judge_node(subject: str, name: str, url: SecretUrl, told: NetworkConf
     try:
         started = time.monotonic()
         version, syncing = await api.version(), await api.syncing()
+        # Version and syncing are two questions, so half of the time counts, in milliseconds.
         latency_ms = (time.monotonic() - started) * 500
         slot = (await api.finality_update()).finalized_header.beacon.slot
     finally:

@@ -58,6 +58,7 @@ def find_contradiction(
                 continue
             try:
                 data = encode_freeze(first, second, client.params)
+                # The client judges the very bytes: what it does not accept would only cost gas (INV-5).
                 client.freeze(data)
             except Rejection:
                 continue

@@ -151,6 +151,7 @@ class EthereumFollower:
         store = self.store
         if store is None:
             return b""
+        # A store is immutable, so the same one has the same bytes, which every new header asks for.
         if self._exported is None or self._exported[0] is not store:
             self._exported = store, encode_store(store, self._bootstrap.checkpoint_root, self._network)
         return self._exported[1]
@@ -286,6 +287,7 @@ class EthereumFollower:
         Raises:
             MisbehaviourFound: a header contradicts one that was signed before. What is trusted stays.
         """
+        # All headers are compared before anything is trusted: a contradiction leaves the trust as it was.
         for signed in followed.headers:
             check_same_header(self.cache.signed_at(signed.slot), signed, self.params)
         self._trust(followed.store)

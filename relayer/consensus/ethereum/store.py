@@ -34,6 +34,7 @@ from light_clients.ethereum.sync_protocol import (
 from relayer.consensus.ethereum.headers import SignedHeader
 from relayer.errors import NotFoundYet
 
+#: A state of another version is refused, and never misread.
 _STATE_VERSION: Final = 1
 
 
@@ -144,6 +145,7 @@ def follow_updates(
     why = "no update of a period that is needed"
     for update in updates:
         attested = rules.network.period_at(update.attested_header.beacon.slot)
+        # A node serves the best update that there is. Too few signers are not its fault, so it is not blamed.
         if update.sync_aggregate.participants < rules.threshold:
             why = f"{update.sync_aggregate.participants} members signed the best update of period {attested}"
             break

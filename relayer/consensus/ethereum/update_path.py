@@ -89,6 +89,7 @@ class PeriodSource:
                 )
             return shown
 
+        # A committee is shown by the update of the period before its own.
         committee = await self._beacon.checked_updates(Period(max(0, period - 1)), 1, check)
         self._cache.keep_committee(committee)
         return committee
@@ -176,6 +177,7 @@ class EthereumUpdatePath:
         self.updates.append(data)
 
     def _accept(self, update: FinalizingUpdate, committee: SyncCommittee) -> tuple[bytes, EthereumClient]:
+        # A step without the next committee would leave the client behind in its new period, so it fails here.
         show_next = True if isinstance(update, LightClientUpdate) else None
         data = encode_update(update, committee, self.client.params, show_next=show_next)
         return data, self.client.update(data, self._now)

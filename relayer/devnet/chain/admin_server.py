@@ -67,6 +67,7 @@ class AdminServer:
             self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        # The path is a secret, so it is compared in a time that does not tell how much of a guess was right.
         if request.method != "POST" or not hmac.compare_digest(request.path.encode(), self._path.encode()):
             return web.Response(status=404)
         parsed = parse(await request.read(), 0)

@@ -108,6 +108,7 @@ class AnvilChain(ABC, Generic[B]):
             )
         self._ended = asyncio.get_running_loop().create_future()
         async with contextlib.AsyncExitStack() as stack:
+            # The port is claimed before anvil starts: where somebody has it, there is nothing to undo.
             sock = listen_on(self.options.port)
             stack.callback(sock.close)
             anvil = await Anvil.start(
@@ -133,6 +134,7 @@ class AnvilChain(ABC, Generic[B]):
             self._watch(self._watch_anvil(anvil), "anvil")
             if self.block_time_s is not None:
                 self._watch(chain.block_maker.run(self.block_time_s), "blocks")
+            # Only from here on does the chain own what was started. Any earlier error has undone it.
             self._stack = stack.pop_all()
 
     async def stop(self) -> None:
@@ -152,6 +154,7 @@ class AnvilChain(ABC, Generic[B]):
         """
         if self._ended is None:
             raise self._not_running()
+        # Whoever stops waiting must not cancel the end for all others who wait.
         await asyncio.shield(self._ended)
 
     async def __aenter__(self) -> Self:
@@ -277,6 +280,7 @@ class AnvilChain(ABC, Generic[B]):
     async def fund(self, address: bytes, amount_wei: int) -> B:
         """Give money from the chain's own faucet; return the block that has the transaction."""
         upstream = self.anvil.upstream
+        # Two calls at once would read the same count and sign the same nonce.
         async with self._funding:
             price = int(await upstream.call("eth_gasPrice"), 16)
             count = await upstream.call("eth_getTransactionCount", self._faucet.address_text, "pending")

@@ -82,6 +82,7 @@ class BlockMaker(ABC, Generic[B]):
         """`mine`, for whoever holds the lock."""
         block, has_logs = await self._make(balances)
         self._advance(block)
+        # The block is there before anybody is told, because subscribers ask for it at once.
         self._parts.ledger.append(block)
         for publisher in self._parts.publishers:
             await publisher.publish(block, has_logs=has_logs)
@@ -93,6 +94,7 @@ class BlockMaker(ABC, Generic[B]):
         self, number: int, timestamp: int, beneficiary: bytes, balances: Mapping[bytes, int]
     ) -> Executed:
         """Let anvil make block `number` as told. Raises ExecutionError."""
+        # Both are set before the execution, so that COINBASE and TIMESTAMP agree with the header (ADR 0003).
         await self._parts.anvil.upstream.call("anvil_setCoinbase", "0x" + beneficiary.hex())
         await self._parts.anvil.upstream.call("evm_setNextBlockTimestamp", timestamp)
         async with self._parts.gate.writing():

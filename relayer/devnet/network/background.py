@@ -55,6 +55,7 @@ def up(
         NetworkRunning: the directory's network runs already.
         NetworkNotReady: it failed, with the end of its log; nothing is left running.
     """
+    # It is read here too, so that a mistake is told at once and not in the log of a background process.
     parse_spec(spec)
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

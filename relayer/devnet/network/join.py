@@ -206,6 +206,7 @@ def _write_files(sites: Sequence[LocalSite], directory: Path, poll_interval_ms: 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     password_path = directory / PASSWORD_FILE
     if not password_path.exists():
+        # The mode is set before the password is in the file.
         password_path.touch(mode=0o600)
         password_path.write_text(secrets.token_urlsafe(18) + "\n", encoding="utf-8")
     password = password_path.read_text(encoding="utf-8").splitlines()[0]
@@ -240,6 +241,7 @@ def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
         f'password_file = "{PASSWORD_FILE}"   # these keys guard nothing',
         "",
         "[metrics]",
+        # The default port would clash with another relayer on this machine.
         f'listen = "127.0.0.1:{_free_port()}"',
         "",
         "[batch]",

@@ -84,9 +84,13 @@ class Anvil:
                 "--host": "127.0.0.1",
                 "--port": port,
                 "--chain-id": chain_id,
+                # anvil's default is newer than Prague, and moves with its version.
                 "--hardfork": "prague",
+                # The keys of anvil's own accounts are known to everybody. Money goes to keys that follow from
+                # the chain's seed.
                 "--accounts": 0,
                 "--gas-limit": gas_limit,
+                # Without this anvil fills a temporary folder that it never deletes.
                 "--prune-history": history,
             }
             if genesis_time is not None:

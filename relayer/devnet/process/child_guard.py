@@ -19,7 +19,9 @@ import threading
 from types import FrameType
 from typing import Final, NoReturn
 
+#: The number is that of <linux/prctl.h>.
 _PR_SET_PDEATHSIG: Final = 1
+#: Shells end with the same code where they find no program.
 _FAILED: Final = 127
 
 

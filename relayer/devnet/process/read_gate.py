@@ -45,6 +45,7 @@ class ReadGate:
     async def writing(self) -> AsyncIterator[None]:
         """Change the newest state."""
         async with self._writing:
+            # The gate closes before readers are waited for: new ones could keep the writer out for ever.
             self._open.clear()
             try:
                 with contextlib.suppress(TimeoutError):

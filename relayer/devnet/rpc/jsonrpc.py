@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+#: JSON-RPC 2.0, section 5.1.
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601

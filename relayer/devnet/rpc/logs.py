@@ -18,6 +18,7 @@ from relayer.devnet.state.faults import Faults, WrongLogs
 from relayer.devnet.state.ledger import Ledger
 
 MAX_FILTERS: Final = 1_000
+#: Geth forgets a filter that nobody polls after the same time.
 FILTER_IDLE_S: Final = 300.0
 
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])

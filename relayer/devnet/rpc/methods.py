@@ -211,6 +211,7 @@ class Methods:
         number = state_block(call.param(index), call.head, self._ledger)
         params = [*call.params[:index], b'"0x%x"' % number, *call.params[index + 1 :]]
         request = call.request(call.method, *map(bytes, params))
+        # An older state does not change any more, so that only reads of the newest one pass through the gate.
         if number < self._ledger.head.number:
             return await self._upstream.send(request)
         async with self._gate.reading():
@@ -291,6 +292,8 @@ class Methods:
         try:
             return self._ledger.rewrite(answer)
         except NotSealedYet:
+            # anvil has executed a block that is not sealed yet. Until it is, a node would call the
+            # transaction pending (ADR 0003).
             result = result_of(answer)
             assert result is not None
             fields = msgspec.json.decode(result, type=dict[str, msgspec.Raw])

@@ -97,6 +97,7 @@ class AnvilHeader:
             b"".join(
                 (
                     encode_bytes(unhex(block["parentHash"])),
+                    # The parent's hash, 33 bytes of RLP, is replaced by the one that anvil has.
                     self.front[33:],
                     encode_int(int(block["difficulty"], 16)),
                     self.numbers,

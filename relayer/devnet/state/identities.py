@@ -50,6 +50,7 @@ def account_of(secret: bytes) -> Account:
 def derive_account(seed: bytes, chain: str, role: str, index: int) -> Account:
     """Return the `index`-th account of a role, such as "funded", of a chain in the network of a seed."""
     text = f"postroad devnet/{chain}/{role}/{index}".encode()
+    # A secret is 1 to the order of the group less one.
     return account_of((int.from_bytes(keccak256(seed + text), "big") % (ORDER - 1) + 1).to_bytes(32, "big"))
 
 

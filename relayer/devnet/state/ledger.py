@@ -112,6 +112,7 @@ class Ledger(Generic[B]):
         Raises:
             NotSealedYet: one of them is not in the chain (yet), so the answer must not be shown as it is.
         """
+        # Answers may be a megabyte long, so they are not decoded for this (ADR 0003).
         parts = _BLOCK_HASH.split(answer)
         if len(parts) == 1:
             return answer

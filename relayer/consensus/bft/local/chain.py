@@ -129,6 +129,7 @@ class LocalBftChain(AnvilChain[SealedBlock]):
 
     def equivocate(self, number: int) -> SealedBlock:
         """Let a quorum seal a second block of a height, and return it. Clients find it by its hash."""
+        # Above the head it raises a DevnetError, which the admin RPC tells its caller.
         self.block(number)
         return make_twin(self._running.parts.ledger, number, self._validators.accounts)
 

@@ -15,8 +15,10 @@ from relayer.devnet.state.ledger import Ledger
 def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None = None) -> SealedBlock:
     """Add the seals of `count` validators (by default a quorum), from the proposer on in the set's order."""
     listed = block.extra.validators
+    # Real chains import a block as soon as a quorum sealed it, so a light client may find no spare seals.
     wanted = quorum(len(listed)) if count is None else count
     first = listed.index(block.proposer) if block.proposer in listed else 0
+    # Beginning with the proposer, the signers rotate from block to block as on real chains (ADR 0003).
     signers = [listed[(first + i) % len(listed)] for i in range(min(wanted, len(listed)))]
     digest = block.seal_hash()
     return replace(block, seals=tuple(sign(digest, accounts[address]) for address in signers))

@@ -117,6 +117,7 @@ class Validators:
             return
         voters = self._tally.setdefault(vote, set())
         voters.add(block.proposer)
+        # The vote of a validator that has left since then does not count.
         if len(voters & set(self.current)) >= len(self.current) // 2 + 1:
             members = set(self.current)
             self.current = _checked_set(

@@ -51,6 +51,7 @@ S = TypeVar("S", bound=SszObject)
 #: Updates in one answer (`MAX_REQUEST_LIGHT_CLIENT_UPDATES`).
 MAX_UPDATES: Final = 128
 _LIGHT_CLIENT: Final = "/eth/v1/beacon/light_client"
+#: This bounds all answers but light-client objects; the longest of them is a network's specification.
 _SMALL_BYTES: Final = 1 << 20
 _DEFAULT_LIMITS: Final = BeaconLimits()
 

@@ -24,6 +24,7 @@ S = TypeVar("S", bound=SszObject)
 
 _DIGEST_BYTES: Final = 4
 _LENGTH_BYTES: Final = 8
+#: 2^64 - 1 has as many.
 _MOST_DIGITS: Final = 20
 
 
@@ -76,6 +77,7 @@ def decode_updates(answer: BeaconAnswer, network: NetworkConfig, most: int) -> t
             listed = listed.get("data")
         if not isinstance(listed, list):
             raise RpcAnswerInvalid("updates that are no list", "a list of versioned updates")
+        # A list may be as long as a node likes, and one update too many is enough to refuse it.
         found = tuple(
             _from_json(update, LightClientUpdate, network, answer.version) for update in listed[: most + 1]
         )

@@ -21,6 +21,7 @@ from relayer.errors import NotFoundYet, PostroadError, RpcAnswerInvalid, RpcRefu
 
 _SSZ: Final = "application/octet-stream"
 _JSON: Final = "application/json"
+#: SSZ is preferred, because JSON is more than twice as long.
 _ACCEPT: Final = f"{_SSZ};q=1.0,{_JSON};q=0.9"
 _VERSION_HEADER: Final = "eth-consensus-version"
 #: How nodes say that they do not have it, under a status that the standard has for their own faults.
@@ -53,6 +54,7 @@ class BeaconLimits:
     """
 
     timeout_s: float = 20.0
+    # A committee of 512 keys, which an update shows once, takes 25 kB in SSZ and some 52 kB in JSON.
     object_bytes: int = 256 << 10
     concurrency: int = 4
 

@@ -28,6 +28,7 @@ from light_clients.ethereum.execution import ExecutionPayloadHeader
 from relayer.consensus.ethereum.local.finality import Checkpoint, Finality
 from relayer.consensus.ethereum.local.leaves import bytes_leaf, uint_leaf
 
+#: How many fields a container has decides the depth of its tree, and so where branches stand.
 _STATE_FIELDS: Final = {
     ForkName.ALTAIR: 24,
     ForkName.BELLATRIX: 25,
@@ -44,6 +45,7 @@ _BODY_FIELDS: Final = {
     ForkName.ELECTRA: 13,
     ForkName.FULU: 13,
 }
+#: The places of fields in BeaconBlockBody and BeaconState (consensus-specs, `specs/*/beacon-chain.md`).
 BODY_SYNC_AGGREGATE: Final = 8
 BODY_EXECUTION_PAYLOAD: Final = 9
 STATE_FINALIZED_CHECKPOINT: Final = 20
@@ -146,6 +148,8 @@ class StateBuilder:
         slot = Slot(latest.slot)
         for index in _RESTLESS:
             leaves[index] = _filler(self._seed, "state", index, slot)
+        # The places are those of BeaconState: 2 slot, 3 fork, 4 latest_block_header, 17 justification_bits,
+        # 18 and 19 the previous and the current justified checkpoint.
         leaves[2] = uint_leaf(slot)
         leaves[3] = merkleize(
             (bytes_leaf(previous_version), bytes_leaf(fork.version), uint_leaf(fork.epoch)), 4

@@ -21,6 +21,7 @@ from relayer.devnet.errors import DevnetError, ExecutionError
 from relayer.devnet.process.upstream import Upstream
 from relayer.devnet.state.faults import Stall
 
+#: MAX_WITHDRAWALS_PER_PAYLOAD of the minimal preset.
 _MAX_WITHDRAWALS_MINIMAL: Final = 4
 _NOTHING: Final[Mapping[bytes, int]] = {}
 

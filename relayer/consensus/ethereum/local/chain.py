@@ -48,6 +48,7 @@ MAX_VALIDATORS: Final = 4096
 DEFAULT_GENESIS_AGO_S: Final = 3600.0
 #: Of a chain that names none: all of them from the start.
 DEFAULT_FORKS: Final[Mapping[ForkName, int]] = {name: 0 for name in ForkName if name <= ForkName.FULU}
+#: From Fulu on a fork digest needs an entry (EIP-7892). Nine blobs are Electra's limit on mainnet.
 _BLOBS: Final = (BlobParameters(Epoch(0), 9),)
 
 

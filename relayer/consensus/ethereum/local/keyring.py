@@ -14,6 +14,7 @@ from light_clients.ethereum.config import Period
 from light_clients.ethereum.containers import SyncCommittee
 from relayer.consensus.ethereum.local.leaves import ZERO, bytes_leaf, list_root, uint_leaf
 
+#: The balance of an ordinary validator (consensus-specs, MAX_EFFECTIVE_BALANCE until Deneb).
 EFFECTIVE_BALANCE_GWEI: Final = 32 * 10**9
 #: The limit of `validators` in the state: 2^40.
 _REGISTRY_LIMIT: Final = 2**40
@@ -44,6 +45,7 @@ class Keyring:
     def secrets(self) -> tuple[int, ...]:
         """Every validator's secret key."""
         return tuple(
+            # 512 bits are reduced, and zero, which is the secret of no key, is left out.
             int.from_bytes(
                 sha256(self._seed + b"key" + i.to_bytes(4, "big")).digest()
                 + sha256(self._seed + b"more" + i.to_bytes(4, "big")).digest()
@@ -80,6 +82,7 @@ class Keyring:
         if kept is not None:
             return kept
         members = self.members(period)
+        # The sum of the secrets is the secret of the summed keys: one multiplication for any size (ADR 0012).
         total = sum(self.secrets[i] for i in members) % GROUP_ORDER
         committee = SyncCommittee(
             pubkeys=tuple(self.public_keys[i] for i in members),

@@ -11,6 +11,7 @@ from light_clients.ethereum.config import ForkName, Slot
 from light_clients.ethereum.execution import ExecutionPayloadHeader
 from relayer.consensus.ethereum.local.leaves import bytes_root, list_root
 
+#: The limits of the payload's lists (consensus-specs, mainnet preset) decide how deep their trees are.
 MAX_TRANSACTIONS: Final = 2**20
 MAX_BYTES_PER_TRANSACTION: Final = 2**30
 MAX_WITHDRAWALS: Final = 16

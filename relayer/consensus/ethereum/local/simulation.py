@@ -44,6 +44,7 @@ from relayer.consensus.ethereum.local.payload import invent_payload
 #: How many blocks can still be asked for, and how many finalized ones beside them.
 RETENTION: Final = 4096
 _MOST_TRUSTED: Final = 1024
+#: 2^40 balances of 8 bytes are possible, and four of them share a chunk.
 _BALANCES_LIMIT: Final = 2**38
 
 
@@ -375,6 +376,8 @@ class Simulation:
         balances = EFFECTIVE_BALANCE_GWEI.to_bytes(8, "little") * count
         packed = [bytes_leaf(balances[at : at + 32]) for at in range(0, len(balances), 32)]
         return {
+            # The places are those of BeaconState: genesis_time, genesis_validators_root, eth1_deposit_index,
+            # validators, balances.
             0: uint_leaf(self.config.genesis_time),
             1: self.config.genesis_validators_root,
             10: uint_leaf(count),
