@@ -101,7 +101,9 @@ def down(directory: Path, as_json: bool) -> None:
     was_running = background.down(directory)
     remove_files(directory)
     if as_json:
-        print_json({"stopped": was_running, "directory": directory})
+        from relayer.views.local_chain import LocalStoppedView
+
+        print_json(LocalStoppedView(stopped=was_running, directory=str(directory)))
         return
     click.echo("Stopped." if was_running else "Nothing was running.")
 

@@ -15,7 +15,7 @@ import msgspec
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import console, fields, print_json
+from relayer.cli.output import console, print_json
 from relayer.cli.running import run_async
 
 _SHAPE: Final = "NAME=CONSENSUS,URL[,URL...]"
@@ -96,15 +96,15 @@ def init(
 
 def _tell(specs: Sequence[dict[str, Any]], path: Path, *, as_json: bool) -> None:
     if as_json:
-        shown = [
-            {
-                "name": spec["name"],
-                "chain": f"eip155:{spec['chain_id']}",
-                "consensus": {key: fields(value) for key, value in spec["consensus"].items()},
-            }
+        from relayer.views.configuration import WrittenChainView, WrittenConfigurationView
+
+        chains = (
+            WrittenChainView(
+                name=spec["name"], chain=f"eip155:{spec['chain_id']}", consensus=spec["consensus"]
+            )
             for spec in specs
-        ]
-        print_json({"config": path, "chains": shown})
+        )
+        print_json(WrittenConfigurationView(config=str(path), chains=tuple(chains)))
         return
     out = console()
     out.print(f"Wrote {path}.\n\nNext:")

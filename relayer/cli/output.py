@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from relayer.text import hex_of
 
@@ -89,10 +89,3 @@ def describe_delivery(delivery: DeliveryView, destination: str) -> str:
     told = {"journal": "the relayer's journal", "logs": "the logs of the inbox"}[delivery.told_by]
     checked = "its receipt shows the message" if delivery.is_checked else "not checked with its receipt"
     return f"executed by transaction {hex_of(delivery.tx_hash)}{where} of {destination}{when} (told by {told}; {checked})"
-
-
-def fields(value: object) -> Any:
-    """Return a table of the configuration as `--json` shows it: with its keys, and its URLs redacted."""
-    from relayer.views.encoding import to_plain
-
-    return to_plain(value)

@@ -17,6 +17,7 @@ One noun a module:
     transaction.py   a transaction of ours                     relayer.py   all of a running relayer
     endpoint.py      an endpoint, as it is listed              plan.py      what a deployment would send
     finding.py       what a check found                        local_chain.py  a local chain of the devnet
+    configuration.py a file that was written                   demo.py      what came of a demo
 
 Who makes a view gives it values that are already at hand: a row of the journal, a task of the pipeline, a
 receipt. Nothing here asks a chain or a disk, so a view of a running relayer is taken between two steps of its

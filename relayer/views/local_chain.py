@@ -72,3 +72,10 @@ class LocalStatusView(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     directory: str
     chains: tuple[LocalChainView, ...]
+
+
+class LocalStoppedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A network that was stopped, and its folder. `stopped` is False where none was running."""
+
+    stopped: bool
+    directory: str

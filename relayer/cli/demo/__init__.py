@@ -61,6 +61,6 @@ def demo(chains: str, messages: int, batch: int, plain: bool, as_json: bool) -> 
         shown_on = DemoConsole(out, is_live=out.is_terminal and not plain and not as_json)
         outcome = run_async(play(Options(specs, messages, batch), Path(folder), shown_on))
     if as_json:
-        output.print_json(outcome.to_json())
+        output.print_json(outcome.view())
     if not outcome.is_good:
         raise click.exceptions.Exit(ExitCode.PROBLEM)

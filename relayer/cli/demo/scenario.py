@@ -40,6 +40,7 @@ from relayer.keys import Key
 from relayer.protocol.batch import decode_batch
 from relayer.protocol.lane import heads_slot
 from relayer.road import Receipt, Road, RoadMessage, connect
+from relayer.views.demo import DemoView
 
 _PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.2
@@ -94,17 +95,17 @@ class Outcome:
         """Whether everything was as it should be."""
         return not self.problems
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the shape that docs/reference/cli.md promises."""
-        return {
-            "ok": self.is_good,
-            "problems": self.problems,
-            "seconds": round(self.seconds, 1),
-            "messages": self.delivered,
-            "forgeries": [attempt.to_json() for attempt in self.forgeries],
-            "gas": None if self.figures is None else self.figures.to_json(),
-            "trust": self.trust,
-        }
+    def view(self) -> DemoView:
+        """Return what `--json` shows."""
+        return DemoView(
+            ok=self.is_good,
+            problems=tuple(self.problems),
+            seconds=round(self.seconds, 1),
+            messages=tuple(self.delivered),
+            forgeries=tuple(attempt.to_json() for attempt in self.forgeries),
+            gas=None if self.figures is None else self.figures.to_json(),
+            trust=tuple(self.trust),
+        )
 
 
 async def play(options: Options, folder: Path, console: DemoConsole) -> Outcome:

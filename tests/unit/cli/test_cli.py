@@ -22,7 +22,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed, describe, exit_code_of
 from relayer.cli.main import _COMMANDS
 from relayer.cli.options import DurationParam, HexParam
-from relayer.cli.output import ether, fields, gwei, print_json, print_table, span
+from relayer.cli.output import ether, gwei, print_json, print_table, span
 from relayer.config import Bytes32, SecretUrl
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
@@ -385,7 +385,7 @@ def test_json_shows_a_table_with_its_keys_and_no_credentials(capsys: pytest.Capt
         network="sepolia",
         bootstrap=CheckpointConfig(root=Bytes32(b"\x07" * 32), slot=5),
     )
-    print_json(fields(consensus))
+    print_json(consensus)
     assert json.loads(capsys.readouterr().out) == {
         "kind": "ethereum",
         "beacon": ["https://…@beacon.example/…"],
