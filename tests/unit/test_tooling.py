@@ -62,3 +62,28 @@ def test_a_class_name_is_defined_once() -> None:
                     places.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert len(places) > 300
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_pages_keep_the_line_length() -> None:
+    # ruff holds docstrings and comments to it (W505); this holds prose. A table, a code block, a heading or a
+    # single long word (a link) may stand out, for none of them can be wrapped.
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    assert len(pages) > 30
+    long = [
+        f"{page.relative_to(ROOT)}:{number}: {len(line)} columns"
+        for page in pages
+        for number, line in enumerate(_without_code(page.read_text()), start=1)
+        if len(line) > 110 and not line.startswith(("#", "|")) and len(line.split()) > 1
+    ]
+    assert long == []
+
+
+def _without_code(text: str) -> list[str]:
+    """Return the lines of a page, with those of its code blocks empty."""
+    lines, is_fenced = [], False
+    for line in text.splitlines():
+        is_fence = line.lstrip().startswith("```")
+        is_fenced ^= is_fence
+        is_code = is_fenced or is_fence or line.startswith("    ")
+        lines.append("" if is_code else line)
+    return lines
