@@ -129,8 +129,8 @@ class TrustExplanation(Protocol):
     """Why the state root of one delivery was believed."""
 
     @property
-    def state_root(self) -> bytes:
-        """Of the block that was proven, 32 bytes."""
+    def carried(self) -> Carried:
+        """What the delivery brought, with the state root of the block that was proven."""
         ...
 
     def explain(self, printer: Printer) -> bool:

@@ -100,7 +100,7 @@ def _explain_chain_of_leaves(printer: Printer, evidence: Evidence) -> bool:
 
 
 def _explain_storage(printer: Printer, evidence: Evidence) -> bool:
-    page, root = evidence.batch.last >> 8, evidence.trust.state_root
+    page, root = evidence.batch.last >> 8, evidence.trust.carried.state_root
     slot = heads_slot(evidence.message.lane_id, page)
     printer.heading(
         "The storage proof: from that slot up to the block's state root, each node named by its hash above."
@@ -121,7 +121,7 @@ def _explain_storage(printer: Printer, evidence: Evidence) -> bool:
 def verify_storage_value(evidence: Evidence) -> bytes:
     """Return the word of the page's head (32 bytes), walked to from the state root. Raises Rejection."""
     slot = heads_slot(evidence.message.lane_id, evidence.batch.last >> 8)
-    root = evidence.trust.state_root
+    root = evidence.trust.carried.state_root
     account = verify_account(root, evidence.gateway, evidence.nodes.account_nodes)
     return (
         bytes(32)

@@ -104,11 +104,6 @@ class UnexplainedHeader:
     block: int
     source: str
 
-    @property
-    def state_root(self) -> bytes:
-        """Of the block that was proven: the root that the proof's tries lead to."""
-        return self.carried.state_root
-
     def explain(self, printer: Printer) -> bool:
         """Print how much was carried, and compare the state root."""
         printer.heading("The header: why that state root is to be believed.")
@@ -118,5 +113,5 @@ class UnexplainedHeader:
         return judge(
             printer,
             f"the state root is the one that providers of {self.source} give for block {self.block}",
-            holds=self.own_state_root == self.state_root,
+            holds=self.own_state_root == self.carried.state_root,
         )

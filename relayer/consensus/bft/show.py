@@ -149,11 +149,6 @@ class SealedHeader:
     source: str
     destination: str
 
-    @property
-    def state_root(self) -> bytes:
-        """Of the block that was proven: the root that the proof's tries lead to."""
-        return self.carried.state_root
-
     def explain(self, printer: Printer) -> bool:
         """Print the header's hashes, who sealed it, and whether the set is the trusted one."""
         header, protocol = self.header, self.protocol
@@ -173,7 +168,7 @@ class SealedHeader:
                     printer,
                     f"with that state root in it, the header has the hash that {self.source} gives its block "
                     f"{header.number}",
-                    holds=block_hash == self.own_hash and header.state_root == self.state_root,
+                    holds=block_hash == self.own_hash and header.state_root == self.carried.state_root,
                 ),
                 judge(
                     printer,

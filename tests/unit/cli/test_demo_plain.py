@@ -64,7 +64,7 @@ async def test_the_state_root_is_compared_and_the_rest_is_said_to_be_missing(
         block=Height(9),
     )
     explanation = await make_show(state_root).explain_delivery(delivered)
-    assert explanation.state_root == STATE.root
+    assert explanation.carried.state_root == STATE.root
     out = io.StringIO()
     assert explanation.explain(DemoConsole(Console(file=out, width=400), is_live=False)) is holds
     assert f"8 bytes: 0x{b'a header'.hex()}" in out.getvalue()

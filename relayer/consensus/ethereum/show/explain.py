@@ -52,11 +52,6 @@ class FinalizedHeader:
     source: str
     destination: str
 
-    @property
-    def state_root(self) -> bytes:
-        """Of the block that was proven: the root that the proof's tries lead to."""
-        return self.carried.state_root
-
     def explain(self, printer: Printer) -> bool:
         """Print the five steps: execution block, finality, signed header, committee, signature."""
         execution = self.signed.parts.execution
@@ -78,7 +73,7 @@ class FinalizedHeader:
             "The execution block inside a beacon block: SSZ trees, from the state root upwards, each node the "
             "SHA-256 of two."
         )
-        printer.fact("state root", f"{hex_of(self.state_root)} (field 2 of the payload's header)")
+        printer.fact("state root", f"{hex_of(self.carried.state_root)} (field 2 of the payload's header)")
         printer.fact("+ receipts root", hex_of(execution.receipts_root))
         printer.fact("+ fields 0 and 1", hex_of(execution.fields0to1))
         printer.fact(

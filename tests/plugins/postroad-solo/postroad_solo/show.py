@@ -87,11 +87,6 @@ class SignedHeader:
     signer: bytes
     source: str
 
-    @property
-    def state_root(self) -> bytes:
-        """Of the block that was proven: the root that the proof's tries lead to."""
-        return self.carried.state_root
-
     def explain(self, printer: Printer) -> bool:
         """Print the hash, and who signed it."""
         header, sealer = self.header, self.header.sealer

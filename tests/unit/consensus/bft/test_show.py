@@ -130,7 +130,7 @@ async def test_a_true_proof_is_explained_and_holds(protocol: BftKind, sealers: S
     scene = Scene(protocol, sealers)
     assert scene.word(scene.proof) == WORD
     header = await scene.explained()
-    assert header.state_root == STATE.root
+    assert header.carried.state_root == STATE.root
     holds, text = told(header)
     assert holds, text
     assert f"14 of court, hash 0x{scene.block.block_hash().hex()}" in text

@@ -144,7 +144,7 @@ def told(header: FinalizedHeader) -> tuple[bool, str]:
 async def test_a_true_proof_is_explained_and_holds(fork: ForkName, signers: int) -> None:
     scene = Scene(fork, signers)
     header = await scene.explained(scene.proof)
-    assert header.state_root == STATE.root
+    assert header.carried.state_root == STATE.root
     holds, text = told(header)
     assert holds, text
     assert "NOT SO" not in text
