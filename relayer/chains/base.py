@@ -128,6 +128,110 @@ class SignedTransaction:
     gas: int
 
 
+class Refusal(Enum):
+    """Why a node did not take a transaction, by meaning; nodes have no common words for it.
+
+    Attributes:
+        NONCE_USED: the account's nonce is past the transaction's. The very same transaction may have used it.
+        NONCE_TOO_FAR: too many lower nonces of the account are missing in the node.
+        UNDERPRICED: the node wants a higher price, for itself or to replace another one of the same nonce.
+        UNFUNDED: the account can't pay the most that the transaction may cost.
+        TYPE_UNSUPPORTED: the chain does not have this type of transaction.
+        TOO_LARGE: the bytes are more than the node takes.
+        TOO_MUCH_GAS: the gas limit is above a block's or a transaction's.
+        INVALID: no block can ever hold it: another chain's id, too little gas to begin with, a broken
+            signature.
+        NOT_ALLOWED: the chain's permissions keep the account from sending.
+        BUSY: the node's pool is full.
+        UNKNOWN: words that nobody has taught us.
+    """
+
+    NONCE_USED = "nonce used"
+    NONCE_TOO_FAR = "nonce too far ahead"
+    UNDERPRICED = "price too low"
+    UNFUNDED = "not enough funds"
+    TYPE_UNSUPPORTED = "type not supported"
+    TOO_LARGE = "too large"
+    TOO_MUCH_GAS = "too much gas"
+    INVALID = "invalid"
+    NOT_ALLOWED = "account not allowed"
+    BUSY = "pool full"
+    UNKNOWN = "unknown refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """What one provider said to a transaction that it was offered.
+
+    Attributes:
+        provider: the provider's label.
+        refusal: why it did not take the bytes; None where it took them, or has them already.
+        detail: its own words, cut and made printable; empty where it took them.
+    """
+
+    provider: str
+    refusal: Refusal | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What became of one broadcast. It is a hint: a node may take a transaction and drop it.
+
+    Attributes:
+        answers: of the providers that answered.
+        unreachable: what went wrong with the others, as text for people.
+    """
+
+    answers: tuple[NodeAnswer, ...]
+    unreachable: tuple[str, ...] = ()
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a provider took the bytes, or has them already."""
+        return any(answer.refusal is None for answer in self.answers)
+
+    @property
+    def refusal(self) -> NodeAnswer | None:
+        """The refusal that decides where no provider took the bytes: one that is understood, if there is one.
+
+        None where a provider took them, or none answered.
+        """
+        if self.is_taken:
+            return None
+        named = [answer for answer in self.answers if answer.refusal is not Refusal.UNKNOWN]
+        return next(iter([*named, *self.answers]), None)
+
+
+@dataclass(frozen=True, slots=True)
+class GasMarket:
+    """What gas costs on a chain now, in wei a unit.
+
+    Attributes:
+        base_fee_wei: what every transaction of the next block pays about (EIP-1559); None where the chain has
+            no base fee, so that transactions of type 0 are sent.
+        suggested_wei: what a node suggests on top of the base fee, or without one as the whole price. A hint.
+    """
+
+    base_fee_wei: int | None
+    suggested_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class GasPrice:
+    """What a transaction offers for a unit of gas, in wei.
+
+    Attributes:
+        max_wei: the most that it pays, tip included.
+        priority_wei: the tip within it; with type 0 the same as `max_wei`.
+        is_legacy: whether it is a transaction of type 0, with one price.
+    """
+
+    max_wei: int
+    priority_wei: int
+    is_legacy: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class LaneState:
     """What the outbox says of a lane at one block. `next_sequence` is that of the next message to be sent."""

@@ -46,6 +46,21 @@ class ProvenSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenAccount:
+    """An account's nonce and balance, verified in Python against a verified header's state.
+
+    Attributes:
+        nonce: how many transactions of the account are in blocks up to `height`.
+        balance_wei: what it has.
+        height: the block whose state has both.
+    """
+
+    nonce: int
+    balance_wei: int
+    height: Height
+
+
+@dataclass(frozen=True, slots=True)
 class OnChainClient:
     """The state of this chain's light client on one destination, as read there. Times are in seconds.
 
