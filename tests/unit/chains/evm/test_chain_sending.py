@@ -30,6 +30,8 @@ from tests.unit.chains.evm.chain_bench import GENESIS, GWEI, KEYS, ChainBench, N
 from tests.unit.chains.evm.gateway_logs import GATEWAY
 from tests.unit.chains.evm.test_rpc_types import receipt
 
+pytestmark = pytest.mark.network
+
 CALL = Call(Address(GATEWAY), b"data")
 PRICE = GasPrice(3 * GWEI, GWEI)
 TX_HASH = TxHash(b"\x70" * 32)
