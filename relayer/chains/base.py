@@ -377,6 +377,10 @@ class Chain(Protocol):
         """
         ...
 
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of signed bytes; None for bytes that can't be read."""
+        ...
+
     async def estimate(self, call: Call, sender: Address) -> int:
         """Return the gas that a transaction of an account needs, with a margin for state that moves.
 

@@ -40,9 +40,9 @@ from relayer.journal.rows import (
 )
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
-from relayer.pipeline.confirm import was_wasted
+from relayer.pipeline.rules.confirming import was_wasted
+from relayer.pipeline.rules.story import included_steps, reopened_steps, returned_steps
 from relayer.pipeline.tracked_transaction import TrackedTransaction
-from relayer.pipeline.transitions import included_steps, reopened_steps, returned_steps
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 T = TypeVar("T")

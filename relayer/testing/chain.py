@@ -420,6 +420,15 @@ class MemoryChain:
             sender, nonce, TxHash(keccak256(raw)), raw, price.max_wei, price.priority_wei, gas
         )
 
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of what was broadcast."""
+        try:
+            transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
+        except msgspec.DecodeError:
+            return None
+        to = Address(transaction.to)
+        return Call(to, transaction.data, transaction.gas, transaction.value_wei)
+
     async def estimate(self, call: Call, sender: Address) -> int:
         """Return what a call takes now and a quarter more. Raises CallReverted."""
         del sender

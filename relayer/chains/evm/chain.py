@@ -50,6 +50,7 @@ from relayer.chains.evm.rpc_types import (
     parse_receipt,
 )
 from relayer.chains.evm.sent import SentMessages
+from relayer.chains.evm.signed import read_call
 from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.chains.evm.tx import Transactions, is_known, is_nonce_taken, is_underpriced, is_unfunded
 from relayer.chains.rpc_pool import (
@@ -343,6 +344,10 @@ class EvmChain:
     def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
         """Sign a call; nothing is asked, and no nonce is taken. Raises KeyUnavailable."""
         return self._transactions.sign(sender, nonce, call, gas, price)
+
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of a signed transaction; None for bytes that are none of type 0 or 2."""
+        return read_call(raw)
 
     async def estimate(self, call: Call, sender: Address) -> int:
         """Return the gas that a transaction needs, with a margin. Raises CallReverted."""
