@@ -389,7 +389,8 @@ class ChainTask:
                     assert tracked.batch is not None
                     assert tracked.receipt is not None
                     # Its receipt promised bits that the proven state does not have, so it is looked up again.
-                    if tracked.receipt.succeeded and tracked.batch.mask & verdict.returned:
+                    promised = tracked.receipt.succeeded and not tracked.is_cancelled
+                    if promised and tracked.batch.mask & verdict.returned:
                         result.rechecks.append(tracked)
                     result.settled.append(tracked)
                 result.confirmed.append((lanes[wanted.progress.row], page, verdict))

@@ -268,9 +268,8 @@ class LightClientTask:
 
     async def _send_updates(self, address: Address) -> None:
         chain, sender = self.destination.chain, self.destination.sender
-        for known in sender.find_open(Purpose.UPDATE, address):
-            # An earlier process signed this one. It has to land first, and may be all that is needed.
-            await self._let_land(known)
+        # One that is signed has to land first, and may be all that is needed.
+        await self._let_all_land(Purpose.UPDATE, address)
         for data in await self.source.prover.updates_for(chain, address):
             call = Call(
                 address, CLIENT_UPDATE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
@@ -299,8 +298,7 @@ class LightClientTask:
                 return
             # Deliveries under way may refer to the anchor that this one replaces.
             await self._let_deliveries_land()
-            for known in sender.find_open(Purpose.ANCHOR, address):
-                await self._let_land(known)
+            await self._let_all_land(Purpose.ANCHOR, address)
             if height <= (await self._read(address)).anchored:
                 return
             call = Call(
@@ -330,6 +328,12 @@ class LightClientTask:
                 if known.purpose is Purpose.DELIVER and known.receipt is None
             ]
             await asyncio.gather(*(sender.included(known, _INCLUSION_S) for known in waiting))
+
+    async def _let_all_land(self, purpose: Purpose, address: Address) -> None:
+        """Wait for the transactions under way. Their effect is missing, so receipts are looked up again."""
+        for known in self.destination.sender.find(purpose, address):
+            if not await self.destination.sender.still_included(known):
+                await self._let_land(known)
 
     async def _let_land(self, known: Transaction) -> None:
         """Wait until a transaction is in a block. Raises TimeoutError; it is followed all the same."""

@@ -80,6 +80,8 @@ class UnfinalizedWatcher:
             return True
         if any(sent.block_number > header.number for sent in self._sent):
             return True
+        if self._sender.wants_header(header.number):
+            return True
         if any(self._awaited(lane.progress, header) for lane in inbound):
             return True
         if any(

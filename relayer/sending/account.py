@@ -142,7 +142,7 @@ class Account:
     transactions: dict[int, Transaction] = field(default_factory=dict)
     avoid_until_s: float = 0.0
     _counted: int = 0
-    _counted_height: int = 0
+    _claim: tuple[int, int] | None = None
     _settled: int = 0
     _settled_height: int = 0
     _was_misled: bool = False
@@ -203,10 +203,13 @@ class Account:
 
         Give it to `add` with the transaction, or to `give_back`.
         """
-        nonce = self.used
+        nonce = self._lowest_free(self.used)
+        self._taken.add(nonce)
+        return nonce
+
+    def _lowest_free(self, nonce: int) -> int:
         while nonce in self.transactions or nonce in self._taken:
             nonce += 1
-        self._taken.add(nonce)
         return nonce
 
     def hold(self, nonce: int) -> bool:
@@ -241,8 +244,10 @@ class Account:
             return []
         self.proven, self.is_known, self._doubts_nonce = proven, True, False
         # A count or a settlement up to this block that says more was false, or its block is gone.
-        if self._counted_height <= proven.height and self._counted > proven.nonce:
-            self._counted, self._was_misled = proven.nonce, True
+        if self._claim is not None and self._claim[0] <= proven.height:
+            if self._claim[1] > proven.nonce:
+                self._counted, self._was_misled = proven.nonce, True
+            self._claim = None
         if self._balance_height <= proven.height:
             self._counted_balance = None
         if self._settled_height <= proven.height:
@@ -270,8 +275,10 @@ class Account:
         if counted is not None:
             if self._was_misled:
                 # After one false count, only our own transactions move the nonce between proofs.
-                counted = min(counted, max((*self.transactions, floor - 1)) + 1)
-            self._counted, self._counted_height = counted, height
+                counted = min(counted, self._lowest_free(floor))
+            self._counted = counted
+            # The oldest count that no proof has looked at yet: a later one must not hide that it was false.
+            self._claim = self._claim or (height, counted)
             self.is_known, self._doubts_nonce = True, False
 
     def learn_balance(self, balance_wei: int, height: int) -> None:
@@ -323,6 +330,18 @@ class Account:
             elif known.batch is None and is_newer and known.receipt.block_number <= header:
                 return True
         return False
+
+    def wants_header(self, header: int) -> bool:
+        """Return whether a verified header above block `header` would tell something of the account.
+
+        That is a transaction in a later block, whose effect is to be proven, or one that is late.
+        """
+        return any(
+            known.offers > 1
+            if known.receipt is None
+            else known.batch is None and known.receipt.block_number > header
+            for known in self.transactions.values()
+        )
 
     # --- offering -------------------------------------------------------------------------------------------
 

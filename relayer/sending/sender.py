@@ -149,6 +149,10 @@ class Sender:
         """Whether all accounts have as many transactions under way as nodes keep of them."""
         return all(account.is_full for account in self.accounts.values()) and bool(self.accounts)
 
+    def wants_header(self, header: int) -> bool:
+        """Return whether a verified header above block `header` would tell something of the accounts."""
+        return any(account.wants_header(header) for account in self.accounts.values())
+
     @property
     def most_gas(self) -> int | None:
         """The most gas that nodes have taken no offence at lately; None where they refused none for it."""
@@ -156,15 +160,12 @@ class Sender:
             return None
         return self._gas_refused[0] * 3 // 4
 
-    def find_open(self, purpose: Purpose, to: bytes) -> list[Transaction]:
-        """Return the transactions with this purpose to this address that are in no block yet."""
+    def find(self, purpose: Purpose, to: bytes) -> list[Transaction]:
+        """Return the transactions with this purpose to this address that are not settled."""
         return [
             known
             for known in self.transactions
-            if known.purpose is purpose
-            and known.receipt is None
-            and known.call is not None
-            and known.call.to == to
+            if known.purpose is purpose and known.call is not None and known.call.to == to
         ]
 
     def included_batches(self, height: int) -> list[Transaction]:
@@ -679,11 +680,13 @@ class Sender:
         self._notify()
 
     async def still_included(self, known: Transaction) -> bool:
-        """Look again for a receipt that the proven state contradicts, and return whether it is there.
+        """Look again for a receipt that the chain's state contradicts, and return whether it is there.
 
         A transaction whose receipt is gone is open again: it is followed, and may land another time.
         """
         async with self._looking:
+            if known.receipt is None:
+                return False
             account = self.accounts[known.sender]
             known.receipt = None
             known.doubts += 1

@@ -207,7 +207,7 @@ async def test_an_update_whose_block_is_gone_is_mended(tmp_path: Path) -> None:
         assert calls(b)[abi.CLIENT_UPDATE] == 0
         second = network.send("a", "b", 3)
         await until(network, lambda: network.is_confirmed(second), seconds=40)
-        assert calls(b)[abi.CLIENT_UPDATE] == 1
+        assert calls(b)[abi.CLIENT_UPDATE] >= 1
 
 
 # --- time counts as well as blocks --------------------------------------------------------------------------
@@ -397,8 +397,8 @@ async def test_several_keys_share_the_load(tmp_path: Path) -> None:
     join(chains["a"], chains["b"])
     async with running_network(tmp_path, chains) as network:
         await network.mine(2)
-        sent = network.send("a", "b", 1_500)
-        await until(network, lambda: network.is_confirmed(sent), seconds=40)
+        network.send("a", "b", 1_500)
+        await until(network, lambda: sum(deliveries(chains["b"])) == 1_500, seconds=40)
     senders = {Address(transaction.sender) for transaction in chains["b"].mined.values()}
     assert len(senders) == 3
 
