@@ -68,7 +68,9 @@ class Pool:
             except RefusedByAnvil as refusal:
                 if _CANNOT_PAY in str(refusal).lower():
                     continue
-            self._unpaid.pop(place, None)
+            # Another one may have taken its place meanwhile.
+            if self._unpaid.get(place) is transaction:
+                del self._unpaid[place]
 
     async def is_empty(self) -> bool:
         """Return whether nothing waits that a block could hold."""
