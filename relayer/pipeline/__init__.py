@@ -36,7 +36,7 @@ costs time.
 A chain is the source of its outgoing lanes and the destination of its incoming ones. Therefore one verified
 header and one proof serve both, and nothing that a ChainTask does waits for another chain.
 
-    pure, values in and values out    linking, prove, confirm, plan, gas, transitions, lane_state, anchoring
+    pure, values in and values out    rules/
     parts of a chain's task           watch, log_repair, unfinalized, chain_commit
     parts of a lane's task            page_window, lane_waiting, destination
     transactions                      tracked_transaction, transactions

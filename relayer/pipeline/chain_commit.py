@@ -10,12 +10,12 @@ from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
 from relayer.journal.writing import Writing
-from relayer.pipeline.confirm import Confirmed
-from relayer.pipeline.lane_state import LaneProgress, PageState
-from relayer.pipeline.prove import Proven, Verified
+from relayer.pipeline.rules.confirming import Confirmed
+from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.proving import Proven, Verified
+from relayer.pipeline.rules.story import altered_waits, confirmed_steps, verified_steps
 from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.pipeline.transactions import TransactionTracker
-from relayer.pipeline.transitions import altered_waits, confirmed_steps, verified_steps
 
 
 @dataclass(slots=True)

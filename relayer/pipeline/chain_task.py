@@ -23,12 +23,12 @@ from relayer.journal.rows import ChainRow, Micros, StoredChain
 from relayer.journal.store import Journal
 from relayer.metrics import Metrics
 from relayer.pipeline.chain_commit import HeaderResult, IncomingLane, OutgoingLane, prepare_commit
-from relayer.pipeline.confirm import Confirmed, IncludedBatch, judge_bitmap, was_wasted
-from relayer.pipeline.lane_state import LaneProgress, PageState
 from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
-from relayer.pipeline.prove import (
+from relayer.pipeline.rules.confirming import Confirmed, IncludedBatch, judge_bitmap, was_wasted
+from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.proving import (
     MOST_SLOTS,
     Proven,
     Verified,

@@ -24,9 +24,9 @@ from relayer.consensus.base import OnChainClient
 from relayer.errors import CallReverted, ClientExpired, ClientFrozen, KeyUnavailable, Retryable, StopLane
 from relayer.journal.rows import Purpose
 from relayer.metrics import Metrics
-from relayer.pipeline.anchoring import Anchoring
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.destination import Destination
+from relayer.pipeline.rules.anchoring import Anchoring
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: How often the client is read without a reason.

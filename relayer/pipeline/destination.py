@@ -15,8 +15,8 @@ from relayer.errors import InsufficientFunds, KeyUnavailable, Retryable
 from relayer.journal.rows import Micros
 from relayer.journal.store import Journal
 from relayer.pipeline.chain_task import ChainTask
-from relayer.pipeline.gas import MOST_TRANSACTION_GAS
-from relayer.pipeline.plan import BatchLimits
+from relayer.pipeline.rules.batching import BatchLimits
+from relayer.pipeline.rules.gas import MOST_TRANSACTION_GAS
 
 #: In microseconds.
 _DAY: Final = 86_400_000_000

@@ -39,14 +39,14 @@ from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
 from relayer.pipeline.client_task import LightClientTask
-from relayer.pipeline.confirm import refuse
 from relayer.pipeline.destination import Destination
-from relayer.pipeline.gas import GasModel
-from relayer.pipeline.lane_state import LaneProgress, PageState, indices
 from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow
-from relayer.pipeline.plan import BatchPlan, full_messages, halve, make_batch, make_plans, ready
-from relayer.pipeline.transitions import seen_step, submitted_step
+from relayer.pipeline.rules.batching import BatchPlan, full_messages, halve, make_batch, make_plans, ready
+from relayer.pipeline.rules.confirming import refuse
+from relayer.pipeline.rules.gas import GasModel
+from relayer.pipeline.rules.lane import LaneProgress, PageState, indices
+from relayer.pipeline.rules.story import seen_step, submitted_step
 from relayer.protocol.batch import encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
 

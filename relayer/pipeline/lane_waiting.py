@@ -10,7 +10,7 @@ from typing import Final
 
 from relayer.journal.rows import LaneRow, Micros
 from relayer.journal.store import Journal
-from relayer.pipeline.lane_state import LaneProgress
+from relayer.pipeline.rules.lane import LaneProgress
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: The parts that may hold a lane up, the gravest first.

@@ -24,10 +24,10 @@ from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.metrics import Metrics
 from relayer.pipeline.chain_commit import OutgoingLane
-from relayer.pipeline.lane_state import indices
 from relayer.pipeline.lane_waiting import LaneWaiting
-from relayer.pipeline.prove import Verified
-from relayer.pipeline.transitions import restored_steps
+from relayer.pipeline.rules.lane import indices
+from relayer.pipeline.rules.proving import Verified
+from relayer.pipeline.rules.story import restored_steps
 from relayer.pipeline.watch import LogScanner
 
 #: The pause between tries to read a gap. It doubles with every try.

@@ -13,7 +13,7 @@ from relayer.journal.errors import JournalUnreadable
 from relayer.journal.reading import Reading
 from relayer.journal.rows import Micros, StoredMessage, StoredPage, StoredProof, StoredWait
 from relayer.journal.store import Journal
-from relayer.pipeline.lane_state import LaneProgress, PageState, Parked, fill_page, indices
+from relayer.pipeline.rules.lane import LaneProgress, PageState, Parked, fill_page, indices
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD

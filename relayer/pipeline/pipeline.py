@@ -33,10 +33,10 @@ from relayer.pipeline.chain_commit import IncomingLane, OutgoingLane
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.client_task import LightClientTask
 from relayer.pipeline.destination import Destination
-from relayer.pipeline.lane_state import LaneProgress
 from relayer.pipeline.lane_task import LaneTask
 from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow, open_lane
+from relayer.pipeline.rules.lane import LaneProgress
 from relayer.pipeline.supervise import Supervisor
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.lane import Lane

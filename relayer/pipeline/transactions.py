@@ -17,9 +17,8 @@ from typing import Final, TypeVar
 
 import structlog
 
-from light_clients.codec import rlp
-from light_clients.errors import Rejection
 from relayer.chains.base import Address, Call, Chain, SignedTransaction, TxHash, TxReceipt
+from relayer.chains.evm.signed import read_call
 from relayer.errors import (
     FeeLimitReached,
     InsufficientFunds,
@@ -41,9 +40,9 @@ from relayer.journal.rows import (
 )
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
-from relayer.pipeline.confirm import was_wasted
+from relayer.pipeline.rules.confirming import was_wasted
+from relayer.pipeline.rules.story import included_steps, reopened_steps, returned_steps
 from relayer.pipeline.tracked_transaction import TrackedTransaction
-from relayer.pipeline.transitions import included_steps, reopened_steps, returned_steps
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 T = TypeVar("T")
@@ -443,25 +442,3 @@ def _attempt(signed: SignedTransaction, at: Micros) -> SignedAttempt:
         priority_fee_wei=signed.priority_fee_wei,
         at=at,
     )
-
-
-_EIP1559: Final = 2
-
-
-def read_call(raw: bytes) -> Call | None:
-    """Return the call of a signed transaction of type 2 (EIP-1559); None for other bytes."""
-    try:
-        fields = rlp.decode(raw[1:]) if raw[:1] == bytes((_EIP1559,)) else None
-    except Rejection:
-        return None
-    if not isinstance(fields, list) or len(fields) != 12:
-        return None
-    gas, to, value, data = fields[4:8]
-    if not (
-        isinstance(gas, bytes)
-        and isinstance(to, bytes)
-        and isinstance(value, bytes)
-        and isinstance(data, bytes)
-    ):
-        return None
-    return Call(Address(to), data, gas=int.from_bytes(gas), value_wei=int.from_bytes(value))

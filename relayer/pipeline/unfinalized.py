@@ -18,12 +18,12 @@ from relayer.journal.rows import Micros, StoredMessage
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.pipeline.chain_commit import IncomingLane, OutgoingLane
-from relayer.pipeline.lane_state import LaneProgress
 from relayer.pipeline.lane_waiting import LaneWaiting
-from relayer.pipeline.linking import link_messages
-from relayer.pipeline.prove import to_stored
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.linking import link_messages
+from relayer.pipeline.rules.proving import to_stored
+from relayer.pipeline.rules.story import unfinalized_steps
 from relayer.pipeline.transactions import TransactionTracker
-from relayer.pipeline.transitions import unfinalized_steps
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: The newest blocks that are read again at every head, because a reorganisation may have replaced them.

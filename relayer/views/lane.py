@@ -12,7 +12,7 @@ from relayer.journal.rows import MICROS_PER_S
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 if TYPE_CHECKING:
-    from relayer.pipeline.lane_state import LaneProgress
+    from relayer.pipeline.rules.lane import LaneProgress
 
 
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,6 +122,7 @@ class World:
             final.execution.block_hash,
             self.network.timestamp_at(final.slot),
             STATE.root,
+            final.execution.base_fee_per_gas,
         )
 
     def bootstrap(self, **terms: Any) -> EthereumBootstrap:

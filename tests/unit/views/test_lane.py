@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from relayer.journal.rows import LaneRow, Micros
-from relayer.pipeline.lane_state import LaneProgress, Parked
+from relayer.pipeline.rules.lane import LaneProgress, Parked
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.views.encoding import to_plain
 from relayer.views.lane import lane_view

@@ -11,11 +11,11 @@ from light_clients.client import Height, Timestamp
 from relayer.chains.base import DeliveredRange, DeliveryEvent, DeliveryEventKind, TxHash, TxReceipt
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import BatchRow, LaneRow, Micros, StoredBatch, TransactionRow
-from relayer.pipeline.confirm import IncludedBatch, decode_reason, judge_bitmap, refuse, was_wasted
-from relayer.pipeline.lane_state import PageState
+from relayer.pipeline.rules.confirming import IncludedBatch, decode_reason, judge_bitmap, refuse, was_wasted
+from relayer.pipeline.rules.lane import PageState
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import MessageId
-from tests.unit.pipeline.test_plan import LANE, NOW, make_page
+from tests.unit.pipeline.rules.test_batching import LANE, NOW, make_page
 
 ROW = LaneRow(1)
 

@@ -7,9 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.journal.rows import LaneRow, Micros, StoredProof, StoredWait
-from relayer.pipeline.gas import MOST_TRANSACTION_GAS, GasModel
-from relayer.pipeline.lane_state import PageState
-from relayer.pipeline.plan import BatchLimits, BatchPlan, full_messages, halve, make_batch, make_plans
+from relayer.pipeline.rules.batching import (
+    BatchLimits,
+    BatchPlan,
+    full_messages,
+    halve,
+    make_batch,
+    make_plans,
+)
+from relayer.pipeline.rules.gas import MOST_TRANSACTION_GAS, GasModel
+from relayer.pipeline.rules.lane import PageState
 from relayer.protocol.batch import decode_batch, encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane

@@ -14,7 +14,7 @@ from typing import Final
 from relayer.chains.base import DeliveryEventKind, TxReceipt
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import MICROS_PER_S, LaneRow, Micros, StoredBatch, StoredWait
-from relayer.pipeline.lane_state import PageState, indices, mask_of
+from relayer.pipeline.rules.lane import PageState, indices, mask_of
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: A message that its recipient refused is tried again after this; after every other refusal twice as long.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from light_clients.client import Height
 from relayer.chains.base import SentMessage, TxHash
-from relayer.pipeline.linking import count_proven, is_explained, link_messages
+from relayer.pipeline.rules.linking import count_proven, is_explained, link_messages
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import ZERO_HEAD, EndpointId, Message, MessageId, Sequence, next_head
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.journal.rows import LaneRow, Micros, StoredWait
-from relayer.pipeline.lane_state import LaneProgress, PageState, Parked, indices, mask_of, trailing_ones
+from relayer.pipeline.rules.lane import LaneProgress, PageState, Parked, indices, mask_of, trailing_ones
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId, Message, MessageId, Sequence

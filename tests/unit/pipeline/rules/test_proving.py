@@ -7,12 +7,12 @@ from light_clients.client import Height, Timestamp
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import LaneRow
-from relayer.pipeline.lane_state import LaneProgress
-from relayer.pipeline.prove import judge_heads, proofs_of, want_heads
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.proving import judge_heads, proofs_of, want_heads
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.lane import heads_slot
 from relayer.protocol.message import ZERO_HEAD
-from tests.unit.pipeline.test_linking import LANE, heads, sent
+from tests.unit.pipeline.rules.test_linking import LANE, heads, sent
 
 HEADER = VerifiedHeader(Height(50), b"h" * 32, Timestamp(1_000), b"r" * 32)
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from relayer.journal.rows import Micros
-from relayer.pipeline.gas import GasModel
-from relayer.pipeline.lane_state import PageState, indices
+from relayer.pipeline.rules.gas import GasModel
+from relayer.pipeline.rules.lane import PageState, indices
 from relayer.protocol.batch import Batch
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import PAGE_SIZE, Message, MessageId, Sequence

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+"""The rules of the pipeline: values in, values out. No task, no journal, no clock; time is an argument.
+
+    lane         what is known of a lane and of its pages, and every change that is legal
+    linking      which messages a proven head vouches for
+    proving      which slots to ask for at a verified header, and what page heads say of a lane
+    confirming   what a proven delivered bitmap says of a page
+    batching     which messages the next transactions carry
+    gas          how much gas a delivery asks for
+    anchoring    when several deliveries share the proof of one header
+    story        the steps that the journal keeps of all this
+
+`lane` alone changes a lane or a page. The others read them and return what follows, and the tasks hand that
+to the methods of `lane` once it is committed.
+"""
