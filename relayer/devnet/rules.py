@@ -17,10 +17,14 @@ from relayer.devnet.errors import SpecError
 EMPTY_BLOCK_PERIOD_S: Final = 60
 #: What a chain without a base fee suggests, unless its gas is free.
 LEGACY_GAS_PRICE_WEI: Final = 10**9
+#: What contracts run under, unless a chain asks for another fork; anvil's name for it.
+PRAGUE: Final = "prague"
 #: How the words are written, for errors and help.
-GRAMMAR: Final = "free, legacy, berlin, lazy[SECONDS], txKILOBYTESk, unpaid"
+GRAMMAR: Final = "free, legacy, berlin, cancun, lazy[SECONDS], txKILOBYTESk, unpaid"
 
-_HARDFORK: Final = "prague"
+#: The forks besides, by the words that ask for them; anvil calls them the same.
+_BERLIN: Final = "berlin"
+_OLDER_FORKS: Final = (_BERLIN, "cancun")
 _LAZY: Final = re.compile("lazy([1-9][0-9]{0,3})?")
 _SIZE: Final = re.compile("tx([1-9][0-9]{0,3})k")
 _KILOBYTE: Final = 1024
@@ -35,8 +39,9 @@ class ChainRules:
             otherwise get money hold none. Besu calls it zeroBaseFee.
         legacy: there is no EIP-1559: no transactions of type 2 or above, no base fee in blocks, headers and
             answers, no effectiveGasPrice in receipts, no `safe` and `finalized`, as with GoQuorum. Any gas
-            price will do, 0 too. Contracts run under Prague's rules all the same.
-        berlin: and they run under Berlin's. Only with `legacy`.
+            price will do, 0 too. Contracts still run under the rules of `hardfork`.
+        hardfork: whose rules contracts run under: `prague`, `cancun`, or `berlin`, which only a chain without
+            EIP-1559 can have.
         max_tx_bytes: of a signed transaction; None = what its nodes take is not limited.
         empty_block_period_s: a block without transactions is made when the newest one is this old, others as
             soon as the block time has passed; None = every block time has a block.
@@ -49,24 +54,19 @@ class ChainRules:
 
     free: bool = False
     legacy: bool = False
-    berlin: bool = False
+    hardfork: str = PRAGUE
     max_tx_bytes: int | None = None
     empty_block_period_s: int | None = None
     unpaid: bool = False
 
     def __post_init__(self) -> None:
-        if self.berlin and not self.legacy:
+        if self.hardfork == _BERLIN and not self.legacy:
             raise SpecError("Berlin's rules on a chain with a base fee", "legacy and berlin together")
-
-    @property
-    def hardfork(self) -> str:
-        """What contracts run under, as anvil calls it."""
-        return "berlin" if self.berlin else _HARDFORK
 
     @property
     def base_fee_wei(self) -> int | None:
         """Return what anvil's blocks keep as base fee; None = what EIP-1559 makes of it, or none at all."""
-        return 0 if (self.free or self.legacy) and not self.berlin else None
+        return 0 if (self.free or self.legacy) and self.hardfork != _BERLIN else None
 
     @property
     def gas_price_wei(self) -> int | None:
@@ -78,7 +78,9 @@ class ChainRules:
     @property
     def words(self) -> tuple[str, ...]:
         """The words that ask for these rules in a spec line."""
-        words = [word for word in ("free", "legacy", "berlin") if getattr(self, word)]
+        words = [word for word in ("free", "legacy") if getattr(self, word)]
+        if self.hardfork != PRAGUE:
+            words.append(self.hardfork)
         if self.empty_block_period_s is not None:
             words.append(f"lazy{self.empty_block_period_s}")
         if self.max_tx_bytes is not None:
@@ -113,10 +115,12 @@ def take_rules(chain: str, options: Sequence[str]) -> tuple[ChainRules, tuple[st
     return ChainRules(**chosen), tuple(rest)
 
 
-def _read_word(word: str) -> tuple[str, bool | int] | None:
+def _read_word(word: str) -> tuple[str, bool | int | str] | None:
     """Return the name of a rule and its value; None for a word that is not about rules."""
-    if word in {"free", "legacy", "berlin", "unpaid"}:
+    if word in {"free", "legacy", "unpaid"}:
         return word, True
+    if word in _OLDER_FORKS:
+        return "hardfork", word
     if (lazy := _LAZY.fullmatch(word)) is not None:
         return "empty_block_period_s", int(lazy[1] or EMPTY_BLOCK_PERIOD_S)
     if (size := _SIZE.fullmatch(word)) is not None:

@@ -23,7 +23,7 @@ from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
 from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.rpc.jsonrpc import RpcError, RpcRequest, parse
 from relayer.devnet.rpc.rpc_server import RpcServer
-from relayer.devnet.rules import ChainRules
+from relayer.devnet.rules import PRAGUE, ChainRules
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import chain_id_of, derive_account
 from relayer.devnet.state.ledger import B
@@ -55,6 +55,8 @@ class AnvilChain(ABC, Generic[B]):
     """How many past states chains of this kind keep, unless the options say otherwise."""
     can_be_legacy: ClassVar[bool] = False
     """Whether its blocks may have no base fee (`ChainRules.legacy`); such a kind leaves that out of them."""
+    can_be_older: ClassVar[bool] = False
+    """Whether its blocks may be of an older fork than Prague (`ChainRules.hardfork`)."""
     can_be_lazy: ClassVar[bool] = False
     """Whether it may leave out empty blocks; a kind that may asks `BlockMaker.is_due` before it makes one."""
 
@@ -318,6 +320,7 @@ class AnvilChain(ABC, Generic[B]):
     def _check_rules(cls, name: str, rules: ChainRules) -> None:
         asked = (
             (rules.legacy, cls.can_be_legacy, "no base fee"),
+            (rules.hardfork != PRAGUE, cls.can_be_older, f"the rules of {rules.hardfork}"),
             (rules.empty_block_period_s is not None, cls.can_be_lazy, "no empty blocks"),
         )
         for is_asked, is_possible, what in asked:

@@ -31,7 +31,7 @@ from tests.support.devnet import EMITTER, GWEI, Client, Refused, Wallet, open_so
 
 FREE: Final = ChainRules(free=True)
 LEGACY: Final = ChainRules(legacy=True)
-BERLIN: Final = ChainRules(legacy=True, berlin=True)
+BERLIN: Final = ChainRules(legacy=True, hardfork="berlin")
 SOMEBODY: Final = b"\x11" * 20
 #: CALLDATALOAD, then SSTORE in slot 0, without an opcode that came after Berlin.
 KEEPER: Final = bytes.fromhex("6007600c60003960076000f3" + "60003560005500")

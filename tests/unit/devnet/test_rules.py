@@ -16,7 +16,8 @@ from relayer.devnet.rules import EMPTY_BLOCK_PERIOD_S, LEGACY_GAS_PRICE_WEI, Cha
         (["ibft2", "7"], ChainRules(), ("ibft2", "7")),
         (["free"], ChainRules(free=True), ()),
         (["ibft2", "legacy", "7"], ChainRules(legacy=True), ("ibft2", "7")),
-        (["berlin", "legacy"], ChainRules(legacy=True, berlin=True), ()),
+        (["berlin", "legacy"], ChainRules(legacy=True, hardfork="berlin"), ()),
+        (["cancun", "free"], ChainRules(free=True, hardfork="cancun"), ()),
         (["lazy"], ChainRules(empty_block_period_s=EMPTY_BLOCK_PERIOD_S), ()),
         (
             ["lazy5", "tx64k", "unpaid"],
@@ -39,6 +40,7 @@ def test_words_become_rules_and_leave_the_rest(
     [
         (["free", "free"], "the option 'free' of chain 'a', where another one says that"),
         (["lazy", "lazy5"], "the option 'lazy5' of chain 'a'"),
+        (["legacy", "berlin", "cancun"], "the option 'cancun' of chain 'a'"),
         (["berlin"], "Berlin's rules on a chain with a base fee .expected legacy and berlin together"),
     ],
 )
@@ -55,7 +57,7 @@ def test_what_contradicts_itself_is_refused(options: list[str], message: str) ->
         (ChainRules(legacy=True), 0, LEGACY_GAS_PRICE_WEI, "prague"),
         (ChainRules(legacy=True, free=True), 0, 0, "prague"),
         # With Berlin's rules anvil knows no base fee that it could keep.
-        (ChainRules(legacy=True, berlin=True), None, LEGACY_GAS_PRICE_WEI, "berlin"),
+        (ChainRules(legacy=True, hardfork="berlin"), None, LEGACY_GAS_PRICE_WEI, "berlin"),
     ],
 )
 def test_what_gas_costs(

@@ -44,6 +44,7 @@ class LocalBftChain(AnvilChain[SealedBlock]):
     # At 10,000 accounts each state takes anvil 2.7 MB.
     history: ClassVar = 128
     can_be_legacy: ClassVar = True
+    can_be_older: ClassVar = True
     can_be_lazy: ClassVar = True
 
     def __init__(

@@ -39,7 +39,14 @@ def test_rules_are_the_lines() -> None:
     assert [chain.options.rules for chain in network.chains.values()] == [ChainRules(free=True), ChainRules()]
 
 
-@pytest.mark.parametrize(("word", "what"), [("legacy", "no base fee"), ("lazy5", "no empty blocks")])
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("legacy", "no base fee"),
+        ("cancun", "the rules of cancun"),
+        ("lazy5", "no empty blocks"),
+    ],
+)
 def test_rules_that_a_kind_cannot_have_are_refused(word: str, what: str) -> None:
     with pytest.raises(SpecError, match=f"{what} on the chain 'b' of kind 'ethereum' .{word}."):
         Network(f"a=bft:{word},b=ethereum:{word}")
