@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An account's nonce and balance under a verified state root, for provers of chains with Ethereum's state.
+"""An account's nonce and balance under a verified state root, for provers of chains with an EVM's state.
 
 `eth_getProof` (EIP-1186) without slots proves the account alone. No light client in Solidity reads it: the
 proof is for ourselves, so that no provider's word decides which nonce is signed next (INV-5).

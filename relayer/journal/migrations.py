@@ -20,9 +20,11 @@ Step = Callable[[Connection], None]
 
 
 def _count_spending(connection: Connection) -> None:
-    """Version 2: what was spent is counted by hours, cancellations are known, nonces are held by an index."""
+    """Version 2: spending is counted by hours; transactions know cancellations, reasons and wishes."""
     for statement in (
         "ALTER TABLE transactions ADD COLUMN reserved_wei VARCHAR(78)",
+        "ALTER TABLE transactions ADD COLUMN reason VARCHAR(32)",
+        "ALTER TABLE transactions ADD COLUMN reason_detail TEXT",
         "ALTER TABLE attempts ADD COLUMN is_cancellation SMALLINT NOT NULL DEFAULT 0",
         (
             "CREATE UNIQUE INDEX transactions_by_nonce ON transactions (chain, sender, nonce) "

@@ -265,6 +265,29 @@ class Reading:
             for row, signed in rows.values()
         )
 
+    def carried_waits(
+        self, lane: LaneRow, first_page: int = 0, last_page: int | None = None
+    ) -> tuple[tuple[int, int, Waiting], ...]:
+        """Why messages wait that open transactions carry: page, messages as bits of it, and the reason."""
+        table, batches = schema.transactions, schema.batches
+        where = [
+            batches.c.lane == lane,
+            batches.c.page >= first_page,
+            table.c.state == TransactionState.OPEN.value,
+            table.c.reason.is_not(None),
+        ]
+        if last_page is not None:
+            where.append(batches.c.page <= last_page)
+        rows = self._connection.execute(
+            select(batches.c.page, batches.c.mask, table.c.reason, table.c.reason_detail)
+            .join(table, table.c.id == batches.c.transaction)
+            .where(*where)
+        )
+        return tuple(
+            (row.page, int.from_bytes(row.mask), Waiting(WaitingReason(row.reason), row.reason_detail or ""))
+            for row in rows
+        )
+
     def has_wishes(self, chain: ChainRow) -> bool:
         """Whether an operator asks something of a chain's transactions."""
         table, transactions = schema.wishes, schema.transactions

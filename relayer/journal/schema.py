@@ -150,7 +150,7 @@ waits = Table(
 
 #: One account's use of one nonce. `state`: open (may still land), included, settled, displaced (the nonce
 #: went elsewhere), given up. `reserved_wei` is what it counts in `spending`: the most that it can cost, then
-#: what it did cost.
+#: what it did cost. `reason` is why an open one is in no block yet.
 transactions = Table(
     "transactions",
     metadata,
@@ -169,6 +169,8 @@ transactions = Table(
     Column("fee_wei", String(78), nullable=True),
     Column("wasted_gas", BigInteger, nullable=True),
     Column("reserved_wei", String(78), nullable=True),
+    Column("reason", String(32), nullable=True),
+    Column("reason_detail", Text, nullable=True),
     Index("transactions_by_state", "chain", "state"),
 )
 

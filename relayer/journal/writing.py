@@ -422,6 +422,11 @@ class Writing:
         # A fee that is left here would count as what the transaction has cost.
         self._set_transaction(row, {"state": TransactionState.OPEN.value, **dict.fromkeys(forgotten)})
 
+    def explain_transactions(self, reasons: Iterable[tuple[TransactionRow, Waiting]]) -> None:
+        """Keep why open transactions are in no block yet."""
+        for row, waiting in reasons:
+            self._set_transaction(row, {"reason": waiting.reason.value, "reason_detail": waiting.detail})
+
     # --- wishes ---------------------------------------------------------------------------------------------
 
     def add_wish(self, transaction: TransactionRow, wish: Wish, at: Micros) -> None:

@@ -8,14 +8,22 @@ from dataclasses import dataclass, field
 
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
-from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
+from relayer.journal.rows import (
+    ChainRow,
+    LaneRow,
+    Micros,
+    StoredMessage,
+    StoredPage,
+    StoredWait,
+    TransactionState,
+    Transition,
+)
 from relayer.journal.writing import Writing
 from relayer.pipeline.rules.confirming import Confirmed
 from relayer.pipeline.rules.lane import LaneProgress, PageState
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.pipeline.rules.story import altered_waits, confirmed_steps, verified_steps
-from relayer.pipeline.tracked_transaction import TrackedTransaction
-from relayer.pipeline.transactions import TransactionTracker
+from relayer.sending.transaction import Transaction
 
 
 @dataclass(slots=True)
@@ -78,15 +86,14 @@ class HeaderResult:
     header: VerifiedHeader
     verified: list[tuple[OutgoingLane, Verified, Proven]] = field(default_factory=list)
     confirmed: list[tuple[IncomingLane, PageState, Confirmed]] = field(default_factory=list)
-    settled: list[TrackedTransaction] = field(default_factory=list)
-    rechecks: list[TrackedTransaction] = field(default_factory=list)
+    settled: list[Transaction] = field(default_factory=list)
+    rechecks: list[Transaction] = field(default_factory=list)
 
 
 def prepare_commit(
     result: HeaderResult,
     chain: ChainRow,
     out_lanes: list[OutgoingLane],
-    tracker: TransactionTracker,
     scanned: int,
     state: bytes | None,
     now: Micros,
@@ -99,7 +106,6 @@ def prepare_commit(
         result: what the header showed.
         chain: the chain's row.
         out_lanes: all outgoing lanes of the chain, also those that the result says nothing of.
-        tracker: the transactions of the chain.
         scanned: the block up to which logs were read.
         state: what our light client exported; None where it did not change.
         now: the wall clock.
@@ -146,7 +152,7 @@ def prepare_commit(
         for _, _, verdict in result.confirmed:
             writing.put_waits(verdict.failed)
         for tracked in result.settled:
-            tracker.settle(writing, tracked)
+            writing.set_transaction_state(tracked.row, TransactionState.SETTLED)
         writing.add_transitions(steps)
 
     return write

@@ -61,15 +61,17 @@ FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0
 #: The task plans this often without a wake.
 _IDLE_S: Final = 5.0
+#: What a signed transaction has beside its calldata, at the most.
+_SIGNATURE_BYTES: Final = 256
 #: A message that fits no batch is tried again after this.
 _SET_ASIDE_US: Final = 600_000_000
 
 
 class _TooLargeError(Exception):
-    """A single message needs more gas than a batch may have."""
+    """A single message needs more gas or more bytes than a batch may have."""
 
-    def __init__(self, plan: BatchPlan, most: int) -> None:
-        super().__init__(f"it wants more than the {most} gas that batch.max_gas_share allows; raise it")
+    def __init__(self, plan: BatchPlan, why: str) -> None:
+        super().__init__(why)
         self.plan = plan
 
 
@@ -162,7 +164,7 @@ class LaneTask:
         )
         for plan in self._without_anchored(plans.now):
             # What is left over is planned anew when a batch ends or a transaction lands.
-            if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
+            if self._draining or self._slots.locked() or self._destination.sender.is_full:
                 break
             await self._slots.acquire()
             # Marked before the batch starts, so that the next round does not plan these messages again.
@@ -280,9 +282,7 @@ class LaneTask:
             if plan.is_retry or not simulated.failed:
                 await self._keep_waiting(plan, page, simulated)
                 return 0
-        # Right before the signature: the limit bounds what a lying destination can waste (INV-5).
-        destination.check_spending()
-        tracked = await destination.tracker.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
+        tracked = await destination.sender.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
         self._metrics.submitted(self.progress.name, plan.mask.bit_count())
         self._metrics.step_took("submit", self.progress.name, asyncio.get_running_loop().time() - started)
         assert tracked.batch is not None
@@ -296,7 +296,7 @@ class LaneTask:
             _TooLargeError: a single message wants more than a batch may have.
         """
         chain, most = self._destination.chain, self._destination.limits.most_gas
-        sender = self._destination.sender
+        sender = self._destination.account
         factor = 1.0
         for _ in range(_GAS_TRIES + plan.mask.bit_count().bit_length()):
             # Read anew in every round: the chain's task may have renewed the proof during a simulation.
@@ -306,6 +306,9 @@ class LaneTask:
             short = self._client_task.anchoring.shorten(height, page.proof.proof)
             proof = page.proof.proof if short is None else short
             calldata = chain.deliver_call(batch, proof, 0).data
+            if len(calldata) + _SIGNATURE_BYTES > self._destination.sender.most_bytes:
+                plan = self._shrink(plan)
+                continue
             estimate = self._gas_model.estimate(calldata, full_messages(page, plan.mask), most=most)
             gas = min(most, int(estimate * factor))
             try:
@@ -318,7 +321,8 @@ class LaneTask:
                     elif plan.mask.bit_count() > 1:
                         plan = halve(plan)
                     elif _wants_gas(error):
-                        raise _TooLargeError(plan, most) from error
+                        why = f"it wants more than the {most} gas that batch.max_gas_share allows; raise it"
+                        raise _TooLargeError(plan, why) from error
                     else:
                         raise
                 elif short is not None:
@@ -332,6 +336,18 @@ class LaneTask:
             f"a batch of {plan.mask.bit_count()} messages for which no gas was found",
             "a simulation that passes",
         )
+
+    def _shrink(self, plan: BatchPlan) -> BatchPlan:
+        """Return half of a plan whose bytes nodes refuse, whatever gas they come with.
+
+        Raises _TooLargeError for a single message.
+        """
+        if plan.mask.bit_count() == 1:
+            most_bytes = self._destination.sender.most_bytes
+            raise _TooLargeError(
+                plan, f"it takes more than the {most_bytes} bytes that nodes take; raise that"
+            )
+        return halve(plan)
 
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
         """Return whether a refusal may come of too little gas.

@@ -14,9 +14,9 @@ from relayer.journal.reading import Reading
 from relayer.journal.rows import Micros, StoredMessage, StoredPage, StoredProof, StoredWait
 from relayer.journal.store import Journal
 from relayer.pipeline.rules.lane import LaneProgress, PageState, Parked, fill_page, indices
-from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
+from relayer.sending.sender import Sender
 
 #: The most pages of one lane in memory: 16,384 messages.
 WINDOW: Final = 64
@@ -29,10 +29,10 @@ _READS: Final = 3
 class PageWindow:
     """Loads pages of one lane into memory, and takes them out again."""
 
-    def __init__(self, progress: LaneProgress, journal: Journal, tracker: TransactionTracker) -> None:
+    def __init__(self, progress: LaneProgress, journal: Journal, sender: Sender) -> None:
         self._progress = progress
         self._journal = journal
-        self._tracker = tracker
+        self._sender = sender
 
     async def refill(self, now: Micros) -> None:
         """Load the parked pages whose time has come, then the next ones, while there is room.
@@ -89,7 +89,7 @@ class PageWindow:
                 settled.expired,
                 settled.height,
             )
-        loaded.in_flight = self._tracker.in_flight(progress.row, page)
+        loaded.in_flight = self._sender.carried(progress.row, page)
         progress.parked.pop(page, None)
         if not loaded.is_settled:
             progress.pages[page] = loaded
@@ -98,7 +98,7 @@ class PageWindow:
 
     def pages_in_flight(self) -> set[int]:
         """Return the numbers of the pages with messages in live transactions."""
-        live = self._tracker.live.values()
+        live = self._sender.transactions
         return {
             tracked.batch.page
             for tracked in live

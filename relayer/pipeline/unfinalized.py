@@ -23,8 +23,8 @@ from relayer.pipeline.rules.lane import LaneProgress
 from relayer.pipeline.rules.linking import link_messages
 from relayer.pipeline.rules.proving import to_stored
 from relayer.pipeline.rules.story import unfinalized_steps
-from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.sending.sender import Sender
 
 #: The newest blocks that are read again at every head, because a reorganisation may have replaced them.
 _LOOK_BACK: Final = 160
@@ -41,14 +41,14 @@ class UnfinalizedWatcher:
         self,
         chain: Chain,
         prover: Prover,
-        tracker: TransactionTracker,
+        sender: Sender,
         journal: Journal,
         lane_waiting: LaneWaiting,
         clock: Callable[[], Micros],
     ) -> None:
         self._chain = chain
         self._prover = prover
-        self._tracker = tracker
+        self._sender = sender
         self._journal = journal
         self._lane_waiting = lane_waiting
         self._clock = clock
@@ -186,7 +186,7 @@ class UnfinalizedWatcher:
         """
         blocks = {
             tracked.receipt.block_number: tracked.batch.mask.bit_count()
-            for tracked in self._tracker.live.values()
+            for tracked in self._sender.transactions
             if tracked.batch is not None
             and tracked.batch.lane == progress.row
             and tracked.receipt is not None

@@ -145,7 +145,9 @@ class Account:
     _counted_height: int = 0
     _settled: int = 0
     _settled_height: int = 0
+    _was_misled: bool = False
     _counted_balance: int | None = None
+    _balance_height: int = 0
     _taken: set[int] = field(default_factory=set)
     _gap_since: tuple[float, int] | None = None
     _doubts_nonce: bool = False
@@ -239,8 +241,10 @@ class Account:
             return []
         self.proven, self.is_known, self._doubts_nonce = proven, True, False
         # A count or a settlement up to this block that says more was false, or its block is gone.
-        if self._counted_height <= proven.height:
-            self._counted = min(self._counted, proven.nonce)
+        if self._counted_height <= proven.height and self._counted > proven.nonce:
+            self._counted, self._was_misled = proven.nonce, True
+        if self._balance_height <= proven.height:
+            self._counted_balance = None
         if self._settled_height <= proven.height:
             self._settled = min(self._settled, proven.nonce)
         gone = [
@@ -264,12 +268,15 @@ class Account:
         floor = max(0 if self.proven is None else self.proven.nonce, self._settled)
         counted = min((count for count in counts if count >= floor), default=None)
         if counted is not None:
+            if self._was_misled:
+                # After one false count, only our own transactions move the nonce between proofs.
+                counted = min(counted, max((*self.transactions, floor - 1)) + 1)
             self._counted, self._counted_height = counted, height
             self.is_known, self._doubts_nonce = True, False
 
-    def learn_balance(self, balance_wei: int) -> None:
-        """Take what a provider says of the balance."""
-        self._counted_balance = balance_wei
+    def learn_balance(self, balance_wei: int, height: int) -> None:
+        """Take what a provider says of the balance, asked when the head was at `height`."""
+        self._counted_balance, self._balance_height = balance_wei, height
 
     def include(self, transaction: Transaction, receipt: TxReceipt) -> bool:
         """Take a provider's receipt; return whether it is believed for now.

@@ -27,6 +27,7 @@ from relayer.errors import (
 )
 from relayer.journal.errors import JournalError
 from relayer.journal.rows import (
+    LaneRow,
     Micros,
     Purpose,
     StoredBatch,
@@ -46,8 +47,8 @@ from relayer.sending.account import (
     Replace,
 )
 from relayer.sending.price import PricePolicy, compute_price, compute_raise
-from relayer.sending.store import Outcomes, Record, Store
-from relayer.sending.transaction import TRANSFER_GAS, Transaction, make_attempt
+from relayer.sending.store import Record, Store
+from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, make_attempt
 
 T = TypeVar("T")
 
@@ -68,6 +69,10 @@ _FRESH_S: Final = 10.0
 _SUGGESTION_S: Final = 15.0
 #: The base fee of a verified header that is older than this says little of the next block.
 _HEADER_S: Final = 30.0
+#: Nodes of Ethereum take no more bytes in one transaction. Where they take fewer, the first refusal tells.
+_MOST_BYTES: Final = 128 * 1024
+#: A block's gas limit moves, so that what was too much may fit after so long.
+_GAS_REFUSED_S: Final = 600.0
 #: A mean moves by this share with every delivery.
 _WEIGHT: Final = 0.25
 
@@ -87,6 +92,7 @@ class Sender:
     Attributes:
         accounts: by address.
         height: the newest block that is known; a hint on chains with delayed finality.
+        most_bytes: more than so many bytes of a transaction are refused by nodes.
         on_outcomes: called with what a look found, after it was written.
         mean_delivery_wei: what a delivery costs about; None before the first.
     """
@@ -105,6 +111,7 @@ class Sender:
         self.chain = chain
         self.accounts = {address: Account(address) for address in chain.senders}
         self.height = 0
+        self.most_bytes = _MOST_BYTES
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
         self.mean_delivery_wei: float | None = None
         self._store = store
@@ -119,6 +126,7 @@ class Sender:
         self._market: GasMarket | None = None
         self._market_at = float("-inf")
         self._is_legacy = False
+        self._gas_refused: tuple[int, float] | None = None
         self._known_at: dict[Address, float] = {}
         self._block_s = 1.0
         self._moved_at = time.monotonic()
@@ -141,6 +149,13 @@ class Sender:
         """Whether all accounts have as many transactions under way as nodes keep of them."""
         return all(account.is_full for account in self.accounts.values()) and bool(self.accounts)
 
+    @property
+    def most_gas(self) -> int | None:
+        """The most gas that nodes have taken no offence at lately; None where they refused none for it."""
+        if self._gas_refused is None or time.monotonic() - self._gas_refused[1] > _GAS_REFUSED_S:
+            return None
+        return self._gas_refused[0] * 3 // 4
+
     def find_open(self, purpose: Purpose, to: bytes) -> list[Transaction]:
         """Return the transactions with this purpose to this address that are in no block yet."""
         return [
@@ -159,6 +174,14 @@ class Sender:
             for known in self.transactions
             if known.batch is not None and known.receipt is not None and known.receipt.block_number <= height
         ]
+
+    def carried(self, lane: LaneRow, page: int) -> int:
+        """Return the messages of a page that transactions carry, as bits."""
+        mask = 0
+        for known in self.transactions:
+            if known.batch is not None and known.batch.lane == lane and known.batch.page == page:
+                mask |= known.batch.mask
+        return mask
 
     def deliveries_left(self, address: Address) -> int | None:
         """Return for about how many deliveries a balance is enough; None where that is not known."""
@@ -345,6 +368,10 @@ class Sender:
         account.end_offer(known, offered, self._moment())
         refusal = offered.refusal
         if refusal is not None:
+            if refusal.refusal is Refusal.TOO_LARGE:
+                self.most_bytes = min(self.most_bytes, len(known.newest.raw) - 1)
+            elif refusal.refusal is Refusal.TOO_MUCH_GAS:
+                self._gas_refused = (known.newest.gas, time.monotonic())
             self._woken.set()
             self._log.info(
                 "a transaction is refused",
@@ -400,8 +427,13 @@ class Sender:
             account.learn_counts(counts or (), self.height)
             balance = await self._ask(self.chain.balance(account.address))
             if balance is not None:
-                account.learn_balance(balance)
+                account.learn_balance(balance, self.height)
         return gone
+
+    async def read_balances(self) -> None:
+        """Look up the balances of all accounts, for people and for limits."""
+        for account in self.accounts.values():
+            await self._learn(account)
 
     async def _with_pending(self, address: Address, counts: tuple[int, ...]) -> tuple[int, ...]:
         """Return the counts with what other processes have pending, as far as nodes keep so many."""
@@ -436,6 +468,18 @@ class Sender:
             if any(account.transactions for account in self.accounts.values()):
                 await self.look(self.height)
 
+    async def look_within(self, height: int, timeout_s: float) -> None:
+        """Do what `look` does, and return when it is done or after `timeout_s`; then it goes on by itself.
+
+        Raises JournalBroken.
+        """
+        task = asyncio.ensure_future(self.look(height))
+        self._critical.add(task)
+        task.add_done_callback(self._critical.discard)
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        if done:
+            task.result()
+
     async def look(self, height: int) -> None:
         """Look for receipts and nonces, do what the accounts decide, and write down what was found.
 
@@ -453,6 +497,22 @@ class Sender:
             if outcomes:
                 await self._store.write(outcomes)
                 self._apply(outcomes)
+            await self._explain()
+
+    async def _explain(self) -> None:
+        """Write down the reasons that people do not know yet. Those that say nothing new are not written."""
+        told = [
+            known
+            for known in self.transactions
+            if known.receipt is None
+            and known.told != known.waiting
+            and (known.told is not None or known.waiting.reason is not WaitingReason.INCLUSION)
+        ]
+        if told:
+            await self._store.explain(told)
+            for known in told:
+                self._log.warning("a transaction waits", nonce=known.nonce, reason=str(known.waiting))
+                known.told = known.waiting
 
     def _move(self, height: int) -> None:
         now, moved = time.monotonic(), height - self.height

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from relayer.chains.base import Address, TxReceipt
@@ -21,32 +20,10 @@ from relayer.journal.rows import (
 )
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
-from relayer.sending.transaction import Transaction
+from relayer.sending.transaction import Outcomes, Transaction, wasted_gas
 
 #: Writes what a transaction is for, in the commit that adds it, and returns its batch where it has one.
 Record = Callable[[Writing, TransactionRow], StoredBatch | None]
-
-
-@dataclass(slots=True)
-class Outcomes:
-    """What one look at the chain found, to be written at once.
-
-    Attributes:
-        included: the transactions that are in a block now.
-        displaced: those whose nonce another one took.
-        given_up: those that are waited for no longer, with the reason.
-        reopened: those whose block is gone, or whose receipt was false.
-        settled: those of which a verified header shows that their nonce is used.
-    """
-
-    included: list[Transaction] = field(default_factory=list)
-    displaced: list[Transaction] = field(default_factory=list)
-    given_up: list[tuple[Transaction, str]] = field(default_factory=list)
-    reopened: list[Transaction] = field(default_factory=list)
-    settled: list[Transaction] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.included or self.displaced or self.given_up or self.reopened or self.settled)
 
 
 class Store(Protocol):
@@ -75,6 +52,10 @@ class Store(Protocol):
 
     async def write(self, outcomes: Outcomes) -> None:
         """Keep what became of transactions."""
+        ...
+
+    async def explain(self, waiting: Iterable[Transaction]) -> None:
+        """Keep why transactions are in no block yet."""
         ...
 
     async def take_wishes(self) -> tuple[tuple[TransactionRow, Wish], ...]:
@@ -106,6 +87,9 @@ class MemoryStore:
         """Do nothing."""
 
     async def write(self, outcomes: Outcomes) -> None:
+        """Do nothing."""
+
+    async def explain(self, waiting: Iterable[Transaction]) -> None:
         """Do nothing."""
 
     async def take_wishes(self) -> tuple[tuple[TransactionRow, Wish], ...]:
@@ -193,24 +177,17 @@ class JournalStore:
 
         await self._journal.commit(write)
 
+    async def explain(self, waiting: Iterable[Transaction]) -> None:
+        """Keep why transactions are in no block yet."""
+        reasons = [(known.row, known.waiting) for known in waiting]
+        await self._journal.commit(lambda writing: writing.explain_transactions(reasons))
+
     async def take_wishes(self) -> tuple[tuple[TransactionRow, Wish], ...]:
         """Return and delete the wishes in the journal."""
         # Read first: a write each second would cost more than all else that an idle daemon does.
         if not await self._journal.read(lambda reading: reading.has_wishes(self._chain)):
             return ()
         return await self._journal.commit(lambda writing: writing.take_wishes(self._chain))
-
-
-def wasted_gas(transaction: Transaction) -> int:
-    """Return the gas of a transaction in a block that moved nothing.
-
-    It reverted, or all messages of its batch were delivered before.
-    """
-    receipt, batch = transaction.receipt, transaction.batch
-    if receipt is None:
-        return 0
-    moved = batch is None or bool(receipt.events) or any(part.mask for part in receipt.delivered)
-    return 0 if receipt.succeeded and moved else receipt.gas_used
 
 
 def _include(writing: Writing, row: TransactionRow, receipt: TxReceipt, wasted: int) -> None:

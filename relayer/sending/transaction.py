@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A transaction between its signature and the proof of its effect. Pure.
+"""A transaction between its signature and the proof of its effect, and what may become of it. Pure.
 
 A transaction is an account's use of one nonce. It may have several signatures, of which the chain takes at
 most one. One of them may be a cancellation: an empty transfer of the account to itself, which uses the nonce
@@ -45,6 +45,7 @@ class Transaction:
         refused_since: since when no node takes the newest signature for a reason that is not understood.
         cancelling: why a cancellation is wanted or signed; empty where none is.
         waiting: why it is in no block yet.
+        told: the reason that was written down last; None before the first.
     """
 
     row: TransactionRow
@@ -68,6 +69,7 @@ class Transaction:
     misses: int = 0
     refused_since: float | None = None
     cancelling: str = ""
+    told: Waiting | None = None
     waiting: Waiting = field(default=Waiting(WaitingReason.INCLUSION, "it is signed, and not offered yet"))
 
     @property
@@ -94,6 +96,28 @@ class Transaction:
         )
 
 
+@dataclass(slots=True)
+class Outcomes:
+    """What one look at the chain found, to be written at once.
+
+    Attributes:
+        included: the transactions that are in a block now.
+        displaced: those whose nonce another one took.
+        given_up: those that are waited for no longer, with the reason.
+        reopened: those whose block is gone, or whose receipt was false.
+        settled: those of which a verified header shows that their nonce is used.
+    """
+
+    included: list[Transaction] = field(default_factory=list)
+    displaced: list[Transaction] = field(default_factory=list)
+    given_up: list[tuple[Transaction, str]] = field(default_factory=list)
+    reopened: list[Transaction] = field(default_factory=list)
+    settled: list[Transaction] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.included or self.displaced or self.given_up or self.reopened or self.settled)
+
+
 def make_attempt(signed: SignedTransaction, at: Micros, *, is_cancellation: bool = False) -> SignedAttempt:
     """Return a signature as it is kept; `at` is the wall clock."""
     return SignedAttempt(
@@ -105,3 +129,15 @@ def make_attempt(signed: SignedTransaction, at: Micros, *, is_cancellation: bool
         at=at,
         is_cancellation=is_cancellation,
     )
+
+
+def wasted_gas(transaction: Transaction) -> int:
+    """Return the gas of a transaction in a block that moved nothing.
+
+    It reverted, or all messages of its batch were delivered before.
+    """
+    receipt, batch = transaction.receipt, transaction.batch
+    if receipt is None:
+        return 0
+    moved = batch is None or bool(receipt.events) or any(part.mask for part in receipt.delivered)
+    return 0 if receipt.succeeded and moved else receipt.gas_used

@@ -240,7 +240,7 @@ class Execution:
             try:
                 return check(
                     AccountProof(
-                        tuple(next(iter(proofs.values())).account),
+                        tuple(state.prove(account, STORAGE_SLOT).account),
                         {slot: tuple(proof.storage) for slot, proof in proofs.items()},
                     )
                 )

@@ -49,7 +49,7 @@ def _row(meaning: Refusal | None, *words: str, codes: tuple[int, ...] = ()) -> _
 _TABLE: Final = (
     # Besu's codes, with the word that no other meaning of the code goes with.
     _row(Refusal.NONCE_USED, "nonce too low", codes=(-32001,)),
-    _row(Refusal.INVALID, "intrinsic gas", codes=(-32003,)),
+    _row(Refusal.INVALID, "intrinsic gas exceeds", codes=(-32003,)),
     _row(Refusal.INVALID, "invalid signature", codes=(-32002,)),
     _row(Refusal.UNFUNDED, "upfront cost", codes=(-32004,)),
     _row(Refusal.TOO_MUCH_GAS, "transaction gas limit", codes=(-32005,)),
@@ -81,7 +81,7 @@ _TABLE: Final = (
         "invalid type",
         "supporting this transaction type is not activated",
         "only legacy",
-        "eip-?1559[^;]{0,80} not (?:be )?(?:supported|enabled|activated|allowed)",
+        "eip-?1559[^;]{0,140} not (?:be )?(?:supported|enabled|activated|allowed)",
         # A node without EIP-2718 takes the type for the beginning of RLP.
         r"rlp: expected (?:input )?list for types\.",
     ),

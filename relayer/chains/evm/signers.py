@@ -85,7 +85,7 @@ class _Adapted:
             signed, price = read_signed(raw), read_price(raw)
         except Malformed as error:
             raise KeyUnavailable(f"a signer of the type {self._kind} signed {error.found}") from None
-        wanted = (self.address, transaction["nonce"], transaction["gas"], transaction["type"] == 0)
+        wanted = (self.address, transaction["nonce"], transaction["gas"], "gasPrice" in transaction)
         found = (signed.sender, signed.nonce, signed.gas, price.is_legacy)
         if found != wanted:
             raise KeyUnavailable(

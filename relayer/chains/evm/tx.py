@@ -119,8 +119,9 @@ class Transactions:
             raise KeyUnavailable(
                 f"no key for account 0x{sender.hex()}", "a configured key", "Name it in the chain's keys."
             )
+        # The price tells type 0. eth-account takes no other sign of it.
         offer: dict[str, Any] = (
-            {"type": 0, "gasPrice": price.max_wei}
+            {"gasPrice": price.max_wei}
             if price.is_legacy
             else {
                 "type": DYNAMIC_FEE_TYPE,

@@ -125,7 +125,7 @@ class AccountMachine(RuleBasedStateMachine):
         if not self.proves or self.lag:
             counts = [self.node.nonce, self.false_counts.pop() if self.false_counts else self.node.nonce]
             self.account.learn_counts(counts, self.node.height)
-            self.account.learn_balance(self.node.balance_wei)
+            self.account.learn_balance(self.node.balance_wei, self.node.height)
 
     def follow(self, nonce: int, gas: int, purpose: Purpose) -> None:
         try:
