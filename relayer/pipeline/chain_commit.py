@@ -5,17 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
 from relayer.journal.writing import Writing
-from relayer.pipeline.rules.confirming import Confirmed
-from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.lane import Confirmed, LaneProgress, PageState
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.pipeline.rules.story import altered_waits, confirmed_steps, verified_steps
 from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.pipeline.transactions import TransactionTracker
+from relayer.pipeline.wakes import LanePort
+
+#: How often a lane's newest head is proven though no log tells of a message: hidden logs are found within
+#: this.
+_AUDIT_SOURCE_S: Final = 10
+#: How often the bitmaps of pages with open messages are proven though no transaction of ours is under way.
+_AUDIT_DESTINATION_S: Final = 30
 
 
 @dataclass(slots=True)
@@ -24,8 +31,7 @@ class OutgoingLane:
 
     Attributes:
         progress: the lane's state in memory.
-        wake: wakes the lane's task.
-        oldest_height: the destination's client does not believe proofs below this block any more.
+        task: the lane's task.
         audited_at: when the lane's tail was proven last without a log that told of it, on the loop's clock.
         hearsay: the end of the sequences that the journal has as hearsay: logs tell of them, and they do not
             lead to the proven head.
@@ -34,11 +40,17 @@ class OutgoingLane:
     """
 
     progress: LaneProgress
-    wake: Callable[[], None]
-    oldest_height: Callable[[], int]
+    task: LanePort
     audited_at: float = 0.0
     hearsay: int = 0
     unfinalized: tuple[StoredMessage, ...] | None = None
+
+    def take_audit(self, now_s: float, *, needed: bool) -> bool:
+        """Return whether to prove the lane's tail though no log tells of a message; it counts as proven."""
+        if not needed and now_s - self.audited_at < _AUDIT_SOURCE_S:
+            return False
+        self.audited_at = now_s
+        return True
 
     @property
     def observed(self) -> int:
@@ -52,15 +64,20 @@ class IncomingLane:
 
     Attributes:
         progress: the lane's state in memory.
-        wake: wakes the lane's task.
-        learn: is told what a delivery cost: its calldata, how many messages it carried, the gas that it used.
+        task: the lane's task.
         audited_at: when the bitmaps of all pages with open messages were proven last, on the loop's clock.
     """
 
     progress: LaneProgress
-    wake: Callable[[], None]
-    learn: Callable[[bytes, int, int], None]
+    task: LanePort
     audited_at: float = 0.0
+
+    def take_audit(self, now_s: float) -> bool:
+        """Return whether to prove the bitmaps of all pages with open messages; they count as proven."""
+        if now_s - self.audited_at < _AUDIT_DESTINATION_S:
+            return False
+        self.audited_at = now_s
+        return True
 
 
 @dataclass(slots=True)

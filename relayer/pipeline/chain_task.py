@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -19,37 +18,29 @@ from light_clients.errors import Rejection
 from relayer.chains.base import Chain, Head
 from relayer.consensus.base import ProvenSlot, Prover, VerifiedHeader
 from relayer.errors import MisbehaviourFound, Retryable, StopLane
-from relayer.journal.rows import ChainRow, Micros, StoredChain
-from relayer.journal.store import Journal
-from relayer.metrics import Metrics
+from relayer.journal.rows import ChainRow, StoredChain
 from relayer.pipeline.chain_commit import HeaderResult, IncomingLane, OutgoingLane, prepare_commit
-from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
-from relayer.pipeline.rules.confirming import Confirmed, IncludedBatch, judge_bitmap, was_wasted
-from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.confirming import IncludedBatch, judge_bitmap, was_wasted
+from relayer.pipeline.rules.lane import Confirmed, LaneProgress
 from relayer.pipeline.rules.proving import (
     MOST_SLOTS,
-    Proven,
-    Verified,
     WantedBitmaps,
     WantedHeads,
     judge_heads,
     proofs_of,
+    want_bitmaps,
     want_heads,
 )
+from relayer.pipeline.services import Services
 from relayer.pipeline.tracked_transaction import TrackedTransaction
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.unfinalized import UnfinalizedWatcher
+from relayer.pipeline.wakes import HeaderListener
 from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
-from relayer.protocol.message import PAGE_SIZE
 
-#: How often a lane's newest head is proven though no log tells of a message: hidden logs are found within
-#: this.
-_AUDIT_SOURCE_S: Final = 10
-#: How often the bitmaps of pages with open messages are proven though no transaction of ours is under way.
-_AUDIT_DESTINATION_S: Final = 30
 #: A part of a step that takes longer hangs. It is given up, and the next head tried.
 _STEP_TIMEOUT_S: Final = 60
 #: The most messages that are read and not proven, over all lanes; with more, logs are not read on. A provider
@@ -57,6 +48,8 @@ _STEP_TIMEOUT_S: Final = 60
 _MOST_CANDIDATES: Final = 65_536
 #: How often the headers that several providers show are compared.
 COMPARE_S: Final = 60
+#: After so long without a head the chain is asked for one.
+SILENCE_S: Final = 15
 #: After so long without a head the chain stands still, or its providers can't be reached.
 STALL_S: Final = 60
 
@@ -77,7 +70,7 @@ class ChainTask:
         head_at: when the last head came, on the loop's clock; None before the first.
         out_lanes: the lanes that it is the source of.
         in_lanes: the lanes that it is the destination of.
-        on_header: called after every step, and when misbehaviour is found.
+        listeners: are told after every step, and when misbehaviour is found.
         misbehaviour: the proof of misbehaviour of the chain's signers, as `freeze` takes it; None for none.
         repair: reads logs again.
         unfinalized: shows what waits for finality.
@@ -89,10 +82,7 @@ class ChainTask:
         prover: Prover,
         stored: StoredChain,
         tracker: TransactionTracker,
-        journal: Journal,
-        lane_waiting: LaneWaiting,
-        metrics: Metrics,
-        clock: Callable[[], Micros],
+        services: Services,
     ) -> None:
         self.chain = chain
         self.prover = prover
@@ -106,16 +96,15 @@ class ChainTask:
         self.head_at: float | None = None
         self.out_lanes: list[OutgoingLane] = []
         self.in_lanes: list[IncomingLane] = []
-        self.on_header: list[Callable[[], None]] = []
+        self.listeners: list[HeaderListener] = []
         self.misbehaviour: bytes | None = None
         self._woken = False
-        self._journal = journal
-        self._lane_waiting = lane_waiting
-        self._metrics = metrics
-        self._clock = clock
-        self.repair = LogRepair(chain, self.scanner, journal, lane_waiting, metrics, clock)
-        self.unfinalized = UnfinalizedWatcher(chain, prover, tracker, journal, lane_waiting, clock)
+        self._services = services
+        self.repair = LogRepair(chain, self.scanner, services)
+        self.unfinalized = UnfinalizedWatcher(chain, prover, tracker, services)
         self._is_header_stale = False
+        self._is_failing = False
+        self._is_silent = False
         self._state: bytes | None = stored.trusted_state
         self._log = structlog.get_logger().bind(chain=chain.name)
 
@@ -132,10 +121,8 @@ class ChainTask:
         A step that fails becomes the reason why the chain's lanes wait, and the next head is tried.
         """
         while True:
-            head = await self.watcher.next()
-            self.head_at = asyncio.get_running_loop().time()
             try:
-                await self.step(head)
+                await self.step(await self._next_head())
             except MisbehaviourFound as error:
                 self.misbehaviour = error.freeze_data
                 self._notify_listeners()
@@ -145,24 +132,63 @@ class ChainTask:
             except (Retryable, Rejection, TimeoutError) as error:
                 self._report_failure(error, WaitingReason.RPC_TROUBLE)
 
+    async def _next_head(self) -> Head:
+        """Wait for a head. While none comes, ask now and then whether the chain can be asked at all."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S):
+                    head = await self.watcher.next()
+                    self.head_at = asyncio.get_running_loop().time()
+                    self._set_silence(None)
+                    return head
+            # A chain that stands still has no news, and neither have providers that can't be reached.
+            try:
+                async with asyncio.timeout(_STEP_TIMEOUT_S):
+                    await self.chain.head()
+            except (Retryable, TimeoutError) as error:
+                detail = f"{self.chain.name}: no head comes: {str(error) or type(error).__name__}"
+                self._set_silence(Waiting(WaitingReason.RPC_TROUBLE, detail))
+            else:
+                self._set_silence(None)
+
+    def _set_silence(self, waiting: Waiting | None) -> None:
+        recovered = self._is_silent and waiting is None
+        self._is_silent = waiting is not None
+        for lane in self.out_lanes:
+            self._services.lane_waiting.set(lane.progress, "source heads", waiting)
+        for inbound in self.in_lanes:
+            self._services.lane_waiting.set(inbound.progress, "destination heads", waiting)
+        if recovered:
+            self._wake_recovered()
+
+    def _wake_recovered(self) -> None:
+        """Have what waits only because the chain could not be asked tried again at once."""
+        for inbound in self.in_lanes:
+            inbound.progress.recover()
+            inbound.task.wake()
+
     def _report_failure(self, error: BaseException, reason: WaitingReason) -> None:
+        self._is_failing = True
         detail = f"{self.chain.name}: {str(error) or type(error).__name__}"
         self._log.warning("step failed", error=str(error) or type(error).__name__)
-        self._metrics.step_failed(self.chain.name, type(error).__name__)
+        self._services.metrics.step_failed(self.chain.name, type(error).__name__)
+        self._set_failure(Waiting(reason, detail))
+
+    def _set_failure(self, waiting: Waiting | None) -> None:
         for lane in self.out_lanes:
-            self._lane_waiting.set(lane.progress, "source", Waiting(reason, detail))
+            self._services.lane_waiting.set(lane.progress, "source", waiting)
         for inbound in self.in_lanes:
-            self._lane_waiting.set(inbound.progress, "destination", Waiting(reason, detail))
+            self._services.lane_waiting.set(inbound.progress, "destination", waiting)
 
     def _notify_listeners(self) -> None:
-        for notify in self.on_header:
-            notify()
+        for listener in self.listeners:
+            listener.on_source_header()
 
     def _clear_failure(self) -> None:
-        for lane in self.out_lanes:
-            self._lane_waiting.set(lane.progress, "source", None)
-        for inbound in self.in_lanes:
-            self._lane_waiting.set(inbound.progress, "destination", None)
+        recovered, self._is_failing = self._is_failing, False
+        self._set_failure(None)
+        if recovered:
+            self._wake_recovered()
 
     async def step(self, head: Head) -> None:
         """Do all that a new head allows, or a wake asks for.
@@ -188,7 +214,7 @@ class ChainTask:
             return
         self._clear_failure()
         self._notify_listeners()
-        self._metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
+        self._services.metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
 
     async def _step_by_delayed_finality(self, head: Head, *, woken: bool) -> None:
         """Take a step on a chain with delayed finality, whose verified headers are behind the head.
@@ -239,7 +265,7 @@ class ChainTask:
     def _has_work(self, header: VerifiedHeader) -> bool:
         """Return whether a header that was used before is of use again."""
         return any(self.repair.is_needed(lane) for lane in self.out_lanes) or any(
-            _is_due(lane.progress, page, header.number)
+            lane.progress.is_due(page, header.number)
             for lane in self.in_lanes
             for page in lane.progress.audits
         )
@@ -270,7 +296,7 @@ class ChainTask:
             progress = lanes.get(sent.message.lane_id)
             # The gateway's logs also tell of lanes that are not served here.
             if progress is not None:
-                progress.candidates.append(sent)
+                progress.observe(sent)
         self.scanner.scanned = observed.last
 
     async def _prove_and_commit(self, header: VerifiedHeader, *, caught_up: bool) -> None:
@@ -298,8 +324,8 @@ class ChainTask:
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
         # Committed before memory changes: where the commit fails, the next step finds the same again.
-        now = self._clock()
-        await self._journal.commit(
+        now = self._services.clock()
+        await self._services.journal.commit(
             prepare_commit(
                 result, self.row, self.out_lanes, self.tracker, self.scanner.scanned, changed_state, now
             )
@@ -322,42 +348,35 @@ class ChainTask:
         # Receipts of later blocks wait for a later header: the state of this one does not have their effects.
         included = self.tracker.included_batches(header.number)
         for lane in self.in_lanes:
-            progress = lane.progress
-            pages = {
-                tracked.batch.page
-                for tracked in included
-                if tracked.batch is not None and tracked.batch.lane == progress.row
-            }
-            pages |= {page for page in progress.audits if _is_due(progress, page, header.number)}
-            if now_s - lane.audited_at >= _AUDIT_DESTINATION_S:
-                lane.audited_at = now_s
-                # Others may have delivered any of them, or a receipt may have been hidden from us.
-                pages |= {page.page for page in progress.pages.values() if page.open}
-            pages |= {
-                page.page
-                for page in progress.pages.values()
-                if page.past_deadline(page.open, header.timestamp)
-            }
-            # A page that is out of memory is judged once it is loaded again, which asks for its bitmap.
-            # Half of what is left, so that incoming lanes never keep outgoing ones from their proofs.
-            taken = tuple(sorted(pages & progress.pages.keys()))[: room // 2]
-            room -= len(taken)
-            if taken:
-                bitmaps.append(WantedBitmaps(progress, taken))
+            row = lane.progress.row
+            batches = (tracked.batch for tracked in included)
+            wanted = want_bitmaps(
+                lane.progress,
+                {batch.page for batch in batches if batch is not None and batch.lane == row},
+                header.number,
+                header.timestamp,
+                audit=lane.take_audit(now_s),
+                # Half of what is left, so that incoming lanes never keep outgoing ones from their proofs.
+                room=room // 2,
+            )
+            room -= len(wanted.pages)
+            if wanted.pages:
+                bitmaps.append(wanted)
         heads = []
         for out in self.out_lanes:
             if self.repair.is_reading(out):
                 # Its candidates are about to be replaced.
                 continue
-            audit = now_s - out.audited_at >= _AUDIT_SOURCE_S or self.repair.is_needed(out)
-            if audit:
-                out.audited_at = now_s
-            wanted = want_heads(
-                out.progress, header.number, audit=audit, oldest_height=out.oldest_height(), room=room
+            wanted_heads = want_heads(
+                out.progress,
+                header.number,
+                audit=out.take_audit(now_s, needed=self.repair.is_needed(out)),
+                oldest_height=out.task.oldest_height,
+                room=room,
             )
-            if wanted.pages:
-                room -= len(wanted.pages)
-                heads.append(wanted)
+            if wanted_heads.pages:
+                room -= len(wanted_heads.pages)
+                heads.append(wanted_heads)
             if room <= 0:
                 break
         return heads, bitmaps
@@ -367,7 +386,7 @@ class ChainTask:
     ) -> None:
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
         included = self.tracker.included_batches(result.header.number)
-        now = self._clock()
+        now = self._services.clock()
         for wanted in bitmaps:
             for number, slot in wanted.values(proven).items():
                 page = wanted.progress.pages[number]
@@ -406,7 +425,7 @@ class ChainTask:
         for tracked in included:
             assert tracked.receipt is not None
             wasted = tracked.receipt.gas_used if was_wasted(tracked.receipt, tracked.batch) else 0
-            self._metrics.included(
+            self._services.metrics.included(
                 self.chain.name,
                 tracked.purpose.value,
                 tracked.receipt.gas_used,
@@ -419,111 +438,64 @@ class ChainTask:
                 done = sum(said.mask.bit_count() for said in tracked.receipt.delivered) + len(
                     tracked.receipt.events
                 )
-                lane.learn(tracked.call.data, done, tracked.receipt.gas_used)
+                lane.task.learn(tracked.call.data, done, tracked.receipt.gas_used)
         for tracked in displaced:
             if tracked.batch is None or tracked.batch.lane not in lanes:
                 continue
             lane = lanes[tracked.batch.lane]
-            page = lane.progress.pages.get(tracked.batch.page)
-            if page is not None:
-                # Its messages are free again. What took its nonce may have delivered them: the bitmap shows
-                # it.
-                page.in_flight &= ~tracked.batch.mask
-                lane.progress.audits.add(page.page)
+            # Its messages are free again. What took its nonce may have delivered them: the bitmap shows it.
+            lane.progress.give_back(tracked.batch.page, tracked.batch.mask)
+            lane.progress.audit(tracked.batch.page)
         if included or displaced:
             # The accounts have room for more transactions now.
             for inbound in self.in_lanes:
-                inbound.wake()
+                inbound.task.wake()
 
     def _apply(self, result: HeaderResult, now_s: float, *, caught_up: bool) -> None:
-        now = self._clock()
+        """Take over into memory what was committed, and wake whom it concerns."""
+        now = self._services.now()
         for lane, verified, proven in result.verified:
-            self._apply_heads(lane, verified, proven, now, now_s, caught_up=caught_up)
+            if verified.messages:
+                lane.progress.prove(verified.messages, now, window=WINDOW)
+                self._services.metrics.proven(lane.progress.name, len(verified.messages))
+            lane.progress.take_proofs(proven.proofs)
+            if verified.waiting is not None:
+                self.repair.begin(lane, verified, self.scanner.scanned, now_s)
+            elif caught_up:
+                # Before the logs are read up to the header nothing is judged, so nothing may be called
+                # mended.
+                self.repair.succeeded(lane)
+            if verified.messages or proven.proofs:
+                lane.task.wake()
         for lane in self.out_lanes:
             self.repair.consider_altered(lane, now_s)
-        for inbound, page, verdict in result.confirmed:
-            self._apply_verdict(inbound, page, verdict)
-        by_lane = {lane.progress.row: lane for lane in self.in_lanes}
+        for inbound, _, verdict in result.confirmed:
+            inbound.progress.apply(verdict, now)
+            self._report_verdict(inbound.progress, verdict)
+        by_lane = {lane.progress.row: lane.progress for lane in self.in_lanes}
         for tracked in result.settled:
             assert tracked.batch is not None
-            carried = by_lane[tracked.batch.lane].progress.pages.get(tracked.batch.page)
-            if carried is not None:
-                carried.in_flight &= ~tracked.batch.mask
+            by_lane[tracked.batch.lane].give_back(tracked.batch.page, tracked.batch.mask)
         self.tracker.forget(result.settled)
         for inbound in {id(lane): lane for lane, _, _ in result.confirmed}.values():
             self._settle(inbound.progress)
-            inbound.wake()
+            inbound.task.wake()
 
     def _settle(self, progress: LaneProgress) -> None:
         """Move the lane's cursor over what is final. A restart finds it out again where the write is lost."""
         row, before = progress.row, progress.settled
         settled = progress.settle()
         if settled != before:
-            self._journal.post(lambda writing: writing.settle_lane(row, settled))
+            self._services.journal.post(lambda writing: writing.settle_lane(row, settled))
 
-    def _apply_heads(
-        self,
-        lane: OutgoingLane,
-        verified: Verified,
-        proven: Proven,
-        now: Micros,
-        now_s: float,
-        *,
-        caught_up: bool,
-    ) -> None:
-        progress = lane.progress
-        for stored in verified.messages:
-            number = stored.message.page
-            page = progress.pages.get(number)
-            is_first = stored.message.sequence % PAGE_SIZE == 0
-            # Where the window is full, the page is loaded from the journal later.
-            if is_first and number == progress.next_page and len(progress.pages) < WINDOW:
-                page = progress.pages[number] = PageState(number, progress.proven_head)
-                progress.next_page = number + 1
-            if page is not None:
-                page.add(stored.message, stored.leaf, stored.head, now)
-            progress.proven_head = stored.head
-        if verified.messages:
-            progress.proven += len(verified.messages)
-            progress.proven_block = verified.messages[-1].block_number
-            progress.candidates = [
-                sent for sent in progress.candidates if sent.message.sequence >= progress.proven
-            ]
-            self._metrics.proven(progress.name, len(verified.messages))
-        for proof in proven.proofs:
-            page = progress.pages.get(proof.page)
-            if page is not None:
-                page.proof, page.proof_is_stale = proof, False
-        if verified.waiting is not None:
-            self.repair.begin(lane, verified, self.scanner.scanned, now_s)
-        elif caught_up:
-            # Before the logs are read up to the header nothing is judged, so nothing may be called mended.
-            self.repair.succeeded(lane)
-        if verified.messages or proven.proofs:
-            lane.wake()
-
-    def _apply_verdict(self, lane: IncomingLane, page: PageState, verdict: Confirmed) -> None:
-        final = verdict.delivered | verdict.expired
-        page.delivered |= verdict.delivered
-        page.expired |= verdict.expired
-        page.height = max(page.height, verdict.height)
-        page.seen &= ~(final | verdict.unseen)
-        for index in [index for index in page.waits if final >> index & 1]:
-            del page.waits[index]
-        for wait in verdict.failed:
-            page.waits[wait.sequence & 0xFF] = wait
-        # An older header says nothing of what a provider has shown since, so the page stays to be looked at.
-        if _is_due(lane.progress, page.page, verdict.height):
-            lane.progress.audits.discard(page.page)
+    def _report_verdict(self, progress: LaneProgress, verdict: Confirmed) -> None:
         if verdict.unseen:
             self._log.warning(
-                "a provider showed messages as delivered that are not",
-                lane=lane.progress.name,
-                page=page.page,
+                "a provider showed messages as delivered that are not", lane=progress.name, page=verdict.page
             )
-            self._metrics.step_failed(self.chain.name, "FalseDelivery")
-        self._metrics.settled(
-            lane.progress.name,
+            self._services.metrics.step_failed(self.chain.name, "FalseDelivery")
+        self._services.metrics.settled(
+            progress.name,
             verdict.delivered.bit_count(),
             verdict.expired.bit_count(),
             len(verdict.failed),
@@ -554,8 +526,3 @@ class ChainTask:
     async def close(self) -> None:
         """Cancel what runs beside `run`."""
         await self.repair.close()
-
-
-def _is_due(progress: LaneProgress, page: int, height: int) -> bool:
-    """Return whether a header is new enough to judge what a provider showed of a page."""
-    return page in progress.pages and progress.pages[page].seen_at <= height

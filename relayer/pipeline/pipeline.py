@@ -36,7 +36,9 @@ from relayer.pipeline.destination import Destination
 from relayer.pipeline.lane_task import LaneTask
 from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow, open_lane
+from relayer.pipeline.rules.instant import Ticks
 from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.services import Services, now_ticks
 from relayer.pipeline.supervise import Supervisor
 from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.lane import Lane
@@ -90,9 +92,7 @@ class Pipeline:
     The caller makes it with `open`, starts it with `start`, and ends it with `drain`.
 
     Attributes:
-        journal: where everything is kept.
-        metrics: what is counted.
-        lane_waiting: why lanes wait.
+        services: what every task needs.
         chain_tasks: the tasks of chains, by name.
         destinations: the chains as destinations, by name.
         client_tasks: the tasks of light clients, by the names of source and destination.
@@ -100,16 +100,13 @@ class Pipeline:
         supervisor: runs the tasks; its `failure` ends the daemon.
     """
 
-    def __init__(self, journal: Journal, metrics: Metrics, clock: Callable[[], Micros]) -> None:
-        self.journal = journal
-        self.metrics = metrics
-        self.lane_waiting = LaneWaiting(journal, clock)
+    def __init__(self, services: Services) -> None:
+        self.services = services
         self.chain_tasks: dict[str, ChainTask] = {}
         self.destinations: dict[str, Destination] = {}
         self.client_tasks: dict[tuple[str, str], LightClientTask] = {}
         self.lane_tasks: list[LaneTask] = []
-        self.supervisor = Supervisor(metrics)
-        self._clock = clock
+        self.supervisor = Supervisor(services.metrics)
         self._log = structlog.get_logger()
         self._drained = False
 
@@ -123,15 +120,19 @@ class Pipeline:
         batch: BatchSettings,
         metrics: Metrics,
         clock: Callable[[], Micros],
+        monotonic: Callable[[], Ticks] = now_ticks,
     ) -> Pipeline:
         """Take up all chains and lanes where the journal left them. Nothing is asked of a chain yet.
+
+        `clock` is the wall's, `monotonic` one that nobody sets; both in microseconds.
 
         Raises:
             ConfigError: a lane names a chain that is not served, or a chain's trusted state is of another
                 consensus.
             JournalUnreadable: proven messages are missing in the journal.
         """
-        pipeline = cls(journal, metrics, clock)
+        services = Services(journal, LaneWaiting(journal, clock), metrics, clock, monotonic)
+        pipeline = cls(services)
         rows = await journal.commit(lambda writing: _register(writing, chains, lanes, clock()))
         stored = await journal.read(lambda reading: _read_all(reading, rows))
         for name, served in chains.items():
@@ -153,22 +154,19 @@ class Pipeline:
                     "the trusted state that this consensus keeps",
                     "Correct the chain's consensus",
                 ) from error
-        tracker = TransactionTracker(served.chain, stored.row, self.journal, self._clock)
+        tracker = TransactionTracker(served.chain, stored.row, self.services.journal, self.services.clock)
         chain_task = ChainTask(
             served.chain,
             served.prover,
             stored,
             tracker,
-            self.journal,
-            self.lane_waiting,
-            self.metrics,
-            self._clock,
+            self.services,
         )
         self.chain_tasks[name] = chain_task
         self.destinations[name] = Destination(
             chain_task,
-            self.journal,
-            self._clock,
+            self.services.journal,
+            self.services.clock,
             max_gas_share=batch.max_gas_share,
             max_wait_ms=batch.max_wait_ms,
             max_messages=batch.max_messages,
@@ -187,29 +185,26 @@ class Pipeline:
             proven_block=stored.proven_block,
             settled=stored.settled,
         )
-        window = PageWindow(progress, self.journal, destination.tracker)
-        await open_lane(progress, window, self.journal, self._clock())
+        window = PageWindow(progress, self.services, destination.tracker)
+        await open_lane(progress, window, self.services)
         pair = (lane.source, lane.destination)
         if pair not in self.client_tasks:
             self.client_tasks[pair] = LightClientTask(
-                source, self.destinations[lane.destination], self.metrics
+                source, self.destinations[lane.destination], self.services.metrics
             )
-            source.on_header.append(self.client_tasks[pair].on_source_header)
+            source.listeners.append(self.client_tasks[pair])
         client_task = self.client_tasks[pair]
         lane_task = LaneTask(
             progress,
             self.destinations[lane.destination],
             client_task,
             window,
-            self.journal,
-            self.lane_waiting,
-            self.metrics,
-            self._clock,
+            self.services,
         )
         client_task.wake_lanes.append(lane_task.wake)
         client_task.anchoring.counts.append(lane_task.count_ready)
-        source.out_lanes.append(OutgoingLane(progress, lane_task.wake, lambda: client_task.oldest_height))
-        destination.in_lanes.append(IncomingLane(progress, lane_task.wake, lane_task.learn))
+        source.out_lanes.append(OutgoingLane(progress, lane_task))
+        destination.in_lanes.append(IncomingLane(progress, lane_task))
         self.lane_tasks.append(lane_task)
 
     # --- running --------------------------------------------------------------------------------------------

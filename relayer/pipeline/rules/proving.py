@@ -127,9 +127,41 @@ def want_heads(
     return WantedHeads(progress, links, tuple(dict.fromkeys([*fresh, *again[: room - len(fresh)]])))
 
 
+def want_bitmaps(
+    progress: LaneProgress,
+    included: Iterable[int],
+    height: int,
+    destination_time: int,
+    *,
+    audit: bool,
+    room: int,
+) -> WantedBitmaps:
+    """Choose the pages whose delivered bitmaps to prove.
+
+    A page that is out of memory is judged once it is loaded again, which asks for its bitmap.
+
+    Args:
+        progress: the lane.
+        included: the pages with messages in transactions that are in blocks up to the header.
+        height: the header's block.
+        destination_time: the header's time, in seconds.
+        audit: whether to ask for all pages with open messages: others may have delivered any of them, or a
+            receipt may have been hidden from us.
+        room: how many pages there may be.
+    """
+    wanted = {page for page in included if page in progress.pages}
+    wanted |= {page for page in progress.audits if progress.is_due(page, height)}
+    wanted |= {
+        page.page
+        for page in progress.pages.values()
+        if (audit and page.open) or page.past_deadline(page.open, destination_time)
+    }
+    return WantedBitmaps(progress, tuple(sorted(wanted)[:room]))
+
+
 def _needs_proof(page: PageState, oldest_height: int) -> bool:
     # Altered messages can't be sent, and those in flight have their proof in their transaction.
-    if not page.open & ~page.altered & ~page.in_flight:
+    if not page.open & ~page.altered & ~page.carried:
         return False
     return page.proof is None or page.proof_is_stale or page.proof.height < oldest_height
 

@@ -10,8 +10,7 @@ from typing import Any, Final, Protocol
 
 from relayer.chains.base import TxReceipt
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
-from relayer.pipeline.rules.confirming import Confirmed
-from relayer.pipeline.rules.lane import indices
+from relayer.pipeline.rules.lane import Confirmed, indices
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import PAGE_BITS
