@@ -52,11 +52,6 @@ class OutgoingLane:
         self.audited_at = now_s
         return True
 
-    @property
-    def observed(self) -> int:
-        """The end of the sequences whose story has begun."""
-        return max(self.hearsay, self.unfinalized[-1].message.sequence + 1 if self.unfinalized else 0)
-
 
 @dataclass(slots=True)
 class IncomingLane:
@@ -135,9 +130,7 @@ def prepare_commit(
             # What was shown of unfinalized blocks lay there as well, so it is written anew.
             lane.unfinalized = None
         altered += altered_waits(verified, now)
-        steps += verified_steps(
-            verified, proven, lane.progress.proven, lane.hearsay, now, observed=lane.observed
-        )
+        steps += verified_steps(verified, proven, lane.progress.proven, lane.hearsay, now)
     pages, over = _final_pages(result)
     for _, _, verdict in result.confirmed:
         steps += confirmed_steps(verdict, now)
