@@ -45,12 +45,9 @@ class OutgoingLane:
     hearsay: int = 0
     unfinalized: tuple[StoredMessage, ...] | None = None
 
-    def take_audit(self, now_s: float, *, needed: bool) -> bool:
-        """Return whether to prove the lane's tail though no log tells of a message; it counts as proven."""
-        if not needed and now_s - self.audited_at < _AUDIT_SOURCE_S:
-            return False
-        self.audited_at = now_s
-        return True
+    def is_audit_due(self, now_s: float) -> bool:
+        """Return whether to prove the lane's tail though no log tells of a message."""
+        return now_s - self.audited_at >= _AUDIT_SOURCE_S
 
 
 @dataclass(slots=True)
@@ -67,12 +64,9 @@ class IncomingLane:
     task: LanePort
     audited_at: float = 0.0
 
-    def take_audit(self, now_s: float) -> bool:
-        """Return whether to prove the bitmaps of all pages with open messages; they count as proven."""
-        if now_s - self.audited_at < _AUDIT_DESTINATION_S:
-            return False
-        self.audited_at = now_s
-        return True
+    def is_audit_due(self, now_s: float) -> bool:
+        """Return whether to prove the bitmaps of all pages with open messages."""
+        return now_s - self.audited_at >= _AUDIT_DESTINATION_S
 
 
 @dataclass(slots=True)

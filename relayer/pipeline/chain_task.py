@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -25,13 +26,13 @@ from relayer.pipeline.page_window import WINDOW
 from relayer.pipeline.rules.confirming import IncludedBatch, judge_bitmap, was_wasted
 from relayer.pipeline.rules.lane import Confirmed, LaneProgress
 from relayer.pipeline.rules.proving import (
-    MOST_SLOTS,
+    Chosen,
+    IncomingAsk,
+    OutgoingAsk,
     WantedBitmaps,
-    WantedHeads,
+    choose_slots,
     judge_heads,
     proofs_of,
-    want_bitmaps,
-    want_heads,
 )
 from relayer.pipeline.services import Services
 from relayer.pipeline.tracked_transaction import TrackedTransaction
@@ -42,12 +43,10 @@ from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: A part of a step that takes longer hangs. It is given up, and the next head tried.
-_STEP_TIMEOUT_S: Final = 60
+STEP_TIMEOUT_S: Final = 60
 #: The most messages that are read and not proven, over all lanes; with more, logs are not read on. A provider
 #: that invents messages must not fill the memory.
 _MOST_CANDIDATES: Final = 65_536
-#: How often the headers that several providers show are compared.
-COMPARE_S: Final = 60
 #: After so long without a head the chain is asked for one.
 SILENCE_S: Final = 15
 #: After so long without a head the chain stands still, or its providers can't be reached.
@@ -124,8 +123,7 @@ class ChainTask:
             try:
                 await self.step(await self._next_head())
             except MisbehaviourFound as error:
-                self.misbehaviour = error.freeze_data
-                self._notify_listeners()
+                self.report_misbehaviour(error.freeze_data)
                 self._report_failure(error, WaitingReason.CLIENT_EXPIRED)
             except StopLane as error:
                 self._report_failure(error, WaitingReason.CLIENT_EXPIRED)
@@ -143,7 +141,7 @@ class ChainTask:
                     return head
             # A chain that stands still has no news, and neither have providers that can't be reached.
             try:
-                async with asyncio.timeout(_STEP_TIMEOUT_S):
+                async with asyncio.timeout(STEP_TIMEOUT_S):
                     await self.chain.head()
             except (Retryable, TimeoutError) as error:
                 detail = f"{self.chain.name}: no head comes: {str(error) or type(error).__name__}"
@@ -180,6 +178,11 @@ class ChainTask:
         for inbound in self.in_lanes:
             self._services.lane_waiting.set(inbound.progress, "destination", waiting)
 
+    def report_misbehaviour(self, freeze_data: bytes) -> None:
+        """Take note of a proof that the chain's signers contradict themselves, as `freeze` takes it."""
+        self.misbehaviour = freeze_data
+        self._notify_listeners()
+
     def _notify_listeners(self) -> None:
         for listener in self.listeners:
             listener.on_source_header()
@@ -204,7 +207,7 @@ class ChainTask:
             await self._step_by_delayed_finality(head, woken=woken)
         # Providers repeat heads and invent them. Blocks are final at once here, so older ones tell nothing.
         elif self.header is None or head.number > self.header.number:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head)
             await self._use_header(header, head)
         elif woken:
@@ -225,13 +228,13 @@ class ChainTask:
         before, trouble = self.header, None
         header = before
         try:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head, wanted=self._is_newer_wanted(head))
         except StopLane:
             # Nothing of the chain is believed any more, and transactions signed for it still have to be
             # followed.
             with contextlib.suppress(Retryable, TimeoutError):
-                async with asyncio.timeout(_STEP_TIMEOUT_S):
+                async with asyncio.timeout(STEP_TIMEOUT_S):
                     await self._follow_transactions(head)
             raise
         except (Retryable, Rejection, TimeoutError) as error:
@@ -247,10 +250,10 @@ class ChainTask:
                 self._is_header_stale = True
                 trouble = error
         else:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 await self._follow_transactions(head)
         if header is not None:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 await self.unfinalized.show(header, head, self.out_lanes, self.in_lanes)
         # Raised last, so that neither transactions nor what waits for finality depend on headers.
         if trouble is not None:
@@ -279,7 +282,7 @@ class ChainTask:
         # A span at a time: a long backlog is committed piece by piece, and a restart goes on from there.
         caught_up = False
         while not caught_up:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 await self._scan(header)
                 caught_up = self.scanner.scanned >= header.number
                 # Receipts first: they name the pages whose bitmaps are proven at this header.
@@ -302,25 +305,21 @@ class ChainTask:
     async def _prove_and_commit(self, header: VerifiedHeader, *, caught_up: bool) -> None:
         """Prove at a header what is of use, judge it, commit the result and apply it to memory."""
         now_s = asyncio.get_running_loop().time()
-        heads, bitmaps = self._choose_slots(header, now_s)
-        asked = [
-            *(slot for wanted in heads for slot in wanted.slots()),
-            *(slot for pages in bitmaps for slot in pages.slots()),
-        ]
-        slots = tuple(dict.fromkeys(asked))
+        chosen = self._choose_slots(header, now_s)
+        slots = chosen.slots()
         proven: dict[bytes, ProvenSlot] = {}
         if slots:
             found = await self.prover.prove(header, self.chain.gateway, slots)
             proven = {value.slot: value for value in found}
         result = HeaderResult(header)
         lanes = {lane.progress.row: lane for lane in self.out_lanes}
-        for wanted in heads:
+        for wanted in chosen.heads:
             values = wanted.values(proven)
             verified = judge_heads(wanted, values, header, caught_up=caught_up)
             result.verified.append(
                 (lanes[wanted.progress.row], verified, proofs_of(wanted, values, verified))
             )
-        self._judge_bitmaps(result, bitmaps, proven)
+        self._judge_bitmaps(result, chosen.bitmaps, proven)
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
         # Committed before memory changes: where the commit fails, the next step finds the same again.
@@ -340,49 +339,39 @@ class ChainTask:
 
     # --- what to ask for ------------------------------------------------------------------------------------
 
-    def _choose_slots(
-        self, header: VerifiedHeader, now_s: float
-    ) -> tuple[list[WantedHeads], list[WantedBitmaps]]:
-        room = MOST_SLOTS
-        bitmaps = []
+    def _choose_slots(self, header: VerifiedHeader, now_s: float) -> Chosen:
         # Receipts of later blocks wait for a later header: the state of this one does not have their effects.
-        included = self.tracker.included_batches(header.number)
-        for lane in self.in_lanes:
-            row = lane.progress.row
-            batches = (tracked.batch for tracked in included)
-            wanted = want_bitmaps(
+        batches = [tracked.batch for tracked in self.tracker.included_batches(header.number)]
+        incoming = [
+            IncomingAsk(
                 lane.progress,
-                {batch.page for batch in batches if batch is not None and batch.lane == row},
-                header.number,
-                header.timestamp,
-                audit=lane.take_audit(now_s),
-                # Half of what is left, so that incoming lanes never keep outgoing ones from their proofs.
-                room=room // 2,
+                frozenset(
+                    batch.page for batch in batches if batch is not None and batch.lane == lane.progress.row
+                ),
+                audit=lane.is_audit_due(now_s),
             )
-            room -= len(wanted.pages)
-            if wanted.pages:
-                bitmaps.append(wanted)
-        heads = []
-        for out in self.out_lanes:
-            if self.repair.is_reading(out):
-                # Its candidates are about to be replaced.
-                continue
-            wanted_heads = want_heads(
-                out.progress,
-                header.number,
-                audit=out.take_audit(now_s, needed=self.repair.is_needed(out)),
-                oldest_height=out.task.oldest_height,
-                room=room,
+            for lane in self.in_lanes
+        ]
+        outgoing = [
+            OutgoingAsk(
+                lane.progress,
+                audit=lane.is_audit_due(now_s) or self.repair.is_needed(lane),
+                oldest_height=lane.task.oldest_height,
             )
-            if wanted_heads.pages:
-                room -= len(wanted_heads.pages)
-                heads.append(wanted_heads)
-            if room <= 0:
-                break
-        return heads, bitmaps
+            for lane in self.out_lanes
+            # While its logs are read again, its candidates are about to be replaced.
+            if not self.repair.is_reading(lane)
+        ]
+        chosen = choose_slots(outgoing, incoming, header)
+        lanes: tuple[OutgoingLane | IncomingLane, ...] = (*self.out_lanes, *self.in_lanes)
+        for lane in lanes:
+            # A lane that there was no room for is still due.
+            if lane.progress.row in chosen.lanes() and lane.is_audit_due(now_s):
+                lane.audited_at = now_s
+        return chosen
 
     def _judge_bitmaps(
-        self, result: HeaderResult, bitmaps: list[WantedBitmaps], proven: dict[bytes, ProvenSlot]
+        self, result: HeaderResult, bitmaps: Iterable[WantedBitmaps], proven: dict[bytes, ProvenSlot]
     ) -> None:
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
         included = self.tracker.included_batches(result.header.number)
@@ -500,28 +489,6 @@ class ChainTask:
             verdict.expired.bit_count(),
             len(verdict.failed),
         )
-
-    async def compare_providers(self) -> None:
-        """Compare the headers of the chain's providers, again and again until cancelled.
-
-        Two signed headers that contradict one another are a proof of misbehaviour, which freezes the clients
-        that believe their signers.
-        """
-        while True:
-            await asyncio.sleep(COMPARE_S)
-            # One proof is enough: a frozen client stays frozen until its admin acts (INV-7).
-            if self.header is None or self.misbehaviour is not None:
-                continue
-            try:
-                async with asyncio.timeout(_STEP_TIMEOUT_S):
-                    found = await self.prover.look_for_misbehaviour()
-            except (Retryable, Rejection, StopLane, TimeoutError) as error:
-                self._log.info("providers could not be compared", error=str(error) or type(error).__name__)
-                continue
-            if found is not None:
-                self._log.error("misbehaviour: providers show two headers that contradict one another")
-                self.misbehaviour = found
-                self._notify_listeners()
 
     async def close(self) -> None:
         """Cancel what runs beside `run`."""

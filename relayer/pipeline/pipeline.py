@@ -41,6 +41,7 @@ from relayer.pipeline.rules.lane import LaneProgress
 from relayer.pipeline.services import Services, now_ticks
 from relayer.pipeline.supervise import Supervisor
 from relayer.pipeline.transactions import TransactionTracker
+from relayer.pipeline.witness import compare_providers
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
 
@@ -216,7 +217,7 @@ class Pipeline:
             self.supervisor.start(f"chain {name}", chain_task.run)
             self.supervisor.start(f"account of {name}", self.destinations[name].run)
             if chain_task.prover.provider_count > 1:
-                self.supervisor.start(f"witness of {name}", chain_task.compare_providers)
+                self.supervisor.start(f"witness of {name}", partial(compare_providers, chain_task))
             if chain_task.tracker.live:
                 self.supervisor.start(f"restart of {name}", partial(self._offer, chain_task))
         for (source, destination), client_task in self.client_tasks.items():
