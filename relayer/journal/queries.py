@@ -19,8 +19,8 @@ from relayer.journal.rows import (
     StoredTransaction,
     TransactionState,
     Transition,
-    range_mask,
 )
+from relayer.journal.states import fold
 from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Waiting
 from relayer.protocol.message import PAGE_BITS
 
@@ -28,27 +28,6 @@ from relayer.protocol.message import PAGE_BITS
 _PAGES_AT_ONCE: Final = 8
 _DELIVERED: Final = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
 _LANDED: Final = frozenset({TransactionState.INCLUDED, TransactionState.SETTLED})
-
-
-def fold(transitions: Iterable[Transition]) -> dict[DeliveryState, int]:
-    """The state of every message of one page, as a mask of bits by state, from its steps in order.
-
-    A final state is never left: a later step comes from a provider (a late receipt), and does not count.
-    """
-    states: dict[DeliveryState, int] = {}
-    final = 0
-    for step in transitions:
-        bits = range_mask(step.first, step.last) & ~final
-        if step.mask is not None:
-            bits &= step.mask
-        for state in states:
-            states[state] &= ~bits
-        states[step.state] = states.get(step.state, 0) | bits
-        # Steps are told by sequence. After a message that was unfounded, the true one takes its sequence, and
-        # its steps follow.
-        if step.state in FINAL_STATES and step.state is not DeliveryState.UNFOUNDED:
-            final |= bits
-    return {state: mask for state, mask in states.items() if mask}
 
 
 #: A page, messages as bits of it, and why the transaction waits that carries them.

@@ -159,6 +159,9 @@ class Transition:
         mask: which messages of the range, as bits of the page; None for all of them.
         batch: the batch that the step belongs to, if any.
         detail: what people are told besides, as JSON has it; bytes become hex.
+        open_only: whether it tells of the open messages alone: those that are final when it is written are
+            left out. So are the steps that took time or that a provider tells of, because somebody else may
+            have delivered a message meanwhile. The journal does not keep this.
     """
 
     lane: LaneRow
@@ -169,6 +172,13 @@ class Transition:
     mask: int | None = None
     batch: BatchRow | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    open_only: bool = field(default=False, compare=False)
+
+    @property
+    def bits(self) -> int:
+        """The messages, as bits of the page."""
+        bits = range_mask(self.first, self.last)
+        return bits if self.mask is None else bits & self.mask
 
     @property
     def page(self) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from relayer.journal.errors import JournalBroken, JournalClosed
+from relayer.journal.states import StateCache
 from relayer.journal.writing import Writing
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class WriterThread:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._states = StateCache()
         self._closed = False
         self._lock = threading.Lock()
         self.commits = 0
@@ -98,8 +100,10 @@ class WriterThread:
 
     def _transact(self, works: list[Work]) -> list[Any]:
         with self._engine.begin() as connection:
-            writing = Writing(connection)
+            writing = Writing(connection, self._states)
             results = [work(writing) for work in works]
+        # Only what is on disk: work that was rolled back has moved nothing.
+        self._states.take(writing.states)
         self.commits += 1
         return results
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from relayer.errors import NonceConflict, SpendLimitReached
 from relayer.journal import schema
+from relayer.journal.reading import Reading
 from relayer.journal.rows import (
     BatchRow,
     ChainRow,
@@ -30,7 +32,8 @@ from relayer.journal.rows import (
 )
 from relayer.journal.spending import hour_of, sum_spending
 from relayer.journal.statements import BulkInsert
-from relayer.protocol.delivery import Waiting
+from relayer.journal.states import Page, StateCache, advance
+from relayer.protocol.delivery import DeliveryState, Waiting
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import ZERO_HEAD
 
@@ -48,10 +51,17 @@ _WAITS: Final = BulkInsert(schema.waits, [column.name for column in schema.waits
 
 
 class Writing:
-    """The writes of one transaction. The object is of no use after it."""
+    """The writes of one transaction. The object is of no use after it.
 
-    def __init__(self, connection: Connection) -> None:
+    Attributes:
+        states: the states of the pages that steps were added to. They are true once the transaction is on
+            disk.
+    """
+
+    def __init__(self, connection: Connection, known: StateCache) -> None:
         self._connection = connection
+        self._known = known
+        self.states: dict[Page, dict[DeliveryState, int]] = {}
 
     # --- chains and lanes -----------------------------------------------------------------------------------
 
@@ -169,24 +179,38 @@ class Writing:
         self._connection.execute(delete(table).where(table.c.lane == lane, table.c.sequence >= first))
 
     def add_transitions(self, transitions: Iterable[Transition]) -> None:
-        """Append steps to the messages' stories."""
-        _TRANSITIONS.run(
-            self._connection,
-            [
-                (
-                    step.lane,
-                    step.page,
-                    step.first,
-                    step.last,
-                    None if step.mask is None else step.mask.to_bytes(_WORD),
-                    step.state.value,
-                    step.at,
-                    step.batch,
-                    encode_detail(step.detail),
+        """Append steps to the messages' stories, as far as they are news: see states.advance.
+
+        Raises:
+            IllegalTransition: a step does not follow the state that one of its messages is in. It is a defect
+                of ours; nothing of the caller's work is written.
+        """
+        rows = []
+        for step in transitions:
+            bits = advance(self._states_of(step), step)
+            if bits:
+                mask = step.mask if bits == step.bits else bits
+                rows.append(
+                    (
+                        step.lane,
+                        step.page,
+                        step.first,
+                        step.last,
+                        None if mask is None else mask.to_bytes(_WORD),
+                        step.state.value,
+                        step.at,
+                        step.batch,
+                        encode_detail(step.detail),
+                    )
                 )
-                for step in transitions
-            ],
-        )
+        _TRANSITIONS.run(self._connection, rows)
+
+    def _states_of(self, step: Transition) -> dict[DeliveryState, int]:
+        page = step.lane, step.page
+        if page not in self.states:
+            read = partial(Reading(self._connection).transitions, step.lane, step.page, step.page)
+            self.states[page] = dict(self._known.get(page, read))
+        return self.states[page]
 
     def put_proofs(self, proofs: Iterable[StoredProof]) -> None:
         """Keep proofs. A page has one: the newest."""

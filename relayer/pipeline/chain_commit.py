@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
@@ -19,11 +20,17 @@ from relayer.journal.rows import (
     Transition,
 )
 from relayer.journal.writing import Writing
-from relayer.pipeline.rules.confirming import Confirmed
-from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.lane import Confirmed, LaneProgress, PageState
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.pipeline.rules.story import altered_waits, confirmed_steps, verified_steps
+from relayer.pipeline.wakes import LanePort
 from relayer.sending.transaction import Transaction
+
+#: How often a lane's newest head is proven though no log tells of a message: hidden logs are found within
+#: this.
+_AUDIT_SOURCE_S: Final = 10
+#: How often the bitmaps of pages with open messages are proven though no transaction of ours is under way.
+_AUDIT_DESTINATION_S: Final = 30
 
 
 @dataclass(slots=True)
@@ -32,8 +39,7 @@ class OutgoingLane:
 
     Attributes:
         progress: the lane's state in memory.
-        wake: wakes the lane's task.
-        oldest_height: the destination's client does not believe proofs below this block any more.
+        task: the lane's task.
         audited_at: when the lane's tail was proven last without a log that told of it, on the loop's clock.
         hearsay: the end of the sequences that the journal has as hearsay: logs tell of them, and they do not
             lead to the proven head.
@@ -42,16 +48,14 @@ class OutgoingLane:
     """
 
     progress: LaneProgress
-    wake: Callable[[], None]
-    oldest_height: Callable[[], int]
+    task: LanePort
     audited_at: float = 0.0
     hearsay: int = 0
     unfinalized: tuple[StoredMessage, ...] | None = None
 
-    @property
-    def observed(self) -> int:
-        """The end of the sequences whose story has begun."""
-        return max(self.hearsay, self.unfinalized[-1].message.sequence + 1 if self.unfinalized else 0)
+    def is_audit_due(self, now_s: float) -> bool:
+        """Return whether to prove the lane's tail though no log tells of a message."""
+        return now_s - self.audited_at >= _AUDIT_SOURCE_S
 
 
 @dataclass(slots=True)
@@ -60,15 +64,17 @@ class IncomingLane:
 
     Attributes:
         progress: the lane's state in memory.
-        wake: wakes the lane's task.
-        learn: is told what a delivery cost: its calldata, how many messages it carried, the gas that it used.
+        task: the lane's task.
         audited_at: when the bitmaps of all pages with open messages were proven last, on the loop's clock.
     """
 
     progress: LaneProgress
-    wake: Callable[[], None]
-    learn: Callable[[bytes, int, int], None]
+    task: LanePort
     audited_at: float = 0.0
+
+    def is_audit_due(self, now_s: float) -> bool:
+        """Return whether to prove the bitmaps of all pages with open messages."""
+        return now_s - self.audited_at >= _AUDIT_DESTINATION_S
 
 
 @dataclass(slots=True)
@@ -124,9 +130,7 @@ def prepare_commit(
             # What was shown of unfinalized blocks lay there as well, so it is written anew.
             lane.unfinalized = None
         altered += altered_waits(verified, now)
-        steps += verified_steps(
-            verified, proven, lane.progress.proven, lane.hearsay, now, observed=lane.observed
-        )
+        steps += verified_steps(verified, proven, lane.progress.proven, lane.hearsay, now)
     pages, over = _final_pages(result)
     for _, _, verdict in result.confirmed:
         steps += confirmed_steps(verdict, now)

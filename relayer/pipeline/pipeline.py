@@ -34,9 +34,12 @@ from relayer.pipeline.destination import Destination
 from relayer.pipeline.lane_task import LaneTask
 from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow, open_lane
+from relayer.pipeline.rules.instant import Ticks
 from relayer.pipeline.rules.lane import LaneProgress
 from relayer.pipeline.rules.story import outcome_steps
+from relayer.pipeline.services import Services, now_ticks
 from relayer.pipeline.supervise import Supervisor
+from relayer.pipeline.witness import compare_providers
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
 from relayer.sending.price import PricePolicy
@@ -91,9 +94,7 @@ class Pipeline:
     The caller makes it with `open`, starts it with `start`, and ends it with `drain`.
 
     Attributes:
-        journal: where everything is kept.
-        metrics: what is counted.
-        lane_waiting: why lanes wait.
+        services: what every task needs.
         chain_tasks: the tasks of chains, by name.
         destinations: the chains as destinations, by name.
         client_tasks: the tasks of light clients, by the names of source and destination.
@@ -101,16 +102,13 @@ class Pipeline:
         supervisor: runs the tasks; its `failure` ends the daemon.
     """
 
-    def __init__(self, journal: Journal, metrics: Metrics, clock: Callable[[], Micros]) -> None:
-        self.journal = journal
-        self.metrics = metrics
-        self.lane_waiting = LaneWaiting(journal, clock)
+    def __init__(self, services: Services) -> None:
+        self.services = services
         self.chain_tasks: dict[str, ChainTask] = {}
         self.destinations: dict[str, Destination] = {}
         self.client_tasks: dict[tuple[str, str], LightClientTask] = {}
         self.lane_tasks: list[LaneTask] = []
-        self.supervisor = Supervisor(metrics)
-        self._clock = clock
+        self.supervisor = Supervisor(services.metrics)
         self._drained = False
 
     @classmethod
@@ -123,15 +121,19 @@ class Pipeline:
         batch: BatchSettings,
         metrics: Metrics,
         clock: Callable[[], Micros],
+        monotonic: Callable[[], Ticks] = now_ticks,
     ) -> Pipeline:
         """Take up all chains and lanes where the journal left them. Nothing is asked of a chain yet.
+
+        `clock` is the wall's, `monotonic` one that nobody sets; both in microseconds.
 
         Raises:
             ConfigError: a lane names a chain that is not served, or a chain's trusted state is of another
                 consensus.
             JournalUnreadable: proven messages are missing in the journal.
         """
-        pipeline = cls(journal, metrics, clock)
+        services = Services(journal, LaneWaiting(journal, clock), metrics, clock, monotonic)
+        pipeline = cls(services)
         rows = await journal.commit(lambda writing: _register(writing, chains, lanes, clock()))
         stored = await journal.read(lambda reading: _read_all(reading, rows))
         for name, served in chains.items():
@@ -154,7 +156,11 @@ class Pipeline:
                     "Correct the chain's consensus",
                 ) from error
         store = JournalStore(
-            self.journal, stored.row, self._clock, served.max_spend_wei_per_day, outcome_steps
+            self.services.journal,
+            stored.row,
+            self.services.clock,
+            served.max_spend_wei_per_day,
+            outcome_steps,
         )
 
         async def prove(address: Address) -> ProvenAccount | None:
@@ -165,7 +171,7 @@ class Pipeline:
             served.chain,
             store,
             served.prices,
-            self._clock,
+            self.services.clock,
             prove=prove,
             proves_now=not served.prover.has_delayed_finality,
         )
@@ -174,16 +180,13 @@ class Pipeline:
             served.prover,
             stored,
             sender,
-            self.journal,
-            self.lane_waiting,
-            self.metrics,
-            self._clock,
+            self.services,
         )
         self.chain_tasks[name] = chain_task
         self.destinations[name] = Destination(
             chain_task,
-            self.journal,
-            self._clock,
+            self.services.journal,
+            self.services.clock,
             max_gas_share=batch.max_gas_share,
             max_wait_ms=batch.max_wait_ms,
             max_messages=batch.max_messages,
@@ -202,29 +205,26 @@ class Pipeline:
             proven_block=stored.proven_block,
             settled=stored.settled,
         )
-        window = PageWindow(progress, self.journal, destination.sender)
-        await open_lane(progress, window, self.journal, self._clock())
+        window = PageWindow(progress, self.services, destination.sender)
+        await open_lane(progress, window, self.services)
         pair = (lane.source, lane.destination)
         if pair not in self.client_tasks:
             self.client_tasks[pair] = LightClientTask(
-                source, self.destinations[lane.destination], self.metrics
+                source, self.destinations[lane.destination], self.services.metrics
             )
-            source.on_header.append(self.client_tasks[pair].on_source_header)
+            source.listeners.append(self.client_tasks[pair])
         client_task = self.client_tasks[pair]
         lane_task = LaneTask(
             progress,
             self.destinations[lane.destination],
             client_task,
             window,
-            self.journal,
-            self.lane_waiting,
-            self.metrics,
-            self._clock,
+            self.services,
         )
         client_task.wake_lanes.append(lane_task.wake)
         client_task.anchoring.counts.append(lane_task.count_ready)
-        source.out_lanes.append(OutgoingLane(progress, lane_task.wake, lambda: client_task.oldest_height))
-        destination.in_lanes.append(IncomingLane(progress, lane_task.wake, lane_task.learn))
+        source.out_lanes.append(OutgoingLane(progress, lane_task))
+        destination.in_lanes.append(IncomingLane(progress, lane_task))
         self.lane_tasks.append(lane_task)
 
     # --- running --------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Pipeline:
             self.supervisor.start(f"chain {name}", chain_task.run)
             self.supervisor.start(f"account of {name}", self.destinations[name].run)
             if chain_task.prover.provider_count > 1:
-                self.supervisor.start(f"witness of {name}", chain_task.compare_providers)
+                self.supervisor.start(f"witness of {name}", partial(compare_providers, chain_task))
             self.supervisor.start(f"sender of {name}", chain_task.sender.run)
         for (source, destination), client_task in self.client_tasks.items():
             self.supervisor.start(f"client of {source} on {destination}", client_task.run)

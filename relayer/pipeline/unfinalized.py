@@ -8,21 +8,20 @@ messages are deleted, and only their steps in the journal stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from light_clients.client import Height
 from relayer.chains.base import Chain, Head, SentMessage
 from relayer.consensus.base import Prover, VerifiedHeader
-from relayer.journal.rows import Micros, StoredMessage
-from relayer.journal.store import Journal
+from relayer.journal.rows import StoredMessage
 from relayer.journal.writing import Writing
 from relayer.pipeline.chain_commit import IncomingLane, OutgoingLane
-from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.rules.lane import LaneProgress
 from relayer.pipeline.rules.linking import link_messages
 from relayer.pipeline.rules.proving import to_stored
 from relayer.pipeline.rules.story import unfinalized_steps
+from relayer.pipeline.services import Services
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.sender import Sender
 
@@ -42,16 +41,12 @@ class UnfinalizedWatcher:
         chain: Chain,
         prover: Prover,
         sender: Sender,
-        journal: Journal,
-        lane_waiting: LaneWaiting,
-        clock: Callable[[], Micros],
+        services: Services,
     ) -> None:
         self._chain = chain
         self._prover = prover
         self._sender = sender
-        self._journal = journal
-        self._lane_waiting = lane_waiting
-        self._clock = clock
+        self._services = services
         self._sent: list[SentMessage] = []
         self._audited_at = 0.0
 
@@ -91,7 +86,7 @@ class UnfinalizedWatcher:
         ):
             return True
         return any(
-            page.open and (page.proof_is_stale or lane.oldest_height() > header.number)
+            page.open and (page.proof_is_stale or lane.task.oldest_height > header.number)
             for lane in outbound
             for page in lane.progress.pages.values()
         )
@@ -117,9 +112,9 @@ class UnfinalizedWatcher:
         self._sent = kept + [sent for sent in told if first <= sent.block_number <= head.number]
         for lane in outbound:
             await self._show(lane, header)
-            self._lane_waiting.set(lane.progress, "sent", self._explain_sent(lane, head))
+            self._services.lane_waiting.set(lane.progress, "sent", self._explain_sent(lane, head))
         for inward in inbound:
-            self._lane_waiting.set(
+            self._services.lane_waiting.set(
                 inward.progress, "delivered", self._explain_delivered(inward.progress, header, head)
             )
 
@@ -147,7 +142,7 @@ class UnfinalizedWatcher:
         # The same messages in other blocks, by a reorganisation: their rows change, and their story does not.
         moved = [stored for stored, old in zip(now_told[:same], shown, strict=False) if stored != old]
         if fresh or moved or cut is not None:
-            steps = list(unfinalized_steps(progress.row, fresh, gone, self._clock()))
+            steps = list(unfinalized_steps(progress.row, fresh, gone, self._services.clock()))
 
             def write(writing: Writing) -> None:
                 if cut is not None:
@@ -155,7 +150,7 @@ class UnfinalizedWatcher:
                 writing.put_messages([*moved, *fresh])
                 writing.add_transitions(steps)
 
-            await self._journal.commit(write)
+            await self._services.journal.commit(write)
         lane.unfinalized = now_told
 
     def _explain_sent(self, lane: OutgoingLane, head: Head) -> Waiting | None:

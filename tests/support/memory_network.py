@@ -15,6 +15,8 @@ from relayer.journal.rows import Micros
 from relayer.journal.store import Journal, now_micros
 from relayer.metrics import Metrics
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
+from relayer.pipeline.rules.instant import Ticks
+from relayer.pipeline.services import now_ticks
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
@@ -34,15 +36,24 @@ OTHER = b"\x33" * 20
 
 @dataclass
 class Clock:
-    """Wall time that a test can move on."""
+    """The wall's clock and one that nobody sets, which a test can move on."""
 
     ahead_us: int = 0
+    wrong_by_us: int = 0
 
     def __call__(self) -> Micros:
-        return Micros(now_micros() + self.ahead_us)
+        return Micros(now_micros() + self.ahead_us + self.wrong_by_us)
+
+    def ticks(self) -> Ticks:
+        return Ticks(now_ticks() + self.ahead_us)
 
     def advance(self, seconds: float) -> None:
+        """Let time pass."""
         self.ahead_us += int(seconds * 1_000_000)
+
+    def set_wrong(self, seconds: float) -> None:
+        """Set the wall's clock so much ahead of the time; no time passes."""
+        self.wrong_by_us = int(seconds * 1_000_000)
 
 
 @dataclass
@@ -127,6 +138,7 @@ async def open_network(
         batch=batch,
         metrics=Metrics(),
         clock=clock,
+        monotonic=clock.ticks,
     )
     if start:
         pipeline.start()

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from relayer.journal.rows import Micros
 from relayer.pipeline.rules.gas import GasModel
+from relayer.pipeline.rules.instant import Ticks
 from relayer.pipeline.rules.lane import PageState, indices
 from relayer.protocol.batch import Batch
 from relayer.protocol.lane import Lane
@@ -61,14 +61,14 @@ class BatchPlans:
     """
 
     now: tuple[BatchPlan, ...]
-    look_again: Micros | None
+    look_again: Ticks | None
 
 
 def make_plans(
     pages: Iterable[PageState],
     model: GasModel,
     limits: BatchLimits,
-    now: Micros,
+    now: Ticks,
     destination_time: int,
     oldest_height: int,
 ) -> BatchPlans:
@@ -78,18 +78,16 @@ def make_plans(
         pages: the pages, in the order in which they are to be sent.
         model: what the lane's deliveries cost.
         limits: how large a batch may be, and how long it may wait.
-        now: the wall clock.
+        now: the clock that nobody sets.
         destination_time: the destination's time in seconds, for deadlines.
         oldest_height: the destination's client does not believe proofs below this block any more.
     """
     plans: list[BatchPlan] = []
-    times: list[Micros] = []
+    times: list[Ticks] = []
     for page in pages:
-        times += [
-            wait.not_before
-            for index, wait in page.waits.items()
-            if wait.not_before > now and page.open >> index & 1
-        ]
+        paused_until = page.waits_until(now)
+        if paused_until is not None:
+            times.append(paused_until)
         if page.proof is None or page.proof_is_stale or page.proof.height < oldest_height:
             continue
         bits = ready(page, now, destination_time)
@@ -99,7 +97,9 @@ def make_plans(
             plans.append(BatchPlan(page.page, 1 << index, is_retry=True))
             bits &= ~(1 << index)
         for mask, is_full in _split(page, bits, model, limits):
-            waited_until = Micros(min(page.proven_at[index] for index in indices(mask)) + limits.max_wait_us)
+            waited_until = Ticks(
+                min(page.proven_at[index].ticks for index in indices(mask)) + limits.max_wait_us
+            )
             if is_full or waited_until <= now or model.is_worth_sending(mask.bit_count()):
                 plans.append(BatchPlan(page.page, mask, is_retry=False))
             else:
@@ -107,7 +107,7 @@ def make_plans(
     return BatchPlans(tuple(plans), min(times, default=None))
 
 
-def ready(page: PageState, now: Micros, destination_time: int) -> int:
+def ready(page: PageState, now: Ticks, destination_time: int) -> int:
     """Return the messages of a page that its proof covers and that could be delivered now, as bits."""
     if page.proof is None:
         return 0

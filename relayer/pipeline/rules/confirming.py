@@ -14,37 +14,13 @@ from typing import Final
 from relayer.chains.base import DeliveryEventKind, TxReceipt
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import MICROS_PER_S, LaneRow, Micros, StoredBatch, StoredWait
-from relayer.pipeline.rules.lane import PageState, indices, mask_of
+from relayer.pipeline.rules.instant import LONGEST_WAIT_US
+from relayer.pipeline.rules.lane import Confirmed, PageState, indices, mask_of
 from relayer.protocol.delivery import Waiting, WaitingReason
 
-#: A message that its recipient refused is tried again after this; after every other refusal twice as long.
+#: A message that its recipient refused is tried again after this; after every other refusal twice as long,
+#: up to LONGEST_WAIT_US.
 _FIRST_RETRY_S: Final = 15
-_LONGEST_RETRY_S: Final = 3_600
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What a proven delivered bitmap says of a page, as bits of the page.
-
-    Attributes:
-        lane: the lane's row.
-        page: the number of the page.
-        height: the block of the destination whose header proves the bitmap.
-        delivered: the messages that are executed. Final.
-        expired: the messages whose deadline has passed with their bits clear. Final.
-        failed: why the messages wait that their recipient refused.
-        returned: the messages that a transaction carried without effect; they are to be delivered again.
-        unseen: the messages that a provider showed as delivered and that are not.
-    """
-
-    lane: LaneRow
-    page: int
-    height: int
-    delivered: int
-    expired: int
-    failed: tuple[StoredWait, ...]
-    returned: int
-    unseen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +78,9 @@ def judge_bitmap(
 
 def refuse(lane: LaneRow, page: PageState, index: int, reason: str, now: Micros) -> StoredWait:
     """Return why a message waits that its recipient refused once more, and until when."""
-    before = page.waits.get(index)
+    before = page.waits[index].stored if index in page.waits else None
     attempts = 1 if before is None else before.attempts + 1
-    delay_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S << min(attempts - 1, 16))
+    delay_s = min(LONGEST_WAIT_US // MICROS_PER_S, _FIRST_RETRY_S << min(attempts - 1, 16))
     times = "once" if attempts == 1 else f"{attempts} times"
     return StoredWait(
         lane=lane,

@@ -103,6 +103,89 @@ class WantedBitmaps:
         return {page: slot for page, slot in found if slot is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class OutgoingAsk:
+    """What is asked of the source for one lane.
+
+    Attributes:
+        progress: the lane's state in memory.
+        audit: whether to ask for the page of the lane's next message though no log tells of one.
+        oldest_height: the destination's client does not believe proofs below this block any more.
+    """
+
+    progress: LaneProgress
+    audit: bool
+    oldest_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingAsk:
+    """What is asked of the destination for one lane.
+
+    Attributes:
+        progress: the lane's state in memory.
+        included: the pages with messages in transactions that are in blocks up to the header.
+        audit: whether to ask for all pages with open messages: others may have delivered any of them, or a
+            receipt may have been hidden from us.
+    """
+
+    progress: LaneProgress
+    included: frozenset[int]
+    audit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What one proof is to have."""
+
+    heads: tuple[WantedHeads, ...]
+    bitmaps: tuple[WantedBitmaps, ...]
+
+    def slots(self) -> tuple[bytes, ...]:
+        """Return the storage slots, every one once."""
+        heads = (slot for wanted in self.heads for slot in wanted.slots())
+        bitmaps = (slot for wanted in self.bitmaps for slot in wanted.slots())
+        return tuple(dict.fromkeys([*heads, *bitmaps]))
+
+    def lanes(self) -> set[LaneRow]:
+        """Return the rows of the lanes that anything is asked for."""
+        return {wanted.progress.row for wanted in self.heads} | {
+            wanted.progress.row for wanted in self.bitmaps
+        }
+
+
+def choose_slots(
+    outgoing: Iterable[OutgoingAsk], incoming: Iterable[IncomingAsk], header: VerifiedHeader
+) -> Chosen:
+    """Choose what to prove at a header of a chain, MOST_SLOTS at most.
+
+    Every incoming lane gets half of what is left at most, so that they never keep outgoing ones from their
+    proofs.
+    """
+    room = MOST_SLOTS
+    bitmaps: list[WantedBitmaps] = []
+    for inward in incoming:
+        wanted = want_bitmaps(inward, header.number, header.timestamp, room=room // 2)
+        room -= len(wanted.pages)
+        bitmaps.append(wanted)
+    heads: list[WantedHeads] = []
+    for outward in outgoing:
+        if room <= 0:
+            break
+        wanted_heads = want_heads(
+            outward.progress,
+            header.number,
+            audit=outward.audit,
+            oldest_height=outward.oldest_height,
+            room=room,
+        )
+        room -= len(wanted_heads.pages)
+        heads.append(wanted_heads)
+    return Chosen(
+        tuple(wanted for wanted in heads if wanted.pages), tuple(wanted for wanted in bitmaps if wanted.pages)
+    )
+
+
 def want_heads(
     progress: LaneProgress, height: int, *, audit: bool, oldest_height: int, room: int
 ) -> WantedHeads:
@@ -127,9 +210,31 @@ def want_heads(
     return WantedHeads(progress, links, tuple(dict.fromkeys([*fresh, *again[: room - len(fresh)]])))
 
 
+def want_bitmaps(ask: IncomingAsk, height: int, destination_time: int, *, room: int) -> WantedBitmaps:
+    """Choose the pages whose delivered bitmaps to prove: those in memory about which there may be news.
+
+    A page that is out of memory is judged once it is loaded again, which asks for its bitmap.
+
+    Args:
+        ask: the lane, and what is asked for it.
+        height: the header's block.
+        destination_time: the header's time, in seconds; messages may be past their deadline.
+        room: how many pages there may be.
+    """
+    progress = ask.progress
+    wanted = {page for page in ask.included if page in progress.pages}
+    wanted |= {page for page in progress.audits if progress.is_due(page, height)}
+    wanted |= {
+        page.page
+        for page in progress.pages.values()
+        if (ask.audit and page.open) or page.past_deadline(page.open, destination_time)
+    }
+    return WantedBitmaps(progress, tuple(sorted(wanted)[:room]))
+
+
 def _needs_proof(page: PageState, oldest_height: int) -> bool:
     # Altered messages can't be sent, and those in flight have their proof in their transaction.
-    if not page.open & ~page.altered & ~page.in_flight:
+    if not page.open & ~page.altered & ~page.carried:
         return False
     return page.proof is None or page.proof_is_stale or page.proof.height < oldest_height
 

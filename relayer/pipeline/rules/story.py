@@ -6,11 +6,11 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
-from relayer.pipeline.rules.confirming import Confirmed
-from relayer.pipeline.rules.lane import indices
+from relayer.pipeline.rules.lane import Confirmed, indices
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import PAGE_BITS
@@ -18,7 +18,7 @@ from relayer.sending.transaction import Outcomes, Transaction
 
 
 def verified_steps(
-    verified: Verified, proven: Proven, first: int, hearsay: int, now: Micros, *, observed: int = 0
+    verified: Verified, proven: Proven, first: int, hearsay: int, now: Micros
 ) -> Iterator[Transition]:
     """Yield the steps of messages that logs tell of.
 
@@ -28,15 +28,12 @@ def verified_steps(
         first: the sequence of the first of them.
         hearsay: messages below this sequence were observed before, as hearsay.
         now: the wall clock.
-        observed: messages below this sequence were observed before, in blocks that were not final.
     """
     heights = {proof.page: proof.height for proof in proven.proofs}
     for page, stored in _by_page(verified.messages):
         low, high = int(stored[0].message.sequence), int(stored[-1].message.sequence)
-        # Messages that were shown before, as hearsay or unfinalized, have their Observed step already.
-        fresh = max(low, hearsay, observed)
-        if fresh <= high:
-            yield Transition(verified.lane, fresh, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
+        # The journal leaves out those that were shown before, as hearsay or unfinalized.
+        yield Transition(verified.lane, low, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
         detail = {"height": verified.header.number, "block": verified.header.hash}
         yield Transition(verified.lane, low, high, DeliveryState.VERIFIED, now, detail=detail)
         if page in heights:
@@ -50,9 +47,8 @@ def verified_steps(
                     verified.lane, sequence, sequence, DeliveryState.REFUSED, now, detail=_ALTERED
                 )
     for _, stored in _by_page(verified.hearsay):
-        low, high = max(int(stored[0].message.sequence), hearsay), int(stored[-1].message.sequence)
-        if low <= high:
-            yield Transition(verified.lane, low, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
+        low, high = int(stored[0].message.sequence), int(stored[-1].message.sequence)
+        yield Transition(verified.lane, low, high, DeliveryState.OBSERVED, now, detail=_blocks(stored))
     if verified.waiting is None:
         end = first + len(verified.messages)
         yield from _unfounded(verified.lane, end, hearsay, now)
@@ -73,7 +69,7 @@ def altered_waits(verified: Verified, now: Micros) -> Iterator[StoredWait]:
 def restored_steps(lane: LaneRow, sequence: int, height: int, now: Micros) -> Iterator[Transition]:
     """Yield the steps of a message whose fields hash to the proven leaf after its logs were read again."""
     for state in (DeliveryState.OBSERVED, DeliveryState.VERIFIED, DeliveryState.PROVEN):
-        yield Transition(lane, sequence, sequence, state, now, detail={"height": height})
+        yield Transition(lane, sequence, sequence, state, now, detail={"height": height}, open_only=True)
 
 
 def unfinalized_steps(
@@ -121,6 +117,7 @@ def submitted_step(batch: StoredBatch, detail: dict[str, Any], now: Micros) -> T
         mask=batch.mask,
         batch=batch.row,
         detail=detail,
+        open_only=True,
     )
 
 
@@ -165,7 +162,15 @@ def outcome_steps(outcomes: Outcomes, now: Micros) -> Iterator[Transition]:
 
 def _of_batch(batch: StoredBatch, state: DeliveryState, detail: dict[str, Any], now: Micros) -> Transition:
     return Transition(
-        batch.lane, batch.first, batch.last, state, now, mask=batch.mask, batch=batch.row, detail=detail
+        batch.lane,
+        batch.first,
+        batch.last,
+        state,
+        now,
+        mask=batch.mask,
+        batch=batch.row,
+        detail=detail,
+        open_only=True,
     )
 
 
@@ -180,7 +185,7 @@ def confirmed_steps(verdict: Confirmed, now: Micros) -> Iterator[Transition]:
         bit = 1 << (wait.sequence & 0xFF)
         detail = {"attempts": wait.attempts, "reason": wait.waiting.detail}
         yield _of_mask(verdict.lane, verdict.page, bit, DeliveryState.FAILED, detail, now)
-    back = verdict.returned | verdict.unseen
+    back = (verdict.returned | verdict.unseen) & ~verdict.expired
     if back:
         why = (
             "the proven bitmap shows it as not delivered"
@@ -192,9 +197,8 @@ def confirmed_steps(verdict: Confirmed, now: Micros) -> Iterator[Transition]:
 
 def seen_step(lane: LaneRow, page: int, mask: int, now: Micros) -> Transition:
     """Return the step of messages that a provider shows as delivered, by whomever."""
-    return _of_mask(
-        lane, page, mask, DeliveryState.INCLUDED, {"why": "the destination shows its bit as set"}, now
-    )
+    why = {"why": "the destination shows its bit as set"}
+    return replace(_of_mask(lane, page, mask, DeliveryState.INCLUDED, why, now), open_only=True)
 
 
 def _of_mask(

@@ -6,60 +6,48 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayer.journal.rows import LaneRow, Micros, StoredProof, StoredWait
 from relayer.pipeline.rules.batching import (
     BatchLimits,
     BatchPlan,
+    BatchPlans,
     full_messages,
     halve,
     make_batch,
     make_plans,
 )
 from relayer.pipeline.rules.gas import MOST_TRANSACTION_GAS, GasModel
-from relayer.pipeline.rules.lane import PageState
+from relayer.pipeline.rules.lane import FIRST_PAUSE_US, PageState
 from relayer.protocol.batch import decode_batch, encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
-from relayer.protocol.lane import Lane
-from relayer.protocol.message import EndpointId, Message, Sequence, next_head
+from relayer.protocol.message import Message, MessageId
+from tests.unit.pipeline.rules.samples import (
+    BEGINNING,
+    LANE,
+    NOW,
+    make_message,
+    make_page,
+    make_proof,
+    make_wait,
+    verdict,
+)
 
-LANE = Lane(EndpointId(b"a" * 32), EndpointId(b"b" * 32))
-NOW = Micros(1_000_000_000)
 LIMITS = BatchLimits(MOST_TRANSACTION_GAS, most_bytes=96 * 1024, most_messages=256, max_wait_us=1_000_000)
 
 
-def make_page(
-    count: int, *, number: int = 3, deadline: int = 0, proven_at: int = NOW, gas_limit: int = 200_000
-) -> PageState:
-    head = b"p" * 32
-    made = PageState(number, head)
-    for index in range(count):
-        message = Message(
-            LANE.id,
-            Sequence((number << 8) + index),
-            b"s".rjust(32, b"\0"),
-            b"r".rjust(32, b"\0"),
-            gas_limit,
-            deadline,
-            0,
-            index.to_bytes(4),
-        )
-        head = next_head(head, message.id)
-        made.add(message, message.id, head, Micros(proven_at))
-    made.proof = StoredProof(LaneRow(1), number, (number << 8) + count - 1, head, 90, 900, b"proof")
-    return made
+def make(page: PageState, limits: BatchLimits = LIMITS, after_us: int = 0, oldest: int = 0) -> BatchPlans:
+    return make_plans([page], GasModel(150_000), limits, NOW.after(after_us), 1_000, oldest)
 
 
-def plans(page: PageState, limits: BatchLimits = LIMITS, now: int = NOW, oldest_height: int = 0) -> list[int]:
-    made = make_plans([page], GasModel(150_000), limits, Micros(now), 1_000, oldest_height)
-    return [plan.mask for plan in made.now]
+def plans(page: PageState, limits: BatchLimits = LIMITS, after_us: int = 0, oldest: int = 0) -> list[int]:
+    return [plan.mask for plan in make(page, limits, after_us, oldest).now]
 
 
 def test_what_could_have_company_waits_and_says_until_when() -> None:
     page = make_page(3)
-    made = make_plans([page], GasModel(150_000), LIMITS, NOW, 1_000, 0)
+    made = make(page)
     assert made.now == ()
-    assert made.look_again == NOW + 1_000_000
-    assert plans(page, now=NOW + 1_000_000) == [0b111]
+    assert made.look_again == NOW.after(1_000_000)
+    assert plans(page, after_us=1_000_000) == [0b111]
 
 
 def test_enough_messages_to_share_the_base_wait_for_nobody() -> None:
@@ -93,38 +81,50 @@ def test_batches_hold_no_more_bytes_than_nodes_take() -> None:
 
 
 def test_only_what_is_ready_is_planned() -> None:
-    page = make_page(10, deadline=0)
-    page.delivered, page.expired, page.in_flight, page.seen, page.altered = 1, 2, 4, 8, 16
-    assert plans(page, now=NOW + 10**6) == [0b1111100000]
-    assert plans(make_page(4, deadline=999), now=NOW + 10**6) == []
-    assert plans(make_page(4, deadline=1_000), now=NOW + 10**6) == [0b1111]
+    page = make_page(10)
+    page.apply(verdict(delivered=1, expired=2), NOW)
+    page.carry(4)
+    page.see(8, at=70)
+    page.add(make_message(page.first + 10), MessageId(b"x" * 32), b"h" * 32, NOW)
+    page.take_proof(make_proof(page, 10))
+    assert plans(page, after_us=10**6) == [0b1111110000]
+    assert plans(make_page(4, deadline=999), after_us=10**6) == []
+    assert plans(make_page(4, deadline=1_000), after_us=10**6) == [0b1111]
 
 
 def test_a_stale_absent_or_old_proof_plans_nothing() -> None:
-    page = make_page(4, proven_at=0)
+    page = make_page(4, proven_at=BEGINNING)
     assert plans(page) == [0b1111]
-    assert plans(page, oldest_height=91) == []
-    page.proof_is_stale = True
+    assert plans(page, oldest=91) == []
+    page.doubt_proof()
     assert plans(page) == []
-    page.proof_is_stale, page.proof = False, None
-    assert plans(page) == []
+    assert plans(make_page(4, proven_at=BEGINNING, proof=False)) == []
 
 
 def test_messages_beyond_the_proof_wait_for_the_next_one() -> None:
-    page = make_page(4, proven_at=0)
-    assert page.proof is not None
-    page.proof = StoredProof(LaneRow(1), 3, (3 << 8) + 1, page.heads[1], 90, 900, b"proof")
+    page = make_page(4, proven_at=BEGINNING)
+    page.take_proof(make_proof(page, 1))
     assert plans(page) == [0b11]
 
 
 def test_a_message_that_was_refused_goes_alone_when_its_time_has_come() -> None:
-    page = make_page(4, proven_at=0)
-    waiting = Waiting(WaitingReason.RECIPIENT_REVERTS, "no")
-    page.waits[2] = StoredWait(LaneRow(1), (3 << 8) + 2, waiting, NOW, 1, Micros(NOW + 5))
+    page = make_page(4, proven_at=BEGINNING)
+    page.wait(make_wait(page.first + 2, WaitingReason.RECIPIENT_REVERTS, not_before=NOW.wall + 5), NOW)
     assert plans(page) == [0b1011]
-    made = make_plans([page], GasModel(150_000), LIMITS, Micros(NOW + 5), 1_000, 0)
-    assert [(plan.mask, plan.is_retry) for plan in made.now] == [(0b100, True), (0b1011, False)]
-    assert make_plans([page], GasModel(150_000), LIMITS, NOW, 1_000, 0).look_again == NOW + 5
+    assert make(page).look_again == NOW.after(5)
+    assert [(plan.mask, plan.is_retry) for plan in make(page, after_us=5).now] == [
+        (0b100, True),
+        (0b1011, False),
+    ]
+
+
+def test_a_page_that_is_held_back_holds_no_other_one_back() -> None:
+    page, other = make_page(4, proven_at=BEGINNING), make_page(2, number=4, proven_at=BEGINNING)
+    page.hold_back(Waiting(WaitingReason.CLIENT_UPDATE, "no"), NOW.ticks, is_refusal=True)
+    made = make_plans([page, other], GasModel(150_000), LIMITS, NOW.ticks, 1_000, 0)
+    assert [plan.page for plan in made.now] == [4]
+    assert made.look_again == NOW.after(FIRST_PAUSE_US)
+    assert plans(page, after_us=FIRST_PAUSE_US) == [0b1111]
 
 
 @given(st.integers(1, 256), st.data())

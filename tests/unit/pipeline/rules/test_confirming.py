@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from light_clients.client import Height, Timestamp
 from relayer.chains.base import DeliveredRange, DeliveryEvent, DeliveryEventKind, TxHash, TxReceipt
 from relayer.consensus.base import VerifiedHeader
-from relayer.journal.rows import BatchRow, LaneRow, Micros, StoredBatch, TransactionRow
+from relayer.journal.rows import BatchRow, Micros, StoredBatch, TransactionRow
 from relayer.pipeline.rules.confirming import IncludedBatch, decode_reason, judge_bitmap, refuse
 from relayer.pipeline.rules.lane import PageState
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import MessageId
-from tests.unit.pipeline.rules.test_batching import LANE, NOW, make_page
+from tests.unit.pipeline.rules.samples import LANE, ROW, make_page
+from tests.unit.pipeline.rules.samples import NOW as MOMENT
+from tests.unit.pipeline.rules.samples import verdict as make_verdict
 
-ROW = LaneRow(1)
+NOW = MOMENT.wall
 
 
 def header(timestamp: int = 1_000) -> VerifiedHeader:
@@ -39,7 +41,7 @@ def failed(page: PageState, index: int, reason: bytes = b"") -> DeliveryEvent:
 
 def test_set_bits_are_confirmed_whoever_set_them() -> None:
     page = make_page(10)
-    page.delivered = 0b1
+    page.apply(make_verdict(delivered=0b1), MOMENT)
     verdict = judge_bitmap(ROW, page, 0b1011, header(), [], NOW)
     assert (verdict.delivered, verdict.expired, verdict.returned, verdict.failed) == (0b1010, 0, 0, ())
     # Bits of messages that were never proven to be sent are of no account.
@@ -65,7 +67,7 @@ def test_a_refused_message_waits_with_the_decoded_reason_and_ever_longer() -> No
     assert "0xdeadbeef" in wait.waiting.detail
     delays = []
     for _ in range(12):
-        page.waits[1] = wait
+        page.wait(wait, MOMENT)
         delays.append(wait.not_before - NOW)
         wait = refuse(ROW, page, 1, "no", NOW)
     assert delays == sorted(delays)
@@ -83,7 +85,7 @@ def test_a_clear_bit_past_the_deadline_is_final() -> None:
 
 def test_a_false_word_of_a_provider_is_seen_through() -> None:
     page = make_page(4)
-    page.seen = 0b0110
+    page.see(0b0110, at=70)
     verdict = judge_bitmap(ROW, page, 0b0010, header(), [], NOW)
     assert (verdict.delivered, verdict.unseen) == (0b0010, 0b0100)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from relayer.pipeline.rules.batching import full_messages
 from relayer.pipeline.rules.gas import MOST_TRANSACTION_GAS, GasModel
 from relayer.protocol.batch import calldata_gas
-from tests.unit.pipeline.rules.test_batching import make_page
+from tests.unit.pipeline.rules.samples import make_page
 
 
 def test_an_estimate_leaves_the_last_recipient_its_minimum() -> None:
