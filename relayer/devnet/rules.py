@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What rules a local chain has beside its consensus: gas, what its nodes take, when a block is made.
 
-In a spec line they are words among the options, such as `a=bft:4:free`.
+In a spec line they are words among the options, such as `a=KIND:4:free`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KILOBYTE: Final = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainRules:
-    """The rules of one local chain; by default those of Ethereum with Prague.
+    """The rules of one local chain; by default those of the Prague fork.
 
     Attributes:
         free: gas costs nothing: the base fee of every block is 0, nodes suggest 0, and the accounts that

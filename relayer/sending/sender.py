@@ -69,7 +69,7 @@ _FRESH_S: Final = 10.0
 _SUGGESTION_S: Final = 15.0
 #: The base fee of a verified header that is older than this says little of the next block.
 _HEADER_S: Final = 30.0
-#: Nodes of Ethereum take no more bytes in one transaction. Where they take fewer, the first refusal tells.
+#: Most nodes take no more bytes in one transaction. Where they take fewer, the first refusal tells.
 _MOST_BYTES: Final = 128 * 1024
 #: A block's gas limit moves, so that what was too much may fit after so long.
 _GAS_REFUSED_S: Final = 600.0
