@@ -46,7 +46,7 @@ from relayer.sending.account import (
     Offer,
     Replace,
 )
-from relayer.sending.price import PricePolicy, compute_price, compute_raise
+from relayer.sending.price import PricePolicy, bound_base_fee, compute_price, compute_raise
 from relayer.sending.store import Record, Store
 from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, make_attempt
 
@@ -396,13 +396,19 @@ class Sender:
         Raises ChainUnavailable.
         """
         now = time.monotonic()
-        proven = self._header.base_fee_wei if self._header is not None else None
-        is_new = proven is not None and self._proves_now and now - self._header_at < _HEADER_S
-        if self._market is None or not is_new or now - self._market_at > _SUGGESTION_S:
+        blocks = 0 if self._header is None else max(0, self.height - self._header.number)
+        is_new = self._proves_now and (blocks == 0 or now - self._header_at < _HEADER_S)
+        proven_wei = None if self._header is None else self._header.base_fee_wei
+        if self._market is None or proven_wei is None or not is_new or now - self._market_at > _SUGGESTION_S:
             self._market, self._market_at = await self.chain.market(), now
         market = self._market
-        if is_new:
-            market = GasMarket(proven, market.suggested_wei)
+        if proven_wei is not None:
+            told_wei = market.base_fee_wei
+            if is_new or told_wei is None:
+                market = GasMarket(proven_wei, market.suggested_wei)
+            else:
+                base_fee_wei = bound_base_fee(told_wei, proven_wei, blocks + 1)
+                market = GasMarket(base_fee_wei, market.suggested_wei)
         if self._is_legacy and market.base_fee_wei is not None:
             # Nodes refused type 2, whatever the header has.
             market = GasMarket(None, max(market.suggested_wei, market.base_fee_wei))
