@@ -33,6 +33,7 @@ from relayer.keys import KeyStore, read_password
 from relayer.metrics import Metrics, MetricsServer
 from relayer.pipeline.chain_task import STALL_S
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
+from relayer.sending.price import PricePolicy
 from relayer.views.gauges import gauges
 from relayer.views.relayer import RelayerView, relayer_view
 
@@ -164,6 +165,7 @@ class Daemon:
                 chain=opened.chain,
                 prover=opened.prover,
                 first_height=self._config.require_endpoint(name).consensus.first_height,
+                prices=PricePolicy(opened.config.max_fee_wei, opened.config.priority_fee_wei),
                 max_spend_wei_per_day=opened.config.max_spend_wei_per_day,
             )
             for name, opened in self._built.items()

@@ -116,6 +116,10 @@ class InsufficientFunds(Retryable):
     """The sending account cannot pay for the transaction."""
 
 
+class SpendLimitReached(InsufficientFunds):
+    """The operator's limit for 24 hours leaves no room for the transaction."""
+
+
 class NonceConflict(Retryable):
     """Another transaction of this account took the nonce: the work has to be signed again with another."""
 

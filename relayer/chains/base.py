@@ -368,8 +368,58 @@ class Chain(Protocol):
         """Give back the nonce of a prepared transaction that was never broadcast, so that no gap stays."""
         ...
 
-    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
-        """Return the decoded receipt of a transaction; None while it is not included."""
+    def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
+        """Sign a call with an account's key; `gas` is the limit.
+
+        Nothing is asked of the chain, and no nonce is taken: whoever calls this has chosen it.
+
+        Raises KeyUnavailable.
+        """
+        ...
+
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of signed bytes; None for bytes that can't be read."""
+        ...
+
+    async def estimate(self, call: Call, sender: Address) -> int:
+        """Return the gas that a transaction of an account needs, with a margin for state that moves.
+
+        Raises CallReverted, with the decoded reason.
+        """
+        ...
+
+    async def market(self) -> GasMarket:
+        """Return what gas costs now, as a provider says; it may be some seconds old.
+
+        Raises ChainUnavailable.
+        """
+        ...
+
+    async def offer(self, raw: bytes) -> Offered:
+        """Hand signed bytes to all providers, and return what they said.
+
+        It returns as soon as one of them has the bytes; the slower ones get them all the same. Where none
+        takes them, it waits for all, within limits.
+
+        Raises nothing that is Retryable: where nobody can be reached, there are no answers.
+        """
+        ...
+
+    async def receipt(self, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        """Return the decoded receipt of a transaction; None while it is not included.
+
+        Args:
+            tx_hash: 32 bytes.
+            ask_all: whether one provider's word that there is none is not enough: all are asked, and any
+                receipt counts.
+        """
+        ...
+
+    async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
+        """Return an account's transaction count as every provider has it that answers; empty when none does.
+
+        Of included transactions, or with those that are pending. All of it is hearsay.
+        """
         ...
 
     async def nonce(self, sender: Address, *, pending: bool = False) -> int:

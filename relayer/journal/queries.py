@@ -17,7 +17,6 @@ from relayer.journal.rows import (
     StoredStep,
     StoredStory,
     StoredTransaction,
-    StoredWait,
     TransactionState,
     Transition,
 )
@@ -29,6 +28,10 @@ from relayer.protocol.message import PAGE_BITS
 _PAGES_AT_ONCE: Final = 8
 _DELIVERED: Final = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
 _LANDED: Final = frozenset({TransactionState.INCLUDED, TransactionState.SETTLED})
+
+
+#: A page, messages as bits of it, and why the transaction waits that carries them.
+CarriedWait = tuple[int, int, Waiting]
 
 
 def waiting_of(state: DeliveryState, own: Waiting | None, lane: Waiting | None) -> Waiting | None:
@@ -45,6 +48,12 @@ def waiting_of(state: DeliveryState, own: Waiting | None, lane: Waiting | None) 
     return DEFAULT_WAITING[state]
 
 
+def _find_carried(carried: Iterable[CarriedWait], page: int, sequence: int) -> Waiting | None:
+    """Return why the transaction waits that carries a message; None where none says."""
+    bit = 1 << (sequence & 0xFF)
+    return next((waiting for place, mask, waiting in carried if place == page and mask & bit), None)
+
+
 def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
     """Everything that is known of a message; None when the journal does not know it."""
     stored = reading.message(message_id)
@@ -55,7 +64,9 @@ def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
     own_steps = [step for step in reading.transitions(stored.lane, page, page) if step.tells_of(sequence)]
     state = _last_state(own_steps)
     transactions = _read_transactions(reading, own_steps)
-    wait = next(iter(reading.waits(stored.lane, sequence, sequence)), None)
+    wait = next((known.waiting for known in reading.waits(stored.lane, sequence, sequence)), None)
+    if state is DeliveryState.SUBMITTED:
+        wait = _find_carried(reading.carried_waits(stored.lane, page, page), page, sequence) or wait
     proof = next((known for known in reading.proofs(stored.lane, page, page) if known.last >= sequence), None)
     return StoredStory(
         stored=stored,
@@ -63,7 +74,7 @@ def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
         destination=lane.destination,
         steps=tuple(_with_transactions(own_steps, transactions)),
         state=state,
-        waiting=waiting_of(state, None if wait is None else wait.waiting, lane.waiting),
+        waiting=waiting_of(state, wait, lane.waiting),
         proof=proof,
         delivered_by=_delivered_by(own_steps, transactions) if state in _DELIVERED else None,
     )
@@ -81,7 +92,8 @@ def read_pending(
 
 
 def _pending_of(reading: Reading, lane: StoredLane, limit: int) -> list[PendingMessage]:
-    waits = {wait.sequence: wait for wait in reading.waits(lane.row)}
+    waits = {wait.sequence: wait.waiting for wait in reading.waits(lane.row)}
+    carried = reading.carried_waits(lane.row)
     found: list[PendingMessage] = []
     page = lane.settled >> PAGE_BITS
     while len(found) < limit:
@@ -93,7 +105,7 @@ def _pending_of(reading: Reading, lane: StoredLane, limit: int) -> list[PendingM
         steps: dict[int, list[Transition]] = {}
         for step in reading.transitions(lane.row, page, last_page):
             steps.setdefault(step.page, []).append(step)
-        found += _pending_in(lane, stored, steps, waits)
+        found += _pending_in(lane, stored, steps, waits, carried)
         page = last_page + 1
     return found[:limit]
 
@@ -102,7 +114,8 @@ def _pending_in(
     lane: StoredLane,
     stored: Iterable[StoredMessage],
     steps: dict[int, list[Transition]],
-    waits: dict[int, StoredWait],
+    waits: dict[int, Waiting],
+    carried: Iterable[CarriedWait],
 ) -> Iterator[PendingMessage]:
     states = {page: fold(taken) for page, taken in steps.items()}
     for known in stored:
@@ -112,7 +125,9 @@ def _pending_in(
             (state for state, mask in states.get(page, {}).items() if mask & bit), DeliveryState.OBSERVED
         )
         wait = waits.get(sequence)
-        waiting = waiting_of(state, None if wait is None else wait.waiting, lane.waiting)
+        if state is DeliveryState.SUBMITTED:
+            wait = _find_carried(carried, page, sequence) or wait
+        waiting = waiting_of(state, wait, lane.waiting)
         if waiting is None:
             continue
         since = max(

@@ -41,21 +41,45 @@ class TransactionState(Enum):
         INCLUDED: a provider shows its receipt. A reorganisation can open it again.
         SETTLED: its effect, or that it had none, is proven or of no more interest.
         DISPLACED: another transaction of the account took its nonce, so it can never land.
+        GIVEN_UP: no node takes it, or its nonce is out of reach. Another transaction may have its nonce, so
+            that one of the two lands, and what it carried is signed anew.
     """
 
     OPEN = "open"
     INCLUDED = "included"
     SETTLED = "settled"
     DISPLACED = "displaced"
+    GIVEN_UP = "given up"
 
 
 class Purpose(Enum):
-    """What a transaction is for. All but DELIVER call a light client."""
+    """What a transaction is for. The journal keeps the values.
+
+    Attributes:
+        DELIVER: delivers messages.
+        UPDATE, ANCHOR, FREEZE: call a light client.
+        FILL: uses up a nonce that later ones wait for.
+        OTHER: what a command or the library sends.
+    """
 
     DELIVER = "deliver"
     UPDATE = "update"
     ANCHOR = "anchor"
     FREEZE = "freeze"
+    FILL = "fill"
+    OTHER = "other"
+
+
+class Wish(Enum):
+    """What an operator may ask of a transaction that waits. The journal keeps the values.
+
+    Attributes:
+        REPLACE: sign it again at a higher price.
+        CANCEL: use its nonce up by an empty transfer.
+    """
+
+    REPLACE = "replace"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +259,7 @@ class SignedAttempt:
         max_fee_wei: the most that it pays for a unit of gas.
         priority_fee_wei: the part of that which goes to the block's maker.
         at: when it was signed.
+        is_cancellation: whether it is an empty transfer that only uses the nonce up.
     """
 
     tx_hash: bytes
@@ -243,6 +268,7 @@ class SignedAttempt:
     max_fee_wei: int
     priority_fee_wei: int
     at: Micros
+    is_cancellation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

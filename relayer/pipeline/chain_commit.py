@@ -9,14 +9,22 @@ from typing import Final
 
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
-from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
+from relayer.journal.rows import (
+    ChainRow,
+    LaneRow,
+    Micros,
+    StoredMessage,
+    StoredPage,
+    StoredWait,
+    TransactionState,
+    Transition,
+)
 from relayer.journal.writing import Writing
 from relayer.pipeline.rules.lane import Confirmed, LaneProgress, PageState
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.pipeline.rules.story import altered_waits, confirmed_steps, verified_steps
-from relayer.pipeline.tracked_transaction import TrackedTransaction
-from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.wakes import LanePort
+from relayer.sending.transaction import Transaction
 
 #: How often a lane's newest head is proven though no log tells of a message: hidden logs are found within
 #: this.
@@ -84,15 +92,14 @@ class HeaderResult:
     header: VerifiedHeader
     verified: list[tuple[OutgoingLane, Verified, Proven]] = field(default_factory=list)
     confirmed: list[tuple[IncomingLane, PageState, Confirmed]] = field(default_factory=list)
-    settled: list[TrackedTransaction] = field(default_factory=list)
-    rechecks: list[TrackedTransaction] = field(default_factory=list)
+    settled: list[Transaction] = field(default_factory=list)
+    rechecks: list[Transaction] = field(default_factory=list)
 
 
 def prepare_commit(
     result: HeaderResult,
     chain: ChainRow,
     out_lanes: list[OutgoingLane],
-    tracker: TransactionTracker,
     scanned: int,
     state: bytes | None,
     now: Micros,
@@ -105,7 +112,6 @@ def prepare_commit(
         result: what the header showed.
         chain: the chain's row.
         out_lanes: all outgoing lanes of the chain, also those that the result says nothing of.
-        tracker: the transactions of the chain.
         scanned: the block up to which logs were read.
         state: what our light client exported; None where it did not change.
         now: the wall clock.
@@ -150,7 +156,7 @@ def prepare_commit(
         for _, _, verdict in result.confirmed:
             writing.put_waits(verdict.failed)
         for tracked in result.settled:
-            tracker.settle(writing, tracked)
+            writing.set_transaction_state(tracked.row, TransactionState.SETTLED)
         writing.add_transitions(steps)
 
     return write

@@ -23,7 +23,7 @@ from relayer.journal.rows import ChainRow, StoredChain
 from relayer.pipeline.chain_commit import HeaderResult, IncomingLane, OutgoingLane, prepare_commit
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
-from relayer.pipeline.rules.confirming import IncludedBatch, judge_bitmap, was_wasted
+from relayer.pipeline.rules.confirming import IncludedBatch, judge_bitmap
 from relayer.pipeline.rules.lane import Confirmed, LaneProgress
 from relayer.pipeline.rules.proving import (
     Chosen,
@@ -35,13 +35,15 @@ from relayer.pipeline.rules.proving import (
     proofs_of,
 )
 from relayer.pipeline.services import Services
-from relayer.pipeline.tracked_transaction import TrackedTransaction
-from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.unfinalized import UnfinalizedWatcher
 from relayer.pipeline.wakes import HeaderListener
 from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.sending.sender import Sender
+from relayer.sending.transaction import Outcomes, wasted_gas
 
+#: How long a step waits for the sender's look, which goes on by itself then.
+_LOOK_TIMEOUT_S: Final = 5.0
 #: A part of a step that takes longer hangs. It is given up, and the next head tried.
 STEP_TIMEOUT_S: Final = 60
 #: The most messages that are read and not proven, over all lanes; with more, logs are not read on. A provider
@@ -60,7 +62,7 @@ class ChainTask:
         chain: the chain.
         prover: our light client of it.
         row: its row in the journal.
-        tracker: the transactions of its accounts.
+        sender: the transactions of its accounts.
         watcher: the newest head.
         scanner: reads the logs.
         header: the newest verified header of this process; None before the first.
@@ -80,13 +82,14 @@ class ChainTask:
         chain: Chain,
         prover: Prover,
         stored: StoredChain,
-        tracker: TransactionTracker,
+        sender: Sender,
         services: Services,
     ) -> None:
         self.chain = chain
         self.prover = prover
         self.row: ChainRow = stored.row
-        self.tracker = tracker
+        self.sender = sender
+        sender.on_outcomes = self._take_outcomes
         self.watcher = HeadWatcher(chain)
         self.scanner = LogScanner(chain, stored.scanned_height)
         self.header: VerifiedHeader | None = None
@@ -100,7 +103,7 @@ class ChainTask:
         self._woken = False
         self._services = services
         self.repair = LogRepair(chain, self.scanner, services)
-        self.unfinalized = UnfinalizedWatcher(chain, prover, tracker, services)
+        self.unfinalized = UnfinalizedWatcher(chain, prover, sender, services)
         self._is_header_stale = False
         self._is_failing = False
         self._is_silent = False
@@ -233,9 +236,7 @@ class ChainTask:
         except StopLane:
             # Nothing of the chain is believed any more, and transactions signed for it still have to be
             # followed.
-            with contextlib.suppress(Retryable, TimeoutError):
-                async with asyncio.timeout(STEP_TIMEOUT_S):
-                    await self._follow_transactions(head)
+            await self._follow_transactions(head.number)
             raise
         except (Retryable, Rejection, TimeoutError) as error:
             trouble = error
@@ -250,8 +251,7 @@ class ChainTask:
                 self._is_header_stale = True
                 trouble = error
         else:
-            async with asyncio.timeout(STEP_TIMEOUT_S):
-                await self._follow_transactions(head)
+            await self._follow_transactions(head.number)
         if header is not None:
             async with asyncio.timeout(STEP_TIMEOUT_S):
                 await self.unfinalized.show(header, head, self.out_lanes, self.in_lanes)
@@ -273,9 +273,9 @@ class ChainTask:
             for page in lane.progress.audits
         )
 
-    async def _follow_transactions(self, head: Head) -> None:
-        polled = await self.tracker.poll(head.number)
-        self._after_poll(polled.included, polled.displaced)
+    async def _follow_transactions(self, height: int) -> None:
+        """Have the sender look. Its trouble is its transactions' own, and never this task's."""
+        await self.sender.look_within(height, _LOOK_TIMEOUT_S)
 
     async def _use_header(self, header: VerifiedHeader, head: Head) -> None:
         """Read the logs up to a verified header, in spans, and prove and commit after every span."""
@@ -286,7 +286,10 @@ class ChainTask:
                 await self._scan(header)
                 caught_up = self.scanner.scanned >= header.number
                 # Receipts first: they name the pages whose bitmaps are proven at this header.
-                await self._follow_transactions(head)
+                self.sender.note_header(header)
+                # A header's own number is verified; the head's may be invented.
+                height = head.number if self.prover.has_delayed_finality else header.number
+                await self._follow_transactions(height)
                 await self._prove_and_commit(header, caught_up=caught_up)
 
     async def _scan(self, header: VerifiedHeader) -> None:
@@ -325,23 +328,21 @@ class ChainTask:
         # Committed before memory changes: where the commit fails, the next step finds the same again.
         now = self._services.clock()
         await self._services.journal.commit(
-            prepare_commit(
-                result, self.row, self.out_lanes, self.tracker, self.scanner.scanned, changed_state, now
-            )
+            prepare_commit(result, self.row, self.out_lanes, self.scanner.scanned, changed_state, now)
         )
         self._state = state
         self.header = header
         self.verified_height, self.verified_timestamp = header.number, header.timestamp
         self._apply(result, now_s, caught_up=caught_up)
         for tracked in result.rechecks:
-            if not await self.tracker.still_included(tracked):
+            if not await self.sender.still_included(tracked):
                 self._log.warning("a receipt is gone, its transaction is followed again", nonce=tracked.nonce)
 
     # --- what to ask for ------------------------------------------------------------------------------------
 
     def _choose_slots(self, header: VerifiedHeader, now_s: float) -> Chosen:
         # Receipts of later blocks wait for a later header: the state of this one does not have their effects.
-        batches = [tracked.batch for tracked in self.tracker.included_batches(header.number)]
+        batches = [tracked.batch for tracked in self.sender.included_batches(header.number)]
         incoming = [
             IncomingAsk(
                 lane.progress,
@@ -374,7 +375,7 @@ class ChainTask:
         self, result: HeaderResult, bitmaps: Iterable[WantedBitmaps], proven: dict[bytes, ProvenSlot]
     ) -> None:
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
-        included = self.tracker.included_batches(result.header.number)
+        included = self.sender.included_batches(result.header.number)
         now = self._services.clock()
         for wanted in bitmaps:
             for number, slot in wanted.values(proven).items():
@@ -397,7 +398,8 @@ class ChainTask:
                     assert tracked.batch is not None
                     assert tracked.receipt is not None
                     # Its receipt promised bits that the proven state does not have, so it is looked up again.
-                    if tracked.receipt.succeeded and tracked.batch.mask & verdict.returned:
+                    promised = tracked.receipt.succeeded and not tracked.is_cancelled
+                    if promised and tracked.batch.mask & verdict.returned:
                         result.rechecks.append(tracked)
                     result.settled.append(tracked)
                 result.confirmed.append((lanes[wanted.progress.row], page, verdict))
@@ -407,19 +409,17 @@ class ChainTask:
 
     # --- acting on it ---------------------------------------------------------------------------------------
 
-    def _after_poll(
-        self, included: tuple[TrackedTransaction, ...], displaced: tuple[TrackedTransaction, ...]
-    ) -> None:
+    def _take_outcomes(self, outcomes: Outcomes) -> None:
+        """Take what became of transactions, after it was written."""
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
-        for tracked in included:
+        for tracked in outcomes.included:
             assert tracked.receipt is not None
-            wasted = tracked.receipt.gas_used if was_wasted(tracked.receipt, tracked.batch) else 0
             self._services.metrics.included(
                 self.chain.name,
                 tracked.purpose.value,
                 tracked.receipt.gas_used,
                 tracked.receipt.fee_wei,
-                wasted,
+                wasted_gas(tracked),
             )
             lane = lanes.get(tracked.batch.lane) if tracked.batch is not None else None
             if lane is not None and tracked.call is not None and tracked.receipt.succeeded:
@@ -428,14 +428,14 @@ class ChainTask:
                     tracked.receipt.events
                 )
                 lane.task.learn(tracked.call.data, done, tracked.receipt.gas_used)
-        for tracked in displaced:
+        for tracked in (*outcomes.displaced, *(known for known, _ in outcomes.given_up)):
             if tracked.batch is None or tracked.batch.lane not in lanes:
                 continue
             lane = lanes[tracked.batch.lane]
             # Its messages are free again. What took its nonce may have delivered them: the bitmap shows it.
             lane.progress.give_back(tracked.batch.page, tracked.batch.mask)
             lane.progress.audit(tracked.batch.page)
-        if included or displaced:
+        if outcomes.included or outcomes.displaced or outcomes.given_up:
             # The accounts have room for more transactions now.
             for inbound in self.in_lanes:
                 inbound.task.wake()
@@ -465,7 +465,7 @@ class ChainTask:
         for tracked in result.settled:
             assert tracked.batch is not None
             by_lane[tracked.batch.lane].give_back(tracked.batch.page, tracked.batch.mask)
-        self.tracker.forget(result.settled)
+        self.sender.settle(result.settled)
         for inbound in {id(lane): lane for lane, _, _ in result.confirmed}.values():
             self._settle(inbound.progress)
             inbound.task.wake()

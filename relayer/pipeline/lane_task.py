@@ -58,15 +58,17 @@ _GAS_TRIES: Final = 5
 _MOST_FACTOR: Final = 4.0
 #: The task plans this often without a wake.
 _IDLE_S: Final = 5.0
+#: What a signed transaction has beside its calldata, at the most.
+_SIGNATURE_BYTES: Final = 256
 #: A message that fits no batch is tried again after this.
 _SET_ASIDE_US: Final = 600_000_000
 
 
 class _TooLargeError(Exception):
-    """A single message needs more gas than a batch may have."""
+    """A single message needs more gas or more bytes than a batch may have."""
 
-    def __init__(self, plan: BatchPlan, most: int) -> None:
-        super().__init__(f"it wants more than the {most} gas that batch.max_gas_share allows; raise it")
+    def __init__(self, plan: BatchPlan, why: str) -> None:
+        super().__init__(why)
         self.plan = plan
 
 
@@ -154,7 +156,7 @@ class LaneTask:
         self._set_waiting("delivery", self.progress.held_for() or awaits_anchor.waiting)
         for plan in awaits_anchor.others:
             # What is left over is planned anew when a batch ends or a transaction lands.
-            if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
+            if self._draining or self._slots.locked() or self._destination.sender.is_full:
                 break
             await self._slots.acquire()
             # Marked before the batch starts, so that the next round does not plan these messages again.
@@ -257,13 +259,11 @@ class LaneTask:
     def waits_in_flight(self) -> dict[int, list[tuple[int, WaitingReason]]]:
         """Return by page what transactions with its messages wait for, as LaneProgress.count takes it."""
         waits: dict[int, list[tuple[int, WaitingReason]]] = {}
-        for tracked in self._destination.tracker.live.values():
+        for tracked in self._destination.sender.transactions:
             batch = tracked.batch
             if batch is None or batch.lane != self.progress.row:
                 continue
-            reason = WaitingReason.INCLUSION if tracked.waiting is None else tracked.waiting.reason
-            if tracked.receipt is not None:
-                reason = WaitingReason.FINALITY
+            reason = tracked.waiting.reason if tracked.receipt is None else WaitingReason.FINALITY
             waits.setdefault(batch.page, []).append((batch.mask, reason))
         return waits
 
@@ -288,9 +288,7 @@ class LaneTask:
             if plan.is_retry or not simulated.failed:
                 await self._keep_waiting(plan, page, simulated)
                 return 0
-        # Right before the signature: the limit bounds what a lying destination can waste (INV-5).
-        destination.check_spending()
-        tracked = await destination.tracker.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
+        tracked = await destination.sender.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
         self._services.metrics.submitted(self.progress.name, plan.mask.bit_count())
         self._services.metrics.step_took(
             "submit", self.progress.name, asyncio.get_running_loop().time() - started
@@ -306,7 +304,7 @@ class LaneTask:
             _TooLargeError: a single message wants more than a batch may have.
         """
         chain, most = self._destination.chain, self._destination.limits.most_gas
-        sender = self._destination.sender
+        sender = self._destination.account
         factor = 1.0
         for _ in range(_GAS_TRIES + plan.mask.bit_count().bit_length()):
             # Read anew in every round: the chain's task may have renewed the proof during a simulation.
@@ -316,6 +314,9 @@ class LaneTask:
             short = self._client_task.anchoring.shorten(height, page.proof.proof)
             proof = page.proof.proof if short is None else short
             calldata = chain.deliver_call(batch, proof, 0).data
+            if len(calldata) + _SIGNATURE_BYTES > self._destination.sender.most_bytes:
+                plan = self._shrink(plan)
+                continue
             estimate = self._gas_model.estimate(calldata, full_messages(page, plan.mask), most=most)
             gas = min(most, int(estimate * factor))
             try:
@@ -328,7 +329,8 @@ class LaneTask:
                     elif plan.mask.bit_count() > 1:
                         plan = halve(plan)
                     elif _wants_gas(error):
-                        raise _TooLargeError(plan, most) from error
+                        why = f"it wants more than the {most} gas that batch.max_gas_share allows; raise it"
+                        raise _TooLargeError(plan, why) from error
                     else:
                         raise
                 elif short is not None:
@@ -342,6 +344,18 @@ class LaneTask:
             f"a batch of {plan.mask.bit_count()} messages for which no gas was found",
             "a simulation that passes",
         )
+
+    def _shrink(self, plan: BatchPlan) -> BatchPlan:
+        """Return half of a plan whose bytes nodes refuse, whatever gas they come with.
+
+        Raises _TooLargeError for a single message.
+        """
+        if plan.mask.bit_count() == 1:
+            most_bytes = self._destination.sender.most_bytes
+            raise _TooLargeError(
+                plan, f"it takes more than the {most_bytes} bytes that nodes take; raise that"
+            )
+        return halve(plan)
 
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
         """Return whether a refusal may come of too little gas.

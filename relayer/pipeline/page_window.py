@@ -14,8 +14,8 @@ from relayer.journal.reading import Reading
 from relayer.journal.rows import StoredMessage, StoredPage, StoredProof, StoredWait
 from relayer.pipeline.rules.lane import LaneProgress, PageState
 from relayer.pipeline.services import Services
-from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
+from relayer.sending.sender import Sender
 
 #: The most pages of one lane in memory: 16,384 messages.
 WINDOW: Final = 64
@@ -26,10 +26,10 @@ _READS: Final = 3
 class PageWindow:
     """Loads pages of one lane into memory, and takes them out again."""
 
-    def __init__(self, progress: LaneProgress, services: Services, tracker: TransactionTracker) -> None:
+    def __init__(self, progress: LaneProgress, services: Services, sender: Sender) -> None:
         self._progress = progress
         self._services = services
-        self._tracker = tracker
+        self._sender = sender
 
     async def refill(self) -> None:
         """Let pages rest, load those whose time has come, then the next ones, while there is room.
@@ -84,14 +84,14 @@ class PageWindow:
             proof,
             settled,
             waits,
-            self._tracker.in_flight(progress.row, page),
+            self._sender.carried(progress.row, page),
             self._services.now(),
         )
         progress.load(loaded)
 
     def pages_in_flight(self) -> set[int]:
         """Return the numbers of the pages with messages in live transactions."""
-        live = self._tracker.live.values()
+        live = self._sender.transactions
         return {
             tracked.batch.page
             for tracked in live

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import structlog
-
-from relayer.chains.base import Chain
-from relayer.consensus.base import Prover
-from relayer.errors import ConfigError, Retryable
+from relayer.chains.base import Address, Chain
+from relayer.consensus.base import ProvenAccount, Prover
+from relayer.errors import ConfigError
 from relayer.journal.reading import Reading
 from relayer.journal.rows import (
     ChainRow,
@@ -38,15 +36,16 @@ from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow, open_lane
 from relayer.pipeline.rules.instant import Ticks
 from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.story import outcome_steps
 from relayer.pipeline.services import Services, now_ticks
 from relayer.pipeline.supervise import Supervisor
-from relayer.pipeline.transactions import TransactionTracker
 from relayer.pipeline.witness import compare_providers
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
+from relayer.sending.price import PricePolicy
+from relayer.sending.sender import Sender
+from relayer.sending.store import JournalStore
 
-#: The pause between tries to broadcast what an earlier process signed. Before, nothing new is signed there.
-_OFFER_PAUSE_S: Final = 1.0
 #: While the process ends, what hangs for longer is cancelled: nothing unjournalled was broadcast.
 DRAIN_S: Final = 5.0
 
@@ -59,12 +58,14 @@ class ServedChain:
         chain: talks to it.
         prover: our light client of it.
         first_height: the block of the first logs that matter, where the journal does not know the chain yet.
+        prices: the operator's limits for gas.
         max_spend_wei_per_day: the operator's limit for 24 hours; None for none.
     """
 
     chain: Chain
     prover: Prover
     first_height: int
+    prices: PricePolicy
     max_spend_wei_per_day: int | None = None
 
 
@@ -108,7 +109,6 @@ class Pipeline:
         self.client_tasks: dict[tuple[str, str], LightClientTask] = {}
         self.lane_tasks: list[LaneTask] = []
         self.supervisor = Supervisor(services.metrics)
-        self._log = structlog.get_logger()
         self._drained = False
 
     @classmethod
@@ -138,9 +138,9 @@ class Pipeline:
         stored = await journal.read(lambda reading: _read_all(reading, rows))
         for name, served in chains.items():
             pipeline._add_chain(name, served, stored.chains[rows.chains[name]], batch)
-            # Before the lanes, whose pages ask the tracker which of their messages are under way.
+            # Before the lanes, whose pages ask the sender which of their messages are under way.
             live, carried = await journal.read(partial(_read_live, row=rows.chains[name]))
-            pipeline.chain_tasks[name].tracker.recover(live, carried)
+            pipeline.chain_tasks[name].sender.recover(live, carried)
         for row, lane in zip(rows.lanes, lanes, strict=True):
             await pipeline._add_lane(lane, stored.lanes[row])
         return pipeline
@@ -155,12 +155,31 @@ class Pipeline:
                     "the trusted state that this consensus keeps",
                     "Correct the chain's consensus",
                 ) from error
-        tracker = TransactionTracker(served.chain, stored.row, self.services.journal, self.services.clock)
+        store = JournalStore(
+            self.services.journal,
+            stored.row,
+            self.services.clock,
+            served.max_spend_wei_per_day,
+            outcome_steps,
+        )
+
+        async def prove(address: Address) -> ProvenAccount | None:
+            header = self.chain_tasks[name].header
+            return None if header is None else await served.prover.prove_account(header, address)
+
+        sender = Sender(
+            served.chain,
+            store,
+            served.prices,
+            self.services.clock,
+            prove=prove,
+            proves_now=not served.prover.has_delayed_finality,
+        )
         chain_task = ChainTask(
             served.chain,
             served.prover,
             stored,
-            tracker,
+            sender,
             self.services,
         )
         self.chain_tasks[name] = chain_task
@@ -186,7 +205,7 @@ class Pipeline:
             proven_block=stored.proven_block,
             settled=stored.settled,
         )
-        window = PageWindow(progress, self.services, destination.tracker)
+        window = PageWindow(progress, self.services, destination.sender)
         await open_lane(progress, window, self.services)
         pair = (lane.source, lane.destination)
         if pair not in self.client_tasks:
@@ -218,26 +237,11 @@ class Pipeline:
             self.supervisor.start(f"account of {name}", self.destinations[name].run)
             if chain_task.prover.provider_count > 1:
                 self.supervisor.start(f"witness of {name}", partial(compare_providers, chain_task))
-            if chain_task.tracker.live:
-                self.supervisor.start(f"restart of {name}", partial(self._offer, chain_task))
+            self.supervisor.start(f"sender of {name}", chain_task.sender.run)
         for (source, destination), client_task in self.client_tasks.items():
             self.supervisor.start(f"client of {source} on {destination}", client_task.run)
         for lane_task in self.lane_tasks:
             self.supervisor.start(f"lane {lane_task.progress.name}", lane_task.run)
-
-    async def _offer(self, chain_task: ChainTask) -> None:
-        """Broadcast at once what an earlier process signed, since it may have ended before its broadcast."""
-        while True:
-            try:
-                await chain_task.tracker.offer_recovered()
-                break
-            except Retryable as error:
-                self._log.warning(
-                    "rebroadcast failed, it is done again", chain=chain_task.chain.name, error=str(error)
-                )
-                await asyncio.sleep(_OFFER_PAUSE_S)
-        # The supervisor would start work that ends again, and this is done once.
-        await asyncio.get_running_loop().create_future()
 
     async def drain(self) -> None:
         """Start nothing new, finish what is between a signature and its commit, stop all tasks.
@@ -254,7 +258,7 @@ class Pipeline:
         for chain_task in self.chain_tasks.values():
             await chain_task.close()
         await asyncio.gather(
-            *(chain_task.tracker.finish_critical(DRAIN_S) for chain_task in self.chain_tasks.values())
+            *(chain_task.sender.finish_critical(DRAIN_S) for chain_task in self.chain_tasks.values())
         )
 
 

@@ -22,8 +22,8 @@ from relayer.pipeline.rules.linking import link_messages
 from relayer.pipeline.rules.proving import to_stored
 from relayer.pipeline.rules.story import unfinalized_steps
 from relayer.pipeline.services import Services
-from relayer.pipeline.transactions import TransactionTracker
 from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.sending.sender import Sender
 
 #: The newest blocks that are read again at every head, because a reorganisation may have replaced them.
 _LOOK_BACK: Final = 160
@@ -40,12 +40,12 @@ class UnfinalizedWatcher:
         self,
         chain: Chain,
         prover: Prover,
-        tracker: TransactionTracker,
+        sender: Sender,
         services: Services,
     ) -> None:
         self._chain = chain
         self._prover = prover
-        self._tracker = tracker
+        self._sender = sender
         self._services = services
         self._sent: list[SentMessage] = []
         self._audited_at = 0.0
@@ -74,6 +74,8 @@ class UnfinalizedWatcher:
             self._audited_at = now_s
             return True
         if any(sent.block_number > header.number for sent in self._sent):
+            return True
+        if self._sender.wants_header(header.number):
             return True
         if any(self._awaited(lane.progress, header) for lane in inbound):
             return True
@@ -181,7 +183,7 @@ class UnfinalizedWatcher:
         """
         blocks = {
             tracked.receipt.block_number: tracked.batch.mask.bit_count()
-            for tracked in self._tracker.live.values()
+            for tracked in self._sender.transactions
             if tracked.batch is not None
             and tracked.batch.lane == progress.row
             and tracked.receipt is not None

@@ -22,8 +22,13 @@ from relayer.chains.base import (
     AccountProof,
     Address,
     Call,
+    GasMarket,
+    GasPrice,
     Head,
     LaneState,
+    NodeAnswer,
+    Offered,
+    Refusal,
     RemoteState,
     SentMessage,
     SignedTransaction,
@@ -37,6 +42,8 @@ from relayer.chains.evm.nonces import NonceManager
 from relayer.errors import (
     CallReverted,
     ChainUnavailable,
+    InsufficientFunds,
+    KeyUnavailable,
     NonceConflict,
     NotFoundYet,
     PostroadError,
@@ -60,21 +67,14 @@ from relayer.testing.gateway import (
     apply_update,
     execute_deliver,
 )
+from relayer.testing.pool import RICH_WEI, MemoryPool, MemoryRules, MemoryTransaction, Refused
+
+__all__ = ["GENESIS_TIME", "MemoryChain", "MemoryFaults", "MemoryRules", "MemoryTransaction", "join"]
 
 GENESIS_TIME: Final = 1_700_000_000
 _GWEI: Final = 10**9
-
-
-class MemoryTransaction(msgspec.Struct, frozen=True):
-    """A transaction. Its msgpack encoding is what is broadcast in place of signed bytes."""
-
-    sender: bytes
-    nonce: int
-    to: bytes
-    data: bytes
-    gas: int
-    max_fee_wei: int
-    priority_fee_wei: int
+#: A transfer to an account without code, which is how a nonce is filled.
+_TRANSFER_GAS: Final = 21_000
 
 
 @dataclass(slots=True)
@@ -86,7 +86,14 @@ class MemoryFaults:
         hidden_logs: ids of messages that the logs do not show.
         altered_logs: ids of messages that the logs show with another payload.
         lost_broadcasts: how many of the next broadcasts are lost though they look accepted.
-        failing_broadcasts: errors for the next broadcasts, the first one first.
+        failing_broadcasts: errors for the next calls of `broadcast`, the first one first.
+        refusing: why the next offers and broadcasts are refused, the first one first, in the node's words.
+        always_refusing: why every offer and broadcast is refused, whatever it is.
+        refused: why these transactions are refused, by their hash.
+        false_counts: what is told of an account's transactions instead of their number, by
+            `count_transactions` and by `nonce` with `pending`: always the same, or a list for the next calls.
+        other_counts: what further providers tell `count_transactions`; None tells the truth.
+        missing_receipts: the provider that is asked first knows no receipts; those of all are still found.
         refusals: revert data by recipient (32 bytes); these recipients fail.
         frozen_heads: `heads` gives no new head.
     """
@@ -96,6 +103,12 @@ class MemoryFaults:
     altered_logs: set[MessageId] = field(default_factory=set)
     lost_broadcasts: int = 0
     failing_broadcasts: list[PostroadError] = field(default_factory=list)
+    refusing: list[Refused] = field(default_factory=list)
+    always_refusing: Refused | None = None
+    refused: dict[TxHash, Refused] = field(default_factory=dict)
+    false_counts: list[int] | int | None = None
+    other_counts: tuple[int | None, ...] = ()
+    missing_receipts: bool = False
     refusals: dict[bytes, bytes] = field(default_factory=dict)
     frozen_heads: bool = False
 
@@ -110,12 +123,17 @@ class MemoryChain:
         number: the EIP-155 number.
         accounts: how many accounts sign.
         block_time_s: how far apart the times of blocks are.
-        policy: the operator's fee limits.
+        policy: the operator's fee limits, for `prepare` and `replace`.
+        rules: what nodes take.
 
     Attributes:
         faults: what goes wrong.
-        base_fee_wei: the price of the next blocks.
+        rules: what nodes take.
+        balances: what accounts have, in wei, whatever the block; they pay from it. Those that are not in it
+            can pay for anything.
+        base_fee_wei: the price of the next blocks; without meaning where the rules are without a base fee.
         ledger: the blocks, with the state after them.
+        pool: the transactions that wait for a block.
         pending: the state after what was sent since the newest block.
         receipts: the receipts of mined transactions, by hash.
         mined: the mined transactions, by hash.
@@ -131,6 +149,7 @@ class MemoryChain:
         accounts: int = 1,
         block_time_s: int = 1,
         policy: FeePolicy = FeePolicy(500 * _GWEI, _GWEI),  # noqa: B008  frozen
+        rules: MemoryRules | None = None,
     ) -> None:
         self.name = name
         self.number = number
@@ -151,7 +170,13 @@ class MemoryChain:
         ]
         self._nonces = NonceManager(senders, lambda sender: self.nonce(sender, pending=True))
         self._sent: list[SentMessage] = []
-        self._pool: dict[tuple[Address, int], MemoryTransaction] = {}
+        self.rules = rules or MemoryRules()
+        self.balances: dict[Address, int] = {}
+        self.pool = MemoryPool(
+            self.rules,
+            lambda sender: self.pending.nonces.get(sender, 0),
+            lambda sender: self.balances.get(sender, RICH_WEI),
+        )
         self.receipts: dict[TxHash, TxReceipt] = {}
         self.mined: dict[TxHash, MemoryTransaction] = {}
         self._forks = 0
@@ -195,17 +220,21 @@ class MemoryChain:
         return message
 
     async def mine(self, count: int = 1) -> Head:
-        """Make blocks, and return the newest head. The first block takes what was sent and broadcast."""
+        """Make blocks, and return the newest head. The first block takes what was sent and broadcast.
+
+        Where the rules know no empty blocks, none is made while there is nothing for one.
+        """
         for _ in range(count):
             self._mine_one()
         async with self._new_block:
             self._new_block.notify_all()
         return _to_head(self.ledger.blocks[-1])
 
-    def reorganise(self, depth: int) -> None:
+    def reorganise(self, depth: int, *, keep_transactions: bool = True) -> None:
         """Drop the newest blocks.
 
-        Their transactions wait for a block again, and messages sent in them are gone.
+        Their transactions wait for a block again, unless `keep_transactions` says that no node remembers
+        them. Messages sent in them are gone.
         """
         keep = len(self.ledger.blocks) - depth
         self._forks += 1
@@ -216,7 +245,8 @@ class MemoryChain:
             if receipt.block_number >= keep:
                 del self.receipts[tx_hash]
                 transaction = self.mined.pop(tx_hash)
-                self._pool[Address(transaction.sender), transaction.nonce] = transaction
+                if keep_transactions:
+                    self.pool.put(transaction)
 
     def amend(self, change: Callable[[MemoryState], None]) -> None:
         """Change the state at once, as if the newest block had done it: pause a lane, freeze a client."""
@@ -357,27 +387,73 @@ class MemoryChain:
         if self.faults.failing_broadcasts:
             raise self.faults.failing_broadcasts.pop(0)
         transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
-        sender, tx_hash = Address(transaction.sender), TxHash(keccak256(raw))
-        self._nonces.adopt(sender, transaction.nonce, tx_hash)
+        tx_hash = TxHash(keccak256(raw))
+        self._nonces.adopt(Address(transaction.sender), transaction.nonce, tx_hash)
         if tx_hash in self.receipts:
             return
-        if transaction.nonce < self.pending.nonces.get(sender, 0):
-            raise NonceConflict(f"nonce {transaction.nonce} was used by another transaction", "a free one")
-        if self.faults.lost_broadcasts:
-            self.faults.lost_broadcasts -= 1
-            return
-        before = self._pool.get((sender, transaction.nonce))
-        if (
-            before is not None
-            and before != transaction
-            and before.max_fee_wei * 11 > transaction.max_fee_wei * 10
-        ):
-            raise Underpriced("a replacement at too little more", "a tenth more")
-        self._pool[sender, transaction.nonce] = transaction
+        refused = self._take(raw)
+        if refused is not None:
+            error = {
+                Refusal.NONCE_USED: NonceConflict,
+                Refusal.UNDERPRICED: Underpriced,
+                Refusal.UNFUNDED: InsufficientFunds,
+            }.get(refused[0], ChainUnavailable)
+            raise error(refused[1])
 
-    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
+    def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
+        """Return the transaction in place of a signature. Raises KeyUnavailable for another account."""
+        if sender not in self.senders:
+            raise KeyUnavailable(f"no key for account 0x{sender.hex()}", "one of `senders`")
+        transaction = MemoryTransaction(
+            sender,
+            nonce,
+            call.to,
+            call.data,
+            gas,
+            price.max_wei,
+            price.priority_wei,
+            call.value_wei,
+            price.is_legacy,
+        )
+        raw = msgspec.msgpack.encode(transaction)
+        return SignedTransaction(
+            sender, nonce, TxHash(keccak256(raw)), raw, price.max_wei, price.priority_wei, gas
+        )
+
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of what was broadcast."""
+        try:
+            transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
+        except msgspec.DecodeError:
+            return None
+        to = Address(transaction.to)
+        return Call(to, transaction.data, transaction.gas, transaction.value_wei)
+
+    async def estimate(self, call: Call, sender: Address) -> int:
+        """Return what a call takes now and a quarter more. Raises CallReverted."""
+        del sender
+        done = self._execute(self._state(None).copy(), call, self.ledger.blocks[-1].timestamp)
+        return done.gas_used * 5 // 4
+
+    async def market(self) -> GasMarket:
+        """Return the price of the next block, and what the rules suggest."""
+        self._check_up()
+        base_fee_wei = None if self.rules.is_legacy else self.base_fee_wei
+        return GasMarket(base_fee_wei, self.rules.suggested_wei)
+
+    async def offer(self, raw: bytes) -> Offered:
+        """Keep a transaction for the next block, unless a fault or a rule is against it."""
+        if self.faults.down:
+            return Offered((), (f"{self.name} is down",))
+        refused = self._take(raw)
+        refusal, words = refused or (None, "")
+        return Offered((NodeAnswer(self.name, refusal, words),))
+
+    async def receipt(self, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
         """Return the receipt of a transaction, None where it is not mined."""
         self._check_up()
+        if self.faults.missing_receipts and not ask_all:
+            return None
         found = self.receipts.get(tx_hash)
         if found is not None:
             self._nonces.settle(tx_hash)
@@ -389,16 +465,20 @@ class MemoryChain:
         With `pending`, those that wait without a gap are counted too.
         """
         self._check_up()
-        count = self.ledger.blocks[-1].state.nonces.get(sender, 0)
-        while pending and (sender, count) in self._pool:
-            count += 1
-        return count
+        return self._told_count(sender, pending=pending) if pending else self._count(sender, pending=False)
+
+    async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
+        """Return the counts that providers tell: the truth, unless a fault says otherwise."""
+        if self.faults.down:
+            return ()
+        truth = self._count(sender, pending=pending)
+        others = (truth if count is None else count for count in self.faults.other_counts)
+        return self._told_count(sender, pending=pending), *others
 
     async def balance(self, account: Address) -> int:
-        """Return one ether, for any account."""
-        del account
+        """Return what an account has."""
         self._check_up()
-        return 10**18
+        return self.balances.get(account, RICH_WEI)
 
     async def close(self) -> None:
         """Set `is_closed`. There is nothing to close."""
@@ -417,27 +497,62 @@ class MemoryChain:
             raise NotFoundYet(f"no block {number}", "a mined block")
         return block.state
 
+    def _count(self, sender: Address, *, pending: bool) -> int:
+        if pending:
+            return self.pool.next_nonce(sender)
+        return self.ledger.blocks[-1].state.nonces.get(sender, 0)
+
+    def _told_count(self, sender: Address, *, pending: bool) -> int:
+        false_counts = self.faults.false_counts
+        if isinstance(false_counts, list):
+            return false_counts.pop(0) if false_counts else self._count(sender, pending=pending)
+        return self._count(sender, pending=pending) if false_counts is None else false_counts
+
+    def _take(self, raw: bytes) -> Refused | None:
+        """Let a transaction wait for a block, or return why not."""
+        transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
+        refused = self.faults.always_refusing or self.faults.refused.get(TxHash(keccak256(raw)))
+        if refused is None and self.faults.refusing:
+            refused = self.faults.refusing.pop(0)
+        if refused is None:
+            refused = self.pool.judge(transaction, len(raw))
+        if refused is None and self.faults.lost_broadcasts:
+            self.faults.lost_broadcasts -= 1
+        elif refused is None:
+            self.pool.put(transaction)
+        return refused
+
     def _sign(self, sender: Address, nonce: int, call: Call, gas: int, fees: Fees) -> SignedTransaction:
-        raw = msgspec.msgpack.encode(
-            MemoryTransaction(sender, nonce, call.to, call.data, gas, fees.max_wei, fees.priority_wei)
-        )
-        tx_hash = TxHash(keccak256(raw))
-        self._nonces.record(sender, nonce, tx_hash)
-        return SignedTransaction(sender, nonce, tx_hash, raw, fees.max_wei, fees.priority_wei, gas)
+        signed = self.sign(sender, nonce, call, gas, GasPrice(fees.max_wei, fees.priority_wei))
+        self._nonces.record(sender, nonce, signed.tx_hash)
+        return signed
 
     def _mine_one(self) -> None:
         parent = self.ledger.blocks[-1]
         number = Height(parent.number + 1)
         timestamp = Timestamp(parent.timestamp + self._block_time_s)
         block_hash = keccak256(parent.hash + number.to_bytes(8) + self._forks.to_bytes(8))
-        for (sender, nonce), transaction in sorted(self._pool.items()):
-            if self.pending.nonces.get(sender, 0) != nonce or transaction.max_fee_wei < self.base_fee_wei:
+        base_fee_wei = 0 if self.rules.is_legacy else self.base_fee_wei
+        is_empty = not any(sent.block_number == number for sent in self._sent)
+        for transaction in self.pool:
+            if not self.pool.can_include(transaction, base_fee_wei):
                 continue
-            del self._pool[sender, nonce]
-            self.pending.nonces[sender] = nonce + 1
+            sender = Address(transaction.sender)
+            self.pool.drop(sender, transaction.nonce)
+            self.pending.nonces[sender] = transaction.nonce + 1
             self._include(transaction, number, block_hash, timestamp)
+            is_empty = False
+        if is_empty and not self.rules.empty_blocks:
+            return
         self.ledger.blocks.append(
-            MemoryBlock(number, block_hash, parent.hash, timestamp, self.pending.copy())
+            MemoryBlock(
+                number,
+                block_hash,
+                parent.hash,
+                timestamp,
+                self.pending.copy(),
+                None if self.rules.is_legacy else base_fee_wei,
+            )
         )
 
     def _include(
@@ -452,11 +567,12 @@ class MemoryChain:
             # A failed transaction costs its calldata and what ran until it failed: a rough sum stands for
             # both.
             done, succeeded = MemoryExecution(min(transaction.gas, 100_000)), False
-        tx_hash = TxHash(keccak256(msgspec.msgpack.encode(transaction)))
+        tx_hash = transaction.tx_hash
         self.mined[tx_hash] = transaction
-        fee_wei = done.gas_used * min(
-            transaction.max_fee_wei, self.base_fee_wei + transaction.priority_fee_wei
-        )
+        fee_wei = done.gas_used * transaction.price_wei(0 if self.rules.is_legacy else self.base_fee_wei)
+        sender = Address(transaction.sender)
+        if sender in self.balances:
+            self.balances[sender] -= fee_wei + transaction.value_wei * succeeded
         self.receipts[tx_hash] = TxReceipt(
             tx_hash,
             number,
@@ -472,6 +588,8 @@ class MemoryChain:
         if call.to == self.gateway and call.data[:4] == abi.DELIVER:
             gas = 30_000_000 if call.gas is None else call.gas
             return execute_deliver(state, self.endpoint_id, now, call.data, gas, self._refusal_of)
+        if not call.data:
+            return MemoryExecution(_TRANSFER_GAS)
         client = state.clients.get(call.to)
         apply = {
             abi.CLIENT_UPDATE: apply_update,

@@ -20,11 +20,14 @@ from relayer.pipeline.services import now_ticks
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
+from relayer.sending.price import PricePolicy
 from relayer.testing.chain import MemoryChain, join
 from relayer.testing.prover import MemoryProver
 
 FAST = BatchSettings(max_wait_ms=0)
 
+#: The operator's limits for gas.
+PRICES = PricePolicy(500 * 10**9, 10**9)
 #: How many blocks verified headers of `delayed` chains are behind the head.
 LAG = 5
 #: A recipient other than that of `MemoryChain.send`.
@@ -116,6 +119,7 @@ async def open_network(
     lanes: list[ServedLane] | None = None,
     clock: Clock | None = None,
     limits: dict[str, int] | None = None,
+    prices: PricePolicy = PRICES,
     start: bool = True,
     provers: dict[str, MemoryProver] | None = None,
 ) -> MemoryNetwork:
@@ -124,7 +128,8 @@ async def open_network(
     provers = provers or {name: MemoryProver(chain) for name, chain in chains.items()}
     names = list(chains)
     served = {
-        name: ServedChain(chain, provers[name], 1, (limits or {}).get(name)) for name, chain in chains.items()
+        name: ServedChain(chain, provers[name], 1, prices, (limits or {}).get(name))
+        for name, chain in chains.items()
     }
     pipeline = await Pipeline.open(
         journal,

@@ -8,18 +8,22 @@ next one is asked.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from light_clients.client import Height
+from light_clients.hashing import keccak256
 from relayer.chains.base import (
     AccountProof,
     Address,
     Call,
+    GasMarket,
+    GasPrice,
     Head,
     LaneState,
+    NodeAnswer,
+    Offered,
     RemoteState,
     SentMessage,
     SignedTransaction,
@@ -31,22 +35,32 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.events import parse_bytes, parse_quantity
 from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.heads import HeadFeed
+from relayer.chains.evm.market import GasMarketReader
 from relayer.chains.evm.nonces import poor_error
 from relayer.chains.evm.probe import make_probe
+from relayer.chains.evm.refusals import classify
 from relayer.chains.evm.reverts import from_refusal
 from relayer.chains.evm.rpc_types import (
     BlockHead,
     ProofAnswer,
     ReceiptAnswer,
-    parse_base_fee,
     parse_block,
     parse_head,
     parse_proof,
     parse_receipt,
 )
 from relayer.chains.evm.sent import SentMessages
-from relayer.chains.evm.tx import Signer, Transactions, is_known, is_nonce_taken, is_underpriced, is_unfunded
-from relayer.chains.rpc_pool import DEFAULT_LIMITS, Answer, OnRpcError, ProviderHealth, RpcPool
+from relayer.chains.evm.signed import read_call
+from relayer.chains.evm.signers import ForeignAccount, Signer
+from relayer.chains.evm.tx import Transactions, is_known, is_nonce_taken, is_underpriced, is_unfunded
+from relayer.chains.rpc_pool import (
+    DEFAULT_LIMITS,
+    Answer,
+    OnRpcError,
+    ProviderHealth,
+    RpcPool,
+    is_method_missing,
+)
 from relayer.chains.rpc_provider import ProviderUrls, RpcLimits
 from relayer.errors import (
     ChainUnavailable,
@@ -66,9 +80,6 @@ _LATEST: Final = "latest"
 #: Room for state that moves between the estimate and the block.
 _ESTIMATE_NUMERATOR: Final = 5
 _ESTIMATE_DENOMINATOR: Final = 4
-#: How long a base fee that was read is used. It moves by an eighth a block at most (EIP-1559), and what we
-#: offer has room for it to double.
-_BASE_FEE_AGE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +117,15 @@ class EvmChain:
 
     Args:
         settings: what has to be known of the chain.
-        signers: unlocked keys; without any, the chain can only be read.
+        signers: unlocked keys, ours or eth-account's; without any, the chain can only be read. Raises
+            KeyUnavailable for an object that is no key.
         on_rpc_error: is told of every failure of a provider.
     """
 
     def __init__(
         self,
         settings: EvmSettings,
-        signers: Sequence[Signer] = (),
+        signers: Sequence[Signer | ForeignAccount] = (),
         on_rpc_error: OnRpcError | None = None,
     ) -> None:
         self.settings = settings
@@ -138,8 +150,7 @@ class EvmChain:
             self._default_gas_limit,
             settings.max_log_range,
         )
-        self._base_fee_wei = 0
-        self._base_fee_at = float("-inf")
+        self._market = GasMarketReader(self._pool)
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -154,9 +165,8 @@ class EvmChain:
         def check(answer: BlockHead | None) -> Head:
             head = parse_head(answer)
             # Heads are read all the time, so that a price mostly costs no request of its own.
-            if answer is not None and answer.base_fee_per_gas is not None:
-                self._base_fee_wei = parse_base_fee(answer)
-                self._base_fee_at = time.monotonic()
+            if answer is not None:
+                self._market.note(answer)
             return head
 
         return await self._pool.call(
@@ -285,7 +295,7 @@ class EvmChain:
             CallReverted: the gas estimate fails; no nonce is taken.
         """
         base_fee_wei = await self._read_base_fee()
-        gas = call.gas if call.gas is not None else await self._estimate(call)
+        gas = call.gas if call.gas is not None else await self._estimate(call, next(iter(self.senders), None))
         return await self._transactions.prepare(call, gas, base_fee_wei)
 
     async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
@@ -331,14 +341,62 @@ class EvmChain:
         texts = "; ".join(str(answer) for answer in answers)
         raise ChainUnavailable(f"no provider took the transaction: {texts}", "one that does")
 
-    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
-        """Return the decoded receipt of a transaction; None while it is not included."""
-        found = await self._pool.call(
-            "eth_getTransactionReceipt",
-            ["0x" + tx_hash.hex()],
-            lambda answer: parse_receipt(answer, tx_hash, self.gateway),
-            answer_type=ReceiptAnswer | None,
+    def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
+        """Sign a call; nothing is asked, and no nonce is taken. Raises KeyUnavailable."""
+        return self._transactions.sign(sender, nonce, call, gas, price)
+
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of a signed transaction; None for bytes that are none of type 0 or 2."""
+        return read_call(raw)
+
+    async def estimate(self, call: Call, sender: Address) -> int:
+        """Return the gas that a transaction needs, with a margin. Raises CallReverted."""
+        return await self._estimate(call, sender)
+
+    async def market(self) -> GasMarket:
+        """Return what gas costs now, as a provider says. Raises ChainUnavailable."""
+        return await self._market.read()
+
+    async def offer(self, raw: bytes) -> Offered:
+        """Hand signed bytes to all providers, and return when one has them or all have answered."""
+        tx_hash = "0x" + keccak256(raw).hex()
+
+        def check(answer: str) -> str:
+            if answer.lower() != tx_hash:
+                raise RpcAnswerInvalid(f"the transaction {answer[:66]}", f"{tx_hash}, which was offered")
+            return answer
+
+        told = await self._pool.race(
+            "eth_sendRawTransaction", ["0x" + raw.hex()], check, lambda _: True, answer_type=str
         )
+        answers: list[NodeAnswer] = []
+        unreachable: list[str] = []
+        for provider, answer in told:
+            if isinstance(answer, Answer):
+                answers.append(NodeAnswer(provider, None))
+            elif isinstance(answer, RpcRefused) and not is_method_missing(answer):
+                refusal = classify(answer.code, answer.message)
+                answers.append(NodeAnswer(provider, refusal, "" if refusal is None else answer.message))
+            else:
+                # A node without the method says nothing of the transaction.
+                text = str(answer)
+                unreachable.append(text if text.startswith(provider) else f"{provider}: {text}")
+        return Offered(tuple(answers), tuple(unreachable))
+
+    async def receipt(self, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        """Return the decoded receipt of a transaction; None while it is not included.
+
+        With `ask_all`, all providers are asked, and the first receipt counts.
+        """
+        if ask_all:
+            found = await self._receipt_of_anyone(tx_hash)
+        else:
+            found = await self._pool.call(
+                "eth_getTransactionReceipt",
+                ["0x" + tx_hash.hex()],
+                lambda answer: parse_receipt(answer, tx_hash, self.gateway),
+                answer_type=ReceiptAnswer | None,
+            )
         if found is not None:
             self._transactions.nonces.settle(tx_hash)
         return found
@@ -351,6 +409,14 @@ class EvmChain:
         if not pending:
             self._transactions.nonces.settle_below(sender, count)
         return count
+
+    async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
+        """Return an account's transaction count as every provider that answers has it."""
+        params = ["0x" + sender.hex(), "pending" if pending else _LATEST]
+        told = await self._pool.race(
+            "eth_getTransactionCount", params, parse_quantity, lambda _: False, answer_type=str
+        )
+        return tuple(answer.value for _, answer in told if isinstance(answer, Answer))
 
     async def check_gateway(self) -> None:
         """Raise ConfigError unless the gateway's own endpoint id is the one that the settings give."""
@@ -404,8 +470,21 @@ class EvmChain:
         at = _LATEST if number is None else hex(number)
         return await self._revertible("eth_call", [_to_rpc(call, sender), at], parse_bytes)
 
-    async def _estimate(self, call: Call) -> int:
-        sender = self.senders[0] if self.senders else None
+    async def _receipt_of_anyone(self, tx_hash: TxHash) -> TxReceipt | None:
+        told = await self._pool.race(
+            "eth_getTransactionReceipt",
+            ["0x" + tx_hash.hex()],
+            lambda answer: parse_receipt(answer, tx_hash, self.gateway),
+            lambda receipt: receipt is not None,
+            answer_type=ReceiptAnswer | None,
+        )
+        values = [answer.value for _, answer in told if isinstance(answer, Answer)]
+        if not values:
+            texts = "; ".join(str(answer) for _, answer in told)
+            raise ChainUnavailable(f"no provider says whether a transaction is included: {texts}")
+        return next((receipt for receipt in values if receipt is not None), None)
+
+    async def _estimate(self, call: Call, sender: Address | None) -> int:
         found = await self._revertible("eth_estimateGas", [_to_rpc(call, sender)], parse_quantity)
         most = self.settings.max_transaction_gas
         # The margin ends at the most that one transaction may have (EIP-7825). A higher estimate is kept.
@@ -421,15 +500,12 @@ class EvmChain:
             raise reverted from None
 
     async def _read_base_fee(self) -> int:
-        if time.monotonic() - self._base_fee_at > _BASE_FEE_AGE_S:
-            await self._pool.call(
-                "eth_getBlockByNumber", [_LATEST, False], self._keep_base_fee, answer_type=BlockHead
+        found = await self._market.base_fee()
+        if found is None:
+            raise ChainUnavailable(
+                "a block without baseFeePerGas", "a chain with Cancun's rules", "Older chains are not served"
             )
-        return self._base_fee_wei
-
-    def _keep_base_fee(self, answer: BlockHead) -> None:
-        self._base_fee_wei = parse_base_fee(answer)
-        self._base_fee_at = time.monotonic()
+        return found
 
 
 def _to_rpc(call: Call, sender: Address | None) -> dict[str, str]:

@@ -7,22 +7,18 @@ else does (INV-6).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final
 
-from light_clients.codec import rlp
-from light_clients.ecdsa import recover
-from light_clients.errors import Rejection
 from light_clients.hashing import keccak256
-from relayer.chains.base import Address, Call, SignedTransaction, TxHash
+from relayer.chains.base import Address, Call, GasPrice, SignedTransaction, TxHash
 from relayer.chains.evm.fees import FeePolicy, Fees, compute_bumped_fees, compute_fees
 from relayer.chains.evm.nonces import FetchNonce, NonceManager
-from relayer.errors import KeyUnavailable, Malformed, RpcRefused
+from relayer.chains.evm.signed import DYNAMIC_FEE_TYPE, read_sender
+from relayer.chains.evm.signers import ForeignAccount, Signer, as_signer
+from relayer.errors import KeyUnavailable, RpcRefused
 
-#: EIP-1559: the type byte, the fields of a signed transaction, and those that are signed.
-_DYNAMIC_FEE_TYPE: Final = 2
-_DYNAMIC_FEE_FIELDS: Final = 12
-_UNSIGNED_FIELDS: Final = 9
+__all__ = ["Signer", "Transactions", "read_sender"]
 
 #: Nodes have no codes for refusing a transaction; these are their words, in lower case.
 _KNOWN_WORDS: Final = (
@@ -52,34 +48,25 @@ _PRICE_WORDS: Final = (
 _FUNDS_WORDS: Final = ("insufficient funds", "upfront cost", "insufficient balance")
 
 
-class Signer(Protocol):
-    """An unlocked key. `relayer.keys.Key` is one."""
-
-    @property
-    def address(self) -> bytes:
-        """The account, 20 bytes."""
-        ...
-
-    def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
-        """Sign a transaction given by JSON-RPC's field names; return its raw bytes and its hash."""
-        ...
-
-
 class Transactions:
     """The signing side of one chain. It asks nothing of the chain: prices and transaction counts are given.
 
     Args:
         chain_id: EIP-155 number.
-        signers: unlocked keys; may be none.
+        signers: unlocked keys, of any library that `as_signer` takes; may be none. Raises KeyUnavailable.
         policy: the operator's limits.
         fetch_nonce: asks for an account's transaction count, pending ones included.
     """
 
     def __init__(
-        self, chain_id: int, signers: Sequence[Signer], policy: FeePolicy, fetch_nonce: FetchNonce
+        self,
+        chain_id: int,
+        signers: Sequence[Signer | ForeignAccount],
+        policy: FeePolicy,
+        fetch_nonce: FetchNonce,
     ) -> None:
         self._chain_id = chain_id
-        self._signers = {Address(signer.address): signer for signer in signers}
+        self._signers = {Address(signer.address): signer for signer in map(as_signer, signers)}
         self._policy = policy
         self.nonces = NonceManager(tuple(self._signers), fetch_nonce)
 
@@ -125,55 +112,40 @@ class Transactions:
             known = sender, nonce
         return *known, tx_hash
 
-    def _sign(self, sender: Address, nonce: int, call: Call, gas: int, fees: Fees) -> SignedTransaction:
+    def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
+        """Sign with an account's key; `gas` is the limit. Raises KeyUnavailable."""
         signer = self._signers.get(sender)
         if signer is None:
             raise KeyUnavailable(
                 f"no key for account 0x{sender.hex()}", "a configured key", "Name it in the chain's keys."
             )
+        # The price tells type 0. eth-account takes no other sign of it.
+        offer: dict[str, Any] = (
+            {"gasPrice": price.max_wei}
+            if price.is_legacy
+            else {
+                "type": DYNAMIC_FEE_TYPE,
+                "maxFeePerGas": price.max_wei,
+                "maxPriorityFeePerGas": price.priority_wei,
+            }
+        )
         raw, tx_hash = signer.sign_transaction(
             {
-                "type": _DYNAMIC_FEE_TYPE,
+                **offer,
                 "chainId": self._chain_id,
                 "nonce": nonce,
                 "to": call.to,
                 "value": call.value_wei,
                 "data": call.data,
                 "gas": gas,
-                "maxFeePerGas": fees.max_wei,
-                "maxPriorityFeePerGas": fees.priority_wei,
             }
         )
-        self.nonces.record(sender, nonce, TxHash(tx_hash))
-        return SignedTransaction(sender, nonce, TxHash(tx_hash), raw, fees.max_wei, fees.priority_wei, gas)
+        return SignedTransaction(sender, nonce, TxHash(tx_hash), raw, price.max_wei, price.priority_wei, gas)
 
-
-def read_sender(raw: bytes) -> tuple[Address, int]:
-    """Return who signed the bytes of an EIP-1559 transaction, and its nonce. Raises Malformed."""
-    expected = "a signed EIP-1559 transaction"
-    if raw[:1] != bytes((_DYNAMIC_FEE_TYPE,)):
-        raise Malformed(f"a transaction of type 0x{raw[:1].hex()}", expected)
-    try:
-        fields = rlp.decode(raw[1:])
-    except Rejection as error:
-        raise Malformed(f"a transaction that is no RLP ({error})", expected) from None
-    if not isinstance(fields, list) or len(fields) != _DYNAMIC_FEE_FIELDS:
-        raise Malformed("a transaction with another number of fields", expected)
-    nonce, parity, r, s = fields[1], fields[9], fields[10], fields[11]
-    if not (
-        isinstance(nonce, bytes)
-        and isinstance(parity, bytes)
-        and isinstance(r, bytes)
-        and isinstance(s, bytes)
-    ):
-        raise Malformed("a transaction with a list for a number", expected)
-    if len(r) > 32 or len(s) > 32 or parity not in (b"", b"\x01") or len(nonce) > 8:
-        raise Malformed("a transaction with an impossible signature or nonce", expected)
-    digest = keccak256(raw[:1] + rlp.encode(fields[:_UNSIGNED_FIELDS]))
-    signer = recover(digest, r.rjust(32, b"\0") + s.rjust(32, b"\0"), int(parity == b"\x01"))
-    if signer is None:
-        raise Malformed("a transaction with an impossible signature", expected)
-    return Address(signer), int.from_bytes(nonce)
+    def _sign(self, sender: Address, nonce: int, call: Call, gas: int, fees: Fees) -> SignedTransaction:
+        signed = self.sign(sender, nonce, call, gas, GasPrice(fees.max_wei, fees.priority_wei))
+        self.nonces.record(sender, nonce, signed.tx_hash)
+        return signed
 
 
 def is_known(error: RpcRefused) -> bool:

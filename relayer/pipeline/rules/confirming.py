@@ -125,13 +125,3 @@ def decode_reason(reason: bytes) -> str:
         f"it reverted with error 0x{selector.hex()} or answered another selector than receiveMessage's: "
         f"0x{reason.hex()}"
     )
-
-
-def was_wasted(receipt: TxReceipt, batch: StoredBatch | None) -> bool:
-    """Return whether a transaction had no effect.
-
-    It reverted, or all messages of its batch were delivered before.
-    """
-    if not receipt.succeeded:
-        return True
-    return batch is not None and not any(part.mask for part in receipt.delivered) and not receipt.events

@@ -7,26 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from relayer.chains.base import TxReceipt
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
 from relayer.pipeline.rules.lane import Confirmed, indices
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import PAGE_BITS
-
-
-class Carrier(Protocol):
-    """A transaction that may carry a batch, as far as the story tells of it."""
-
-    @property
-    def batch(self) -> StoredBatch | None:
-        """The messages that it carries; None where it delivers none."""
-
-    @property
-    def receipt(self) -> TxReceipt | None:
-        """What a provider shows of it in a block; None before."""
+from relayer.sending.transaction import Outcomes, Transaction
 
 
 def verified_steps(
@@ -133,7 +121,7 @@ def submitted_step(batch: StoredBatch, detail: dict[str, Any], now: Micros) -> T
     )
 
 
-def included_steps(included: Iterable[Carrier], now: Micros) -> Iterator[Transition]:
+def included_steps(included: Iterable[Transaction], now: Micros) -> Iterator[Transition]:
     """Yield the steps of messages whose transactions providers show in a block."""
     for tracked in included:
         if tracked.batch is None or tracked.receipt is None:
@@ -149,17 +137,27 @@ def included_steps(included: Iterable[Carrier], now: Micros) -> Iterator[Transit
         yield _of_batch(tracked.batch, DeliveryState.INCLUDED, detail, now)
 
 
-def returned_steps(returned: Iterable[Carrier], why: str, now: Micros) -> Iterator[Transition]:
+def returned_steps(returned: Iterable[Transaction], why: str, now: Micros) -> Iterator[Transition]:
     """Yield the steps of messages whose transaction can never land any more."""
     for tracked in returned:
         if tracked.batch is not None:
             yield _of_batch(tracked.batch, DeliveryState.PROVEN, {"why": why}, now)
 
 
-def reopened_steps(tracked: Carrier, now: Micros) -> Iterator[Transition]:
+def reopened_steps(tracked: Transaction, now: Micros) -> Iterator[Transition]:
     """Yield the step of messages whose transaction's block is gone; the transaction may land again."""
     if tracked.batch is not None:
         yield _of_batch(tracked.batch, DeliveryState.SUBMITTED, {"why": "its block is gone"}, now)
+
+
+def outcome_steps(outcomes: Outcomes, now: Micros) -> Iterator[Transition]:
+    """Yield the steps of messages that come of what became of their transactions."""
+    for known in outcomes.reopened:
+        yield from reopened_steps(known, now)
+    yield from included_steps(outcomes.included, now)
+    yield from returned_steps(outcomes.displaced, "its nonce went to another transaction", now)
+    for known, why in outcomes.given_up:
+        yield from returned_steps([known], f"its transaction was given up: {why}", now)
 
 
 def _of_batch(batch: StoredBatch, state: DeliveryState, detail: dict[str, Any], now: Micros) -> Transition:

@@ -73,9 +73,9 @@ def test_an_included_transaction_can_be_opened_again(journal: Journal) -> None:
         (found,) = reading.transactions([row])
         assert gas_totals(reading) == (1_000, 1_000)
         assert reading.spent_wei(chain, NOW) == 10**30
-        assert reading.spent_wei(chain, Micros(NOW + 1)) == 0
+        assert reading.spent_wei(chain, Micros(NOW + 26 * 3_600 * 10**6)) == 0
     assert (found.state, found.succeeded, found.fee_wei) == (TransactionState.INCLUDED, False, 10**30)
-    commit(journal, lambda writing: writing.set_transaction_state(row, TransactionState.OPEN))
+    commit(journal, lambda writing: writing.reopen_transaction(row, 500_000 * 3 * 10**9))
     with journal.reading() as reading:
         (found,) = reading.transactions([row])
         assert gas_totals(reading) == (0, 0)

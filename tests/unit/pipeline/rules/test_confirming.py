@@ -11,7 +11,7 @@ from light_clients.client import Height, Timestamp
 from relayer.chains.base import DeliveredRange, DeliveryEvent, DeliveryEventKind, TxHash, TxReceipt
 from relayer.consensus.base import VerifiedHeader
 from relayer.journal.rows import BatchRow, Micros, StoredBatch, TransactionRow
-from relayer.pipeline.rules.confirming import IncludedBatch, decode_reason, judge_bitmap, refuse, was_wasted
+from relayer.pipeline.rules.confirming import IncludedBatch, decode_reason, judge_bitmap, refuse
 from relayer.pipeline.rules.lane import PageState
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import MessageId
@@ -103,15 +103,6 @@ def test_every_message_of_an_included_batch_ends_in_exactly_one_way(
     assert sum(part.bit_count() for part in parts) == (parts[0] | parts[1] | parts[2] | parts[3]).bit_count()
     assert mask & ~(parts[0] | parts[1] | parts[2] | parts[3]) == 0
     assert verdict.delivered == bitmap & 0x3FF
-
-
-def test_wasted_is_what_moved_nothing() -> None:
-    page = make_page(4)
-    assert was_wasted(receipt(succeeded=False), batch(1))
-    assert was_wasted(receipt(), batch(1))
-    assert not was_wasted(receipt(mask=1), batch(1))
-    assert not was_wasted(receipt(events=(failed(page, 0),)), batch(1))
-    assert not was_wasted(receipt(), None)
 
 
 @pytest.mark.parametrize(
