@@ -177,7 +177,9 @@ class LaneTask:
         # A retry that is still refused sends no transaction, so it does not count towards an anchor.
         count = Counter(at[plan.page] for plan in plans if not plan.is_retry)
         awaited = {
-            height for height in count if self._client_task.anchoring.is_worth_it(height, count[height])
+            height
+            for height in count
+            if self._client_task.anchoring.is_worth_it(height, count[height], self._client_task.count_ready)
         }
         waiting = None
         for height in awaited:
