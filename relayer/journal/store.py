@@ -26,7 +26,7 @@ from relayer.journal.errors import JournalClosed, JournalLocked, JournalUnreadab
 from relayer.journal.migrations import VERSION, check_version, migrate, read_version
 from relayer.journal.queries import read_pending, read_story
 from relayer.journal.reading import Reading
-from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredMessage, StoredStory
+from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredLane, StoredMessage, StoredStory
 from relayer.journal.writer import WriterThread
 from relayer.journal.writing import Writing
 
@@ -169,6 +169,11 @@ class Journal:
     def pending(self, lane: LaneRow | None = None, limit: int = 1_000) -> tuple[PendingMessage, ...]:
         """Return the messages that wait, with their reasons (INV-10), at most `limit` a lane."""
         return self._read_now(lambda reading: read_pending(reading, lane, limit))
+
+    def held_lanes(self) -> tuple[StoredLane, ...]:
+        """Return the lanes that are held up as a whole, with messages that wait or without (INV-10)."""
+        lanes = self._read_now(lambda reading: reading.lanes())
+        return tuple(lane for lane in lanes if lane.waiting is not None)
 
     def message(self, message_id: bytes) -> StoredMessage | None:
         """Return a message by its id; None when the journal does not know it."""

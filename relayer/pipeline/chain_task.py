@@ -36,7 +36,7 @@ from relayer.pipeline.rules.proving import (
 )
 from relayer.pipeline.services import Services
 from relayer.pipeline.unfinalized import UnfinalizedWatcher
-from relayer.pipeline.wakes import HeaderListener
+from relayer.pipeline.wakes import Guest, HeaderListener
 from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.sender import Sender
@@ -71,7 +71,8 @@ class ChainTask:
         head_at: when the last head came, on the loop's clock; None before the first.
         out_lanes: the lanes that it is the source of.
         in_lanes: the lanes that it is the destination of.
-        listeners: are told after every step, and when misbehaviour is found.
+        listeners: the light clients of it, which are told after every step and of misbehaviour.
+        guests: the light clients on it, which are told when it can be asked again.
         misbehaviour: the proof of misbehaviour of the chain's signers, as `freeze` takes it; None for none.
         repair: reads logs again.
         unfinalized: shows what waits for finality.
@@ -99,6 +100,7 @@ class ChainTask:
         self.out_lanes: list[OutgoingLane] = []
         self.in_lanes: list[IncomingLane] = []
         self.listeners: list[HeaderListener] = []
+        self.guests: list[Guest] = []
         self.misbehaviour: bytes | None = None
         self._woken = False
         self._services = services
@@ -164,6 +166,8 @@ class ChainTask:
 
     def _wake_recovered(self) -> None:
         """Have what waits only because the chain could not be asked tried again at once."""
+        for guest in self.guests:
+            guest.recovered()
         for inbound in self.in_lanes:
             inbound.progress.recover()
             inbound.task.wake()

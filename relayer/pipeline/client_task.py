@@ -11,7 +11,6 @@ costs gas.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -36,6 +35,7 @@ from relayer.metrics import Metrics
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.rules.anchoring import Anchoring
+from relayer.pipeline.wakes import LanePort
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.transaction import Transaction
 
@@ -62,7 +62,7 @@ class LightClientTask:
         client: the client's state when it was read last; None before.
         oldest_height: the client does not believe proofs below this block of the source any more.
         anchoring: what is anchored, and what is to be.
-        wake_lanes: wake the tasks of the lanes that depend on the client.
+        lanes: the tasks of the lanes that depend on the client.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class LightClientTask:
         source: ChainTask,
         destination: Destination,
         metrics: Metrics,
-        lanes: Iterable[Callable[[], None]] = (),
     ) -> None:
         self.source = source
         self.destination = destination
@@ -78,7 +77,7 @@ class LightClientTask:
         self.client: OnChainClient | None = None
         self.oldest_height = 0
         self.anchoring = Anchoring(source.prover)
-        self.wake_lanes = list(lanes)
+        self.lanes: list[LanePort] = []
         self._metrics = metrics
         self._address: Address | None = None
         self._woken = asyncio.Event()
@@ -105,6 +104,19 @@ class LightClientTask:
         # After a failure the growing pause decides when the client is read again, not the source's blocks.
         if self.source.misbehaviour is not None or (self.waiting is not None and not self._failures):
             self._woken.set()
+
+    def recovered(self) -> None:
+        """Read the client now: its destination can be asked again."""
+        self._failures = 0
+        self._woken.set()
+
+    def count_ready(self, height: Height) -> int:
+        """Return how many batches the client's lanes have ready under a header, at the least."""
+        return sum(lane.count_ready(height) for lane in self.lanes)
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()
 
     def anchor(self, height: Height) -> None:
         """Ask for a header to be anchored. The lanes are woken once it is, or can't be."""
@@ -161,8 +173,7 @@ class LightClientTask:
         else:
             self._log.warning("lanes wait for the client", reason=str(waiting))
         self.waiting = waiting
-        for wake in self.wake_lanes:
-            wake()
+        self._wake_lanes()
 
     async def check(self) -> None:
         """Read the client, and update, anchor or freeze it where that is needed.
@@ -315,8 +326,7 @@ class LightClientTask:
             self.anchoring.refuse(height)
         # Woken in any case: the lanes hold their batches back until the anchor is there or was given up.
         finally:
-            for wake in self.wake_lanes:
-                wake()
+            self._wake_lanes()
 
     async def _let_deliveries_land(self) -> None:
         # With one account there is nothing to wait for: a chain takes its transactions in order.

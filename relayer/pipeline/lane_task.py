@@ -177,7 +177,9 @@ class LaneTask:
         # A retry that is still refused sends no transaction, so it does not count towards an anchor.
         count = Counter(at[plan.page] for plan in plans if not plan.is_retry)
         awaited = {
-            height for height in count if self._client_task.anchoring.is_worth_it(height, count[height])
+            height
+            for height in count
+            if self._client_task.anchoring.is_worth_it(height, count[height], self._client_task.count_ready)
         }
         waiting = None
         for height in awaited:
@@ -263,9 +265,7 @@ class LaneTask:
             batch = tracked.batch
             if batch is None or batch.lane != self.progress.row:
                 continue
-            reason = tracked.waiting.reason
-            if tracked.receipt is not None:
-                reason = WaitingReason.FINALITY
+            reason = tracked.waiting.reason if tracked.receipt is None else WaitingReason.FINALITY
             waits.setdefault(batch.page, []).append((batch.mask, reason))
         return waits
 

@@ -213,6 +213,7 @@ class Pipeline:
                 source, self.destinations[lane.destination], self.services.metrics
             )
             source.listeners.append(self.client_tasks[pair])
+            destination.guests.append(self.client_tasks[pair])
         client_task = self.client_tasks[pair]
         lane_task = LaneTask(
             progress,
@@ -221,8 +222,7 @@ class Pipeline:
             window,
             self.services,
         )
-        client_task.wake_lanes.append(lane_task.wake)
-        client_task.anchoring.counts.append(lane_task.count_ready)
+        client_task.lanes.append(lane_task)
         source.out_lanes.append(OutgoingLane(progress, lane_task))
         destination.in_lanes.append(IncomingLane(progress, lane_task))
         self.lane_tasks.append(lane_task)

@@ -10,7 +10,7 @@ refuses is sent whole.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from light_clients.client import Height
@@ -30,14 +30,12 @@ class Anchoring:
         height: the anchored block, as it was read last; 0 for none.
         wanted: the block whose header an anchor transaction is to be sent for.
         refused: up to this block nothing can be anchored any more.
-        counts: functions of the lanes, which tell how many batches a lane has ready under a header.
     """
 
     prover: Prover
     height: Height = Height(0)  # noqa: RUF009  a number
     wanted: Height | None = None
     refused: Height = Height(0)  # noqa: RUF009  as above
-    counts: list[Callable[[Height], int]] = field(default_factory=list)
 
     def read(self, client: OnChainClient) -> None:
         """Take the anchor from the state of the client that was read."""
@@ -45,17 +43,18 @@ class Anchoring:
         if self.wanted is not None and self.wanted <= self.height:
             self.wanted = None
 
-    def is_worth_it(self, height: Height, batches: int) -> bool:
+    def is_worth_it(self, height: Height, batches: int, count: Callable[[Height], int]) -> bool:
         """Return whether batches under a header should wait until it is anchored.
 
-        `batches` are those that one lane would send now. Those that other lanes have ready are added.
+        `batches` are those that one lane would send now; `count` tells how many all lanes of the client have
+        ready under a header.
         """
         if height <= max(self.height, self.refused) or self.prover.anchor_for(height) is None:
             return False
         # Batches that come while the anchor is under way wait for it too.
         if self.wanted == height:
             return True
-        return batches >= LEAST_BATCHES or sum(count(height) for count in self.counts) >= LEAST_BATCHES
+        return batches >= LEAST_BATCHES or count(height) >= LEAST_BATCHES
 
     def want(self, height: Height) -> None:
         """Ask for a header to be anchored. Of several, the newest is."""

@@ -185,6 +185,16 @@ def test_a_messages_own_reason_goes_before_its_lanes(journal: Journal) -> None:
     ]
 
 
+def test_a_lane_that_is_held_up_is_told_of_without_a_message(journal: Journal) -> None:
+    """INV-10."""
+    row = add_lane(journal)
+    assert journal.held_lanes() == ()
+    down = Waiting(WaitingReason.RPC_TROUBLE, "port is down")
+    commit(journal, lambda writing: writing.set_reason(row, down, NOW))
+    (held,) = journal.held_lanes()
+    assert (held.row, held.waiting, held.waiting_since) == (row, down, NOW)
+
+
 def test_hearsay_that_was_replaced_is_forgotten_but_its_story_stays(journal: Journal) -> None:
     row = add_lane(journal)
     first, second = messages(row, 3), messages(row, 3, head=b"x" * 32)

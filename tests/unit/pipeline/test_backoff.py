@@ -11,7 +11,7 @@ import pytest
 
 from relayer.chains.base import Address, SimulatedDelivery
 from relayer.errors import CallRevertedRetryable
-from relayer.pipeline import chain_task
+from relayer.pipeline import chain_task, client_task
 from relayer.pipeline.pipeline import BatchSettings
 from relayer.pipeline.rules import lane
 from relayer.protocol.delivery import WaitingReason
@@ -144,3 +144,18 @@ async def test_a_silent_chain_that_can_not_be_asked_is_the_reason_on_all_its_lan
         faults.frozen_heads = False
         await network.mine_until(lambda: network.is_confirmed(sent))
         assert [progress.waiting for progress in lanes] == [None, None]
+
+
+async def test_a_client_that_could_not_be_read_is_read_once_its_chain_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than the test; a wake is answered within a tenth of it.
+    monkeypatch.setattr(client_task, "_RETRY_S", 9.0)
+    chains = two_chains()
+    chains["b"].faults.down = True
+    async with running_network(tmp_path, chains) as network:
+        sent = network.send("a", "b")
+        await network.mine(4)
+        assert network.pipeline.client_tasks["a", "b"].waiting is not None
+        chains["b"].faults.down = False
+        await network.mine_until(lambda: network.is_confirmed(sent), blocks=60)

@@ -23,6 +23,7 @@ from relayer.pipeline.rules.story import (
     altered_waits,
     confirmed_steps,
     included_steps,
+    outcome_steps,
     reopened_steps,
     restored_steps,
     returned_steps,
@@ -33,7 +34,7 @@ from relayer.pipeline.rules.story import (
 )
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import ZERO_HEAD, MessageId
-from relayer.sending.transaction import Transaction
+from relayer.sending.transaction import Outcomes, Transaction
 from tests.unit.pipeline.rules.samples import NOW, ROW, make_stored, make_wait, verdict
 
 S = DeliveryState
@@ -42,17 +43,8 @@ AT = NOW.wall
 BATCH = StoredBatch(BatchRow(7), ROW, 0, 2, 5, 0b110100, 50, TransactionRow(3))
 
 
-def carried(batch: StoredBatch | None = BATCH, receipt: TxReceipt | None = None) -> Transaction:
-    return Transaction(
-        row=TransactionRow(3),
-        purpose=Purpose.DELIVER,
-        sender=Address(bytes(20)),
-        nonce=0,
-        attempts=[],
-        call=None,
-        batch=batch,
-        receipt=receipt,
-    )
+def carrier(batch: StoredBatch | None = BATCH, receipt: TxReceipt | None = None) -> Transaction:
+    return Transaction(TransactionRow(3), Purpose.DELIVER, Address(b"k" * 20), 1, [], None, batch, receipt)
 
 
 def receipt(*, succeeded: bool = True) -> TxReceipt:
@@ -134,20 +126,20 @@ def test_what_is_not_final_is_observed_and_gone_with_its_block() -> None:
 
 
 def test_a_batch_is_signed_included_and_confirmed() -> None:
-    (included,) = included_steps([carried(receipt=receipt()), carried(batch=None, receipt=receipt())], AT)
+    (included,) = included_steps([carrier(receipt=receipt()), carrier(batch=None, receipt=receipt())], AT)
     assert (included.mask, included.batch, included.detail["block"]) == (BATCH.mask, BATCH.row, 60)
     assert "reverted" not in included.detail
     confirmed = confirmed_steps(verdict(page=0, delivered=BATCH.mask), AT)
     assert states_after(*to_submitted(), included, *confirmed) == {S.PROVEN: 0b001011, S.CONFIRMED: 0b110100}
-    (reverted,) = included_steps([carried(receipt=receipt(succeeded=False))], AT)
+    (reverted,) = included_steps([carrier(receipt=receipt(succeeded=False))], AT)
     assert reverted.detail["reverted"] is True
 
 
 def test_a_transaction_may_be_displaced_or_opened_again() -> None:
-    steps = [*to_submitted(), *included_steps([carried(receipt=receipt())], AT)]
-    steps += reopened_steps(carried(), AT)
+    steps = [*to_submitted(), *included_steps([carrier(receipt=receipt())], AT)]
+    steps += reopened_steps(carrier(), AT)
     assert states_after(*steps) == {S.PROVEN: 0b001011, S.SUBMITTED: 0b110100}
-    steps += returned_steps([carried(), carried(batch=None)], "its nonce went elsewhere", AT)
+    steps += returned_steps([carrier(), carrier(batch=None)], "its nonce went elsewhere", AT)
     assert states_after(*steps) == {S.PROVEN: 0b111111}
 
 
@@ -155,20 +147,20 @@ def test_what_comes_late_tells_nothing_of_messages_that_are_final() -> None:
     """INV-2: somebody else delivered one of the batch, and another one expired."""
     done = confirmed_steps(verdict(page=0, delivered=0b100, expired=0b10000), AT)
     ended = {S.PROVEN: 0b001011, S.CONFIRMED: 0b100, S.EXPIRED: 0b10000}
-    steps = [*to_submitted(), *done, *included_steps([carried(receipt=receipt())], AT)]
+    steps = [*to_submitted(), *done, *included_steps([carrier(receipt=receipt())], AT)]
     assert states_after(*steps) == {**ended, S.INCLUDED: 0b100000}
-    steps += [seen_step(ROW, 0, 0b100, AT), *returned_steps([carried()], "", AT)]
+    steps += [seen_step(ROW, 0, 0b100, AT), *returned_steps([carrier()], "", AT)]
     assert states_after(*steps) == {**ended, S.PROVEN: 0b101011}
 
 
 def test_a_refusal_is_tried_again() -> None:
-    included = list(included_steps([carried(receipt=receipt())], AT))
+    included = list(included_steps([carrier(receipt=receipt())], AT))
     wait = make_wait(4, WaitingReason.RECIPIENT_REVERTS, detail="refused once: no")
     judged = verdict(page=0, delivered=0b100, failed=(wait,), returned=0b100000)
     steps = [*to_submitted(), *included, *confirmed_steps(judged, AT)]
     assert states_after(*steps) == {S.PROVEN: 0b101011, S.CONFIRMED: 0b100, S.FAILED: 0b10000}
     retry = replace(BATCH, first=4, last=4, mask=0b10000)
-    steps += [submitted_step(retry, {}, AT), *included_steps([carried(retry, receipt())], AT)]
+    steps += [submitted_step(retry, {}, AT), *included_steps([carrier(retry, receipt())], AT)]
     assert states_after(*steps)[S.INCLUDED] == 0b10000
 
 
@@ -177,3 +169,17 @@ def test_what_a_provider_showed_falsely_is_proven_again_unless_it_is_over() -> N
     # One of them has expired by the same header.
     steps += confirmed_steps(verdict(page=0, expired=0b10, unseen=0b11), AT)
     assert states_after(*steps) == {S.PROVEN: 0b111101, S.EXPIRED: 0b10}
+
+
+def test_what_one_look_found_is_told_in_order() -> None:
+    other = replace(BATCH, row=BatchRow(8), first=0, last=1, mask=0b11)
+    verified = Verified(ROW, HEADER, stored(0, 6), (), None)
+    signed = [submitted_step(batch, {}, AT) for batch in (BATCH, other)]
+    outcomes = Outcomes(
+        included=[carrier(receipt=receipt())], given_up=[(carrier(other), "no node takes it")]
+    )
+    steps = [*verified_steps(verified, proven(0), 0, 0, AT), *signed, *outcome_steps(outcomes, AT)]
+    assert states_after(*steps) == {S.INCLUDED: 0b110100, S.PROVEN: 0b1011}
+    assert "no node takes it" in steps[-1].detail["why"]
+    assert told(*outcome_steps(Outcomes(reopened=[carrier()]), AT)) == [("submitted", 2, 5)]
+    assert told(*outcome_steps(Outcomes(displaced=[carrier()]), AT)) == [("proven", 2, 5)]
