@@ -61,8 +61,8 @@ _UNEXPLAINED: Final = frozenset({Refusal.UNKNOWN, Refusal.BUSY, Refusal.NOT_ALLO
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """When the account is asked.
+class ChainClock:
+    """The time of the chain, as the sender sees it.
 
     Attributes:
         now_s: monotonic seconds.
@@ -125,7 +125,7 @@ Action = Offer | Replace | Cancel | Fill | GiveUp | Displace
 
 
 @dataclass(slots=True)
-class Account:
+class SendingAccount:
     """One account. Change its fields by its methods alone.
 
     Attributes:
@@ -316,14 +316,14 @@ class Account:
             and known.nonce < self.proven.nonce
         ]
 
-    def wants_knowledge(self, moment: Moment, header: int) -> bool:
+    def wants_knowledge(self, clock: ChainClock, header: int) -> bool:
         """Return whether nonce and balance should be looked up; `header` is the newest verified block."""
         if not self.is_known or self._doubts_nonce:
             return True
         is_newer = self.proven is None or header > self.proven.height
         for known in self.transactions.values():
             if known.receipt is None:
-                is_late = known.offers > 1 or self._has_passed(known, moment)
+                is_late = known.offers > 1 or self._has_passed(known, clock)
                 if is_late or known.doubts or known.waiting.reason is WaitingReason.FUNDS or known.misses:
                     return True
             # Deliveries are settled by the bits that they set.
@@ -345,12 +345,12 @@ class Account:
 
     # --- offering -------------------------------------------------------------------------------------------
 
-    def begin_offer(self, transaction: Transaction, moment: Moment) -> None:
+    def begin_offer(self, transaction: Transaction, clock: ChainClock) -> None:
         """Note that the newest signature is being offered."""
         transaction.offers += 1
-        transaction.offered_at, transaction.offered_height = moment.now_s, moment.height
+        transaction.offered_at, transaction.offered_height = clock.now_s, clock.height
 
-    def end_offer(self, transaction: Transaction, offered: Offered, moment: Moment) -> None:
+    def end_offer(self, transaction: Transaction, offered: Offered, clock: ChainClock) -> None:
         """Take what the nodes said."""
         refusal = offered.refusal
         if offered.is_taken or offered.unreachable:
@@ -374,21 +374,21 @@ class Account:
             self._most_open = max(1, min(self._most_open, below))
             self._doubts_nonce = True
         if refusal.refusal in (Refusal.UNFUNDED, Refusal.NOT_ALLOWED):
-            self.avoid_until_s = moment.now_s + _AVOID_S
+            self.avoid_until_s = clock.now_s + _AVOID_S
         if refusal.refusal not in _UNEXPLAINED:
             transaction.refused_since = None
         elif transaction.refused_since is None:
-            transaction.refused_since = moment.now_s
+            transaction.refused_since = clock.now_s
 
-    def resign(self, transaction: Transaction, moment: Moment) -> None:
+    def resign(self, transaction: Transaction, clock: ChainClock) -> None:
         """Note that another signature was made for the transaction's nonce."""
-        transaction.signed_at, transaction.signed_height = moment.now_s, moment.height
+        transaction.signed_at, transaction.signed_height = clock.now_s, clock.height
         transaction.offers, transaction.refusal, transaction.refused_since = 0, None, None
         transaction.raises += 1
 
     # --- what to do -----------------------------------------------------------------------------------------
 
-    def decide(self, moment: Moment, market: GasMarket | None) -> list[Action]:
+    def decide(self, clock: ChainClock, market: GasMarket | None) -> list[Action]:
         """Return what to do now, in this order. Every open transaction has its reason to wait then.
 
         Receipts were looked for before, at all providers where `used` is past a nonce. `market` is None where
@@ -414,10 +414,10 @@ class Account:
         ]
         waiting = [known for known in waiting if known not in stranded]
         free = self._find_free(waiting)
-        actions += [Fill(nonce) for nonce in self._fill_now(free, moment)]
+        actions += [Fill(nonce) for nonce in self._fill_now(free, clock)]
         first: Transaction | None = None
         for known in waiting:
-            actions += self._consider(known, moment, market, is_first=first is None)
+            actions += self._consider(known, clock, market, is_first=first is None)
             if first is not None:
                 known.waiting = Waiting(
                     first.waiting.reason, f"behind nonce {first.nonce}: {first.waiting.detail}"
@@ -452,20 +452,20 @@ class Account:
             if nonce not in self.transactions and nonce not in self._taken
         ]
 
-    def _fill_now(self, free: list[int], moment: Moment) -> list[int]:
+    def _fill_now(self, free: list[int], clock: ChainClock) -> list[int]:
         if not free:
             self._gap_since = None
             return []
-        # Somebody else's transaction, or a new one of ours, may take them in a moment.
-        since_s, height = self._gap_since = self._gap_since or (moment.now_s, moment.height)
-        return free if _has_passed(moment, since_s, height, 1) else []
+        # Somebody else's transaction, or a new one of ours, may take them in a clock.
+        since_s, height = self._gap_since = self._gap_since or (clock.now_s, clock.height)
+        return free if _has_passed(clock, since_s, height, 1) else []
 
     def _consider(
-        self, known: Transaction, moment: Moment, market: GasMarket | None, *, is_first: bool
+        self, known: Transaction, clock: ChainClock, market: GasMarket | None, *, is_first: bool
     ) -> list[Action]:
         """Return what to do about a transaction whose nonce is not used, and set why it waits."""
         refusal = known.refusal
-        given_up = self._is_hopeless(known, moment)
+        given_up = self._is_hopeless(known, clock)
         if given_up and not known.is_taken:
             return [GiveUp(known, given_up)]
         # One cancellation is enough. It is followed like any other signature, its price included.
@@ -476,21 +476,21 @@ class Account:
             return [Replace(known, "the chain does not have its type", demanded=False)]
         lacking = known.waiting.reason is WaitingReason.FUNDS
         # Only the first: the others wait for its nonce, whatever they offer.
-        if is_first and not lacking and self._may_raise(known, moment):
-            why = self._why_raise(known, moment, market)
+        if is_first and not lacking and self._may_raise(known, clock):
+            why = self._why_raise(known, clock, market)
             if why:
                 demanded = refusal is not None and refusal.refusal is Refusal.UNDERPRICED
                 return [Replace(known, why, demanded=demanded)]
-        return [Offer(known)] if known.offers == 0 or self._has_passed(known, moment) else []
+        return [Offer(known)] if known.offers == 0 or self._has_passed(known, clock) else []
 
-    def _is_hopeless(self, known: Transaction, moment: Moment) -> str:
+    def _is_hopeless(self, known: Transaction, clock: ChainClock) -> str:
         """Return why a transaction is to be given up; "" while it is not."""
         refusal = known.refusal
         if refusal is None:
             return ""
         if refusal.refusal in _FOR_GOOD:
             return f"{refusal.provider} never takes it: {refusal.detail}"
-        if known.refused_since is not None and moment.now_s - known.refused_since >= GIVE_UP_S:
+        if known.refused_since is not None and clock.now_s - known.refused_since >= GIVE_UP_S:
             return f"no node takes it after {GIVE_UP_S:g} s: {refusal.detail}"
         return ""
 
@@ -527,33 +527,33 @@ class Account:
             return False
         return balance < sum(_newest_cost(other) for other in self.open if other.nonce <= known.nonce)
 
-    def _may_raise(self, known: Transaction, moment: Moment) -> bool:
+    def _may_raise(self, known: Transaction, clock: ChainClock) -> bool:
         pause_s = min(_LONGEST_RAISE_PAUSE_S, _RAISE_PAUSE_S * 2.0 ** min(known.raises - 1, 10))
-        return known.raises == 0 or moment.now_s - known.signed_at >= pause_s
+        return known.raises == 0 or clock.now_s - known.signed_at >= pause_s
 
-    def _why_raise(self, known: Transaction, moment: Moment, market: GasMarket | None) -> str | None:
+    def _why_raise(self, known: Transaction, clock: ChainClock, market: GasMarket | None) -> str | None:
         if known.refusal is not None and known.refusal.refusal is Refusal.UNDERPRICED:
             return known.refusal.detail or "a node asks for a higher price"
         if market is None:
             return None
         too_low = explain_too_low(known.price, market)
-        blocks = moment.height - known.signed_height
-        if too_low or blocks < _OUTBID_BLOCKS or moment.now_s - known.signed_at < _OUTBID_S:
+        blocks = clock.height - known.signed_height
+        if too_low or blocks < _OUTBID_BLOCKS or clock.now_s - known.signed_at < _OUTBID_S:
             return too_low
         return explain_outbid(known.price, market) if known.is_taken else None
 
-    def _has_passed(self, known: Transaction, moment: Moment) -> bool:
+    def _has_passed(self, known: Transaction, clock: ChainClock) -> bool:
         """Return whether it is time to offer a transaction again."""
         factor = min(_MOST_PATIENCE, 1 << max(0, known.offers - 1)) if known.is_taken else 1
         # A height that was told too high is corrected by a lower one.
-        known.offered_height = min(known.offered_height, moment.height)
-        return _has_passed(moment, known.offered_at, known.offered_height, factor)
+        known.offered_height = min(known.offered_height, clock.height)
+        return _has_passed(clock, known.offered_at, known.offered_height, factor)
 
 
-def _has_passed(moment: Moment, since_s: float, height: int, factor: int) -> bool:
+def _has_passed(clock: ChainClock, since_s: float, height: int, factor: int) -> bool:
     """Return whether enough blocks or enough time have passed."""
-    wait_s = min(_LONGEST_PATIENCE_S, max(_SHORTEST_PATIENCE_S, _PATIENCE_BLOCKS * moment.block_s))
-    return moment.height - height >= _PATIENCE_BLOCKS * factor or moment.now_s - since_s >= wait_s * factor
+    wait_s = min(_LONGEST_PATIENCE_S, max(_SHORTEST_PATIENCE_S, _PATIENCE_BLOCKS * clock.block_s))
+    return clock.height - height >= _PATIENCE_BLOCKS * factor or clock.now_s - since_s >= wait_s * factor
 
 
 def _newest_cost(known: Transaction) -> int:

@@ -20,6 +20,9 @@ DEFAULT_TIP_WEI: Final = 1_000_000_000
 _RAISE_NUMERATOR: Final = 9
 _RAISE_DENOMINATOR: Final = 8
 
+#: After so many blocks a verified header bounds the base fee no more.
+_MOST_BLOCKS: Final = 128
+
 
 @dataclass(frozen=True, slots=True)
 class PricePolicy:
@@ -77,6 +80,18 @@ def compute_raise(offered: GasPrice, market: GasMarket, policy: PricePolicy, *, 
         return GasPrice(most, most, is_legacy=True)
     # A tip above the whole price would make the transaction invalid (EIP-1559).
     return GasPrice(most, min(max(wanted.priority_wei, least_tip), most))
+
+
+def bound_base_fee(told_wei: int, proven_wei: int, blocks: int) -> int:
+    """Return a base fee that a provider tells, as far as it can be true.
+
+    A block changes it by an eighth at the most (EIP-1559), so that a verified header bounds what comes
+    `blocks` blocks after it.
+    """
+    least = most = proven_wei
+    for _ in range(min(blocks, _MOST_BLOCKS)):
+        least, most = least - least // 8, most + max(most // 8, 1)
+    return min(max(told_wei, least), most)
 
 
 def explain_too_low(offered: GasPrice, market: GasMarket) -> str | None:

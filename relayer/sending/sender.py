@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The sender of one chain: it signs, keeps, offers and follows the transactions of the chain's accounts.
 
-`Account` decides, and this shell does what it says: it asks the chain and the prover, signs, writes down, and
-offers. Nothing that a chain answers, or does not answer, makes `look` raise. What goes wrong with one
+`SendingAccount` decides, and this shell does what it says: it asks the chain and the prover, signs, writes
+down, and offers. Nothing that a chain answers, or does not answer, makes `look` raise. What goes wrong with one
 transaction is that transaction's reason to wait.
 """
 
@@ -36,17 +36,17 @@ from relayer.journal.rows import (
 )
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.account import (
-    Account,
     Action,
     Cancel,
+    ChainClock,
     Displace,
     Fill,
     GiveUp,
-    Moment,
     Offer,
     Replace,
+    SendingAccount,
 )
-from relayer.sending.price import PricePolicy, compute_price, compute_raise
+from relayer.sending.price import PricePolicy, bound_base_fee, compute_price, compute_raise
 from relayer.sending.store import Record, Store
 from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, make_attempt
 
@@ -69,7 +69,7 @@ _FRESH_S: Final = 10.0
 _SUGGESTION_S: Final = 15.0
 #: The base fee of a verified header that is older than this says little of the next block.
 _HEADER_S: Final = 30.0
-#: Nodes of Ethereum take no more bytes in one transaction. Where they take fewer, the first refusal tells.
+#: Most nodes take no more bytes in one transaction. Where they take fewer, the first refusal tells.
 _MOST_BYTES: Final = 128 * 1024
 #: A block's gas limit moves, so that what was too much may fit after so long.
 _GAS_REFUSED_S: Final = 600.0
@@ -109,7 +109,7 @@ class Sender:
         shares_keys: bool = False,
     ) -> None:
         self.chain = chain
-        self.accounts = {address: Account(address) for address in chain.senders}
+        self.accounts = {address: SendingAccount(address) for address in chain.senders}
         self.height = 0
         self.most_bytes = _MOST_BYTES
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
@@ -201,7 +201,7 @@ class Sender:
         carried = {batch.transaction: batch for batch in batches}
         for kept in stored:
             address = Address(kept.sender)
-            account = self.accounts.setdefault(address, Account(address))
+            account = self.accounts.setdefault(address, SendingAccount(address))
             account.add(
                 Transaction(
                     row=kept.row,
@@ -256,7 +256,7 @@ class Sender:
         account = self.accounts.get(transaction.sender)
         return account is not None and account.transactions.get(transaction.nonce) is transaction
 
-    async def _choose(self) -> Account:
+    async def _choose(self) -> SendingAccount:
         """Return the account with the fewest transactions under way that can pay, with its nonce known."""
         keyed = [self.accounts[address] for address in self.chain.senders]
         if not keyed:
@@ -278,7 +278,7 @@ class Sender:
                 )
         return account
 
-    def _check_funds(self, account: Account, cost_wei: int) -> None:
+    def _check_funds(self, account: SendingAccount, cost_wei: int) -> None:
         lacking = account.lacks(cost_wei)
         if not lacking:
             self._poor.discard(account.address)
@@ -299,7 +299,7 @@ class Sender:
 
     async def _sign(
         self,
-        account: Account,
+        account: SendingAccount,
         nonce: int,
         call: Call,
         gas: int,
@@ -318,7 +318,7 @@ class Sender:
             # It never left the process. A gap at its nonce would hold up all later ones of the account.
             account.give_back(nonce)
             raise
-        moment = self._moment()
+        clock = self._chain_clock()
         known = Transaction(
             row=row,
             purpose=purpose,
@@ -327,14 +327,14 @@ class Sender:
             attempts=[attempt],
             call=call,
             batch=batch,
-            signed_at=moment.now_s,
-            signed_height=moment.height,
+            signed_at=clock.now_s,
+            signed_height=clock.height,
         )
         account.add(known)
         return known
 
     async def _resign(
-        self, account: Account, known: Transaction, signed: SignedTransaction, why: str
+        self, account: SendingAccount, known: Transaction, signed: SignedTransaction, why: str
     ) -> None:
         """Keep another signature of a transaction."""
         is_cancellation = bool(known.cancelling)
@@ -342,7 +342,7 @@ class Sender:
         # Before it is offered (INV-6): either signature may land, and a restart has to know both.
         await self._store.add_attempt(known, attempt, signed.gas * signed.max_fee_wei)
         known.attempts.append(attempt)
-        account.resign(known, self._moment())
+        account.resign(known, self._chain_clock())
         self._log.info("a transaction is signed again", nonce=known.nonce, why=why)
 
     async def _shielded(self, work: Awaitable[T]) -> T:
@@ -362,11 +362,11 @@ class Sender:
                 task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
 
-    async def _offer(self, account: Account, known: Transaction) -> None:
+    async def _offer(self, account: SendingAccount, known: Transaction) -> None:
         """Offer the newest signature to the nodes. What they say is a hint, and nothing is raised for it."""
-        account.begin_offer(known, self._moment())
+        account.begin_offer(known, self._chain_clock())
         offered = await self.chain.offer(known.newest.raw)
-        account.end_offer(known, offered, self._moment())
+        account.end_offer(known, offered, self._chain_clock())
         refusal = offered.refusal
         if refusal is not None:
             if refusal.refusal is Refusal.TOO_LARGE:
@@ -396,13 +396,19 @@ class Sender:
         Raises ChainUnavailable.
         """
         now = time.monotonic()
-        proven = self._header.base_fee_wei if self._header is not None else None
-        is_new = proven is not None and self._proves_now and now - self._header_at < _HEADER_S
-        if self._market is None or not is_new or now - self._market_at > _SUGGESTION_S:
+        blocks = 0 if self._header is None else max(0, self.height - self._header.number)
+        is_new = self._proves_now and (blocks == 0 or now - self._header_at < _HEADER_S)
+        proven_wei = None if self._header is None else self._header.base_fee_wei
+        if self._market is None or proven_wei is None or not is_new or now - self._market_at > _SUGGESTION_S:
             self._market, self._market_at = await self.chain.market(), now
         market = self._market
-        if is_new:
-            market = GasMarket(proven, market.suggested_wei)
+        if proven_wei is not None:
+            told_wei = market.base_fee_wei
+            if is_new or told_wei is None:
+                market = GasMarket(proven_wei, market.suggested_wei)
+            else:
+                base_fee_wei = bound_base_fee(told_wei, proven_wei, blocks + 1)
+                market = GasMarket(base_fee_wei, market.suggested_wei)
         if self._is_legacy and market.base_fee_wei is not None:
             # Nodes refused type 2, whatever the header has.
             market = GasMarket(None, max(market.suggested_wei, market.base_fee_wei))
@@ -414,7 +420,7 @@ class Sender:
         except Retryable:
             return None
 
-    async def _learn(self, account: Account) -> list[Transaction]:
+    async def _learn(self, account: SendingAccount) -> list[Transaction]:
         """Look up an account's nonce and balance; return the transactions that a proof shows in no block."""
         self._known_at[account.address] = time.monotonic()
         gone: list[Transaction] = []
@@ -524,12 +530,12 @@ class Sender:
         # Not the highest ever told: a provider that invents one must not stop the count of blocks.
         self.height = height
 
-    def _moment(self) -> Moment:
-        return Moment(time.monotonic(), self.height, self._block_s)
+    def _chain_clock(self) -> ChainClock:
+        return ChainClock(time.monotonic(), self.height, self._block_s)
 
-    async def _look_at(self, account: Account, outcomes: Outcomes) -> None:
+    async def _look_at(self, account: SendingAccount, outcomes: Outcomes) -> None:
         outcomes.included += await self._find_receipts(account)
-        if account.wants_knowledge(self._moment(), self._header_height):
+        if account.wants_knowledge(self._chain_clock(), self._header_height):
             outcomes.reopened += [
                 known for known in await self._learn(account) if known not in outcomes.included
             ]
@@ -540,7 +546,7 @@ class Sender:
         if account.proven is None:
             await self._settle_by_receipts(account, outcomes)
         market = await self._try_market() if account.open else None
-        for action in account.decide(self._moment(), market):
+        for action in account.decide(self._chain_clock(), market):
             try:
                 await self._do(account, action, market, outcomes)
             except JournalError:
@@ -552,7 +558,7 @@ class Sender:
                     reason = WaitingReason.FUNDS if is_poor else WaitingReason.GAS_PRICE
                     action.transaction.waiting = Waiting(reason, str(error))
 
-    async def _settle_by_receipts(self, account: Account, outcomes: Outcomes) -> None:
+    async def _settle_by_receipts(self, account: SendingAccount, outcomes: Outcomes) -> None:
         """Settle what is in final blocks, where accounts can't be proven: the receipt is there still."""
         for known in list(account.transactions.values()):
             is_final = known.receipt is not None and known.receipt.block_number <= self._header_height
@@ -562,7 +568,7 @@ class Sender:
                     known
                 )
 
-    async def _find_receipts(self, account: Account) -> list[Transaction]:
+    async def _find_receipts(self, account: SendingAccount) -> list[Transaction]:
         """Return the transactions that a provider shows in a block, with their receipts."""
         found: list[Transaction] = []
         waiting = account.open
@@ -575,7 +581,7 @@ class Sender:
                 break
         return found
 
-    async def _find_receipt(self, account: Account, known: Transaction) -> bool:
+    async def _find_receipt(self, account: SendingAccount, known: Transaction) -> bool:
         # Any signature for the nonce may have landed; the newest one is the likeliest.
         for attempt in reversed(known.attempts):
             try:
@@ -589,7 +595,7 @@ class Sender:
         return False
 
     async def _do(
-        self, account: Account, action: Action, market: GasMarket | None, outcomes: Outcomes
+        self, account: SendingAccount, action: Action, market: GasMarket | None, outcomes: Outcomes
     ) -> None:
         if isinstance(action, Offer):
             await self._offer(account, action.transaction)
@@ -606,7 +612,7 @@ class Sender:
             self._log.warning("a nonce went to another transaction", nonce=action.transaction.nonce)
             outcomes.displaced.append(action.transaction)
 
-    async def _replace(self, account: Account, action: Replace, market: GasMarket | None) -> None:
+    async def _replace(self, account: SendingAccount, action: Replace, market: GasMarket | None) -> None:
         """Sign the same call under the same nonce at a higher price, and offer it."""
         known = action.transaction
         if known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED:
@@ -622,7 +628,7 @@ class Sender:
         await self._shielded(self._resign(account, known, signed, action.why))
         await self._offer(account, known)
 
-    async def _cancel(self, account: Account, action: Cancel, market: GasMarket | None) -> None:
+    async def _cancel(self, account: SendingAccount, action: Cancel, market: GasMarket | None) -> None:
         """Use up a transaction's nonce by an empty transfer, and offer that."""
         known = action.transaction
         if market is None:
@@ -633,7 +639,7 @@ class Sender:
         await self._shielded(self._resign(account, known, signed, action.why))
         await self._offer(account, known)
 
-    async def _fill(self, account: Account, nonce: int, market: GasMarket | None) -> None:
+    async def _fill(self, account: SendingAccount, nonce: int, market: GasMarket | None) -> None:
         """Use up a free nonce that later transactions wait for."""
         if market is None or not account.hold(nonce):
             return
@@ -650,7 +656,7 @@ class Sender:
         await self._offer(account, known)
 
     @staticmethod
-    def _transfer(account: Account) -> Call:
+    def _transfer(account: SendingAccount) -> Call:
         return Call(account.address, b"", gas=TRANSFER_GAS)
 
     def _apply(self, outcomes: Outcomes) -> None:

@@ -31,7 +31,7 @@ from relayer.consensus.base import ProvenAccount
 from relayer.errors import FeeLimitReached
 from relayer.journal.rows import Micros, Purpose, TransactionRow
 from relayer.protocol.delivery import WaitingReason
-from relayer.sending.account import Account, Action, Cancel, Fill, GiveUp, Moment, Offer, Replace
+from relayer.sending.account import Action, Cancel, ChainClock, Fill, GiveUp, Offer, Replace, SendingAccount
 from relayer.sending.price import PricePolicy, compute_price, compute_raise
 from relayer.sending.transaction import TRANSFER_GAS, Transaction, make_attempt
 
@@ -89,7 +89,7 @@ class AccountMachine(RuleBasedStateMachine):
     def begin(self, proves: bool, lag: int) -> None:
         self.proves, self.lag = proves, lag
         self.node = ModelNode()
-        self.account = Account(ADDRESS)
+        self.account = SendingAccount(ADDRESS)
         self.now_s = 1_000.0
         self.rows = 0
         self.swallow = 0
@@ -99,8 +99,8 @@ class AccountMachine(RuleBasedStateMachine):
 
     # --- the shell ------------------------------------------------------------------------------------------
 
-    def moment(self) -> Moment:
-        return Moment(self.now_s, self.node.height)
+    def clock(self) -> ChainClock:
+        return ChainClock(self.now_s, self.node.height)
 
     @property
     def header(self) -> int:
@@ -149,7 +149,7 @@ class AccountMachine(RuleBasedStateMachine):
         self.offer(known)
 
     def offer(self, known: Transaction) -> None:
-        self.account.begin_offer(known, self.moment())
+        self.account.begin_offer(known, self.clock())
         newest = known.newest
         if self.swallow:
             self.swallow -= 1
@@ -162,7 +162,7 @@ class AccountMachine(RuleBasedStateMachine):
                 else self.node.offer(newest.tx_hash, known.nonce, price, newest.gas)
             )
             answer = Offered((NodeAnswer("node", refusal, "words"),))
-        self.account.end_offer(known, answer, self.moment())
+        self.account.end_offer(known, answer, self.clock())
 
     def resign(self, known: Transaction, gas: int, *, demanded: bool, cancels: bool) -> None:
         try:
@@ -172,20 +172,20 @@ class AccountMachine(RuleBasedStateMachine):
         known.attempts.append(
             make_attempt(self.sign(known.nonce, price, gas), Micros(0), is_cancellation=cancels)
         )
-        self.account.resign(known, self.moment())
+        self.account.resign(known, self.clock())
         self.offer(known)
 
     def look(self) -> None:
         self.now_s += 0.5
         for known in self.account.open:
             self.find_receipt(known)
-        if self.account.wants_knowledge(self.moment(), self.header):
+        if self.account.wants_knowledge(self.clock(), self.header):
             self.learn()
         for known in self.account.proven_transactions:
             self.account.settle(known)
         if not self.proves:
             self.settle_by_receipts()
-        for action in self.account.decide(self.moment(), self.market()):
+        for action in self.account.decide(self.clock(), self.market()):
             self.do(action)
 
     def find_receipt(self, known: Transaction) -> bool:

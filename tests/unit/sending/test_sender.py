@@ -19,7 +19,7 @@ from relayer.journal.rows import Purpose, TransactionRow, Wish
 from relayer.journal.store import Journal, now_micros
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import Message
-from relayer.sending.account import Account
+from relayer.sending.account import SendingAccount
 from relayer.sending.price import PricePolicy
 from relayer.sending.sender import Sender
 from relayer.sending.store import MemoryStore
@@ -91,8 +91,8 @@ async def test_a_transaction_out_of_reach_is_given_up_after_a_restart(
     chains = two_chains()
     async with running_network(tmp_path, chains) as network:
         await network.mine(2)
-        take = Account.take
-        monkeypatch.setattr(Account, "take", lambda account: take(account) + 1_000)
+        take = SendingAccount.take
+        monkeypatch.setattr(SendingAccount, "take", lambda account: take(account) + 1_000)
         chains["b"].faults.always_refusing = (Refusal.BUSY, "txpool is full")
         sent = network.send("a", "b", 3)
         await until(network, lambda: bool(open_of(network, "b")))
