@@ -227,7 +227,7 @@ class _Runner:
         to, data = build(step, self._config, self._manifest, sender)
         gas = await self._node.estimate_gas(sender, to, data)
         nonce, prices = await self._node.nonce(sender), await self._node.prices()
-        tip = min(max(prices.tip_wei, chain.priority_fee_wei), chain.max_fee_wei)
+        tip = min(max(prices.tip_wei, chain.priority_fee_wei or 0), chain.max_fee_wei)
         transaction = {
             "type": 2,
             "chainId": chain.chain_id,
