@@ -94,6 +94,7 @@ class Sender:
         height: the newest block that is known; a hint on chains with delayed finality.
         most_bytes: more than so many bytes of a transaction are refused by nodes.
         on_outcomes: called with what a look found, after it was written.
+        on_funds: called when an account can pay again that could not.
         mean_delivery_wei: what a delivery costs about; None before the first.
     """
 
@@ -113,6 +114,7 @@ class Sender:
         self.height = 0
         self.most_bytes = _MOST_BYTES
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
+        self.on_funds: Callable[[], None] = lambda: None
         self.mean_delivery_wei: float | None = None
         self._store = store
         self._policy = policy
@@ -134,7 +136,7 @@ class Sender:
         self._changed = asyncio.Event()
         self._woken = asyncio.Event()
         self._critical: set[asyncio.Task[object]] = set()
-        self._poor: set[Address] = set()
+        self._poor: dict[Address, int] = {}
         self._log = structlog.get_logger().bind(chain=chain.name)
 
     # --- what is under way ----------------------------------------------------------------------------------
@@ -281,7 +283,7 @@ class Sender:
     def _check_funds(self, account: SendingAccount, cost_wei: int) -> None:
         lacking = account.lacks(cost_wei)
         if not lacking:
-            self._poor.discard(account.address)
+            self._poor.pop(account.address, None)
             return
         account.avoid_until_s = time.monotonic() + _FRESH_S
         # So that the next try looks at the balance again: it may have been filled up.
@@ -293,8 +295,8 @@ class Sender:
             "Send funds to it",
         )
         if account.address not in self._poor:
-            self._poor.add(account.address)
             self._log.warning("an account can't pay", reason=str(error))
+        self._poor[account.address] = cost_wei
         raise error
 
     async def _sign(
@@ -463,7 +465,7 @@ class Sender:
         """Look at the chain now and then, whatever heads come, until cancelled."""
         while True:
             self._woken.clear()
-            is_busy = any(known.receipt is None for known in self.transactions)
+            is_busy = bool(self._poor) or any(known.receipt is None for known in self.transactions)
             try:
                 async with asyncio.timeout(_LOOK_S if is_busy else _IDLE_S):
                     await self._woken.wait()
@@ -472,8 +474,22 @@ class Sender:
             except TimeoutError:
                 pass
             await self._take_wishes()
+            await self._look_for_funds()
             if any(account.transactions for account in self.accounts.values()):
                 await self.look(self.height)
+
+    async def _look_for_funds(self) -> None:
+        """Tell when an account can pay again that could not, so that what waits for it goes on at once."""
+        filled = False
+        for address, cost_wei in list(self._poor.items()):
+            await self._learn(self.accounts[address])
+            if not self.accounts[address].lacks(cost_wei):
+                del self._poor[address]
+                self.accounts[address].avoid_until_s = 0.0
+                filled = True
+        if filled:
+            self._log.info("an account can pay again")
+            self.on_funds()
 
     async def look_within(self, height: int, timeout_s: float) -> None:
         """Do what `look` does, and return when it is done or after `timeout_s`; then it goes on by itself.
