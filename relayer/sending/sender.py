@@ -52,7 +52,8 @@ from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, mak
 
 T = TypeVar("T")
 
-#: Proves an account's nonce and balance at the newest verified header; None where that can't be had.
+#: Proves an account's nonce and balance at the newest verified header; None where the chain's kind has no
+#: such proof. Raises Retryable or Rejection where it can't be had now.
 ProveAccount = Callable[[Address], Awaitable[ProvenAccount | None]]
 
 #: While transactions wait, the chain is looked at this often without a new head.
@@ -418,7 +419,10 @@ class Sender:
         """Look up an account's nonce and balance; return the transactions that a proof shows in no block."""
         self._known_at[account.address] = time.monotonic()
         gone: list[Transaction] = []
-        proven = await self._ask(self._prove(account.address)) if self._prove is not None else None
+        proven = None
+        if self._prove is not None:
+            account.awaits_proof = account.proven is None
+            proven = await self._ask(self._read_proof(account, self._prove))
         if proven is not None:
             gone = account.learn_proof(proven)
         if proven is None or not self._proves_now:
@@ -430,6 +434,13 @@ class Sender:
             if balance is not None:
                 account.learn_balance(balance, self.height)
         return gone
+
+    @staticmethod
+    async def _read_proof(account: Account, prove: ProveAccount) -> ProvenAccount | None:
+        proven = await prove(account.address)
+        # Proven, or of a kind of chain that has no such proof. Where it failed, it is still to come.
+        account.awaits_proof = False
+        return proven
 
     async def read_balances(self) -> None:
         """Look up the balances of all accounts, for people and for limits."""
@@ -537,7 +548,7 @@ class Sender:
             outcomes.included = [known for known in outcomes.included if known.receipt is not None]
         # The bits that a delivery set are proven by whoever proves bitmaps.
         outcomes.settled += [known for known in account.proven_transactions if known.batch is None]
-        if account.proven is None:
+        if account.proven is None and not account.awaits_proof:
             await self._settle_by_receipts(account, outcomes)
         market = await self._try_market() if account.open else None
         for action in account.decide(self._moment(), market):

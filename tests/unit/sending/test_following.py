@@ -5,13 +5,18 @@ are, who answers late, or what a provider said once.
 
 from __future__ import annotations
 
-from relayer.chains.base import Call
-from relayer.journal.rows import Purpose
+import pytest
+
+from light_clients.client import Height
+from relayer.chains.base import Address, Call, GasPrice
+from relayer.consensus.base import ProvenAccount
+from relayer.errors import NotFoundYet
+from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState
 from relayer.journal.store import now_micros
 from relayer.sending.price import PricePolicy
 from relayer.sending.sender import Sender
 from relayer.sending.store import MemoryStore
-from relayer.sending.transaction import Outcomes
+from relayer.sending.transaction import Outcomes, make_attempt
 from relayer.testing.chain import MemoryChain
 
 GWEI = 10**9
@@ -42,3 +47,49 @@ async def test_many_transactions_in_blocks_strand_none_of_the_next() -> None:
     await sender.send(transfer(chain), Purpose.OTHER)
     await sender.look(1)
     assert [outcomes.given_up for outcomes in found] == [[]]
+
+
+def stored(chain: MemoryChain, nonce: int, *prices: GasPrice) -> StoredTransaction:
+    """What an earlier process signed, as the journal has it."""
+    signed = [chain.sign(chain.senders[0], nonce, transfer(chain), 21_000, price) for price in prices]
+    return StoredTransaction(
+        row=TransactionRow(1),
+        chain=ChainRow(1),
+        purpose=Purpose.OTHER,
+        sender=chain.senders[0],
+        nonce=nonce,
+        state=TransactionState.OPEN,
+        signed_at=now_micros(),
+        attempts=tuple(make_attempt(each, now_micros()) for each in signed),
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1_000])
+async def test_a_false_count_at_the_start_drops_nothing_that_may_land(count: int) -> None:
+    """INV-6: before a header proves the account, a count decides nothing of what an earlier process signed,
+    be it that of a syncing provider (0) or one that is too high.
+    """
+    chain = MemoryChain("b", 1002)
+    first, _ = make_sender(chain)
+    for _ in range(40):
+        await first.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    chain.faults.false_counts = count
+    header: Height | None = None
+
+    async def prove(address: Address) -> ProvenAccount | None:
+        if header is None:
+            raise NotFoundYet("no header is verified yet", "one")
+        return ProvenAccount(40, 10**18, header)
+
+    sender = Sender(chain, MemoryStore(), PRICES, now_micros, prove=prove)
+    found: list[Outcomes] = []
+    sender.on_outcomes = found.append
+    sender.recover([stored(chain, 40, GasPrice(3 * GWEI, GWEI))], [])
+    for _ in range(4):
+        await sender.look(1)
+    assert found == []
+    header = Height(1)
+    await chain.mine()
+    await sender.look(2)
+    assert [len(outcomes.included) for outcomes in found] == [1]
