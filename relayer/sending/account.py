@@ -404,7 +404,7 @@ class Account:
                 known.misses = 0
                 waiting.append(known)
                 continue
-            known.misses += 1
+            known.misses += known.is_missing
             known.waiting = Waiting(
                 WaitingReason.INCLUSION, "its nonce is used, and its receipt is looked for"
             )

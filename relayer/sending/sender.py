@@ -577,26 +577,29 @@ class Sender:
         """Return the transactions that a provider shows in a block, with their receipts."""
         found: list[Transaction] = []
         waiting = account.open
+        for known in waiting:
+            known.is_missing = False
         for start in range(0, len(waiting), _RECEIPTS_AT_ONCE):
             several = waiting[start : start + _RECEIPTS_AT_ONCE]
             are_found = await asyncio.gather(*(self._find_receipt(account, known) for known in several))
             found += [known for known, is_found in zip(several, are_found, strict=True) if is_found]
-            if not all(are_found):
+            if not all(are_found) and several[-1].nonce >= account.used:
                 # Chains take nonces in order: where these are in no block, later ones are in none.
                 break
         return found
 
     async def _find_receipt(self, account: Account, known: Transaction) -> bool:
+        ask_all = known.nonce < account.used
+        known.is_missing = False
         # Any signature for the nonce may have landed; the newest one is the likeliest.
         for attempt in reversed(known.attempts):
             try:
-                receipt = await self.chain.receipt(
-                    TxHash(attempt.tx_hash), ask_all=known.nonce < account.used
-                )
+                receipt = await self.chain.receipt(TxHash(attempt.tx_hash), ask_all=ask_all)
             except Retryable:
                 return False
             if receipt is not None:
                 return account.include(known, receipt)
+        known.is_missing = ask_all
         return False
 
     async def _do(

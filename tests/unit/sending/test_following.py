@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from light_clients.client import Height
-from relayer.chains.base import Address, Call, GasPrice
+from relayer.chains.base import Address, Call, GasPrice, TxHash, TxReceipt
 from relayer.consensus.base import ProvenAccount
-from relayer.errors import NotFoundYet
+from relayer.errors import ChainUnavailable, NotFoundYet
 from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState
 from relayer.journal.store import now_micros
 from relayer.sending.price import PricePolicy
@@ -93,3 +93,48 @@ async def test_a_false_count_at_the_start_drops_nothing_that_may_land(count: int
     await chain.mine()
     await sender.look(2)
     assert [len(outcomes.included) for outcomes in found] == [1]
+
+
+async def test_providers_that_fail_are_no_proof_that_a_receipt_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A transaction is displaced where its nonce is used and all say that it is in no block, and not where
+    nobody answers.
+    """
+    chain = MemoryChain("b", 1002)
+    sender, found = make_sender(chain)
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    truth = chain.receipt
+
+    async def fail(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        raise ChainUnavailable("a test wants it so")
+
+    monkeypatch.setattr(chain, "receipt", fail)
+    await sender.read_balances()
+    for height in range(1, 7):
+        await sender.look(height)
+    assert found == []
+    monkeypatch.setattr(chain, "receipt", truth)
+    await sender.look(7)
+    assert [outcomes.included for outcomes in found] == [[known]]
+
+
+async def test_transactions_that_nobody_asked_for_are_not_displaced() -> None:
+    """Receipts are asked for by sixteens. Those behind a stranger's transaction are not taken for missing."""
+    chain = MemoryChain("b", 1002)
+    sender, found = make_sender(chain)
+    chain.faults.lost_broadcasts = 16
+    for _ in range(16):
+        await sender.send(transfer(chain), Purpose.OTHER)
+    # Somebody else with the same key takes the nonces of those that were lost.
+    for nonce in range(16):
+        stranger = chain.sign(chain.senders[0], nonce, transfer(chain), 21_000, GasPrice(4 * GWEI, 2 * GWEI))
+        await chain.offer(stranger.raw)
+    ours = await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    await sender.read_balances()
+    for height in range(1, 6):
+        await sender.look(height)
+    assert [known for outcomes in found for known in outcomes.included] == [ours]
+    assert len([known for outcomes in found for known in outcomes.displaced]) == 16
