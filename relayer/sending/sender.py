@@ -135,6 +135,9 @@ class Sender:
         self._changed = asyncio.Event()
         self._woken = asyncio.Event()
         self._critical: set[asyncio.Task[object]] = set()
+        self._next_look: asyncio.Task[None] | None = None
+        self._next_height = 0
+        self._failure: BaseException | None = None
         self._poor: set[Address] = set()
         self._log = structlog.get_logger().bind(chain=chain.name)
 
@@ -465,7 +468,10 @@ class Sender:
     # --- following ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look at the chain now and then, whatever heads come, until cancelled."""
+        """Look at the chain now and then, whatever heads come, until cancelled.
+
+        Raises JournalBroken, also where a look that `look_within` did not wait for could not write.
+        """
         while True:
             self._woken.clear()
             is_busy = any(known.receipt is None for known in self.transactions)
@@ -476,6 +482,9 @@ class Sender:
                 await asyncio.sleep(_LOOK_S / 5)
             except TimeoutError:
                 pass
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             await self._take_wishes()
             if any(account.transactions for account in self.accounts.values()):
                 await self.look(self.height)
@@ -485,12 +494,29 @@ class Sender:
 
         Raises JournalBroken.
         """
-        task = asyncio.ensure_future(self.look(height))
-        self._critical.add(task)
-        task.add_done_callback(self._critical.discard)
+        self._next_height = height
+        # One look waits at most: behind one that hangs, those of all heads since would pile up.
+        if self._next_look is None:
+            self._next_look = asyncio.ensure_future(self._look_next())
+            self._critical.add(self._next_look)
+            self._next_look.add_done_callback(self._critical.discard)
+        task = self._next_look
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         if done:
             task.result()
+        else:
+            task.add_done_callback(self._note_failure)
+
+    async def _look_next(self) -> None:
+        async with self._looking:
+            self._next_look = None
+            await self._look_now(self._next_height)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Have `run` raise what a look raised that nobody waits for."""
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self._woken.set()
 
     async def look(self, height: int) -> None:
         """Look for receipts and nonces, do what the accounts decide, and write down what was found.
@@ -501,15 +527,18 @@ class Sender:
             JournalBroken: what was found can't be written.
         """
         async with self._looking:
-            self._move(height)
-            outcomes = Outcomes()
-            for account in list(self.accounts.values()):
-                if account.transactions:
-                    await self._look_at(account, outcomes)
-            if outcomes:
-                await self._store.write(outcomes)
-                self._apply(outcomes)
-            await self._explain()
+            await self._look_now(height)
+
+    async def _look_now(self, height: int) -> None:
+        self._move(height)
+        outcomes = Outcomes()
+        for account in list(self.accounts.values()):
+            if account.transactions:
+                await self._look_at(account, outcomes)
+        if outcomes:
+            await self._store.write(outcomes)
+            self._apply(outcomes)
+        await self._explain()
 
     async def _explain(self) -> None:
         """Write down the reasons that people do not know yet. Those that say nothing new are not written."""

@@ -5,12 +5,15 @@ are, who answers late, or what a provider said once.
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from light_clients.client import Height
 from relayer.chains.base import Address, Call, GasPrice, TxHash, TxReceipt
 from relayer.consensus.base import ProvenAccount
 from relayer.errors import ChainUnavailable, NotFoundYet
+from relayer.journal.errors import JournalBroken
 from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState
 from relayer.journal.store import now_micros
 from relayer.sending.price import PricePolicy
@@ -138,3 +141,51 @@ async def test_transactions_that_nobody_asked_for_are_not_displaced() -> None:
         await sender.look(height)
     assert [known for outcomes in found for known in outcomes.included] == [ours]
     assert len([known for outcomes in found for known in outcomes.displaced]) == 16
+
+
+async def test_looks_do_not_pile_up_behind_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many heads come meanwhile, one look waits, and it looks at the newest."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    await sender.send(transfer(chain), Purpose.OTHER)
+    asked, answer = 0, asyncio.Event()
+
+    async def hang(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return None
+
+    monkeypatch.setattr(chain, "receipt", hang)
+    for height in range(1, 20):
+        await sender.look_within(height, 0.001)
+    assert asked == 1
+    answer.set()
+    await sender.look_within(20, 1.0)
+    await sender.finish_critical(1.0)
+    assert asked <= 3
+    assert sender.height == 20
+
+
+async def test_a_broken_journal_is_told_when_nobody_waits_for_the_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a look in the background can't write ends the sender's task, and so the daemon."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    truth = chain.receipt
+
+    async def slow(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        await asyncio.sleep(0.05)
+        return await truth(tx_hash, ask_all=ask_all)
+
+    async def write(self: MemoryStore, outcomes: Outcomes) -> None:
+        raise JournalBroken("the journal refused to write")
+
+    monkeypatch.setattr(chain, "receipt", slow)
+    monkeypatch.setattr(MemoryStore, "write", write)
+    await sender.look_within(1, 0.001)
+    with pytest.raises(JournalBroken):
+        await asyncio.wait_for(sender.run(), 5.0)
