@@ -211,9 +211,7 @@ class Pipeline:
         await open_lane(progress, window, self.services)
         pair = (lane.source, lane.destination)
         if pair not in self.client_tasks:
-            self.client_tasks[pair] = LightClientTask(
-                source, self.destinations[lane.destination], self.services.metrics
-            )
+            self.client_tasks[pair] = LightClientTask(source, self.destinations[lane.destination])
             source.listeners.append(self.client_tasks[pair])
             destination.guests.append(self.client_tasks[pair])
         client_task = self.client_tasks[pair]
