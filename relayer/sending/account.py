@@ -433,13 +433,12 @@ class SendingAccount:
         """Return the transactions above so many free nonces that these are not filled."""
         if not self.is_known:
             return []
-        free, following = 0, self.used
+        used = self.used
+        # Those in blocks count as well: many may wait for their proof where finality is late.
+        held = [nonce for nonce in (*self.transactions, *self._taken) if nonce >= used]
         for place, known in enumerate(waiting):
-            held = sum(following <= nonce < known.nonce for nonce in self._taken)
-            free += known.nonce - following - held
-            if free > _MOST_FILLED:
+            if known.nonce - used - sum(nonce < known.nonce for nonce in held) > _MOST_FILLED:
                 return waiting[place:]
-            following = known.nonce + 1
         return []
 
     def _find_free(self, waiting: list[Transaction]) -> list[int]:

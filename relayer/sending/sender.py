@@ -2,8 +2,8 @@
 """The sender of one chain: it signs, keeps, offers and follows the transactions of the chain's accounts.
 
 `SendingAccount` decides, and this shell does what it says: it asks the chain and the prover, signs, writes
-down, and offers. Nothing that a chain answers, or does not answer, makes `look` raise. What goes wrong with one
-transaction is that transaction's reason to wait.
+down, and offers. Nothing that a chain answers, or does not answer, makes `look` raise. What goes wrong with
+one transaction is that transaction's reason to wait.
 """
 
 from __future__ import annotations

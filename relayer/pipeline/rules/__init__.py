@@ -5,6 +5,7 @@
     linking      which messages a proven head vouches for
     proving      which slots to ask for at a verified header, and what page heads say of a lane
     confirming   what a proven delivered bitmap says of a page
+    showing      what changes where logs tell of blocks that are not final
     batching     which messages the next transactions carry
     gas          how much gas a delivery asks for
     anchoring    when several deliveries share the proof of one header
