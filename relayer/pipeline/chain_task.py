@@ -23,7 +23,7 @@ from relayer.journal.rows import ChainRow, StoredChain
 from relayer.pipeline.chain_commit import HeaderResult, IncomingLane, OutgoingLane, prepare_commit
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
-from relayer.pipeline.rules.confirming import IncludedBatch, judge_bitmap
+from relayer.pipeline.rules.confirming import judge_bitmaps
 from relayer.pipeline.rules.lane import Confirmed, LaneProgress
 from relayer.pipeline.rules.proving import (
     Chosen,
@@ -91,6 +91,7 @@ class ChainTask:
         self.row: ChainRow = stored.row
         self.sender = sender
         sender.on_outcomes = self._take_outcomes
+        sender.on_funds = self._wake_recovered
         self.watcher = HeadWatcher(chain)
         self.scanner = LogScanner(chain, stored.scanned_height)
         self.header: VerifiedHeader | None = None
@@ -382,34 +383,11 @@ class ChainTask:
         included = self.sender.included_batches(result.header.number)
         now = self._services.clock()
         for wanted in bitmaps:
-            for number, slot in wanted.values(proven).items():
-                page = wanted.progress.pages[number]
-                here = [
-                    tracked
-                    for tracked in included
-                    if tracked.batch is not None
-                    and tracked.batch.lane == wanted.progress.row
-                    and tracked.batch.page == number
-                ]
-                batches = [
-                    IncludedBatch(tracked.batch, tracked.receipt)
-                    for tracked in here
-                    if tracked.batch is not None and tracked.receipt is not None
-                ]
-                bitmap = int.from_bytes(slot.value)
-                verdict = judge_bitmap(wanted.progress.row, page, bitmap, result.header, batches, now)
-                for tracked in here:
-                    assert tracked.batch is not None
-                    assert tracked.receipt is not None
-                    # Its receipt promised bits that the proven state does not have, so it is looked up again.
-                    promised = tracked.receipt.succeeded and not tracked.is_cancelled
-                    if promised and tracked.batch.mask & verdict.returned:
-                        result.rechecks.append(tracked)
-                    result.settled.append(tracked)
-                result.confirmed.append((lanes[wanted.progress.row], page, verdict))
-        if result.rechecks:
-            # A transaction whose receipt is in doubt is followed until it was looked up again.
-            result.settled = [tracked for tracked in result.settled if tracked not in result.rechecks]
+            judged = judge_bitmaps(wanted, proven, result.header, included, now)
+            lane = lanes[wanted.progress.row]
+            result.confirmed += [(lane, page, verdict) for page, verdict in judged.verdicts]
+            result.settled += judged.settled
+            result.rechecks += judged.doubted
 
     # --- acting on it ---------------------------------------------------------------------------------------
 

@@ -31,7 +31,6 @@ from relayer.errors import (
     StopLane,
 )
 from relayer.journal.rows import Purpose
-from relayer.metrics import Metrics
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.rules.anchoring import Anchoring
@@ -69,7 +68,6 @@ class LightClientTask:
         self,
         source: ChainTask,
         destination: Destination,
-        metrics: Metrics,
     ) -> None:
         self.source = source
         self.destination = destination
@@ -78,7 +76,6 @@ class LightClientTask:
         self.oldest_height = 0
         self.anchoring = Anchoring(source.prover)
         self.lanes: list[LanePort] = []
-        self._metrics = metrics
         self._address: Address | None = None
         self._woken = asyncio.Event()
         self._signer_set: bytes | None = None

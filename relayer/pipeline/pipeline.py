@@ -13,7 +13,7 @@ from typing import Final
 
 from relayer.chains.base import Address, Chain
 from relayer.consensus.base import ProvenAccount, Prover
-from relayer.errors import ConfigError
+from relayer.errors import ConfigError, NotFoundYet
 from relayer.journal.reading import Reading
 from relayer.journal.rows import (
     ChainRow,
@@ -165,7 +165,9 @@ class Pipeline:
 
         async def prove(address: Address) -> ProvenAccount | None:
             header = self.chain_tasks[name].header
-            return None if header is None else await served.prover.prove_account(header, address)
+            if header is None:
+                raise NotFoundYet(f"no header of {name} is verified yet", "one to prove accounts at")
+            return await served.prover.prove_account(header, address)
 
         sender = Sender(
             served.chain,
@@ -209,9 +211,7 @@ class Pipeline:
         await open_lane(progress, window, self.services)
         pair = (lane.source, lane.destination)
         if pair not in self.client_tasks:
-            self.client_tasks[pair] = LightClientTask(
-                source, self.destinations[lane.destination], self.services.metrics
-            )
+            self.client_tasks[pair] = LightClientTask(source, self.destinations[lane.destination])
             source.listeners.append(self.client_tasks[pair])
             destination.guests.append(self.client_tasks[pair])
         client_task = self.client_tasks[pair]

@@ -134,6 +134,8 @@ class SendingAccount:
         proven: its nonce and balance in the newest verified header that was asked; None before.
         transactions: those that may still land, or whose effect is not proven, by nonce.
         avoid_until_s: until when other accounts are preferred.
+        awaits_proof: whether the account was not proven yet and may be soon. Until then counts decide nothing
+            of what is signed: a provider that syncs counts too few.
     """
 
     address: Address
@@ -141,6 +143,7 @@ class SendingAccount:
     proven: ProvenAccount | None = None
     transactions: dict[int, Transaction] = field(default_factory=dict)
     avoid_until_s: float = 0.0
+    awaits_proof: bool = False
     _counted: int = 0
     _claim: tuple[int, int] | None = None
     _settled: int = 0
@@ -397,11 +400,11 @@ class SendingAccount:
         actions: list[Action] = []
         used, waiting = self.used, []
         for known in self.open:
-            if known.nonce >= used:
+            if known.nonce >= used or self.awaits_proof:
                 known.misses = 0
                 waiting.append(known)
                 continue
-            known.misses += 1
+            known.misses += known.is_missing
             known.waiting = Waiting(
                 WaitingReason.INCLUSION, "its nonce is used, and its receipt is looked for"
             )
@@ -431,7 +434,7 @@ class SendingAccount:
 
     def _find_stranded(self, waiting: list[Transaction]) -> list[Transaction]:
         """Return the transactions above so many free nonces that these are not filled."""
-        if not self.is_known:
+        if not self.is_known or self.awaits_proof:
             return []
         used = self.used
         # Those in blocks count as well: many may wait for their proof where finality is late.
@@ -443,7 +446,7 @@ class SendingAccount:
 
     def _find_free(self, waiting: list[Transaction]) -> list[int]:
         """Return the free nonces below the transactions that wait; there are few."""
-        if not self.is_known or not waiting:
+        if not self.is_known or self.awaits_proof or not waiting:
             return []
         return [
             nonce

@@ -59,7 +59,8 @@ from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, mak
 
 T = TypeVar("T")
 
-#: Proves an account's nonce and balance at the newest verified header; None where that can't be had.
+#: Proves an account's nonce and balance at the newest verified header; None where the chain's kind has no
+#: such proof. Raises Retryable or Rejection where it can't be had now.
 ProveAccount = Callable[[Address], Awaitable[ProvenAccount | None]]
 
 #: While transactions wait, the chain is looked at this often without a new head.
@@ -102,6 +103,7 @@ class Sender:
         height: the newest block that is known; a hint on chains with delayed finality.
         most_bytes: more than so many bytes of a transaction are refused by nodes.
         on_outcomes: called with what a look found, after it was written.
+        on_funds: called when an account can pay again that could not.
         mean_delivery_wei: what a delivery costs about; None before the first.
     """
 
@@ -122,6 +124,7 @@ class Sender:
         self.height = 0
         self.most_bytes = _MOST_BYTES
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
+        self.on_funds: Callable[[], None] = lambda: None
         self.mean_delivery_wei: float | None = None
         self._store = store
         self._policy = policy
@@ -143,7 +146,9 @@ class Sender:
         self._changed = asyncio.Event()
         self._woken = asyncio.Event()
         self._critical: set[asyncio.Task[object]] = set()
-        #: By account that can't pay, what it could not pay for.
+        self._next_look: asyncio.Task[None] | None = None
+        self._next_height = 0
+        self._failure: BaseException | None = None
         self._poor: dict[Address, int] = {}
         self._low: set[Address] = set()
         self._log = (log or structlog.get_logger()).bind(chain=chain.name)
@@ -314,10 +319,9 @@ class Sender:
             "a balance for gas at the offered price",
             "Send funds to it",
         )
-        is_news = account.address not in self._poor
-        self._poor[account.address] = cost_wei
-        if is_news:
+        if account.address not in self._poor:
             self._log.warning("an account can't pay", reason=str(error))
+        self._poor[account.address] = cost_wei
         raise error
 
     async def _sign(
@@ -447,7 +451,10 @@ class Sender:
         """Look up an account's nonce and balance; return the transactions that a proof shows in no block."""
         self._known_at[account.address] = time.monotonic()
         gone: list[Transaction] = []
-        proven = await self._ask(self._prove(account.address)) if self._prove is not None else None
+        proven = None
+        if self._prove is not None:
+            account.awaits_proof = account.proven is None
+            proven = await self._ask(self._read_proof(account, self._prove))
         if proven is not None:
             gone = account.learn_proof(proven)
         # A proof shows what is in blocks, and not what other processes have on the way there.
@@ -465,13 +472,17 @@ class Sender:
                 account.learn_balance(balance, self.height)
         return gone
 
+    @staticmethod
+    async def _read_proof(account: SendingAccount, prove: ProveAccount) -> ProvenAccount | None:
+        proven = await prove(account.address)
+        # Proven, or of a kind of chain that has no such proof. Where it failed, it is still to come.
+        account.awaits_proof = False
+        return proven
+
     async def read_balances(self) -> None:
         """Look up the balances of all accounts, for people and for limits."""
         for account in self.accounts.values():
             await self._learn(account)
-        for address, cost_wei in list(self._poor.items()):
-            if not self.accounts[address].lacks(cost_wei):
-                del self._poor[address]
         await self._warn_of_low()
 
     async def _warn_of_low(self) -> None:
@@ -531,10 +542,13 @@ class Sender:
     # --- following ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look at the chain now and then, whatever heads come, until cancelled."""
+        """Look at the chain now and then, whatever heads come, until cancelled.
+
+        Raises JournalBroken, also where a look that `look_within` did not wait for could not write.
+        """
         while True:
             self._woken.clear()
-            is_busy = any(known.receipt is None for known in self.transactions)
+            is_busy = bool(self._poor) or any(known.receipt is None for known in self.transactions)
             try:
                 async with asyncio.timeout(_LOOK_S if is_busy else _IDLE_S):
                     await self._woken.wait()
@@ -542,21 +556,55 @@ class Sender:
                 await asyncio.sleep(_LOOK_S / 5)
             except TimeoutError:
                 pass
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             await self._take_wishes()
+            await self._look_for_funds()
             if any(account.transactions for account in self.accounts.values()):
                 await self.look(self.height)
+
+    async def _look_for_funds(self) -> None:
+        """Tell when an account can pay again that could not, so that what waits for it goes on at once."""
+        filled = False
+        for address, cost_wei in list(self._poor.items()):
+            await self._learn(self.accounts[address])
+            if not self.accounts[address].lacks(cost_wei):
+                del self._poor[address]
+                self.accounts[address].avoid_until_s = 0.0
+                filled = True
+        if filled:
+            self._log.info("an account can pay again")
+            self.on_funds()
 
     async def look_within(self, height: int, timeout_s: float) -> None:
         """Do what `look` does, and return when it is done or after `timeout_s`; then it goes on by itself.
 
         Raises JournalBroken.
         """
-        task = asyncio.ensure_future(self.look(height))
-        self._critical.add(task)
-        task.add_done_callback(self._critical.discard)
+        self._next_height = height
+        # One look waits at most: behind one that hangs, those of all heads since would pile up.
+        if self._next_look is None:
+            self._next_look = asyncio.ensure_future(self._look_next())
+            self._critical.add(self._next_look)
+            self._next_look.add_done_callback(self._critical.discard)
+        task = self._next_look
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         if done:
             task.result()
+        else:
+            task.add_done_callback(self._note_failure)
+
+    async def _look_next(self) -> None:
+        async with self._looking:
+            self._next_look = None
+            await self._look_now(self._next_height)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Have `run` raise what a look raised that nobody waits for."""
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self._woken.set()
 
     async def look(self, height: int) -> None:
         """Look for receipts and nonces, do what the accounts decide, and write down what was found.
@@ -567,15 +615,18 @@ class Sender:
             JournalBroken: what was found can't be written.
         """
         async with self._looking:
-            self._move(height)
-            outcomes = Outcomes()
-            for account in list(self.accounts.values()):
-                if account.transactions:
-                    await self._look_at(account, outcomes)
-            if outcomes:
-                await self._store.write(outcomes)
-                self._apply(outcomes)
-            await self._explain()
+            await self._look_now(height)
+
+    async def _look_now(self, height: int) -> None:
+        self._move(height)
+        outcomes = Outcomes()
+        for account in list(self.accounts.values()):
+            if account.transactions:
+                await self._look_at(account, outcomes)
+        if outcomes:
+            await self._store.write(outcomes)
+            self._apply(outcomes)
+        await self._explain()
 
     async def _explain(self) -> None:
         """Write down the reasons that people do not know yet. Those that say nothing new are not written."""
@@ -614,7 +665,7 @@ class Sender:
             outcomes.included = [known for known in outcomes.included if known.receipt is not None]
         # The bits that a delivery set are proven by whoever proves bitmaps.
         outcomes.settled += [known for known in account.proven_transactions if known.batch is None]
-        if account.proven is None:
+        if account.proven is None and not account.awaits_proof:
             await self._settle_by_receipts(account, outcomes)
         market = await self._try_market() if account.open else None
         for action in account.decide(self._chain_clock(), market):
@@ -643,26 +694,29 @@ class Sender:
         """Return the transactions that a provider shows in a block, with their receipts."""
         found: list[Transaction] = []
         waiting = account.open
+        for known in waiting:
+            known.is_missing = False
         for start in range(0, len(waiting), _RECEIPTS_AT_ONCE):
             several = waiting[start : start + _RECEIPTS_AT_ONCE]
             are_found = await asyncio.gather(*(self._find_receipt(account, known) for known in several))
             found += [known for known, is_found in zip(several, are_found, strict=True) if is_found]
-            if not all(are_found):
+            if not all(are_found) and several[-1].nonce >= account.used:
                 # Chains take nonces in order: where these are in no block, later ones are in none.
                 break
         return found
 
     async def _find_receipt(self, account: SendingAccount, known: Transaction) -> bool:
+        ask_all = known.nonce < account.used
+        known.is_missing = False
         # Any signature for the nonce may have landed; the newest one is the likeliest.
         for attempt in reversed(known.attempts):
             try:
-                receipt = await self.chain.receipt(
-                    TxHash(attempt.tx_hash), ask_all=known.nonce < account.used
-                )
+                receipt = await self.chain.receipt(TxHash(attempt.tx_hash), ask_all=ask_all)
             except Retryable:
                 return False
             if receipt is not None:
                 return account.include(known, receipt)
+        known.is_missing = ask_all
         return False
 
     async def _do(

@@ -7,16 +7,18 @@ executed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from relayer.chains.base import DeliveryEventKind, TxReceipt
-from relayer.consensus.base import VerifiedHeader
+from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import MICROS_PER_S, LaneRow, Micros, StoredBatch, StoredWait
 from relayer.pipeline.rules.instant import LONGEST_WAIT_US
 from relayer.pipeline.rules.lane import Confirmed, PageState, indices, mask_of
+from relayer.pipeline.rules.proving import WantedBitmaps
 from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.sending.transaction import Transaction
 
 #: A message that its recipient refused is tried again after this; after every other refusal twice as long,
 #: up to LONGEST_WAIT_US.
@@ -29,6 +31,62 @@ class IncludedBatch:
 
     batch: StoredBatch
     receipt: TxReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What proven bitmaps say of one lane.
+
+    Attributes:
+        verdicts: what they say of its pages.
+        settled: the transactions that nothing more is expected of.
+        doubted: those whose receipt promised bits that the proven state does not have. They are followed
+            until they were looked up again.
+    """
+
+    verdicts: tuple[tuple[PageState, Confirmed], ...]
+    settled: tuple[Transaction, ...]
+    doubted: tuple[Transaction, ...]
+
+
+def judge_bitmaps(
+    wanted: WantedBitmaps,
+    proven: Mapping[bytes, ProvenSlot],
+    header: VerifiedHeader,
+    included: Iterable[Transaction],
+    now: Micros,
+) -> Judged:
+    """Judge the pages of a lane that were asked about and are still in memory.
+
+    Args:
+        wanted: what was asked for.
+        proven: what was proven, by slot.
+        header: the destination's header that proves it.
+        included: the transactions with batches that providers show up to that header, of any lane.
+        now: the wall clock, for the next try of what failed.
+    """
+    row = wanted.progress.row
+    verdicts: list[tuple[PageState, Confirmed]] = []
+    settled: list[Transaction] = []
+    doubted: list[Transaction] = []
+    carriers = [
+        (known, IncludedBatch(known.batch, known.receipt))
+        for known in included
+        if known.batch is not None and known.receipt is not None and known.batch.lane == row
+    ]
+    for number, slot in wanted.values(proven).items():
+        page = wanted.progress.pages.get(number)
+        if page is None:
+            continue
+        here = [(known, carried) for known, carried in carriers if carried.batch.page == number]
+        batches = [carried for _, carried in here]
+        verdict = judge_bitmap(row, page, int.from_bytes(slot.value), header, batches, now)
+        verdicts.append((page, verdict))
+        for known, carried in here:
+            promised = carried.receipt.succeeded and not known.is_cancelled
+            is_doubted = promised and carried.batch.mask & verdict.returned
+            (doubted if is_doubted else settled).append(known)
+    return Judged(tuple(verdicts), tuple(settled), tuple(doubted))
 
 
 def judge_bitmap(

@@ -240,8 +240,8 @@ class PageState:
         counts: Counter[WaitingReason] = Counter()
         rest = self.open
         for bits, reason in (
-            *((mask & self.carried, reason) for mask, reason in carried),
-            (self.carried, WaitingReason.INCLUSION),
+            *((mask & self.in_flight, reason) for mask, reason in carried),
+            (self.in_flight, WaitingReason.INCLUSION),
             (self.seen, WaitingReason.FINALITY),
             (self.altered, WaitingReason.RPC_TROUBLE),
         ):

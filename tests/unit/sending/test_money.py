@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -80,5 +82,8 @@ async def test_an_account_that_can_not_pay_shows_until_it_can() -> None:
     (trouble,) = sender.money_troubles
     assert trouble.startswith(f"funds: account 0x{account.hex()} can't pay")
     chain.balances[account] = 10**18
-    await sender.read_balances()
-    assert sender.money_troubles == ()
+    running = asyncio.create_task(sender.run())
+    async with asyncio.timeout(10):
+        while sender.money_troubles:  # noqa: ASYNC110  nothing tells that it changed
+            await asyncio.sleep(0.05)
+    running.cancel()

@@ -3,19 +3,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from light_clients.client import Height, Timestamp
-from relayer.chains.base import DeliveredRange, DeliveryEvent, DeliveryEventKind, TxHash, TxReceipt
-from relayer.consensus.base import VerifiedHeader
-from relayer.journal.rows import BatchRow, Micros, StoredBatch, TransactionRow
-from relayer.pipeline.rules.confirming import IncludedBatch, decode_reason, judge_bitmap, refuse
+from relayer.chains.base import Address, DeliveredRange, DeliveryEvent, DeliveryEventKind, TxHash, TxReceipt
+from relayer.consensus.base import ProvenSlot, VerifiedHeader
+from relayer.journal.rows import (
+    BatchRow,
+    LaneRow,
+    Micros,
+    Purpose,
+    SignedAttempt,
+    StoredBatch,
+    TransactionRow,
+)
+from relayer.pipeline.rules.confirming import (
+    IncludedBatch,
+    decode_reason,
+    judge_bitmap,
+    judge_bitmaps,
+    refuse,
+)
 from relayer.pipeline.rules.lane import PageState
+from relayer.pipeline.rules.proving import WantedBitmaps
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import MessageId
-from tests.unit.pipeline.rules.samples import LANE, ROW, make_page
+from relayer.sending.transaction import Transaction
+from tests.unit.pipeline.rules.samples import LANE, ROW, make_lane, make_page
 from tests.unit.pipeline.rules.samples import NOW as MOMENT
 from tests.unit.pipeline.rules.samples import verdict as make_verdict
 
@@ -117,3 +135,34 @@ def test_every_message_of_an_included_batch_ends_in_exactly_one_way(
 )
 def test_reasons_are_told_in_words(reason: bytes, text: str) -> None:
     assert text in decode_reason(reason)
+
+
+def carrier(mask: int, *, said: int, page: int = 3, lane: LaneRow = ROW) -> Transaction:
+    carried = StoredBatch(BatchRow(1), lane, page, page << 8, (page << 8) + 9, mask, 60, TransactionRow(1))
+    return Transaction(
+        TransactionRow(1), Purpose.DELIVER, Address(b"k" * 20), 1, [], None, carried, receipt(mask=said)
+    )
+
+
+def test_a_transaction_is_settled_by_the_bitmap_or_doubted() -> None:
+    """INV-2: its receipt promised bits that the proven state does not have."""
+    here, gone = make_page(10), 9
+    lane = make_lane(here, proven=(3 << 8) + 10, next_page=4)
+    wanted = WantedBitmaps(lane, (3, gone))
+    values = {
+        slot: ProvenSlot(slot, (0b011).to_bytes(32), Height(70), Timestamp(1), b"") for slot in wanted.slots()
+    }
+    done, doubted = carrier(0b011, said=0b011), carrier(0b100, said=0b100)
+    others = [carrier(0b1, said=1, page=gone), carrier(0b1, said=1, lane=LaneRow(2))]
+    judged = judge_bitmaps(wanted, values, header(), [done, doubted, *others], NOW)
+    # A page that left memory while it was proven is judged another time.
+    assert [(page.page, verdict.delivered, verdict.returned) for page, verdict in judged.verdicts] == [
+        (3, 0b011, 0b100)
+    ]
+    assert (judged.settled, judged.doubted) == ((done,), (doubted,))
+    # What reverted or was cancelled promised nothing.
+    cancellation = SignedAttempt(b"t" * 32, b"", 21_000, 1, 1, NOW, is_cancellation=True)
+    cancelled = replace(carrier(0b100, said=0b100), attempts=[cancellation])
+    assert judge_bitmaps(wanted, values, header(), [cancelled], NOW).settled == (cancelled,)
+    reverted = replace(carrier(0b100, said=0), receipt=receipt(succeeded=False))
+    assert judge_bitmaps(wanted, values, header(), [reverted], NOW).settled == (reverted,)
