@@ -108,10 +108,6 @@ class FeeLimitReached(Retryable):
     """The chain's price is above the operator's fee limit. The message waits for a lower price."""
 
 
-class Underpriced(Retryable):
-    """Providers ask a higher price than this transaction offers: the caller replaces it."""
-
-
 class InsufficientFunds(Retryable):
     """The sending account cannot pay for the transaction."""
 

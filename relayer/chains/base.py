@@ -335,39 +335,6 @@ class Chain(Protocol):
         """
         ...
 
-    async def prepare(self, call: Call) -> SignedTransaction:
-        """Take the next nonce of the least busy key and sign (EIP-1559). Nothing is broadcast.
-
-        Either broadcast the transaction or give it to `abandon`: otherwise its nonce stays a gap.
-
-        Raises:
-            FeeLimitReached: gas costs more than the operator allows.
-            KeyUnavailable: no key is configured.
-            CallReverted: the gas estimate fails.
-        """
-        ...
-
-    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """Sign another transaction of the same nonce at a higher price. Raises FeeLimitReached."""
-        ...
-
-    async def broadcast(self, raw: bytes) -> None:
-        """Hand signed bytes to all providers; a node that has them already is a success.
-
-        The bytes may come from an earlier process: their nonce counts as taken from then on.
-
-        Raises:
-            NonceConflict: another transaction took the nonce.
-            Underpriced: the price is too low; `replace` the transaction.
-            InsufficientFunds: the account cannot pay.
-            ChainUnavailable: no provider took the bytes.
-        """
-        ...
-
-    def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back the nonce of a prepared transaction that was never broadcast, so that no gap stays."""
-        ...
-
     def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
         """Sign a call with an account's key; `gas` is the limit.
 
@@ -420,10 +387,6 @@ class Chain(Protocol):
 
         Of included transactions, or with those that are pending. All of it is hearsay.
         """
-        ...
-
-    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Return an account's transaction count: of included ones, or with those that are pending."""
         ...
 
     async def balance(self, account: Address) -> int:

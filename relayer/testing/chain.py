@@ -28,7 +28,6 @@ from relayer.chains.base import (
     LaneState,
     NodeAnswer,
     Offered,
-    Refusal,
     RemoteState,
     SentMessage,
     SignedTransaction,
@@ -37,17 +36,11 @@ from relayer.chains.base import (
     TxReceipt,
 )
 from relayer.chains.evm import abi
-from relayer.chains.evm.fees import FeePolicy, Fees, compute_bumped_fees, compute_fees
-from relayer.chains.evm.nonces import NonceManager
 from relayer.errors import (
     CallReverted,
     ChainUnavailable,
-    InsufficientFunds,
     KeyUnavailable,
-    NonceConflict,
     NotFoundYet,
-    PostroadError,
-    Underpriced,
 )
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane, delivered_slot, endpoint_id
@@ -86,12 +79,11 @@ class MemoryFaults:
         hidden_logs: ids of messages that the logs do not show.
         altered_logs: ids of messages that the logs show with another payload.
         lost_broadcasts: how many of the next broadcasts are lost though they look accepted.
-        failing_broadcasts: errors for the next calls of `broadcast`, the first one first.
-        refusing: why the next offers and broadcasts are refused, the first one first, in the node's words.
-        always_refusing: why every offer and broadcast is refused, whatever it is.
+        refusing: why the next offers are refused, the first one first, in the node's words.
+        always_refusing: why every offer is refused, whatever it is.
         refused: why these transactions are refused, by their hash.
-        false_counts: what is told of an account's transactions instead of their number, by
-            `count_transactions` and by `nonce` with `pending`: always the same, or a list for the next calls.
+        false_counts: what is told of an account's transactions instead of their number: always the same, or a
+            list for the next calls.
         other_counts: what further providers tell `count_transactions`; None tells the truth.
         missing_receipts: the provider that is asked first knows no receipts; those of all are still found.
         refusals: revert data by recipient (32 bytes); these recipients fail.
@@ -102,7 +94,6 @@ class MemoryFaults:
     hidden_logs: set[MessageId] = field(default_factory=set)
     altered_logs: set[MessageId] = field(default_factory=set)
     lost_broadcasts: int = 0
-    failing_broadcasts: list[PostroadError] = field(default_factory=list)
     refusing: list[Refused] = field(default_factory=list)
     always_refusing: Refused | None = None
     refused: dict[TxHash, Refused] = field(default_factory=dict)
@@ -123,7 +114,6 @@ class MemoryChain:
         number: the EIP-155 number.
         accounts: how many accounts sign.
         block_time_s: how far apart the times of blocks are.
-        policy: the operator's fee limits, for `prepare` and `replace`.
         rules: what nodes take.
 
     Attributes:
@@ -148,7 +138,6 @@ class MemoryChain:
         *,
         accounts: int = 1,
         block_time_s: int = 1,
-        policy: FeePolicy = FeePolicy(500 * _GWEI, _GWEI),  # noqa: B008  frozen
         rules: MemoryRules | None = None,
     ) -> None:
         self.name = name
@@ -164,11 +153,9 @@ class MemoryChain:
         self.is_closed = False
         self.doubted_logs: list[tuple[Height, Height]] = []
         self._block_time_s = block_time_s
-        self._policy = policy
-        senders = [
+        self._senders = tuple(
             Address(keccak256(f"account {index} of {name}".encode())[12:]) for index in range(accounts)
-        ]
-        self._nonces = NonceManager(senders, lambda sender: self.nonce(sender, pending=True))
+        )
         self._sent: list[SentMessage] = []
         self.rules = rules or MemoryRules()
         self.balances: dict[Address, int] = {}
@@ -256,10 +243,6 @@ class MemoryChain:
     def change_signers(self) -> None:
         """Have another signer set sign from the next block on."""
         self.pending.set_version += 1
-
-    def forget_nonces(self) -> None:
-        """Forget the nonces that were handed out and not mined, as a new process has to."""
-        self._nonces = NonceManager(self.senders, lambda sender: self.nonce(sender, pending=True))
 
     # --- Chain ----------------------------------------------------------------------------------------------
 
@@ -356,49 +339,7 @@ class MemoryChain:
     @property
     def senders(self) -> tuple[Address, ...]:
         """The accounts that sign."""
-        return self._nonces.senders
-
-    async def prepare(self, call: Call) -> SignedTransaction:
-        """Take a nonce, and return the transaction in place of a signature."""
-        self._check_up()
-        fees = compute_fees(self.base_fee_wei, self._policy)
-        sender, nonce = await self._nonces.take()
-        return self._sign(sender, nonce, call, call.gas or 1_000_000, fees)
-
-    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """Return the same call under the same nonce at a higher price."""
-        self._check_up()
-        offered = Fees(transaction.max_fee_wei, transaction.priority_fee_wei)
-        fees = compute_bumped_fees(offered, self.base_fee_wei, self._policy)
-        return self._sign(transaction.sender, transaction.nonce, call, call.gas or transaction.gas, fees)
-
-    def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back a nonce that is not used."""
-        self._nonces.give_back(transaction.sender, transaction.nonce)
-
-    async def broadcast(self, raw: bytes) -> None:
-        """Keep a transaction for the next block, unless a fault swallows or refuses it.
-
-        Raises:
-            NonceConflict: another transaction with its nonce is mined.
-            Underpriced: another one waits, and this one does not offer a tenth more.
-        """
-        self._check_up()
-        if self.faults.failing_broadcasts:
-            raise self.faults.failing_broadcasts.pop(0)
-        transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
-        tx_hash = TxHash(keccak256(raw))
-        self._nonces.adopt(Address(transaction.sender), transaction.nonce, tx_hash)
-        if tx_hash in self.receipts:
-            return
-        refused = self._take(raw)
-        if refused is not None:
-            error = {
-                Refusal.NONCE_USED: NonceConflict,
-                Refusal.UNDERPRICED: Underpriced,
-                Refusal.UNFUNDED: InsufficientFunds,
-            }.get(refused[0], ChainUnavailable)
-            raise error(refused[1])
+        return self._senders
 
     def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
         """Return the transaction in place of a signature. Raises KeyUnavailable for another account."""
@@ -454,18 +395,7 @@ class MemoryChain:
         self._check_up()
         if self.faults.missing_receipts and not ask_all:
             return None
-        found = self.receipts.get(tx_hash)
-        if found is not None:
-            self._nonces.settle(tx_hash)
-        return found
-
-    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Return how many transactions of an account are mined.
-
-        With `pending`, those that wait without a gap are counted too.
-        """
-        self._check_up()
-        return self._told_count(sender, pending=pending) if pending else self._count(sender, pending=False)
+        return self.receipts.get(tx_hash)
 
     async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
         """Return the counts that providers tell: the truth, unless a fault says otherwise."""
@@ -521,11 +451,6 @@ class MemoryChain:
         elif refused is None:
             self.pool.put(transaction)
         return refused
-
-    def _sign(self, sender: Address, nonce: int, call: Call, gas: int, fees: Fees) -> SignedTransaction:
-        signed = self.sign(sender, nonce, call, gas, GasPrice(fees.max_wei, fees.priority_wei))
-        self._nonces.record(sender, nonce, signed.tx_hash)
-        return signed
 
     def _mine_one(self) -> None:
         parent = self.ledger.blocks[-1]

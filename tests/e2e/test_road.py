@@ -211,7 +211,7 @@ async def test_a_paused_remote_is_told_before_gas_is_spent(stage: Stage) -> None
 async def test_refusals_of_the_gateway_are_decoded_and_nothing_is_sent(stage: Stage) -> None:
     async with relayer.connect(stage.config, signers=stage.signers()) as road:
         chain = (await road.chain_to_write("court")).chain
-        before = await chain.nonce(chain.senders[0])
+        before = await chain.count_transactions(chain.senders[0])
         with pytest.raises(CallReverted, match="PayloadTooLarge"):
             await send(stage, road, bytes(30_000))
         with pytest.raises(CallReverted, match="LaneNotOpen"):
@@ -223,7 +223,7 @@ async def test_refusals_of_the_gateway_are_decoded_and_nothing_is_sent(stage: St
             await send(stage, road, deadline="soon")
         with pytest.raises(ConfigError, match="curt"):
             await road.send("curt", "port", to=bytes(20), payload=b"")
-        assert await chain.nonce(chain.senders[0], pending=True) == before
+        assert await chain.count_transactions(chain.senders[0], pending=True) == before
 
 
 async def test_many_senders_of_one_key_do_not_collide(stage: Stage) -> None:

@@ -33,10 +33,8 @@ from relayer.chains.base import (
 )
 from relayer.chains.evm import abi
 from relayer.chains.evm.events import parse_bytes, parse_quantity
-from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.heads import HeadFeed
 from relayer.chains.evm.market import GasMarketReader
-from relayer.chains.evm.nonces import poor_error
 from relayer.chains.evm.probe import make_probe
 from relayer.chains.evm.refusals import classify
 from relayer.chains.evm.reverts import from_refusal
@@ -52,7 +50,7 @@ from relayer.chains.evm.rpc_types import (
 from relayer.chains.evm.sent import SentMessages
 from relayer.chains.evm.signed import read_call
 from relayer.chains.evm.signers import ForeignAccount, Signer
-from relayer.chains.evm.tx import Transactions, is_known, is_nonce_taken, is_underpriced, is_unfunded
+from relayer.chains.evm.tx import TransactionSigner
 from relayer.chains.rpc_pool import (
     DEFAULT_LIMITS,
     Answer,
@@ -65,10 +63,8 @@ from relayer.chains.rpc_provider import ProviderUrls, RpcLimits
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
-    NonceConflict,
     RpcAnswerInvalid,
     RpcRefused,
-    Underpriced,
 )
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
@@ -93,7 +89,6 @@ class EvmSettings:
         genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known
             yet, not compared.
         providers: their URLs, the preferred one first.
-        fees: the operator's limits.
         poll_interval_s: how often to ask for the newest head where no websocket tells it.
         max_log_range: blocks in one `eth_getLogs`, to begin with.
         max_transaction_gas: the most gas of one transaction (EIP-7825).
@@ -105,7 +100,6 @@ class EvmSettings:
     gateway: Address
     genesis_hash: bytes
     providers: tuple[ProviderUrls, ...]
-    fees: FeePolicy
     poll_interval_s: float = 1.0
     max_log_range: int = 2_000
     max_transaction_gas: int = 1 << 24
@@ -140,9 +134,7 @@ class EvmChain:
             on_error=on_rpc_error,
             probe=make_probe(settings.chain_id, settings.genesis_hash),
         )
-        self._transactions = Transactions(
-            settings.chain_id, signers, settings.fees, lambda sender: self.nonce(sender, pending=True)
-        )
+        self._signer = TransactionSigner(settings.chain_id, signers)
         self._sent = SentMessages(
             self._pool,
             settings.gateway,
@@ -284,66 +276,11 @@ class EvmChain:
     @property
     def senders(self) -> tuple[Address, ...]:
         """The accounts that sign here."""
-        return self._transactions.senders
-
-    async def prepare(self, call: Call) -> SignedTransaction:
-        """Take the next nonce of the least busy key and sign. Nothing is broadcast.
-
-        Raises:
-            FeeLimitReached: gas costs more than the operator allows; no nonce is taken.
-            KeyUnavailable: no key is configured.
-            CallReverted: the gas estimate fails; no nonce is taken.
-        """
-        base_fee_wei = await self._read_base_fee()
-        gas = call.gas if call.gas is not None else await self._estimate(call, next(iter(self.senders), None))
-        return await self._transactions.prepare(call, gas, base_fee_wei)
-
-    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """Sign another transaction of the same nonce at a higher price. Raises FeeLimitReached."""
-        gas = call.gas if call.gas is not None else transaction.gas
-        return self._transactions.replace(transaction, call, gas, await self._read_base_fee())
-
-    def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back the nonce of a transaction that was never broadcast, so that no gap stays."""
-        self._transactions.nonces.give_back(transaction.sender, transaction.nonce)
-
-    async def broadcast(self, raw: bytes) -> None:
-        """Hand signed bytes to all providers; one that takes them, or has them already, is enough.
-
-        Raises:
-            NonceConflict: another transaction took the nonce.
-            Underpriced: the price is too low; `replace` the transaction.
-            InsufficientFunds: the account cannot pay; others are preferred for a while.
-            ChainUnavailable: no provider took the bytes.
-        """
-        # After a restart the journal's transactions come this way. Their nonces count as taken before
-        # anything else is signed (INV-6).
-        sender, nonce, tx_hash = self._transactions.adopt(raw)
-        answers = await self._pool.everyone("eth_sendRawTransaction", ["0x" + raw.hex()])
-        refusals = [answer for answer in answers if isinstance(answer, RpcRefused)]
-        if any(isinstance(answer, Answer) for answer in answers) or any(map(is_known, refusals)):
-            return
-        if any(map(is_nonce_taken, refusals)):
-            # A node that has included these very bytes says so of their nonce, too.
-            if await self.receipt(tx_hash) is not None:
-                return
-            self._transactions.nonces.settle_below(sender, nonce + 1)
-            raise NonceConflict(
-                f"nonce {nonce} of 0x{sender.hex()} was used by another transaction",
-                "a key that only this relayer uses",
-                "Give each relayer its own key",
-            )
-        if any(map(is_underpriced, refusals)):
-            raise Underpriced(str(refusals[0]), "a higher price")
-        if any(map(is_unfunded, refusals)):
-            self._transactions.nonces.mark_poor(sender)
-            raise poor_error(sender, str(refusals[0]))
-        texts = "; ".join(str(answer) for answer in answers)
-        raise ChainUnavailable(f"no provider took the transaction: {texts}", "one that does")
+        return self._signer.senders
 
     def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
         """Sign a call; nothing is asked, and no nonce is taken. Raises KeyUnavailable."""
-        return self._transactions.sign(sender, nonce, call, gas, price)
+        return self._signer.sign(sender, nonce, call, gas, price)
 
     def read_call(self, raw: bytes) -> Call | None:
         """Return the call of a signed transaction; None for bytes that are none of type 0 or 2."""
@@ -351,7 +288,10 @@ class EvmChain:
 
     async def estimate(self, call: Call, sender: Address) -> int:
         """Return the gas that a transaction needs, with a margin. Raises CallReverted."""
-        return await self._estimate(call, sender)
+        found = await self._revertible("eth_estimateGas", [_to_rpc(call, sender)], parse_quantity)
+        most = self.settings.max_transaction_gas
+        # The margin ends at the most that one transaction may have (EIP-7825). A higher estimate is kept.
+        return min(found * _ESTIMATE_NUMERATOR // _ESTIMATE_DENOMINATOR, max(most, found))
 
     async def market(self) -> GasMarket:
         """Return what gas costs now, as a provider says. Raises ChainUnavailable."""
@@ -389,26 +329,13 @@ class EvmChain:
         With `ask_all`, all providers are asked, and the first receipt counts.
         """
         if ask_all:
-            found = await self._receipt_of_anyone(tx_hash)
-        else:
-            found = await self._pool.call(
-                "eth_getTransactionReceipt",
-                ["0x" + tx_hash.hex()],
-                lambda answer: parse_receipt(answer, tx_hash, self.gateway),
-                answer_type=ReceiptAnswer | None,
-            )
-        if found is not None:
-            self._transactions.nonces.settle(tx_hash)
-        return found
-
-    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Return an account's transaction count: of included ones, or with those that are pending."""
-        params = ["0x" + sender.hex(), "pending" if pending else _LATEST]
-        count = await self._pool.call("eth_getTransactionCount", params, parse_quantity, answer_type=str)
-        # A pending transaction may still be dropped, so only included ones settle a nonce.
-        if not pending:
-            self._transactions.nonces.settle_below(sender, count)
-        return count
+            return await self._receipt_of_anyone(tx_hash)
+        return await self._pool.call(
+            "eth_getTransactionReceipt",
+            ["0x" + tx_hash.hex()],
+            lambda answer: parse_receipt(answer, tx_hash, self.gateway),
+            answer_type=ReceiptAnswer | None,
+        )
 
     async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
         """Return an account's transaction count as every provider that answers has it."""
@@ -449,10 +376,6 @@ class EvmChain:
         """Return how well each provider does, in the configured order."""
         return self._pool.health()
 
-    def in_flight(self, sender: Address) -> int:
-        """Return how many transactions of an account are not known to be included."""
-        return self._transactions.nonces.in_flight(sender)
-
     async def close(self) -> None:
         """Close connections; idempotent."""
         await self._pool.close()
@@ -484,12 +407,6 @@ class EvmChain:
             raise ChainUnavailable(f"no provider says whether a transaction is included: {texts}")
         return next((receipt for receipt in values if receipt is not None), None)
 
-    async def _estimate(self, call: Call, sender: Address | None) -> int:
-        found = await self._revertible("eth_estimateGas", [_to_rpc(call, sender)], parse_quantity)
-        most = self.settings.max_transaction_gas
-        # The margin ends at the most that one transaction may have (EIP-7825). A higher estimate is kept.
-        return min(found * _ESTIMATE_NUMERATOR // _ESTIMATE_DENOMINATOR, max(most, found))
-
     async def _revertible(self, method: str, params: list[Any], check: Callable[[str], T]) -> T:
         try:
             return await self._pool.call(method, params, check, answer_type=str)
@@ -498,14 +415,6 @@ class EvmChain:
             if reverted is None:
                 raise
             raise reverted from None
-
-    async def _read_base_fee(self) -> int:
-        found = await self._market.base_fee()
-        if found is None:
-            raise ChainUnavailable(
-                "a block without baseFeePerGas", "a chain with Cancun's rules", "Older chains are not served"
-            )
-        return found
 
 
 def _to_rpc(call: Call, sender: Address | None) -> dict[str, str]:

@@ -8,7 +8,6 @@ from typing import Final
 
 from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
-from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.chains.provider_pool import OnRpcError
 from relayer.chains.rpc_provider import ProviderUrls
@@ -45,7 +44,6 @@ def open_evm(
         gateway=Address(chain.gateway or _NOBODY),
         genesis_hash=genesis_hash,
         providers=providers,
-        fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei or 0),
         poll_interval_s=chain.poll_interval_ms / 1_000,
     )
     return EvmChain(settings, signers, on_rpc_error)

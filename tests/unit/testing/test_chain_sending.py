@@ -8,7 +8,7 @@ import pytest
 from light_clients.client import Height
 from relayer.chains.base import Address, Call, GasMarket, GasPrice, Refusal, SignedTransaction
 from relayer.consensus.base import ProvenAccount
-from relayer.errors import ChainUnavailable, InsufficientFunds, KeyUnavailable, NotFoundYet
+from relayer.errors import ChainUnavailable, KeyUnavailable, NotFoundYet
 from relayer.testing.chain import MemoryChain, MemoryRules
 from relayer.testing.prover import MemoryProver
 
@@ -139,8 +139,6 @@ async def test_a_node_that_looks_refuses_what_cannot_be_paid() -> None:
     chain.balances[sender] = 21_000 * 3 * GWEI - 1
     assert await chain.balance(sender) == 21_000 * 3 * GWEI - 1
     assert await offer(chain, sign(chain)) is Refusal.UNFUNDED
-    with pytest.raises(InsufficientFunds):
-        await chain.broadcast(sign(chain).raw)
     chain.balances[sender] += 1
     assert await offer(chain, sign(chain)) is None
     await chain.mine()
@@ -189,15 +187,12 @@ async def test_counts_are_false_for_some_calls_or_always() -> None:
     chain = make()
     sender = chain.senders[0]
     assert await offer(chain, sign(chain)) is None
-    chain.faults.false_counts = [1000, 7]
+    chain.faults.false_counts = [1000]
     assert await chain.count_transactions(sender) == (1000,)
-    assert await chain.nonce(sender) == 0
-    assert await chain.nonce(sender, pending=True) == 7
     assert await chain.count_transactions(sender, pending=True) == (1,)
     chain.faults.false_counts = 1000
     chain.faults.other_counts = (None, 4)
     assert await chain.count_transactions(sender) == (1000, 0, 4)
-    assert await chain.nonce(sender, pending=True) == 1000
 
 
 async def test_refusals_are_of_the_next_offers_of_one_transaction_or_of_all() -> None:
@@ -211,8 +206,6 @@ async def test_refusals_are_of_the_next_offers_of_one_transaction_or_of_all() ->
     assert await offer(chain, first) is None
     chain.faults.always_refusing = (Refusal.UNKNOWN, "flux")
     assert await offer(chain, first) is Refusal.UNKNOWN
-    with pytest.raises(ChainUnavailable, match="flux"):
-        await chain.broadcast(second.raw)
     assert (chain.senders[0], 1) not in chain.pool
 
 

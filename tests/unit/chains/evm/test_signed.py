@@ -12,13 +12,11 @@ from eth_account import Account
 from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from relayer.chains.base import Address, Call, GasPrice
-from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.signed import read_call, read_price, read_sender, read_signed
 from relayer.chains.evm.signers import as_signer
-from relayer.chains.evm.tx import Transactions
+from relayer.chains.evm.tx import TransactionSigner
 from relayer.errors import KeyUnavailable, Malformed
 from relayer.keys import Key
-from tests.unit.chains.evm.nonce_counts import Counts
 
 GWEI = 10**9
 SECRET = bytes(31) + b"\7"
@@ -34,12 +32,11 @@ SIGNERS = [Key("seven", SECRET), Account.from_key(SECRET)]
 
 
 def sign(signer: Any, price: GasPrice, call: Call = CALL, nonce: int = 9, chain_id: int = 1337) -> bytes:
-    transactions = Transactions(chain_id, [signer], FeePolicy(GWEI, GWEI), Counts().fetch)
-    (sender,) = transactions.senders
-    signed = transactions.sign(sender, nonce, call, 100_000, price)
+    keys = TransactionSigner(chain_id, [signer])
+    (sender,) = keys.senders
+    signed = keys.sign(sender, nonce, call, 100_000, price)
     assert signed.tx_hash == keccak256(signed.raw)
     assert (signed.sender, signed.nonce, signed.gas) == (sender, nonce, 100_000)
-    assert transactions.nonces.in_flight(sender) == 0
     return signed.raw
 
 
@@ -81,6 +78,12 @@ def test_cut_and_changed_bytes_are_refused_or_another_accounts(price: GasPrice) 
             continue
 
 
+@pytest.mark.parametrize("raw", [b"", b"\x02", b"\x02\xc0", b"\x01\xc0", b"\xf8\x00", b"\x02" + b"\xff" * 40])
+def test_bytes_that_are_no_transaction_are_refused(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        read_sender(raw)
+
+
 def test_bytes_that_every_chain_takes_are_refused() -> None:
     items = rlp.decode(sign(SIGNERS[0], PRICES[2]))
     assert isinstance(items, list)
@@ -107,7 +110,7 @@ def with_sign(answer: Any, address: Any = "0x" + "11" * 20) -> Any:
 )
 def test_what_is_no_key_is_refused_by_name(candidate: Any) -> None:
     with pytest.raises(KeyUnavailable, match=type(candidate).__name__) as caught:
-        Transactions(1337, [candidate], FeePolicy(GWEI, GWEI), Counts().fetch)
+        TransactionSigner(1337, [candidate])
     assert "sign_transaction" in str(caught.value)
 
 
