@@ -15,7 +15,9 @@ import pytest
 
 from light_clients.bft.preimage import BftKind
 from relayer import config as configuration
-from relayer.chains.evm.node import Mined, Node
+from relayer.chains.base import TxHash, TxReceipt
+from relayer.chains.evm.chain import EvmChain
+from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.findings import Finding, Severity
@@ -28,6 +30,7 @@ from relayer.endpoint.plan import DeploymentPlan, make_plan
 from relayer.endpoint.steps import StepKind
 from relayer.endpoint.view import view_endpoint
 from relayer.keys import Key
+from tests.support.relaynet import count_pending
 
 BLOCK_TIME_S = 0.1
 
@@ -141,7 +144,7 @@ async def test_a_run_that_is_cut_short_resumes_and_sends_nothing_twice(
     assert not refusals(await site.check())
     # One transaction a step: 6 steps, 6 nonces.
     for name, key in site.keys.items():
-        assert await site.nodes[name].nonce(key.address) == 6
+        assert await count_pending(site.nodes[name], key.address) == 6
 
 
 async def test_receipts_that_come_after_the_count_that_holds_them_are_waited_for(
@@ -151,18 +154,18 @@ async def test_receipts_that_come_after_the_count_that_holds_them_are_waited_for
     and nothing is sent twice.
     """
     asked: Counter[bytes] = Counter()
-    truth = Node.mined
+    truth = EvmChain.receipt
 
-    async def late(node: Node, tx_hash: bytes) -> Mined | None:
-        found = await truth(node, tx_hash)
+    async def late(chain: EvmChain, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        found = await truth(chain, tx_hash, ask_all=ask_all)
         asked[tx_hash] += found is not None
         return found if asked[tx_hash] > 2 else None
 
-    monkeypatch.setattr(Node, "mined", late)
+    monkeypatch.setattr(EvmChain, "receipt", late)
     await site.apply(await site.plan())
     assert min(asked.values()) > 2
     for name, key in site.keys.items():
-        assert await site.nodes[name].nonce(key.address) == 6
+        assert await count_pending(site.nodes[name], key.address) == 6
 
 
 async def test_an_admin_behind_a_delay_schedules_and_then_executes(site: Site) -> None:
