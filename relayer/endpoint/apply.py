@@ -38,7 +38,7 @@ from relayer.endpoint.manifest import (
 from relayer.endpoint.manifest_store import ManifestStore
 from relayer.endpoint.one_by_one import GivenUp, NotIncluded, OneByOne, StepFailed, created_address
 from relayer.endpoint.plan import DeploymentPlan
-from relayer.endpoint.records import contract_of, with_receipt, without_step
+from relayer.endpoint.records import contract_of, with_receipt
 from relayer.endpoint.steps import (
     Step,
     StepKind,
@@ -172,11 +172,10 @@ async def apply_plan(
             chain, survey = config.chain(step.chain), plan.surveys[step.chain]
             manifest.put(step.chain, Record(chain=chain.chain, genesis_hash=Hex(survey.genesis_hash)))
     runs = _Runs(asyncio.Condition())
-    surveys = plan.surveys
     async with contextlib.AsyncExitStack() as stack:
         runners = {}
         for name in plan.deployers:
-            genesis_hash = surveys[name].genesis_hash
+            genesis_hash = plan.surveys[name].genesis_hash
             runners[name] = await stack.enter_async_context(
                 _running(
                     config, manifest, nodes[name], keys[name], name, genesis_hash, on_progress, open_chain
@@ -354,21 +353,20 @@ class _Runner:
             step = step_of(self._name, kept.step)
             base = Progress(step, Moment.WAITING, 0, 0)
             try:
-                is_mended = await self._sending.confirm(known, functools.partial(self._tell_wait, base))
+                receipt = await self._sending.confirm(known, functools.partial(self._tell_wait, base))
             except (GivenUp, NonceConflict) as error:
-                self._undo(step, known)
+                # The store has taken it out of the record.
                 raise StepFailed(
                     f"{kept.step} on {self._name} was in a block that is gone, and can't be sent again: {error}",
                     "a block that stays",
                     "Run the same command again: it does this step anew, and those after it.",
                 ) from None
-            if is_mended:
-                receipt = self._check_success(step, known)
-                self._manifest.put(self._name, with_receipt(self._record, step, receipt))
+            self._check_success(step, known)
+            moved = with_receipt(self._record, step, receipt)
+            if moved != self._record:
+                self._manifest.put(self._name, moved)
             await self._check_still(step)
-        seen = [known for known in self._sending.transactions if known.receipt is not None]
-        if seen:
-            self._store.drop(seen)
+        self._store.close(known for known in self._sending.transactions if known.receipt is not None)
 
     def _find(self, step: str) -> Transaction | None:
         """Return the newest transaction that an earlier run signed for a step; None where there is none."""
@@ -397,21 +395,13 @@ class _Runner:
         receipt = known.receipt
         assert receipt is not None
         if not receipt.succeeded:
-            self._undo(step, known)
+            self._store.forget([known])
             raise StepFailed(
                 f"{step.id} on {self._name} reverted (0x{receipt.tx_hash.hex()})",
                 "success",
                 "Plan again; the reason shows when the step is estimated.",
             )
         return receipt
-
-    def _undo(self, step: Step, lost: Transaction) -> None:
-        """Take out of the record what a transaction did, and what stands on that."""
-        kept, record = self._store.find(lost), self._record
-        if kept is not None and kept.is_done:
-            record = without_step(record, step)
-        pending = tuple(other for other in record.pending if other != kept)
-        self._manifest.put(self._name, msgspec.structs.replace(record, pending=pending))
 
     async def _check_code(self, step: Step, known: Transaction, receipt: TxReceipt) -> Contract | None:
         if step.creates is None:
@@ -420,7 +410,7 @@ class _Runner:
         address = created_address(known.sender, known.nonce)
         code = await self._read_code(address)
         if not load(step.creates).is_runtime(code):
-            self._undo(step, known)
+            self._store.forget([known])
             raise StepFailed(
                 f"the code at 0x{address.hex()} on {step.chain} is not {step.creates}'s ({len(code)} bytes)",
                 f"{len(load(step.creates).runtime_code)} bytes of ours",

@@ -14,6 +14,8 @@ import msgspec
 
 from relayer.chains.base import Address
 from relayer.endpoint.manifest import Hex, Manifest, Pending, Record, Signature
+from relayer.endpoint.records import without_step
+from relayer.endpoint.steps import step_of
 from relayer.journal.rows import (
     ChainRow,
     Micros,
@@ -68,10 +70,32 @@ class ManifestStore:
             for kept in self.pending
         )
 
-    def drop(self, transactions: Iterable[Transaction]) -> None:
-        """Forget transactions."""
-        gone = list(transactions)
-        self._put(tuple(kept for kept in self.pending if not any(_is_of(kept, known) for known in gone)))
+    def close(self, transactions: Iterable[Transaction]) -> None:
+        """Forget transactions whose blocks stayed until the end of the run.
+
+        One whose step is not in the record yet stays: the next run finds it in its block.
+        """
+        gone = [
+            kept
+            for kept in map(self.find, transactions)
+            if kept is not None and (kept.is_done or not kept.step)
+        ]
+        if gone:
+            self._put(tuple(kept for kept in self.pending if kept not in gone))
+
+    def forget(self, transactions: Iterable[Transaction]) -> None:
+        """Forget transactions that can't land, or did not do what they were for.
+
+        What the record has from one of them is taken out of it in the same write.
+        """
+        record = self._record
+        for known in transactions:
+            kept = self.find(known)
+            if kept is not None and kept.is_done:
+                record = without_step(record, step_of(self._name, kept.step))
+            pending = tuple(other for other in record.pending if other != kept)
+            record = msgspec.structs.replace(record, pending=pending)
+        self._manifest.put(self._name, record)
 
     # --- Store ----------------------------------------------------------------------------------------------
 
@@ -110,7 +134,7 @@ class ManifestStore:
         """Forget what is waited for no longer. What is in a block stays: whoever runs the steps needs it."""
         gone = [*outcomes.displaced, *(known for known, _ in outcomes.given_up)]
         if gone:
-            self.drop(gone)
+            self.forget(gone)
 
     async def explain(self, waiting: Iterable[Transaction]) -> None:
         """Do nothing: whoever waits tells the reasons."""

@@ -34,7 +34,7 @@ _DOUBTFUL_POLL_S: Final = 2.0
 _FIRST_WORD_S: Final = 5.0
 _NEXT_WORD_S: Final = 30.0
 #: What takes longer is not lost: its bytes are kept, and the next run goes on with them.
-INCLUSION_TIMEOUT_S: Final = 300.0
+_INCLUSION_TIMEOUT_S: Final = 300.0
 #: How many transactions do the same work, where one after the other is given up before a node has it.
 _MOST_TRIES: Final = 3
 
@@ -83,7 +83,6 @@ class OneByOne:
         store: where signed bytes are kept.
         policy: the operator's limits for gas.
         earlier: the transactions of earlier runs.
-        timeout_s: how long a transaction is waited for.
     """
 
     def __init__(
@@ -92,14 +91,11 @@ class OneByOne:
         store: Store,
         policy: PricePolicy,
         earlier: Iterable[StoredTransaction] = (),
-        *,
-        timeout_s: float = INCLUSION_TIMEOUT_S,
     ) -> None:
         self.chain = chain
         self._sender = Sender(chain, store, policy, now_micros, shares_keys=True, log=quiet_log())
         self._sender.on_outcomes = self._note
         self._store = store
-        self._timeout_s = timeout_s
         self._given_up: dict[TransactionRow, str] = {}
         self._sender.recover(earlier, ())
         self._recovered = list(self._sender.transactions)
@@ -176,10 +172,10 @@ class OneByOne:
             if not self._sender.follows(known):
                 raise self._end_of(known)
             now = time.monotonic()
-            if now - begun >= self._timeout_s:
+            if now - begun >= _INCLUSION_TIMEOUT_S:
                 raise NotIncluded(
                     f"0x{known.newest.tx_hash.hex()} with nonce {known.nonce} is in no block of "
-                    f"{self.chain.name} after {self._timeout_s:g} s: {known.waiting}",
+                    f"{self.chain.name} after {_INCLUSION_TIMEOUT_S:g} s: {known.waiting}",
                     "to be included",
                     "Run the same command again: it goes on with this transaction.",
                 )
@@ -188,16 +184,15 @@ class OneByOne:
                 tell(known)
             await asyncio.sleep(_DOUBTFUL_POLL_S if known.misses else _POLL_S)
 
-    async def confirm(self, known: Transaction, tell: Callable[[Transaction], None]) -> bool:
+    async def confirm(self, known: Transaction, tell: Callable[[Transaction], None]) -> TxReceipt:
         """Look again whether a transaction is in a block, and send it again where it is not.
 
-        Returns whether it had to be mended, so that its block is another one now. Raises what `wait` raises.
+        Returns its receipt: the block may be another one now. Raises what `wait` raises.
         """
-        is_mended = False
         while not await self._sender.still_included(known):
-            is_mended = True
             await self.wait(known, tell)
-        return is_mended
+        assert known.receipt is not None
+        return known.receipt
 
     async def look(self) -> None:
         """Look at the chain once, and do what the sender decides. What the chain answers raises nothing."""

@@ -29,6 +29,7 @@ from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import DeploymentPlan, make_plan
 from relayer.endpoint.steps import StepKind
 from relayer.endpoint.view import view_endpoint
+from relayer.errors import FeeLimitReached
 from relayer.keys import Key
 from tests.support.relaynet import count_pending
 
@@ -42,12 +43,14 @@ class Site:
     folder: Path
     chains: dict[str, LocalBftChain]
     extra: str = ""
+    table: str = ""
     nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
         text = self.extra + "".join(
             f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+            + self.table
             + consensus_table(name, chain.describe().consensus)
             for name, chain in self.chains.items()
         )
@@ -298,6 +301,33 @@ async def test_too_poor_a_deployer_is_told_before_anything_is_sent(site: Site) -
     with pytest.raises(PlanRefused):
         await apply_plan(plan, site.config, site.manifest, site.nodes, poor)
     assert site.manifest.names == ()
+
+
+async def test_a_price_above_the_limit_is_in_the_plan_and_nothing_is_signed(site: Site) -> None:
+    site.table = "max_fee_gwei = 0.000000001\npriority_fee_gwei = 0\n"
+    plan = await site.plan()
+    warned = [finding for finding in plan.findings if finding.severity is Severity.WARNING]
+    assert {finding.subject for finding in warned} == {"court", "port"}
+    assert all("max_fee_gwei" in finding.expected for finding in warned)
+    with pytest.raises(FeeLimitReached, match="max_fee_gwei"):
+        await site.apply(plan)
+    for name, key in site.keys.items():
+        assert await count_pending(site.nodes[name], key.address) == 0
+
+
+async def test_the_plan_shows_the_price_that_is_signed(site: Site) -> None:
+    site.table = "priority_fee_gwei = 3\n"
+    plan = await site.plan(joins=False)
+
+    def check(progress: Progress) -> None:
+        record = site.manifest.get(progress.step.chain)
+        assert record is not None
+        signed, shown = record.pending[-1].signatures[-1], plan.prices[progress.step.chain]
+        assert signed.priority_fee_wei == shown.priority_wei == 3 * 10**9
+        # The base fee moves by an eighth a block.
+        assert 0.5 < signed.max_fee_wei / shown.max_wei < 2
+
+    await site.apply(plan, check)
 
 
 async def test_a_client_that_falls_behind_is_flagged(site: Site) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A deployment goes through the one sender: over an in-memory chain whose nodes refuse, forget and reorganise,
-with a manifest on disk and runs that are cut short.
+"""A deployment goes through the one sender: over an in-memory chain whose nodes refuse, forget and
+reorganise, with a manifest on disk and runs that are cut short.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from light_clients.client import Timestamp
@@ -36,7 +37,7 @@ from relayer.endpoint.steps import Step, StepKind
 from relayer.errors import FeeLimitReached, InsufficientFunds, NonceConflict
 from relayer.keys import Key
 from relayer.sending import account
-from relayer.testing.chain import MemoryChain
+from relayer.testing.chain import MemoryChain, MemoryTransaction
 from relayer.testing.gateway import MemoryExecution, MemoryState
 
 GWEI = 10**9
@@ -174,7 +175,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(one_by_one, "_POLL_S", 0.005)
     monkeypatch.setattr(one_by_one, "_DOUBTFUL_POLL_S", 0.01)
     monkeypatch.setattr(one_by_one, "_FIRST_WORD_S", 0.05)
-    monkeypatch.setattr(one_by_one, "INCLUSION_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(one_by_one, "_INCLUSION_TIMEOUT_S", 3.0)
     monkeypatch.setattr(account, "GIVE_UP_S", 0.3)
     # Prices are raised every second in the beginning, and every minute in the end.
     monkeypatch.setattr(account, "_RAISE_PAUSE_S", 0.01)
@@ -276,7 +277,7 @@ async def test_a_price_is_raised_when_the_base_fee_rises_above_it(site: Site) ->
     assert kept[0] == 2
     record = site.record
     assert record.authority is not None
-    assert record.authority.tx_hash != site.chain.offered[0]
+    assert bytes(record.authority.tx_hash) != site.chain.offered[0]
 
 
 async def test_a_price_that_would_pass_the_limit_waits_and_says_so(site: Site) -> None:
@@ -306,7 +307,7 @@ async def cut_short(site: Site, kind: StepKind = StepKind.GATEWAY) -> Pending:
         await site.run(site.kill_at(kind, Moment.SENDING))
     pending = site.pending[-1]
     assert pending.step == kind.value
-    assert pending.signatures[-1].tx_hash not in site.chain.offered
+    assert TxHash(bytes(pending.signatures[-1].tx_hash)) not in site.chain.offered
     site.told.clear()
     return pending
 
@@ -331,7 +332,7 @@ async def test_a_transaction_that_landed_meanwhile_is_not_offered_again(site: Si
     site.chain.offered.clear()
     await site.run()
     site.check_done()
-    assert pending.signatures[0].tx_hash not in site.chain.offered
+    assert TxHash(bytes(pending.signatures[0].tx_hash)) not in site.chain.offered
     assert site.told[0].moment is Moment.RESUMED
     assert site.told[0].tx_hash == pending.signatures[0].tx_hash
 
@@ -366,7 +367,7 @@ async def test_a_type_that_nodes_refuse_after_a_restart_is_mended(site: Site) ->
 
 
 async def test_a_price_that_cannot_be_paid_falls_where_gas_is_free(site: Site) -> None:
-    """A default tip on a chain without prices: an empty account can't pay it, and a free replacement lands."""
+    """A default tip where gas is free: an empty account can't pay it, and a free replacement lands."""
     site.chain.base_fee_wei = 0
     await cut_short(site, StepKind.AUTHORITY)
     site.chain.balances[site.deployer] = site.chain.rules.suggested_wei = 0
@@ -524,9 +525,5 @@ async def test_a_step_that_cannot_be_sent_again_is_done_anew(site: Site) -> None
     site.check_done()
 
 
-def _decoded(raw: bytes) -> Any:
-    import msgspec
-
-    from relayer.testing.pool import MemoryTransaction
-
+def _decoded(raw: bytes) -> MemoryTransaction:
     return msgspec.msgpack.decode(raw, type=MemoryTransaction)
