@@ -7,13 +7,16 @@ import asyncio
 import stat
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from relayer.cli.output import ether, span
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
-from relayer.errors import PostroadError
+from relayer.errors import FeeLimitReached, PostroadError
 from relayer.text import hex_of
+
+if TYPE_CHECKING:
+    from relayer.chains.evm.node import Node
 
 #: How far a head may lie in the future before somebody's clock is wrong.
 #: It is the default of max_clock_drift_s, beyond which light clients refuse a header.
@@ -159,6 +162,16 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
     return findings
 
 
+async def _is_free(node: Node, chain: ChainConfig) -> bool:
+    from relayer.sending.price import PricePolicy, compute_price
+
+    policy = PricePolicy(chain.max_fee_wei, chain.priority_fee_wei)
+    try:
+        return compute_price(await node.market(), policy).max_wei == 0
+    except FeeLimitReached:
+        return False
+
+
 async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:
     from relayer.chains.evm.node import Node
     from relayer.keys import KeyStore
@@ -174,7 +187,7 @@ async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list
             balance = await node.balance(stored.address)
             subject = f"key {key} on {name}"
             # Where gas is free, an empty account pays as well as any other.
-            if balance == 0 and (await node.prices()).base_fee_wei > 0:
+            if balance == 0 and not await _is_free(node, chain):
                 advice = f"Send {hex_of(stored.address)} some."
                 findings.append(
                     Finding(

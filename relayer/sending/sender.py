@@ -89,6 +89,7 @@ class Sender:
         prove: proves an account; None where nothing can be proven.
         proves_now: whether `prove` shows the newest blocks, so that no provider's count is needed.
         shares_keys: whether other processes sign with the same keys, so that what they have pending counts.
+        log: where it is told what happens; None for the process's log.
 
     Attributes:
         accounts: by address.
@@ -109,6 +110,7 @@ class Sender:
         prove: ProveAccount | None = None,
         proves_now: bool = False,
         shares_keys: bool = False,
+        log: structlog.typing.FilteringBoundLogger | None = None,
     ) -> None:
         self.chain = chain
         self.accounts = {address: SendingAccount(address) for address in chain.senders}
@@ -141,7 +143,7 @@ class Sender:
         self._next_height = 0
         self._failure: BaseException | None = None
         self._poor: dict[Address, int] = {}
-        self._log = structlog.get_logger().bind(chain=chain.name)
+        self._log = (log or structlog.get_logger()).bind(chain=chain.name)
 
     # --- what is under way ----------------------------------------------------------------------------------
 
@@ -252,13 +254,14 @@ class Sender:
         """Wait until a provider shows a transaction in a block; return whether one did within the time."""
         try:
             async with asyncio.timeout(timeout_s):
-                while transaction.receipt is None and self._follows(transaction):
+                while transaction.receipt is None and self.follows(transaction):
                     await self._changed.wait()
         except TimeoutError:
             return False
         return transaction.receipt is not None
 
-    def _follows(self, transaction: Transaction) -> bool:
+    def follows(self, transaction: Transaction) -> bool:
+        """Return whether a transaction may still land, or its effect is not proven yet."""
         account = self.accounts.get(transaction.sender)
         return account is not None and account.transactions.get(transaction.nonce) is transaction
 
@@ -436,9 +439,11 @@ class Sender:
             proven = await self._ask(self._read_proof(account, self._prove))
         if proven is not None:
             gone = account.learn_proof(proven)
-        if proven is None or not self._proves_now:
+        # A proof shows what is in blocks, and not what other processes have on the way there.
+        is_shared = self._shares_keys and not account.open
+        if proven is None or not self._proves_now or is_shared:
             counts = await self._ask(self.chain.count_transactions(account.address))
-            if counts and self._shares_keys:
+            if counts and is_shared:
                 counts = await self._with_pending(account.address, counts)
             account.learn_counts(counts or (), self.height)
             balance = await self._ask(self.chain.balance(account.address))
@@ -672,16 +677,24 @@ class Sender:
             outcomes.displaced.append(action.transaction)
 
     async def _replace(self, account: SendingAccount, action: Replace, market: GasMarket | None) -> None:
-        """Sign the same call under the same nonce at a higher price, and offer it."""
+        """Sign the same call under the same nonce at another price, and offer it."""
         known = action.transaction
-        if known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED:
+        has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
+        if has_wrong_type:
             self._is_legacy = True
         call = self._transfer(account) if known.newest.is_cancellation else known.call
         if market is None or call is None:
             return
         if self._is_legacy:
             market = await self._read_market()
-        price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+        if has_wrong_type or action.is_lower:
+            # No block can have the signature before, so that it need not be outbid.
+            price = compute_price(market, self._policy)
+        else:
+            price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+        if action.is_lower and price.max_wei >= known.price.max_wei:
+            # The operator has set a tip.
+            return
         gas = known.newest.gas
         signed = self.chain.sign(account.address, known.nonce, call, gas, price)
         await self._shielded(self._resign(account, known, signed, action.why))
