@@ -7,16 +7,14 @@ import asyncio
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from relayer.chains.base import Address
 from relayer.cli.output import ether, span
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
 from relayer.errors import FeeLimitReached, PostroadError
 from relayer.text import hex_of
-
-if TYPE_CHECKING:
-    from relayer.chains.evm.node import Node
 
 #: How far a head may lie in the future before somebody's clock is wrong.
 #: It is the default of max_clock_drift_s, beyond which light clients refuse a header.
@@ -162,43 +160,46 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
     return findings
 
 
-async def _is_free(node: Node, chain: ChainConfig) -> bool:
-    from relayer.sending.price import PricePolicy, compute_price
+async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:
+    from relayer.chains.evm.open_evm import open_evm
+    from relayer.keys import KeyStore
+    from relayer.sending.price import PricePolicy, compute_price, guess_delivery_wei
 
+    # Not compared here: another genesis block is a finding of the providers' check.
+    asked, store, findings = open_evm(name, chain, bytes(32)), KeyStore(config.keys_directory), []
     policy = PricePolicy(chain.max_fee_wei, chain.priority_fee_wei)
     try:
-        return compute_price(await node.market(), policy).max_wei == 0
-    except FeeLimitReached:
-        return False
-
-
-async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:
-    from relayer.chains.evm.node import Node
-    from relayer.keys import KeyStore
-
-    node, store, findings = (
-        Node.over(name, [url.reveal() for url in chain.rpc]),
-        KeyStore(config.keys_directory),
-        [],
-    )
-    try:
+        market = await asked.market()
+        cost_wei = guess_delivery_wei(market, policy)
+        try:
+            compute_price(market, policy)
+        except FeeLimitReached as error:
+            findings.append(
+                Finding(Severity.WARNING, f"gas on {name}", error.found, error.expected, error.advice)
+            )
         for key in chain.keys:
-            stored = store.find(key)
-            balance = await node.balance(stored.address)
-            subject = f"key {key} on {name}"
-            # Where gas is free, an empty account pays as well as any other.
-            if balance == 0 and not await _is_free(node, chain):
-                advice = f"Send {hex_of(stored.address)} some."
-                findings.append(
-                    Finding(
-                        Severity.REFUSAL, subject, "an empty account", "something to pay gas with", advice
-                    )
-                )
-            else:
-                findings.append(Finding(Severity.OK, subject, f"{ether(balance)} to pay gas with"))
+            account = Address(store.find(key).address)
+            balance = await asked.balance(account)
+            findings.append(_judge_balance(f"key {key} on {name}", account, balance, cost_wei))
     except PostroadError:
         # A missing key and a provider that doesn't answer are findings of the checks above already.
         return findings
     finally:
-        await node.close()
+        await asked.close()
     return findings
+
+
+def _judge_balance(subject: str, account: Address, balance: int, cost_wei: int) -> Finding:
+    """Return what a balance is worth in deliveries that cost about `cost_wei`, 0 where gas is free."""
+    from relayer.sending.price import LOW_DELIVERIES
+
+    if cost_wei == 0:
+        return Finding(Severity.OK, subject, f"{ether(balance)}; gas is free")
+    left = balance // cost_wei
+    text = f"{ether(balance)}, enough for about {left} deliveries at {ether(cost_wei)}"
+    if left >= LOW_DELIVERIES:
+        return Finding(Severity.OK, subject, text)
+    advice = f"Send {hex_of(account)} some."
+    if left == 0:
+        return Finding(Severity.REFUSAL, subject, text, "something to pay gas with", advice)
+    return Finding(Severity.WARNING, subject, text, f"at least {LOW_DELIVERIES}", advice)

@@ -367,7 +367,7 @@ class Writing:
                 raise SpendLimitReached(
                     f"{spent} wei spent and reserved in 24 hours, and {wei} wei more to reserve",
                     f"at most max_spend_ether_per_day = {limit_wei / 10**18:g} ({limit_wei} wei)",
-                    "Raise the limit, or wait until older transactions are a day old",
+                    "Raise the chain's max_spend_ether_per_day, or wait until older transactions are a day old",
                 )
         if wei:
             where = (table.c.chain == chain, table.c.hour == hour)

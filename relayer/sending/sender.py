@@ -46,7 +46,14 @@ from relayer.sending.account import (
     Replace,
     SendingAccount,
 )
-from relayer.sending.price import PricePolicy, bound_base_fee, compute_price, compute_raise
+from relayer.sending.price import (
+    LOW_DELIVERIES,
+    PricePolicy,
+    bound_base_fee,
+    compute_price,
+    compute_raise,
+    guess_delivery_wei,
+)
 from relayer.sending.store import Record, Store
 from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, make_attempt
 
@@ -142,7 +149,9 @@ class Sender:
         self._next_look: asyncio.Task[None] | None = None
         self._next_height = 0
         self._failure: BaseException | None = None
+        #: By account that can't pay, what it could not pay for.
         self._poor: dict[Address, int] = {}
+        self._low: set[Address] = set()
         self._log = (log or structlog.get_logger()).bind(chain=chain.name)
 
     # --- what is under way ----------------------------------------------------------------------------------
@@ -265,6 +274,14 @@ class Sender:
         account = self.accounts.get(transaction.sender)
         return account is not None and account.transactions.get(transaction.nonce) is transaction
 
+    def drop(self, transaction: Transaction) -> None:
+        """Follow a transaction no longer that no node ever had: its nonce is free.
+
+        Whoever kept its signed bytes in a journal must not call this.
+        """
+        self.accounts[transaction.sender].forget(transaction)
+        self._notify()
+
     async def _choose(self) -> SendingAccount:
         """Return the account with the fewest transactions under way that can pay, with its nonce known."""
         keyed = [self.accounts[address] for address in self.chain.senders]
@@ -277,7 +294,9 @@ class Sender:
         now = time.monotonic()
         ready = [account for account in keyed if account.avoid_until_s <= now and not account.is_full]
         account = min(ready or keyed, key=lambda account: account.under_way)
-        is_idle = not account.transactions and now - self._known_at.get(account.address, 0.0) > _FRESH_S
+        # A count that another process may have changed is not even that fresh.
+        fresh_s = 0.0 if self._shares_keys else _FRESH_S
+        is_idle = not account.transactions and now - self._known_at.get(account.address, 0.0) > fresh_s
         if is_idle or not account.is_known:
             await self._learn(account)
             if not account.is_known:
@@ -301,9 +320,10 @@ class Sender:
             "a balance for gas at the offered price",
             "Send funds to it",
         )
-        if account.address not in self._poor:
-            self._log.warning("an account can't pay", reason=str(error))
+        is_news = account.address not in self._poor
         self._poor[account.address] = cost_wei
+        if is_news:
+            self._log.warning("an account can't pay", reason=str(error))
         raise error
 
     async def _sign(
@@ -442,7 +462,10 @@ class Sender:
         # A proof shows what is in blocks, and not what other processes have on the way there.
         is_shared = self._shares_keys and not account.open
         if proven is None or not self._proves_now or is_shared:
-            counts = await self._ask(self.chain.count_transactions(account.address))
+            if proven is not None and self._proves_now:
+                counts: tuple[int, ...] | None = (proven.nonce,)
+            else:
+                counts = await self._ask(self.chain.count_transactions(account.address))
             if counts and is_shared:
                 counts = await self._with_pending(account.address, counts)
             account.learn_counts(counts or (), self.height)
@@ -462,6 +485,49 @@ class Sender:
         """Look up the balances of all accounts, for people and for limits."""
         for account in self.accounts.values():
             await self._learn(account)
+        for address, cost_wei in list(self._poor.items()):
+            if not self.accounts[address].lacks(cost_wei):
+                del self._poor[address]
+        await self._warn_of_low()
+
+    async def _warn_of_low(self) -> None:
+        """Warn once of each account whose balance is enough for few deliveries, before it is empty."""
+        cost_wei = self.mean_delivery_wei
+        if cost_wei is None:
+            market = await self._try_market()
+            cost_wei = 0 if market is None else guess_delivery_wei(market, self._policy)
+        for address in self.chain.senders:
+            balance = self.accounts[address].balance_wei
+            left = None if balance is None or not cost_wei else int(balance / cost_wei)
+            if left is None or left >= 2 * LOW_DELIVERIES:
+                self._low.discard(address)
+            elif left < LOW_DELIVERIES and address not in self._low:
+                self._low.add(address)
+                self._log.warning(
+                    "an account runs low",
+                    account=f"0x{address.hex()}",
+                    balance_wei=balance,
+                    deliveries_left=left,
+                    advice="Send funds to it",
+                )
+
+    @property
+    def money_troubles(self) -> tuple[str, ...]:
+        """Which accounts can't pay or run low, and why transactions wait for funds, for people."""
+        waiting = [
+            str(known.waiting)
+            for known in self.transactions
+            if known.receipt is None and known.waiting.reason is WaitingReason.FUNDS
+        ]
+        poor = [
+            f"funds: account 0x{address.hex()} can't pay {cost_wei} wei"
+            for address, cost_wei in self._poor.items()
+        ]
+        low = [
+            f"account 0x{address.hex()} has less than {LOW_DELIVERIES} deliveries left"
+            for address in sorted(self._low - self._poor.keys())
+        ]
+        return tuple(dict.fromkeys((*poor, *waiting, *low)))
 
     async def _with_pending(self, address: Address, counts: tuple[int, ...]) -> tuple[int, ...]:
         """Return the counts with what other processes have pending, as far as nodes keep so many."""
@@ -785,7 +851,7 @@ class Sender:
             if wish is not None and known.receipt is None:
                 try:
                     await self.wish(known, wish)
-                except Retryable as error:
+                except (Retryable, KeyUnavailable) as error:
                     self._log.warning("an operator's wish can't be met", nonce=known.nonce, error=str(error))
 
     async def wish(self, known: Transaction, wish: Wish) -> None:

@@ -240,6 +240,7 @@ def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
             f'rpc = ["{site.http_url}"]',
             f'websocket = ["{site.ws_url}"]',
             f"poll_interval_ms = {poll_interval_ms}",
+            "max_spend_ether_per_day = inf",
             f'keys = ["{key_name(site, RELAYER)}"]',
             f'sender = "{key_name(site, SENDER)}"',
             f'deployer = "{key_name(site, DEPLOYER)}"',
