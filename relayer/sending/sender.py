@@ -149,6 +149,7 @@ class Sender:
         self._next_look: asyncio.Task[None] | None = None
         self._next_height = 0
         self._failure: BaseException | None = None
+        #: By account that can't pay, what it could not pay for.
         self._poor: dict[Address, int] = {}
         self._low: set[Address] = set()
         self._log = (log or structlog.get_logger()).bind(chain=chain.name)
@@ -319,9 +320,10 @@ class Sender:
             "a balance for gas at the offered price",
             "Send funds to it",
         )
-        if account.address not in self._poor:
-            self._log.warning("an account can't pay", reason=str(error))
+        is_news = account.address not in self._poor
         self._poor[account.address] = cost_wei
+        if is_news:
+            self._log.warning("an account can't pay", reason=str(error))
         raise error
 
     async def _sign(
@@ -738,16 +740,24 @@ class Sender:
             outcomes.displaced.append(action.transaction)
 
     async def _replace(self, account: SendingAccount, action: Replace, market: GasMarket | None) -> None:
-        """Sign the same call under the same nonce at a higher price, and offer it."""
+        """Sign the same call under the same nonce at another price, and offer it."""
         known = action.transaction
-        if known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED:
+        has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
+        if has_wrong_type:
             self._is_legacy = True
         call = self._transfer(account) if known.newest.is_cancellation else known.call
         if market is None or call is None:
             return
         if self._is_legacy:
             market = await self._read_market()
-        price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+        if has_wrong_type or action.is_lower:
+            # No block can have the signature before, so that it need not be outbid.
+            price = compute_price(market, self._policy)
+        else:
+            price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+        if action.is_lower and price.max_wei >= known.price.max_wei:
+            # The operator has set a tip.
+            return
         gas = known.newest.gas
         signed = self.chain.sign(account.address, known.nonce, call, gas, price)
         await self._shielded(self._resign(account, known, signed, action.why))
