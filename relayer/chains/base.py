@@ -216,6 +216,11 @@ class GasMarket:
     base_fee_wei: int | None
     suggested_wei: int
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the chain asks for nothing."""
+        return not self.base_fee_wei and not self.suggested_wei
+
 
 @dataclass(frozen=True, slots=True)
 class GasPrice:
@@ -230,6 +235,12 @@ class GasPrice:
     max_wei: int
     priority_wei: int
     is_legacy: bool = False
+
+    def paid_wei(self, market: GasMarket) -> int:
+        """Return what a unit of gas costs at this price in a block of now."""
+        if self.is_legacy or market.base_fee_wei is None:
+            return self.max_wei
+        return min(self.max_wei, market.base_fee_wei + self.priority_wei)
 
 
 @dataclass(frozen=True, slots=True)

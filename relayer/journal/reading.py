@@ -28,6 +28,7 @@ from relayer.journal.rows import (
     TransactionRow,
     TransactionState,
     Transition,
+    Wish,
 )
 from relayer.journal.spending import sum_spending
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
@@ -215,6 +216,12 @@ class Reading:
             found += self._transactions(schema.transactions.c.id.in_(wanted[start : start + _MANY]))
         return tuple(found)
 
+    def transactions_of_hash(self, tx_hash: bytes) -> tuple[StoredTransaction, ...]:
+        """The transaction with a signature of this hash; none where the journal does not know it."""
+        table = schema.attempts
+        found = self._connection.execute(select(table.c.transaction).where(table.c.tx_hash == tx_hash))
+        return self.transactions(TransactionRow(row) for row in found.scalars())
+
     def _transactions(self, where: Any) -> tuple[StoredTransaction, ...]:
         table, attempts = schema.transactions, schema.attempts
         statement = (
@@ -261,6 +268,7 @@ class Reading:
                 gas_used=row.gas_used,
                 fee_wei=None if row.fee_wei is None else int(row.fee_wei),
                 wasted_gas=row.wasted_gas,
+                waiting=_waiting(row.reason, row.reason_detail),
             )
             for row, signed in rows.values()
         )
@@ -298,6 +306,14 @@ class Reading:
             .limit(1)
         )
         return self._connection.execute(statement).first() is not None
+
+    def wish_of(self, transaction: TransactionRow) -> Wish | None:
+        """What an operator asks of a transaction and the daemon has not taken yet, the newest; else None."""
+        table = schema.wishes
+        found = self._connection.execute(
+            select(table.c.wish).where(table.c.transaction == transaction).order_by(table.c.id.desc())
+        ).scalar()
+        return None if found is None else Wish(found)
 
     def batches_of(self, transactions: Iterable[TransactionRow]) -> tuple[StoredBatch, ...]:
         """The batches that transactions carry."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from relayer.journal.errors import JournalBroken, JournalClosed
@@ -21,6 +22,13 @@ Work = Callable[[Writing], Any]
 
 #: The most pieces of work in one transaction: with more, the first would wait long for the last.
 _GROUP: Final = 256
+
+
+@contextmanager
+def begin_writing(engine: Engine) -> Iterator[Connection]:
+    """Give a connection in a transaction that writes: it waits for other writers before it reads anything."""
+    with engine.connect().execution_options(journal_writes=True) as connection, connection.begin():
+        yield connection
 
 
 class WriterThread:
@@ -99,7 +107,7 @@ class WriterThread:
             future.set_result(result)
 
     def _transact(self, works: list[Work]) -> list[Any]:
-        with self._engine.begin() as connection:
+        with begin_writing(self._engine) as connection:
             writing = Writing(connection, self._states)
             results = [work(writing) for work in works]
         # Only what is on disk: work that was rolled back has moved nothing.

@@ -367,7 +367,7 @@ class Writing:
                 raise SpendLimitReached(
                     f"{spent} wei spent and reserved in 24 hours, and {wei} wei more to reserve",
                     f"at most max_spend_ether_per_day = {limit_wei / 10**18:g} ({limit_wei} wei)",
-                    "Raise the limit, or wait until older transactions are a day old",
+                    "Raise the chain's max_spend_ether_per_day, or wait until older transactions are a day old",
                 )
         if wei:
             where = (table.c.chain == chain, table.c.hour == hour)
@@ -406,12 +406,17 @@ class Writing:
         fee_wei: int,
         wasted_gas: int,
     ) -> None:
-        """Keep the facts of a receipt. What was reserved becomes what it did cost."""
+        """Keep the facts of a receipt. What was reserved becomes what it did cost.
+
+        What was settled meanwhile stays so: who looks for receipts and who proves effects do not wait for
+        each other.
+        """
         self._reserve(row, lambda _: fee_wei)
+        state = TransactionState.INCLUDED if self._is_live(row) else TransactionState.SETTLED
         self._set_transaction(
             row,
             {
-                "state": TransactionState.INCLUDED.value,
+                "state": state.value,
                 "included_hash": included_hash,
                 "block_number": block_number,
                 "block_hash": block_hash,
@@ -432,7 +437,12 @@ class Writing:
         self._set_transaction(row, {"state": state.value})
 
     def reopen_transaction(self, row: TransactionRow, cost_wei: int) -> None:
-        """Keep that a transaction may land again, delete the facts of its receipt, and reserve its cost."""
+        """Keep that a transaction may land again, delete the facts of its receipt, and reserve its cost.
+
+        What was settled meanwhile stays so; its nonce may be another one's already.
+        """
+        if not self._is_live(row):
+            return
         forgotten = (
             "included_hash",
             "block_number",
@@ -445,6 +455,12 @@ class Writing:
         self._reserve(row, lambda _: cost_wei)
         # A fee that is left here would count as what the transaction has cost.
         self._set_transaction(row, {"state": TransactionState.OPEN.value, **dict.fromkeys(forgotten)})
+
+    def _is_live(self, row: TransactionRow) -> bool:
+        """Whether a transaction may still land, or its effect is not proven yet."""
+        table = schema.transactions
+        state = self._connection.execute(select(table.c.state).where(table.c.id == row)).scalar_one()
+        return state in (TransactionState.OPEN.value, TransactionState.INCLUDED.value)
 
     def explain_transactions(self, reasons: Iterable[tuple[TransactionRow, Waiting]]) -> None:
         """Keep why open transactions are in no block yet."""

@@ -92,6 +92,7 @@ class ChainTask:
         self.row: ChainRow = stored.row
         self.sender = sender
         sender.on_outcomes = self._take_outcomes
+        sender.on_funds = self._wake_recovered
         self.watcher = HeadWatcher(chain)
         self.scanner = LogScanner(chain, stored.scanned_height)
         self.header: VerifiedHeader | None = None

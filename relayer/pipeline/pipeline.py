@@ -13,7 +13,7 @@ from typing import Final
 
 from relayer.chains.base import Address, Chain
 from relayer.consensus.base import ProvenAccount, Prover
-from relayer.errors import ConfigError
+from relayer.errors import ConfigError, NotFoundYet
 from relayer.journal.reading import Reading
 from relayer.journal.rows import (
     ChainRow,
@@ -165,7 +165,9 @@ class Pipeline:
 
         async def prove(address: Address) -> ProvenAccount | None:
             header = self.chain_tasks[name].header
-            return None if header is None else await served.prover.prove_account(header, address)
+            if header is None:
+                raise NotFoundYet(f"no header of {name} is verified yet", "one to prove accounts at")
+            return await served.prover.prove_account(header, address)
 
         sender = Sender(
             served.chain,

@@ -12,7 +12,8 @@ what to do (`decide`). Time comes with the question. The rules:
 - **A lost transaction is offered again**, after some blocks or after some time, whichever comes first: chains
   make blocks every 0.2 s, every hour, or only when there is something to put into them.
 - **A price rises because it is too low**: the base fee is above it, a node says so, or nodes suggest more
-  while blocks pass the transaction by. What the account can't pay is never outbid.
+  while blocks pass the transaction by. What the account can't pay is never outbid; where gas is free, it is
+  signed again for nothing.
 - **What no node takes is given up** in the end. Where no node ever had it, its nonce is free at once. Where
   one may have it, an empty transfer of the account to itself takes its nonce.
 - **What another transaction displaced** is dropped when its nonce is used and no provider shows a receipt.
@@ -26,6 +27,7 @@ from typing import Final
 
 from relayer.chains.base import Address, GasMarket, NodeAnswer, Offered, Refusal, TxReceipt
 from relayer.consensus.base import ProvenAccount
+from relayer.journal.rows import SignedAttempt
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.price import explain_outbid, explain_too_low
 from relayer.sending.transaction import Transaction
@@ -84,11 +86,15 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Sign the same call under the same nonce at a higher price; `demanded` by a node, or not."""
+    """Sign the same call under the same nonce at another price.
+
+    The price is higher, `demanded` by a node or not; or `is_lower`, the price of now where that is less.
+    """
 
     transaction: Transaction
     why: str
     demanded: bool
+    is_lower: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,8 @@ class SendingAccount:
         proven: its nonce and balance in the newest verified header that was asked; None before.
         transactions: those that may still land, or whose effect is not proven, by nonce.
         avoid_until_s: until when other accounts are preferred.
+        awaits_proof: whether the account was not proven yet and may be soon. Until then counts decide nothing
+            of what is signed: a provider that syncs counts too few.
     """
 
     address: Address
@@ -141,6 +149,7 @@ class SendingAccount:
     proven: ProvenAccount | None = None
     transactions: dict[int, Transaction] = field(default_factory=dict)
     avoid_until_s: float = 0.0
+    awaits_proof: bool = False
     _counted: int = 0
     _claim: tuple[int, int] | None = None
     _settled: int = 0
@@ -397,11 +406,11 @@ class SendingAccount:
         actions: list[Action] = []
         used, waiting = self.used, []
         for known in self.open:
-            if known.nonce >= used:
+            if known.nonce >= used or self.awaits_proof:
                 known.misses = 0
                 waiting.append(known)
                 continue
-            known.misses += 1
+            known.misses += known.is_missing
             known.waiting = Waiting(
                 WaitingReason.INCLUSION, "its nonce is used, and its receipt is looked for"
             )
@@ -431,7 +440,7 @@ class SendingAccount:
 
     def _find_stranded(self, waiting: list[Transaction]) -> list[Transaction]:
         """Return the transactions above so many free nonces that these are not filled."""
-        if not self.is_known:
+        if not self.is_known or self.awaits_proof:
             return []
         used = self.used
         # Those in blocks count as well: many may wait for their proof where finality is late.
@@ -443,7 +452,7 @@ class SendingAccount:
 
     def _find_free(self, waiting: list[Transaction]) -> list[int]:
         """Return the free nonces below the transactions that wait; there are few."""
-        if not self.is_known or not waiting:
+        if not self.is_known or self.awaits_proof or not waiting:
             return []
         return [
             nonce
@@ -474,6 +483,9 @@ class SendingAccount:
         if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED:
             return [Replace(known, "the chain does not have its type", demanded=False)]
         lacking = known.waiting.reason is WaitingReason.FUNDS
+        if lacking and market is not None and market.is_free and all(map(_costs, known.attempts)):
+            # Some nodes keep what its account can't pay, and never mine it.
+            return [Replace(known, "gas is free, and its price can't be paid", demanded=False, is_lower=True)]
         # Only the first: the others wait for its nonce, whatever they offer.
         if is_first and not lacking and self._may_raise(known, clock):
             why = self._why_raise(known, clock, market)
@@ -553,6 +565,10 @@ def _has_passed(clock: ChainClock, since_s: float, height: int, factor: int) -> 
     """Return whether enough blocks or enough time have passed."""
     wait_s = min(_LONGEST_PATIENCE_S, max(_SHORTEST_PATIENCE_S, _PATIENCE_BLOCKS * clock.block_s))
     return clock.height - height >= _PATIENCE_BLOCKS * factor or clock.now_s - since_s >= wait_s * factor
+
+
+def _costs(attempt: SignedAttempt) -> bool:
+    return attempt.max_fee_wei > 0
 
 
 def _newest_cost(known: Transaction) -> int:

@@ -22,6 +22,10 @@ _RAISE_DENOMINATOR: Final = 8
 
 #: After so many blocks a verified header bounds the base fee no more.
 _MOST_BLOCKS: Final = 128
+#: About what a delivery takes before the first one tells: header, signatures and proofs, and a message.
+DELIVERY_GAS: Final = 300_000
+#: People are warned when an account's balance is enough for fewer deliveries than this.
+LOW_DELIVERIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,13 @@ def compute_price(market: GasMarket, policy: PricePolicy) -> GasPrice:
     most = min(2 * base + tip, policy.max_fee_wei)
     # The tip shrinks before the transaction waits: near the limit, slow is better than not at all.
     return GasPrice(most, min(tip, most - base))
+
+
+def guess_delivery_wei(market: GasMarket, policy: PricePolicy) -> int:
+    """Return about what a delivery costs now, whatever the limit for the price; 0 where gas is free."""
+    tip = min(market.suggested_wei, DEFAULT_TIP_WEI) if policy.tip_wei is None else policy.tip_wei
+    price = market.suggested_wei if market.base_fee_wei is None else market.base_fee_wei + tip
+    return DELIVERY_GAS * price
 
 
 def compute_raise(offered: GasPrice, market: GasMarket, policy: PricePolicy, *, demanded: bool) -> GasPrice:

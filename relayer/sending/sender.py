@@ -46,13 +46,21 @@ from relayer.sending.account import (
     Replace,
     SendingAccount,
 )
-from relayer.sending.price import PricePolicy, bound_base_fee, compute_price, compute_raise
+from relayer.sending.price import (
+    LOW_DELIVERIES,
+    PricePolicy,
+    bound_base_fee,
+    compute_price,
+    compute_raise,
+    guess_delivery_wei,
+)
 from relayer.sending.store import Record, Store
 from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, make_attempt
 
 T = TypeVar("T")
 
-#: Proves an account's nonce and balance at the newest verified header; None where that can't be had.
+#: Proves an account's nonce and balance at the newest verified header; None where the chain's kind has no
+#: such proof. Raises Retryable or Rejection where it can't be had now.
 ProveAccount = Callable[[Address], Awaitable[ProvenAccount | None]]
 
 #: While transactions wait, the chain is looked at this often without a new head.
@@ -88,12 +96,14 @@ class Sender:
         prove: proves an account; None where nothing can be proven.
         proves_now: whether `prove` shows the newest blocks, so that no provider's count is needed.
         shares_keys: whether other processes sign with the same keys, so that what they have pending counts.
+        log: where it is told what happens; None for the process's log.
 
     Attributes:
         accounts: by address.
         height: the newest block that is known; a hint on chains with delayed finality.
         most_bytes: more than so many bytes of a transaction are refused by nodes.
         on_outcomes: called with what a look found, after it was written.
+        on_funds: called when an account can pay again that could not.
         mean_delivery_wei: what a delivery costs about; None before the first.
     """
 
@@ -107,12 +117,14 @@ class Sender:
         prove: ProveAccount | None = None,
         proves_now: bool = False,
         shares_keys: bool = False,
+        log: structlog.typing.FilteringBoundLogger | None = None,
     ) -> None:
         self.chain = chain
         self.accounts = {address: SendingAccount(address) for address in chain.senders}
         self.height = 0
         self.most_bytes = _MOST_BYTES
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
+        self.on_funds: Callable[[], None] = lambda: None
         self.mean_delivery_wei: float | None = None
         self._store = store
         self._policy = policy
@@ -134,8 +146,13 @@ class Sender:
         self._changed = asyncio.Event()
         self._woken = asyncio.Event()
         self._critical: set[asyncio.Task[object]] = set()
-        self._poor: set[Address] = set()
-        self._log = structlog.get_logger().bind(chain=chain.name)
+        self._next_look: asyncio.Task[None] | None = None
+        self._next_height = 0
+        self._failure: BaseException | None = None
+        #: By account that can't pay, what it could not pay for.
+        self._poor: dict[Address, int] = {}
+        self._low: set[Address] = set()
+        self._log = (log or structlog.get_logger()).bind(chain=chain.name)
 
     # --- what is under way ----------------------------------------------------------------------------------
 
@@ -246,15 +263,24 @@ class Sender:
         """Wait until a provider shows a transaction in a block; return whether one did within the time."""
         try:
             async with asyncio.timeout(timeout_s):
-                while transaction.receipt is None and self._follows(transaction):
+                while transaction.receipt is None and self.follows(transaction):
                     await self._changed.wait()
         except TimeoutError:
             return False
         return transaction.receipt is not None
 
-    def _follows(self, transaction: Transaction) -> bool:
+    def follows(self, transaction: Transaction) -> bool:
+        """Return whether a transaction may still land, or its effect is not proven yet."""
         account = self.accounts.get(transaction.sender)
         return account is not None and account.transactions.get(transaction.nonce) is transaction
+
+    def drop(self, transaction: Transaction) -> None:
+        """Follow a transaction no longer that no node ever had: its nonce is free.
+
+        Whoever kept its signed bytes in a journal must not call this.
+        """
+        self.accounts[transaction.sender].forget(transaction)
+        self._notify()
 
     async def _choose(self) -> SendingAccount:
         """Return the account with the fewest transactions under way that can pay, with its nonce known."""
@@ -268,7 +294,9 @@ class Sender:
         now = time.monotonic()
         ready = [account for account in keyed if account.avoid_until_s <= now and not account.is_full]
         account = min(ready or keyed, key=lambda account: account.under_way)
-        is_idle = not account.transactions and now - self._known_at.get(account.address, 0.0) > _FRESH_S
+        # A count that another process may have changed is not even that fresh.
+        fresh_s = 0.0 if self._shares_keys else _FRESH_S
+        is_idle = not account.transactions and now - self._known_at.get(account.address, 0.0) > fresh_s
         if is_idle or not account.is_known:
             await self._learn(account)
             if not account.is_known:
@@ -281,7 +309,7 @@ class Sender:
     def _check_funds(self, account: SendingAccount, cost_wei: int) -> None:
         lacking = account.lacks(cost_wei)
         if not lacking:
-            self._poor.discard(account.address)
+            self._poor.pop(account.address, None)
             return
         account.avoid_until_s = time.monotonic() + _FRESH_S
         # So that the next try looks at the balance again: it may have been filled up.
@@ -292,8 +320,9 @@ class Sender:
             "a balance for gas at the offered price",
             "Send funds to it",
         )
-        if account.address not in self._poor:
-            self._poor.add(account.address)
+        is_news = account.address not in self._poor
+        self._poor[account.address] = cost_wei
+        if is_news:
             self._log.warning("an account can't pay", reason=str(error))
         raise error
 
@@ -424,12 +453,20 @@ class Sender:
         """Look up an account's nonce and balance; return the transactions that a proof shows in no block."""
         self._known_at[account.address] = time.monotonic()
         gone: list[Transaction] = []
-        proven = await self._ask(self._prove(account.address)) if self._prove is not None else None
+        proven = None
+        if self._prove is not None:
+            account.awaits_proof = account.proven is None
+            proven = await self._ask(self._read_proof(account, self._prove))
         if proven is not None:
             gone = account.learn_proof(proven)
-        if proven is None or not self._proves_now:
-            counts = await self._ask(self.chain.count_transactions(account.address))
-            if counts and self._shares_keys:
+        # A proof shows what is in blocks, and not what other processes have on the way there.
+        is_shared = self._shares_keys and not account.open
+        if proven is None or not self._proves_now or is_shared:
+            if proven is not None and self._proves_now:
+                counts: tuple[int, ...] | None = (proven.nonce,)
+            else:
+                counts = await self._ask(self.chain.count_transactions(account.address))
+            if counts and is_shared:
                 counts = await self._with_pending(account.address, counts)
             account.learn_counts(counts or (), self.height)
             balance = await self._ask(self.chain.balance(account.address))
@@ -437,10 +474,60 @@ class Sender:
                 account.learn_balance(balance, self.height)
         return gone
 
+    @staticmethod
+    async def _read_proof(account: SendingAccount, prove: ProveAccount) -> ProvenAccount | None:
+        proven = await prove(account.address)
+        # Proven, or of a kind of chain that has no such proof. Where it failed, it is still to come.
+        account.awaits_proof = False
+        return proven
+
     async def read_balances(self) -> None:
         """Look up the balances of all accounts, for people and for limits."""
         for account in self.accounts.values():
             await self._learn(account)
+        for address, cost_wei in list(self._poor.items()):
+            if not self.accounts[address].lacks(cost_wei):
+                del self._poor[address]
+        await self._warn_of_low()
+
+    async def _warn_of_low(self) -> None:
+        """Warn once of each account whose balance is enough for few deliveries, before it is empty."""
+        cost_wei = self.mean_delivery_wei
+        if cost_wei is None:
+            market = await self._try_market()
+            cost_wei = 0 if market is None else guess_delivery_wei(market, self._policy)
+        for address in self.chain.senders:
+            balance = self.accounts[address].balance_wei
+            left = None if balance is None or not cost_wei else int(balance / cost_wei)
+            if left is None or left >= 2 * LOW_DELIVERIES:
+                self._low.discard(address)
+            elif left < LOW_DELIVERIES and address not in self._low:
+                self._low.add(address)
+                self._log.warning(
+                    "an account runs low",
+                    account=f"0x{address.hex()}",
+                    balance_wei=balance,
+                    deliveries_left=left,
+                    advice="Send funds to it",
+                )
+
+    @property
+    def money_troubles(self) -> tuple[str, ...]:
+        """Which accounts can't pay or run low, and why transactions wait for funds, for people."""
+        waiting = [
+            str(known.waiting)
+            for known in self.transactions
+            if known.receipt is None and known.waiting.reason is WaitingReason.FUNDS
+        ]
+        poor = [
+            f"funds: account 0x{address.hex()} can't pay {cost_wei} wei"
+            for address, cost_wei in self._poor.items()
+        ]
+        low = [
+            f"account 0x{address.hex()} has less than {LOW_DELIVERIES} deliveries left"
+            for address in sorted(self._low - self._poor.keys())
+        ]
+        return tuple(dict.fromkeys((*poor, *waiting, *low)))
 
     async def _with_pending(self, address: Address, counts: tuple[int, ...]) -> tuple[int, ...]:
         """Return the counts with what other processes have pending, as far as nodes keep so many."""
@@ -460,10 +547,13 @@ class Sender:
     # --- following ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look at the chain now and then, whatever heads come, until cancelled."""
+        """Look at the chain now and then, whatever heads come, until cancelled.
+
+        Raises JournalBroken, also where a look that `look_within` did not wait for could not write.
+        """
         while True:
             self._woken.clear()
-            is_busy = any(known.receipt is None for known in self.transactions)
+            is_busy = bool(self._poor) or any(known.receipt is None for known in self.transactions)
             try:
                 async with asyncio.timeout(_LOOK_S if is_busy else _IDLE_S):
                     await self._woken.wait()
@@ -471,21 +561,55 @@ class Sender:
                 await asyncio.sleep(_LOOK_S / 5)
             except TimeoutError:
                 pass
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
             await self._take_wishes()
+            await self._look_for_funds()
             if any(account.transactions for account in self.accounts.values()):
                 await self.look(self.height)
+
+    async def _look_for_funds(self) -> None:
+        """Tell when an account can pay again that could not, so that what waits for it goes on at once."""
+        filled = False
+        for address, cost_wei in list(self._poor.items()):
+            await self._learn(self.accounts[address])
+            if not self.accounts[address].lacks(cost_wei):
+                del self._poor[address]
+                self.accounts[address].avoid_until_s = 0.0
+                filled = True
+        if filled:
+            self._log.info("an account can pay again")
+            self.on_funds()
 
     async def look_within(self, height: int, timeout_s: float) -> None:
         """Do what `look` does, and return when it is done or after `timeout_s`; then it goes on by itself.
 
         Raises JournalBroken.
         """
-        task = asyncio.ensure_future(self.look(height))
-        self._critical.add(task)
-        task.add_done_callback(self._critical.discard)
+        self._next_height = height
+        # One look waits at most: behind one that hangs, those of all heads since would pile up.
+        if self._next_look is None:
+            self._next_look = asyncio.ensure_future(self._look_next())
+            self._critical.add(self._next_look)
+            self._next_look.add_done_callback(self._critical.discard)
+        task = self._next_look
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         if done:
             task.result()
+        else:
+            task.add_done_callback(self._note_failure)
+
+    async def _look_next(self) -> None:
+        async with self._looking:
+            self._next_look = None
+            await self._look_now(self._next_height)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Have `run` raise what a look raised that nobody waits for."""
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self._woken.set()
 
     async def look(self, height: int) -> None:
         """Look for receipts and nonces, do what the accounts decide, and write down what was found.
@@ -496,15 +620,18 @@ class Sender:
             JournalBroken: what was found can't be written.
         """
         async with self._looking:
-            self._move(height)
-            outcomes = Outcomes()
-            for account in list(self.accounts.values()):
-                if account.transactions:
-                    await self._look_at(account, outcomes)
-            if outcomes:
-                await self._store.write(outcomes)
-                self._apply(outcomes)
-            await self._explain()
+            await self._look_now(height)
+
+    async def _look_now(self, height: int) -> None:
+        self._move(height)
+        outcomes = Outcomes()
+        for account in list(self.accounts.values()):
+            if account.transactions:
+                await self._look_at(account, outcomes)
+        if outcomes:
+            await self._store.write(outcomes)
+            self._apply(outcomes)
+        await self._explain()
 
     async def _explain(self) -> None:
         """Write down the reasons that people do not know yet. Those that say nothing new are not written."""
@@ -543,7 +670,7 @@ class Sender:
             outcomes.included = [known for known in outcomes.included if known.receipt is not None]
         # The bits that a delivery set are proven by whoever proves bitmaps.
         outcomes.settled += [known for known in account.proven_transactions if known.batch is None]
-        if account.proven is None:
+        if account.proven is None and not account.awaits_proof:
             await self._settle_by_receipts(account, outcomes)
         market = await self._try_market() if account.open else None
         for action in account.decide(self._chain_clock(), market):
@@ -572,26 +699,29 @@ class Sender:
         """Return the transactions that a provider shows in a block, with their receipts."""
         found: list[Transaction] = []
         waiting = account.open
+        for known in waiting:
+            known.is_missing = False
         for start in range(0, len(waiting), _RECEIPTS_AT_ONCE):
             several = waiting[start : start + _RECEIPTS_AT_ONCE]
             are_found = await asyncio.gather(*(self._find_receipt(account, known) for known in several))
             found += [known for known, is_found in zip(several, are_found, strict=True) if is_found]
-            if not all(are_found):
+            if not all(are_found) and several[-1].nonce >= account.used:
                 # Chains take nonces in order: where these are in no block, later ones are in none.
                 break
         return found
 
     async def _find_receipt(self, account: SendingAccount, known: Transaction) -> bool:
+        ask_all = known.nonce < account.used
+        known.is_missing = False
         # Any signature for the nonce may have landed; the newest one is the likeliest.
         for attempt in reversed(known.attempts):
             try:
-                receipt = await self.chain.receipt(
-                    TxHash(attempt.tx_hash), ask_all=known.nonce < account.used
-                )
+                receipt = await self.chain.receipt(TxHash(attempt.tx_hash), ask_all=ask_all)
             except Retryable:
                 return False
             if receipt is not None:
                 return account.include(known, receipt)
+        known.is_missing = ask_all
         return False
 
     async def _do(
@@ -613,16 +743,24 @@ class Sender:
             outcomes.displaced.append(action.transaction)
 
     async def _replace(self, account: SendingAccount, action: Replace, market: GasMarket | None) -> None:
-        """Sign the same call under the same nonce at a higher price, and offer it."""
+        """Sign the same call under the same nonce at another price, and offer it."""
         known = action.transaction
-        if known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED:
+        has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
+        if has_wrong_type:
             self._is_legacy = True
         call = self._transfer(account) if known.newest.is_cancellation else known.call
         if market is None or call is None:
             return
         if self._is_legacy:
             market = await self._read_market()
-        price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+        if has_wrong_type or action.is_lower:
+            # No block can have the signature before, so that it need not be outbid.
+            price = compute_price(market, self._policy)
+        else:
+            price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+        if action.is_lower and price.max_wei >= known.price.max_wei:
+            # The operator has set a tip.
+            return
         gas = known.newest.gas
         signed = self.chain.sign(account.address, known.nonce, call, gas, price)
         await self._shielded(self._resign(account, known, signed, action.why))
@@ -713,7 +851,7 @@ class Sender:
             if wish is not None and known.receipt is None:
                 try:
                     await self.wish(known, wish)
-                except Retryable as error:
+                except (Retryable, KeyUnavailable) as error:
                     self._log.warning("an operator's wish can't be met", nonce=known.nonce, error=str(error))
 
     async def wish(self, known: Transaction, wish: Wish) -> None:

@@ -41,6 +41,8 @@ class Transaction:
         signed_at: when the newest signature was made.
         signed_height: the head's height then.
         raises: how often its price was raised.
+        is_missing: whether every provider that answered at the last look said that it is in no block. False
+            where they were not all asked, or none answered.
         misses: at how many looks in a row its nonce was used and no receipt found.
         refused_since: since when no node takes the newest signature for a reason that is not understood.
         cancelling: why a cancellation is wanted or signed; empty where none is.
@@ -66,6 +68,7 @@ class Transaction:
     signed_at: float = 0.0
     signed_height: int = 0
     raises: int = 0
+    is_missing: bool = False
     misses: int = 0
     refused_since: float | None = None
     cancelling: str = ""

@@ -278,7 +278,7 @@ ROWS: Final[tuple[Row, ...]] = (
         emptied,
         FaultyRoad.quick_blocks,
         under_s=20.0,
-        within_s=15.0,
+        within_s=20.0,
         is_fresh=False,
     ),
     Row(
@@ -287,7 +287,7 @@ ROWS: Final[tuple[Row, ...]] = (
         emptied,
         quick_unpayable,
         under_s=20.0,
-        within_s=15.0,
+        within_s=20.0,
         is_fresh=False,
     ),
     Row("nonce taken by somebody else", "sender", nonce_taken, is_fresh=False),

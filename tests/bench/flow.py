@@ -91,7 +91,7 @@ def open_chain(config: Config, name: str) -> EvmChain:
             gateway=Address(endpoint.gateway),
             genesis_hash=endpoint.genesis_hash,
             providers=(ProviderUrls(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
-            fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
+            fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei or 0),
             # Short: a websocket that is late must not make blocks look later than they are.
             poll_interval_s=0.05,
         )

@@ -195,6 +195,7 @@ class AccountMachine(RuleBasedStateMachine):
                 tx_hash = TxHash(attempt.tx_hash)
                 receipt = TxReceipt(tx_hash, Height(height), bytes(32), True, 21_000, 0, (), ())
                 return self.account.include(known, receipt)
+        known.is_missing = known.nonce < self.account.used
         return False
 
     def settle_by_receipts(self) -> None:

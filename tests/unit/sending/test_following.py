@@ -5,13 +5,21 @@ are, who answers late, or what a provider said once.
 
 from __future__ import annotations
 
-from relayer.chains.base import Call
-from relayer.journal.rows import Purpose
+import asyncio
+
+import pytest
+
+from light_clients.client import Height
+from relayer.chains.base import Address, Call, GasPrice, TxHash, TxReceipt
+from relayer.consensus.base import ProvenAccount
+from relayer.errors import ChainUnavailable, NotFoundYet
+from relayer.journal.errors import JournalBroken
+from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState
 from relayer.journal.store import now_micros
 from relayer.sending.price import PricePolicy
 from relayer.sending.sender import Sender
 from relayer.sending.store import MemoryStore
-from relayer.sending.transaction import Outcomes
+from relayer.sending.transaction import Outcomes, make_attempt
 from relayer.testing.chain import MemoryChain
 
 GWEI = 10**9
@@ -42,3 +50,142 @@ async def test_many_transactions_in_blocks_strand_none_of_the_next() -> None:
     await sender.send(transfer(chain), Purpose.OTHER)
     await sender.look(1)
     assert [outcomes.given_up for outcomes in found] == [[]]
+
+
+def stored(chain: MemoryChain, nonce: int, *prices: GasPrice) -> StoredTransaction:
+    """What an earlier process signed, as the journal has it."""
+    signed = [chain.sign(chain.senders[0], nonce, transfer(chain), 21_000, price) for price in prices]
+    return StoredTransaction(
+        row=TransactionRow(1),
+        chain=ChainRow(1),
+        purpose=Purpose.OTHER,
+        sender=chain.senders[0],
+        nonce=nonce,
+        state=TransactionState.OPEN,
+        signed_at=now_micros(),
+        attempts=tuple(make_attempt(each, now_micros()) for each in signed),
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1_000])
+async def test_a_false_count_at_the_start_drops_nothing_that_may_land(count: int) -> None:
+    """INV-6: before a header proves the account, a count decides nothing of what an earlier process signed,
+    be it that of a syncing provider (0) or one that is too high.
+    """
+    chain = MemoryChain("b", 1002)
+    first, _ = make_sender(chain)
+    for _ in range(40):
+        await first.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    chain.faults.false_counts = count
+    header: Height | None = None
+
+    async def prove(address: Address) -> ProvenAccount | None:
+        if header is None:
+            raise NotFoundYet("no header is verified yet", "one")
+        return ProvenAccount(40, 10**18, header)
+
+    sender = Sender(chain, MemoryStore(), PRICES, now_micros, prove=prove)
+    found: list[Outcomes] = []
+    sender.on_outcomes = found.append
+    sender.recover([stored(chain, 40, GasPrice(3 * GWEI, GWEI))], [])
+    for _ in range(4):
+        await sender.look(1)
+    assert found == []
+    header = Height(1)
+    await chain.mine()
+    await sender.look(2)
+    assert [len(outcomes.included) for outcomes in found] == [1]
+
+
+async def test_providers_that_fail_are_no_proof_that_a_receipt_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A transaction is displaced where its nonce is used and all say that it is in no block, and not where
+    nobody answers.
+    """
+    chain = MemoryChain("b", 1002)
+    sender, found = make_sender(chain)
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    truth = chain.receipt
+
+    async def fail(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        raise ChainUnavailable("a test wants it so")
+
+    monkeypatch.setattr(chain, "receipt", fail)
+    await sender.read_balances()
+    for height in range(1, 7):
+        await sender.look(height)
+    assert found == []
+    monkeypatch.setattr(chain, "receipt", truth)
+    await sender.look(7)
+    assert [outcomes.included for outcomes in found] == [[known]]
+
+
+async def test_transactions_that_nobody_asked_for_are_not_displaced() -> None:
+    """Receipts are asked for by sixteens. Those behind a stranger's transaction are not taken for missing."""
+    chain = MemoryChain("b", 1002)
+    sender, found = make_sender(chain)
+    chain.faults.lost_broadcasts = 16
+    for _ in range(16):
+        await sender.send(transfer(chain), Purpose.OTHER)
+    # Somebody else with the same key takes the nonces of those that were lost.
+    for nonce in range(16):
+        stranger = chain.sign(chain.senders[0], nonce, transfer(chain), 21_000, GasPrice(4 * GWEI, 2 * GWEI))
+        await chain.offer(stranger.raw)
+    ours = await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    await sender.read_balances()
+    for height in range(1, 6):
+        await sender.look(height)
+    assert [known for outcomes in found for known in outcomes.included] == [ours]
+    assert len([known for outcomes in found for known in outcomes.displaced]) == 16
+
+
+async def test_looks_do_not_pile_up_behind_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many heads come meanwhile, one look waits, and it looks at the newest."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    await sender.send(transfer(chain), Purpose.OTHER)
+    asked, answer = 0, asyncio.Event()
+
+    async def hang(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return None
+
+    monkeypatch.setattr(chain, "receipt", hang)
+    for height in range(1, 20):
+        await sender.look_within(height, 0.001)
+    assert asked == 1
+    answer.set()
+    await sender.look_within(20, 1.0)
+    await sender.finish_critical(1.0)
+    assert asked <= 3
+    assert sender.height == 20
+
+
+async def test_a_broken_journal_is_told_when_nobody_waits_for_the_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a look in the background can't write ends the sender's task, and so the daemon."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    truth = chain.receipt
+
+    async def slow(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        await asyncio.sleep(0.05)
+        return await truth(tx_hash, ask_all=ask_all)
+
+    async def write(self: MemoryStore, outcomes: Outcomes) -> None:
+        raise JournalBroken("the journal refused to write")
+
+    monkeypatch.setattr(chain, "receipt", slow)
+    monkeypatch.setattr(MemoryStore, "write", write)
+    await sender.look_within(1, 0.001)
+    with pytest.raises(JournalBroken):
+        await asyncio.wait_for(sender.run(), 5.0)
