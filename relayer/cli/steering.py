@@ -15,8 +15,8 @@ from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.errors import ConfigError, Retryable
 from relayer.journal.store import now_micros
 from relayer.pipeline.rules.story import outcome_steps
-from relayer.road.transact import quiet_log
 from relayer.sending.price import PricePolicy
+from relayer.sending.quiet_log import quiet_log
 from relayer.sending.sender import Sender
 from relayer.sending.store import JournalStore
 

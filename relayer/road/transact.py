@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from typing import Final
-
-import structlog
 
 from light_clients.errors import Rejection
 from relayer.chains.base import Address, Call, Chain, Refusal, TxReceipt
@@ -23,6 +20,7 @@ from relayer.journal.rows import Purpose, TransactionRow
 from relayer.journal.store import now_micros
 from relayer.protocol.delivery import WaitingReason
 from relayer.sending.price import PricePolicy
+from relayer.sending.quiet_log import quiet_log
 from relayer.sending.sender import Sender
 from relayer.sending.store import MemoryStore
 from relayer.sending.transaction import Outcomes, Transaction
@@ -226,21 +224,3 @@ def _is_unfunded(known: Transaction) -> bool:
     if known.refusal is not None and known.refusal.refusal is Refusal.UNFUNDED:
         return True
     return known.waiting.reason is WaitingReason.FUNDS
-
-
-def quiet_log() -> structlog.typing.FilteringBoundLogger:
-    """Return a log that an application hears under the name `postroad`, where it wants to.
-
-    What a command prints must not be mixed with it, and errors have the reasons.
-    """
-    log = logging.getLogger("postroad")
-    log.addHandler(logging.NullHandler())
-    wrapped: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        log,
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.processors.KeyValueRenderer(key_order=["event"]),
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    return wrapped
