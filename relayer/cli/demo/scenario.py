@@ -414,7 +414,7 @@ async def _gather_material(show: ConsensusShow, road: Road, message: RoadMessage
         ),
         client=show.client,
         destination=destination,
-        sender=destination.chain.senders[0],
+        sender=(await road.chain_to_write(message.destination)).chain.senders[0],
         now=Timestamp(int(time.time())),
     )
 
