@@ -20,7 +20,8 @@ from relayer.journal.rows import (
     Transition,
 )
 from relayer.journal.writing import Writing
-from relayer.pipeline.rules.lane import Confirmed, LaneProgress, PageState
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import Confirmed, PageState
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.pipeline.rules.story import altered_waits, confirmed_steps, verified_steps
 from relayer.pipeline.wakes import LanePort

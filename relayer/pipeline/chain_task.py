@@ -24,7 +24,8 @@ from relayer.pipeline.chain_commit import HeaderResult, IncomingLane, OutgoingLa
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
 from relayer.pipeline.rules.confirming import judge_bitmaps
-from relayer.pipeline.rules.lane import Confirmed, LaneProgress
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import Confirmed
 from relayer.pipeline.rules.proving import (
     Chosen,
     IncomingAsk,

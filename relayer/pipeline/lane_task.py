@@ -44,7 +44,8 @@ from relayer.pipeline.rules.batching import BatchPlan, full_messages, halve, mak
 from relayer.pipeline.rules.confirming import refuse
 from relayer.pipeline.rules.gas import GasModel
 from relayer.pipeline.rules.instant import Instant
-from relayer.pipeline.rules.lane import LaneProgress, PageState, indices
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import PageState, indices
 from relayer.pipeline.rules.story import seen_step, submitted_step
 from relayer.pipeline.services import Services
 from relayer.protocol.batch import encode_batch

@@ -21,7 +21,7 @@ from relayer.journal.reading import Reading
 from relayer.journal.rows import LaneRow, StoredMessage
 from relayer.journal.writing import Writing
 from relayer.pipeline.chain_commit import OutgoingLane
-from relayer.pipeline.rules.lane import indices
+from relayer.pipeline.rules.page import indices
 from relayer.pipeline.rules.proving import Verified
 from relayer.pipeline.rules.story import restored_steps
 from relayer.pipeline.services import Services

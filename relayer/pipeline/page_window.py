@@ -12,7 +12,8 @@ from typing import Final
 from relayer.journal.errors import JournalUnreadable
 from relayer.journal.reading import Reading
 from relayer.journal.rows import StoredMessage, StoredPage, StoredProof, StoredWait
-from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import PageState
 from relayer.pipeline.services import Services
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
 from relayer.sending.sender import Sender

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The rules of the pipeline: values in, values out. No task, no journal, no clock; time is an argument.
 
-    lane         what is known of a lane and of its pages, and every change that is legal
+    page         what is known of a page of messages, and every change that is legal
+    lane         the same of a lane and the pages that it has in memory
     linking      which messages a proven head vouches for
     proving      which slots to ask for at a verified header, and what page heads say of a lane
     confirming   what a proven delivered bitmap says of a page
@@ -12,6 +13,6 @@
     instant      a moment by the wall's clock and by one that nobody sets
     story        the steps that the journal keeps of all this
 
-`lane` alone changes a lane or a page. The others read them and return what follows, and the tasks hand that
-to the methods of `lane` once it is committed.
+`lane` and `page` alone change a lane or a page. The others read them and return what follows, and the tasks
+hand that to their methods once it is committed.
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from relayer.pipeline.rules.gas import GasModel
 from relayer.pipeline.rules.instant import Ticks
-from relayer.pipeline.rules.lane import PageState, indices
+from relayer.pipeline.rules.page import PageState, indices
 from relayer.protocol.batch import Batch
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import PAGE_SIZE, Message, MessageId, Sequence

@@ -15,7 +15,7 @@ from relayer.chains.base import DeliveryEventKind, TxReceipt
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import MICROS_PER_S, LaneRow, Micros, StoredBatch, StoredWait
 from relayer.pipeline.rules.instant import LONGEST_WAIT_US
-from relayer.pipeline.rules.lane import Confirmed, PageState, indices, mask_of
+from relayer.pipeline.rules.page import Confirmed, PageState, indices, mask_of
 from relayer.pipeline.rules.proving import WantedBitmaps
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.transaction import Transaction

@@ -14,8 +14,9 @@ from typing import Final
 
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import LaneRow, StoredMessage, StoredProof
-from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.lane import LaneProgress
 from relayer.pipeline.rules.linking import Link, count_proven, is_explained, link_messages
+from relayer.pipeline.rules.page import PageState
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import delivered_slot, heads_slot
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, Message, MessageId

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from relayer.journal.rows import LaneRow, Micros, StoredBatch, StoredMessage, StoredWait, Transition
-from relayer.pipeline.rules.lane import Confirmed, indices
+from relayer.pipeline.rules.page import Confirmed, indices
 from relayer.pipeline.rules.proving import Proven, Verified
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.message import PAGE_BITS

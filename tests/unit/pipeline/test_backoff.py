@@ -13,7 +13,7 @@ from relayer.chains.base import Address, SimulatedDelivery
 from relayer.errors import CallRevertedRetryable
 from relayer.pipeline import chain_task, client_task
 from relayer.pipeline.pipeline import BatchSettings
-from relayer.pipeline.rules import lane
+from relayer.pipeline.rules import page
 from relayer.protocol.delivery import WaitingReason
 from tests.support.memory_network import (
     OTHER,
@@ -75,8 +75,8 @@ async def test_a_clock_that_is_put_right_delays_no_retry(tmp_path: Path, wrong_s
 
 async def test_a_refused_batch_pauses_its_page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """INV-4: whatever the reason is, messages of other pages are not held up by it."""
-    monkeypatch.setattr(lane, "FIRST_PAUSE_US", 3_600_000_000)
-    monkeypatch.setattr(lane, "_LONGEST_PAUSE_US", 3_600_000_000)
+    monkeypatch.setattr(page, "FIRST_PAUSE_US", 3_600_000_000)
+    monkeypatch.setattr(page, "_LONGEST_PAUSE_US", 3_600_000_000)
     chains, tries = two_chains(), []
     simulate = chains["b"].simulate_deliver
 
@@ -103,8 +103,8 @@ async def test_a_refused_batch_pauses_its_page_alone(tmp_path: Path, monkeypatch
 
 async def test_pauses_end_with_the_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the destination was down: its next verified header ends the pauses that came of it."""
-    monkeypatch.setattr(lane, "FIRST_PAUSE_US", 3_600_000_000)
-    monkeypatch.setattr(lane, "_LONGEST_PAUSE_US", 3_600_000_000)
+    monkeypatch.setattr(page, "FIRST_PAUSE_US", 3_600_000_000)
+    monkeypatch.setattr(page, "_LONGEST_PAUSE_US", 3_600_000_000)
     async with running_network(tmp_path, two_chains()) as network:
         first = network.send("a", "b")
         await network.mine_until(lambda: network.is_confirmed(first))
@@ -126,8 +126,8 @@ async def test_a_silent_chain_that_can_not_be_asked_is_the_reason_on_all_its_lan
 ) -> None:
     """INV-10: also where nobody has observed a message yet; and its pauses end once it can be asked."""
     monkeypatch.setattr(chain_task, "SILENCE_S", 0.02)
-    monkeypatch.setattr(lane, "FIRST_PAUSE_US", 3_600_000_000)
-    monkeypatch.setattr(lane, "_LONGEST_PAUSE_US", 3_600_000_000)
+    monkeypatch.setattr(page, "FIRST_PAUSE_US", 3_600_000_000)
+    monkeypatch.setattr(page, "_LONGEST_PAUSE_US", 3_600_000_000)
     async with running_network(tmp_path, two_chains()) as network:
         lanes = [task.progress for task in network.pipeline.lane_tasks]
         await network.mine_until(lambda: [progress.waiting for progress in lanes] == [None, None])

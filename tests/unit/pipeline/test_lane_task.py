@@ -10,7 +10,7 @@ import pytest
 from relayer.chains.base import Address, SimulatedDelivery
 from relayer.errors import CallReverted
 from relayer.pipeline.pipeline import BatchSettings
-from relayer.pipeline.rules import lane
+from relayer.pipeline.rules import page
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import Lane
 from tests.support.memory_network import (
@@ -182,7 +182,7 @@ async def test_a_header_whose_proofs_the_destination_refuses_is_left_for_a_newer
     looked for.
     """
     chains = two_chains()
-    monkeypatch.setattr(lane, "FIRST_PAUSE_US", 10_000)
+    monkeypatch.setattr(page, "FIRST_PAUSE_US", 10_000)
     refused: list[int] = []
     simulate = chains["b"].simulate_deliver
     async with running_network(tmp_path, chains, provers=delayed(chains)) as network:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from relayer.journal.rows import LaneRow, Micros, StoredMessage, StoredProof, StoredWait
 from relayer.pipeline.rules.instant import Instant, Ticks
-from relayer.pipeline.rules.lane import Confirmed, LaneProgress, PageState
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import Confirmed, PageState
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import ZERO_HEAD, EndpointId, Message, Sequence, next_head

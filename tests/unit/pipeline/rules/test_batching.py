@@ -16,7 +16,7 @@ from relayer.pipeline.rules.batching import (
     make_plans,
 )
 from relayer.pipeline.rules.gas import MOST_TRANSACTION_GAS, GasModel
-from relayer.pipeline.rules.lane import FIRST_PAUSE_US, PageState
+from relayer.pipeline.rules.page import FIRST_PAUSE_US, PageState
 from relayer.protocol.batch import decode_batch, encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.message import Message, MessageId

@@ -28,7 +28,7 @@ from relayer.pipeline.rules.confirming import (
     judge_bitmaps,
     refuse,
 )
-from relayer.pipeline.rules.lane import PageState
+from relayer.pipeline.rules.page import PageState
 from relayer.pipeline.rules.proving import WantedBitmaps
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.message import MessageId

@@ -16,12 +16,7 @@ from relayer.chains.base import SentMessage
 from relayer.errors import IllegalTransition
 from relayer.journal.rows import ALL_BITS, MICROS_PER_S, Micros, StoredPage
 from relayer.pipeline.rules.instant import LONGEST_WAIT_US, Instant, Ticks
-from relayer.pipeline.rules.lane import (
-    PageState,
-    indices,
-    mask_of,
-    trailing_ones,
-)
+from relayer.pipeline.rules.page import PageState, indices, mask_of, trailing_ones
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.message import ZERO_HEAD, MessageId
 from tests.unit.pipeline.rules.samples import (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relayer.pipeline.rules.instant import Instant, Ticks
-from relayer.pipeline.rules.lane import PageState, indices
+from relayer.pipeline.rules.page import PageState, indices
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.message import MessageId
 from tests.unit.pipeline.rules.samples import NOW, make_message, make_proof, make_wait, verdict

@@ -7,7 +7,8 @@ from light_clients.client import Height, Timestamp
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import LaneRow
-from relayer.pipeline.rules.lane import LaneProgress, PageState
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import PageState
 from relayer.pipeline.rules.proving import (
     IncomingAsk,
     OutgoingAsk,
