@@ -3,22 +3,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
+import relayer
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Severity
-from relayer.contracts import load
-from relayer.devnet.network.join import consensus_table, join_local, site_of
+from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
 from relayer.devnet.network.network import Network
-from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan, created_address
-from relayer.endpoint.manifest import Hex, Manifest
+from relayer.endpoint.apply import PlanRefused, apply_plan
+from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import DeploymentPlan, make_plan
 from relayer.keys import Key
+from tests.support.daemon_process import DaemonProcess
+
+
+@asynccontextmanager
+async def relayed(spec: str, folder: Path) -> AsyncIterator[tuple[Network, LocalRoads, DaemonProcess]]:
+    """Chains that are joined, and a daemon that is not started yet."""
+    async with Network(spec) as network:
+        sites = [site_of(chain) for chain in network.chains.values()]
+        roads = await join_local(sites, folder, poll_interval_ms=100)
+        daemon = DaemonProcess(roads.config_path)
+        try:
+            yield network, roads, daemon
+        except BaseException:
+            print(daemon.log_end(40))
+            raise
+        finally:
+            if daemon.is_running():
+                await daemon.kill()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "free=bft:4:free@0.2,old=bft:ibft2:4:legacy@0.2",
+        # As Besu and GoQuorum are set up for a consortium: nothing costs, and few blocks come.
+        "free=bft:4:free:unpaid@0.2,old=bft:4:legacy:free:tx64k:lazy5@0.2",
+    ],
+)
+async def test_chains_with_free_gas_and_without_eip_1559_are_deployed_on_and_relayed(
+    spec: str, tmp_path: Path
+) -> None:
+    """The deployer's, the relayer's and the sender's accounts hold nothing where gas is free."""
+    async with relayed(spec, tmp_path) as (network, roads, daemon):
+        await daemon.start()
+        async with relayer.connect(roads.config_path) as road:
+            for source, destination in (("free", "old"), ("old", "free")) * 2:
+                to = roads.endpoints[destination].postbox
+                message = await road.send(source, destination, to=to, payload=b"for nothing")
+                assert (await message.delivered(timeout="60s")).message_id == message.id
+        assert await daemon.stop() == 0
+        for chain in network.chains.values():
+            await _check_transactions(chain)
+
+
+async def test_a_batch_above_what_a_node_takes_is_split(tmp_path: Path) -> None:
+    async with relayed("new=bft:4@0.2,small=bft:4:tx64k@0.2", tmp_path) as (network, roads, daemon):
+        async with relayer.connect(roads.config_path) as road:
+            to, many = roads.endpoints["small"].postbox, range(24)
+            messages = [await road.send("new", "small", to=to, payload=bytes(4_000)) for _ in many]
+            # They wait together, so that the first batch holds what the relayer's own limit lets in.
+            await daemon.start()
+            for message in messages:
+                await message.delivered(timeout="60s")
+        assert "oversized data" in daemon.log_end(100)
+        assert await daemon.stop() == 0
+        payloads = [size for size in await _input_sizes(network["small"]) if size > 4_000 * 2]
+        assert sum(payloads) > 24 * 4_000
+        assert max(payloads) < 65_536
+
+
+async def _input_sizes(chain: AnyChain) -> list[int]:
+    """How many bytes of data the transactions of all blocks have."""
+    blocks = [
+        await chain.rpc("eth_getBlockByNumber", hex(number), True) for number in range(chain.head.number + 1)
+    ]
+    return [len(transaction["input"]) // 2 - 1 for block in blocks for transaction in block["transactions"]]
+
+
+async def _check_transactions(chain: AnyChain) -> None:
+    """What was sent cost what the chain asks for, in the only form that it takes."""
+    rules, types = chain.options.rules, set()
+    for number in range(2, chain.head.number + 1):
+        block = await chain.rpc("eth_getBlockByNumber", hex(number), True)
+        for transaction in block["transactions"]:
+            types.add(transaction["type"])
+            if rules.free:
+                assert transaction["gasPrice"] == "0x0"
+    assert types == {"0x0" if rules.legacy else "0x2"}
+    if rules.free:
+        for key in chain.funded_keys:
+            assert await chain.rpc("eth_getBalance", key.address_text, "latest") == "0x0"
 
 
 async def test_a_chain_with_berlins_rules_is_refused_by_the_rules_that_it_lacks(tmp_path: Path) -> None:
@@ -46,89 +128,6 @@ async def test_a_chain_with_berlins_rules_is_refused_by_the_rules_that_it_lacks(
         finally:
             for node in nodes.values():
                 await node.close()
-
-
-async def test_chains_with_free_gas_or_without_eip_1559_are_deployed_on_and_joined(tmp_path: Path) -> None:
-    """Accounts are empty where gas is free."""
-    async with Network("gift=bft:4:free:unpaid@0.2,old=bft:4:legacy@0.2") as network:
-        sites = [site_of(chain) for chain in network.chains.values()]
-        roads = await join_local(sites, tmp_path)
-        assert set(roads.endpoints) == {"gift", "old"}
-        assert roads.plan.prices["gift"].max_wei == 0
-        assert roads.plan.prices["old"].is_legacy
-        for name, chain in network.chains.items():
-            record = Manifest(roads.config.manifest_path).get(name)
-            assert record is not None
-            assert record.pending == ()
-            assert record.gateway is not None
-            mined = await chain.rpc("eth_getTransactionByHash", "0x" + record.gateway.tx_hash.hex())
-            price = int(mined["gasPrice"], 16)
-            assert price == 0 if name == "gift" else (mined["type"], price > 0) == ("0x0", True)
-
-
-async def test_a_tip_that_an_empty_account_can_never_pay_is_taken_back(tmp_path: Path) -> None:
-    """An earlier version signed it so; the node took it, and no block ever has it."""
-    async with Network("gift=bft:4:free:unpaid@0.2") as network:
-        (chain,) = network.chains.values()
-        key = Key("deployer", chain.funded_keys[0].secret)
-        manifest = Manifest(tmp_path / "endpoints.json")
-        node = Node.over("gift", [chain.http_url])
-
-        async def run(on_progress: Callable[[Progress], None]) -> None:
-            config = configuration.parse(
-                f'[chains.gift]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
-                + consensus_table("gift", chain.describe().consensus),
-                directory=tmp_path,
-            )
-            plan = await make_plan(config, manifest, {"gift": node}, {"gift": key.address}, [])
-            await apply_plan(plan, config, manifest, {"gift": node}, {"gift": key}, on_progress)
-
-        def kill(progress: Progress) -> None:
-            if progress.moment is Moment.SENDING:
-                raise _Killed
-
-        try:
-            with pytest.raises(_Killed):
-                await run(kill)
-            record = manifest.get("gift")
-            assert record is not None
-            (pending,) = record.pending
-            raw, tx_hash = key.sign_transaction(
-                {
-                    "chainId": chain.chain_id,
-                    "nonce": 0,
-                    "gas": pending.signatures[0].gas,
-                    "to": b"",
-                    "data": load("AccessManager").encode_creation(key.address),
-                    "maxFeePerGas": 10**9,
-                    "maxPriorityFeePerGas": 10**9,
-                }
-            )
-            stuck = msgspec.structs.replace(
-                pending.signatures[0],
-                raw=Hex(raw),
-                tx_hash=Hex(tx_hash),
-                max_fee_wei=10**9,
-                priority_fee_wei=10**9,
-            )
-            pending = msgspec.structs.replace(pending, signatures=(stuck,))
-            manifest.put("gift", msgspec.structs.replace(record, pending=(pending,)))
-            assert await chain.rpc("eth_sendRawTransaction", "0x" + raw.hex()) == "0x" + tx_hash.hex()
-            told: list[Progress] = []
-            await run(told.append)
-        finally:
-            await node.close()
-        assert told[0].moment is Moment.RESUMED
-        record = manifest.get("gift")
-        assert record is not None
-        assert record.pending == ()
-        assert record.authority is not None
-        assert record.authority.address == created_address(key.address, 0)
-        assert bytes(record.authority.tx_hash) != tx_hash
-
-
-class _Killed(BaseException):
-    """As by SIGKILL."""
 
 
 def _check_refused_for_berlin(plan: DeploymentPlan) -> None:
