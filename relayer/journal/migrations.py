@@ -70,6 +70,30 @@ def _count_spending(connection: Connection) -> None:
         )
 
 
+def _repeat_signatures(connection: Connection) -> None:
+    """Version 3: what was given up may be signed again with the same bytes."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("ALTER TABLE attempts DROP CONSTRAINT attempts_tx_hash_key"))
+        return
+    # SQLite drops no constraint, so the table is made anew.
+    for statement in (
+        (
+            'CREATE TABLE attempts_3 (id INTEGER NOT NULL PRIMARY KEY, "transaction" INTEGER NOT NULL '
+            "REFERENCES transactions (id), tx_hash BLOB NOT NULL, raw BLOB NOT NULL, gas BIGINT NOT NULL, "
+            "max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT NULL, at BIGINT NOT NULL, "
+            "is_cancellation SMALLINT NOT NULL DEFAULT 0)"
+        ),
+        (
+            'INSERT INTO attempts_3 SELECT id, "transaction", tx_hash, raw, gas, max_fee_wei, '
+            "priority_fee_wei, at, is_cancellation FROM attempts"
+        ),
+        "DROP TABLE attempts",
+        "ALTER TABLE attempts_3 RENAME TO attempts",
+        'CREATE INDEX attempts_by_transaction ON attempts ("transaction")',
+    ):
+        connection.execute(text(statement))
+
+
 def _newest_signature(connection: Connection) -> int:
     return connection.execute(text("SELECT max(signed_at) FROM transactions")).scalar_one() or 0
 
@@ -78,7 +102,7 @@ _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * _HOUR_US
 
 #: The step that leads to a version from the version before, by that version. Version 1 is the first journal.
-STEPS: Final[Mapping[int, Step]] = MappingProxyType({2: _count_spending})
+STEPS: Final[Mapping[int, Step]] = MappingProxyType({2: _count_spending, 3: _repeat_signatures})
 
 VERSION: Final = max(STEPS, default=1)
 

@@ -68,3 +68,47 @@ def test_a_newer_journal_is_refused(engine: Engine) -> None:
         migrate(connection, 1, steps={}, version=VERSION + 1)
     with engine.begin() as connection, pytest.raises(JournalUnreadable, match="newer Postroad"):
         migrate(connection, 2)
+
+
+def test_a_journal_of_version_2_keeps_its_signatures_and_takes_one_twice(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate(connection, 1, steps={}, version=2)
+        # As version 2 had it.
+        connection.execute(text("DROP TABLE attempts"))
+        number = "INTEGER" if connection.dialect.name == "sqlite" else "BIGSERIAL"
+        binary = "BLOB" if connection.dialect.name == "sqlite" else "BYTEA"
+        connection.execute(
+            text(
+                f'CREATE TABLE attempts (id {number} NOT NULL PRIMARY KEY, "transaction" INTEGER NOT NULL '
+                f"REFERENCES transactions (id), tx_hash {binary} NOT NULL, raw {binary} NOT NULL, "
+                "gas BIGINT NOT NULL, max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT "
+                "NULL, at BIGINT NOT NULL, is_cancellation SMALLINT NOT NULL DEFAULT 0, UNIQUE (tx_hash))"
+            )
+        )
+        connection.execute(text('CREATE INDEX attempts_by_transaction ON attempts ("transaction")'))
+        connection.execute(
+            text(
+                "INSERT INTO chains (id, endpoint_id, name, verified_height, verified_timestamp, "
+                "scanned_height, updated_at) VALUES (1, :hash, 'court', 0, 0, 0, 0)"
+            ),
+            {"hash": b"e" * 32},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO transactions (id, chain, purpose, sender, nonce, state, signed_at) "
+                "VALUES (1, 1, 'deliver', :sender, 5, 'given up', 9)"
+            ),
+            {"sender": b"k" * 20},
+        )
+        connection.execute(text(_ATTEMPT), {"hash": b"h" * 32})
+    with engine.begin() as connection:
+        assert migrate(connection, 2) == (3,)
+        connection.execute(text(_ATTEMPT), {"hash": b"h" * 32})
+        rows = connection.execute(text("SELECT tx_hash, gas, is_cancellation FROM attempts ORDER BY id"))
+        assert [tuple(row) for row in rows] == [(b"h" * 32, 7, 0)] * 2
+
+
+_ATTEMPT = (
+    'INSERT INTO attempts ("transaction", tx_hash, raw, gas, max_fee_wei, priority_fee_wei, at) '
+    "VALUES (1, :hash, :hash, 7, '3', '1', 9)"
+)
