@@ -422,6 +422,8 @@ class ChainTask:
                 wasted_gas(tracked),
             )
             lane = lanes.get(tracked.batch.lane) if tracked.batch is not None else None
+            if lane is not None and tracked.batch is not None:
+                lane.progress.land(tracked.batch.page)
             if lane is not None and tracked.call is not None and tracked.receipt.succeeded:
                 # Messages that were refused or late count too, because they cost gas as well.
                 done = sum(said.mask.bit_count() for said in tracked.receipt.delivered) + len(
@@ -435,6 +437,12 @@ class ChainTask:
             # Its messages are free again. What took its nonce may have delivered them: the bitmap shows it.
             lane.progress.give_back(tracked.batch.page, tracked.batch.mask)
             lane.progress.audit(tracked.batch.page)
+        for tracked, why in outcomes.given_up:
+            if tracked.batch is not None and tracked.batch.lane in lanes:
+                waiting = Waiting(WaitingReason.RPC_TROUBLE, f"its transaction was given up: {why}")
+                lanes[tracked.batch.lane].progress.give_up(
+                    tracked.batch.page, waiting, self._services.monotonic()
+                )
         if outcomes.included or outcomes.displaced or outcomes.given_up:
             # The accounts have room for more transactions now.
             for inbound in self.in_lanes:

@@ -414,3 +414,21 @@ async def test_a_process_without_a_journal_sends_one_transaction(tmp_path: Path)
     await sender.look(1)
     assert await sender.included(known, 1.0)
     assert known.receipt is not None
+
+
+async def test_what_nodes_refuse_for_good_is_not_signed_again_at_once(tmp_path: Path) -> None:
+    """No storm: where nodes never take a batch, the page waits longer and longer, and says why (INV-10)."""
+    chains = two_chains()
+    chains["b"].faults.always_refusing = (Refusal.INVALID, "gas price not 0")
+    async with running_network(tmp_path, chains) as network:
+        await network.mine(2)
+        sent = network.send("a", "b", 1)
+        end = time.monotonic() + 6.0
+        while time.monotonic() < end:
+            await network.mine()
+        with network.journal.reading() as reading:
+            signed = len(reading.transactions(map(TransactionRow, range(1, 200))))
+        assert signed <= 6, signed
+        assert "gas price not 0" in detail(network, sent[0])
+        chains["b"].faults.always_refusing = None
+        await until(network, lambda: network.is_confirmed(sent), seconds=30)
