@@ -57,7 +57,9 @@ _MOST_OPEN: Final = 60
 #: What makes these very bytes useless for ever.
 _FOR_GOOD: Final = frozenset({Refusal.TOO_LARGE, Refusal.TOO_MUCH_GAS, Refusal.INVALID})
 #: What may change by itself, and does not say that it will.
-_UNEXPLAINED: Final = frozenset({Refusal.UNKNOWN, Refusal.BUSY, Refusal.NOT_ALLOWED})
+_UNEXPLAINED: Final = frozenset(
+    {Refusal.UNKNOWN, Refusal.BUSY, Refusal.NOT_ALLOWED, Refusal.TYPE_UNSUPPORTED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,7 +476,8 @@ class Account:
         if (known.cancelling or given_up) and not known.newest.is_cancellation:
             return [Cancel(known, known.cancelling or given_up)]
         known.waiting = self._explain(known, market)
-        if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED:
+        # Once: a node that refuses type 0 as well refuses it for another reason than it says.
+        if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED and not known.is_legacy:
             return [Replace(known, "the chain does not have its type", demanded=False)]
         lacking = known.waiting.reason is WaitingReason.FUNDS
         # Only the first: the others wait for its nonce, whatever they offer.
@@ -483,7 +486,11 @@ class Account:
             if why:
                 demanded = refusal is not None and refusal.refusal is Refusal.UNDERPRICED
                 return [Replace(known, why, demanded=demanded)]
-        return [Offer(known)] if known.offers == 0 or self._has_passed(known, moment) else []
+        return [Offer(known)] if self.is_due(known, moment) else []
+
+    def is_due(self, known: Transaction, moment: Moment) -> bool:
+        """Return whether to offer a transaction as it is: for the first time, or because some time passed."""
+        return known.offers == 0 or self._has_passed(known, moment)
 
     def _is_hopeless(self, known: Transaction, moment: Moment) -> str:
         """Return why a transaction is to be given up; "" while it is not."""

@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 import structlog
 
 from light_clients.errors import Rejection
-from relayer.chains.base import Address, Call, Chain, GasMarket, GasPrice, Refusal, SignedTransaction, TxHash
+from relayer.chains.base import Address, Call, Chain, GasMarket, GasPrice, Refusal, TxHash
 from relayer.consensus.base import ProvenAccount, VerifiedHeader
 from relayer.errors import (
     ChainUnavailable,
+    FeeLimitReached,
     InsufficientFunds,
     KeyUnavailable,
     PostroadError,
@@ -333,21 +334,33 @@ class Sender:
             batch=batch,
             signed_at=moment.now_s,
             signed_height=moment.height,
+            is_legacy=price.is_legacy,
         )
         account.add(known)
         return known
 
     async def _resign(
-        self, account: Account, known: Transaction, signed: SignedTransaction, why: str
+        self,
+        account: Account,
+        known: Transaction,
+        call: Call,
+        gas: int,
+        price: GasPrice,
+        why: str,
+        *,
+        is_cancellation: bool,
     ) -> None:
-        """Keep another signature of a transaction."""
-        is_cancellation = bool(known.cancelling)
-        attempt = make_attempt(signed, self._clock(), is_cancellation=is_cancellation)
-        # Before it is offered (INV-6): either signature may land, and a restart has to know both.
-        await self._store.add_attempt(known, attempt, signed.gas * signed.max_fee_wei)
-        known.attempts.append(attempt)
+        """Sign and keep another signature of a transaction."""
+        signed = self.chain.sign(account.address, known.nonce, call, gas, price)
+        # At the same price the same call has the same bytes: where gas is free, and at the operator's limit.
+        if all(attempt.tx_hash != signed.tx_hash for attempt in known.attempts):
+            attempt = make_attempt(signed, self._clock(), is_cancellation=is_cancellation)
+            # Before it is offered (INV-6): either signature may land, and a restart has to know both.
+            await self._store.add_attempt(known, attempt, signed.gas * signed.max_fee_wei)
+            known.attempts.append(attempt)
+            self._log.info("a transaction is signed again", nonce=known.nonce, why=why)
+        known.is_legacy = price.is_legacy
         account.resign(known, self._moment())
-        self._log.info("a transaction is signed again", nonce=known.nonce, why=why)
 
     async def _shielded(self, work: Awaitable[T]) -> T:
         task = asyncio.ensure_future(work)
@@ -652,17 +665,30 @@ class Sender:
     async def _replace(self, account: Account, action: Replace, market: GasMarket | None) -> None:
         """Sign the same call under the same nonce at a higher price, and offer it."""
         known = action.transaction
-        if known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED:
+        is_typed = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
+        if is_typed:
             self._is_legacy = True
-        call = self._transfer(account) if known.newest.is_cancellation else known.call
+        is_cancellation = known.newest.is_cancellation
+        call = self._transfer(account) if is_cancellation else known.call
         if market is None or call is None:
             return
         if self._is_legacy:
             market = await self._read_market()
-        price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
-        gas = known.newest.gas
-        signed = self.chain.sign(account.address, known.nonce, call, gas, price)
-        await self._shielded(self._resign(account, known, signed, action.why))
+        if is_typed:
+            # No node has it, so that there is nothing to outbid.
+            price = compute_price(market, self._policy)
+        else:
+            try:
+                price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+            except FeeLimitReached:
+                # At the operator's limit it may be taken now all the same.
+                if account.is_due(known, self._moment()):
+                    await self._offer(account, known)
+                raise
+        resigned = self._resign(
+            account, known, call, known.newest.gas, price, action.why, is_cancellation=is_cancellation
+        )
+        await self._shielded(resigned)
         await self._offer(account, known)
 
     async def _cancel(self, account: Account, action: Cancel, market: GasMarket | None) -> None:
@@ -670,10 +696,22 @@ class Sender:
         known = action.transaction
         if market is None:
             return
-        price = compute_raise(known.price, market, self._policy, demanded=False)
-        signed = self.chain.sign(account.address, known.nonce, self._transfer(account), TRANSFER_GAS, price)
         known.cancelling = action.why
-        await self._shielded(self._resign(account, known, signed, action.why))
+        try:
+            price = compute_raise(known.price, market, self._policy, demanded=False)
+        except FeeLimitReached:
+            # It outbids nothing, and lands where no node has what it cancels.
+            price = compute_price(market, self._policy)
+        resigned = self._resign(
+            account,
+            known,
+            self._transfer(account),
+            TRANSFER_GAS,
+            price,
+            action.why,
+            is_cancellation=True,
+        )
+        await self._shielded(resigned)
         await self._offer(account, known)
 
     async def _fill(self, account: Account, nonce: int, market: GasMarket | None) -> None:

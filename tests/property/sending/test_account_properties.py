@@ -168,6 +168,8 @@ class AccountMachine(RuleBasedStateMachine):
         try:
             price = compute_raise(known.price, self.market(), POLICY, demanded=demanded)
         except FeeLimitReached:
+            if self.account.is_due(known, self.moment()):
+                self.offer(known)
             return
         known.attempts.append(
             make_attempt(self.sign(known.nonce, price, gas), Micros(0), is_cancellation=cancels)
