@@ -299,6 +299,8 @@ class Account:
             return False
         transaction.receipt = receipt
         transaction.misses = 0
+        # What a node said of too high nonces may have been false, or of a moment.
+        self._most_open = min(_MOST_OPEN, self._most_open + 1)
         transaction.refusal, transaction.refused_since = None, None
         return True
 

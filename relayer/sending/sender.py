@@ -73,8 +73,8 @@ _SUGGESTION_S: Final = 15.0
 _HEADER_S: Final = 30.0
 #: Most nodes take no more bytes in one transaction. Where they take fewer, the first refusal tells.
 _MOST_BYTES: Final = 128 * 1024
-#: A block's gas limit moves, so that what was too much may fit after so long.
-_GAS_REFUSED_S: Final = 600.0
+#: A block's gas limit moves, and a node may have said what is not so: what was too much may fit after this.
+_REFUSED_S: Final = 600.0
 #: A mean moves by this share with every delivery.
 _WEIGHT: Final = 0.25
 
@@ -94,7 +94,6 @@ class Sender:
     Attributes:
         accounts: by address.
         height: the newest block that is known; a hint on chains with delayed finality.
-        most_bytes: more than so many bytes of a transaction are refused by nodes.
         on_outcomes: called with what a look found, after it was written.
         mean_delivery_wei: what a delivery costs about; None before the first.
     """
@@ -113,7 +112,6 @@ class Sender:
         self.chain = chain
         self.accounts = {address: Account(address) for address in chain.senders}
         self.height = 0
-        self.most_bytes = _MOST_BYTES
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
         self.mean_delivery_wei: float | None = None
         self._store = store
@@ -129,6 +127,7 @@ class Sender:
         self._market_at = float("-inf")
         self._is_legacy = False
         self._gas_refused: tuple[int, float] | None = None
+        self._bytes_refused: tuple[int, float] | None = None
         self._known_at: dict[Address, float] = {}
         self._block_s = 1.0
         self._moved_at = time.monotonic()
@@ -161,9 +160,14 @@ class Sender:
     @property
     def most_gas(self) -> int | None:
         """The most gas that nodes have taken no offence at lately; None where they refused none for it."""
-        if self._gas_refused is None or time.monotonic() - self._gas_refused[1] > _GAS_REFUSED_S:
-            return None
-        return self._gas_refused[0] * 3 // 4
+        refused = _recent(self._gas_refused)
+        return None if refused is None else refused * 3 // 4
+
+    @property
+    def most_bytes(self) -> int:
+        """More than so many bytes of a transaction are refused by nodes, or were lately."""
+        refused = _recent(self._bytes_refused)
+        return _MOST_BYTES if refused is None else min(_MOST_BYTES, refused - 1)
 
     def find(self, purpose: Purpose, to: bytes) -> list[Transaction]:
         """Return the transactions with this purpose to this address that are not settled."""
@@ -387,7 +391,7 @@ class Sender:
         refusal = offered.refusal
         if refusal is not None:
             if refusal.refusal is Refusal.TOO_LARGE:
-                self.most_bytes = min(self.most_bytes, len(known.newest.raw) - 1)
+                self._bytes_refused = (len(known.newest.raw), time.monotonic())
             elif refusal.refusal is Refusal.TOO_MUCH_GAS:
                 self._gas_refused = (known.newest.gas, time.monotonic())
             self._woken.set()
@@ -813,3 +817,8 @@ def first_work(kept: StoredTransaction) -> bytes:
     """Return the newest signature that is no cancellation, or the newest one where all are."""
     work = [attempt.raw for attempt in kept.attempts if not attempt.is_cancellation]
     return (work or [attempt.raw for attempt in kept.attempts])[-1]
+
+
+def _recent(refused: tuple[int, float] | None) -> int | None:
+    """Return how much was refused, unless that is long ago."""
+    return None if refused is None or time.monotonic() - refused[1] > _REFUSED_S else refused[0]

@@ -276,3 +276,26 @@ async def test_what_was_too_cheap_once_at_the_operators_limit_is_offered_again(
     await sender.look(sender.height + 1)
     assert known.receipt is not None
     assert len(known.attempts) == 1
+
+
+async def test_what_one_node_said_of_its_limits_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One false word, that a small transaction is too large or too far ahead, slows the chain for a while."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    for refusal in (Refusal.TOO_LARGE, Refusal.NONCE_TOO_FAR):
+        chain.faults.refusing = [(refusal, "a test wants it so")]
+        await sender.send(transfer(chain), Purpose.OTHER)
+        await sender.look(1)
+    (account,) = sender.accounts.values()
+    assert sender.most_bytes < 1_000
+    assert account.is_full
+    await looks(sender, monkeypatch, 2)
+    for _ in range(10):
+        await sender.send(transfer(chain), Purpose.OTHER)
+        await chain.mine()
+        await looks(sender, monkeypatch, 4)
+    truth = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: truth() + 1_000.0)
+    assert sender.most_bytes == 128 * 1024
+    await sender.send(transfer(chain), Purpose.OTHER)
+    assert not account.is_full
