@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from light_clients.errors import Rejection
-from relayer.chains.base import Chain, Head
+from relayer.chains.base import Address, Chain, Head
 from relayer.consensus.base import ProvenSlot, Prover, VerifiedHeader
 from relayer.errors import MisbehaviourFound, Retryable, StopLane
 from relayer.journal.rows import ChainRow, StoredChain
@@ -322,7 +322,7 @@ class ChainTask:
             result.verified.append(
                 (lanes[wanted.progress.row], verified, proofs_of(wanted, values, verified))
             )
-        self._judge_bitmaps(result, chosen.bitmaps, proven)
+        self._judge_bitmaps(result, chosen.bitmaps, proven, await self._prove_nonces(header))
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
         # Committed before memory changes: where the commit fails, the next step finds the same again.
@@ -371,8 +371,27 @@ class ChainTask:
                 lane.audited_at = now_s
         return chosen
 
+    async def _prove_nonces(self, header: VerifiedHeader) -> dict[Address, int]:
+        """Return the nonces of the accounts whose deliveries are said to have had no effect.
+
+        A bit that is set shows that a delivery landed. That one reverted, or was cancelled, is a provider's
+        word. Accounts are missing where the chain's kind has no such proof.
+        """
+        doubtful = {
+            tracked.sender
+            for tracked in self.sender.included_batches(header.number)
+            if tracked.receipt is not None
+            and (not tracked.receipt.succeeded or tracked.receipt.events or tracked.is_cancelled)
+        }
+        proven = {sender: await self.prover.prove_account(header, sender) for sender in sorted(doubtful)}
+        return {sender: account.nonce for sender, account in proven.items() if account is not None}
+
     def _judge_bitmaps(
-        self, result: HeaderResult, bitmaps: Iterable[WantedBitmaps], proven: dict[bytes, ProvenSlot]
+        self,
+        result: HeaderResult,
+        bitmaps: Iterable[WantedBitmaps],
+        proven: dict[bytes, ProvenSlot],
+        nonces: dict[Address, int],
     ) -> None:
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
         included = self.sender.included_batches(result.header.number)
@@ -397,9 +416,11 @@ class ChainTask:
                 for tracked in here:
                     assert tracked.batch is not None
                     assert tracked.receipt is not None
-                    # Its receipt promised bits that the proven state does not have, so it is looked up again.
+                    # The proven state lacks the bits that its receipt promised, or has its nonce unused. So
+                    # it is looked up again.
                     promised = tracked.receipt.succeeded and not tracked.is_cancelled
-                    if promised and tracked.batch.mask & verdict.returned:
+                    is_unused = tracked.nonce >= nonces.get(tracked.sender, tracked.nonce + 1)
+                    if is_unused or (promised and tracked.batch.mask & verdict.returned):
                         result.rechecks.append(tracked)
                     result.settled.append(tracked)
                 result.confirmed.append((lanes[wanted.progress.row], page, verdict))

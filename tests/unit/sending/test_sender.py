@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from light_clients.client import Height
-from relayer.chains.base import Address, Call, GasPrice, Head, Refusal
+from relayer.chains.base import Address, Call, GasPrice, Head, Refusal, TxHash, TxReceipt
 from relayer.chains.evm import abi
 from relayer.journal.rows import Purpose, TransactionRow, Wish
 from relayer.journal.store import Journal, now_micros
@@ -432,3 +432,31 @@ async def test_what_nodes_refuse_for_good_is_not_signed_again_at_once(tmp_path: 
         assert "gas price not 0" in detail(network, sent[0])
         chains["b"].faults.always_refusing = None
         await until(network, lambda: network.is_confirmed(sent), seconds=30)
+
+
+async def test_an_invented_revert_settles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-5, INV-6: a provider shows a failed receipt of a delivery that waits in the pool. The account's
+    proven nonce says that it may land yet, so that its messages are not signed a second time.
+    """
+    chains = two_chains()
+    b = chains["b"]
+    async with running_network(tmp_path, chains) as network:
+        await network.mine(2)
+        truth, lies = b.receipt, True
+
+        async def invent(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+            block = b.ledger.blocks[-1]
+            if lies and tx_hash not in b.receipts:
+                return TxReceipt(tx_hash, block.number, block.hash, False, 21_000, 0, (), ())
+            return await truth(tx_hash, ask_all=ask_all)
+
+        monkeypatch.setattr(b, "receipt", invent)
+        monkeypatch.setattr(b.pool, "can_include", lambda *_: False)
+        sent = network.send("a", "b", 2)
+        await until(network, lambda: bool(list(b.pool)))
+        await network.mine(20)
+        assert [transaction.nonce for transaction in b.pool] == [0]
+        lies = False
+        monkeypatch.undo()
+        await until(network, lambda: network.is_confirmed(sent))
+    assert deliveries(b) == [2]
