@@ -241,9 +241,7 @@ class Sender:
         """
         market = await self._read_market()
         price = compute_price(market, self._policy)
-        account = await self._choose()
-        gas = call.gas if call.gas is not None else await self.chain.estimate(call, account.address)
-        self._check_funds(account, gas * price.max_wei + call.value_wei)
+        account, gas = await self._choose_payer(call, price)
         # Shielded: a caller that is cancelled must not leave a nonce that is taken and never used.
         known = await self._shielded(
             self._sign(account, account.take(), call, gas, price, purpose, record, call.value_wei)
@@ -264,6 +262,22 @@ class Sender:
     def _follows(self, transaction: Transaction) -> bool:
         account = self.accounts.get(transaction.sender)
         return account is not None and account.transactions.get(transaction.nonce) is transaction
+
+    async def _choose_payer(self, call: Call, price: GasPrice) -> tuple[Account, int]:
+        """Return an account that can pay for a call, and the gas that it takes."""
+        others = len(self.chain.senders) - 1
+        while True:
+            account = await self._choose()
+            gas = call.gas if call.gas is not None else await self.chain.estimate(call, account.address)
+            try:
+                self._check_funds(account, gas * price.max_wei + call.value_wei)
+            except InsufficientFunds:
+                # It is avoided for a while, so that another one is chosen where there is one.
+                if others <= 0:
+                    raise
+                others -= 1
+            else:
+                return account, gas
 
     async def _choose(self) -> Account:
         """Return the account with the fewest transactions under way that can pay, with its nonce known."""
@@ -792,7 +806,7 @@ class Sender:
             if wish is not None and known.receipt is None:
                 try:
                     await self.wish(known, wish)
-                except Retryable as error:
+                except (Retryable, KeyUnavailable) as error:
                     self._log.warning("an operator's wish can't be met", nonce=known.nonce, error=str(error))
 
     async def wish(self, known: Transaction, wish: Wish) -> None:
@@ -804,6 +818,9 @@ class Sender:
         """
         account = self.accounts[known.sender]
         async with self._looking:
+            # It may have landed, or been given up, while this waited for a look.
+            if known.receipt is not None or not self._follows(known):
+                return
             if wish is Wish.CANCEL:
                 await self._cancel(
                     account, Cancel(known, "an operator cancelled it"), await self._read_market()

@@ -15,7 +15,7 @@ from relayer.chains.base import Address, Call, GasPrice, Refusal, TxHash, TxRece
 from relayer.consensus.base import ProvenAccount
 from relayer.errors import ChainUnavailable, NotFoundYet
 from relayer.journal.errors import JournalBroken
-from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState
+from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState, Wish
 from relayer.journal.store import now_micros
 from relayer.sending.price import PricePolicy
 from relayer.sending.sender import Sender
@@ -299,3 +299,42 @@ async def test_what_one_node_said_of_its_limits_is_forgotten(monkeypatch: pytest
     assert sender.most_bytes == 128 * 1024
     await sender.send(transfer(chain), Purpose.OTHER)
     assert not account.is_full
+
+
+async def test_an_operators_wish_for_what_has_landed_is_dropped() -> None:
+    """A transaction that is in a block, or followed no more, is not signed again while the wish waits."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    await sender.look(1)
+    for wish in Wish:
+        await sender.wish(known, wish)
+    assert len(known.attempts) == 1
+
+
+async def test_an_operators_wish_that_no_key_can_meet_stops_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of an account was removed while a transaction of it waits."""
+    chain, other = MemoryChain("b", 1002), MemoryChain("c", 1003)
+    sender, found = make_sender(chain)
+    sender.recover([stored(other, 0, GasPrice(3 * GWEI, GWEI))], [])
+    chain.faults.lost_broadcasts = 100
+
+    async def take_wishes(self: MemoryStore) -> tuple[tuple[TransactionRow, Wish], ...]:
+        return ((TransactionRow(1), Wish.CANCEL),)
+
+    monkeypatch.setattr(MemoryStore, "take_wishes", take_wishes)
+    task = asyncio.ensure_future(sender.run())
+    await asyncio.sleep(1.5)
+    assert not task.done()
+    task.cancel()
+    assert found == []
+
+
+async def test_an_account_that_can_pay_goes_before_one_that_cannot() -> None:
+    """With several keys, an empty one holds nothing up."""
+    chain = MemoryChain("b", 1002, accounts=2)
+    chain.balances[chain.senders[0]] = 10
+    sender, _ = make_sender(chain)
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    assert known.sender == chain.senders[1]
