@@ -261,6 +261,7 @@ class Reading:
                 gas_used=row.gas_used,
                 fee_wei=None if row.fee_wei is None else int(row.fee_wei),
                 wasted_gas=row.wasted_gas,
+                waiting=_waiting(row.reason, row.reason_detail),
             )
             for row, signed in rows.values()
         )

@@ -305,6 +305,7 @@ class StoredTransaction:
         included_hash: the hash of the signature that a provider shows in a block, with `block_number`,
             `block_hash`, `succeeded`, `gas_used` and `fee_wei` from its receipt; None before.
         wasted_gas: the part of `gas_used` that moved nothing.
+        waiting: why it is in no block yet, where that is known.
     """
 
     row: TransactionRow
@@ -322,6 +323,7 @@ class StoredTransaction:
     gas_used: int | None = None
     fee_wei: int | None = None
     wasted_gas: int | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,7 @@ class Sender:
                     batch=carried.get(kept.row),
                     # That process may have offered it.
                     is_taken=True,
+                    told=kept.waiting,
                 )
             )
 
@@ -583,7 +584,9 @@ class Sender:
         if told:
             await self._store.explain(told)
             for known in told:
-                self._log.warning("a transaction waits", nonce=known.nonce, reason=str(known.waiting))
+                # Figures change at every block, which is a line for every transaction and block.
+                if known.told is None or known.told.reason is not known.waiting.reason:
+                    self._log.warning("a transaction waits", nonce=known.nonce, reason=str(known.waiting))
                 known.told = known.waiting
 
     def _move(self, height: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from light_clients.client import Height
 from relayer.chains.base import Address, Call, GasPrice, Head, Refusal, TxHash, TxReceipt
@@ -460,3 +461,36 @@ async def test_an_invented_revert_settles_nothing(tmp_path: Path, monkeypatch: p
         monkeypatch.undo()
         await until(network, lambda: network.is_confirmed(sent))
     assert deliveries(b) == [2]
+
+
+async def test_a_reason_of_before_a_restart_goes_with_its_cause(tmp_path: Path) -> None:
+    """INV-10: the account was empty, and was filled up while the daemon was down."""
+    chains = two_chains()
+    b = chains["b"]
+    async with running_network(tmp_path, chains) as network:
+        await network.mine(2)
+        b.faults.lost_broadcasts = 100
+        sent = network.send("a", "b", 1)
+        await until(network, lambda: bool(open_of(network, "b")))
+        b.balances[b.senders[0]] = 10
+        await until(network, lambda: reason(network, sent[0]) is WaitingReason.FUNDS)
+    b.balances[b.senders[0]] = 10**18
+    async with running_network(tmp_path, chains) as network:
+        await until(network, lambda: reason(network, sent[0]) is WaitingReason.INCLUSION)
+
+
+async def test_a_reason_that_changes_its_figures_alone_is_logged_once(tmp_path: Path) -> None:
+    """The base fee moves at every block: people read the newest, and the log has one line."""
+    chains = two_chains()
+    b = chains["b"]
+    with structlog.testing.capture_logs() as logs:
+        async with running_network(tmp_path, chains, prices=PricePolicy(4 * 10**9, 10**9)) as network:
+            await network.mine(2)
+            b.faults.lost_broadcasts = 100
+            sent = network.send("a", "b", 1)
+            await until(network, lambda: bool(open_of(network, "b")))
+            for number in range(10):
+                b.base_fee_wei = (5 + number) * 10**9
+                await network.mine()
+            assert reason(network, sent[0]) is WaitingReason.GAS_PRICE
+    assert sum(line["event"] == "a transaction waits" for line in logs) == 1
