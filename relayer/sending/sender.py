@@ -401,14 +401,19 @@ class Sender:
     async def _offer(self, account: Account, known: Transaction) -> None:
         """Offer the newest signature to the nodes. What they say is a hint, and nothing is raised for it."""
         account.begin_offer(known, self._moment())
-        offered = await self.chain.offer(known.newest.raw)
+        attempt = known.newest
+        offered = await self.chain.offer(attempt.raw)
+        if known.newest is not attempt:
+            # It was signed again meanwhile, so this only says whether a node may have the old signature.
+            known.is_taken = known.is_taken or offered.is_taken or bool(offered.unreachable)
+            return
         account.end_offer(known, offered, self._moment())
         refusal = offered.refusal
         if refusal is not None:
             if refusal.refusal is Refusal.TOO_LARGE:
-                self._bytes_refused = (len(known.newest.raw), time.monotonic())
+                self._bytes_refused = (len(attempt.raw), time.monotonic())
             elif refusal.refusal is Refusal.TOO_MUCH_GAS:
-                self._gas_refused = (known.newest.gas, time.monotonic())
+                self._gas_refused = (attempt.gas, time.monotonic())
             self._woken.set()
             self._log.info(
                 "a transaction is refused",

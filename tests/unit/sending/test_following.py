@@ -11,7 +11,7 @@ import time
 import pytest
 
 from light_clients.client import Height
-from relayer.chains.base import Address, Call, GasPrice, Refusal, TxHash, TxReceipt
+from relayer.chains.base import Address, Call, GasPrice, NodeAnswer, Offered, Refusal, TxHash, TxReceipt
 from relayer.consensus.base import ProvenAccount
 from relayer.errors import ChainUnavailable, NotFoundYet
 from relayer.journal.errors import JournalBroken
@@ -338,3 +338,31 @@ async def test_an_account_that_can_pay_goes_before_one_that_cannot() -> None:
     sender, _ = make_sender(chain)
     known = await sender.send(transfer(chain), Purpose.OTHER)
     assert known.sender == chain.senders[1]
+
+
+async def test_a_late_answer_to_an_old_signature_says_nothing_of_the_newest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No price rises because a slow node called the price too low that was raised meanwhile."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    truth, answer = chain.offer, asyncio.Event()
+
+    async def slow(raw: bytes) -> Offered:
+        if not answer.is_set():
+            await answer.wait()
+            return Offered((NodeAnswer("b", Refusal.UNDERPRICED, "transaction underpriced"),))
+        return await truth(raw)
+
+    monkeypatch.setattr(chain, "offer", slow)
+    sending = asyncio.ensure_future(sender.send(transfer(chain), Purpose.OTHER))
+    await asyncio.sleep(0.01)
+    monkeypatch.setattr(chain, "offer", truth)
+    chain.base_fee_wei *= 20
+    await sender.look(1)
+    answer.set()
+    known = await sending
+    assert len(known.attempts) == 2
+    assert known.refusal is None
+    await looks(sender, monkeypatch, 2)
+    assert len(known.attempts) == 2
