@@ -424,7 +424,8 @@ class Account:
         actions += [Fill(nonce) for nonce in self._fill_now(free, moment)]
         first: Transaction | None = None
         for known in waiting:
-            actions += self._consider(known, moment, market, is_first=first is None)
+            is_next = first is None and not (free and free[0] < known.nonce)
+            actions += self._consider(known, moment, market, is_next=is_next)
             if first is not None:
                 known.waiting = Waiting(
                     first.waiting.reason, f"behind nonce {first.nonce}: {first.waiting.detail}"
@@ -467,7 +468,7 @@ class Account:
         return free if _has_passed(moment, since_s, height, 1) else []
 
     def _consider(
-        self, known: Transaction, moment: Moment, market: GasMarket | None, *, is_first: bool
+        self, known: Transaction, moment: Moment, market: GasMarket | None, *, is_next: bool
     ) -> list[Action]:
         """Return what to do about a transaction whose nonce is not used, and set why it waits."""
         refusal = known.refusal
@@ -482,8 +483,8 @@ class Account:
         if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED and not known.is_legacy:
             return [Replace(known, "the chain does not have its type", demanded=False)]
         lacking = known.waiting.reason is WaitingReason.FUNDS
-        # Only the first: the others wait for its nonce, whatever they offer.
-        if is_first and not lacking and self._may_raise(known, moment):
+        # Only the next one: the others wait for its nonce, or for one that is missing, whatever they offer.
+        if is_next and not lacking and self._may_raise(known, moment):
             why = self._why_raise(known, moment, market)
             if why:
                 demanded = refusal is not None and refusal.refusal is Refusal.UNDERPRICED

@@ -139,6 +139,7 @@ class Sender:
         self._next_height = 0
         self._failure: BaseException | None = None
         self._poor: set[Address] = set()
+        self._failed: dict[Address, set[type[PostroadError]]] = {}
         self._log = structlog.get_logger().bind(chain=chain.name)
 
     # --- what is under way ----------------------------------------------------------------------------------
@@ -619,17 +620,31 @@ class Sender:
         if account.proven is None and not account.awaits_proof:
             await self._settle_by_receipts(account, outcomes)
         market = await self._try_market() if account.open else None
+        failed: set[type[PostroadError]] = set()
         for action in account.decide(self._moment(), market):
             try:
                 await self._do(account, action, market, outcomes)
             except JournalError:
                 raise
             except PostroadError as error:
-                self._log.warning("a transaction could not be signed again", error=str(error))
-                if isinstance(action, Replace | Cancel):
-                    is_poor = isinstance(error, InsufficientFunds | KeyUnavailable)
-                    reason = WaitingReason.FUNDS if is_poor else WaitingReason.GAS_PRICE
-                    action.transaction.waiting = Waiting(reason, str(error))
+                failed.add(type(error))
+                # Tried again at every look, which is no line in the log each time.
+                if type(error) not in self._failed.get(account.address, ()):
+                    self._log.warning("a transaction could not be signed again", error=str(error))
+                self._explain_failure(account, action, error)
+        self._failed[account.address] = failed
+
+    @staticmethod
+    def _explain_failure(account: Account, action: Action, error: PostroadError) -> None:
+        is_poor = isinstance(error, InsufficientFunds | KeyUnavailable)
+        reason = WaitingReason.FUNDS if is_poor else WaitingReason.GAS_PRICE
+        if isinstance(action, Replace | Cancel):
+            action.transaction.waiting = Waiting(reason, str(error))
+        elif isinstance(action, Fill):
+            for known in account.open:
+                if known.nonce > action.nonce:
+                    why = f"nonce {action.nonce} is missing, and can't be filled: {error}"
+                    known.waiting = Waiting(reason, why)
 
     async def _settle_by_receipts(self, account: Account, outcomes: Outcomes) -> None:
         """Settle what is in final blocks, where accounts can't be proven: the receipt is there still."""
@@ -749,11 +764,11 @@ class Sender:
         except BaseException:
             account.give_back(nonce)
             raise
-        self._log.warning("a nonce is missing, and is filled", nonce=nonce)
         call = self._transfer(account)
         known = await self._shielded(
             self._sign(account, nonce, call, TRANSFER_GAS, price, Purpose.FILL, None)
         )
+        self._log.warning("a nonce is missing, and is filled", nonce=nonce)
         await self._offer(account, known)
 
     @staticmethod

@@ -9,6 +9,7 @@ import asyncio
 import time
 
 import pytest
+import structlog.testing
 
 from light_clients.client import Height
 from relayer.chains.base import Address, Call, GasPrice, NodeAnswer, Offered, Refusal, TxHash, TxReceipt
@@ -17,6 +18,7 @@ from relayer.errors import ChainUnavailable, NotFoundYet
 from relayer.journal.errors import JournalBroken
 from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState, Wish
 from relayer.journal.store import now_micros
+from relayer.protocol.delivery import WaitingReason
 from relayer.sending.price import PricePolicy
 from relayer.sending.sender import Sender
 from relayer.sending.store import MemoryStore
@@ -366,3 +368,23 @@ async def test_a_late_answer_to_an_old_signature_says_nothing_of_the_newest(
     assert known.refusal is None
     await looks(sender, monkeypatch, 2)
     assert len(known.attempts) == 2
+
+
+async def test_a_gap_that_cannot_be_filled_says_why_and_fills_no_log() -> None:
+    """INV-10: the price of gas is above the operator's limit, and the nonce below is missing."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain, PricePolicy(3 * GWEI, GWEI))
+    (account,) = sender.accounts.values()
+    assert account.take() == 0
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    account.give_back(0)
+    chain.base_fee_wei = 20 * GWEI
+    with structlog.testing.capture_logs() as logs:
+        for height in range(1, 40):
+            await sender.look(height)
+    assert known.waiting.reason is WaitingReason.GAS_PRICE
+    assert "nonce 0 is missing" in known.waiting.detail
+    assert sum(line["log_level"] == "warning" for line in logs) <= 3
+    chain.base_fee_wei = GWEI
+    await sender.look(41)
+    assert [filled.purpose for filled in account.open] == [Purpose.FILL, Purpose.OTHER]
