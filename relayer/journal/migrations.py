@@ -25,7 +25,6 @@ def _count_spending(connection: Connection) -> None:
         "ALTER TABLE transactions ADD COLUMN reserved_wei VARCHAR(78)",
         "ALTER TABLE transactions ADD COLUMN reason VARCHAR(32)",
         "ALTER TABLE transactions ADD COLUMN reason_detail TEXT",
-        "ALTER TABLE attempts ADD COLUMN is_cancellation SMALLINT NOT NULL DEFAULT 0",
         (
             "CREATE UNIQUE INDEX transactions_by_nonce ON transactions (chain, sender, nonce) "
             "WHERE state IN ('open', 'included')"
@@ -36,6 +35,7 @@ def _count_spending(connection: Connection) -> None:
         ),
     ):
         connection.execute(text(statement))
+    _rebuild_attempts(connection)
     number = "INTEGER" if connection.dialect.name == "sqlite" else "BIGSERIAL"
     connection.execute(
         text(
@@ -68,6 +68,33 @@ def _count_spending(connection: Connection) -> None:
             text("INSERT INTO spending (chain, hour, wei) VALUES (:chain, :hour, :wei)"),
             {"chain": chain, "hour": hour, "wei": str(cost)},
         )
+
+
+def _rebuild_attempts(connection: Connection) -> None:
+    """Let what was given up be signed again with the same bytes, and tell cancellations."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("ALTER TABLE attempts DROP CONSTRAINT attempts_tx_hash_key"))
+        connection.execute(
+            text("ALTER TABLE attempts ADD COLUMN is_cancellation SMALLINT NOT NULL DEFAULT 0")
+        )
+        return
+    # SQLite drops no constraint, so the table is made anew.
+    for statement in (
+        (
+            'CREATE TABLE attempts_2 (id INTEGER NOT NULL PRIMARY KEY, "transaction" INTEGER NOT NULL '
+            "REFERENCES transactions (id), tx_hash BLOB NOT NULL, raw BLOB NOT NULL, gas BIGINT NOT NULL, "
+            "max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT NULL, at BIGINT NOT NULL, "
+            "is_cancellation SMALLINT NOT NULL DEFAULT 0)"
+        ),
+        (
+            'INSERT INTO attempts_2 SELECT id, "transaction", tx_hash, raw, gas, max_fee_wei, '
+            "priority_fee_wei, at, 0 FROM attempts"
+        ),
+        "DROP TABLE attempts",
+        "ALTER TABLE attempts_2 RENAME TO attempts",
+        'CREATE INDEX attempts_by_transaction ON attempts ("transaction")',
+    ):
+        connection.execute(text(statement))
 
 
 def _newest_signature(connection: Connection) -> int:

@@ -22,7 +22,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -205,6 +204,7 @@ wishes = Table(
 )
 
 #: Every signature made for that nonce: the first, then its replacements. Committed before broadcast (INV-6).
+#: What was given up may be signed again, and the same call with the same nonce and price has the same bytes.
 attempts = Table(
     "attempts",
     metadata,
@@ -217,7 +217,6 @@ attempts = Table(
     Column("priority_fee_wei", String(78), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("is_cancellation", SmallInteger, nullable=False, server_default="0"),
-    UniqueConstraint("tx_hash"),
     Index("attempts_by_transaction", "transaction"),
 )
 

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from light_clients.errors import Rejection
-from relayer.chains.base import Chain, Head
+from relayer.chains.base import Address, Chain, Head
 from relayer.consensus.base import ProvenSlot, Prover, VerifiedHeader
 from relayer.errors import MisbehaviourFound, Retryable, StopLane
 from relayer.journal.rows import ChainRow, StoredChain
@@ -328,7 +328,7 @@ class ChainTask:
             result.verified.append(
                 (lanes[wanted.progress.row], verified, proofs_of(wanted, values, verified))
             )
-        self._judge_bitmaps(result, chosen.bitmaps, proven)
+        self._judge_bitmaps(result, chosen.bitmaps, proven, await self._prove_nonces(header))
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
         # Committed before memory changes: where the commit fails, the next step finds the same again.
@@ -377,14 +377,33 @@ class ChainTask:
                 lane.audited_at = now_s
         return chosen
 
+    async def _prove_nonces(self, header: VerifiedHeader) -> dict[Address, int]:
+        """Return the nonces of the accounts whose deliveries are said to have had no effect.
+
+        A bit that is set shows that a delivery landed. That one reverted, or was cancelled, is a provider's
+        word. Accounts are missing where the chain's kind has no such proof.
+        """
+        doubtful = {
+            tracked.sender
+            for tracked in self.sender.included_batches(header.number)
+            if tracked.receipt is not None
+            and (not tracked.receipt.succeeded or tracked.receipt.events or tracked.is_cancelled)
+        }
+        proven = {sender: await self.prover.prove_account(header, sender) for sender in sorted(doubtful)}
+        return {sender: account.nonce for sender, account in proven.items() if account is not None}
+
     def _judge_bitmaps(
-        self, result: HeaderResult, bitmaps: Iterable[WantedBitmaps], proven: dict[bytes, ProvenSlot]
+        self,
+        result: HeaderResult,
+        bitmaps: Iterable[WantedBitmaps],
+        proven: dict[bytes, ProvenSlot],
+        nonces: dict[Address, int],
     ) -> None:
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
         included = self.sender.included_batches(result.header.number)
         now = self._services.clock()
         for wanted in bitmaps:
-            judged = judge_bitmaps(wanted, proven, result.header, included, now)
+            judged = judge_bitmaps(wanted, proven, result.header, included, nonces, now)
             lane = lanes[wanted.progress.row]
             result.confirmed += [(lane, page, verdict) for page, verdict in judged.verdicts]
             result.settled += judged.settled
@@ -405,6 +424,8 @@ class ChainTask:
                 wasted_gas(tracked),
             )
             lane = lanes.get(tracked.batch.lane) if tracked.batch is not None else None
+            if lane is not None and tracked.batch is not None:
+                lane.progress.land(tracked.batch.page)
             if lane is not None and tracked.call is not None and tracked.receipt.succeeded:
                 # Messages that were refused or late count too, because they cost gas as well.
                 done = sum(said.mask.bit_count() for said in tracked.receipt.delivered) + len(
@@ -418,6 +439,12 @@ class ChainTask:
             # Its messages are free again. What took its nonce may have delivered them: the bitmap shows it.
             lane.progress.give_back(tracked.batch.page, tracked.batch.mask)
             lane.progress.audit(tracked.batch.page)
+        for tracked, why in outcomes.given_up:
+            if tracked.batch is not None and tracked.batch.lane in lanes:
+                waiting = Waiting(WaitingReason.RPC_TROUBLE, f"its transaction was given up: {why}")
+                lanes[tracked.batch.lane].progress.give_up(
+                    tracked.batch.page, waiting, self._services.monotonic()
+                )
         if outcomes.included or outcomes.displaced or outcomes.given_up:
             # The accounts have room for more transactions now.
             for inbound in self.in_lanes:

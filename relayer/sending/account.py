@@ -59,7 +59,9 @@ _MOST_OPEN: Final = 60
 #: What makes these very bytes useless for ever.
 _FOR_GOOD: Final = frozenset({Refusal.TOO_LARGE, Refusal.TOO_MUCH_GAS, Refusal.INVALID})
 #: What may change by itself, and does not say that it will.
-_UNEXPLAINED: Final = frozenset({Refusal.UNKNOWN, Refusal.BUSY, Refusal.NOT_ALLOWED})
+_UNEXPLAINED: Final = frozenset(
+    {Refusal.UNKNOWN, Refusal.BUSY, Refusal.NOT_ALLOWED, Refusal.TYPE_UNSUPPORTED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,8 @@ class SendingAccount:
             return False
         transaction.receipt = receipt
         transaction.misses = 0
+        # What a node said of too high nonces may have been false, or of a clock.
+        self._most_open = min(_MOST_OPEN, self._most_open + 1)
         transaction.refusal, transaction.refused_since = None, None
         return True
 
@@ -426,7 +430,8 @@ class SendingAccount:
         actions += [Fill(nonce) for nonce in self._fill_now(free, clock)]
         first: Transaction | None = None
         for known in waiting:
-            actions += self._consider(known, clock, market, is_first=first is None)
+            is_next = first is None and not (free and free[0] < known.nonce)
+            actions += self._consider(known, clock, market, is_next=is_next)
             if first is not None:
                 known.waiting = Waiting(
                     first.waiting.reason, f"behind nonce {first.nonce}: {first.waiting.detail}"
@@ -469,7 +474,7 @@ class SendingAccount:
         return free if _has_passed(clock, since_s, height, 1) else []
 
     def _consider(
-        self, known: Transaction, clock: ChainClock, market: GasMarket | None, *, is_first: bool
+        self, known: Transaction, clock: ChainClock, market: GasMarket | None, *, is_next: bool
     ) -> list[Action]:
         """Return what to do about a transaction whose nonce is not used, and set why it waits."""
         refusal = known.refusal
@@ -480,19 +485,24 @@ class SendingAccount:
         if (known.cancelling or given_up) and not known.newest.is_cancellation:
             return [Cancel(known, known.cancelling or given_up)]
         known.waiting = self._explain(known, market)
-        if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED:
+        # Once: a node that refuses type 0 as well refuses it for another reason than it says.
+        if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED and not known.is_legacy:
             return [Replace(known, "the chain does not have its type", demanded=False)]
         lacking = known.waiting.reason is WaitingReason.FUNDS
         if lacking and market is not None and market.is_free and all(map(_costs, known.attempts)):
             # Some nodes keep what its account can't pay, and never mine it.
             return [Replace(known, "gas is free, and its price can't be paid", demanded=False, is_lower=True)]
-        # Only the first: the others wait for its nonce, whatever they offer.
-        if is_first and not lacking and self._may_raise(known, clock):
+        # Only the next one: the others wait for its nonce, or for one that is missing, whatever they offer.
+        if is_next and not lacking and self._may_raise(known, clock):
             why = self._why_raise(known, clock, market)
             if why:
                 demanded = refusal is not None and refusal.refusal is Refusal.UNDERPRICED
                 return [Replace(known, why, demanded=demanded)]
-        return [Offer(known)] if known.offers == 0 or self._has_passed(known, clock) else []
+        return [Offer(known)] if self.is_due(known, clock) else []
+
+    def is_due(self, known: Transaction, clock: ChainClock) -> bool:
+        """Return whether to offer a transaction as it is: for the first time, or because some time passed."""
+        return known.offers == 0 or self._has_passed(known, clock)
 
     def _is_hopeless(self, known: Transaction, clock: ChainClock) -> str:
         """Return why a transaction is to be given up; "" while it is not."""

@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 import structlog
 
 from light_clients.errors import Rejection
-from relayer.chains.base import Address, Call, Chain, GasMarket, GasPrice, Refusal, SignedTransaction, TxHash
+from relayer.chains.base import Address, Call, Chain, GasMarket, GasPrice, Refusal, TxHash
 from relayer.consensus.base import ProvenAccount, VerifiedHeader
 from relayer.errors import (
     ChainUnavailable,
+    FeeLimitReached,
     InsufficientFunds,
     KeyUnavailable,
     PostroadError,
@@ -79,8 +80,8 @@ _SUGGESTION_S: Final = 15.0
 _HEADER_S: Final = 30.0
 #: Most nodes take no more bytes in one transaction. Where they take fewer, the first refusal tells.
 _MOST_BYTES: Final = 128 * 1024
-#: A block's gas limit moves, so that what was too much may fit after so long.
-_GAS_REFUSED_S: Final = 600.0
+#: A block's gas limit moves, and a node may have said what is not so: what was too much may fit after this.
+_REFUSED_S: Final = 600.0
 #: A mean moves by this share with every delivery.
 _WEIGHT: Final = 0.25
 
@@ -101,7 +102,6 @@ class Sender:
     Attributes:
         accounts: by address.
         height: the newest block that is known; a hint on chains with delayed finality.
-        most_bytes: more than so many bytes of a transaction are refused by nodes.
         on_outcomes: called with what a look found, after it was written.
         on_funds: called when an account can pay again that could not.
         mean_delivery_wei: what a delivery costs about; None before the first.
@@ -122,7 +122,6 @@ class Sender:
         self.chain = chain
         self.accounts = {address: SendingAccount(address) for address in chain.senders}
         self.height = 0
-        self.most_bytes = _MOST_BYTES
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
         self.on_funds: Callable[[], None] = lambda: None
         self.mean_delivery_wei: float | None = None
@@ -139,6 +138,7 @@ class Sender:
         self._market_at = float("-inf")
         self._is_legacy = False
         self._gas_refused: tuple[int, float] | None = None
+        self._bytes_refused: tuple[int, float] | None = None
         self._known_at: dict[Address, float] = {}
         self._block_s = 1.0
         self._moved_at = time.monotonic()
@@ -152,6 +152,8 @@ class Sender:
         #: By account that can't pay, what it could not pay for.
         self._poor: dict[Address, int] = {}
         self._low: set[Address] = set()
+        #: By account, what kept it from signing again at the last look.
+        self._failed: dict[Address, set[type[PostroadError]]] = {}
         self._log = (log or structlog.get_logger()).bind(chain=chain.name)
 
     # --- what is under way ----------------------------------------------------------------------------------
@@ -173,9 +175,14 @@ class Sender:
     @property
     def most_gas(self) -> int | None:
         """The most gas that nodes have taken no offence at lately; None where they refused none for it."""
-        if self._gas_refused is None or time.monotonic() - self._gas_refused[1] > _GAS_REFUSED_S:
-            return None
-        return self._gas_refused[0] * 3 // 4
+        refused = _recent(self._gas_refused)
+        return None if refused is None else refused * 3 // 4
+
+    @property
+    def most_bytes(self) -> int:
+        """More than so many bytes of a transaction are refused by nodes, or were lately."""
+        refused = _recent(self._bytes_refused)
+        return _MOST_BYTES if refused is None else min(_MOST_BYTES, refused - 1)
 
     def find(self, purpose: Purpose, to: bytes) -> list[Transaction]:
         """Return the transactions with this purpose to this address that are not settled."""
@@ -230,6 +237,7 @@ class Sender:
                     batch=carried.get(kept.row),
                     # That process may have offered it.
                     is_taken=True,
+                    told=kept.waiting,
                 )
             )
 
@@ -249,9 +257,7 @@ class Sender:
         """
         market = await self._read_market()
         price = compute_price(market, self._policy)
-        account = await self._choose()
-        gas = call.gas if call.gas is not None else await self.chain.estimate(call, account.address)
-        self._check_funds(account, gas * price.max_wei + call.value_wei)
+        account, gas = await self._choose_payer(call, price)
         # Shielded: a caller that is cancelled must not leave a nonce that is taken and never used.
         known = await self._shielded(
             self._sign(account, account.take(), call, gas, price, purpose, record, call.value_wei)
@@ -281,6 +287,22 @@ class Sender:
         """
         self.accounts[transaction.sender].forget(transaction)
         self._notify()
+
+    async def _choose_payer(self, call: Call, price: GasPrice) -> tuple[SendingAccount, int]:
+        """Return an account that can pay for a call, and the gas that it takes."""
+        others = len(self.chain.senders) - 1
+        while True:
+            account = await self._choose()
+            gas = call.gas if call.gas is not None else await self.chain.estimate(call, account.address)
+            try:
+                self._check_funds(account, gas * price.max_wei + call.value_wei)
+            except InsufficientFunds:
+                # It is avoided for a while, so that another one is chosen where there is one.
+                if others <= 0:
+                    raise
+                others -= 1
+            else:
+                return account, gas
 
     async def _choose(self) -> SendingAccount:
         """Return the account with the fewest transactions under way that can pay, with its nonce known."""
@@ -358,21 +380,33 @@ class Sender:
             batch=batch,
             signed_at=clock.now_s,
             signed_height=clock.height,
+            is_legacy=price.is_legacy,
         )
         account.add(known)
         return known
 
     async def _resign(
-        self, account: SendingAccount, known: Transaction, signed: SignedTransaction, why: str
+        self,
+        account: SendingAccount,
+        known: Transaction,
+        call: Call,
+        gas: int,
+        price: GasPrice,
+        why: str,
+        *,
+        is_cancellation: bool,
     ) -> None:
-        """Keep another signature of a transaction."""
-        is_cancellation = bool(known.cancelling)
-        attempt = make_attempt(signed, self._clock(), is_cancellation=is_cancellation)
-        # Before it is offered (INV-6): either signature may land, and a restart has to know both.
-        await self._store.add_attempt(known, attempt, signed.gas * signed.max_fee_wei)
-        known.attempts.append(attempt)
+        """Sign and keep another signature of a transaction."""
+        signed = self.chain.sign(account.address, known.nonce, call, gas, price)
+        # At the same price the same call has the same bytes: where gas is free, and at the operator's limit.
+        if all(attempt.tx_hash != signed.tx_hash for attempt in known.attempts):
+            attempt = make_attempt(signed, self._clock(), is_cancellation=is_cancellation)
+            # Before it is offered (INV-6): either signature may land, and a restart has to know both.
+            await self._store.add_attempt(known, attempt, signed.gas * signed.max_fee_wei)
+            known.attempts.append(attempt)
+            self._log.info("a transaction is signed again", nonce=known.nonce, why=why)
+        known.is_legacy = price.is_legacy
         account.resign(known, self._chain_clock())
-        self._log.info("a transaction is signed again", nonce=known.nonce, why=why)
 
     async def _shielded(self, work: Awaitable[T]) -> T:
         task = asyncio.ensure_future(work)
@@ -394,14 +428,19 @@ class Sender:
     async def _offer(self, account: SendingAccount, known: Transaction) -> None:
         """Offer the newest signature to the nodes. What they say is a hint, and nothing is raised for it."""
         account.begin_offer(known, self._chain_clock())
-        offered = await self.chain.offer(known.newest.raw)
+        attempt = known.newest
+        offered = await self.chain.offer(attempt.raw)
+        if known.newest is not attempt:
+            # It was signed again meanwhile, so this only says whether a node may have the old signature.
+            known.is_taken = known.is_taken or offered.is_taken or bool(offered.unreachable)
+            return
         account.end_offer(known, offered, self._chain_clock())
         refusal = offered.refusal
         if refusal is not None:
             if refusal.refusal is Refusal.TOO_LARGE:
-                self.most_bytes = min(self.most_bytes, len(known.newest.raw) - 1)
+                self._bytes_refused = (len(attempt.raw), time.monotonic())
             elif refusal.refusal is Refusal.TOO_MUCH_GAS:
-                self._gas_refused = (known.newest.gas, time.monotonic())
+                self._gas_refused = (attempt.gas, time.monotonic())
             self._woken.set()
             self._log.info(
                 "a transaction is refused",
@@ -642,7 +681,9 @@ class Sender:
         if told:
             await self._store.explain(told)
             for known in told:
-                self._log.warning("a transaction waits", nonce=known.nonce, reason=str(known.waiting))
+                # Figures change at every block, which is a line for every transaction and block.
+                if known.told is None or known.told.reason is not known.waiting.reason:
+                    self._log.warning("a transaction waits", nonce=known.nonce, reason=str(known.waiting))
                 known.told = known.waiting
 
     def _move(self, height: int) -> None:
@@ -670,17 +711,31 @@ class Sender:
         if account.proven is None and not account.awaits_proof:
             await self._settle_by_receipts(account, outcomes)
         market = await self._try_market() if account.open else None
+        failed: set[type[PostroadError]] = set()
         for action in account.decide(self._chain_clock(), market):
             try:
                 await self._do(account, action, market, outcomes)
             except JournalError:
                 raise
             except PostroadError as error:
-                self._log.warning("a transaction could not be signed again", error=str(error))
-                if isinstance(action, Replace | Cancel):
-                    is_poor = isinstance(error, InsufficientFunds | KeyUnavailable)
-                    reason = WaitingReason.FUNDS if is_poor else WaitingReason.GAS_PRICE
-                    action.transaction.waiting = Waiting(reason, str(error))
+                failed.add(type(error))
+                # Tried again at every look, which is no line in the log each time.
+                if type(error) not in self._failed.get(account.address, ()):
+                    self._log.warning("a transaction could not be signed again", error=str(error))
+                self._explain_failure(account, action, error)
+        self._failed[account.address] = failed
+
+    @staticmethod
+    def _explain_failure(account: SendingAccount, action: Action, error: PostroadError) -> None:
+        is_poor = isinstance(error, InsufficientFunds | KeyUnavailable)
+        reason = WaitingReason.FUNDS if is_poor else WaitingReason.GAS_PRICE
+        if isinstance(action, Replace | Cancel):
+            action.transaction.waiting = Waiting(reason, str(error))
+        elif isinstance(action, Fill):
+            for known in account.open:
+                if known.nonce > action.nonce:
+                    why = f"nonce {action.nonce} is missing, and can't be filled: {error}"
+                    known.waiting = Waiting(reason, why)
 
     async def _settle_by_receipts(self, account: SendingAccount, outcomes: Outcomes) -> None:
         """Settle what is in final blocks, where accounts can't be proven: the receipt is there still."""
@@ -745,7 +800,8 @@ class Sender:
         has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
         if has_wrong_type:
             self._is_legacy = True
-        call = self._transfer(account) if known.newest.is_cancellation else known.call
+        is_cancellation = known.newest.is_cancellation
+        call = self._transfer(account) if is_cancellation else known.call
         if market is None or call is None:
             return
         if self._is_legacy:
@@ -754,13 +810,20 @@ class Sender:
             # No block can have the signature before, so that it need not be outbid.
             price = compute_price(market, self._policy)
         else:
-            price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+            try:
+                price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+            except FeeLimitReached:
+                # At the operator's limit it may be taken now all the same.
+                if account.is_due(known, self._chain_clock()):
+                    await self._offer(account, known)
+                raise
         if action.is_lower and price.max_wei >= known.price.max_wei:
             # The operator has set a tip.
             return
-        gas = known.newest.gas
-        signed = self.chain.sign(account.address, known.nonce, call, gas, price)
-        await self._shielded(self._resign(account, known, signed, action.why))
+        resigned = self._resign(
+            account, known, call, known.newest.gas, price, action.why, is_cancellation=is_cancellation
+        )
+        await self._shielded(resigned)
         await self._offer(account, known)
 
     async def _cancel(self, account: SendingAccount, action: Cancel, market: GasMarket | None) -> None:
@@ -768,10 +831,22 @@ class Sender:
         known = action.transaction
         if market is None:
             return
-        price = compute_raise(known.price, market, self._policy, demanded=False)
-        signed = self.chain.sign(account.address, known.nonce, self._transfer(account), TRANSFER_GAS, price)
         known.cancelling = action.why
-        await self._shielded(self._resign(account, known, signed, action.why))
+        try:
+            price = compute_raise(known.price, market, self._policy, demanded=False)
+        except FeeLimitReached:
+            # It outbids nothing, and lands where no node has what it cancels.
+            price = compute_price(market, self._policy)
+        resigned = self._resign(
+            account,
+            known,
+            self._transfer(account),
+            TRANSFER_GAS,
+            price,
+            action.why,
+            is_cancellation=True,
+        )
+        await self._shielded(resigned)
         await self._offer(account, known)
 
     async def _fill(self, account: SendingAccount, nonce: int, market: GasMarket | None) -> None:
@@ -783,11 +858,11 @@ class Sender:
         except BaseException:
             account.give_back(nonce)
             raise
-        self._log.warning("a nonce is missing, and is filled", nonce=nonce)
         call = self._transfer(account)
         known = await self._shielded(
             self._sign(account, nonce, call, TRANSFER_GAS, price, Purpose.FILL, None)
         )
+        self._log.warning("a nonce is missing, and is filled", nonce=nonce)
         await self._offer(account, known)
 
     @staticmethod
@@ -860,6 +935,9 @@ class Sender:
         """
         account = self.accounts[known.sender]
         async with self._looking:
+            # It may have landed, or been given up, while this waited for a look.
+            if known.receipt is not None or not self.follows(known):
+                return
             if wish is Wish.CANCEL:
                 await self._cancel(
                     account, Cancel(known, "an operator cancelled it"), await self._read_market()
@@ -873,3 +951,8 @@ def first_work(kept: StoredTransaction) -> bytes:
     """Return the newest signature that is no cancellation, or the newest one where all are."""
     work = [attempt.raw for attempt in kept.attempts if not attempt.is_cancellation]
     return (work or [attempt.raw for attempt in kept.attempts])[-1]
+
+
+def _recent(refused: tuple[int, float] | None) -> int | None:
+    """Return how much was refused, unless that is long ago."""
+    return None if refused is None or time.monotonic() - refused[1] > _REFUSED_S else refused[0]

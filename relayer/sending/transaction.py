@@ -45,6 +45,7 @@ class Transaction:
             where they were not all asked, or none answered.
         misses: at how many looks in a row its nonce was used and no receipt found.
         refused_since: since when no node takes the newest signature for a reason that is not understood.
+        is_legacy: whether the newest signature is of type 0. False where an earlier process made it.
         cancelling: why a cancellation is wanted or signed; empty where none is.
         waiting: why it is in no block yet.
         told: the reason that was written down last; None before the first.
@@ -71,6 +72,7 @@ class Transaction:
     is_missing: bool = False
     misses: int = 0
     refused_since: float | None = None
+    is_legacy: bool = False
     cancelling: str = ""
     told: Waiting | None = None
     waiting: Waiting = field(default=Waiting(WaitingReason.INCLUSION, "it is signed, and not offered yet"))

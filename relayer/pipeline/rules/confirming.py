@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from relayer.chains.base import DeliveryEventKind, TxReceipt
+from relayer.chains.base import Address, DeliveryEventKind, TxReceipt
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.journal.rows import MICROS_PER_S, LaneRow, Micros, StoredBatch, StoredWait
 from relayer.pipeline.rules.instant import LONGEST_WAIT_US
@@ -54,6 +54,7 @@ def judge_bitmaps(
     proven: Mapping[bytes, ProvenSlot],
     header: VerifiedHeader,
     included: Iterable[Transaction],
+    nonces: Mapping[Address, int],
     now: Micros,
 ) -> Judged:
     """Judge the pages of a lane that were asked about and are still in memory.
@@ -63,6 +64,7 @@ def judge_bitmaps(
         proven: what was proven, by slot.
         header: the destination's header that proves it.
         included: the transactions with batches that providers show up to that header, of any lane.
+        nonces: the proven nonces of accounts whose transactions are said to have had no effect.
         now: the wall clock, for the next try of what failed.
     """
     row = wanted.progress.row
@@ -83,8 +85,10 @@ def judge_bitmaps(
         verdict = judge_bitmap(row, page, int.from_bytes(slot.value), header, batches, now)
         verdicts.append((page, verdict))
         for known, carried in here:
+            # The proven state lacks the bits that its receipt promised, or has its nonce unused.
             promised = carried.receipt.succeeded and not known.is_cancelled
-            is_doubted = promised and carried.batch.mask & verdict.returned
+            is_unused = known.nonce >= nonces.get(known.sender, known.nonce + 1)
+            is_doubted = is_unused or (promised and carried.batch.mask & verdict.returned)
             (doubted if is_doubted else settled).append(known)
     return Judged(tuple(verdicts), tuple(settled), tuple(doubted))
 

@@ -242,6 +242,16 @@ class LaneProgress:
         if page in self.pages:
             self.pages[page].give_back(mask)
 
+    def give_up(self, page: int, waiting: Waiting, now: Ticks) -> None:
+        """Take note that a transaction with messages of a page was given up, and why."""
+        if page in self.pages:
+            self.pages[page].give_up(waiting, now)
+
+    def land(self, page: int) -> None:
+        """Take note that a transaction with messages of a page is in a block."""
+        if page in self.pages:
+            self.pages[page].land()
+
     def recover(self) -> None:
         """Take note that the destination can be asked again.
 

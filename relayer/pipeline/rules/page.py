@@ -107,6 +107,7 @@ class PageState:
         height: the newest block of the destination whose header proved anything of the page.
         waits: why single open messages wait, by place in the page.
         held: why nothing of the page is sent for a while; None after a batch of it was sent.
+        given_up: how many of its transactions in a row were given up, because no node took them.
     """
 
     page: int
@@ -126,6 +127,7 @@ class PageState:
     height: int = 0
     waits: dict[int, PageWait] = field(default_factory=dict)
     held: HeldBack | None = None
+    given_up: int = 0
 
     @classmethod
     def load(
@@ -347,6 +349,21 @@ class PageState:
         Returns for how many seconds.
         """
         failures = 0 if self.held is None else self.held.failures
+        return self._hold(waiting, now, failures, is_refusal=is_refusal)
+
+    def give_up(self, waiting: Waiting, now: Ticks) -> None:
+        """Send nothing of the page for a while, because one of its transactions was given up.
+
+        The pauses grow until one lands: signing is no progress, and costs a row of the journal.
+        """
+        self._hold(waiting, now, self.given_up, is_refusal=True)
+        self.given_up += 1
+
+    def land(self) -> None:
+        """Take note that a transaction of the page is in a block."""
+        self.given_up = 0
+
+    def _hold(self, waiting: Waiting, now: Ticks, failures: int, *, is_refusal: bool) -> float:
         pause_us = min(_LONGEST_PAUSE_US, FIRST_PAUSE_US << min(failures, 10))
         self.held = HeldBack(waiting, is_refusal, failures + 1, Ticks(now + pause_us))
         return pause_us / MICROS_PER_S

@@ -89,6 +89,7 @@ class AccountMachine(RuleBasedStateMachine):
     def begin(self, proves: bool, lag: int) -> None:
         self.proves, self.lag = proves, lag
         self.node = ModelNode()
+        self.final = 10
         self.account = SendingAccount(ADDRESS)
         self.now_s = 1_000.0
         self.rows = 0
@@ -104,8 +105,9 @@ class AccountMachine(RuleBasedStateMachine):
 
     @property
     def header(self) -> int:
-        """The newest final block."""
-        return max(10, self.node.height - self.lag)
+        """The newest final block. What was final once stays so."""
+        self.final = max(self.final, self.node.height - self.lag)
+        return self.final
 
     def market(self) -> GasMarket:
         return GasMarket(self.node.base_fee_wei, 10)
@@ -168,6 +170,8 @@ class AccountMachine(RuleBasedStateMachine):
         try:
             price = compute_raise(known.price, self.market(), POLICY, demanded=demanded)
         except FeeLimitReached:
+            if self.account.is_due(known, self.clock()):
+                self.offer(known)
             return
         known.attempts.append(
             make_attempt(self.sign(known.nonce, price, gas), Micros(0), is_cancellation=cancels)

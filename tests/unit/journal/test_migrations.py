@@ -86,7 +86,13 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
             "ALTER TABLE transactions DROP COLUMN reserved_wei",
             "ALTER TABLE transactions DROP COLUMN reason",
             "ALTER TABLE transactions DROP COLUMN reason_detail",
-            "ALTER TABLE attempts DROP COLUMN is_cancellation",
+            "DROP TABLE attempts",
+            (
+                'CREATE TABLE attempts (id INTEGER NOT NULL PRIMARY KEY, "transaction" INTEGER NOT NULL '
+                "REFERENCES transactions (id), tx_hash BLOB NOT NULL, raw BLOB NOT NULL, gas BIGINT NOT NULL, "
+                "max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT NULL, at BIGINT NOT NULL, "
+                "UNIQUE (tx_hash))"
+            ),
             "DELETE FROM schema_version",
             "INSERT INTO schema_version VALUES (1, 1)",
             "INSERT INTO chains VALUES (1, X'AA', 'court', NULL, 0, 0, 0, 0)",
@@ -117,4 +123,16 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
         assert migrate(connection, 2) == (2,)
     with engine.connect() as connection:
         assert sum_spending(connection, ChainRow(1), Micros(now)) == 30 + 70
-        assert Reading(connection).live_transactions(ChainRow(1))[0].attempts[0].is_cancellation is False
+        (kept,) = Reading(connection).live_transactions(ChainRow(1))
+        assert [(attempt.max_fee_wei, attempt.is_cancellation) for attempt in kept.attempts] == [
+            (2, False),
+            (3, False),
+        ]
+    with engine.begin() as connection:
+        # What was given up may be signed again with the same bytes.
+        connection.execute(
+            text(
+                'INSERT INTO attempts ("transaction", tx_hash, raw, gas, max_fee_wei, priority_fee_wei, at) '
+                'SELECT "transaction", tx_hash, raw, gas, max_fee_wei, priority_fee_wei, at FROM attempts'
+            )
+        )

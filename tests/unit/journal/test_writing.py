@@ -57,6 +57,17 @@ def test_a_nonce_is_never_signed_twice_while_it_may_land(journal: Journal) -> No
     assert _sign(journal, chain, 5, 2) != first
 
 
+def test_what_was_given_up_is_signed_again_with_the_same_bytes(journal: Journal) -> None:
+    """The same call with the same nonce and price has one signature: it must not look like a broken disk."""
+    chain = _chain(journal)
+    first = _sign(journal, chain, 5)
+    commit(journal, lambda writing: writing.set_transaction_state(first, TransactionState.GIVEN_UP))
+    second = _sign(journal, chain, 5)
+    with journal.reading() as reading:
+        (live,) = reading.live_transactions(chain)
+    assert (live.row, live.attempts) == (second, (attempt(1),))
+
+
 def test_live_transactions_come_back_with_every_signature(journal: Journal) -> None:
     chain = _chain(journal)
     first, second = _sign(journal, chain, 5), _sign(journal, chain, 6, 2)

@@ -6,21 +6,24 @@ are, who answers late, or what a provider said once.
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
+import structlog.testing
 
 from light_clients.client import Height
-from relayer.chains.base import Address, Call, GasPrice, TxHash, TxReceipt
+from relayer.chains.base import Address, Call, GasPrice, NodeAnswer, Offered, Refusal, TxHash, TxReceipt
 from relayer.consensus.base import ProvenAccount
 from relayer.errors import ChainUnavailable, NotFoundYet
 from relayer.journal.errors import JournalBroken
-from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState
+from relayer.journal.rows import ChainRow, Purpose, StoredTransaction, TransactionRow, TransactionState, Wish
 from relayer.journal.store import now_micros
+from relayer.protocol.delivery import WaitingReason
 from relayer.sending.price import PricePolicy
 from relayer.sending.sender import Sender
 from relayer.sending.store import MemoryStore
 from relayer.sending.transaction import Outcomes, make_attempt
-from relayer.testing.chain import MemoryChain
+from relayer.testing.chain import MemoryChain, MemoryRules
 
 GWEI = 10**9
 PRICES = PricePolicy(500 * GWEI, GWEI)
@@ -54,7 +57,8 @@ async def test_many_transactions_in_blocks_strand_none_of_the_next() -> None:
 
 def stored(chain: MemoryChain, nonce: int, *prices: GasPrice) -> StoredTransaction:
     """What an earlier process signed, as the journal has it."""
-    signed = [chain.sign(chain.senders[0], nonce, transfer(chain), 21_000, price) for price in prices]
+    call = Call(Address(b"\7" * 20), b"")
+    signed = [chain.sign(chain.senders[0], nonce, call, 50_000, price) for price in prices]
     return StoredTransaction(
         row=TransactionRow(1),
         chain=ChainRow(1),
@@ -189,3 +193,198 @@ async def test_a_broken_journal_is_told_when_nobody_waits_for_the_look(
     await sender.look_within(1, 0.001)
     with pytest.raises(JournalBroken):
         await asyncio.wait_for(sender.run(), 5.0)
+
+
+async def looks(sender: Sender, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Looks that are 30 s and 10 blocks apart."""
+    truth, ahead_s = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: truth() + ahead_s)
+    for _ in range(count):
+        ahead_s += 30.0
+        await sender.look(sender.height + 10)
+    monkeypatch.setattr(time, "monotonic", truth)
+
+
+async def test_a_type_that_is_refused_costs_no_higher_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price rises because it is too low. A node that refuses whatever type it gets is answered once."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    chain.faults.always_refusing = (Refusal.TYPE_UNSUPPORTED, "transaction type not supported")
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    for height in range(1, 10):
+        await sender.look(height)
+    assert [attempt.max_fee_wei <= 3 * GWEI for attempt in known.attempts] == [True, True]
+
+
+async def test_a_type_that_is_refused_is_changed_at_the_operators_limit() -> None:
+    """A chain without EIP-1559 asks for all that the operator allows: type 0 is no dearer than type 2."""
+    chain = MemoryChain("b", 1002, rules=MemoryRules(suggested_wei=10 * GWEI))
+    sender, _ = make_sender(chain, PricePolicy(10 * GWEI))
+    chain.base_fee_wei = 9 * GWEI
+    chain.faults.refusing = [(Refusal.TYPE_UNSUPPORTED, "transaction type not supported")]
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    await sender.look(1)
+    await chain.mine()
+    await sender.look(2)
+    assert known.receipt is not None
+
+
+async def test_a_free_transaction_is_not_signed_again_with_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where gas is free and nodes suggest a tip all the same, the price stays 0, and so do the bytes."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain, PricePolicy(0, 0))
+    chain.base_fee_wei = 0
+    chain.faults.lost_broadcasts = 2
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    await looks(sender, monkeypatch, 4)
+    assert len(known.attempts) == 1
+    await chain.mine()
+    await sender.look(sender.height + 1)
+    assert known.receipt is not None
+
+
+async def test_a_cancellation_at_the_operators_limit_frees_the_nonce() -> None:
+    """What an earlier process signed at the limit, and no node takes any more, can't be outbid. An empty
+    transfer at the same price takes its nonce where no node has it.
+    """
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain, PricePolicy(3 * GWEI, GWEI))
+    kept = stored(chain, 0, GasPrice(3 * GWEI, GWEI))
+    chain.faults.refused[TxHash(kept.attempts[0].tx_hash)] = (
+        Refusal.TOO_MUCH_GAS,
+        "exceeds block gas limit",
+    )
+    sender.recover([kept], [])
+    (known,) = sender.transactions
+    await sender.look(1)
+    await sender.look(2)
+    await chain.mine()
+    await sender.look(3)
+    assert known.is_cancelled
+
+
+async def test_what_was_too_cheap_once_at_the_operators_limit_is_offered_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One node's word that a price is too low, which can't be raised, does not end its offers."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain, PricePolicy(3 * GWEI, GWEI))
+    chain.faults.refusing = [(Refusal.UNDERPRICED, "transaction underpriced")]
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    await looks(sender, monkeypatch, 2)
+    await chain.mine()
+    await sender.look(sender.height + 1)
+    assert known.receipt is not None
+    assert len(known.attempts) == 1
+
+
+async def test_what_one_node_said_of_its_limits_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One false word, that a small transaction is too large or too far ahead, slows the chain for a while."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    for refusal in (Refusal.TOO_LARGE, Refusal.NONCE_TOO_FAR):
+        chain.faults.refusing = [(refusal, "a test wants it so")]
+        await sender.send(transfer(chain), Purpose.OTHER)
+        await sender.look(1)
+    (account,) = sender.accounts.values()
+    assert sender.most_bytes < 1_000
+    assert account.is_full
+    await looks(sender, monkeypatch, 2)
+    for _ in range(10):
+        await sender.send(transfer(chain), Purpose.OTHER)
+        await chain.mine()
+        await looks(sender, monkeypatch, 4)
+    truth = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: truth() + 1_000.0)
+    assert sender.most_bytes == 128 * 1024
+    await sender.send(transfer(chain), Purpose.OTHER)
+    assert not account.is_full
+
+
+async def test_an_operators_wish_for_what_has_landed_is_dropped() -> None:
+    """A transaction that is in a block, or followed no more, is not signed again while the wish waits."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    await chain.mine()
+    await sender.look(1)
+    for wish in Wish:
+        await sender.wish(known, wish)
+    assert len(known.attempts) == 1
+
+
+async def test_an_operators_wish_that_no_key_can_meet_stops_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of an account was removed while a transaction of it waits."""
+    chain, other = MemoryChain("b", 1002), MemoryChain("c", 1003)
+    sender, found = make_sender(chain)
+    sender.recover([stored(other, 0, GasPrice(3 * GWEI, GWEI))], [])
+    chain.faults.lost_broadcasts = 100
+
+    async def take_wishes(self: MemoryStore) -> tuple[tuple[TransactionRow, Wish], ...]:
+        return ((TransactionRow(1), Wish.CANCEL),)
+
+    monkeypatch.setattr(MemoryStore, "take_wishes", take_wishes)
+    task = asyncio.ensure_future(sender.run())
+    await asyncio.sleep(1.5)
+    assert not task.done()
+    task.cancel()
+    assert found == []
+
+
+async def test_an_account_that_can_pay_goes_before_one_that_cannot() -> None:
+    """With several keys, an empty one holds nothing up."""
+    chain = MemoryChain("b", 1002, accounts=2)
+    chain.balances[chain.senders[0]] = 10
+    sender, _ = make_sender(chain)
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    assert known.sender == chain.senders[1]
+
+
+async def test_a_late_answer_to_an_old_signature_says_nothing_of_the_newest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No price rises because a slow node called the price too low that was raised meanwhile."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain)
+    truth, answer = chain.offer, asyncio.Event()
+
+    async def slow(raw: bytes) -> Offered:
+        if not answer.is_set():
+            await answer.wait()
+            return Offered((NodeAnswer("b", Refusal.UNDERPRICED, "transaction underpriced"),))
+        return await truth(raw)
+
+    monkeypatch.setattr(chain, "offer", slow)
+    sending = asyncio.ensure_future(sender.send(transfer(chain), Purpose.OTHER))
+    await asyncio.sleep(0.01)
+    monkeypatch.setattr(chain, "offer", truth)
+    chain.base_fee_wei *= 20
+    await sender.look(1)
+    answer.set()
+    known = await sending
+    assert len(known.attempts) == 2
+    assert known.refusal is None
+    await looks(sender, monkeypatch, 2)
+    assert len(known.attempts) == 2
+
+
+async def test_a_gap_that_cannot_be_filled_says_why_and_fills_no_log() -> None:
+    """INV-10: the price of gas is above the operator's limit, and the nonce below is missing."""
+    chain = MemoryChain("b", 1002)
+    sender, _ = make_sender(chain, PricePolicy(3 * GWEI, GWEI))
+    (account,) = sender.accounts.values()
+    assert account.take() == 0
+    known = await sender.send(transfer(chain), Purpose.OTHER)
+    account.give_back(0)
+    chain.base_fee_wei = 20 * GWEI
+    with structlog.testing.capture_logs() as logs:
+        for height in range(1, 40):
+            await sender.look(height)
+    assert known.waiting.reason is WaitingReason.GAS_PRICE
+    assert "nonce 0 is missing" in known.waiting.detail
+    assert sum(line["log_level"] == "warning" for line in logs) <= 3
+    chain.base_fee_wei = GWEI
+    await sender.look(41)
+    assert [filled.purpose for filled in account.open] == [Purpose.FILL, Purpose.OTHER]

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from light_clients.client import Height
-from relayer.chains.base import Address, Call, GasPrice, Head, Refusal
+from relayer.chains.base import Address, Call, GasPrice, Head, Refusal, TxHash, TxReceipt
 from relayer.chains.evm import abi
 from relayer.journal.rows import Purpose, TransactionRow, Wish
 from relayer.journal.store import Journal, now_micros
@@ -416,3 +417,82 @@ async def test_a_process_without_a_journal_sends_one_transaction(tmp_path: Path)
     await sender.look(1)
     assert await sender.included(known, 1.0)
     assert known.receipt is not None
+
+
+async def test_what_nodes_refuse_for_good_is_not_signed_again_at_once(tmp_path: Path) -> None:
+    """No storm: where nodes never take a batch, the page waits longer and longer, and says why (INV-10)."""
+    chains = two_chains()
+    chains["b"].faults.always_refusing = (Refusal.INVALID, "gas price not 0")
+    async with running_network(tmp_path, chains) as network:
+        await network.mine(2)
+        sent = network.send("a", "b", 1)
+        end = time.monotonic() + 6.0
+        while time.monotonic() < end:
+            await network.mine()
+        with network.journal.reading() as reading:
+            signed = len(reading.transactions(map(TransactionRow, range(1, 200))))
+        assert signed <= 6, signed
+        assert "gas price not 0" in detail(network, sent[0])
+        chains["b"].faults.always_refusing = None
+        await until(network, lambda: network.is_confirmed(sent), seconds=30)
+
+
+async def test_an_invented_revert_settles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-5, INV-6: a provider shows a failed receipt of a delivery that waits in the pool. The account's
+    proven nonce says that it may land yet, so that its messages are not signed a second time.
+    """
+    chains = two_chains()
+    b = chains["b"]
+    async with running_network(tmp_path, chains) as network:
+        await network.mine(2)
+        truth, lies = b.receipt, True
+
+        async def invent(tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+            block = b.ledger.blocks[-1]
+            if lies and tx_hash not in b.receipts:
+                return TxReceipt(tx_hash, block.number, block.hash, False, 21_000, 0, (), ())
+            return await truth(tx_hash, ask_all=ask_all)
+
+        monkeypatch.setattr(b, "receipt", invent)
+        monkeypatch.setattr(b.pool, "can_include", lambda *_: False)
+        sent = network.send("a", "b", 2)
+        await until(network, lambda: bool(list(b.pool)))
+        await network.mine(20)
+        assert [transaction.nonce for transaction in b.pool] == [0]
+        lies = False
+        monkeypatch.undo()
+        await until(network, lambda: network.is_confirmed(sent))
+    assert deliveries(b) == [2]
+
+
+async def test_a_reason_of_before_a_restart_goes_with_its_cause(tmp_path: Path) -> None:
+    """INV-10: the account was empty, and was filled up while the daemon was down."""
+    chains = two_chains()
+    b = chains["b"]
+    async with running_network(tmp_path, chains) as network:
+        await network.mine(2)
+        b.faults.lost_broadcasts = 100
+        sent = network.send("a", "b", 1)
+        await until(network, lambda: bool(open_of(network, "b")))
+        b.balances[b.senders[0]] = 10
+        await until(network, lambda: reason(network, sent[0]) is WaitingReason.FUNDS)
+    b.balances[b.senders[0]] = 10**18
+    async with running_network(tmp_path, chains) as network:
+        await until(network, lambda: reason(network, sent[0]) is WaitingReason.INCLUSION)
+
+
+async def test_a_reason_that_changes_its_figures_alone_is_logged_once(tmp_path: Path) -> None:
+    """The base fee moves at every block: people read the newest, and the log has one line."""
+    chains = two_chains()
+    b = chains["b"]
+    with structlog.testing.capture_logs() as logs:
+        async with running_network(tmp_path, chains, prices=PricePolicy(4 * 10**9, 10**9)) as network:
+            await network.mine(2)
+            b.faults.lost_broadcasts = 100
+            sent = network.send("a", "b", 1)
+            await until(network, lambda: bool(open_of(network, "b")))
+            for number in range(10):
+                b.base_fee_wei = (5 + number) * 10**9
+                await network.mine()
+            assert reason(network, sent[0]) is WaitingReason.GAS_PRICE
+    assert sum(line["event"] == "a transaction waits" for line in logs) == 1

@@ -154,7 +154,7 @@ def test_a_transaction_is_settled_by_the_bitmap_or_doubted() -> None:
     }
     done, doubted = carrier(0b011, said=0b011), carrier(0b100, said=0b100)
     others = [carrier(0b1, said=1, page=gone), carrier(0b1, said=1, lane=LaneRow(2))]
-    judged = judge_bitmaps(wanted, values, header(), [done, doubted, *others], NOW)
+    judged = judge_bitmaps(wanted, values, header(), [done, doubted, *others], {}, NOW)
     # A page that left memory while it was proven is judged another time.
     assert [(page.page, verdict.delivered, verdict.returned) for page, verdict in judged.verdicts] == [
         (3, 0b011, 0b100)
@@ -163,6 +163,11 @@ def test_a_transaction_is_settled_by_the_bitmap_or_doubted() -> None:
     # What reverted or was cancelled promised nothing.
     cancellation = SignedAttempt(b"t" * 32, b"", 21_000, 1, 1, NOW, is_cancellation=True)
     cancelled = replace(carrier(0b100, said=0b100), attempts=[cancellation])
-    assert judge_bitmaps(wanted, values, header(), [cancelled], NOW).settled == (cancelled,)
+    assert judge_bitmaps(wanted, values, header(), [cancelled], {}, NOW).settled == (cancelled,)
     reverted = replace(carrier(0b100, said=0), receipt=receipt(succeeded=False))
-    assert judge_bitmaps(wanted, values, header(), [reverted], NOW).settled == (reverted,)
+    assert judge_bitmaps(wanted, values, header(), [reverted], {}, NOW).settled == (reverted,)
+    # That it reverted is a provider's word, which the account's proven nonce contradicts.
+    unused = {reverted.sender: reverted.nonce}
+    assert judge_bitmaps(wanted, values, header(), [reverted], unused, NOW).doubted == (reverted,)
+    used = {reverted.sender: reverted.nonce + 1}
+    assert judge_bitmaps(wanted, values, header(), [reverted], used, NOW).settled == (reverted,)
