@@ -129,6 +129,10 @@ throughput: $(TOOLS_STAMP) ## 30,000 messages through the whole pipeline
 kill: $(TOOLS_STAMP) ## 2,000 messages while the daemon is killed five times: none lost, none twice (ARGS=--every: at each kind of commit and broadcast, a hundred times)
 	$(PY) -m tests.bench.kill $(ARGS)
 
+.PHONY: faults
+faults: $(TOOLS_STAMP) ## 60 faults of providers, nodes and keys, one by one: none lost, none twice, soon delivered (9 min; ARGS=--short: the worst)
+	$(PY) -m tests.bench.faults $(ARGS)
+
 .PHONY: proofs
 proofs: $(VENV_STAMP) ## Time of a proof and of a header in Python, beside the work that can't be left out
 	$(PY) -m tests.bench.proofs $(ARGS)

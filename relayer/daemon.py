@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 
 from light_clients import ecdsa, hashing
-from relayer.chains.evm.tx import Signer
+from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.config import Config, LogConfig
 from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.consensus.registry import kind_of
@@ -33,6 +33,7 @@ from relayer.keys import KeyStore, read_password
 from relayer.metrics import Metrics, MetricsServer
 from relayer.pipeline.chain_task import STALL_S
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
+from relayer.sending.price import PricePolicy
 from relayer.views.gauges import gauges
 from relayer.views.relayer import RelayerView, relayer_view
 
@@ -45,7 +46,7 @@ _LOOK_S: Final = 0.5
 def build(
     config: Config,
     *,
-    signers: Mapping[str, Sequence[Signer]] | None = None,
+    signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Daemon:
     """Read everything that the configuration names and take the journal's lock. Nothing is asked of a chain.
@@ -72,7 +73,7 @@ def build(
     return Daemon(config, built, lanes, journal, metrics)
 
 
-def _unlock(config: Config, environment: Mapping[str, str]) -> dict[str, Sequence[Signer]]:
+def _unlock(config: Config, environment: Mapping[str, str]) -> dict[str, Sequence[Signer | ForeignAccount]]:
     names = {name for chain in config.chains.values() for name in chain.keys}
     if not names:
         return {}
@@ -83,7 +84,9 @@ def _unlock(config: Config, environment: Mapping[str, str]) -> dict[str, Sequenc
     return {name: [keys[key] for key in chain.keys] for name, chain in config.chains.items()}
 
 
-def _open(config: Config, name: str, signers: Sequence[Signer], metrics: Metrics) -> OpenChain:
+def _open(
+    config: Config, name: str, signers: Sequence[Signer | ForeignAccount], metrics: Metrics
+) -> OpenChain:
     def on_rpc_error(provider: str, kind: str) -> None:
         metrics.rpc_failed(name, provider, kind)
 
@@ -108,7 +111,7 @@ class Daemon:
         self._built = built
         self._lanes = lanes
         self._stopping = asyncio.Event()
-        self._server = MetricsServer(metrics, self._health, self._readiness)
+        self._server = MetricsServer(metrics, self._health, self._readiness, self._remarks)
         self._log = structlog.get_logger()
 
     def stop(self) -> None:
@@ -164,6 +167,7 @@ class Daemon:
                 chain=opened.chain,
                 prover=opened.prover,
                 first_height=self._config.require_endpoint(name).consensus.first_height,
+                prices=PricePolicy(opened.config.max_fee_wei, opened.config.priority_fee_wei),
                 max_spend_wei_per_day=opened.config.max_spend_wei_per_day,
             )
             for name, opened in self._built.items()
@@ -223,6 +227,16 @@ class Daemon:
             if worker.header is None or worker.head_at is None or now - worker.head_at > STALL_S
         ]
         return f"no verified head lately: {', '.join(sorted(late))}" if late else None
+
+    def _remarks(self) -> list[str]:
+        """What keeps deliveries to a chain from being paid. The other chains are served all the same."""
+        if self.pipeline is None:
+            return []
+        return [
+            f"{name}: {trouble}"
+            for name, task in sorted(self.pipeline.chain_tasks.items())
+            for trouble in task.sender.money_troubles
+        ]
 
     def view(self) -> RelayerView:
         """Return everything that the daemon works on, as it is now in memory."""

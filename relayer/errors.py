@@ -108,12 +108,12 @@ class FeeLimitReached(Retryable):
     """The chain's price is above the operator's fee limit. The message waits for a lower price."""
 
 
-class Underpriced(Retryable):
-    """Providers ask a higher price than this transaction offers: the caller replaces it."""
-
-
 class InsufficientFunds(Retryable):
     """The sending account cannot pay for the transaction."""
+
+
+class SpendLimitReached(InsufficientFunds):
+    """The operator's limit for 24 hours leaves no room for the transaction."""
 
 
 class NonceConflict(Retryable):

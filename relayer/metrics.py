@@ -133,15 +133,21 @@ class MetricsServer:
     """Serves the pages.
 
     `health` gives what is wrong with the process, `readiness` why it does not relay; both give None where all
-    is well.
+    is well. `remarks` gives what keeps one chain's messages from moving while the others' do: it is shown
+    with readiness, and does not deny it.
     """
 
     def __init__(
-        self, metrics: Metrics, health: Callable[[], str | None], readiness: Callable[[], str | None]
+        self,
+        metrics: Metrics,
+        health: Callable[[], str | None],
+        readiness: Callable[[], str | None],
+        remarks: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._metrics = metrics
         self._health = health
         self._readiness = readiness
+        self._remarks = remarks
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -167,10 +173,9 @@ class MetricsServer:
         return _answer(self._health())
 
     async def _show_readiness(self, _: web.Request) -> web.Response:
-        return _answer(self._readiness())
+        return _answer(self._readiness(), self._remarks())
 
 
-def _answer(trouble: str | None) -> web.Response:
-    return web.Response(
-        text="ok\n" if trouble is None else f"{trouble}\n", status=200 if trouble is None else 503
-    )
+def _answer(trouble: str | None, remarks: Iterable[str] = ()) -> web.Response:
+    lines = ["ok" if trouble is None else trouble, *remarks]
+    return web.Response(text="\n".join(lines) + "\n", status=200 if trouble is None else 503)

@@ -190,6 +190,11 @@ class BftHeader:
             tail=fields[15:],
         )
 
+    @property
+    def base_fee_wei(self) -> int | None:
+        """What a unit of gas costs in the block (EIP-1559); None where the chain has no base fee."""
+        return int.from_bytes(self.tail[0]) if self.tail else None
+
     def encode_numbers(self) -> bytes:
         """Return the RLP of number, gasLimit, gasUsed and timestamp, one after the other."""
         return b"".join(map(rlp.encode_int, (self.number, self.gas_limit, self.gas_used, self.timestamp)))

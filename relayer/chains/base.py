@@ -216,6 +216,11 @@ class GasMarket:
     base_fee_wei: int | None
     suggested_wei: int
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the chain asks for nothing."""
+        return not self.base_fee_wei and not self.suggested_wei
+
 
 @dataclass(frozen=True, slots=True)
 class GasPrice:
@@ -230,6 +235,12 @@ class GasPrice:
     max_wei: int
     priority_wei: int
     is_legacy: bool = False
+
+    def paid_wei(self, market: GasMarket) -> int:
+        """Return what a unit of gas costs at this price in a block of now."""
+        if self.is_legacy or market.base_fee_wei is None:
+            return self.max_wei
+        return min(self.max_wei, market.base_fee_wei + self.priority_wei)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,45 +346,58 @@ class Chain(Protocol):
         """
         ...
 
-    async def prepare(self, call: Call) -> SignedTransaction:
-        """Take the next nonce of the least busy key and sign (EIP-1559). Nothing is broadcast.
+    def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
+        """Sign a call with an account's key; `gas` is the limit.
 
-        Either broadcast the transaction or give it to `abandon`: otherwise its nonce stays a gap.
+        Nothing is asked of the chain, and no nonce is taken: whoever calls this has chosen it.
 
-        Raises:
-            FeeLimitReached: gas costs more than the operator allows.
-            KeyUnavailable: no key is configured.
-            CallReverted: the gas estimate fails.
+        Raises KeyUnavailable.
         """
         ...
 
-    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """Sign another transaction of the same nonce at a higher price. Raises FeeLimitReached."""
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of signed bytes; None for bytes that can't be read."""
         ...
 
-    async def broadcast(self, raw: bytes) -> None:
-        """Hand signed bytes to all providers; a node that has them already is a success.
+    async def estimate(self, call: Call, sender: Address) -> int:
+        """Return the gas that a transaction of an account needs, with a margin for state that moves.
 
-        The bytes may come from an earlier process: their nonce counts as taken from then on.
-
-        Raises:
-            NonceConflict: another transaction took the nonce.
-            Underpriced: the price is too low; `replace` the transaction.
-            InsufficientFunds: the account cannot pay.
-            ChainUnavailable: no provider took the bytes.
+        Raises CallReverted, with the decoded reason.
         """
         ...
 
-    def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back the nonce of a prepared transaction that was never broadcast, so that no gap stays."""
+    async def market(self) -> GasMarket:
+        """Return what gas costs now, as a provider says; it may be some seconds old.
+
+        Raises ChainUnavailable.
+        """
         ...
 
-    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
-        """Return the decoded receipt of a transaction; None while it is not included."""
+    async def offer(self, raw: bytes) -> Offered:
+        """Hand signed bytes to all providers, and return what they said.
+
+        It returns as soon as one of them has the bytes; the slower ones get them all the same. Where none
+        takes them, it waits for all, within limits.
+
+        Raises nothing that is Retryable: where nobody can be reached, there are no answers.
+        """
         ...
 
-    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Return an account's transaction count: of included ones, or with those that are pending."""
+    async def receipt(self, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        """Return the decoded receipt of a transaction; None while it is not included.
+
+        Args:
+            tx_hash: 32 bytes.
+            ask_all: whether one provider's word that there is none is not enough: all are asked, and any
+                receipt counts.
+        """
+        ...
+
+    async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
+        """Return an account's transaction count as every provider has it that answers; empty when none does.
+
+        Of included transactions, or with those that are pending. All of it is hearsay.
+        """
         ...
 
     async def balance(self, account: Address) -> int:

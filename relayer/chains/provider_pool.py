@@ -155,6 +155,7 @@ class ProviderPool(Generic[P]):
         self._policy = policy
         self._on_error = on_error
         self._probe = probe
+        self._stragglers: set[asyncio.Task[object]] = set()
 
     @property
     def providers(self) -> tuple[P, ...]:
@@ -212,21 +213,67 @@ class ProviderPool(Generic[P]):
 
     async def everyone(self, once: Callable[[P], Awaitable[T]]) -> list[Answer[T] | PostroadError]:
         """Ask all providers at once, and return the value or error of each, in the configured order."""
+        return list(await asyncio.gather(*(self._ask(member, once) for member in self._members)))
+
+    async def race(
+        self,
+        once: Callable[[P], Awaitable[T]],
+        is_enough: Callable[[T], bool],
+        *,
+        patience_s: float,
+        longest_s: float,
+    ) -> list[tuple[str, Answer[T] | PostroadError]]:
+        """Ask all providers at once, and return as soon as one gives an answer that is enough.
+
+        Those who are slower are asked to the end in the background, until `close`: what they are told may
+        count (a transaction), though what they answer is not waited for.
+
+        Args:
+            once: asks one provider, and checks the answer; as for `anyone`.
+            is_enough: whether an answer ends the waiting.
+            patience_s: how long the others are waited for once somebody has answered or refused.
+            longest_s: how long one provider may take. Then it counts as unreachable.
+
+        Returns:
+            The label, and the value or error, of each provider that answered in time or failed, in the
+            configured order; those who were left behind by patience are among them, with RpcUnavailable.
+        """
 
         async def ask(member: Member[P]) -> Answer[T] | PostroadError:
             try:
-                await self._probe_once(member)
-                return Answer(await self._timed(member, once), member.provider.label)
-            except WrongChain as error:
-                return error
-            except (RpcUnavailable, RpcAnswerInvalid) as error:
-                self._charge(member, _kind_of(error))
-                return error
-            except (RpcRefused, NotFoundYet) as error:
-                # Nobody is charged: a node may refuse a transaction, or lack a block, and be right.
-                return error
+                async with asyncio.timeout(longest_s):
+                    return await self._ask(member, once)
+            except TimeoutError:
+                self._charge(member, "unreachable")
+                return _late(member.provider.label, longest_s)
 
-        return list(await asyncio.gather(*(ask(member) for member in self._members)))
+        asked = {asyncio.ensure_future(ask(member)): member for member in self._members}
+        for task in asked:
+            self._stragglers.add(task)
+            task.add_done_callback(self._stragglers.discard)
+        waiting: set[asyncio.Future[Answer[T] | PostroadError]] = set(asked)
+        until_s = math.inf
+        while waiting and (left_s := until_s - time.monotonic()) > 0:
+            done, waiting = await asyncio.wait(
+                waiting,
+                timeout=None if left_s == math.inf else left_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            answers = [task.result() for task in done]
+            if any(isinstance(answer, Answer) and is_enough(answer.value) for answer in answers):
+                until_s = 0.0
+            elif any(isinstance(answer, Answer | RpcRefused) for answer in answers):
+                until_s = min(until_s, time.monotonic() + patience_s)
+        enough = until_s == 0.0
+        return [
+            (
+                member.provider.label,
+                task.result() if task.done() else _late(member.provider.label, patience_s),
+            )
+            for task, member in asked.items()
+            # Where somebody's answer was enough, nobody says that the others were too slow.
+            if task.done() or not enough
+        ]
 
     def blame(self, provider: str, kind: str = "invalid") -> None:
         """Charge a provider, by its label, for an answer that turned out to be wrong only later."""
@@ -235,8 +282,25 @@ class ProviderPool(Generic[P]):
                 self._charge(member, kind)
 
     async def close(self) -> None:
-        """Close all connections; idempotent."""
+        """Close all connections; idempotent. Providers that are still asked by `race` are left."""
+        stragglers = list(self._stragglers)
+        for straggler in stragglers:
+            straggler.cancel()
+        await asyncio.gather(*stragglers, return_exceptions=True)
         await asyncio.gather(*(member.provider.close() for member in self._members))
+
+    async def _ask(self, member: Member[P], once: Callable[[P], Awaitable[T]]) -> Answer[T] | PostroadError:
+        try:
+            await self._probe_once(member)
+            return Answer(await self._timed(member, once), member.provider.label)
+        except WrongChain as error:
+            return error
+        except (RpcUnavailable, RpcAnswerInvalid) as error:
+            self._charge(member, _kind_of(error))
+            return error
+        except (RpcRefused, NotFoundYet) as error:
+            # Nobody is charged: a node may refuse a transaction, or lack a block, and be right.
+            return error
 
     async def _one_round(
         self,
@@ -321,6 +385,10 @@ def _summarize(what: str, failures: Sequence[tuple[str, PostroadError | Rejectio
         return NotFoundYet(f"{what}: {honest[0]}")
     texts = [str(error) if str(error).startswith(label) else f"{label}: {error}" for label, error in failures]
     return ChainUnavailable(f"{what}: no provider gave a usable answer: {'; '.join(texts)}")
+
+
+def _late(label: str, waited_s: float) -> RpcUnavailable:
+    return RpcUnavailable(f"{label} gave no answer in {waited_s:g} s", "an answer")
 
 
 def _kind_of(error: PostroadError | Rejection) -> str:

@@ -24,7 +24,15 @@ from relayer.chains.rpc_provider import ProviderUrls, RpcCall, RpcLimits, RpcPro
 from relayer.errors import ConfigError, PostroadError, RangeRefused, RpcAnswerInvalid, RpcRefused
 from relayer.retry import RetryPolicy
 
-__all__ = ["DEFAULT_LIMITS", "DEFAULT_POLICY", "Answer", "OnRpcError", "ProviderHealth", "RpcPool"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "DEFAULT_POLICY",
+    "Answer",
+    "OnRpcError",
+    "ProviderHealth",
+    "RpcPool",
+    "is_method_missing",
+]
 
 T = TypeVar("T")
 
@@ -35,6 +43,10 @@ _METHOD_MISSING: Final = frozenset({-32601, -32004})
 _REVERT_WORDS: Final = ("revert",)
 
 DEFAULT_LIMITS: Final = RpcLimits()
+
+#: How long others are waited for once one has answered what all were asked. A provider that hangs must not
+#: hold up those who answer.
+_RACE_PATIENCE_S: Final = 3.0
 
 
 class RpcPool:
@@ -61,6 +73,7 @@ class RpcPool:
         if not urls:
             raise ConfigError("no providers", "at least one RPC URL", "Add one to the chain's rpc list.")
         labels = label_urls([provider.http for provider in urls])
+        self._timeout_s = limits.timeout_s
         self._pool = ProviderPool(
             [RpcProvider(where, label, limits) for where, label in zip(urls, labels, strict=True)],
             policy=policy,
@@ -119,6 +132,7 @@ class RpcPool:
         answer_type: Any = Any,
         exclude: frozenset[str] = frozenset(),
         range_is_final: bool = True,
+        missing_method_is_final: bool = False,
     ) -> Answer[T]:
         """Call a method as `call` does, and tell who answered.
 
@@ -130,6 +144,8 @@ class RpcPool:
             exclude: labels of providers that are not asked.
             range_is_final: whether the range asked for cannot be made smaller. Where it can, a provider that
                 refuses the range makes RangeRefused at once, and no other provider is asked.
+            missing_method_is_final: whether one provider's word that the method does not exist is enough,
+                which then raises RpcRefused.
         """
         decode = _decoder(answer_type)
 
@@ -142,7 +158,11 @@ class RpcPool:
             method,
             once,
             exclude=exclude,
-            is_final=lambda error: _is_final(error, range_is_final=range_is_final),
+            is_final=lambda error: (
+                is_method_missing(error)
+                if missing_method_is_final
+                else _is_final(error, range_is_final=range_is_final)
+            ),
         )
 
     async def batch(
@@ -177,6 +197,39 @@ class RpcPool:
 
         return await self._pool.everyone(once)
 
+    async def race(
+        self,
+        method: str,
+        params: Sequence[Any],
+        check: Callable[[Any], T],
+        is_enough: Callable[[T], bool],
+        *,
+        answer_type: Any = Any,
+    ) -> list[tuple[str, Answer[T] | PostroadError]]:
+        """Make one call of all providers at once, and wait until an answer that passed `check` is enough.
+
+        Slower providers are still asked to the end. Where no answer is enough, all are waited for, but for
+        those who take some seconds longer than another one.
+
+        Returns:
+            The label of each provider that answered or failed, and what came of it, in the configured order.
+        """
+        decode = _decoder(answer_type)
+
+        async def once(provider: RpcProvider) -> T:
+            result = await provider.call(method, params)
+            value: T = check(_decode(decode, result, provider.label))
+            return value
+
+        return await self._pool.race(
+            once, is_enough, patience_s=_RACE_PATIENCE_S, longest_s=2 * self._timeout_s
+        )
+
+
+def is_method_missing(error: RpcRefused) -> bool:
+    """Whether a refusal says that the provider does not have the method."""
+    return error.code in _METHOD_MISSING
+
 
 def _is_final(error: RpcRefused, *, range_is_final: bool = True) -> bool:
     """Whether asking elsewhere would not help: for a revert, or a range that can be made smaller."""
@@ -186,7 +239,7 @@ def _is_final(error: RpcRefused, *, range_is_final: bool = True) -> bool:
 
 
 def _is_revert(error: RpcRefused) -> bool:
-    if error.code in _METHOD_MISSING:
+    if is_method_missing(error):
         return False
     if error.code == _REVERT_CODE or error.data:
         return True

@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+from relayer.chains.base import Address
 from relayer.cli.output import ether, span
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
-from relayer.errors import PostroadError
+from relayer.errors import FeeLimitReached, PostroadError
 from relayer.text import hex_of
 
 #: How far a head may lie in the future before somebody's clock is wrong.
@@ -160,32 +161,45 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
 
 
 async def _check_accounts(config: Config, name: str, chain: ChainConfig) -> list[Finding]:
-    from relayer.chains.evm.node import Node
+    from relayer.chains.evm.open_evm import open_evm
     from relayer.keys import KeyStore
+    from relayer.sending.price import PricePolicy, compute_price, guess_delivery_wei
 
-    node, store, findings = (
-        Node.over(name, [url.reveal() for url in chain.rpc]),
-        KeyStore(config.keys_directory),
-        [],
-    )
+    # Not compared here: another genesis block is a finding of the providers' check.
+    asked, store, findings = open_evm(name, chain, bytes(32)), KeyStore(config.keys_directory), []
+    policy = PricePolicy(chain.max_fee_wei, chain.priority_fee_wei)
     try:
+        market = await asked.market()
+        cost_wei = guess_delivery_wei(market, policy)
+        try:
+            compute_price(market, policy)
+        except FeeLimitReached as error:
+            findings.append(
+                Finding(Severity.WARNING, f"gas on {name}", error.found, error.expected, error.advice)
+            )
         for key in chain.keys:
-            stored = store.find(key)
-            balance = await node.balance(stored.address)
-            subject = f"key {key} on {name}"
-            # Where gas is free, an empty account pays as well as any other.
-            if balance == 0 and (await node.prices()).base_fee_wei > 0:
-                advice = f"Send {hex_of(stored.address)} some."
-                findings.append(
-                    Finding(
-                        Severity.REFUSAL, subject, "an empty account", "something to pay gas with", advice
-                    )
-                )
-            else:
-                findings.append(Finding(Severity.OK, subject, f"{ether(balance)} to pay gas with"))
+            account = Address(store.find(key).address)
+            balance = await asked.balance(account)
+            findings.append(_judge_balance(f"key {key} on {name}", account, balance, cost_wei))
     except PostroadError:
         # A missing key and a provider that doesn't answer are findings of the checks above already.
         return findings
     finally:
-        await node.close()
+        await asked.close()
     return findings
+
+
+def _judge_balance(subject: str, account: Address, balance: int, cost_wei: int) -> Finding:
+    """Return what a balance is worth in deliveries that cost about `cost_wei`, 0 where gas is free."""
+    from relayer.sending.price import LOW_DELIVERIES
+
+    if cost_wei == 0:
+        return Finding(Severity.OK, subject, f"{ether(balance)}; gas is free")
+    left = balance // cost_wei
+    text = f"{ether(balance)}, enough for about {left} deliveries at {ether(cost_wei)}"
+    if left >= LOW_DELIVERIES:
+        return Finding(Severity.OK, subject, text)
+    advice = f"Send {hex_of(account)} some."
+    if left == 0:
+        return Finding(Severity.REFUSAL, subject, text, "something to pay gas with", advice)
+    return Finding(Severity.WARNING, subject, text, f"at least {LOW_DELIVERIES}", advice)

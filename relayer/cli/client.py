@@ -120,7 +120,7 @@ async def _read_one(road: Road, source: str, destination: str) -> LightClientVie
         one, other = road.chain(source), road.chain(destination)
         # Whether the client knows the signers of today shows only against a header that was verified today.
         await one.prover.verify_head(await one.chain.head())
-        address = await client_address(one, other)
+        address = await client_address(one, other.chain)
         read = await one.prover.client_at(other.chain, address)
     except (PostroadError, Rejection) as error:
         return unread_client_view(source, destination, kind, str(error))

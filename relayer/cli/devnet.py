@@ -131,7 +131,7 @@ def status(directory: Path, as_json: bool) -> None:
         for chain in state.chains:
             height = heights.get(chain.name)
             shown_height = "does not answer" if height is None else f"block {height}"
-            click.echo(f"{chain.name}: {chain.details.summary}, {chain.http_url}, {shown_height}")
+            click.echo(f"{chain.name}: {_summary(chain)}, {chain.http_url}, {shown_height}")
     if not is_running:
         raise click.exceptions.Exit(ExitCode.PROBLEM)
 
@@ -164,7 +164,7 @@ def _tell(progress: Progress) -> None:
 def _show(state: NetworkState, directory: Path, roads: LocalRoads | None) -> None:
     out = console()
     for chain in state.chains:
-        out.print(f"\n[bold]{chain.name}[/]  {chain.details.summary}, chain id {chain.chain_id}")
+        out.print(f"\n[bold]{chain.name}[/]  {_summary(chain)}, chain id {chain.chain_id}")
         out.print(f"  RPC        {chain.http_url}   {chain.ws_url}", markup=False)
         for label, text in chain.details.lines:
             out.print(f"  {label:<10} {text}", markup=False)
@@ -177,7 +177,8 @@ def _show(state: NetworkState, directory: Path, roads: LocalRoads | None) -> Non
                 f"  Postbox    {hex_of(endpoint.postbox)}   (a recipient that keeps what arrives in its log)"
             )
         purposes = ("deployer", "relayer", "sender") if roads is not None else ()
-        out.print("  funded keys (address, private key):")
+        money = "funded keys" if "free" not in chain.rules else "keys, without money: gas is free"
+        out.print(f"  {money} (address, private key):")
         for index, key in enumerate(chain.funded_keys[:6]):
             purpose = f"  {purposes[index]}" if index < len(purposes) else ""
             out.print(f"    {key.address}  {key.secret}{purpose}", markup=False)
@@ -191,6 +192,11 @@ def _show(state: NetworkState, directory: Path, roads: LocalRoads | None) -> Non
     out.print("Send a message, and wait until its delivery is proven:")
     out.print(f"  postroad send {first} {second} --to {box} --text hello --wait -c {config}", markup=False)
     out.print(f"Stop:\n  postroad devnet down --dir {_shown(directory)}", markup=False)
+
+
+def _summary(chain: ChainState) -> str:
+    """Return the consensus in a few words, and what rules the chain has besides."""
+    return ", ".join((chain.details.summary, *chain.rules))
 
 
 def _shown(path: Path) -> str:
@@ -227,6 +233,7 @@ def _view(
         admin=chain.admin_url,
         genesis_hash=chain.genesis_hash,
         details=chain.details.facts,
+        rules=chain.rules,
         funded=tuple(FundedAccountView(address=key.address, secret=key.secret) for key in chain.funded_keys),
         height=height,
         gateway=None if endpoint is None else endpoint.gateway,

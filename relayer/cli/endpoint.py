@@ -197,7 +197,7 @@ async def _plan_and_apply(
     as_json: bool,
     existing: bool = False,
 ) -> None:
-    from relayer.endpoint.apply import PlanRefused, apply_plan
+    from relayer.endpoint.apply import apply_plan, mend_earlier
     from relayer.endpoint.plan import make_plan
 
     manifest = _manifest(config)
@@ -209,21 +209,19 @@ async def _plan_and_apply(
         # The lock covers planning, too. A plan from a manifest that another process writes meanwhile could
         # deploy a second time.
         with manifest.locked():
+            tell = _teller(as_json=as_json)
+            if not dry_run:
+                await mend_earlier(config, manifest, nodes, keys, tell)
             deployers = {name: signer.address for name, signer in keys.items()}
             plan = await make_plan(config, manifest, nodes, deployers, pairs, close=close)
             if not as_json:
                 show_plan(plan)
-            if plan.is_refused:
-                if as_json:
-                    _print_outcome(plan, {}, applied=False)
-                raise PlanRefused(
-                    "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
-                )
+            _refuse(plan, as_json=as_json)
             goes_on = bool(plan.steps) and not dry_run
             if goes_on and not yes:
                 _confirm(as_json=as_json)
             if goes_on:
-                await apply_plan(plan, config, manifest, nodes, keys, _teller(as_json=as_json))
+                await apply_plan(plan, config, manifest, nodes, keys, tell)
             # This is done also where nothing had to be sent: a run that was cut short may have deployed
             # without writing it down.
             saved = {} if dry_run else _save(config, config_path, names, plan)
@@ -234,6 +232,19 @@ async def _plan_and_apply(
         console().print("Nothing was sent (--dry-run).")
     for name, found in saved.items():
         console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
+
+
+def _refuse(plan: DeploymentPlan, *, as_json: bool) -> None:
+    """Raise PlanRefused where a finding forbids the plan."""
+    from relayer.endpoint.apply import PlanRefused
+
+    if not plan.is_refused:
+        return
+    if as_json:
+        _print_outcome(plan, {}, applied=False)
+    raise PlanRefused(
+        "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
+    )
 
 
 def _require_endpoints(config: Config, manifest: Manifest, names: Iterable[str]) -> None:
@@ -320,11 +331,16 @@ def _teller(*, as_json: bool) -> Any:
     def tell(progress: Progress) -> None:
         if as_json:
             return
-        place = f"[{progress.number}/{progress.total}] {progress.step.chain}: {describe_step(progress.step.kind.value, progress.step.remote)}"
+        number = f"[{progress.number}/{progress.total}] " if progress.number else ""
+        step = progress.step
+        place = f"{number}{step.chain}: {describe_step(step.kind.value, step.remote)}"
         if progress.moment is Moment.DONE:
             errors.print(f"{place} ✓ {progress.gas_used:,} gas")
         elif progress.moment is Moment.RESUMED:
             errors.print(f"{place} … taking up {hex_of(progress.tx_hash)}")
+        elif progress.moment is Moment.WAITING:
+            errors.print(f"{place} … waits: ", end="")
+            errors.print(progress.reason, markup=False)
         else:
             errors.print(f"{place} … {hex_of(progress.tx_hash)}")
 
@@ -371,10 +387,10 @@ def show_plan(plan: DeploymentPlan) -> None:
     print_table(("#", "chain", "what", "gas, at most about", "cost now"), rows, empty="")
     for name, account in plan.deployers.items():
         total = sum(plan.cost_wei(step) for step in plan.steps if step.chain == name)
-        price = plan.surveys[name].prices
         if total:
+            most, now = plan.prices[name].max_wei, plan.unit_wei(name)
             out.print(
-                f"{name}: {ether(total)} from {hex_of(account)}, at {gwei(price.base_fee_wei + price.tip_wei)} gwei"
+                f"{name}: {ether(total)} from {hex_of(account)}, at {gwei(now)} gwei, signed for at most {gwei(most)}"
             )
 
 

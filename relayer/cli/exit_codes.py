@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
         UNAVAILABLE: a chain can't be reached, or isn't ready. The same command may work later.
         REFUSED: a contract, a light client or our own verification refuses. Repeating does not help.
         TIMEOUT: what was waited for has not happened yet; it may still.
-        NOT_FOUND: there is no such message.
+        NOT_FOUND: there is no such message or transaction.
         ABORTED: the question was answered with no.
         BUG: something happened that should not; please report it.
         INTERRUPTED: stopped by Ctrl-C.

@@ -184,8 +184,8 @@ def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) 
             f'# sender = "{name}-sender"           signs what `postroad send` sends; never the relayer\'s own key',
             f'# deployer = "{name}-deployer"       deploys, and becomes the admin: keep it off the relayer\'s machine',
             "max_fee_gwei = 500.0                # the most for a unit of gas; messages wait while it costs more",
-            "priority_fee_gwei = 1.0",
-            "# max_spend_ether_per_day = 1.0",
+            "# priority_fee_gwei = 1.0           the tip; without it what nodes suggest, up to 1 gwei",
+            "max_spend_ether_per_day = 1.0       # the most in 24 hours; inf for no limit",
             "trusting_period_s = 1209600         # how long signers of headers are believed without news of them",
             "",
         ]

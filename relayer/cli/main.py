@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "send": ("relayer.cli.send:send", "Send a message."),
     "trace": ("relayer.cli.trace:trace", "Tell the story of a message."),
     "pending": ("relayer.cli.pending:pending", "List what waits, and why."),
+    "tx": ("relayer.cli.tx:tx", "List, replace and cancel the relayer's open transactions."),
     "deliver": ("relayer.cli.deliver:deliver", "Deliver one message by hand."),
     "client": ("relayer.cli.client:client", "Show and update light clients."),
     "doctor": ("relayer.cli.doctor:doctor", "Look for what is wrong with this installation."),

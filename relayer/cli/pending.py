@@ -24,14 +24,20 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def pending(limit: int, config_path: Path, as_json: bool) -> None:
-    """List the messages that the relayer's journal knows as open, with what they wait for."""
+    """List the messages that the relayer's journal knows as open, with what they wait for.
+
+    A lane that is held up before it has one is listed as well.
+    """
     from relayer.journal.store import Journal
-    from relayer.views.pending import pending_view
+    from relayer.views.pending import held_lane_view, pending_view
 
     config = load_config(config_path)
     with Journal.open(config.journal_url.reveal(), read_only=True) as journal:
         found = journal.pending(limit=limit)
+        held = journal.held_lanes()
     views = [pending_view(message) for message in found]
+    told = {message.lane for message in found}
+    views += [held_lane_view(lane) for lane in held if lane.row not in told]
     if as_json:
         print_json(views)
         return
@@ -45,6 +51,9 @@ def pending(limit: int, config_path: Path, as_json: bool) -> None:
 
 def _row(view: PendingView, now_s: float) -> tuple[str, ...]:
     since = span(max(0.0, now_s - view.since))
-    lane = f"{view.source} → {view.destination} #{view.sequence}"
     waits_for = f"{view.reason.value}: {view.detail}" if view.detail else view.reason.value
+    lane = f"{view.source} → {view.destination}"
+    if view.id is None or view.state is None:
+        return "(none yet)", lane, "", since, waits_for
+    lane += f" #{view.sequence}"
     return hex_of(view.id), lane, view.state.value, since, waits_for

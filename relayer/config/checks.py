@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -120,7 +121,8 @@ def _check_chain(name: str, chain: ChainConfig, lines: Lines) -> None:
 
     check_schemes(chain.rpc, ("http", "https"), place, "rpc")
     check_schemes(chain.websocket, ("ws", "wss"), place, "websocket")
-    if chain.priority_fee_gwei > chain.max_fee_gwei:
+    _check_amounts(chain, place)
+    if chain.priority_fee_gwei is not None and chain.priority_fee_gwei > chain.max_fee_gwei:
         where = lines.where((*path, "priority_fee_gwei"))
         expected_text = f"at most max_fee_gwei, {chain.max_fee_gwei}"
         raise InvalidConfig(
@@ -129,6 +131,13 @@ def _check_chain(name: str, chain: ChainConfig, lines: Lines) -> None:
     if len(set(chain.keys)) != len(chain.keys):
         raise InvalidConfig(lines.where((*path, "keys")), "a key twice", "each key once", "Remove one.")
     chain.consensus.check(chain, lambda *keys: place("consensus", *keys))
+
+
+def _check_amounts(chain: ChainConfig, place: Where) -> None:
+    """Refuse an infinite price. For the limit of a day that says that there is none."""
+    for key in ("max_fee_gwei", "priority_fee_gwei"):
+        if getattr(chain, key) == math.inf:
+            raise InvalidConfig(place(key), "inf", "a finite number of at least 0", "Correct the value.")
 
 
 def check_schemes(urls: Iterable[SecretUrl], schemes: Sequence[str], where: Where, *keys: str | int) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -21,7 +22,7 @@ _WORD_BYTES: Final = 32
 
 # A batch gives a gas limit in four bytes (wire-formats §4).
 _Gas = Annotated[int, msgspec.Meta(ge=21_000, lt=2**32)]
-_Price = Annotated[float, msgspec.Meta(gt=0)]
+_Amount = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,9 +112,9 @@ class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     keys: tuple[str, ...] = ()
     sender: str | None = None
     deployer: str | None = None
-    max_fee_gwei: _Price = 500.0
-    priority_fee_gwei: Annotated[float, msgspec.Meta(ge=0)] = 1.0
-    max_spend_ether_per_day: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    max_fee_gwei: _Amount = 500.0
+    priority_fee_gwei: _Amount | None = None
+    max_spend_ether_per_day: _Amount = 1.0
 
     @property
     def chain_id(self) -> int:
@@ -128,22 +129,23 @@ class ChainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def max_fee_wei(self) -> int:
-        """The most that is paid for a unit of gas, in wei."""
+        """The most that is paid for a unit of gas, in wei; 0 where only free gas is taken."""
         return _scale(self.max_fee_gwei, _WEI_PER_GWEI)
 
     @property
-    def priority_fee_wei(self) -> int:
-        """The tip for a unit of gas, in wei."""
-        return _scale(self.priority_fee_gwei, _WEI_PER_GWEI)
+    def priority_fee_wei(self) -> int | None:
+        """The tip for a unit of gas, in wei; None for what nodes suggest, up to 1 gwei."""
+        return None if self.priority_fee_gwei is None else _scale(self.priority_fee_gwei, _WEI_PER_GWEI)
 
     @property
     def max_spend_wei_per_day(self) -> int | None:
-        """The most that all keys of this chain together spend in 24 hours, in wei; None for no limit."""
-        return (
-            None
-            if self.max_spend_ether_per_day is None
-            else _scale(self.max_spend_ether_per_day, _WEI_PER_ETHER)
-        )
+        """The most that all keys of this chain together spend in 24 hours, in wei.
+
+        0 where only free gas is taken; None for no limit, which the file has as `inf`.
+        """
+        if math.isinf(self.max_spend_ether_per_day):
+            return None
+        return _scale(self.max_spend_ether_per_day, _WEI_PER_ETHER)
 
 
 class LaneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,13 +16,20 @@ from relayer.chains.base import Address, Chain, Head
 class VerifiedHeader:
     """A header that our own light client has accepted.
 
-    Hash and root are 32 bytes, the timestamp in seconds.
+    Attributes:
+        number: the block's.
+        hash: 32 bytes.
+        timestamp: in seconds.
+        state_root: 32 bytes.
+        base_fee_wei: what a unit of gas cost in the block (EIP-1559). None where the header has none, or
+            where what was signed does not cover it.
     """
 
     number: Height
     hash: bytes
     timestamp: Timestamp
     state_root: bytes
+    base_fee_wei: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,24 @@ class Prover(Protocol):
         Raises:
             ChainUnavailable: no provider gave a proof that our light client accepts.
             Rejection: our light client no longer believes the header.
+        """
+        ...
+
+    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount | None:
+        """Return an account's nonce and balance at a verified header, verified in Python (INV-5).
+
+        An account that is proven to be absent has nonce 0 and balance 0.
+
+        Args:
+            header: one that `verify_head` returned.
+            account: 20 bytes.
+
+        Returns:
+            None where chains of this kind have no such proof.
+
+        Raises:
+            ChainUnavailable: no provider gave a proof that leads to the header's state.
+            NotFoundYet: none has that state any more.
         """
         ...
 

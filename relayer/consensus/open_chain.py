@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
-from relayer.chains.evm.tx import Signer
+from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.chains.provider_pool import OnRpcError
 from relayer.config import ChainConfig, Config
 from relayer.consensus.base import Prover
@@ -71,7 +71,10 @@ class OpenChain:
 
 
 def open_chain(
-    config: Config, name: str, signers: Sequence[Signer] = (), on_rpc_error: OnRpcError | None = None
+    config: Config,
+    name: str,
+    signers: Sequence[Signer | ForeignAccount] = (),
+    on_rpc_error: OnRpcError | None = None,
 ) -> OpenChain:
     """Build a configured chain; nothing is asked of it yet.
 

@@ -8,6 +8,9 @@ that is played. Clients never talk to anvil, and no answer holds a hash that onl
 
 The floors, from the ground up; every floor imports only those below it:
 
+`rules`, below all floors, says what a chain has beside its consensus: what gas costs, what its nodes take,
+when a block is made.
+
 - `process`: anvil as a child that never outlives its parent (`anvil`, `child_guard`, `process_identity`,
   `toolchain`), how it is talked to (`upstream`), its blocks (`anvil_blocks`), and what keeps reads and
   execution apart (`read_gate`).
@@ -15,8 +18,8 @@ The floors, from the ground up; every floor imports only those below it:
   anvil makes them (`anvil_header`), keys and addresses from a seed (`identities`), and what goes wrong on
   purpose (`faults`).
 - `rpc`: what clients are answered. `rpc_server` is one port with faults of its own; `methods` is the table of
-  what is served, with `params`, `logs`, `subscriptions` and `jsonrpc`; `served_blocks` is what a kind has to
-  provide.
+  what is served, with `params`, `logs`, `subscriptions` and `jsonrpc`; `pool`, with `raw_transaction`, stands
+  before anvil's own; `served_blocks` is what a kind has to provide.
 - `chain`: one chain. `anvil_chain` starts and ends it, `block_maker` makes blocks one at a time,
   `chain_parts` and `running_chain` hold its parts, `admin_server` and `admin_methods` let other processes do
   what tests do. `local_kind` is the seam to the kinds of consensus.

@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Sends a plan's steps. Each is written into the manifest before and after, so a run can be resumed."""
+"""Sends a plan's steps. Each is written into the manifest before and after, so a run can be resumed.
+
+A run is done when every transaction of it is in a block still, after the last one was. Those whose blocks are
+gone by then are sent again.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from light_clients.codec import rlp
 from light_clients.hashing import keccak256
-from relayer.chains.evm.node import Mined, Node
-from relayer.config import Config
+from relayer.chains.base import Address, Call, Chain, TxReceipt
+from relayer.chains.evm.node import Node
+from relayer.chains.evm.open_evm import open_evm
+from relayer.config import ChainConfig, Config
 from relayer.contracts import load
 from relayer.endpoint.manifest import (
     Admin,
@@ -28,54 +35,80 @@ from relayer.endpoint.manifest import (
     Roles,
     to_plain,
 )
+from relayer.endpoint.manifest_store import ManifestStore
+from relayer.endpoint.one_by_one import GivenUp, NotIncluded, OneByOne, StepFailed, created_address
 from relayer.endpoint.plan import DeploymentPlan
-from relayer.endpoint.steps import Step, StepKind, admin_of, build, guardian_of, locate, opener_of
+from relayer.endpoint.records import contract_of, with_receipt
+from relayer.endpoint.steps import (
+    Step,
+    StepKind,
+    admin_of,
+    build,
+    guardian_of,
+    locate,
+    opener_of,
+    step_of,
+)
 from relayer.endpoint.survey import with_rules
-from relayer.errors import Drop, NonceConflict, Retryable
+from relayer.errors import Drop, NonceConflict
 from relayer.keys import Key
+from relayer.sending.price import PricePolicy
+from relayer.sending.transaction import Transaction
 
-_POLL_S: Final = 0.25
-#: How long a receipt may come later than the account's transaction count that includes it.
-_RECEIPT_TIMEOUT_S: Final = 6.0
-#: What takes longer is not lost: the manifest has the transaction, and the next run goes on with it.
-_INCLUSION_TIMEOUT_S: Final = 300.0
-#: The gas limit of a step, as a share of the estimate: state may move before the transaction is included.
-_GAS_MARGIN_PERCENT: Final = 125
+__all__ = [
+    "Moment",
+    "NotIncluded",
+    "PlanRefused",
+    "Progress",
+    "StepFailed",
+    "apply_plan",
+    "created_address",
+    "mend_earlier",
+]
+
+#: How often the code of a contract is looked for: where several providers answer, it may come later than the
+#: receipt.
+_CODE_LOOKS: Final = 12
+_CODE_POLL_S: Final = 0.5
+
+#: Opens a chain with a key: its name, its table, its genesis hash (32 bytes), the key.
+OpenChain = Callable[[str, ChainConfig, bytes, Key], Chain]
 
 
 class PlanRefused(Drop):
     """The plan has a refusal among its findings, so nothing of it is sent."""
 
 
-class StepFailed(Drop):
-    """A transaction was included and reverted, or left other code than ours."""
-
-
-class NotIncluded(Retryable):
-    """A transaction is in no block yet; the manifest has it, and the next run goes on from there."""
-
-
 class Moment(Enum):
-    """How far a step has come: it is about to be sent, an earlier run has sent it, or it is done."""
+    """How far a step has come.
+
+    Attributes:
+        SENDING: it is signed and kept, and about to be offered to the nodes.
+        RESUMED: an earlier run has sent it.
+        WAITING: it is in no block yet; the progress says why.
+        DONE: it is in a block.
+    """
 
     SENDING = "sending"
     RESUMED = "resumed"
+    WAITING = "waiting"
     DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is told before and after each step.
+    """What is told of each step.
 
     Attributes:
         step: the step.
         moment: how far it has come.
-        number: its place in the plan, from 1.
+        number: its place in the plan, from 1; 0 where it belongs to an earlier one.
         total: how many steps the plan has.
         tx_hash: of its transaction, 32 bytes.
         address: of the contract that it creates, 20 bytes; None for a call.
         gas_used: 0 until it is done.
         fee_wei: 0 until it is done.
+        reason: why it waits, for people; empty where it does not.
     """
 
     step: Step
@@ -86,6 +119,15 @@ class Progress:
     address: bytes | None = None
     gas_used: int = 0
     fee_wei: int = 0
+    reason: str = ""
+
+
+#: Is told how far steps have come.
+Tell = Callable[[Progress], None]
+
+
+def _open_evm(name: str, chain: ChainConfig, genesis_hash: bytes, key: Key) -> Chain:
+    return open_evm(name, chain, genesis_hash, [key])
 
 
 async def apply_plan(
@@ -94,7 +136,9 @@ async def apply_plan(
     manifest: Manifest,
     nodes: Mapping[str, Node],
     keys: Mapping[str, Key],
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Tell = lambda _: None,
+    *,
+    open_chain: OpenChain = _open_evm,
 ) -> None:
     """Send every step of a plan.
 
@@ -107,11 +151,14 @@ async def apply_plan(
         manifest: locked by the caller; it is written after each step.
         nodes: of every chain in the plan.
         keys: the deploying key of every chain that is written to.
-        on_progress: is called before and after each step.
+        on_progress: is called before and after each step, and while one waits for long.
+        open_chain: opens the connection over which transactions are sent.
 
     Raises:
         PlanRefused: a finding forbids the plan.
-        StepFailed: a transaction reverted, or left other code than ours.
+        FeeLimitReached: gas costs more than the operator allows; nothing was signed for the step.
+        InsufficientFunds: the account can't pay; nothing was signed for the step.
+        StepFailed: a transaction reverted, left other code than ours, or no node can ever take it.
         NotIncluded: a transaction is in no block yet.
         CallReverted: a step would revert, by its gas estimate; nothing was sent for it.
         NonceConflict: another transaction of the deploying key came between.
@@ -125,17 +172,74 @@ async def apply_plan(
             chain, survey = config.chain(step.chain), plan.surveys[step.chain]
             manifest.put(step.chain, Record(chain=chain.chain, genesis_hash=Hex(survey.genesis_hash)))
     runs = _Runs(asyncio.Condition())
-    outcomes = await asyncio.gather(
-        *(
-            _run_chain(_Runner(config, manifest, nodes[name], keys[name]), name, plan, runs, on_progress)
-            for name in plan.deployers
-        ),
-        # A failure must not cancel the others within a step: the manifest has to know what they sent.
-        return_exceptions=True,
-    )
-    for outcome in outcomes:
+    async with contextlib.AsyncExitStack() as stack:
+        runners = {}
+        for name in plan.deployers:
+            genesis_hash = plan.surveys[name].genesis_hash
+            runners[name] = await stack.enter_async_context(
+                _running(
+                    config, manifest, nodes[name], keys[name], name, genesis_hash, on_progress, open_chain
+                )
+            )
+        await _gather(_run_chain(runner, name, plan, runs) for name, runner in runners.items())
+        # Chains wait for one another, so that blocks may have gone since a chain's own last step.
+        await _gather(runner.confirm() for runner in runners.values())
+
+
+async def mend_earlier(
+    config: Config,
+    manifest: Manifest,
+    nodes: Mapping[str, Node],
+    keys: Mapping[str, Key],
+    on_progress: Tell = lambda _: None,
+    *,
+    open_chain: OpenChain = _open_evm,
+) -> None:
+    """Look whether the transactions of a run that was cut short are in blocks still, before a new plan.
+
+    Those that are not are sent again. What the record has from one that can't be is taken out of it.
+
+    Takes and raises what `apply_plan` does.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        runners = []
+        for name, key in keys.items():
+            record = manifest.get(name)
+            if record is not None and any(kept.is_done for kept in record.pending):
+                genesis_hash = bytes(record.genesis_hash)
+                runners.append(
+                    await stack.enter_async_context(
+                        _running(
+                            config, manifest, nodes[name], key, name, genesis_hash, on_progress, open_chain
+                        )
+                    )
+                )
+        await _gather(runner.confirm() for runner in runners)
+
+
+async def _gather(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    # A failure must not cancel the others within a step: the manifest has to know what they sent.
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    config: Config,
+    manifest: Manifest,
+    node: Node,
+    key: Key,
+    name: str,
+    genesis_hash: bytes,
+    tell: Tell,
+    open_chain: OpenChain,
+) -> AsyncIterator[_Runner]:
+    chain = open_chain(name, config.chain(name), genesis_hash, key)
+    try:
+        yield _Runner(config, manifest, node, chain, tell)
+    finally:
+        await chain.close()
 
 
 @dataclass(slots=True)
@@ -151,17 +255,12 @@ class _Runs:
             self.changed.notify_all()
 
 
-async def _run_chain(
-    runner: _Runner,
-    name: str,
-    plan: DeploymentPlan,
-    runs: _Runs,
-    on_progress: Callable[[Progress], None],
-) -> None:
+async def _run_chain(runner: _Runner, name: str, plan: DeploymentPlan, runs: _Runs) -> None:
     """Send the plan's steps on one chain, in order, each when it can start; stop when
     another chain failed.
     """
     try:
+        await runner.take_up()
         for number, step in enumerate(plan.steps, 1):
             if step.chain != name:
                 continue
@@ -170,7 +269,7 @@ async def _run_chain(
                     await runs.changed.wait()
             if runs.has_failed:
                 return
-            await runner.run(step, on_progress, number, len(plan.steps))
+            await runner.run(step, number, len(plan.steps))
             await runs.notify()
     except BaseException:
         runs.has_failed = True
@@ -179,13 +278,32 @@ async def _run_chain(
 
 
 class _Runner:
-    """Sends the steps of one chain."""
+    """Sends the steps of one chain.
 
-    def __init__(self, config: Config, manifest: Manifest, node: Node, key: Key) -> None:
+    Args:
+        config: with the rules that were found.
+        manifest: locked.
+        node: reads the chain.
+        chain: sends to it, with the deployer's key alone.
+        tell: is told how far a step has come.
+    """
+
+    def __init__(self, config: Config, manifest: Manifest, node: Node, chain: Chain, tell: Tell) -> None:
         self._config = config
         self._manifest = manifest
         self._node = node
-        self._key = key
+        self._name = chain.name
+        (self._deployer,) = chain.senders
+        self._tell = tell
+        self._store = ManifestStore(manifest, chain.name)
+        table = config.chain(chain.name)
+        policy = PricePolicy(table.max_fee_wei, table.priority_fee_wei)
+        self._sending = OneByOne(chain, self._store, policy, self._store.recover())
+
+    async def take_up(self) -> None:
+        """Look at what earlier runs sent, before anything is signed: receipts and nonces come first."""
+        if self._sending.transactions:
+            await self._sending.look()
 
     def can_start(self, step: Step) -> bool:
         """Whether the gateway that a registration names is deployed on the other chain."""
@@ -195,126 +313,149 @@ class _Runner:
             or locate(self._config, self._manifest, step.remote) is not None
         )
 
-    async def run(self, step: Step, tell: Callable[[Progress], None], number: int, total: int) -> None:
-        """Send a step, or the transaction that an earlier run signed for it, and write down what it did."""
-        pending = self._record(step).pending
-        if pending is not None and pending.step == step.id:
-            tell(Progress(step, Moment.RESUMED, number, total, pending.tx_hash, pending.address))
+    async def run(self, step: Step, number: int, total: int) -> None:
+        """Send a step, or go on with what an earlier run signed for it, and write down what it did."""
+        base = Progress(step, Moment.SENDING, number, total)
+        to, data = build(step, self._config, self._manifest, self._deployer)
+        call = Call(Address(to or b""), data)
+        self._store.step = step.id
+        # The bytes are on disk, and no node has them yet.
+        self._store.on_kept = lambda kept: self._tell_of(base, kept)
+        known = self._find(step.id)
+        if known is None:
+            known = await self._sending.send(call)
         else:
-            pending = await self._sign(step)
-            # The bytes are on disk before they are broadcast (INV-6). A run that is cut short here sends the
-            # same ones again, and deploys nothing twice.
-            self._put(step, pending=pending)
-            tell(Progress(step, Moment.SENDING, number, total, pending.tx_hash, pending.address))
-        mined = await self._include(step, pending)
-        contract = await self._check_code(step, pending, mined)
-        self._keep(step, mined, contract)
-        tell(
-            Progress(
-                step,
-                Moment.DONE,
-                number,
-                total,
-                mined.tx_hash,
-                pending.address,
-                mined.gas_used,
-                mined.fee_wei,
+            self._tell_of(replace(base, moment=Moment.RESUMED), self._kept(known))
+        known = await self._sending.settle(known, call, functools.partial(self._tell_wait, base))
+        receipt = self._check_success(step, known)
+        contract = await self._check_code(step, known, receipt)
+        self._keep(step, known, receipt, contract)
+        self._tell(
+            replace(
+                base,
+                moment=Moment.DONE,
+                tx_hash=receipt.tx_hash,
+                address=None if contract is None else contract.address,
+                gas_used=receipt.gas_used,
+                fee_wei=receipt.fee_wei,
             )
         )
 
-    async def _sign(self, step: Step) -> Pending:
-        sender, chain = self._key.address, self._config.chain(step.chain)
-        to, data = build(step, self._config, self._manifest, sender)
-        gas = await self._node.estimate_gas(sender, to, data)
-        nonce, prices = await self._node.nonce(sender), await self._node.prices()
-        tip = min(max(prices.tip_wei, chain.priority_fee_wei), chain.max_fee_wei)
-        transaction = {
-            "type": 2,
-            "chainId": chain.chain_id,
-            "nonce": nonce,
-            "gas": gas * _GAS_MARGIN_PERCENT // 100,
-            # Twice the base fee: room for six full blocks in a row.
-            "maxFeePerGas": min(2 * prices.base_fee_wei + tip, chain.max_fee_wei),
-            "maxPriorityFeePerGas": tip,
-            "value": 0,
-            "data": data,
-        }
-        if to is not None:
-            transaction["to"] = to
-        raw, tx_hash = self._key.sign_transaction(transaction)
-        address = None if to is not None else Hex(created_address(sender, nonce))
-        return Pending(step=step.id, raw=Hex(raw), tx_hash=Hex(tx_hash), address=address, nonce=nonce)
+    async def confirm(self) -> None:
+        """Look whether everything is in a block still; mend what is not, or take it out of the record.
 
-    async def _include(self, step: Step, pending: Pending) -> Mined:
-        # A transaction that is taken up again may be in a block already.
-        mined = await self._node.mined(pending.tx_hash)
-        if mined is None:
-            await self._node.send(pending.raw)
-        polls_since_taken = 0
-        for _ in range(int(_INCLUSION_TIMEOUT_S / _POLL_S)):
-            mined = await self._node.mined(pending.tx_hash)
-            if mined is not None:
-                break
-            if await self._node.nonce(self._key.address, included=True) > pending.nonce:
-                # The nonce is used. Either this transaction used it and its receipt comes late,
-                # because some nodes count first and some services answer by several nodes in turn; or
-                # another transaction did.
-                polls_since_taken += 1
-                if polls_since_taken * _POLL_S > _RECEIPT_TIMEOUT_S:
-                    self._put(step, pending=None)
-                    raise NonceConflict(
-                        f"another transaction of 0x{self._key.address.hex()} took the nonce {pending.nonce}",
-                        "a key that nobody else uses meanwhile",
-                        "Run the same command again.",
-                    )
-            await asyncio.sleep(_POLL_S)
-        if mined is None:
-            raise NotIncluded(
-                f"0x{pending.tx_hash.hex()} is in no block of {step.chain} after {_INCLUSION_TIMEOUT_S:g} s",
-                "to be included",
-                "Run the same command again: it goes on with this transaction.",
-            )
-        if not mined.succeeded:
-            self._put(step, pending=None)
+        Raises what `run` raises.
+        """
+        for known in self._sending.transactions:
+            kept = self._store.find(known)
+            if kept is None or not kept.is_done:
+                continue
+            step = step_of(self._name, kept.step)
+            base = Progress(step, Moment.WAITING, 0, 0)
+            try:
+                receipt = await self._sending.confirm(known, functools.partial(self._tell_wait, base))
+            except (GivenUp, NonceConflict) as error:
+                # The store has taken it out of the record.
+                raise StepFailed(
+                    f"{kept.step} on {self._name} was in a block that is gone, and can't be sent again: {error}",
+                    "a block that stays",
+                    "Run the same command again: it does this step anew, and those after it.",
+                ) from None
+            self._check_success(step, known)
+            moved = with_receipt(self._record, step, receipt)
+            if moved != self._record:
+                self._manifest.put(self._name, moved)
+            await self._check_still(step)
+        self._store.close(known for known in self._sending.transactions if known.receipt is not None)
+
+    def _find(self, step: str) -> Transaction | None:
+        """Return the newest transaction that an earlier run signed for a step; None where there is none."""
+        found = [
+            known
+            for known in self._sending.transactions
+            if (kept := self._store.find(known)) is not None and kept.step == step and not kept.is_done
+        ]
+        return found[-1] if found else None
+
+    def _kept(self, known: Transaction) -> Pending:
+        kept = self._store.find(known)
+        assert kept is not None
+        return kept
+
+    def _tell_of(self, base: Progress, kept: Pending) -> None:
+        address = created_address(kept.sender, kept.nonce) if base.step.creates else None
+        self._tell(replace(base, tx_hash=bytes(kept.signatures[-1].tx_hash), address=address))
+
+    def _tell_wait(self, base: Progress, known: Transaction) -> None:
+        self._tell(
+            replace(base, moment=Moment.WAITING, tx_hash=known.newest.tx_hash, reason=str(known.waiting))
+        )
+
+    def _check_success(self, step: Step, known: Transaction) -> TxReceipt:
+        receipt = known.receipt
+        assert receipt is not None
+        if not receipt.succeeded:
+            self._store.forget([known])
             raise StepFailed(
-                f"{step.id} on {step.chain} reverted (0x{pending.tx_hash.hex()})",
+                f"{step.id} on {self._name} reverted (0x{receipt.tx_hash.hex()})",
                 "success",
                 "Plan again; the reason shows when the step is estimated.",
             )
-        return mined
+        return receipt
 
-    async def _check_code(self, step: Step, pending: Pending, mined: Mined) -> Contract | None:
-        if step.creates is None or pending.address is None:
+    async def _check_code(self, step: Step, known: Transaction, receipt: TxReceipt) -> Contract | None:
+        if step.creates is None:
             return None
-        code = await self._node.code(pending.address)
+        # The nonce of what landed: a replacement has the same one, and what was given up another.
+        address = created_address(known.sender, known.nonce)
+        code = await self._read_code(address)
         if not load(step.creates).is_runtime(code):
-            self._put(step, pending=None)
+            self._store.forget([known])
             raise StepFailed(
-                f"the code at 0x{pending.address.hex()} on {step.chain} is not {step.creates}'s ({len(code)} bytes)",
+                f"the code at 0x{address.hex()} on {step.chain} is not {step.creates}'s ({len(code)} bytes)",
                 f"{len(load(step.creates).runtime_code)} bytes of ours",
                 "Don't use this node: it shows other code than was deployed.",
             )
         return Contract(
-            address=pending.address,
-            tx_hash=pending.tx_hash,
-            block_number=mined.block_number,
+            address=Hex(address),
+            tx_hash=Hex(receipt.tx_hash),
+            block_number=receipt.block_number,
             code_hash=Hex(keccak256(code)),
         )
 
-    def _keep(self, step: Step, mined: Mined, contract: Contract | None) -> None:
-        """Write down what the step did, and that nothing is pending."""
-        record, tx_hash = self._record(step), Hex(mined.tx_hash)
+    async def _check_still(self, step: Step) -> None:
+        contract = contract_of(self._record, step)
+        if contract is not None and keccak256(await self._read_code(contract.address)) != contract.code_hash:
+            raise StepFailed(
+                f"other code, or none, at 0x{contract.address.hex()} on {step.chain}",
+                f"what {step.id} left there",
+                "Don't use this node: it shows other code than was deployed.",
+            )
+
+    async def _read_code(self, address: bytes) -> bytes:
+        """Return the code at an address, which a provider may show later than another one the receipt."""
+        for _ in range(_CODE_LOOKS):
+            code = await self._node.code(address)
+            if code:
+                return code
+            await asyncio.sleep(_CODE_POLL_S)
+        return b""
+
+    def _keep(self, step: Step, known: Transaction, receipt: TxReceipt, contract: Contract | None) -> None:
+        """Write down what the step did. Its transaction stays: its block may go until the run is done."""
+        record, tx_hash = self._record, Hex(receipt.tx_hash)
+        pending = self._store.finished(known)
         if step.kind is StepKind.AUTHORITY:
-            self._put(step, pending=None, authority=contract)
+            self._put(pending=pending, authority=contract)
         elif step.kind is StepKind.GATEWAY:
-            self._put(step, pending=None, gateway=contract)
+            self._put(pending=pending, gateway=contract)
         elif step.kind is StepKind.ROLES:
             roles = Roles(
-                guardian=Hex(guardian_of(self._config, self._key.address)),
+                guardian=Hex(guardian_of(self._config, self._deployer)),
                 channel_opener=Hex(opener_of(self._config)),
                 tx_hash=tx_hash,
             )
-            self._put(step, pending=None, roles=roles)
+            self._put(pending=pending, roles=roles)
         elif step.kind is StepKind.CLIENT:
             assert contract is not None
             remote = self._config.chain(step.remote)
@@ -325,16 +466,16 @@ class _Runner:
                 trusting_period_s=remote.trusting_period_s,
                 max_clock_drift_s=remote.max_clock_drift_s,
             )
-            self._put(step, pending=None, clients=record.clients | {step.remote: client})
+            self._put(pending=pending, clients=record.clients | {step.remote: client})
         elif step.kind is StepKind.CLOSE:
             admin = Admin(
-                account=Hex(admin_of(self._config, self._key.address)),
+                account=Hex(admin_of(self._config, self._deployer)),
                 delay_s=self._config.endpoints.admin_delay_s,
                 tx_hash=tx_hash,
             )
-            self._put(step, pending=None, admin=admin)
+            self._put(pending=pending, admin=admin)
         elif step.kind is StepKind.SCHEDULE:
-            self._put(step, pending=None)
+            self._put(pending=pending)
         else:
             located = locate(self._config, self._manifest, step.remote)
             assert located is not None
@@ -345,17 +486,13 @@ class _Runner:
                 client=record.clients[step.remote].contract.address,
                 tx_hash=tx_hash,
             )
-            self._put(step, pending=None, remotes=record.remotes | {step.remote: joined})
+            self._put(pending=pending, remotes=record.remotes | {step.remote: joined})
 
-    def _record(self, step: Step) -> Record:
-        record = self._manifest.get(step.chain)
+    @property
+    def _record(self) -> Record:
+        record = self._manifest.get(self._name)
         assert record is not None
         return record
 
-    def _put(self, step: Step, **changes: object) -> None:
-        self._manifest.put(step.chain, msgspec.structs.replace(self._record(step), **changes))
-
-
-def created_address(sender: bytes, nonce: int) -> bytes:
-    """Return the address of the contract that `sender` (20 bytes) creates by its transaction `nonce`."""
-    return keccak256(rlp.encode_list(rlp.encode_bytes(sender) + rlp.encode_int(nonce)))[12:]
+    def _put(self, **changes: object) -> None:
+        self._manifest.put(self._name, msgspec.structs.replace(self._record, **changes))

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from relayer.errors import ConfigError
+from relayer.chains.evm.signed import read_signed
+from relayer.errors import ConfigError, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The version of the file's format; a file of another one is refused.
-FORMAT: Final = 2
+#: The version of the file's format. One older version is read; a file of any other is refused.
+FORMAT: Final = 3
+_EARLIER_FORMAT: Final = 2
 
 
 class BadManifest(ConfigError):  # noqa: N818  as in relayer.errors
@@ -83,16 +85,44 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tx_hash: Hex
 
 
+class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One signature made for a nonce, of which the chain takes at most one.
+
+    Attributes:
+        raw: the signed bytes.
+        tx_hash: their hash, 32 bytes.
+        gas: the gas limit.
+        max_fee_wei: the most that it pays for a unit of gas.
+        priority_fee_wei: the part of that which goes to the block's maker.
+        at: when it was signed, in microseconds since 1970.
+        is_cancellation: whether it is an empty transfer that only uses the nonce up.
+    """
+
+    raw: Hex
+    tx_hash: Hex
+    gas: int
+    max_fee_wei: int
+    priority_fee_wei: int
+    at: int = 0
+    is_cancellation: bool = False
+
+
 class Pending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A signed transaction that was broadcast, or was about to be; a resumed run sends
-    the same bytes again.
+    """A signed transaction that may still land, or whose block may still go. A later run goes on with it.
+
+    Attributes:
+        step: the step's id; empty for an empty transfer that only uses up a nonce that others wait for.
+        sender: the account that signed, 20 bytes.
+        nonce: the account's nonce.
+        signatures: every one that was made for the nonce, the oldest first.
+        is_done: whether it was seen in a block, so that the record has what the step did.
     """
 
     step: str
+    sender: Hex
     nonce: int
-    raw: Hex
-    tx_hash: Hex
-    address: Hex | None = None
+    signatures: tuple[Signature, ...]
+    is_done: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,13 +137,23 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clients: dict[str, Client] = {}
     remotes: dict[str, Joined] = {}
     admin: Admin | None = None
-    pending: Pending | None = None
+    pending: tuple[Pending, ...] = ()
 
 
 class _Format(msgspec.Struct, frozen=True):
     """The only key that manifests of all versions have."""
 
     format: int = FORMAT
+
+
+class _EarlierPending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pending transaction as format 2 had it."""
+
+    step: str
+    nonce: int
+    raw: Hex
+    tx_hash: Hex
+    address: Hex | None = None
 
 
 class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,6 +229,8 @@ def _read(path: Path) -> _Content:
         ) from error
     try:
         found = msgspec.json.decode(text, type=_Format).format
+        if found == _EARLIER_FORMAT:
+            return msgspec.convert(_upgrade(msgspec.json.decode(text)), type=_Content, dec_hook=_decode)
         if found != FORMAT:
             advice = (
                 "Another version of Postroad wrote it. Finish with that one what it began; then move the file away: "
@@ -196,10 +238,39 @@ def _read(path: Path) -> _Content:
             )
             raise BadManifest(f"{path} has format {found}", f"format {FORMAT}", advice)
         return msgspec.json.decode(text, type=_Content, dec_hook=_decode)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, Malformed) as error:
         raise BadManifest(
             f"{path} is no manifest: {error}", "what `endpoint` writes", "Restore it from a backup."
         ) from error
+
+
+def _upgrade(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a file of the format before as one of this format.
+
+    It had at most one pending transaction of a chain, with one signature. Raises Malformed.
+    """
+    content["format"] = FORMAT
+    endpoints = content.get("endpoints")
+    for record in endpoints.values() if isinstance(endpoints, dict) else ():
+        if isinstance(record, dict) and "pending" in record:
+            before = record["pending"]
+            record["pending"] = [] if before is None else [_upgrade_pending(before)]
+    return content
+
+
+def _upgrade_pending(before: object) -> dict[str, Any]:
+    old = msgspec.convert(before, type=_EarlierPending, dec_hook=_decode)
+    signed = read_signed(old.raw)
+    signature = Signature(
+        raw=old.raw,
+        tx_hash=Hex(signed.tx_hash),
+        gas=signed.gas,
+        max_fee_wei=signed.max_fee_wei,
+        priority_fee_wei=signed.priority_fee_wei,
+    )
+    pending = Pending(step=old.step, sender=Hex(signed.sender), nonce=signed.nonce, signatures=(signature,))
+    upgraded: dict[str, Any] = to_plain(pending)
+    return upgraded
 
 
 def _write(path: Path, content: _Content) -> None:

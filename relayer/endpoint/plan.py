@@ -8,12 +8,13 @@ have the last word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from light_clients.client import Status
 from light_clients.hashing import keccak256
+from relayer.chains.base import GasPrice
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.config import Config, EndpointConfig
@@ -32,7 +33,8 @@ from relayer.endpoint.steps import (
     register_call,
 )
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain, with_rules
-from relayer.errors import CallReverted
+from relayer.errors import CallReverted, FeeLimitReached
+from relayer.sending.price import PricePolicy, compute_price
 
 #: The gas of calls, measured under Prague's rules; that of creations is computed (`_creation_gas`).
 _GAS: Final = {
@@ -42,6 +44,9 @@ _GAS: Final = {
     StepKind.EXECUTE: 240_000,
     StepKind.CLOSE: 60_000,
 }
+
+#: More than any price.
+_NO_LIMIT_WEI: Final = 1 << 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class DeploymentPlan:
         surveys: by the chain's name.
         deployers: the account that deploys, 20 bytes, by the chain's name.
         trusts: what light clients of a chain begin with, by the chain's name.
+        prices: what transactions offer for a unit of gas, by the chain's name.
     """
 
     steps: tuple[Step, ...]
@@ -61,6 +67,7 @@ class DeploymentPlan:
     surveys: Mapping[str, Survey]
     deployers: Mapping[str, bytes]
     trusts: Mapping[str, TrustStart[Any]]
+    prices: Mapping[str, GasPrice]
 
     @property
     def is_refused(self) -> bool:
@@ -76,8 +83,11 @@ class DeploymentPlan:
 
     def cost_wei(self, step: Step) -> int:
         """Return about what a step costs at the price of now."""
-        prices = self.surveys[step.chain].prices
-        return step.gas * (prices.base_fee_wei + prices.tip_wei)
+        return step.gas * self.unit_wei(step.chain)
+
+    def unit_wei(self, name: str) -> int:
+        """Return what a unit of gas costs now on a chain."""
+        return self.prices[name].paid_wei(self.surveys[name].market)
 
 
 async def make_plan(
@@ -115,6 +125,8 @@ async def make_plan(
     config = with_rules(config, surveys)
     findings = [finding for survey in surveys.values() for finding in survey.findings]
     findings += compare_chains(surveys.values())
+    prices, limited = _find_prices(config, surveys, deployers)
+    findings += limited
     trusts, followed = await _follow_bootstraps(config, surveys)
     findings += followed
     planner = _Planner(config, manifest, nodes, deployers, surveys, trusts)
@@ -122,7 +134,7 @@ async def make_plan(
         findings += await planner.check_record(name)
     if has_refusal(findings):
         # What is planned on a chain that isn't the one that was meant would only mislead.
-        return DeploymentPlan((), tuple(findings), surveys, deployers, trusts)
+        return DeploymentPlan((), tuple(findings), surveys, deployers, trusts, prices)
     for name in deployers:
         await planner.adopt(name)
     steps = [step for name in deployers for step in planner.plan_endpoint(name)]
@@ -133,7 +145,7 @@ async def make_plan(
     if close:
         # This comes last: once the admin has a delay, every registration has to be scheduled and waited for.
         steps += [step for name in deployers for step in planner.plan_close(name)]
-    plan = DeploymentPlan(tuple(steps), tuple(findings), surveys, deployers, trusts)
+    plan = DeploymentPlan(tuple(steps), tuple(findings), surveys, deployers, trusts, prices)
     return replace(plan, findings=(*plan.findings, *await _check_funds(plan, nodes)))
 
 
@@ -368,13 +380,36 @@ async def _follow_bootstraps(
     return trusts, findings
 
 
+def _find_prices(
+    config: Config, surveys: Mapping[str, Survey], deployers: Iterable[str]
+) -> tuple[dict[str, GasPrice], list[Finding]]:
+    """Return what transactions offer now, by the rule that signs them, and findings.
+
+    A price above the operator's limit is only a warning: it may have fallen when the first step is signed.
+    """
+    prices: dict[str, GasPrice] = {}
+    findings = []
+    for name in deployers:
+        chain, market = config.chain(name), surveys[name].market
+        policy = PricePolicy(chain.max_fee_wei, chain.priority_fee_wei)
+        try:
+            prices[name] = compute_price(market, policy)
+        except FeeLimitReached as error:
+            prices[name] = compute_price(market, replace(policy, max_fee_wei=_NO_LIMIT_WEI))
+            findings.append(Finding(Severity.WARNING, name, error.found, error.expected, error.advice))
+    return prices, findings
+
+
 async def _check_funds(plan: DeploymentPlan, nodes: Mapping[str, Node]) -> list[Finding]:
     findings = []
     for name, account in plan.deployers.items():
         steps = [step for step in plan.steps if step.chain == name]
         if not steps:
             continue
-        cost, balance = sum(plan.cost_wei(step) for step in steps), await nodes[name].balance(account)
+        # A node takes a transaction only from who can pay the most that it may cost.
+        reserve = max(step.gas for step in steps) * (plan.prices[name].max_wei - plan.unit_wei(name))
+        cost = sum(plan.cost_wei(step) for step in steps) + reserve
+        balance = await nodes[name].balance(account)
         if balance < cost:
             advice = f"Send 0x{account.hex()} at least {cost - balance} wei more on {name}."
             found = f"{balance} wei on 0x{account.hex()}"

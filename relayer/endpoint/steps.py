@@ -82,6 +82,12 @@ class Step:
         }.get(self.kind)
 
 
+def step_of(chain: str, step_id: str) -> Step:
+    """Return the step that an id of the manifest names, without what its transaction was made from."""
+    kind, _, remote = step_id.partition(":")
+    return Step(StepKind(kind), chain, 0, remote)
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
     """Where an endpoint is, and its id. `address7930` is the gateway's canonical ERC-7930 bytes."""

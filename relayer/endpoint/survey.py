@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from relayer.chains.evm.node import Node, Prices
+from relayer.chains.base import GasMarket
+from relayer.chains.evm.node import Node
 from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import TrustStart
@@ -34,18 +35,18 @@ class Survey:
     client_version: str
     trust: TrustStart[Any] | None
     block_gas_limit: int
-    prices: Prices
+    market: GasMarket
     probes: tuple[ProbeResult, ...]
     findings: tuple[Finding, ...]
 
 
 async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
     """Read a chain, and judge what can be judged without other chains. Raises ChainUnavailable."""
-    chain_id, genesis_hash, version, prices, head, probes = await asyncio.gather(
+    chain_id, genesis_hash, version, market, head, probes = await asyncio.gather(
         node.chain_id(),
         node.genesis_hash(),
         node.client_version(),
-        node.prices(),
+        node.market(),
         node.block("latest"),
         probe_rules(node),
     )
@@ -72,7 +73,7 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
         client_version=version,
         trust=trust,
         block_gas_limit=int(str(head.get("gasLimit", "0x0")), 16),
-        prices=prices,
+        market=market,
         probes=probes,
         findings=(*findings, *consensus),
     )

@@ -11,15 +11,101 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, inspect, select
+from sqlalchemy import Connection, func, insert, inspect, select, text
 
 from relayer.journal.errors import JournalUnreadable
 from relayer.journal.schema import metadata, schema_version
 
 Step = Callable[[Connection], None]
 
+
+def _count_spending(connection: Connection) -> None:
+    """Version 2: spending is counted by hours; transactions know cancellations, reasons and wishes."""
+    for statement in (
+        "ALTER TABLE transactions ADD COLUMN reserved_wei VARCHAR(78)",
+        "ALTER TABLE transactions ADD COLUMN reason VARCHAR(32)",
+        "ALTER TABLE transactions ADD COLUMN reason_detail TEXT",
+        (
+            "CREATE UNIQUE INDEX transactions_by_nonce ON transactions (chain, sender, nonce) "
+            "WHERE state IN ('open', 'included')"
+        ),
+        (
+            "CREATE TABLE spending (chain BIGINT NOT NULL REFERENCES chains (id), hour BIGINT NOT NULL, "
+            "wei VARCHAR(78) NOT NULL, PRIMARY KEY (chain, hour))"
+        ),
+    ):
+        connection.execute(text(statement))
+    _rebuild_attempts(connection)
+    number = "INTEGER" if connection.dialect.name == "sqlite" else "BIGSERIAL"
+    connection.execute(
+        text(
+            f'CREATE TABLE wishes (id {number} PRIMARY KEY, "transaction" BIGINT NOT NULL '
+            "REFERENCES transactions (id), wish VARCHAR(16) NOT NULL, at BIGINT NOT NULL)"
+        )
+    )
+    costs: dict[tuple[int, int], int] = {}
+    rows = connection.execute(
+        text(
+            "SELECT t.id, t.chain, t.signed_at, t.state, t.fee_wei, a.gas, a.max_fee_wei FROM transactions t "
+            'JOIN attempts a ON a."transaction" = t.id WHERE t.signed_at >= :since'
+        ),
+        {"since": _newest_signature(connection) - _DAY_US},
+    )
+    reserved: dict[int, tuple[int, int, int]] = {}
+    for row in rows:
+        open_cost = row.gas * int(row.max_fee_wei) if row.state == "open" else 0
+        cost = open_cost if row.fee_wei is None else int(row.fee_wei)
+        known = reserved.get(row.id, (row.chain, row.signed_at // _HOUR_US, 0))
+        reserved[row.id] = (*known[:2], max(known[2], cost))
+    for transaction, (chain, hour, cost) in reserved.items():
+        costs[chain, hour] = costs.get((chain, hour), 0) + cost
+        connection.execute(
+            text("UPDATE transactions SET reserved_wei = :wei WHERE id = :id"),
+            {"wei": str(cost), "id": transaction},
+        )
+    for (chain, hour), cost in costs.items():
+        connection.execute(
+            text("INSERT INTO spending (chain, hour, wei) VALUES (:chain, :hour, :wei)"),
+            {"chain": chain, "hour": hour, "wei": str(cost)},
+        )
+
+
+def _rebuild_attempts(connection: Connection) -> None:
+    """Let what was given up be signed again with the same bytes, and tell cancellations."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("ALTER TABLE attempts DROP CONSTRAINT attempts_tx_hash_key"))
+        connection.execute(
+            text("ALTER TABLE attempts ADD COLUMN is_cancellation SMALLINT NOT NULL DEFAULT 0")
+        )
+        return
+    # SQLite drops no constraint, so the table is made anew.
+    for statement in (
+        (
+            'CREATE TABLE attempts_2 (id INTEGER NOT NULL PRIMARY KEY, "transaction" INTEGER NOT NULL '
+            "REFERENCES transactions (id), tx_hash BLOB NOT NULL, raw BLOB NOT NULL, gas BIGINT NOT NULL, "
+            "max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT NULL, at BIGINT NOT NULL, "
+            "is_cancellation SMALLINT NOT NULL DEFAULT 0)"
+        ),
+        (
+            'INSERT INTO attempts_2 SELECT id, "transaction", tx_hash, raw, gas, max_fee_wei, '
+            "priority_fee_wei, at, 0 FROM attempts"
+        ),
+        "DROP TABLE attempts",
+        "ALTER TABLE attempts_2 RENAME TO attempts",
+        'CREATE INDEX attempts_by_transaction ON attempts ("transaction")',
+    ):
+        connection.execute(text(statement))
+
+
+def _newest_signature(connection: Connection) -> int:
+    return connection.execute(text("SELECT max(signed_at) FROM transactions")).scalar_one() or 0
+
+
+_HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
+
 #: The step that leads to a version from the version before, by that version. Version 1 is the first journal.
-STEPS: Final[Mapping[int, Step]] = MappingProxyType({})
+STEPS: Final[Mapping[int, Step]] = MappingProxyType({2: _count_spending})
 
 VERSION: Final = max(STEPS, default=1)
 

@@ -17,11 +17,10 @@ from relayer.journal.rows import (
     StoredStep,
     StoredStory,
     StoredTransaction,
-    StoredWait,
     TransactionState,
     Transition,
-    range_mask,
 )
+from relayer.journal.states import fold
 from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Waiting
 from relayer.protocol.message import PAGE_BITS
 
@@ -31,25 +30,8 @@ _DELIVERED: Final = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
 _LANDED: Final = frozenset({TransactionState.INCLUDED, TransactionState.SETTLED})
 
 
-def fold(transitions: Iterable[Transition]) -> dict[DeliveryState, int]:
-    """The state of every message of one page, as a mask of bits by state, from its steps in order.
-
-    A final state is never left: a later step comes from a provider (a late receipt), and does not count.
-    """
-    states: dict[DeliveryState, int] = {}
-    final = 0
-    for step in transitions:
-        bits = range_mask(step.first, step.last) & ~final
-        if step.mask is not None:
-            bits &= step.mask
-        for state in states:
-            states[state] &= ~bits
-        states[step.state] = states.get(step.state, 0) | bits
-        # Steps are told by sequence. After a message that was unfounded, the true one takes its sequence, and
-        # its steps follow.
-        if step.state in FINAL_STATES and step.state is not DeliveryState.UNFOUNDED:
-            final |= bits
-    return {state: mask for state, mask in states.items() if mask}
+#: A page, messages as bits of it, and why the transaction waits that carries them.
+CarriedWait = tuple[int, int, Waiting]
 
 
 def waiting_of(state: DeliveryState, own: Waiting | None, lane: Waiting | None) -> Waiting | None:
@@ -66,6 +48,12 @@ def waiting_of(state: DeliveryState, own: Waiting | None, lane: Waiting | None) 
     return DEFAULT_WAITING[state]
 
 
+def _find_carried(carried: Iterable[CarriedWait], page: int, sequence: int) -> Waiting | None:
+    """Return why the transaction waits that carries a message; None where none says."""
+    bit = 1 << (sequence & 0xFF)
+    return next((waiting for place, mask, waiting in carried if place == page and mask & bit), None)
+
+
 def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
     """Everything that is known of a message; None when the journal does not know it."""
     stored = reading.message(message_id)
@@ -76,7 +64,9 @@ def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
     own_steps = [step for step in reading.transitions(stored.lane, page, page) if step.tells_of(sequence)]
     state = _last_state(own_steps)
     transactions = _read_transactions(reading, own_steps)
-    wait = next(iter(reading.waits(stored.lane, sequence, sequence)), None)
+    wait = next((known.waiting for known in reading.waits(stored.lane, sequence, sequence)), None)
+    if state is DeliveryState.SUBMITTED:
+        wait = _find_carried(reading.carried_waits(stored.lane, page, page), page, sequence) or wait
     proof = next((known for known in reading.proofs(stored.lane, page, page) if known.last >= sequence), None)
     return StoredStory(
         stored=stored,
@@ -84,7 +74,7 @@ def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
         destination=lane.destination,
         steps=tuple(_with_transactions(own_steps, transactions)),
         state=state,
-        waiting=waiting_of(state, None if wait is None else wait.waiting, lane.waiting),
+        waiting=waiting_of(state, wait, lane.waiting),
         proof=proof,
         delivered_by=_delivered_by(own_steps, transactions) if state in _DELIVERED else None,
     )
@@ -102,7 +92,8 @@ def read_pending(
 
 
 def _pending_of(reading: Reading, lane: StoredLane, limit: int) -> list[PendingMessage]:
-    waits = {wait.sequence: wait for wait in reading.waits(lane.row)}
+    waits = {wait.sequence: wait.waiting for wait in reading.waits(lane.row)}
+    carried = reading.carried_waits(lane.row)
     found: list[PendingMessage] = []
     page = lane.settled >> PAGE_BITS
     while len(found) < limit:
@@ -114,7 +105,7 @@ def _pending_of(reading: Reading, lane: StoredLane, limit: int) -> list[PendingM
         steps: dict[int, list[Transition]] = {}
         for step in reading.transitions(lane.row, page, last_page):
             steps.setdefault(step.page, []).append(step)
-        found += _pending_in(lane, stored, steps, waits)
+        found += _pending_in(lane, stored, steps, waits, carried)
         page = last_page + 1
     return found[:limit]
 
@@ -123,7 +114,8 @@ def _pending_in(
     lane: StoredLane,
     stored: Iterable[StoredMessage],
     steps: dict[int, list[Transition]],
-    waits: dict[int, StoredWait],
+    waits: dict[int, Waiting],
+    carried: Iterable[CarriedWait],
 ) -> Iterator[PendingMessage]:
     states = {page: fold(taken) for page, taken in steps.items()}
     for known in stored:
@@ -133,7 +125,9 @@ def _pending_in(
             (state for state, mask in states.get(page, {}).items() if mask & bit), DeliveryState.OBSERVED
         )
         wait = waits.get(sequence)
-        waiting = waiting_of(state, None if wait is None else wait.waiting, lane.waiting)
+        if state is DeliveryState.SUBMITTED:
+            wait = _find_carried(carried, page, sequence) or wait
+        waiting = waiting_of(state, wait, lane.waiting)
         if waiting is None:
             continue
         since = max(

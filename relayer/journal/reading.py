@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, select
 
 from relayer.journal import schema
 from relayer.journal.rows import (
@@ -28,7 +28,9 @@ from relayer.journal.rows import (
     TransactionRow,
     TransactionState,
     Transition,
+    Wish,
 )
+from relayer.journal.spending import sum_spending
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, Sequence
@@ -197,11 +199,14 @@ class Reading:
 
     # --- transactions ---------------------------------------------------------------------------------------
 
-    def live_transactions(self, chain: ChainRow) -> tuple[StoredTransaction, ...]:
-        """The transactions that may still land, or whose effect is not proven yet, by row."""
+    def live_transactions(self, chain: ChainRow | None = None) -> tuple[StoredTransaction, ...]:
+        """The transactions that may still land, or whose effect is not proven yet, by row.
+
+        Those of one chain, or of all.
+        """
         table = schema.transactions
-        live = [TransactionState.OPEN.value, TransactionState.INCLUDED.value]
-        return self._transactions(and_(table.c.chain == chain, table.c.state.in_(live)))
+        live = table.c.state.in_([TransactionState.OPEN.value, TransactionState.INCLUDED.value])
+        return self._transactions(live if chain is None else and_(table.c.chain == chain, live))
 
     def transactions(self, rows: Iterable[TransactionRow]) -> tuple[StoredTransaction, ...]:
         """Transactions by row."""
@@ -210,6 +215,12 @@ class Reading:
         for start in range(0, len(wanted), _MANY):
             found += self._transactions(schema.transactions.c.id.in_(wanted[start : start + _MANY]))
         return tuple(found)
+
+    def transactions_of_hash(self, tx_hash: bytes) -> tuple[StoredTransaction, ...]:
+        """The transaction with a signature of this hash; none where the journal does not know it."""
+        table = schema.attempts
+        found = self._connection.execute(select(table.c.transaction).where(table.c.tx_hash == tx_hash))
+        return self.transactions(TransactionRow(row) for row in found.scalars())
 
     def _transactions(self, where: Any) -> tuple[StoredTransaction, ...]:
         table, attempts = schema.transactions, schema.attempts
@@ -222,6 +233,7 @@ class Reading:
                 attempts.c.max_fee_wei,
                 attempts.c.priority_fee_wei,
                 attempts.c.at,
+                attempts.c.is_cancellation,
             )
             .join(attempts, attempts.c.transaction == table.c.id)
             .where(where)
@@ -236,6 +248,7 @@ class Reading:
                 max_fee_wei=int(row.max_fee_wei),
                 priority_fee_wei=int(row.priority_fee_wei),
                 at=Micros(row.at),
+                is_cancellation=bool(row.is_cancellation),
             )
             rows.setdefault(row.id, (row, []))[1].append(attempt)
         return tuple(
@@ -255,9 +268,52 @@ class Reading:
                 gas_used=row.gas_used,
                 fee_wei=None if row.fee_wei is None else int(row.fee_wei),
                 wasted_gas=row.wasted_gas,
+                waiting=_waiting(row.reason, row.reason_detail),
             )
             for row, signed in rows.values()
         )
+
+    def carried_waits(
+        self, lane: LaneRow, first_page: int = 0, last_page: int | None = None
+    ) -> tuple[tuple[int, int, Waiting], ...]:
+        """Why messages wait that open transactions carry: page, messages as bits of it, and the reason."""
+        table, batches = schema.transactions, schema.batches
+        where = [
+            batches.c.lane == lane,
+            batches.c.page >= first_page,
+            table.c.state == TransactionState.OPEN.value,
+            table.c.reason.is_not(None),
+        ]
+        if last_page is not None:
+            where.append(batches.c.page <= last_page)
+        rows = self._connection.execute(
+            select(batches.c.page, batches.c.mask, table.c.reason, table.c.reason_detail)
+            .join(table, table.c.id == batches.c.transaction)
+            .where(*where)
+        )
+        return tuple(
+            (row.page, int.from_bytes(row.mask), Waiting(WaitingReason(row.reason), row.reason_detail or ""))
+            for row in rows
+        )
+
+    def has_wishes(self, chain: ChainRow) -> bool:
+        """Whether an operator asks something of a chain's transactions."""
+        table, transactions = schema.wishes, schema.transactions
+        statement = (
+            select(table.c.id)
+            .join(transactions, transactions.c.id == table.c.transaction)
+            .where(transactions.c.chain == chain)
+            .limit(1)
+        )
+        return self._connection.execute(statement).first() is not None
+
+    def wish_of(self, transaction: TransactionRow) -> Wish | None:
+        """What an operator asks of a transaction and the daemon has not taken yet, the newest; else None."""
+        table = schema.wishes
+        found = self._connection.execute(
+            select(table.c.wish).where(table.c.transaction == transaction).order_by(table.c.id.desc())
+        ).scalar()
+        return None if found is None else Wish(found)
 
     def batches_of(self, transactions: Iterable[TransactionRow]) -> tuple[StoredBatch, ...]:
         """The batches that transactions carry."""
@@ -292,24 +348,9 @@ class Reading:
             )
         ]
 
-    def spent_wei(self, chain: ChainRow, since: Micros) -> int:
-        """What transactions signed since then have cost on a chain; an open one counts with its maximum."""
-        table, attempts = schema.transactions, schema.attempts
-        rows = self._connection.execute(
-            select(table.c.id, table.c.fee_wei, attempts.c.gas, attempts.c.max_fee_wei)
-            .join(attempts, attempts.c.transaction == table.c.id)
-            .where(
-                table.c.chain == chain,
-                table.c.signed_at >= since,
-                or_(table.c.fee_wei.is_not(None), table.c.state == TransactionState.OPEN.value),
-            )
-        )
-        costs: dict[int, int] = {}
-        for row in rows:
-            most = int(row.fee_wei) if row.fee_wei is not None else row.gas * int(row.max_fee_wei)
-            # Of the signatures for one nonce only one lands, so the dearest counts for all of them.
-            costs[row.id] = max(costs.get(row.id, 0), most)
-        return sum(costs.values())
+    def spent_wei(self, chain: ChainRow, now: Micros) -> int:
+        """What transactions signed in the last 24 hours cost on a chain, open ones with their maximum."""
+        return sum_spending(self._connection, chain, now)
 
 
 def _waiting(reason: str | None, detail: str | None) -> Waiting | None:

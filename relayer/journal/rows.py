@@ -41,21 +41,45 @@ class TransactionState(Enum):
         INCLUDED: a provider shows its receipt. A reorganisation can open it again.
         SETTLED: its effect, or that it had none, is proven or of no more interest.
         DISPLACED: another transaction of the account took its nonce, so it can never land.
+        GIVEN_UP: no node takes it, or its nonce is out of reach. Another transaction may have its nonce, so
+            that one of the two lands, and what it carried is signed anew.
     """
 
     OPEN = "open"
     INCLUDED = "included"
     SETTLED = "settled"
     DISPLACED = "displaced"
+    GIVEN_UP = "given up"
 
 
 class Purpose(Enum):
-    """What a transaction is for. All but DELIVER call a light client."""
+    """What a transaction is for. The journal keeps the values.
+
+    Attributes:
+        DELIVER: delivers messages.
+        UPDATE, ANCHOR, FREEZE: call a light client.
+        FILL: uses up a nonce that later ones wait for.
+        OTHER: what a command or the library sends.
+    """
 
     DELIVER = "deliver"
     UPDATE = "update"
     ANCHOR = "anchor"
     FREEZE = "freeze"
+    FILL = "fill"
+    OTHER = "other"
+
+
+class Wish(Enum):
+    """What an operator may ask of a transaction that waits. The journal keeps the values.
+
+    Attributes:
+        REPLACE: sign it again at a higher price.
+        CANCEL: use its nonce up by an empty transfer.
+    """
+
+    REPLACE = "replace"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +159,9 @@ class Transition:
         mask: which messages of the range, as bits of the page; None for all of them.
         batch: the batch that the step belongs to, if any.
         detail: what people are told besides, as JSON has it; bytes become hex.
+        open_only: whether it tells of the open messages alone: those that are final when it is written are
+            left out. So are the steps that took time or that a provider tells of, because somebody else may
+            have delivered a message meanwhile. The journal does not keep this.
     """
 
     lane: LaneRow
@@ -145,6 +172,13 @@ class Transition:
     mask: int | None = None
     batch: BatchRow | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    open_only: bool = field(default=False, compare=False)
+
+    @property
+    def bits(self) -> int:
+        """The messages, as bits of the page."""
+        bits = range_mask(self.first, self.last)
+        return bits if self.mask is None else bits & self.mask
 
     @property
     def page(self) -> int:
@@ -225,6 +259,7 @@ class SignedAttempt:
         max_fee_wei: the most that it pays for a unit of gas.
         priority_fee_wei: the part of that which goes to the block's maker.
         at: when it was signed.
+        is_cancellation: whether it is an empty transfer that only uses the nonce up.
     """
 
     tx_hash: bytes
@@ -233,6 +268,7 @@ class SignedAttempt:
     max_fee_wei: int
     priority_fee_wei: int
     at: Micros
+    is_cancellation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +305,7 @@ class StoredTransaction:
         included_hash: the hash of the signature that a provider shows in a block, with `block_number`,
             `block_hash`, `succeeded`, `gas_used` and `fee_wei` from its receipt; None before.
         wasted_gas: the part of `gas_used` that moved nothing.
+        waiting: why it is in no block yet, where that is known.
     """
 
     row: TransactionRow
@@ -286,6 +323,7 @@ class StoredTransaction:
     gas_used: int | None = None
     fee_wei: int | None = None
     wasted_gas: int | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -149,7 +148,8 @@ waits = Table(
 )
 
 #: One account's use of one nonce. `state`: open (may still land), included, settled, displaced (the nonce
-#: went elsewhere).
+#: went elsewhere), given up. `reserved_wei` is what it counts in `spending`: the most that it can cost, then
+#: what it did cost. `reason` is why an open one is in no block yet.
 transactions = Table(
     "transactions",
     metadata,
@@ -167,10 +167,44 @@ transactions = Table(
     Column("gas_used", BigInteger, nullable=True),
     Column("fee_wei", String(78), nullable=True),
     Column("wasted_gas", BigInteger, nullable=True),
+    Column("reserved_wei", String(78), nullable=True),
+    Column("reason", String(32), nullable=True),
+    Column("reason_detail", Text, nullable=True),
     Index("transactions_by_state", "chain", "state"),
 )
 
+#: Of an account's transactions that may still land, no two have one nonce.
+Index(
+    "transactions_by_nonce",
+    transactions.c.chain,
+    transactions.c.sender,
+    transactions.c.nonce,
+    unique=True,
+    sqlite_where=transactions.c.state.in_(["open", "included"]),
+    postgresql_where=transactions.c.state.in_(["open", "included"]),
+)
+
+#: What the transactions signed in an hour have cost, or can cost, on a chain. `hour` counts from 1970.
+spending = Table(
+    "spending",
+    metadata,
+    Column("chain", ForeignKey("chains.id"), primary_key=True, autoincrement=False),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("wei", String(78), nullable=False),
+)
+
+#: What an operator asks of a transaction while a daemon holds the journal; the daemon takes and deletes it.
+wishes = Table(
+    "wishes",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("transaction", ForeignKey("transactions.id"), nullable=False),
+    Column("wish", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
 #: Every signature made for that nonce: the first, then its replacements. Committed before broadcast (INV-6).
+#: What was given up may be signed again, and the same call with the same nonce and price has the same bytes.
 attempts = Table(
     "attempts",
     metadata,
@@ -182,7 +216,7 @@ attempts = Table(
     Column("max_fee_wei", String(78), nullable=False),
     Column("priority_fee_wei", String(78), nullable=False),
     Column("at", BigInteger, nullable=False),
-    UniqueConstraint("tx_hash"),
+    Column("is_cancellation", SmallInteger, nullable=False, server_default="0"),
     Index("attempts_by_transaction", "transaction"),
 )
 

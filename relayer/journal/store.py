@@ -2,7 +2,7 @@
 """Opening, writing and reading a journal.
 
 The daemon opens it alone, to write: `Journal.open(url)`. Others read beside it: `Journal.open(url,
-read_only=True)`.
+read_only=True)`; all that they write is a wish: `Journal.request`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,18 @@ from relayer.journal.errors import JournalClosed, JournalLocked, JournalUnreadab
 from relayer.journal.migrations import VERSION, check_version, migrate, read_version
 from relayer.journal.queries import read_pending, read_story
 from relayer.journal.reading import Reading
-from relayer.journal.rows import LaneRow, Micros, PendingMessage, StoredMessage, StoredStory
-from relayer.journal.writer import WriterThread
+from relayer.journal.rows import (
+    LaneRow,
+    Micros,
+    PendingMessage,
+    StoredLane,
+    StoredMessage,
+    StoredStory,
+    TransactionRow,
+    Wish,
+)
+from relayer.journal.states import StateCache
+from relayer.journal.writer import WriterThread, begin_writing
 from relayer.journal.writing import Writing
 
 T = TypeVar("T")
@@ -106,6 +116,37 @@ class Journal:
             raise
         return cls(engine, lock)
 
+    @classmethod
+    def request(
+        cls, url: str, transaction: TransactionRow, wish: Wish, now: Callable[[], Micros] = now_micros
+    ) -> None:
+        """Ask the daemon that holds a journal for something, beside it: it takes the wish within seconds.
+
+        Raises:
+            JournalUnreadable: it is no journal of this version, or can't be written.
+            ConfigError: the URL can't be used.
+        """
+        parsed = _parse(url)
+        path = _sqlite_path(parsed)
+        if path is not None and not path.exists():
+            raise JournalUnreadable(
+                f"no file {path}", "the journal of a daemon", "Start `postroad run` first"
+            )
+        engine = make_engine(parsed, read_only=False)
+        try:
+            with engine.connect() as connection:
+                check_version(_existing_version(connection), VERSION)
+            with begin_writing(engine) as connection:
+                Writing(connection, StateCache()).add_wish(transaction, wish, now())
+        except DBAPIError as error:
+            raise JournalUnreadable(
+                f"the journal at {parsed.render_as_string(hide_password=True)} takes no wish: {error.orig}",
+                "a database that this user may write",
+                "Try again; check the file's mode and the disk",
+            ) from error
+        finally:
+            engine.dispose()
+
     # --- writing --------------------------------------------------------------------------------------------
 
     async def commit(self, work: Callable[[Writing], T]) -> T:
@@ -169,6 +210,11 @@ class Journal:
     def pending(self, lane: LaneRow | None = None, limit: int = 1_000) -> tuple[PendingMessage, ...]:
         """Return the messages that wait, with their reasons (INV-10), at most `limit` a lane."""
         return self._read_now(lambda reading: read_pending(reading, lane, limit))
+
+    def held_lanes(self) -> tuple[StoredLane, ...]:
+        """Return the lanes that are held up as a whole, with messages that wait or without (INV-10)."""
+        lanes = self._read_now(lambda reading: reading.lanes())
+        return tuple(lane for lane in lanes if lane.waiting is not None)
 
     def message(self, message_id: bytes) -> StoredMessage | None:
         """Return a message by its id; None when the journal does not know it."""
@@ -294,8 +340,11 @@ def make_engine(url: URL, *, read_only: bool) -> Engine:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
-            # Reads of the writing process take a snapshot too. Only the writer's first write takes the lock.
-            connection.exec_driver_sql("BEGIN")
+            # Reads of the writing process take a snapshot too. A transaction that writes takes the lock at
+            # once: where it read first and somebody else wrote in between, SQLite would refuse it, and not
+            # wait.
+            writes = connection.get_execution_options().get("journal_writes", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

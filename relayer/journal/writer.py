@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from relayer.journal.errors import JournalBroken, JournalClosed
+from relayer.journal.states import StateCache
 from relayer.journal.writing import Writing
 
 T = TypeVar("T")
@@ -22,12 +24,20 @@ Work = Callable[[Writing], Any]
 _GROUP: Final = 256
 
 
+@contextmanager
+def begin_writing(engine: Engine) -> Iterator[Connection]:
+    """Give a connection in a transaction that writes: it waits for other writers before it reads anything."""
+    with engine.connect().execution_options(journal_writes=True) as connection, connection.begin():
+        yield connection
+
+
 class WriterThread:
     """Runs work in the order in which it came. A piece of work is applied whole or not at all."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._states = StateCache()
         self._closed = False
         self._lock = threading.Lock()
         self.commits = 0
@@ -97,9 +107,11 @@ class WriterThread:
             future.set_result(result)
 
     def _transact(self, works: list[Work]) -> list[Any]:
-        with self._engine.begin() as connection:
-            writing = Writing(connection)
+        with begin_writing(self._engine) as connection:
+            writing = Writing(connection, self._states)
             results = [work(writing) for work in works]
+        # Only what is on disk: work that was rolled back has moved nothing.
+        self._states.take(writing.states)
         self.commits += 1
         return results
 

@@ -5,17 +5,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import VerifiedHeader
-from relayer.journal.rows import ChainRow, LaneRow, Micros, StoredMessage, StoredPage, StoredWait, Transition
+from relayer.journal.rows import (
+    ChainRow,
+    LaneRow,
+    Micros,
+    StoredMessage,
+    StoredPage,
+    StoredWait,
+    TransactionState,
+    Transition,
+)
 from relayer.journal.writing import Writing
-from relayer.pipeline.confirm import Confirmed
-from relayer.pipeline.lane_state import LaneProgress, PageState
-from relayer.pipeline.prove import Proven, Verified
-from relayer.pipeline.tracked_transaction import TrackedTransaction
-from relayer.pipeline.transactions import TransactionTracker
-from relayer.pipeline.transitions import altered_waits, confirmed_steps, verified_steps
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import Confirmed, PageState
+from relayer.pipeline.rules.proving import Proven, Verified
+from relayer.pipeline.rules.story import altered_waits, confirmed_steps, verified_steps
+from relayer.pipeline.wakes import LanePort
+from relayer.sending.transaction import Transaction
+
+#: How often a lane's newest head is proven though no log tells of a message: hidden logs are found within
+#: this.
+_AUDIT_SOURCE_S: Final = 10
+#: How often the bitmaps of pages with open messages are proven though no transaction of ours is under way.
+_AUDIT_DESTINATION_S: Final = 30
 
 
 @dataclass(slots=True)
@@ -24,8 +40,7 @@ class OutgoingLane:
 
     Attributes:
         progress: the lane's state in memory.
-        wake: wakes the lane's task.
-        oldest_height: the destination's client does not believe proofs below this block any more.
+        task: the lane's task.
         audited_at: when the lane's tail was proven last without a log that told of it, on the loop's clock.
         hearsay: the end of the sequences that the journal has as hearsay: logs tell of them, and they do not
             lead to the proven head.
@@ -34,16 +49,14 @@ class OutgoingLane:
     """
 
     progress: LaneProgress
-    wake: Callable[[], None]
-    oldest_height: Callable[[], int]
+    task: LanePort
     audited_at: float = 0.0
     hearsay: int = 0
     unfinalized: tuple[StoredMessage, ...] | None = None
 
-    @property
-    def observed(self) -> int:
-        """The end of the sequences whose story has begun."""
-        return max(self.hearsay, self.unfinalized[-1].message.sequence + 1 if self.unfinalized else 0)
+    def is_audit_due(self, now_s: float) -> bool:
+        """Return whether to prove the lane's tail though no log tells of a message."""
+        return now_s - self.audited_at >= _AUDIT_SOURCE_S
 
 
 @dataclass(slots=True)
@@ -52,15 +65,17 @@ class IncomingLane:
 
     Attributes:
         progress: the lane's state in memory.
-        wake: wakes the lane's task.
-        learn: is told what a delivery cost: its calldata, how many messages it carried, the gas that it used.
+        task: the lane's task.
         audited_at: when the bitmaps of all pages with open messages were proven last, on the loop's clock.
     """
 
     progress: LaneProgress
-    wake: Callable[[], None]
-    learn: Callable[[bytes, int, int], None]
+    task: LanePort
     audited_at: float = 0.0
+
+    def is_audit_due(self, now_s: float) -> bool:
+        """Return whether to prove the bitmaps of all pages with open messages."""
+        return now_s - self.audited_at >= _AUDIT_DESTINATION_S
 
 
 @dataclass(slots=True)
@@ -78,15 +93,14 @@ class HeaderResult:
     header: VerifiedHeader
     verified: list[tuple[OutgoingLane, Verified, Proven]] = field(default_factory=list)
     confirmed: list[tuple[IncomingLane, PageState, Confirmed]] = field(default_factory=list)
-    settled: list[TrackedTransaction] = field(default_factory=list)
-    rechecks: list[TrackedTransaction] = field(default_factory=list)
+    settled: list[Transaction] = field(default_factory=list)
+    rechecks: list[Transaction] = field(default_factory=list)
 
 
 def prepare_commit(
     result: HeaderResult,
     chain: ChainRow,
     out_lanes: list[OutgoingLane],
-    tracker: TransactionTracker,
     scanned: int,
     state: bytes | None,
     now: Micros,
@@ -99,7 +113,6 @@ def prepare_commit(
         result: what the header showed.
         chain: the chain's row.
         out_lanes: all outgoing lanes of the chain, also those that the result says nothing of.
-        tracker: the transactions of the chain.
         scanned: the block up to which logs were read.
         state: what our light client exported; None where it did not change.
         now: the wall clock.
@@ -118,9 +131,7 @@ def prepare_commit(
             # What was shown of unfinalized blocks lay there as well, so it is written anew.
             lane.unfinalized = None
         altered += altered_waits(verified, now)
-        steps += verified_steps(
-            verified, proven, lane.progress.proven, lane.hearsay, now, observed=lane.observed
-        )
+        steps += verified_steps(verified, proven, lane.progress.proven, lane.hearsay, now)
     pages, over = _final_pages(result)
     for _, _, verdict in result.confirmed:
         steps += confirmed_steps(verdict, now)
@@ -146,7 +157,7 @@ def prepare_commit(
         for _, _, verdict in result.confirmed:
             writing.put_waits(verdict.failed)
         for tracked in result.settled:
-            tracker.settle(writing, tracked)
+            writing.set_transaction_state(tracked.row, TransactionState.SETTLED)
         writing.add_transitions(steps)
 
     return write

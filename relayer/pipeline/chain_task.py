@@ -10,53 +10,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
 
 from light_clients.errors import Rejection
-from relayer.chains.base import Chain, Head
+from relayer.chains.base import Address, Chain, Head
 from relayer.consensus.base import ProvenSlot, Prover, VerifiedHeader
 from relayer.errors import MisbehaviourFound, Retryable, StopLane
-from relayer.journal.rows import ChainRow, Micros, StoredChain
-from relayer.journal.store import Journal
-from relayer.metrics import Metrics
+from relayer.journal.rows import ChainRow, StoredChain
 from relayer.pipeline.chain_commit import HeaderResult, IncomingLane, OutgoingLane, prepare_commit
-from relayer.pipeline.confirm import Confirmed, IncludedBatch, judge_bitmap, was_wasted
-from relayer.pipeline.lane_state import LaneProgress, PageState
-from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.log_repair import LogRepair
 from relayer.pipeline.page_window import WINDOW
-from relayer.pipeline.prove import (
-    MOST_SLOTS,
-    Proven,
-    Verified,
+from relayer.pipeline.rules.confirming import judge_bitmaps
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import Confirmed
+from relayer.pipeline.rules.proving import (
+    Chosen,
+    IncomingAsk,
+    OutgoingAsk,
     WantedBitmaps,
-    WantedHeads,
+    choose_slots,
     judge_heads,
     proofs_of,
-    want_heads,
 )
-from relayer.pipeline.tracked_transaction import TrackedTransaction
-from relayer.pipeline.transactions import TransactionTracker
+from relayer.pipeline.services import Services
 from relayer.pipeline.unfinalized import UnfinalizedWatcher
+from relayer.pipeline.wakes import Guest, HeaderListener
 from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
-from relayer.protocol.message import PAGE_SIZE
+from relayer.sending.sender import Sender
+from relayer.sending.transaction import Outcomes, wasted_gas
 
-#: How often a lane's newest head is proven though no log tells of a message: hidden logs are found within
-#: this.
-_AUDIT_SOURCE_S: Final = 10
-#: How often the bitmaps of pages with open messages are proven though no transaction of ours is under way.
-_AUDIT_DESTINATION_S: Final = 30
+#: How long a step waits for the sender's look, which goes on by itself then.
+_LOOK_TIMEOUT_S: Final = 5.0
 #: A part of a step that takes longer hangs. It is given up, and the next head tried.
-_STEP_TIMEOUT_S: Final = 60
+STEP_TIMEOUT_S: Final = 60
 #: The most messages that are read and not proven, over all lanes; with more, logs are not read on. A provider
 #: that invents messages must not fill the memory.
 _MOST_CANDIDATES: Final = 65_536
-#: How often the headers that several providers show are compared.
-COMPARE_S: Final = 60
+#: After so long without a head the chain is asked for one.
+SILENCE_S: Final = 15
 #: After so long without a head the chain stands still, or its providers can't be reached.
 STALL_S: Final = 60
 
@@ -68,7 +63,7 @@ class ChainTask:
         chain: the chain.
         prover: our light client of it.
         row: its row in the journal.
-        tracker: the transactions of its accounts.
+        sender: the transactions of its accounts.
         watcher: the newest head.
         scanner: reads the logs.
         header: the newest verified header of this process; None before the first.
@@ -77,7 +72,8 @@ class ChainTask:
         head_at: when the last head came, on the loop's clock; None before the first.
         out_lanes: the lanes that it is the source of.
         in_lanes: the lanes that it is the destination of.
-        on_header: called after every step, and when misbehaviour is found.
+        listeners: the light clients of it, which are told after every step and of misbehaviour.
+        guests: the light clients on it, which are told when it can be asked again.
         misbehaviour: the proof of misbehaviour of the chain's signers, as `freeze` takes it; None for none.
         repair: reads logs again.
         unfinalized: shows what waits for finality.
@@ -88,16 +84,15 @@ class ChainTask:
         chain: Chain,
         prover: Prover,
         stored: StoredChain,
-        tracker: TransactionTracker,
-        journal: Journal,
-        lane_waiting: LaneWaiting,
-        metrics: Metrics,
-        clock: Callable[[], Micros],
+        sender: Sender,
+        services: Services,
     ) -> None:
         self.chain = chain
         self.prover = prover
         self.row: ChainRow = stored.row
-        self.tracker = tracker
+        self.sender = sender
+        sender.on_outcomes = self._take_outcomes
+        sender.on_funds = self._wake_recovered
         self.watcher = HeadWatcher(chain)
         self.scanner = LogScanner(chain, stored.scanned_height)
         self.header: VerifiedHeader | None = None
@@ -106,16 +101,16 @@ class ChainTask:
         self.head_at: float | None = None
         self.out_lanes: list[OutgoingLane] = []
         self.in_lanes: list[IncomingLane] = []
-        self.on_header: list[Callable[[], None]] = []
+        self.listeners: list[HeaderListener] = []
+        self.guests: list[Guest] = []
         self.misbehaviour: bytes | None = None
         self._woken = False
-        self._journal = journal
-        self._lane_waiting = lane_waiting
-        self._metrics = metrics
-        self._clock = clock
-        self.repair = LogRepair(chain, self.scanner, journal, lane_waiting, metrics, clock)
-        self.unfinalized = UnfinalizedWatcher(chain, prover, tracker, journal, lane_waiting, clock)
+        self._services = services
+        self.repair = LogRepair(chain, self.scanner, services)
+        self.unfinalized = UnfinalizedWatcher(chain, prover, sender, services)
         self._is_header_stale = False
+        self._is_failing = False
+        self._is_silent = False
         self._state: bytes | None = stored.trusted_state
         self._log = structlog.get_logger().bind(chain=chain.name)
 
@@ -132,37 +127,80 @@ class ChainTask:
         A step that fails becomes the reason why the chain's lanes wait, and the next head is tried.
         """
         while True:
-            head = await self.watcher.next()
-            self.head_at = asyncio.get_running_loop().time()
             try:
-                await self.step(head)
+                await self.step(await self._next_head())
             except MisbehaviourFound as error:
-                self.misbehaviour = error.freeze_data
-                self._notify_listeners()
+                self.report_misbehaviour(error.freeze_data)
                 self._report_failure(error, WaitingReason.CLIENT_EXPIRED)
             except StopLane as error:
                 self._report_failure(error, WaitingReason.CLIENT_EXPIRED)
             except (Retryable, Rejection, TimeoutError) as error:
                 self._report_failure(error, WaitingReason.RPC_TROUBLE)
 
+    async def _next_head(self) -> Head:
+        """Wait for a head. While none comes, ask now and then whether the chain can be asked at all."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S):
+                    head = await self.watcher.next()
+                    self.head_at = asyncio.get_running_loop().time()
+                    self._set_silence(None)
+                    return head
+            # A chain that stands still has no news, and neither have providers that can't be reached.
+            try:
+                async with asyncio.timeout(STEP_TIMEOUT_S):
+                    await self.chain.head()
+            except (Retryable, TimeoutError) as error:
+                detail = f"{self.chain.name}: no head comes: {str(error) or type(error).__name__}"
+                self._set_silence(Waiting(WaitingReason.RPC_TROUBLE, detail))
+            else:
+                self._set_silence(None)
+
+    def _set_silence(self, waiting: Waiting | None) -> None:
+        recovered = self._is_silent and waiting is None
+        self._is_silent = waiting is not None
+        for lane in self.out_lanes:
+            self._services.lane_waiting.set(lane.progress, "source heads", waiting)
+        for inbound in self.in_lanes:
+            self._services.lane_waiting.set(inbound.progress, "destination heads", waiting)
+        if recovered:
+            self._wake_recovered()
+
+    def _wake_recovered(self) -> None:
+        """Have what waits only because the chain could not be asked tried again at once."""
+        for guest in self.guests:
+            guest.recovered()
+        for inbound in self.in_lanes:
+            inbound.progress.recover()
+            inbound.task.wake()
+
     def _report_failure(self, error: BaseException, reason: WaitingReason) -> None:
+        self._is_failing = True
         detail = f"{self.chain.name}: {str(error) or type(error).__name__}"
         self._log.warning("step failed", error=str(error) or type(error).__name__)
-        self._metrics.step_failed(self.chain.name, type(error).__name__)
+        self._services.metrics.step_failed(self.chain.name, type(error).__name__)
+        self._set_failure(Waiting(reason, detail))
+
+    def _set_failure(self, waiting: Waiting | None) -> None:
         for lane in self.out_lanes:
-            self._lane_waiting.set(lane.progress, "source", Waiting(reason, detail))
+            self._services.lane_waiting.set(lane.progress, "source", waiting)
         for inbound in self.in_lanes:
-            self._lane_waiting.set(inbound.progress, "destination", Waiting(reason, detail))
+            self._services.lane_waiting.set(inbound.progress, "destination", waiting)
+
+    def report_misbehaviour(self, freeze_data: bytes) -> None:
+        """Take note of a proof that the chain's signers contradict themselves, as `freeze` takes it."""
+        self.misbehaviour = freeze_data
+        self._notify_listeners()
 
     def _notify_listeners(self) -> None:
-        for notify in self.on_header:
-            notify()
+        for listener in self.listeners:
+            listener.on_source_header()
 
     def _clear_failure(self) -> None:
-        for lane in self.out_lanes:
-            self._lane_waiting.set(lane.progress, "source", None)
-        for inbound in self.in_lanes:
-            self._lane_waiting.set(inbound.progress, "destination", None)
+        recovered, self._is_failing = self._is_failing, False
+        self._set_failure(None)
+        if recovered:
+            self._wake_recovered()
 
     async def step(self, head: Head) -> None:
         """Do all that a new head allows, or a wake asks for.
@@ -178,7 +216,7 @@ class ChainTask:
             await self._step_by_delayed_finality(head, woken=woken)
         # Providers repeat heads and invent them. Blocks are final at once here, so older ones tell nothing.
         elif self.header is None or head.number > self.header.number:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head)
             await self._use_header(header, head)
         elif woken:
@@ -188,7 +226,7 @@ class ChainTask:
             return
         self._clear_failure()
         self._notify_listeners()
-        self._metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
+        self._services.metrics.step_took("head", self.chain.name, asyncio.get_running_loop().time() - started)
 
     async def _step_by_delayed_finality(self, head: Head, *, woken: bool) -> None:
         """Take a step on a chain with delayed finality, whose verified headers are behind the head.
@@ -199,14 +237,12 @@ class ChainTask:
         before, trouble = self.header, None
         header = before
         try:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 header = await self.prover.verify_head(head, wanted=self._is_newer_wanted(head))
         except StopLane:
             # Nothing of the chain is believed any more, and transactions signed for it still have to be
             # followed.
-            with contextlib.suppress(Retryable, TimeoutError):
-                async with asyncio.timeout(_STEP_TIMEOUT_S):
-                    await self._follow_transactions(head)
+            await self._follow_transactions(head.number)
             raise
         except (Retryable, Rejection, TimeoutError) as error:
             trouble = error
@@ -221,10 +257,9 @@ class ChainTask:
                 self._is_header_stale = True
                 trouble = error
         else:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
-                await self._follow_transactions(head)
+            await self._follow_transactions(head.number)
         if header is not None:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 await self.unfinalized.show(header, head, self.out_lanes, self.in_lanes)
         # Raised last, so that neither transactions nor what waits for finality depend on headers.
         if trouble is not None:
@@ -239,25 +274,28 @@ class ChainTask:
     def _has_work(self, header: VerifiedHeader) -> bool:
         """Return whether a header that was used before is of use again."""
         return any(self.repair.is_needed(lane) for lane in self.out_lanes) or any(
-            _is_due(lane.progress, page, header.number)
+            lane.progress.is_due(page, header.number)
             for lane in self.in_lanes
             for page in lane.progress.audits
         )
 
-    async def _follow_transactions(self, head: Head) -> None:
-        polled = await self.tracker.poll(head.number)
-        self._after_poll(polled.included, polled.displaced)
+    async def _follow_transactions(self, height: int) -> None:
+        """Have the sender look. Its trouble is its transactions' own, and never this task's."""
+        await self.sender.look_within(height, _LOOK_TIMEOUT_S)
 
     async def _use_header(self, header: VerifiedHeader, head: Head) -> None:
         """Read the logs up to a verified header, in spans, and prove and commit after every span."""
         # A span at a time: a long backlog is committed piece by piece, and a restart goes on from there.
         caught_up = False
         while not caught_up:
-            async with asyncio.timeout(_STEP_TIMEOUT_S):
+            async with asyncio.timeout(STEP_TIMEOUT_S):
                 await self._scan(header)
                 caught_up = self.scanner.scanned >= header.number
                 # Receipts first: they name the pages whose bitmaps are proven at this header.
-                await self._follow_transactions(head)
+                self.sender.note_header(header)
+                # A header's own number is verified; the head's may be invented.
+                height = head.number if self.prover.has_delayed_finality else header.number
+                await self._follow_transactions(height)
                 await self._prove_and_commit(header, caught_up=caught_up)
 
     async def _scan(self, header: VerifiedHeader) -> None:
@@ -270,292 +308,198 @@ class ChainTask:
             progress = lanes.get(sent.message.lane_id)
             # The gateway's logs also tell of lanes that are not served here.
             if progress is not None:
-                progress.candidates.append(sent)
+                progress.observe(sent)
         self.scanner.scanned = observed.last
 
     async def _prove_and_commit(self, header: VerifiedHeader, *, caught_up: bool) -> None:
         """Prove at a header what is of use, judge it, commit the result and apply it to memory."""
         now_s = asyncio.get_running_loop().time()
-        heads, bitmaps = self._choose_slots(header, now_s)
-        asked = [
-            *(slot for wanted in heads for slot in wanted.slots()),
-            *(slot for pages in bitmaps for slot in pages.slots()),
-        ]
-        slots = tuple(dict.fromkeys(asked))
+        chosen = self._choose_slots(header, now_s)
+        slots = chosen.slots()
         proven: dict[bytes, ProvenSlot] = {}
         if slots:
             found = await self.prover.prove(header, self.chain.gateway, slots)
             proven = {value.slot: value for value in found}
         result = HeaderResult(header)
         lanes = {lane.progress.row: lane for lane in self.out_lanes}
-        for wanted in heads:
+        for wanted in chosen.heads:
             values = wanted.values(proven)
             verified = judge_heads(wanted, values, header, caught_up=caught_up)
             result.verified.append(
                 (lanes[wanted.progress.row], verified, proofs_of(wanted, values, verified))
             )
-        self._judge_bitmaps(result, bitmaps, proven)
+        self._judge_bitmaps(result, chosen.bitmaps, proven, await self._prove_nonces(header))
         state = self.prover.export_state()
         changed_state = None if state == self._state else state
         # Committed before memory changes: where the commit fails, the next step finds the same again.
-        now = self._clock()
-        await self._journal.commit(
-            prepare_commit(
-                result, self.row, self.out_lanes, self.tracker, self.scanner.scanned, changed_state, now
-            )
+        now = self._services.clock()
+        await self._services.journal.commit(
+            prepare_commit(result, self.row, self.out_lanes, self.scanner.scanned, changed_state, now)
         )
         self._state = state
         self.header = header
         self.verified_height, self.verified_timestamp = header.number, header.timestamp
         self._apply(result, now_s, caught_up=caught_up)
         for tracked in result.rechecks:
-            if not await self.tracker.still_included(tracked):
+            if not await self.sender.still_included(tracked):
                 self._log.warning("a receipt is gone, its transaction is followed again", nonce=tracked.nonce)
 
     # --- what to ask for ------------------------------------------------------------------------------------
 
-    def _choose_slots(
-        self, header: VerifiedHeader, now_s: float
-    ) -> tuple[list[WantedHeads], list[WantedBitmaps]]:
-        room = MOST_SLOTS
-        bitmaps = []
+    def _choose_slots(self, header: VerifiedHeader, now_s: float) -> Chosen:
         # Receipts of later blocks wait for a later header: the state of this one does not have their effects.
-        included = self.tracker.included_batches(header.number)
-        for lane in self.in_lanes:
-            progress = lane.progress
-            pages = {
-                tracked.batch.page
-                for tracked in included
-                if tracked.batch is not None and tracked.batch.lane == progress.row
-            }
-            pages |= {page for page in progress.audits if _is_due(progress, page, header.number)}
-            if now_s - lane.audited_at >= _AUDIT_DESTINATION_S:
-                lane.audited_at = now_s
-                # Others may have delivered any of them, or a receipt may have been hidden from us.
-                pages |= {page.page for page in progress.pages.values() if page.open}
-            pages |= {
-                page.page
-                for page in progress.pages.values()
-                if page.past_deadline(page.open, header.timestamp)
-            }
-            # A page that is out of memory is judged once it is loaded again, which asks for its bitmap.
-            # Half of what is left, so that incoming lanes never keep outgoing ones from their proofs.
-            taken = tuple(sorted(pages & progress.pages.keys()))[: room // 2]
-            room -= len(taken)
-            if taken:
-                bitmaps.append(WantedBitmaps(progress, taken))
-        heads = []
-        for out in self.out_lanes:
-            if self.repair.is_reading(out):
-                # Its candidates are about to be replaced.
-                continue
-            audit = now_s - out.audited_at >= _AUDIT_SOURCE_S or self.repair.is_needed(out)
-            if audit:
-                out.audited_at = now_s
-            wanted = want_heads(
-                out.progress, header.number, audit=audit, oldest_height=out.oldest_height(), room=room
+        batches = [tracked.batch for tracked in self.sender.included_batches(header.number)]
+        incoming = [
+            IncomingAsk(
+                lane.progress,
+                frozenset(
+                    batch.page for batch in batches if batch is not None and batch.lane == lane.progress.row
+                ),
+                audit=lane.is_audit_due(now_s),
             )
-            if wanted.pages:
-                room -= len(wanted.pages)
-                heads.append(wanted)
-            if room <= 0:
-                break
-        return heads, bitmaps
+            for lane in self.in_lanes
+        ]
+        outgoing = [
+            OutgoingAsk(
+                lane.progress,
+                audit=lane.is_audit_due(now_s) or self.repair.is_needed(lane),
+                oldest_height=lane.task.oldest_height,
+            )
+            for lane in self.out_lanes
+            # While its logs are read again, its candidates are about to be replaced.
+            if not self.repair.is_reading(lane)
+        ]
+        chosen = choose_slots(outgoing, incoming, header)
+        lanes: tuple[OutgoingLane | IncomingLane, ...] = (*self.out_lanes, *self.in_lanes)
+        for lane in lanes:
+            # A lane that there was no room for is still due.
+            if lane.progress.row in chosen.lanes() and lane.is_audit_due(now_s):
+                lane.audited_at = now_s
+        return chosen
+
+    async def _prove_nonces(self, header: VerifiedHeader) -> dict[Address, int]:
+        """Return the nonces of the accounts whose deliveries are said to have had no effect.
+
+        A bit that is set shows that a delivery landed. That one reverted, or was cancelled, is a provider's
+        word. Accounts are missing where the chain's kind has no such proof.
+        """
+        doubtful = {
+            tracked.sender
+            for tracked in self.sender.included_batches(header.number)
+            if tracked.receipt is not None
+            and (not tracked.receipt.succeeded or tracked.receipt.events or tracked.is_cancelled)
+        }
+        proven = {sender: await self.prover.prove_account(header, sender) for sender in sorted(doubtful)}
+        return {sender: account.nonce for sender, account in proven.items() if account is not None}
 
     def _judge_bitmaps(
-        self, result: HeaderResult, bitmaps: list[WantedBitmaps], proven: dict[bytes, ProvenSlot]
+        self,
+        result: HeaderResult,
+        bitmaps: Iterable[WantedBitmaps],
+        proven: dict[bytes, ProvenSlot],
+        nonces: dict[Address, int],
     ) -> None:
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
-        included = self.tracker.included_batches(result.header.number)
-        now = self._clock()
+        included = self.sender.included_batches(result.header.number)
+        now = self._services.clock()
         for wanted in bitmaps:
-            for number, slot in wanted.values(proven).items():
-                page = wanted.progress.pages[number]
-                here = [
-                    tracked
-                    for tracked in included
-                    if tracked.batch is not None
-                    and tracked.batch.lane == wanted.progress.row
-                    and tracked.batch.page == number
-                ]
-                batches = [
-                    IncludedBatch(tracked.batch, tracked.receipt)
-                    for tracked in here
-                    if tracked.batch is not None and tracked.receipt is not None
-                ]
-                bitmap = int.from_bytes(slot.value)
-                verdict = judge_bitmap(wanted.progress.row, page, bitmap, result.header, batches, now)
-                for tracked in here:
-                    assert tracked.batch is not None
-                    assert tracked.receipt is not None
-                    # Its receipt promised bits that the proven state does not have, so it is looked up again.
-                    if tracked.receipt.succeeded and tracked.batch.mask & verdict.returned:
-                        result.rechecks.append(tracked)
-                    result.settled.append(tracked)
-                result.confirmed.append((lanes[wanted.progress.row], page, verdict))
-        if result.rechecks:
-            # A transaction whose receipt is in doubt is followed until it was looked up again.
-            result.settled = [tracked for tracked in result.settled if tracked not in result.rechecks]
+            judged = judge_bitmaps(wanted, proven, result.header, included, nonces, now)
+            lane = lanes[wanted.progress.row]
+            result.confirmed += [(lane, page, verdict) for page, verdict in judged.verdicts]
+            result.settled += judged.settled
+            result.rechecks += judged.doubted
 
     # --- acting on it ---------------------------------------------------------------------------------------
 
-    def _after_poll(
-        self, included: tuple[TrackedTransaction, ...], displaced: tuple[TrackedTransaction, ...]
-    ) -> None:
+    def _take_outcomes(self, outcomes: Outcomes) -> None:
+        """Take what became of transactions, after it was written."""
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
-        for tracked in included:
+        for tracked in outcomes.included:
             assert tracked.receipt is not None
-            wasted = tracked.receipt.gas_used if was_wasted(tracked.receipt, tracked.batch) else 0
-            self._metrics.included(
+            self._services.metrics.included(
                 self.chain.name,
                 tracked.purpose.value,
                 tracked.receipt.gas_used,
                 tracked.receipt.fee_wei,
-                wasted,
+                wasted_gas(tracked),
             )
             lane = lanes.get(tracked.batch.lane) if tracked.batch is not None else None
+            if lane is not None and tracked.batch is not None:
+                lane.progress.land(tracked.batch.page)
             if lane is not None and tracked.call is not None and tracked.receipt.succeeded:
                 # Messages that were refused or late count too, because they cost gas as well.
                 done = sum(said.mask.bit_count() for said in tracked.receipt.delivered) + len(
                     tracked.receipt.events
                 )
-                lane.learn(tracked.call.data, done, tracked.receipt.gas_used)
-        for tracked in displaced:
+                lane.task.learn(tracked.call.data, done, tracked.receipt.gas_used)
+        for tracked in (*outcomes.displaced, *(known for known, _ in outcomes.given_up)):
             if tracked.batch is None or tracked.batch.lane not in lanes:
                 continue
             lane = lanes[tracked.batch.lane]
-            page = lane.progress.pages.get(tracked.batch.page)
-            if page is not None:
-                # Its messages are free again. What took its nonce may have delivered them: the bitmap shows
-                # it.
-                page.in_flight &= ~tracked.batch.mask
-                lane.progress.audits.add(page.page)
-        if included or displaced:
+            # Its messages are free again. What took its nonce may have delivered them: the bitmap shows it.
+            lane.progress.give_back(tracked.batch.page, tracked.batch.mask)
+            lane.progress.audit(tracked.batch.page)
+        for tracked, why in outcomes.given_up:
+            if tracked.batch is not None and tracked.batch.lane in lanes:
+                waiting = Waiting(WaitingReason.RPC_TROUBLE, f"its transaction was given up: {why}")
+                lanes[tracked.batch.lane].progress.give_up(
+                    tracked.batch.page, waiting, self._services.monotonic()
+                )
+        if outcomes.included or outcomes.displaced or outcomes.given_up:
             # The accounts have room for more transactions now.
             for inbound in self.in_lanes:
-                inbound.wake()
+                inbound.task.wake()
 
     def _apply(self, result: HeaderResult, now_s: float, *, caught_up: bool) -> None:
-        now = self._clock()
+        """Take over into memory what was committed, and wake whom it concerns."""
+        now = self._services.now()
         for lane, verified, proven in result.verified:
-            self._apply_heads(lane, verified, proven, now, now_s, caught_up=caught_up)
+            if verified.messages:
+                lane.progress.prove(verified.messages, now, window=WINDOW)
+                self._services.metrics.proven(lane.progress.name, len(verified.messages))
+            lane.progress.take_proofs(proven.proofs)
+            if verified.waiting is not None:
+                self.repair.begin(lane, verified, self.scanner.scanned, now_s)
+            elif caught_up:
+                # Before the logs are read up to the header nothing is judged, so nothing may be called
+                # mended.
+                self.repair.succeeded(lane)
+            if verified.messages or proven.proofs:
+                lane.task.wake()
         for lane in self.out_lanes:
             self.repair.consider_altered(lane, now_s)
-        for inbound, page, verdict in result.confirmed:
-            self._apply_verdict(inbound, page, verdict)
-        by_lane = {lane.progress.row: lane for lane in self.in_lanes}
+        for inbound, _, verdict in result.confirmed:
+            inbound.progress.apply(verdict, now)
+            self._report_verdict(inbound.progress, verdict)
+        by_lane = {lane.progress.row: lane.progress for lane in self.in_lanes}
         for tracked in result.settled:
             assert tracked.batch is not None
-            carried = by_lane[tracked.batch.lane].progress.pages.get(tracked.batch.page)
-            if carried is not None:
-                carried.in_flight &= ~tracked.batch.mask
-        self.tracker.forget(result.settled)
+            by_lane[tracked.batch.lane].give_back(tracked.batch.page, tracked.batch.mask)
+        self.sender.settle(result.settled)
         for inbound in {id(lane): lane for lane, _, _ in result.confirmed}.values():
             self._settle(inbound.progress)
-            inbound.wake()
+            inbound.task.wake()
 
     def _settle(self, progress: LaneProgress) -> None:
         """Move the lane's cursor over what is final. A restart finds it out again where the write is lost."""
         row, before = progress.row, progress.settled
         settled = progress.settle()
         if settled != before:
-            self._journal.post(lambda writing: writing.settle_lane(row, settled))
+            self._services.journal.post(lambda writing: writing.settle_lane(row, settled))
 
-    def _apply_heads(
-        self,
-        lane: OutgoingLane,
-        verified: Verified,
-        proven: Proven,
-        now: Micros,
-        now_s: float,
-        *,
-        caught_up: bool,
-    ) -> None:
-        progress = lane.progress
-        for stored in verified.messages:
-            number = stored.message.page
-            page = progress.pages.get(number)
-            is_first = stored.message.sequence % PAGE_SIZE == 0
-            # Where the window is full, the page is loaded from the journal later.
-            if is_first and number == progress.next_page and len(progress.pages) < WINDOW:
-                page = progress.pages[number] = PageState(number, progress.proven_head)
-                progress.next_page = number + 1
-            if page is not None:
-                page.add(stored.message, stored.leaf, stored.head, now)
-            progress.proven_head = stored.head
-        if verified.messages:
-            progress.proven += len(verified.messages)
-            progress.proven_block = verified.messages[-1].block_number
-            progress.candidates = [
-                sent for sent in progress.candidates if sent.message.sequence >= progress.proven
-            ]
-            self._metrics.proven(progress.name, len(verified.messages))
-        for proof in proven.proofs:
-            page = progress.pages.get(proof.page)
-            if page is not None:
-                page.proof, page.proof_is_stale = proof, False
-        if verified.waiting is not None:
-            self.repair.begin(lane, verified, self.scanner.scanned, now_s)
-        elif caught_up:
-            # Before the logs are read up to the header nothing is judged, so nothing may be called mended.
-            self.repair.succeeded(lane)
-        if verified.messages or proven.proofs:
-            lane.wake()
-
-    def _apply_verdict(self, lane: IncomingLane, page: PageState, verdict: Confirmed) -> None:
-        final = verdict.delivered | verdict.expired
-        page.delivered |= verdict.delivered
-        page.expired |= verdict.expired
-        page.height = max(page.height, verdict.height)
-        page.seen &= ~(final | verdict.unseen)
-        for index in [index for index in page.waits if final >> index & 1]:
-            del page.waits[index]
-        for wait in verdict.failed:
-            page.waits[wait.sequence & 0xFF] = wait
-        # An older header says nothing of what a provider has shown since, so the page stays to be looked at.
-        if _is_due(lane.progress, page.page, verdict.height):
-            lane.progress.audits.discard(page.page)
+    def _report_verdict(self, progress: LaneProgress, verdict: Confirmed) -> None:
         if verdict.unseen:
             self._log.warning(
-                "a provider showed messages as delivered that are not",
-                lane=lane.progress.name,
-                page=page.page,
+                "a provider showed messages as delivered that are not", lane=progress.name, page=verdict.page
             )
-            self._metrics.step_failed(self.chain.name, "FalseDelivery")
-        self._metrics.settled(
-            lane.progress.name,
+            self._services.metrics.step_failed(self.chain.name, "FalseDelivery")
+        self._services.metrics.settled(
+            progress.name,
             verdict.delivered.bit_count(),
             verdict.expired.bit_count(),
             len(verdict.failed),
         )
 
-    async def compare_providers(self) -> None:
-        """Compare the headers of the chain's providers, again and again until cancelled.
-
-        Two signed headers that contradict one another are a proof of misbehaviour, which freezes the clients
-        that believe their signers.
-        """
-        while True:
-            await asyncio.sleep(COMPARE_S)
-            # One proof is enough: a frozen client stays frozen until its admin acts (INV-7).
-            if self.header is None or self.misbehaviour is not None:
-                continue
-            try:
-                async with asyncio.timeout(_STEP_TIMEOUT_S):
-                    found = await self.prover.look_for_misbehaviour()
-            except (Retryable, Rejection, StopLane, TimeoutError) as error:
-                self._log.info("providers could not be compared", error=str(error) or type(error).__name__)
-                continue
-            if found is not None:
-                self._log.error("misbehaviour: providers show two headers that contradict one another")
-                self.misbehaviour = found
-                self._notify_listeners()
-
     async def close(self) -> None:
         """Cancel what runs beside `run`."""
         await self.repair.close()
-
-
-def _is_due(progress: LaneProgress, page: int, height: int) -> bool:
-    """Return whether a header is new enough to judge what a provider showed of a page."""
-    return page in progress.pages and progress.pages[page].seen_at <= height

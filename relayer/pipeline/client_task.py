@@ -11,7 +11,6 @@ costs gas.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -21,13 +20,23 @@ from light_clients.errors import Rejection
 from relayer.chains.base import Address, Call
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_FREEZE, CLIENT_UPDATE, encode_bytes
 from relayer.consensus.base import OnChainClient
-from relayer.errors import CallReverted, ClientExpired, ClientFrozen, KeyUnavailable, Retryable, StopLane
+from relayer.errors import (
+    CallReverted,
+    ClientExpired,
+    ClientFrozen,
+    FeeLimitReached,
+    InsufficientFunds,
+    KeyUnavailable,
+    Retryable,
+    StopLane,
+)
 from relayer.journal.rows import Purpose
-from relayer.metrics import Metrics
-from relayer.pipeline.anchoring import Anchoring
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.destination import Destination
+from relayer.pipeline.rules.anchoring import Anchoring
+from relayer.pipeline.wakes import LanePort
 from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.sending.transaction import Transaction
 
 #: How often the client is read without a reason.
 _CHECK_S: Final = 15.0
@@ -52,15 +61,13 @@ class LightClientTask:
         client: the client's state when it was read last; None before.
         oldest_height: the client does not believe proofs below this block of the source any more.
         anchoring: what is anchored, and what is to be.
-        wake_lanes: wake the tasks of the lanes that depend on the client.
+        lanes: the tasks of the lanes that depend on the client.
     """
 
     def __init__(
         self,
         source: ChainTask,
         destination: Destination,
-        metrics: Metrics,
-        lanes: Iterable[Callable[[], None]] = (),
     ) -> None:
         self.source = source
         self.destination = destination
@@ -68,8 +75,7 @@ class LightClientTask:
         self.client: OnChainClient | None = None
         self.oldest_height = 0
         self.anchoring = Anchoring(source.prover)
-        self.wake_lanes = list(lanes)
-        self._metrics = metrics
+        self.lanes: list[LanePort] = []
         self._address: Address | None = None
         self._woken = asyncio.Event()
         self._signer_set: bytes | None = None
@@ -95,6 +101,19 @@ class LightClientTask:
         # After a failure the growing pause decides when the client is read again, not the source's blocks.
         if self.source.misbehaviour is not None or (self.waiting is not None and not self._failures):
             self._woken.set()
+
+    def recovered(self) -> None:
+        """Read the client now: its destination can be asked again."""
+        self._failures = 0
+        self._woken.set()
+
+    def count_ready(self, height: Height) -> int:
+        """Return how many batches the client's lanes have ready under a header, at the least."""
+        return sum(lane.count_ready(height) for lane in self.lanes)
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()
 
     def anchor(self, height: Height) -> None:
         """Ask for a header to be anchored. The lanes are woken once it is, or can't be."""
@@ -125,8 +144,10 @@ class LightClientTask:
             self._report_failure(WaitingReason.CLIENT_UPDATE, error)
         except StopLane as error:
             self._report_failure(WaitingReason.PAUSED, error)
-        except KeyUnavailable as error:
+        except (KeyUnavailable, InsufficientFunds) as error:
             self._report_failure(WaitingReason.FUNDS, error)
+        except FeeLimitReached as error:
+            self._report_failure(WaitingReason.GAS_PRICE, error)
         except (Retryable, Rejection, TimeoutError) as error:
             # A client that was ready stays in use, since every batch is simulated before it is sent.
             if self.waiting is not None:
@@ -149,8 +170,7 @@ class LightClientTask:
         else:
             self._log.warning("lanes wait for the client", reason=str(waiting))
         self.waiting = waiting
-        for wake in self.wake_lanes:
-            wake()
+        self._wake_lanes()
 
     async def check(self) -> None:
         """Read the client, and update, anchor or freeze it where that is needed.
@@ -255,11 +275,9 @@ class LightClientTask:
         self._set_waiting(None)
 
     async def _send_updates(self, address: Address) -> None:
-        chain, tracker = self.destination.chain, self.destination.tracker
-        for tracked in tracker.open_calls(Purpose.UPDATE, address):
-            # An earlier process signed this one. It has to land first, and may be all that is needed.
-            async with asyncio.timeout(_INCLUSION_S):
-                await tracked.settled.wait()
+        chain, sender = self.destination.chain, self.destination.sender
+        # One that is signed has to land first, and may be all that is needed.
+        await self._let_all_land(Purpose.UPDATE, address)
         for data in await self.source.prover.updates_for(chain, address):
             call = Call(
                 address, CLIENT_UPDATE + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
@@ -269,10 +287,8 @@ class LightClientTask:
             self._log.info(
                 "updating the client", from_height=None if self.client is None else self.client.height
             )
-            tracked = await tracker.send(call, Purpose.UPDATE, lambda _writing, _row: None)
             # The next update begins with the state that this one leaves behind.
-            async with asyncio.timeout(_INCLUSION_S):
-                await tracked.settled.wait()
+            await self._let_land(await sender.send(call, Purpose.UPDATE))
 
     async def _anchor_wanted(self, address: Address) -> None:
         """Anchor the header that several deliveries wait for.
@@ -282,7 +298,7 @@ class LightClientTask:
         height = self.anchoring.wanted
         if height is None:
             return
-        chain, tracker = self.destination.chain, self.destination.tracker
+        chain, sender = self.destination.chain, self.destination.sender
         data = self.source.prover.anchor_for(height)
         try:
             if data is None:
@@ -290,20 +306,15 @@ class LightClientTask:
                 return
             # Deliveries under way may refer to the anchor that this one replaces.
             await self._let_deliveries_land()
-            for tracked in tracker.open_calls(Purpose.ANCHOR, address):
-                async with asyncio.timeout(_INCLUSION_S):
-                    await tracked.settled.wait()
+            await self._let_all_land(Purpose.ANCHOR, address)
             if height <= (await self._read(address)).anchored:
                 return
             call = Call(
                 address, CLIENT_ANCHOR + encode_bytes(data), gas=_BASE_GAS + _GAS_PER_BYTE * len(data)
             )
             await chain.call(call)
-            self.destination.check_spending()
             self._log.info("anchoring a header", block=height)
-            tracked = await tracker.send(call, Purpose.ANCHOR, lambda _writing, _row: None)
-            async with asyncio.timeout(_INCLUSION_S):
-                await tracked.settled.wait()
+            await self._let_land(await sender.send(call, Purpose.ANCHOR))
             if (await self._read(address)).anchored < height:
                 self.anchoring.refuse(height)
         except (Retryable, CallReverted, KeyUnavailable, TimeoutError) as error:
@@ -312,21 +323,29 @@ class LightClientTask:
             self.anchoring.refuse(height)
         # Woken in any case: the lanes hold their batches back until the anchor is there or was given up.
         finally:
-            for wake in self.wake_lanes:
-                wake()
+            self._wake_lanes()
 
     async def _let_deliveries_land(self) -> None:
-        waiting = [
-            tracked.settled.wait()
-            for tracked in self.destination.tracker.live.values()
-            if tracked.purpose is Purpose.DELIVER and tracked.receipt is None
-        ]
-        if waiting and len(self.destination.chain.senders) > 1:
-            # With one account there is nothing to wait for: a chain takes its transactions in order.
-            tasks = [asyncio.ensure_future(landing) for landing in waiting]
-            _, late = await asyncio.wait(tasks, timeout=_INCLUSION_S)
-            for task in late:
-                task.cancel()
+        # With one account there is nothing to wait for: a chain takes its transactions in order.
+        if len(self.destination.chain.senders) > 1:
+            sender = self.destination.sender
+            waiting = [
+                known
+                for known in sender.transactions
+                if known.purpose is Purpose.DELIVER and known.receipt is None
+            ]
+            await asyncio.gather(*(sender.included(known, _INCLUSION_S) for known in waiting))
+
+    async def _let_all_land(self, purpose: Purpose, address: Address) -> None:
+        """Wait for the transactions under way. Their effect is missing, so receipts are looked up again."""
+        for known in self.destination.sender.find(purpose, address):
+            if not await self.destination.sender.still_included(known):
+                await self._let_land(known)
+
+    async def _let_land(self, known: Transaction) -> None:
+        """Wait until a transaction is in a block. Raises TimeoutError; it is followed all the same."""
+        if not await self.destination.sender.included(known, _INCLUSION_S):
+            raise TimeoutError(f"its transaction waits: {known.waiting}")
 
     async def _freeze(self, address: Address, data: bytes) -> None:
         """Freeze the client with a proof of misbehaviour, unless somebody else did."""
@@ -341,9 +360,7 @@ class LightClientTask:
                 self._log.error("the client does not accept the proof of misbehaviour")
                 return
         self._log.error("misbehaviour: freezing the client")
-        tracked = await self.destination.tracker.send(call, Purpose.FREEZE, lambda _writing, _row: None)
-        async with asyncio.timeout(_INCLUSION_S):
-            await tracked.settled.wait()
+        await self._let_land(await self.destination.sender.send(call, Purpose.FREEZE))
 
     async def _is_accepted(self, call: Call) -> bool:
         try:

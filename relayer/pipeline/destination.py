@@ -11,15 +11,16 @@ from collections.abc import Callable
 from typing import Final
 
 from relayer.chains.base import Address, Chain
-from relayer.errors import InsufficientFunds, KeyUnavailable, Retryable
+from relayer.errors import KeyUnavailable, Retryable
 from relayer.journal.rows import Micros
 from relayer.journal.store import Journal
 from relayer.pipeline.chain_task import ChainTask
-from relayer.pipeline.gas import MOST_TRANSACTION_GAS
-from relayer.pipeline.plan import BatchLimits
+from relayer.pipeline.rules.batching import BatchLimits
+from relayer.pipeline.rules.gas import MOST_TRANSACTION_GAS
 
-#: In microseconds.
-_DAY: Final = 86_400_000_000
+#: How far a provider's newest block can be ahead of the newest verified one.
+_AHEAD: Final = 8
+_AHEAD_TRAILING: Final = 256
 #: How old the block's gas limit, the balances and what was spent may be.
 _REFRESH_S: Final = 15.0
 #: A batch never crosses a page, which has so many messages.
@@ -38,8 +39,7 @@ class Destination:
 
     Attributes:
         chain: the chain.
-        tracker: the transactions of its accounts.
-        balances: what the accounts had when they were read last, in wei.
+        sender: the transactions of its accounts.
     """
 
     def __init__(
@@ -54,8 +54,7 @@ class Destination:
         max_spend_wei_per_day: int | None,
     ) -> None:
         self.chain: Chain = chain_task.chain
-        self.tracker = chain_task.tracker
-        self.balances: dict[Address, int] = {}
+        self.sender = chain_task.sender
         self._chain_task = chain_task
         self._journal = journal
         self._clock = clock
@@ -72,7 +71,7 @@ class Destination:
         return self.chain.name
 
     @property
-    def sender(self) -> Address:
+    def account(self) -> Address:
         """An account that deliveries can be simulated from.
 
         Raises KeyUnavailable when the chain has no key.
@@ -90,8 +89,11 @@ class Destination:
     def limits(self) -> BatchLimits:
         """How large a batch may be, and how long it may wait."""
         most = min(int(self._block_gas * self._share), MOST_TRANSACTION_GAS)
+        if self.sender.most_gas is not None:
+            most = min(most, self.sender.most_gas)
+        most_bytes = min(_MOST_BYTES, self.sender.most_bytes)
         return BatchLimits(
-            most_gas=most, most_bytes=_MOST_BYTES, most_messages=self._messages, max_wait_us=self._wait_us
+            most_gas=most, most_bytes=most_bytes, most_messages=self._messages, max_wait_us=self._wait_us
         )
 
     @property
@@ -100,9 +102,9 @@ class Destination:
         return self._spend_limit
 
     @property
-    def spent_wei(self) -> int | None:
-        """What the last 24 hours have cost when it was read last; None where no limit asks for it."""
-        return None if self._spend_limit is None else self._spent
+    def spent_wei(self) -> int:
+        """What the last 24 hours have cost when it was read last, open transactions with their maximum."""
+        return self._spent
 
     @property
     def timestamp(self) -> int:
@@ -111,26 +113,18 @@ class Destination:
 
     @property
     def newest_block(self) -> int:
-        """The newest block that the chain tells of, verified or not."""
+        """The newest block that the chain tells of, as far as it can be true.
+
+        A provider that invents a far one must not have a page wait for it.
+        """
         newest = self._chain_task.watcher.newest
-        return 0 if newest is None else newest.number
+        verified = self._chain_task.verified_height
+        ahead = _AHEAD_TRAILING if self._chain_task.prover.has_delayed_finality else _AHEAD
+        return verified if newest is None else min(newest.number, verified + ahead)
 
     def wake(self) -> None:
         """Wake the chain's task: it uses the newest header again."""
         self._chain_task.wake()
-
-    def check_spending(self) -> None:
-        """Raise InsufficientFunds when the operator's limit for 24 hours is reached.
-
-        An open transaction counts with the most that it can cost. Those signed since the last `refresh` do
-        not count yet, so that they may exceed the limit.
-        """
-        if self._spend_limit is not None and self._spent >= self._spend_limit:
-            raise InsufficientFunds(
-                f"{self._spent} wei spent on {self.chain.name} in 24 hours",
-                f"less than max_spend_ether_per_day = {self._spend_limit} wei",
-                "Raise the limit, or wait until older transactions are a day old",
-            )
 
     async def run(self) -> None:
         """Read what changes slowly, again and again until cancelled: see `refresh`."""
@@ -142,11 +136,9 @@ class Destination:
 
     async def refresh(self) -> None:
         """Read the block's gas limit, the balances and what was spent in 24 hours. Raises Retryable."""
-        if self._spend_limit is not None:
-            since = Micros(self._clock() - _DAY)
-            self._spent = await self._journal.read(
-                lambda reading: reading.spent_wei(self._chain_task.row, since)
-            )
+        now = self._clock()
+        self._spent = await self._journal.read(lambda reading: reading.spent_wei(self._chain_task.row, now))
+        await self.sender.read_balances()
         head = await self.chain.head()
         block = await self.chain.block(head.number)
         limit = block.get("gasLimit")
@@ -154,4 +146,3 @@ class Destination:
             # A provider that answers nonsense can only make batches small, or make simulations fail.
             with contextlib.suppress(ValueError):
                 self._block_gas = max(int(limit, 16), _LEAST_BLOCK_GAS)
-        self.balances = {sender: await self.chain.balance(sender) for sender in self.chain.senders}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -35,18 +36,18 @@ from relayer.journal.rows import (
     StoredWait,
     TransactionRow,
 )
-from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
-from relayer.metrics import Metrics
 from relayer.pipeline.client_task import LightClientTask
-from relayer.pipeline.confirm import refuse
 from relayer.pipeline.destination import Destination
-from relayer.pipeline.gas import GasModel
-from relayer.pipeline.lane_state import LaneProgress, PageState, indices
-from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow
-from relayer.pipeline.plan import BatchPlan, full_messages, halve, make_batch, make_plans, ready
-from relayer.pipeline.transitions import seen_step, submitted_step
+from relayer.pipeline.rules.batching import BatchPlan, full_messages, halve, make_batch, make_plans, ready
+from relayer.pipeline.rules.confirming import refuse
+from relayer.pipeline.rules.gas import GasModel
+from relayer.pipeline.rules.instant import Instant
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import PageState, indices
+from relayer.pipeline.rules.story import seen_step, submitted_step
+from relayer.pipeline.services import Services
 from relayer.protocol.batch import encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
 
@@ -56,21 +57,28 @@ _AT_ONCE: Final = 8
 _GAS_TRIES: Final = 5
 #: The most by which the gas grows after a refusal that may come of too little gas.
 _MOST_FACTOR: Final = 4.0
-#: The pause after a batch that could not be sent; after every other failure in a row twice as long.
-FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 60.0
 #: The task plans this often without a wake.
 _IDLE_S: Final = 5.0
+#: What a signed transaction has beside its calldata, at the most.
+_SIGNATURE_BYTES: Final = 256
 #: A message that fits no batch is tried again after this.
 _SET_ASIDE_US: Final = 600_000_000
 
 
 class _TooLargeError(Exception):
-    """A single message needs more gas than a batch may have."""
+    """A single message needs more gas or more bytes than a batch may have."""
 
-    def __init__(self, plan: BatchPlan, most: int) -> None:
-        super().__init__(f"it wants more than the {most} gas that batch.max_gas_share allows; raise it")
+    def __init__(self, plan: BatchPlan, why: str) -> None:
+        super().__init__(why)
         self.plan = plan
+
+
+@dataclass(frozen=True, slots=True)
+class _AwaitedAnchors:
+    """The plans that wait for no anchor, and what the others wait for; None where there are none."""
+
+    others: list[BatchPlan]
+    waiting: Waiting | None
 
 
 class LaneTask:
@@ -82,25 +90,17 @@ class LaneTask:
         destination: Destination,
         client_task: LightClientTask,
         window: PageWindow,
-        journal: Journal,
-        lane_waiting: LaneWaiting,
-        metrics: Metrics,
-        clock: Callable[[], Micros],
+        services: Services,
     ) -> None:
         self.progress = progress
         self._destination = destination
         self._client_task = client_task
         self._window = window
-        self._journal = journal
-        self._lane_waiting = lane_waiting
-        self._metrics = metrics
-        self._clock = clock
+        self._services = services
         self._gas_model = GasModel(client_task.source.prover.costs.first_base_gas)
         self._woken = asyncio.Event()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failures = 0
-        self._paused_until = 0.0
         self._draining = False
         self._log = structlog.get_logger().bind(lane=progress.name)
 
@@ -140,59 +140,60 @@ class LaneTask:
 
     async def _round(self) -> float:
         """Start the batches that can be started, and return for how many seconds to wait at most."""
-        now = self._clock()
-        await self._window.refill(now)
-        loop_now = asyncio.get_running_loop().time()
+        await self._window.refill()
+        self._set_waiting("client", self._client_task.waiting)
         if self._client_task.waiting is not None:
-            self._lane_waiting.set(self.progress, "client", self._client_task.waiting)
             return _IDLE_S
-        self._lane_waiting.set(self.progress, "client", None)
-        if loop_now < self._paused_until:
-            return self._paused_until - loop_now
-        # Nothing is under way and nothing failed, so what held deliveries up is over.
-        if not self._tasks and self._failures == 0:
-            self._lane_waiting.set(self.progress, "delivery", None)
         plans = make_plans(
-            [self.progress.pages[number] for number in sorted(self.progress.pages)],
+            self.progress.in_order(),
             self._gas_model,
             self._destination.limits,
-            now,
+            self._services.monotonic(),
             self._destination.timestamp,
             self._client_task.oldest_height,
         )
-        for plan in self._without_anchored(plans.now):
+        awaits_anchor = self._await_anchors(plans.now)
+        # A page that is held back explains more than one that waits for company.
+        self._set_waiting("delivery", self.progress.held_for() or awaits_anchor.waiting)
+        for plan in awaits_anchor.others:
             # What is left over is planned anew when a batch ends or a transaction lands.
-            if self._draining or self._slots.locked() or self._destination.tracker.is_busy:
+            if self._draining or self._slots.locked() or self._destination.sender.is_full:
                 break
             await self._slots.acquire()
             # Marked before the batch starts, so that the next round does not plan these messages again.
-            self.progress.pages[plan.page].in_flight |= plan.mask
+            self.progress.pages[plan.page].carry(plan.mask)
             task = asyncio.create_task(self._deliver(plan))
             self._tasks.add(task)
             task.add_done_callback(self._done)
         if plans.look_again is None:
             return _IDLE_S
-        return min(_IDLE_S, max(0.001, (plans.look_again - self._clock()) / MICROS_PER_S))
+        return min(_IDLE_S, max(0.001, (plans.look_again - self._services.monotonic()) / MICROS_PER_S))
 
-    def _without_anchored(self, plans: Sequence[BatchPlan]) -> list[BatchPlan]:
-        """Return the plans that need not wait for an anchor, and ask for the others' anchors."""
+    def _set_waiting(self, part: str, waiting: Waiting | None) -> None:
+        self._services.lane_waiting.set(self.progress, part, waiting)
+
+    def _await_anchors(self, plans: Sequence[BatchPlan]) -> _AwaitedAnchors:
+        """Ask for the anchors that plans should wait for, and return the plans that need not wait."""
         at = {plan.page: self._proof_height(self.progress.pages[plan.page]) for plan in plans}
         # A retry that is still refused sends no transaction, so it does not count towards an anchor.
         count = Counter(at[plan.page] for plan in plans if not plan.is_retry)
-        waiting = {
-            height for height in count if self._client_task.anchoring.is_worth_it(height, count[height])
+        awaited = {
+            height
+            for height in count
+            if self._client_task.anchoring.is_worth_it(height, count[height], self._client_task.count_ready)
         }
-        for height in waiting:
+        waiting = None
+        for height in awaited:
             self._client_task.anchor(height)
             detail = (
                 f"several batches wait until the header of block {height} is anchored, once for all of them"
             )
-            self._lane_waiting.set(self.progress, "delivery", Waiting(WaitingReason.BATCH, detail))
-        return [plan for plan in plans if at[plan.page] not in waiting]
+            waiting = Waiting(WaitingReason.BATCH, detail)
+        return _AwaitedAnchors([plan for plan in plans if at[plan.page] not in awaited], waiting)
 
     def count_ready(self, height: Height) -> int:
         """Return how many batches under a header could be sent now, at the least."""
-        now = self._clock()
+        now = self._services.monotonic()
         pages = (page for page in self.progress.pages.values() if self._proof_height(page) == height)
         return sum(bool(ready(page, now, self._destination.timestamp)) for page in pages)
 
@@ -205,7 +206,7 @@ class LaneTask:
         self._woken.set()
         if not task.cancelled() and task.exception() is not None:
             # Nobody awaits this task. The daemon logs a defect of ours, and ends when the journal is broken.
-            self._journal.note(task.exception())
+            self._services.journal.note(task.exception())
 
     async def _deliver(self, plan: BatchPlan) -> None:
         """Send one batch, from plan to broadcast.
@@ -216,8 +217,8 @@ class LaneTask:
         signed = 0
         try:
             signed = await self._try_deliver(plan, page)
-            self._failures = 0
-            self._lane_waiting.set(self.progress, "delivery", None)
+            page.let_go()
+            self.progress.recover()
         except JournalError:
             raise
         except _TooLargeError as error:
@@ -227,37 +228,47 @@ class LaneTask:
         except CallReverted as error:
             # The simulation refused what our own client believes: the destination's client has moved on, or
             # the lane is paused. Both are read again, and a newer proof is asked for.
-            page.proof_is_stale = True
+            page.doubt_proof()
             self._client_task.recheck()
             self._client_task.source.wake()
-            self._pause(_reason_of(error))
+            self._hold_back(page, _reason_of(error), is_refusal=True)
         except FeeLimitReached as error:
-            self._pause(Waiting(WaitingReason.GAS_PRICE, str(error)))
+            self._hold_back(page, Waiting(WaitingReason.GAS_PRICE, str(error)))
         except (InsufficientFunds, KeyUnavailable) as error:
-            self._pause(Waiting(WaitingReason.FUNDS, str(error)))
+            self._hold_back(page, Waiting(WaitingReason.FUNDS, str(error)))
         except StopLane as error:
             self._client_task.recheck()
-            self._pause(Waiting(WaitingReason.PAUSED, str(error)))
+            self._hold_back(page, Waiting(WaitingReason.PAUSED, str(error)), is_refusal=True)
         except (Retryable, Drop, TimeoutError) as error:
-            self._pause(Waiting(WaitingReason.RPC_TROUBLE, str(error) or type(error).__name__))
+            self._hold_back(page, Waiting(WaitingReason.RPC_TROUBLE, str(error) or type(error).__name__))
         except Exception as error:
-            # A defect of ours: the lane pauses, so that it does not fail again at once, and `_done` reports
+            # A defect of ours: the page pauses, so that it does not fail again at once, and `_done` reports
             # it.
-            self._pause(
-                Waiting(WaitingReason.RPC_TROUBLE, f"{type(error).__name__} in the relayer; see its log")
-            )
+            detail = f"{type(error).__name__} in the relayer; see its log"
+            self._hold_back(page, Waiting(WaitingReason.RPC_TROUBLE, detail), is_refusal=True)
             raise
         finally:
             # What was signed stays marked until its effect is proven or its nonce went elsewhere, since it
             # may land at any time (INV-6).
-            page.in_flight &= ~(plan.mask & ~signed)
+            page.give_back(plan.mask & ~signed)
 
-    def _pause(self, waiting: Waiting) -> None:
-        pause_s = min(_LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        self._paused_until = asyncio.get_running_loop().time() + pause_s
-        self._lane_waiting.set(self.progress, "delivery", waiting)
-        self._log.warning("a batch could not be sent", reason=str(waiting), again_in_s=pause_s)
+    def _hold_back(self, page: PageState, waiting: Waiting, *, is_refusal: bool = False) -> None:
+        pause_s = page.hold_back(waiting, self._services.monotonic(), is_refusal=is_refusal)
+        self._set_waiting("delivery", self.progress.held_for())
+        self._log.warning(
+            "a batch could not be sent", page=page.page, reason=str(waiting), again_in_s=pause_s
+        )
+
+    def waits_in_flight(self) -> dict[int, list[tuple[int, WaitingReason]]]:
+        """Return by page what transactions with its messages wait for, as LaneProgress.count takes it."""
+        waits: dict[int, list[tuple[int, WaitingReason]]] = {}
+        for tracked in self._destination.sender.transactions:
+            batch = tracked.batch
+            if batch is None or batch.lane != self.progress.row:
+                continue
+            reason = tracked.waiting.reason if tracked.receipt is None else WaitingReason.FINALITY
+            waits.setdefault(batch.page, []).append((batch.mask, reason))
+        return waits
 
     async def _try_deliver(self, plan: BatchPlan, page: PageState) -> int:
         """Send the messages of a plan that are worth it, and return those that were signed, as bits."""
@@ -280,11 +291,11 @@ class LaneTask:
             if plan.is_retry or not simulated.failed:
                 await self._keep_waiting(plan, page, simulated)
                 return 0
-        # Right before the signature: the limit bounds what a lying destination can waste (INV-5).
-        destination.check_spending()
-        tracked = await destination.tracker.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
-        self._metrics.submitted(self.progress.name, plan.mask.bit_count())
-        self._metrics.step_took("submit", self.progress.name, asyncio.get_running_loop().time() - started)
+        tracked = await destination.sender.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
+        self._services.metrics.submitted(self.progress.name, plan.mask.bit_count())
+        self._services.metrics.step_took(
+            "submit", self.progress.name, asyncio.get_running_loop().time() - started
+        )
         assert tracked.batch is not None
         return plan.mask
 
@@ -296,7 +307,7 @@ class LaneTask:
             _TooLargeError: a single message wants more than a batch may have.
         """
         chain, most = self._destination.chain, self._destination.limits.most_gas
-        sender = self._destination.sender
+        sender = self._destination.account
         factor = 1.0
         for _ in range(_GAS_TRIES + plan.mask.bit_count().bit_length()):
             # Read anew in every round: the chain's task may have renewed the proof during a simulation.
@@ -306,6 +317,9 @@ class LaneTask:
             short = self._client_task.anchoring.shorten(height, page.proof.proof)
             proof = page.proof.proof if short is None else short
             calldata = chain.deliver_call(batch, proof, 0).data
+            if len(calldata) + _SIGNATURE_BYTES > self._destination.sender.most_bytes:
+                plan = self._shrink(plan)
+                continue
             estimate = self._gas_model.estimate(calldata, full_messages(page, plan.mask), most=most)
             gas = min(most, int(estimate * factor))
             try:
@@ -318,7 +332,8 @@ class LaneTask:
                     elif plan.mask.bit_count() > 1:
                         plan = halve(plan)
                     elif _wants_gas(error):
-                        raise _TooLargeError(plan, most) from error
+                        why = f"it wants more than the {most} gas that batch.max_gas_share allows; raise it"
+                        raise _TooLargeError(plan, why) from error
                     else:
                         raise
                 elif short is not None:
@@ -332,6 +347,18 @@ class LaneTask:
             f"a batch of {plan.mask.bit_count()} messages for which no gas was found",
             "a simulation that passes",
         )
+
+    def _shrink(self, plan: BatchPlan) -> BatchPlan:
+        """Return half of a plan whose bytes nodes refuse, whatever gas they come with.
+
+        Raises _TooLargeError for a single message.
+        """
+        if plan.mask.bit_count() == 1:
+            most_bytes = self._destination.sender.most_bytes
+            raise _TooLargeError(
+                plan, f"it takes more than the {most_bytes} bytes that nodes take; raise that"
+            )
+        return halve(plan)
 
     def _may_want_gas(self, error: CallReverted, factor: float, short: bytes | None) -> bool:
         """Return whether a refusal may come of too little gas.
@@ -351,7 +378,7 @@ class LaneTask:
         # Gathered in the loop's thread, because `record` runs in the journal's.
         places = list(indices(plan.mask))
         first, last = page.first + places[0], page.first + places[-1]
-        height, now = page.proof.height, self._clock()
+        height, now = page.proof.height, self._services.clock()
         detail = {"messages": len(places), "proof_height": height, "simulated_failures": simulated.failed}
 
         def record(writing: Writing, transaction: TransactionRow) -> StoredBatch:
@@ -376,28 +403,29 @@ class LaneTask:
 
         They are not sent; the next header has to prove them.
         """
-        mask &= page.open & ~page.seen
-        page.seen |= mask
-        page.seen_at = max(page.seen_at, self._destination.newest_block)
-        self.progress.audits.add(page.page)
+        fresh = page.see(mask, self._destination.newest_block)
+        self.progress.audit(page.page)
         self._destination.wake()
-        if mask:
-            step = seen_step(self.progress.row, page.page, mask, self._clock())
-            await self._journal.commit(lambda writing: writing.add_transitions([step]))
+        if fresh:
+            step = seen_step(self.progress.row, page.page, fresh, self._services.clock())
+            await self._services.journal.commit(lambda writing: writing.add_transitions([step]))
 
     async def _set_aside(self, plan: BatchPlan, page: PageState, why: str) -> None:
         """Let a message that fits no batch wait for the operator to allow more. It is tried now and then."""
-        now, (index,) = self._clock(), indices(plan.mask)
-        wait = StoredWait(
-            lane=self.progress.row,
-            sequence=page.first + index,
-            waiting=Waiting(WaitingReason.FEE_POLICY, why),
-            since=now,
-            attempts=1,
-            not_before=Micros(now + _SET_ASIDE_US),
-        )
-        page.waits[index] = wait
-        await self._journal.commit(lambda writing: writing.put_waits([wait]))
+        now = self._services.now()
+        waits = [
+            StoredWait(
+                lane=self.progress.row,
+                sequence=page.first + index,
+                waiting=Waiting(WaitingReason.FEE_POLICY, why),
+                since=now.wall,
+                attempts=1,
+                not_before=Micros(now.wall + _SET_ASIDE_US),
+            )
+            # Somebody else may have delivered it meanwhile.
+            for index in indices(plan.mask & page.open)
+        ]
+        await self._let_wait(page, waits, now)
 
     async def _keep_waiting(self, plan: BatchPlan, page: PageState, simulated: SimulatedDelivery) -> None:
         """Let messages wait of which the simulation executes none.
@@ -406,17 +434,24 @@ class LaneTask:
         """
         # A simulation is a provider's word, so that only a proven bitmap ends the message (INV-3).
         if simulated.expired:
-            self.progress.audits.add(page.page)
-        now = self._clock()
+            self.progress.audit(page.page)
+        now = self._services.now()
         waits: list[StoredWait] = []
-        for index in indices(plan.mask):
+        for index in indices(plan.mask & page.open):
             before = page.waits.get(index)
             # The reason was decoded from the first refusal's event, and `refuse` keeps it behind the colon.
-            said = "the recipient refuses it" if before is None else before.waiting.detail.partition(": ")[2]
-            waits.append(refuse(self.progress.row, page, index, said, now))
+            said = (
+                "the recipient refuses it"
+                if before is None
+                else before.stored.waiting.detail.partition(": ")[2]
+            )
+            waits.append(refuse(self.progress.row, page, index, said, now.wall))
+        await self._let_wait(page, waits, now)
+
+    async def _let_wait(self, page: PageState, waits: list[StoredWait], now: Instant) -> None:
         for wait in waits:
-            page.waits[wait.sequence & 0xFF] = wait
-        await self._journal.commit(lambda writing: writing.put_waits(waits))
+            page.wait(wait, now)
+        await self._services.journal.commit(lambda writing: writing.put_waits(waits))
 
 
 def _wants_gas(error: CallReverted) -> bool:

@@ -10,11 +10,21 @@ from typing import Final
 
 from relayer.journal.rows import LaneRow, Micros
 from relayer.journal.store import Journal
-from relayer.pipeline.lane_state import LaneProgress
+from relayer.pipeline.rules.lane import LaneProgress
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 #: The parts that may hold a lane up, the gravest first.
-PARTS: Final = ("client", "logs", "source", "destination", "delivery", "sent", "delivered")
+PARTS: Final = (
+    "client",
+    "logs",
+    "source",
+    "destination",
+    "source heads",
+    "destination heads",
+    "delivery",
+    "sent",
+    "delivered",
+)
 
 
 class LaneWaiting:
@@ -41,6 +51,6 @@ class LaneWaiting:
             # are told.
             gravest = Waiting(WaitingReason.FINALITY, "; ".join(reason.detail for reason in named))
         if gravest != progress.waiting:
-            progress.waiting = gravest
+            progress.wait_for(gravest)
             at = self._clock()
             self._journal.post(lambda writing: writing.set_reason(progress.row, gravest, at))

@@ -8,7 +8,6 @@ The pauses between tries grow. Where logs do not lead to the head, the chain is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,15 +18,13 @@ from light_clients.client import Height
 from relayer.chains.base import Chain, SentMessage
 from relayer.errors import Retryable
 from relayer.journal.reading import Reading
-from relayer.journal.rows import LaneRow, Micros, StoredMessage
-from relayer.journal.store import Journal
+from relayer.journal.rows import LaneRow, StoredMessage
 from relayer.journal.writing import Writing
-from relayer.metrics import Metrics
 from relayer.pipeline.chain_commit import OutgoingLane
-from relayer.pipeline.lane_state import indices
-from relayer.pipeline.lane_waiting import LaneWaiting
-from relayer.pipeline.prove import Verified
-from relayer.pipeline.transitions import restored_steps
+from relayer.pipeline.rules.page import indices
+from relayer.pipeline.rules.proving import Verified
+from relayer.pipeline.rules.story import restored_steps
+from relayer.pipeline.services import Services
 from relayer.pipeline.watch import LogScanner
 
 #: The pause between tries to read a gap. It doubles with every try.
@@ -58,17 +55,11 @@ class LogRepair:
         self,
         chain: Chain,
         scanner: LogScanner,
-        journal: Journal,
-        lane_waiting: LaneWaiting,
-        metrics: Metrics,
-        clock: Callable[[], Micros],
+        services: Services,
     ) -> None:
         self._chain = chain
         self._scanner = scanner
-        self._journal = journal
-        self._lane_waiting = lane_waiting
-        self._metrics = metrics
-        self._clock = clock
+        self._services = services
         self._states: dict[LaneRow, _State] = {}
         self._log = structlog.get_logger().bind(chain=chain.name)
 
@@ -88,7 +79,7 @@ class LogRepair:
         """
         self._of(lane).tries = 0
         lane.hearsay = 0
-        self._lane_waiting.set(lane.progress, "logs", None)
+        self._services.lane_waiting.set(lane.progress, "logs", None)
 
     def begin(self, lane: OutgoingLane, verified: Verified, scanned: int, now_s: float) -> None:
         """Read a lane's logs again from its last proven message on, unless the pause after the last try
@@ -102,7 +93,7 @@ class LogRepair:
         """
         assert verified.waiting is not None
         state = self._of(lane)
-        self._lane_waiting.set(lane.progress, "logs", verified.waiting)
+        self._services.lane_waiting.set(lane.progress, "logs", verified.waiting)
         if verified.hearsay:
             lane.hearsay = verified.hearsay[-1].message.sequence + 1
         if now_s < state.again_at or self.is_reading(lane):
@@ -110,7 +101,7 @@ class LogRepair:
         self._log.warning(
             "logs do not lead to the proven head", lane=lane.progress.name, detail=verified.waiting.detail
         )
-        self._metrics.step_failed(self._chain.name, "LogsIncomplete")
+        self._services.metrics.step_failed(self._chain.name, "LogsIncomplete")
         state.again_at = now_s + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S << min(state.tries, 10))
         state.tries += 1
         self._chain.doubt_logs(Height(lane.progress.proven_block), Height(scanned))
@@ -159,12 +150,13 @@ class LogRepair:
         mine = await self._read(lane, progress.proven_block, scanned)
         if mine is not None:
             # All candidates of these blocks are replaced, since it is not known which of them are wrong.
-            later = [sent for sent in progress.candidates if sent.block_number > scanned]
-            progress.candidates = [*mine, *later]
+            progress.replace_candidates(mine, scanned)
 
     async def _reread(self, lane: OutgoingLane, sequences: list[int]) -> None:
         for sequence in sequences:
-            known = await self._journal.read(partial(_read_one, lane=lane.progress.row, sequence=sequence))
+            known = await self._services.journal.read(
+                partial(_read_one, lane=lane.progress.row, sequence=sequence)
+            )
             if not known:
                 continue
             mine = await self._read(lane, known[0].block_number, known[0].block_number)
@@ -185,19 +177,18 @@ class LogRepair:
             tx_hash=told.tx_hash,
             log_index=known.log_index,
         )
-        steps = list(restored_steps(progress.row, sequence, told.block_number, self._clock()))
+        steps = list(restored_steps(progress.row, sequence, told.block_number, self._services.clock()))
 
         def write(writing: Writing) -> None:
             writing.put_messages([restored])
             writing.clear_waits(progress.row, [sequence])
             writing.add_transitions(steps)
 
-        await self._journal.commit(write)
+        await self._services.journal.commit(write)
         page = progress.pages.get(told.message.page)
         if page is not None:
             page.restore(sequence & 0xFF, told.message)
-            page.waits.pop(sequence & 0xFF, None)
-        lane.wake()
+        lane.task.wake()
 
 
 def _read_one(reading: Reading, lane: LaneRow, sequence: int) -> tuple[StoredMessage, ...]:

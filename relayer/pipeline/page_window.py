@@ -11,17 +11,15 @@ from typing import Final
 
 from relayer.journal.errors import JournalUnreadable
 from relayer.journal.reading import Reading
-from relayer.journal.rows import Micros, StoredMessage, StoredPage, StoredProof, StoredWait
-from relayer.journal.store import Journal
-from relayer.pipeline.lane_state import LaneProgress, PageState, Parked, fill_page, indices
-from relayer.pipeline.transactions import TransactionTracker
-from relayer.protocol.delivery import WaitingReason
+from relayer.journal.rows import StoredMessage, StoredPage, StoredProof, StoredWait
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.page import PageState
+from relayer.pipeline.services import Services
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD
+from relayer.sending.sender import Sender
 
 #: The most pages of one lane in memory: 16,384 messages.
 WINDOW: Final = 64
-#: In microseconds. A page that would be read again sooner stays in memory.
-_SHORTEST_REST: Final = 30_000_000
 #: How often a page is read while the chain's task commits to it. After that, messages are missing for good.
 _READS: Final = 3
 
@@ -29,30 +27,29 @@ _READS: Final = 3
 class PageWindow:
     """Loads pages of one lane into memory, and takes them out again."""
 
-    def __init__(self, progress: LaneProgress, journal: Journal, tracker: TransactionTracker) -> None:
+    def __init__(self, progress: LaneProgress, services: Services, sender: Sender) -> None:
         self._progress = progress
-        self._journal = journal
-        self._tracker = tracker
+        self._services = services
+        self._sender = sender
 
-    async def refill(self, now: Micros) -> None:
-        """Load the parked pages whose time has come, then the next ones, while there is room.
+    async def refill(self) -> None:
+        """Let pages rest, load those whose time has come, then the next ones, while there is room.
 
         Raises:
             JournalUnreadable: proven messages are missing in the journal.
         """
         progress = self._progress
-        self._rest(now)
-        for page in [page for page, parked in progress.parked.items() if parked.until <= now]:
-            await self.load(page, now)
+        now = self._services.monotonic()
+        progress.rest(now)
+        for page in progress.due_pages(now):
+            await self.load(page)
         while len(progress.pages) < WINDOW and progress.next_page << PAGE_BITS < progress.proven:
             page = progress.next_page
             if page not in progress.pages:
-                await self.load(page, now)
-            # The chain's task may have moved it on meanwhile.
-            if progress.next_page == page:
-                progress.next_page = page + 1
+                await self.load(page)
+            progress.pass_page(page)
 
-    async def load(self, page: int, now: Micros) -> None:
+    async def load(self, page: int) -> None:
         """Load one page, unless nothing of it is open any more.
 
         Raises:
@@ -61,7 +58,7 @@ class PageWindow:
         progress = self._progress
         reads = 0
         while True:
-            stored, proof, settled, waits, start_head = await self._journal.read(
+            stored, proof, settled, waits, start_head = await self._services.journal.read(
                 lambda reading: _read_page(reading, progress, page)
             )
             # The chain's task may have begun the page itself during the read.
@@ -81,48 +78,26 @@ class PageWindow:
                 f"{count}, which were proven",
                 "Restore the journal from a copy, or start with an empty one: it is rebuilt from the chains",
             )
-        loaded = PageState(page, start_head)
-        fill_page(loaded, stored[:count], proof, waits, now)
-        if settled is not None:
-            loaded.delivered, loaded.expired, loaded.height = (
-                settled.delivered,
-                settled.expired,
-                settled.height,
-            )
-        loaded.in_flight = self._tracker.in_flight(progress.row, page)
-        progress.parked.pop(page, None)
-        if not loaded.is_settled:
-            progress.pages[page] = loaded
-            # Somebody else may have delivered messages of it while it was out of memory.
-            progress.audits.add(page)
+        loaded = PageState.load(
+            page,
+            start_head,
+            stored[:count],
+            proof,
+            settled,
+            waits,
+            self._sender.carried(progress.row, page),
+            self._services.now(),
+        )
+        progress.load(loaded)
 
     def pages_in_flight(self) -> set[int]:
         """Return the numbers of the pages with messages in live transactions."""
-        live = self._tracker.live.values()
+        live = self._sender.transactions
         return {
             tracked.batch.page
             for tracked in live
             if tracked.batch is not None and tracked.batch.lane == self._progress.row
         }
-
-    def _rest(self, now: Micros) -> None:
-        """Take full pages out of memory in which nothing can be done for a while."""
-        progress = self._progress
-        for page in list(progress.pages.values()):
-            waiting = [page.waits[index].not_before for index in indices(page.open) if index in page.waits]
-            # A page that is not full stays, because messages are added to it. What is in flight or seen is
-            # judged in memory.
-            rests = (
-                len(page.messages) == PAGE_SIZE
-                and not page.in_flight
-                and not page.seen
-                and page.page not in progress.audits
-                and len(waiting) == page.open.bit_count()
-            )
-            if rests and waiting and min(waiting) > now + _SHORTEST_REST:
-                counts = page.count_waiting(WaitingReason.RECIPIENT_REVERTS)
-                progress.parked[page.page] = Parked(min(waiting), counts)
-                del progress.pages[page.page]
 
 
 _Page = tuple[tuple[StoredMessage, ...], StoredProof | None, StoredPage | None, tuple[StoredWait, ...], bytes]
@@ -142,17 +117,18 @@ def _read_page(reading: Reading, progress: LaneProgress, page: int) -> _Page:
     )
 
 
-async def open_lane(progress: LaneProgress, window: PageWindow, journal: Journal, now: Micros) -> None:
+async def open_lane(progress: LaneProgress, window: PageWindow, services: Services) -> None:
     """Load a lane as an earlier process left it in the journal.
 
     Pages with messages in live transactions are loaded wherever they lie, because the outcome of these
     transactions is judged in memory. The others are loaded as the window goes on.
     """
-    settled = await journal.read(lambda reading: reading.pages(progress.row))
+    settled = await services.journal.read(lambda reading: reading.pages(progress.row))
     full = {page.page for page in settled if (page.delivered | page.expired).bit_count() == PAGE_SIZE}
-    progress.next_page = progress.settled >> PAGE_BITS
-    while progress.next_page in full:
-        progress.next_page += 1
+    first = progress.settled >> PAGE_BITS
+    while first in full:
+        first += 1
+    progress.begin_at(first)
     for page in sorted(window.pages_in_flight()):
-        await window.load(page, now)
-    await window.refill(now)
+        await window.load(page)
+    await window.refill()

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import structlog
-
-from relayer.chains.base import Chain
-from relayer.consensus.base import Prover
-from relayer.errors import ConfigError, Retryable
+from relayer.chains.base import Address, Chain
+from relayer.consensus.base import ProvenAccount, Prover
+from relayer.errors import ConfigError, NotFoundYet
 from relayer.journal.reading import Reading
 from relayer.journal.rows import (
     ChainRow,
@@ -33,17 +31,21 @@ from relayer.pipeline.chain_commit import IncomingLane, OutgoingLane
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.client_task import LightClientTask
 from relayer.pipeline.destination import Destination
-from relayer.pipeline.lane_state import LaneProgress
 from relayer.pipeline.lane_task import LaneTask
 from relayer.pipeline.lane_waiting import LaneWaiting
 from relayer.pipeline.page_window import PageWindow, open_lane
+from relayer.pipeline.rules.instant import Ticks
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.story import outcome_steps
+from relayer.pipeline.services import Services, now_ticks
 from relayer.pipeline.supervise import Supervisor
-from relayer.pipeline.transactions import TransactionTracker
+from relayer.pipeline.witness import compare_providers
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
+from relayer.sending.price import PricePolicy
+from relayer.sending.sender import Sender
+from relayer.sending.store import JournalStore
 
-#: The pause between tries to broadcast what an earlier process signed. Before, nothing new is signed there.
-_OFFER_PAUSE_S: Final = 1.0
 #: While the process ends, what hangs for longer is cancelled: nothing unjournalled was broadcast.
 DRAIN_S: Final = 5.0
 
@@ -56,12 +58,14 @@ class ServedChain:
         chain: talks to it.
         prover: our light client of it.
         first_height: the block of the first logs that matter, where the journal does not know the chain yet.
+        prices: the operator's limits for gas.
         max_spend_wei_per_day: the operator's limit for 24 hours; None for none.
     """
 
     chain: Chain
     prover: Prover
     first_height: int
+    prices: PricePolicy
     max_spend_wei_per_day: int | None = None
 
 
@@ -90,9 +94,7 @@ class Pipeline:
     The caller makes it with `open`, starts it with `start`, and ends it with `drain`.
 
     Attributes:
-        journal: where everything is kept.
-        metrics: what is counted.
-        lane_waiting: why lanes wait.
+        services: what every task needs.
         chain_tasks: the tasks of chains, by name.
         destinations: the chains as destinations, by name.
         client_tasks: the tasks of light clients, by the names of source and destination.
@@ -100,17 +102,13 @@ class Pipeline:
         supervisor: runs the tasks; its `failure` ends the daemon.
     """
 
-    def __init__(self, journal: Journal, metrics: Metrics, clock: Callable[[], Micros]) -> None:
-        self.journal = journal
-        self.metrics = metrics
-        self.lane_waiting = LaneWaiting(journal, clock)
+    def __init__(self, services: Services) -> None:
+        self.services = services
         self.chain_tasks: dict[str, ChainTask] = {}
         self.destinations: dict[str, Destination] = {}
         self.client_tasks: dict[tuple[str, str], LightClientTask] = {}
         self.lane_tasks: list[LaneTask] = []
-        self.supervisor = Supervisor(metrics)
-        self._clock = clock
-        self._log = structlog.get_logger()
+        self.supervisor = Supervisor(services.metrics)
         self._drained = False
 
     @classmethod
@@ -123,22 +121,26 @@ class Pipeline:
         batch: BatchSettings,
         metrics: Metrics,
         clock: Callable[[], Micros],
+        monotonic: Callable[[], Ticks] = now_ticks,
     ) -> Pipeline:
         """Take up all chains and lanes where the journal left them. Nothing is asked of a chain yet.
+
+        `clock` is the wall's, `monotonic` one that nobody sets; both in microseconds.
 
         Raises:
             ConfigError: a lane names a chain that is not served, or a chain's trusted state is of another
                 consensus.
             JournalUnreadable: proven messages are missing in the journal.
         """
-        pipeline = cls(journal, metrics, clock)
+        services = Services(journal, LaneWaiting(journal, clock), metrics, clock, monotonic)
+        pipeline = cls(services)
         rows = await journal.commit(lambda writing: _register(writing, chains, lanes, clock()))
         stored = await journal.read(lambda reading: _read_all(reading, rows))
         for name, served in chains.items():
             pipeline._add_chain(name, served, stored.chains[rows.chains[name]], batch)
-            # Before the lanes, whose pages ask the tracker which of their messages are under way.
+            # Before the lanes, whose pages ask the sender which of their messages are under way.
             live, carried = await journal.read(partial(_read_live, row=rows.chains[name]))
-            pipeline.chain_tasks[name].tracker.recover(live, carried)
+            pipeline.chain_tasks[name].sender.recover(live, carried)
         for row, lane in zip(rows.lanes, lanes, strict=True):
             await pipeline._add_lane(lane, stored.lanes[row])
         return pipeline
@@ -153,22 +155,40 @@ class Pipeline:
                     "the trusted state that this consensus keeps",
                     "Correct the chain's consensus",
                 ) from error
-        tracker = TransactionTracker(served.chain, stored.row, self.journal, self._clock)
+        store = JournalStore(
+            self.services.journal,
+            stored.row,
+            self.services.clock,
+            served.max_spend_wei_per_day,
+            outcome_steps,
+        )
+
+        async def prove(address: Address) -> ProvenAccount | None:
+            header = self.chain_tasks[name].header
+            if header is None:
+                raise NotFoundYet(f"no header of {name} is verified yet", "one to prove accounts at")
+            return await served.prover.prove_account(header, address)
+
+        sender = Sender(
+            served.chain,
+            store,
+            served.prices,
+            self.services.clock,
+            prove=prove,
+            proves_now=not served.prover.has_delayed_finality,
+        )
         chain_task = ChainTask(
             served.chain,
             served.prover,
             stored,
-            tracker,
-            self.journal,
-            self.lane_waiting,
-            self.metrics,
-            self._clock,
+            sender,
+            self.services,
         )
         self.chain_tasks[name] = chain_task
         self.destinations[name] = Destination(
             chain_task,
-            self.journal,
-            self._clock,
+            self.services.journal,
+            self.services.clock,
             max_gas_share=batch.max_gas_share,
             max_wait_ms=batch.max_wait_ms,
             max_messages=batch.max_messages,
@@ -187,29 +207,24 @@ class Pipeline:
             proven_block=stored.proven_block,
             settled=stored.settled,
         )
-        window = PageWindow(progress, self.journal, destination.tracker)
-        await open_lane(progress, window, self.journal, self._clock())
+        window = PageWindow(progress, self.services, destination.sender)
+        await open_lane(progress, window, self.services)
         pair = (lane.source, lane.destination)
         if pair not in self.client_tasks:
-            self.client_tasks[pair] = LightClientTask(
-                source, self.destinations[lane.destination], self.metrics
-            )
-            source.on_header.append(self.client_tasks[pair].on_source_header)
+            self.client_tasks[pair] = LightClientTask(source, self.destinations[lane.destination])
+            source.listeners.append(self.client_tasks[pair])
+            destination.guests.append(self.client_tasks[pair])
         client_task = self.client_tasks[pair]
         lane_task = LaneTask(
             progress,
             self.destinations[lane.destination],
             client_task,
             window,
-            self.journal,
-            self.lane_waiting,
-            self.metrics,
-            self._clock,
+            self.services,
         )
-        client_task.wake_lanes.append(lane_task.wake)
-        client_task.anchoring.counts.append(lane_task.count_ready)
-        source.out_lanes.append(OutgoingLane(progress, lane_task.wake, lambda: client_task.oldest_height))
-        destination.in_lanes.append(IncomingLane(progress, lane_task.wake, lane_task.learn))
+        client_task.lanes.append(lane_task)
+        source.out_lanes.append(OutgoingLane(progress, lane_task))
+        destination.in_lanes.append(IncomingLane(progress, lane_task))
         self.lane_tasks.append(lane_task)
 
     # --- running --------------------------------------------------------------------------------------------
@@ -221,27 +236,12 @@ class Pipeline:
             self.supervisor.start(f"chain {name}", chain_task.run)
             self.supervisor.start(f"account of {name}", self.destinations[name].run)
             if chain_task.prover.provider_count > 1:
-                self.supervisor.start(f"witness of {name}", chain_task.compare_providers)
-            if chain_task.tracker.live:
-                self.supervisor.start(f"restart of {name}", partial(self._offer, chain_task))
+                self.supervisor.start(f"witness of {name}", partial(compare_providers, chain_task))
+            self.supervisor.start(f"sender of {name}", chain_task.sender.run)
         for (source, destination), client_task in self.client_tasks.items():
             self.supervisor.start(f"client of {source} on {destination}", client_task.run)
         for lane_task in self.lane_tasks:
             self.supervisor.start(f"lane {lane_task.progress.name}", lane_task.run)
-
-    async def _offer(self, chain_task: ChainTask) -> None:
-        """Broadcast at once what an earlier process signed, since it may have ended before its broadcast."""
-        while True:
-            try:
-                await chain_task.tracker.offer_recovered()
-                break
-            except Retryable as error:
-                self._log.warning(
-                    "rebroadcast failed, it is done again", chain=chain_task.chain.name, error=str(error)
-                )
-                await asyncio.sleep(_OFFER_PAUSE_S)
-        # The supervisor would start work that ends again, and this is done once.
-        await asyncio.get_running_loop().create_future()
 
     async def drain(self) -> None:
         """Start nothing new, finish what is between a signature and its commit, stop all tasks.
@@ -258,7 +258,7 @@ class Pipeline:
         for chain_task in self.chain_tasks.values():
             await chain_task.close()
         await asyncio.gather(
-            *(chain_task.tracker.finish_critical(DRAIN_S) for chain_task in self.chain_tasks.values())
+            *(chain_task.sender.finish_critical(DRAIN_S) for chain_task in self.chain_tasks.values())
         )
 
 

@@ -8,28 +8,22 @@ messages are deleted, and only their steps in the journal stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Final
 
 from light_clients.client import Height
 from relayer.chains.base import Chain, Head, SentMessage
 from relayer.consensus.base import Prover, VerifiedHeader
-from relayer.journal.rows import Micros, StoredMessage
-from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.pipeline.chain_commit import IncomingLane, OutgoingLane
-from relayer.pipeline.lane_state import LaneProgress
-from relayer.pipeline.lane_waiting import LaneWaiting
-from relayer.pipeline.linking import link_messages
-from relayer.pipeline.prove import to_stored
-from relayer.pipeline.transactions import TransactionTracker
-from relayer.pipeline.transitions import unfinalized_steps
+from relayer.pipeline.rules.lane import LaneProgress
+from relayer.pipeline.rules.showing import compare_unfinalized
+from relayer.pipeline.rules.story import unfinalized_steps
+from relayer.pipeline.services import Services
 from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.sending.sender import Sender
 
 #: The newest blocks that are read again at every head, because a reorganisation may have replaced them.
 _LOOK_BACK: Final = 160
-#: The most unfinalized messages of a lane that the journal shows.
-_MOST_SHOWN: Final = 1_024
 #: A newer header is looked for this often though nothing is known to wait for it: logs may hide what does.
 _AUDIT_S: Final = 3_600
 
@@ -41,17 +35,13 @@ class UnfinalizedWatcher:
         self,
         chain: Chain,
         prover: Prover,
-        tracker: TransactionTracker,
-        journal: Journal,
-        lane_waiting: LaneWaiting,
-        clock: Callable[[], Micros],
+        sender: Sender,
+        services: Services,
     ) -> None:
         self._chain = chain
         self._prover = prover
-        self._tracker = tracker
-        self._journal = journal
-        self._lane_waiting = lane_waiting
-        self._clock = clock
+        self._sender = sender
+        self._services = services
         self._sent: list[SentMessage] = []
         self._audited_at = 0.0
 
@@ -80,6 +70,8 @@ class UnfinalizedWatcher:
             return True
         if any(sent.block_number > header.number for sent in self._sent):
             return True
+        if self._sender.wants_header(header.number):
+            return True
         if any(self._awaited(lane.progress, header) for lane in inbound):
             return True
         if any(
@@ -89,7 +81,7 @@ class UnfinalizedWatcher:
         ):
             return True
         return any(
-            page.open and (page.proof_is_stale or lane.oldest_height() > header.number)
+            page.open and (page.proof_is_stale or lane.task.oldest_height > header.number)
             for lane in outbound
             for page in lane.progress.pages.values()
         )
@@ -115,9 +107,9 @@ class UnfinalizedWatcher:
         self._sent = kept + [sent for sent in told if first <= sent.block_number <= head.number]
         for lane in outbound:
             await self._show(lane, header)
-            self._lane_waiting.set(lane.progress, "sent", self._explain_sent(lane, head))
+            self._services.lane_waiting.set(lane.progress, "sent", self._explain_sent(lane, head))
         for inward in inbound:
-            self._lane_waiting.set(
+            self._services.lane_waiting.set(
                 inward.progress, "delivered", self._explain_delivered(inward.progress, header, head)
             )
 
@@ -125,36 +117,18 @@ class UnfinalizedWatcher:
         """Bring the journal to what logs tell of a lane now."""
         progress = lane.progress
         mine = [sent for sent in self._sent if sent.message.lane_id == progress.lane.id]
-        links = link_messages(progress.proven_head, progress.proven, [*progress.candidates, *mine])
-        now_told = tuple(
-            to_stored(progress, link) for link in links if link.sent.block_number > header.number
-        )[:_MOST_SHOWN]
-        start = progress.proven + sum(link.sent.block_number <= header.number for link in links)
-        before = lane.unfinalized
-        shown = tuple(stored for stored in before or () if stored.message.sequence >= start)
-        same = _count_same(shown, now_told)
-        fresh, gone = now_told[same:], range(0)
-        if len(shown) > same:
-            gone = range(shown[same].message.sequence, shown[-1].message.sequence + 1)
-        if before is None:
-            # What an earlier process left in the journal may be gone since: all of it is replaced.
-            cut: int | None = start
-            fresh = now_told
-        else:
-            cut = gone.start if gone else None
-        # The same messages in other blocks, by a reorganisation: their rows change, and their story does not.
-        moved = [stored for stored, old in zip(now_told[:same], shown, strict=False) if stored != old]
-        if fresh or moved or cut is not None:
-            steps = list(unfinalized_steps(progress.row, fresh, gone, self._clock()))
+        change = compare_unfinalized(progress, mine, header.number, lane.unfinalized)
+        if change:
+            steps = list(unfinalized_steps(progress.row, change.fresh, change.gone, self._services.clock()))
 
             def write(writing: Writing) -> None:
-                if cut is not None:
-                    writing.discard_messages(progress.row, cut)
-                writing.put_messages([*moved, *fresh])
+                if change.cut is not None:
+                    writing.discard_messages(progress.row, change.cut)
+                writing.put_messages([*change.moved, *change.fresh])
                 writing.add_transitions(steps)
 
-            await self._journal.commit(write)
-        lane.unfinalized = now_told
+            await self._services.journal.commit(write)
+        lane.unfinalized = change.told
 
     def _explain_sent(self, lane: OutgoingLane, head: Head) -> Waiting | None:
         if not lane.unfinalized:
@@ -186,7 +160,7 @@ class UnfinalizedWatcher:
         """
         blocks = {
             tracked.receipt.block_number: tracked.batch.mask.bit_count()
-            for tracked in self._tracker.live.values()
+            for tracked in self._sender.transactions
             if tracked.batch is not None
             and tracked.batch.lane == progress.row
             and tracked.receipt is not None
@@ -197,16 +171,6 @@ class UnfinalizedWatcher:
             return None
         first = min([*blocks, *(page.seen_at for page in seen)])
         return Height(first), sum(blocks.values()) + sum(page.seen.bit_count() for page in seen)
-
-
-def _count_same(before: tuple[StoredMessage, ...], now: Iterable[StoredMessage]) -> int:
-    """Return how many messages from the first on are the same ones, whatever their block."""
-    count = 0
-    for old, new in zip(before, now, strict=False):
-        if old.leaf != new.leaf:
-            break
-        count += 1
-    return count
 
 
 def _count(messages: int) -> str:

@@ -60,16 +60,17 @@ _ELSEWHERE: Final = frozenset({_S.INCLUDED, _S.CONFIRMED, _S.EXPIRED})
 TRANSITIONS: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = MappingProxyType(
     {
         _S.OBSERVED: _ELSEWHERE | {_S.VERIFIED, _S.REFUSED, _S.UNFOUNDED},
-        # A reorganisation of a chain without instant finality takes a message back to Observed.
+        # Logs are told anew after a commit whose end nobody waited for.
         _S.VERIFIED: _ELSEWHERE | {_S.PROVEN, _S.OBSERVED, _S.REFUSED, _S.UNFOUNDED},
-        _S.PROVEN: _ELSEWHERE | {_S.SUBMITTED, _S.OBSERVED, _S.REFUSED},
+        # The receipt of an earlier transaction may come to light late, with the recipient's refusal.
+        _S.PROVEN: _ELSEWHERE | {_S.SUBMITTED, _S.FAILED, _S.OBSERVED, _S.REFUSED},
         # Dropped, replaced by another's, or reverted: the proof is still good.
         _S.SUBMITTED: _ELSEWHERE | {_S.PROVEN, _S.FAILED},
-        # The destination reorganised: the transaction is pending again, or gone.
-        _S.INCLUDED: frozenset(
-            {_S.CONFIRMED, _S.SUBMITTED, _S.PROVEN, _S.VERIFIED, _S.OBSERVED, _S.FAILED, _S.EXPIRED}
-        ),
-        _S.FAILED: _ELSEWHERE | {_S.PROVEN, _S.REFUSED},
+        # The destination reorganised: the transaction is pending again, or gone. And ours may be included
+        # after somebody else's.
+        _S.INCLUDED: _ELSEWHERE | {_S.SUBMITTED, _S.PROVEN, _S.FAILED},
+        # A retry; its proof is as good as the first one's.
+        _S.FAILED: _ELSEWHERE | {_S.SUBMITTED, _S.PROVEN, _S.REFUSED},
         _S.REFUSED: _ELSEWHERE | {_S.OBSERVED},
         _S.CONFIRMED: frozenset(),
         _S.EXPIRED: frozenset(),
@@ -149,9 +150,20 @@ REASONS: Final[Mapping[DeliveryState, frozenset[WaitingReason]]] = MappingProxyT
 )
 
 
+#: What the story of a message begins with.
+STARTS: Final = frozenset({_S.OBSERVED})
+#: A message that is signed for or included once more is another transaction's, which is a step by itself.
+_NEVER_TOLD_AGAIN: Final = frozenset({_S.SUBMITTED, _S.INCLUDED})
+
+
 def is_legal(current: DeliveryState, target: DeliveryState) -> bool:
     """Return whether TRANSITIONS leads from `current` to `target`."""
     return target in TRANSITIONS[current]
+
+
+def is_told_again(current: DeliveryState, target: DeliveryState) -> bool:
+    """Return whether a step only repeats the state that a message is in, as after a restart."""
+    return current is target and target not in _NEVER_TOLD_AGAIN
 
 
 def validate_transition(current: DeliveryState, target: DeliveryState) -> None:
@@ -165,3 +177,14 @@ def validate_transition(current: DeliveryState, target: DeliveryState) -> None:
         raise IllegalTransition(
             f"a delivery moving from {current.value} to {target.value}", f"one of: {allowed}"
         )
+
+
+def validate_start(target: DeliveryState) -> None:
+    """Check the first step of a message.
+
+    Raises:
+        IllegalTransition: a story does not begin with `target`.
+    """
+    if target not in STARTS:
+        allowed = ", ".join(sorted(state.value for state in STARTS))
+        raise IllegalTransition(f"a delivery that begins as {target.value}", f"one of: {allowed}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from relayer.chains.evm.tx import Signer
+from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.config import Config
 from relayer.road.message import Receipt, RoadMessage
 from relayer.road.road import Road, connect
@@ -30,7 +30,7 @@ T = TypeVar("T")
 def connect_blocking(
     source: str | Path | Config = "postroad.toml",
     *,
-    signers: Mapping[str, Sequence[Signer]] | None = None,
+    signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
 ) -> BlockingRoad:
     """Return a road to be used with `with`. Arguments and errors are those of `connect`."""
     return BlockingRoad(connect(source, signers=signers))

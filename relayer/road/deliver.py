@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from relayer.chains.base import Address, Call, TxReceipt
+from relayer.chains.base import Address, Call, Chain, TxReceipt
 from relayer.chains.evm import abi
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
 from relayer.consensus.open_chain import OpenChain
@@ -20,7 +20,7 @@ from relayer.protocol.lane import heads_slot
 from relayer.protocol.message import PAGE_BITS, PAGE_SIZE, ZERO_HEAD, MessageId, Sequence, next_head
 from relayer.road.message import RoadMessage
 from relayer.road.search import find_leaves, shows_delivery
-from relayer.road.transact import transact
+from relayer.road.transact import SendingChain
 from relayer.views.delivery import HandDeliveryView
 
 #: Below the 16,777,216 gas that EIP-7825 allows a transaction.
@@ -105,10 +105,10 @@ async def build_hand_batch(message: RoadMessage, source: OpenChain) -> HandBatch
     )
 
 
-async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: OpenChain) -> HandOutcome:
+async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: SendingChain) -> HandOutcome:
     """Deliver a message. The light client is updated first where it must be.
 
-    `destination` is opened with a key. Raises StopLane when the lane or its remote is paused there,
+    Raises StopLane when the lane or its remote is paused there,
     CallReverted, and what `build_hand_batch` raises.
     """
     remote = await destination.chain.remote(message.lane.source)
@@ -137,7 +137,7 @@ async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: 
         # It would cost gas and change nothing.
         return HandOutcome(HandDelivery.FAILED, built.header)
     call = Call(chain.gateway, chain.deliver_call(built.encoded, built.proven.proof, 0).data)
-    receipt = await transact(destination, call)
+    receipt = await destination.transact(call)
     failed = next((event.reason for event in receipt.events if event.message_id == message.id), None)
     if failed is not None:
         return HandOutcome(HandDelivery.FAILED, built.header, receipt, failed)
@@ -149,31 +149,31 @@ async def deliver_by_hand(message: RoadMessage, source: OpenChain, destination: 
 
 async def update_client(
     source: OpenChain,
-    destination: OpenChain,
+    destination: SendingChain,
     client: Address | None = None,
     *,
     only_when_needed: bool = False,
 ) -> tuple[TxReceipt, ...]:
-    """Bring a chain's light client on a destination (opened with a key) to the newest verified header.
+    """Bring a chain's light client on a destination to the newest verified header.
 
     With `only_when_needed` nothing is sent while the client trusts those who sign now. Raises ClientExpired,
     ClientFrozen, ChainUnavailable, CallReverted.
     """
     # The newest verified header is what `updates_for` leads to.
     await source.prover.verify_head(await source.chain.head())
-    address = await client_address(source, destination) if client is None else client
+    address = await client_address(source, destination.chain) if client is None else client
     if only_when_needed and (await source.prover.client_at(destination.chain, address)).current:
         return ()
     receipts = []
     for update in await source.prover.updates_for(destination.chain, address):
         call = Call(address, abi.CLIENT_UPDATE + abi.encode_bytes(update))
-        receipts.append(await transact(destination, call))
+        receipts.append(await destination.transact(call))
     return tuple(receipts)
 
 
-async def client_address(source: OpenChain, destination: OpenChain) -> Address:
+async def client_address(source: OpenChain, destination: Chain) -> Address:
     """Where a chain's light client lies on a destination. Raises ConfigError when it isn't registered."""
-    remote = await destination.chain.remote(source.chain.endpoint_id)
+    remote = await destination.remote(source.chain.endpoint_id)
     if remote is None:
         raise ConfigError(
             f"{destination.name} has not registered {source.name}",

@@ -14,13 +14,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from light_clients.client import Height
 from relayer import config as configuration
-from relayer.chains.base import Call, SentMessage, TxReceipt
+from relayer.chains.base import Call, Chain, SentMessage, TxReceipt
 from relayer.chains.evm import abi
-from relayer.chains.evm.tx import Signer
+from relayer.chains.evm.open_evm import open_evm
+from relayer.chains.evm.signers import ForeignAccount, Signer, as_signer
 from relayer.config import Config
 from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.errors import (
@@ -38,26 +39,33 @@ from relayer.road.errors import MessageUnknown
 from relayer.road.message import RoadMessage
 from relayer.road.search import find_sent
 from relayer.road.times import Span, parse_span
-from relayer.road.transact import transact
+from relayer.road.transact import SendingChain
+from relayer.sending.price import PricePolicy
 
 if TYPE_CHECKING:
     from relayer.journal.store import Journal
+
+#: How often a chain is looked at while a transaction of ours waits there, whatever its poll interval is.
+_LEAST_POLL_S: Final = 0.1
+_MOST_POLL_S: Final = 1.0
 
 
 def connect(
     source: str | Path | Config = "postroad.toml",
     *,
-    signers: Mapping[str, Sequence[Signer]] | None = None,
+    signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
 ) -> Road:
     """Return a road over the configured chains, to be used with `async with`.
 
     Args:
         source: the configuration file, or a configuration.
-        signers: unlocked keys by chain, for `send`. Without them the keystore that the chain's `sender` names
-            (else its first of `keys`) is unlocked when the first message is sent.
+        signers: unlocked keys by chain, for `send`: of `relayer.keys.Key`, of eth-account
+            (`Account.from_key(...)`), or what has the same methods. Without them the keystore that the
+            chain's `sender` names (else its first of `keys`) is unlocked when the first message is sent.
 
     Raises:
         ConfigError: the configuration can't be used. Nothing is asked of a chain yet.
+        KeyUnavailable: an object in `signers` is no key.
     """
     config = source if isinstance(source, Config) else configuration.load(source)
     return Road(config, signers)
@@ -66,11 +74,16 @@ def connect(
 class Road:
     """The configured chains, to send over and to look at. Belongs to one event loop."""
 
-    def __init__(self, config: Config, signers: Mapping[str, Sequence[Signer]] | None = None) -> None:
+    def __init__(
+        self, config: Config, signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None
+    ) -> None:
+        # At once, and not with the first message: what is no key is a mistake in the caller's code.
+        for signer in (signer for several in (signers or {}).values() for signer in several):
+            as_signer(signer)
         self.config = config
         self._signers = signers
         self._chains: dict[str, OpenChain] = {}
-        self._sending: dict[str, OpenChain] = {}
+        self._sending: dict[str, SendingChain] = {}
         self._journal: Journal | None = None
         self._is_open = False
         self._opening = asyncio.Lock()
@@ -88,7 +101,10 @@ class Road:
     async def close(self) -> None:
         """Close connections; idempotent. Messages of this road can't be waited for afterwards."""
         self._is_open = False
-        for opened in (*self._chains.values(), *self._sending.values()):
+        # Those that send first: what they look at is verified by the others.
+        for sending in self._sending.values():
+            await sending.close()
+        for opened in self._chains.values():
             await opened.close()
         self._chains.clear()
         self._sending.clear()
@@ -122,7 +138,9 @@ class Road:
         Raises:
             ConfigError, KeyUnavailable: nothing was sent.
             CallReverted: the gateway refuses it (no route, paused, too large, ...); nothing was sent.
-            ChainUnavailable, InsufficientFunds, FeeLimitReached: try again later.
+            InsufficientFunds, FeeLimitReached: nothing was sent; try again later.
+            ChainUnavailable: it is not in a block in time. The text says why it waits, and whether it may
+                still be included.
         """
         recipient = _to_address(to)
         sender, receiver = await self._open_sending(source), self._open(destination)
@@ -131,8 +149,8 @@ class Road:
         absolute = None if deadline is None else await self._deadline(receiver, parse_span(deadline))
         attributes = abi.encode_attributes(gas_limit=gas_limit, deadline=absolute, channel=channel)
         data = abi.encode_send_message(receiver.recipient(recipient), payload, attributes)
-        receipt = await transact(sender, Call(sender.chain.gateway, data))
-        sent = await _find_in(sender, receipt)
+        receipt = await sender.transact(Call(sender.chain.gateway, data))
+        sent = await _find_in(sender.chain, receipt)
         lane = Lane(sender.chain.endpoint_id, receiver.chain.endpoint_id, channel or PUBLIC_CHANNEL)
         if sent.message.lane_id != lane.id:
             raise ConfigError(
@@ -191,7 +209,7 @@ class Road:
         """A configured chain, opened: to talk to it and to verify it. Raises ConfigError."""
         return self._open(name)
 
-    async def chain_to_write(self, name: str) -> OpenChain:
+    async def chain_to_write(self, name: str) -> SendingChain:
         """A configured chain with the sending key. Raises ConfigError, KeyUnavailable."""
         return await self._open_sending(name)
 
@@ -208,16 +226,22 @@ class Road:
             self._import_trust(self._chains[name])
         return self._chains[name]
 
-    async def _open_sending(self, name: str) -> OpenChain:
-        self._open(name)
-        # Two chains over one key would both count its nonces.
+    async def _open_sending(self, name: str) -> SendingChain:
+        opened = self._open(name)
+        # One sender a chain: two over one key would both count its nonces.
         async with self._opening:
             if name not in self._sending:
                 signers = await asyncio.to_thread(self._unlock, name)
-                self._sending[name] = open_chain(self.config, name, signers)
+                table, endpoint = self.config.chain(name), self.config.require_endpoint(name)
+                self._sending[name] = SendingChain(
+                    open_evm(name, table, endpoint.genesis_hash, signers),
+                    opened.prover,
+                    PricePolicy(table.max_fee_wei, table.priority_fee_wei),
+                    poll_s=min(max(table.poll_interval_ms / 2_000, _LEAST_POLL_S), _MOST_POLL_S),
+                )
         return self._sending[name]
 
-    def _unlock(self, name: str) -> Sequence[Signer]:
+    def _unlock(self, name: str) -> Sequence[Signer | ForeignAccount]:
         if self._signers is not None:
             return self._signers.get(name, ())
         keys, chain = self.config.keys, self.config.chain(name)
@@ -285,15 +309,15 @@ class Road:
         return (await destination.chain.head()).timestamp + max(1, round(seconds))
 
 
-async def _find_in(sender: OpenChain, receipt: TxReceipt) -> SentMessage:
-    for sent in await sender.chain.sent_messages(receipt.block_number, receipt.block_number):
+async def _find_in(chain: Chain, receipt: TxReceipt) -> SentMessage:
+    for sent in await chain.sent_messages(receipt.block_number, receipt.block_number):
         if sent.tx_hash == receipt.tx_hash:
             # The provider altered the fields, so this id belongs to no message that was sent.
             if sent.message.id != sent.claimed_id:
                 break
             return sent
     raise NotFoundYet(
-        f"the logs of block {receipt.block_number} of {sender.name} don't show the message of 0x{receipt.tx_hash.hex()}",
+        f"the logs of block {receipt.block_number} of {chain.name} don't show the message of 0x{receipt.tx_hash.hex()}",
         "MessageAppended of the configured gateway",
         "It was sent; another provider may show it.",
     )

@@ -22,8 +22,12 @@ from relayer.chains.base import (
     AccountProof,
     Address,
     Call,
+    GasMarket,
+    GasPrice,
     Head,
     LaneState,
+    NodeAnswer,
+    Offered,
     RemoteState,
     SentMessage,
     SignedTransaction,
@@ -32,15 +36,11 @@ from relayer.chains.base import (
     TxReceipt,
 )
 from relayer.chains.evm import abi
-from relayer.chains.evm.fees import FeePolicy, Fees, compute_bumped_fees, compute_fees
-from relayer.chains.evm.nonces import NonceManager
 from relayer.errors import (
     CallReverted,
     ChainUnavailable,
-    NonceConflict,
+    KeyUnavailable,
     NotFoundYet,
-    PostroadError,
-    Underpriced,
 )
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane, delivered_slot, endpoint_id
@@ -60,21 +60,14 @@ from relayer.testing.gateway import (
     apply_update,
     execute_deliver,
 )
+from relayer.testing.pool import RICH_WEI, MemoryPool, MemoryRules, MemoryTransaction, Refused
+
+__all__ = ["GENESIS_TIME", "MemoryChain", "MemoryFaults", "MemoryRules", "MemoryTransaction", "join"]
 
 GENESIS_TIME: Final = 1_700_000_000
 _GWEI: Final = 10**9
-
-
-class MemoryTransaction(msgspec.Struct, frozen=True):
-    """A transaction. Its msgpack encoding is what is broadcast in place of signed bytes."""
-
-    sender: bytes
-    nonce: int
-    to: bytes
-    data: bytes
-    gas: int
-    max_fee_wei: int
-    priority_fee_wei: int
+#: A transfer to an account without code, which is how a nonce is filled.
+_TRANSFER_GAS: Final = 21_000
 
 
 @dataclass(slots=True)
@@ -86,7 +79,13 @@ class MemoryFaults:
         hidden_logs: ids of messages that the logs do not show.
         altered_logs: ids of messages that the logs show with another payload.
         lost_broadcasts: how many of the next broadcasts are lost though they look accepted.
-        failing_broadcasts: errors for the next broadcasts, the first one first.
+        refusing: why the next offers are refused, the first one first, in the node's words.
+        always_refusing: why every offer is refused, whatever it is.
+        refused: why these transactions are refused, by their hash.
+        false_counts: what is told of an account's transactions instead of their number: always the same, or a
+            list for the next calls.
+        other_counts: what further providers tell `count_transactions`; None tells the truth.
+        missing_receipts: the provider that is asked first knows no receipts; those of all are still found.
         refusals: revert data by recipient (32 bytes); these recipients fail.
         frozen_heads: `heads` gives no new head.
     """
@@ -95,7 +94,12 @@ class MemoryFaults:
     hidden_logs: set[MessageId] = field(default_factory=set)
     altered_logs: set[MessageId] = field(default_factory=set)
     lost_broadcasts: int = 0
-    failing_broadcasts: list[PostroadError] = field(default_factory=list)
+    refusing: list[Refused] = field(default_factory=list)
+    always_refusing: Refused | None = None
+    refused: dict[TxHash, Refused] = field(default_factory=dict)
+    false_counts: list[int] | int | None = None
+    other_counts: tuple[int | None, ...] = ()
+    missing_receipts: bool = False
     refusals: dict[bytes, bytes] = field(default_factory=dict)
     frozen_heads: bool = False
 
@@ -110,12 +114,16 @@ class MemoryChain:
         number: the EIP-155 number.
         accounts: how many accounts sign.
         block_time_s: how far apart the times of blocks are.
-        policy: the operator's fee limits.
+        rules: what nodes take.
 
     Attributes:
         faults: what goes wrong.
-        base_fee_wei: the price of the next blocks.
+        rules: what nodes take.
+        balances: what accounts have, in wei, whatever the block; they pay from it. Those that are not in it
+            can pay for anything.
+        base_fee_wei: the price of the next blocks; without meaning where the rules are without a base fee.
         ledger: the blocks, with the state after them.
+        pool: the transactions that wait for a block.
         pending: the state after what was sent since the newest block.
         receipts: the receipts of mined transactions, by hash.
         mined: the mined transactions, by hash.
@@ -130,7 +138,7 @@ class MemoryChain:
         *,
         accounts: int = 1,
         block_time_s: int = 1,
-        policy: FeePolicy = FeePolicy(500 * _GWEI, _GWEI),  # noqa: B008  frozen
+        rules: MemoryRules | None = None,
     ) -> None:
         self.name = name
         self.number = number
@@ -145,13 +153,17 @@ class MemoryChain:
         self.is_closed = False
         self.doubted_logs: list[tuple[Height, Height]] = []
         self._block_time_s = block_time_s
-        self._policy = policy
-        senders = [
+        self._senders = tuple(
             Address(keccak256(f"account {index} of {name}".encode())[12:]) for index in range(accounts)
-        ]
-        self._nonces = NonceManager(senders, lambda sender: self.nonce(sender, pending=True))
+        )
         self._sent: list[SentMessage] = []
-        self._pool: dict[tuple[Address, int], MemoryTransaction] = {}
+        self.rules = rules or MemoryRules()
+        self.balances: dict[Address, int] = {}
+        self.pool = MemoryPool(
+            self.rules,
+            lambda sender: self.pending.nonces.get(sender, 0),
+            lambda sender: self.balances.get(sender, RICH_WEI),
+        )
         self.receipts: dict[TxHash, TxReceipt] = {}
         self.mined: dict[TxHash, MemoryTransaction] = {}
         self._forks = 0
@@ -195,17 +207,21 @@ class MemoryChain:
         return message
 
     async def mine(self, count: int = 1) -> Head:
-        """Make blocks, and return the newest head. The first block takes what was sent and broadcast."""
+        """Make blocks, and return the newest head. The first block takes what was sent and broadcast.
+
+        Where the rules know no empty blocks, none is made while there is nothing for one.
+        """
         for _ in range(count):
             self._mine_one()
         async with self._new_block:
             self._new_block.notify_all()
         return _to_head(self.ledger.blocks[-1])
 
-    def reorganise(self, depth: int) -> None:
+    def reorganise(self, depth: int, *, keep_transactions: bool = True) -> None:
         """Drop the newest blocks.
 
-        Their transactions wait for a block again, and messages sent in them are gone.
+        Their transactions wait for a block again, unless `keep_transactions` says that no node remembers
+        them. Messages sent in them are gone.
         """
         keep = len(self.ledger.blocks) - depth
         self._forks += 1
@@ -216,7 +232,8 @@ class MemoryChain:
             if receipt.block_number >= keep:
                 del self.receipts[tx_hash]
                 transaction = self.mined.pop(tx_hash)
-                self._pool[Address(transaction.sender), transaction.nonce] = transaction
+                if keep_transactions:
+                    self.pool.put(transaction)
 
     def amend(self, change: Callable[[MemoryState], None]) -> None:
         """Change the state at once, as if the newest block had done it: pause a lane, freeze a client."""
@@ -226,10 +243,6 @@ class MemoryChain:
     def change_signers(self) -> None:
         """Have another signer set sign from the next block on."""
         self.pending.set_version += 1
-
-    def forget_nonces(self) -> None:
-        """Forget the nonces that were handed out and not mined, as a new process has to."""
-        self._nonces = NonceManager(self.senders, lambda sender: self.nonce(sender, pending=True))
 
     # --- Chain ----------------------------------------------------------------------------------------------
 
@@ -326,79 +339,76 @@ class MemoryChain:
     @property
     def senders(self) -> tuple[Address, ...]:
         """The accounts that sign."""
-        return self._nonces.senders
+        return self._senders
 
-    async def prepare(self, call: Call) -> SignedTransaction:
-        """Take a nonce, and return the transaction in place of a signature."""
+    def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
+        """Return the transaction in place of a signature. Raises KeyUnavailable for another account."""
+        if sender not in self.senders:
+            raise KeyUnavailable(f"no key for account 0x{sender.hex()}", "one of `senders`")
+        transaction = MemoryTransaction(
+            sender,
+            nonce,
+            call.to,
+            call.data,
+            gas,
+            price.max_wei,
+            price.priority_wei,
+            call.value_wei,
+            price.is_legacy,
+        )
+        raw = msgspec.msgpack.encode(transaction)
+        return SignedTransaction(
+            sender, nonce, TxHash(keccak256(raw)), raw, price.max_wei, price.priority_wei, gas
+        )
+
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of what was broadcast."""
+        try:
+            transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
+        except msgspec.DecodeError:
+            return None
+        to = Address(transaction.to)
+        return Call(to, transaction.data, transaction.gas, transaction.value_wei)
+
+    async def estimate(self, call: Call, sender: Address) -> int:
+        """Return what a call takes now and a quarter more. Raises CallReverted."""
+        del sender
+        done = self._execute(self._state(None).copy(), call, self.ledger.blocks[-1].timestamp)
+        return done.gas_used * 5 // 4
+
+    async def market(self) -> GasMarket:
+        """Return the price of the next block, and what the rules suggest."""
         self._check_up()
-        fees = compute_fees(self.base_fee_wei, self._policy)
-        sender, nonce = await self._nonces.take()
-        return self._sign(sender, nonce, call, call.gas or 1_000_000, fees)
+        base_fee_wei = None if self.rules.is_legacy else self.base_fee_wei
+        return GasMarket(base_fee_wei, self.rules.suggested_wei)
 
-    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """Return the same call under the same nonce at a higher price."""
-        self._check_up()
-        offered = Fees(transaction.max_fee_wei, transaction.priority_fee_wei)
-        fees = compute_bumped_fees(offered, self.base_fee_wei, self._policy)
-        return self._sign(transaction.sender, transaction.nonce, call, call.gas or transaction.gas, fees)
+    async def offer(self, raw: bytes) -> Offered:
+        """Keep a transaction for the next block, unless a fault or a rule is against it."""
+        if self.faults.down:
+            return Offered((), (f"{self.name} is down",))
+        refused = self._take(raw)
+        refusal, words = refused or (None, "")
+        return Offered((NodeAnswer(self.name, refusal, words),))
 
-    def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back a nonce that is not used."""
-        self._nonces.give_back(transaction.sender, transaction.nonce)
-
-    async def broadcast(self, raw: bytes) -> None:
-        """Keep a transaction for the next block, unless a fault swallows or refuses it.
-
-        Raises:
-            NonceConflict: another transaction with its nonce is mined.
-            Underpriced: another one waits, and this one does not offer a tenth more.
-        """
-        self._check_up()
-        if self.faults.failing_broadcasts:
-            raise self.faults.failing_broadcasts.pop(0)
-        transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
-        sender, tx_hash = Address(transaction.sender), TxHash(keccak256(raw))
-        self._nonces.adopt(sender, transaction.nonce, tx_hash)
-        if tx_hash in self.receipts:
-            return
-        if transaction.nonce < self.pending.nonces.get(sender, 0):
-            raise NonceConflict(f"nonce {transaction.nonce} was used by another transaction", "a free one")
-        if self.faults.lost_broadcasts:
-            self.faults.lost_broadcasts -= 1
-            return
-        before = self._pool.get((sender, transaction.nonce))
-        if (
-            before is not None
-            and before != transaction
-            and before.max_fee_wei * 11 > transaction.max_fee_wei * 10
-        ):
-            raise Underpriced("a replacement at too little more", "a tenth more")
-        self._pool[sender, transaction.nonce] = transaction
-
-    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
+    async def receipt(self, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
         """Return the receipt of a transaction, None where it is not mined."""
         self._check_up()
-        found = self.receipts.get(tx_hash)
-        if found is not None:
-            self._nonces.settle(tx_hash)
-        return found
+        if self.faults.missing_receipts and not ask_all:
+            return None
+        return self.receipts.get(tx_hash)
 
-    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Return how many transactions of an account are mined.
-
-        With `pending`, those that wait without a gap are counted too.
-        """
-        self._check_up()
-        count = self.ledger.blocks[-1].state.nonces.get(sender, 0)
-        while pending and (sender, count) in self._pool:
-            count += 1
-        return count
+    async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
+        """Return the counts that providers tell: the truth, unless a fault says otherwise."""
+        if self.faults.down:
+            return ()
+        truth = self._count(sender, pending=pending)
+        others = (truth if count is None else count for count in self.faults.other_counts)
+        return self._told_count(sender, pending=pending), *others
 
     async def balance(self, account: Address) -> int:
-        """Return one ether, for any account."""
-        del account
+        """Return what an account has."""
         self._check_up()
-        return 10**18
+        return self.balances.get(account, RICH_WEI)
 
     async def close(self) -> None:
         """Set `is_closed`. There is nothing to close."""
@@ -417,27 +427,57 @@ class MemoryChain:
             raise NotFoundYet(f"no block {number}", "a mined block")
         return block.state
 
-    def _sign(self, sender: Address, nonce: int, call: Call, gas: int, fees: Fees) -> SignedTransaction:
-        raw = msgspec.msgpack.encode(
-            MemoryTransaction(sender, nonce, call.to, call.data, gas, fees.max_wei, fees.priority_wei)
-        )
-        tx_hash = TxHash(keccak256(raw))
-        self._nonces.record(sender, nonce, tx_hash)
-        return SignedTransaction(sender, nonce, tx_hash, raw, fees.max_wei, fees.priority_wei, gas)
+    def _count(self, sender: Address, *, pending: bool) -> int:
+        if pending:
+            return self.pool.next_nonce(sender)
+        return self.ledger.blocks[-1].state.nonces.get(sender, 0)
+
+    def _told_count(self, sender: Address, *, pending: bool) -> int:
+        false_counts = self.faults.false_counts
+        if isinstance(false_counts, list):
+            return false_counts.pop(0) if false_counts else self._count(sender, pending=pending)
+        return self._count(sender, pending=pending) if false_counts is None else false_counts
+
+    def _take(self, raw: bytes) -> Refused | None:
+        """Let a transaction wait for a block, or return why not."""
+        transaction = msgspec.msgpack.decode(raw, type=MemoryTransaction)
+        refused = self.faults.always_refusing or self.faults.refused.get(TxHash(keccak256(raw)))
+        if refused is None and self.faults.refusing:
+            refused = self.faults.refusing.pop(0)
+        if refused is None:
+            refused = self.pool.judge(transaction, len(raw))
+        if refused is None and self.faults.lost_broadcasts:
+            self.faults.lost_broadcasts -= 1
+        elif refused is None:
+            self.pool.put(transaction)
+        return refused
 
     def _mine_one(self) -> None:
         parent = self.ledger.blocks[-1]
         number = Height(parent.number + 1)
         timestamp = Timestamp(parent.timestamp + self._block_time_s)
         block_hash = keccak256(parent.hash + number.to_bytes(8) + self._forks.to_bytes(8))
-        for (sender, nonce), transaction in sorted(self._pool.items()):
-            if self.pending.nonces.get(sender, 0) != nonce or transaction.max_fee_wei < self.base_fee_wei:
+        base_fee_wei = 0 if self.rules.is_legacy else self.base_fee_wei
+        is_empty = not any(sent.block_number == number for sent in self._sent)
+        for transaction in self.pool:
+            if not self.pool.can_include(transaction, base_fee_wei):
                 continue
-            del self._pool[sender, nonce]
-            self.pending.nonces[sender] = nonce + 1
+            sender = Address(transaction.sender)
+            self.pool.drop(sender, transaction.nonce)
+            self.pending.nonces[sender] = transaction.nonce + 1
             self._include(transaction, number, block_hash, timestamp)
+            is_empty = False
+        if is_empty and not self.rules.empty_blocks:
+            return
         self.ledger.blocks.append(
-            MemoryBlock(number, block_hash, parent.hash, timestamp, self.pending.copy())
+            MemoryBlock(
+                number,
+                block_hash,
+                parent.hash,
+                timestamp,
+                self.pending.copy(),
+                None if self.rules.is_legacy else base_fee_wei,
+            )
         )
 
     def _include(
@@ -452,11 +492,12 @@ class MemoryChain:
             # A failed transaction costs its calldata and what ran until it failed: a rough sum stands for
             # both.
             done, succeeded = MemoryExecution(min(transaction.gas, 100_000)), False
-        tx_hash = TxHash(keccak256(msgspec.msgpack.encode(transaction)))
+        tx_hash = transaction.tx_hash
         self.mined[tx_hash] = transaction
-        fee_wei = done.gas_used * min(
-            transaction.max_fee_wei, self.base_fee_wei + transaction.priority_fee_wei
-        )
+        fee_wei = done.gas_used * transaction.price_wei(0 if self.rules.is_legacy else self.base_fee_wei)
+        sender = Address(transaction.sender)
+        if sender in self.balances:
+            self.balances[sender] -= fee_wei + transaction.value_wei * succeeded
         self.receipts[tx_hash] = TxReceipt(
             tx_hash,
             number,
@@ -472,6 +513,8 @@ class MemoryChain:
         if call.to == self.gateway and call.data[:4] == abi.DELIVER:
             gas = 30_000_000 if call.gas is None else call.gas
             return execute_deliver(state, self.endpoint_id, now, call.data, gas, self._refusal_of)
+        if not call.data:
+            return MemoryExecution(_TRANSFER_GAS)
         client = state.clients.get(call.to)
         apply = {
             abi.CLIENT_UPDATE: apply_update,

@@ -115,13 +115,14 @@ class MemoryState:
 
 @dataclass(frozen=True, slots=True)
 class MemoryBlock:
-    """A mined block with the state after it."""
+    """A mined block with the state after it; its base fee is None where the chain has none."""
 
     number: Height
     hash: bytes
     parent_hash: bytes
     timestamp: Timestamp
     state: MemoryState
+    base_fee_wei: int | None = None
 
 
 class MemoryLedger:

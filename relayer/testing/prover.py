@@ -14,7 +14,13 @@ import msgspec
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected
 from relayer.chains.base import Address, Chain, Head
-from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.base import (
+    DeliveryCost,
+    OnChainClient,
+    ProvenAccount,
+    ProvenSlot,
+    VerifiedHeader,
+)
 from relayer.errors import ChainUnavailable, ClientExpired, ClientFrozen, NotFoundYet
 from relayer.testing.chain import MemoryChain
 from relayer.testing.gateway import (
@@ -25,6 +31,7 @@ from relayer.testing.gateway import (
     encode_update,
     shorten_proof,
 )
+from relayer.testing.pool import RICH_WEI
 
 
 class _ProverState(msgspec.Struct):
@@ -43,6 +50,7 @@ class MemoryProver:
         proofs: how often proofs were asked for.
         looks: how often a newer header was looked for.
         misbehaviour: what `look_for_misbehaviour` finds.
+        proves_accounts: whether accounts can be proven.
         forgets: no node has the state of this block and of older ones any more.
 
     Args:
@@ -67,6 +75,7 @@ class MemoryProver:
         self.proofs = 0
         self.looks = 0
         self.misbehaviour: bytes | None = None
+        self.proves_accounts = True
         self.forgets = -1
         self.provider_count = provider_count
         self._lag = lag
@@ -141,13 +150,9 @@ class MemoryProver:
         self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
     ) -> tuple[ProvenSlot, ...]:
         """Return the values of the gateway's slots at a header, with what stands for their proofs."""
-        if self._chain.faults.down:
-            raise ChainUnavailable(f"{self._chain.name} is down", "a provider")
-        block = self._chain.ledger.at(header.number)
-        if block is None or block.hash != header.hash or account != self._chain.gateway:
-            raise ChainUnavailable("no such block or gateway", "a verified header of this chain")
-        if block.number <= self.forgets:
-            raise NotFoundYet("missing trie node", "the state of a block that nodes still have")
+        block = self._block_of(header)
+        if account != self._chain.gateway:
+            raise ChainUnavailable("no such gateway", "this chain's")
         self.proofs += 1
         version = block.state.set_version
         return tuple(
@@ -160,6 +165,14 @@ class MemoryProver:
             )
             for slot in slots
         )
+
+    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount | None:
+        """Return an account's nonce in a block, and its balance of now; None where a test wants no proofs."""
+        if not self.proves_accounts:
+            return None
+        block = self._block_of(header)
+        nonce = block.state.nonces.get(account, 0)
+        return ProvenAccount(nonce, self._chain.balances.get(account, RICH_WEI), block.number)
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Return the client's state on another in-memory chain."""
@@ -201,6 +214,16 @@ class MemoryProver:
 
     # --- inside ---------------------------------------------------------------------------------------------
 
+    def _block_of(self, header: VerifiedHeader) -> MemoryBlock:
+        if self._chain.faults.down:
+            raise ChainUnavailable(f"{self._chain.name} is down", "a provider")
+        block = self._chain.ledger.at(header.number)
+        if block is None or block.hash != header.hash:
+            raise ChainUnavailable("no such block", "a verified header of this chain")
+        if block.number <= self.forgets:
+            raise NotFoundYet("missing trie node", "the state of a block that nodes still have")
+        return block
+
     def _find(self, destination: Chain, client: Address) -> tuple[MemoryClient, Timestamp]:
         assert isinstance(destination, MemoryChain)
         newest = destination.ledger.blocks[-1]
@@ -208,4 +231,4 @@ class MemoryProver:
 
 
 def _to_verified(block: MemoryBlock) -> VerifiedHeader:
-    return VerifiedHeader(block.number, block.hash, block.timestamp, block.hash)
+    return VerifiedHeader(block.number, block.hash, block.timestamp, block.hash, block.base_fee_wei)

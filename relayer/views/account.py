@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from relayer.chains.base import Address
     from relayer.keys import StoredKey
+    from relayer.sending.sender import Sender
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account on one chain. `address` is 20 bytes, `balance_wei` what a provider told last."""
+    """An account on one chain.
+
+    Attributes:
+        address: 20 bytes.
+        balance_wei: what it has, by the newest proof, or as a provider told last; None before it was read.
+        open_transactions: how many of its transactions are in no block yet.
+        deliveries_left: for about how many deliveries the balance is enough; None before the first one.
+    """
 
     address: bytes
-    balance_wei: int
+    balance_wei: int | None
+    open_transactions: int
+    deliveries_left: int | None
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +35,17 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     address: bytes
     path: str
+
+
+def account_view(sender: Sender, address: Address) -> AccountView:
+    """Return the view of an account that signs for the relayer."""
+    account = sender.accounts[address]
+    return AccountView(
+        address=address,
+        balance_wei=account.balance_wei,
+        open_transactions=len(account.open),
+        deliveries_left=sender.deliveries_left(address),
+    )
 
 
 def key_view(key: StoredKey) -> KeyView:

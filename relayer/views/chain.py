@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from relayer.views.account import AccountView
+from relayer.views.account import AccountView, account_view
 from relayer.views.policy import PolicyView, policy_view
 from relayer.views.provider import ProviderView, provider_view
 
@@ -62,7 +62,6 @@ def chain_view(
 ) -> ChainView:
     """Return the view of a chain by its two parts in the pipeline, and by what only its opener knows."""
     head = task.watcher.newest
-    accounts = destination.balances.items()
     return ChainView(
         name=task.chain.name,
         consensus=None if kind is None else kind.name,
@@ -73,8 +72,8 @@ def chain_view(
         verified_height=task.verified_height,
         verified_timestamp=task.verified_timestamp,
         scanned_height=task.scanner.scanned,
-        open_transactions=len(task.tracker.live),
-        accounts=tuple(AccountView(address=address, balance_wei=balance) for address, balance in accounts),
+        open_transactions=len(list(task.sender.transactions)),
+        accounts=tuple(account_view(task.sender, address) for address in task.chain.senders),
         providers=tuple(provider_view(health) for health in providers),
         policy=policy_view(destination),
     )

@@ -29,6 +29,19 @@ def _chain_gauges(chains: Iterable[ChainView]) -> Iterable[Metric]:
     balances = GaugeMetricFamily(
         "postroad_balance_wei", "What the sending accounts hold.", labels=["chain", "account"]
     )
+    left = GaugeMetricFamily(
+        "postroad_deliveries_left",
+        "For about how many deliveries a balance is enough.",
+        labels=["chain", "account"],
+    )
+    spent = GaugeMetricFamily(
+        "postroad_spent_wei",
+        "Spent and reserved in 24 hours.",
+        labels=["chain"],
+    )
+    limits = GaugeMetricFamily(
+        "postroad_spend_limit_wei", "The most that may be spent in 24 hours.", labels=["chain"]
+    )
     for chain in chains:
         for kind, height in (
             ("head", chain.head_height or 0),
@@ -38,8 +51,16 @@ def _chain_gauges(chains: Iterable[ChainView]) -> Iterable[Metric]:
             heights.add_metric([chain.name, kind], height)
         unsettled.add_metric([chain.name], chain.open_transactions)
         for account in chain.accounts:
-            balances.add_metric([chain.name, f"0x{account.address.hex()}"], account.balance_wei)
-    return heights, unsettled, balances
+            labels = [chain.name, f"0x{account.address.hex()}"]
+            # A value that is not known yet is no zero, which would sound an alarm.
+            if account.balance_wei is not None:
+                balances.add_metric(labels, account.balance_wei)
+            if account.deliveries_left is not None:
+                left.add_metric(labels, account.deliveries_left)
+        spent.add_metric([chain.name], chain.policy.spent_wei)
+        if chain.policy.max_spend_wei_per_day is not None:
+            limits.add_metric([chain.name], chain.policy.max_spend_wei_per_day)
+    return heights, unsettled, balances, left, spent, limits
 
 
 def _lane_gauges(lanes: Iterable[LaneView], now_s: float) -> Iterable[Metric]:

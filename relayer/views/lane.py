@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +12,7 @@ from relayer.journal.rows import MICROS_PER_S
 from relayer.protocol.delivery import Waiting, WaitingReason
 
 if TYPE_CHECKING:
-    from relayer.pipeline.lane_state import LaneProgress
+    from relayer.pipeline.rules.lane import LaneProgress
 
 
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +45,14 @@ class LaneView(msgspec.Struct, frozen=True, kw_only=True):
     waiting_messages: Mapping[WaitingReason, int]
 
 
-def lane_view(lane: LaneProgress) -> LaneView:
-    """Return the view of a lane by what the pipeline has of it in memory."""
-    counts = lane.count()
+def lane_view(
+    lane: LaneProgress, in_flight: Mapping[int, Iterable[tuple[int, WaitingReason]]] | None = None
+) -> LaneView:
+    """Return the view of a lane by what the pipeline has of it in memory.
+
+    `in_flight` tells by page what transactions wait for, as LaneProgress.count takes it.
+    """
+    counts = lane.count(in_flight)
     return LaneView(
         name=lane.name,
         lane=lane.lane.id,

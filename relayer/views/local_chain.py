@@ -31,7 +31,8 @@ class LocalChainView(msgspec.Struct, frozen=True, kw_only=True):
         admin: the URL of its admin RPC; None where it serves none.
         genesis_hash: the hash of block 0, as text in hex.
         details: what its kind has besides.
-        funded: accounts with money.
+        rules: the words of its rules beside the consensus, as in `--chains`.
+        funded: accounts with money; where gas is free, without.
         height: its newest block; None where it does not answer, or was not asked.
         gateway: its endpoint's address; None where none was deployed just now, and so with all that follows.
         endpoint_id: 32 bytes.
@@ -47,6 +48,7 @@ class LocalChainView(msgspec.Struct, frozen=True, kw_only=True):
     admin: str | None
     genesis_hash: str
     details: Mapping[str, Any]
+    rules: tuple[str, ...]
     funded: tuple[FundedAccountView, ...]
     height: int | None = None
     gateway: bytes | None = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A message that waits, and why (INV-10)."""
+"""A message or a lane that waits, and why (INV-10)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from relayer.journal.rows import MICROS_PER_S
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 
 if TYPE_CHECKING:
-    from relayer.journal.rows import PendingMessage
+    from relayer.journal.rows import PendingMessage, StoredLane
 
 
 class PendingView(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that is neither confirmed nor expired.
+    """A message that is neither confirmed nor expired, or a lane that is held up before it has one.
 
     Attributes:
-        id: 32 bytes.
+        id: 32 bytes; None of a lane, and so are `sequence` and `state`.
         source: the configured name of the chain that sent it.
         destination: the configured name of the chain that it goes to.
         sequence: its place in its lane.
         state: where it stands.
         reason: what it waits for.
         detail: what makes the reason concrete, one line; may be empty.
-        since: when it came to that state, seconds since 1970.
+        since: when it came to that state, seconds since 1970; of a lane, since when it waits.
     """
 
-    id: bytes
+    id: bytes | None
     source: str
     destination: str
-    sequence: int
-    state: DeliveryState
+    sequence: int | None
+    state: DeliveryState | None
     reason: WaitingReason
     detail: str
     since: float
@@ -49,4 +49,19 @@ def pending_view(pending: PendingMessage) -> PendingView:
         reason=pending.waiting.reason,
         detail=pending.waiting.detail,
         since=pending.since / MICROS_PER_S,
+    )
+
+
+def held_lane_view(lane: StoredLane) -> PendingView:
+    """Return the view of a lane that is held up as a whole; it must have a reason."""
+    assert lane.waiting is not None
+    return PendingView(
+        id=None,
+        source=lane.source,
+        destination=lane.destination,
+        sequence=None,
+        state=None,
+        reason=lane.waiting.reason,
+        detail=lane.waiting.detail,
+        since=lane.waiting_since / MICROS_PER_S,
     )

@@ -16,15 +16,14 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         max_spend_wei_per_day: after that nothing more is signed; None for no limit.
-        spent_wei: what the last 24 hours have cost, open transactions at the most that they may; None without
-            a limit.
+        spent_wei: what the last 24 hours have cost, open transactions at the most that they may.
         max_batch_gas: the most gas of one delivery now; it follows the chain's block gas limit.
         max_batch_messages: the most messages of one delivery.
         max_wait_ms: how long a lone message waits for company.
     """
 
     max_spend_wei_per_day: int | None
-    spent_wei: int | None
+    spent_wei: int
     max_batch_gas: int
     max_batch_messages: int
     max_wait_ms: int

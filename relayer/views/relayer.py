@@ -55,6 +55,8 @@ def relayer_view(
     return RelayerView(
         at=at,
         chains=tuple(chains),
-        lanes=tuple(lane_view(lane_task.progress) for lane_task in pipeline.lane_tasks),
+        lanes=tuple(
+            lane_view(lane_task.progress, lane_task.waits_in_flight()) for lane_task in pipeline.lane_tasks
+        ),
         clients=tuple(clients),
     )

@@ -23,7 +23,6 @@ from typing import Any
 
 from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
-from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.config import Config
 from relayer.consensus import open_chain as opening
@@ -97,7 +96,6 @@ def open_chain(config: Config, name: str) -> EvmChain:
             gateway=Address(endpoint.gateway),
             genesis_hash=endpoint.genesis_hash,
             providers=(ProviderUrls(chain.rpc[0].reveal(), sockets[0] if sockets else None),),
-            fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
             # Short: a websocket that is late must not make blocks look later than they are.
             poll_interval_s=0.05,
         )

@@ -15,7 +15,9 @@ import pytest
 
 from light_clients.bft.preimage import BftKind
 from relayer import config as configuration
-from relayer.chains.evm.node import Mined, Node
+from relayer.chains.base import TxHash, TxReceipt
+from relayer.chains.evm.chain import EvmChain
+from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.findings import Finding, Severity
@@ -27,7 +29,9 @@ from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import DeploymentPlan, make_plan
 from relayer.endpoint.steps import StepKind
 from relayer.endpoint.view import view_endpoint
+from relayer.errors import FeeLimitReached
 from relayer.keys import Key
+from tests.support.relaynet import count_pending
 
 BLOCK_TIME_S = 0.1
 
@@ -39,12 +43,14 @@ class Site:
     folder: Path
     chains: dict[str, LocalBftChain]
     extra: str = ""
+    table: str = ""
     nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
         text = self.extra + "".join(
             f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+            + self.table
             + consensus_table(name, chain.describe().consensus)
             for name, chain in self.chains.items()
         )
@@ -141,7 +147,7 @@ async def test_a_run_that_is_cut_short_resumes_and_sends_nothing_twice(
     assert not refusals(await site.check())
     # One transaction a step: 6 steps, 6 nonces.
     for name, key in site.keys.items():
-        assert await site.nodes[name].nonce(key.address) == 6
+        assert await count_pending(site.nodes[name], key.address) == 6
 
 
 async def test_receipts_that_come_after_the_count_that_holds_them_are_waited_for(
@@ -151,18 +157,18 @@ async def test_receipts_that_come_after_the_count_that_holds_them_are_waited_for
     and nothing is sent twice.
     """
     asked: Counter[bytes] = Counter()
-    truth = Node.mined
+    truth = EvmChain.receipt
 
-    async def late(node: Node, tx_hash: bytes) -> Mined | None:
-        found = await truth(node, tx_hash)
+    async def late(chain: EvmChain, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        found = await truth(chain, tx_hash, ask_all=ask_all)
         asked[tx_hash] += found is not None
         return found if asked[tx_hash] > 2 else None
 
-    monkeypatch.setattr(Node, "mined", late)
+    monkeypatch.setattr(EvmChain, "receipt", late)
     await site.apply(await site.plan())
     assert min(asked.values()) > 2
     for name, key in site.keys.items():
-        assert await site.nodes[name].nonce(key.address) == 6
+        assert await count_pending(site.nodes[name], key.address) == 6
 
 
 async def test_an_admin_behind_a_delay_schedules_and_then_executes(site: Site) -> None:
@@ -295,6 +301,33 @@ async def test_too_poor_a_deployer_is_told_before_anything_is_sent(site: Site) -
     with pytest.raises(PlanRefused):
         await apply_plan(plan, site.config, site.manifest, site.nodes, poor)
     assert site.manifest.names == ()
+
+
+async def test_a_price_above_the_limit_is_in_the_plan_and_nothing_is_signed(site: Site) -> None:
+    site.table = "max_fee_gwei = 0.000000001\npriority_fee_gwei = 0\n"
+    plan = await site.plan()
+    warned = [finding for finding in plan.findings if finding.severity is Severity.WARNING]
+    assert {finding.subject for finding in warned} == {"court", "port"}
+    assert all("max_fee_gwei" in finding.expected for finding in warned)
+    with pytest.raises(FeeLimitReached, match="max_fee_gwei"):
+        await site.apply(plan)
+    for name, key in site.keys.items():
+        assert await count_pending(site.nodes[name], key.address) == 0
+
+
+async def test_the_plan_shows_the_price_that_is_signed(site: Site) -> None:
+    site.table = "priority_fee_gwei = 3\n"
+    plan = await site.plan(joins=False)
+
+    def check(progress: Progress) -> None:
+        record = site.manifest.get(progress.step.chain)
+        assert record is not None
+        signed, shown = record.pending[-1].signatures[-1], plan.prices[progress.step.chain]
+        assert signed.priority_fee_wei == shown.priority_wei == 3 * 10**9
+        # The base fee moves by an eighth a block.
+        assert 0.5 < signed.max_fee_wei / shown.max_wei < 2
+
+    await site.apply(plan, check)
 
 
 async def test_a_client_that_falls_behind_is_flagged(site: Site) -> None:

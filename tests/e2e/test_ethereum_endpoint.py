@@ -28,7 +28,7 @@ from relayer.consensus.findings import Finding, Severity
 from relayer.daemon import build
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
-from relayer.devnet.process import anvil
+from relayer.devnet.rules import ChainRules
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.manifest import Manifest
@@ -171,17 +171,10 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
 
 
 @pytest.fixture
-async def old(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalBftChain]:
+async def old() -> AsyncIterator[LocalBftChain]:
     """A QBFT chain whose execution has Cancun's rules: no BLS precompiles."""
-    # There is no public way to give anvil other rules: a chain of ours always has Prague's.
-    spawn = anvil._spawn  # noqa: SLF001  as above
-
-    async def spawn_old(words: list[str], *, guard: bool) -> asyncio.subprocess.Process:
-        return await spawn(["cancun" if word == "prague" else word for word in words], guard=guard)
-
-    monkeypatch.setattr(anvil, "_spawn", spawn_old)
-    async with LocalBftChain("old", ChainOptions(block_time_s=SLOT_TIME_S), validators=4) as chain:
-        monkeypatch.undo()
+    options = ChainOptions(block_time_s=SLOT_TIME_S, rules=ChainRules(hardfork="cancun"))
+    async with LocalBftChain("old", options, validators=4) as chain:
         yield chain
 
 

@@ -11,10 +11,18 @@ from typing import Literal
 import pytest
 
 from light_clients.client import Height, Status
-from relayer.chains.base import DeliveryEventKind, SentMessage, TxReceipt
+from relayer.chains.base import (
+    Address,
+    Call,
+    DeliveryEventKind,
+    GasPrice,
+    Refusal,
+    SentMessage,
+    TxReceipt,
+)
 from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain
-from relayer.consensus.base import ProvenSlot
+from relayer.consensus.base import ProvenAccount, ProvenSlot
 from relayer.consensus.bft.local.faults import Equivocation, ForgedSeals, MissingSeals
 from relayer.consensus.bft.prover import BftProver
 from relayer.devnet.state.faults import WrongProofs
@@ -114,6 +122,39 @@ async def test_a_message_crosses_and_its_delivery_is_proven(
         again = await deliver(alpha, beta, batch, proven)
         assert again.succeeded
         assert again.delivered == ()
+
+
+async def test_a_senders_account_is_proven_and_both_types_of_transaction_are_mined() -> None:
+    """INV-5: the nonce that is signed next comes from a proof, and from no provider's count."""
+    async with joined() as (alpha, _):
+        chain = alpha.chain
+        sender = chain.senders[0]
+        header = await alpha.prover.verify_head(await chain.head())
+        before = await alpha.prover.prove_account(header, sender)
+        market = await chain.market()
+        assert market.base_fee_wei is not None
+        assert header.base_fee_wei is not None
+        assert before.balance_wei == await chain.balance(sender)
+        most = 4 * header.base_fee_wei + market.suggested_wei
+        call = Call(sender, b"")
+        gas = await chain.estimate(call, sender)
+        prices = (GasPrice(most, market.suggested_wei), GasPrice(most, most, is_legacy=True))
+        for nonce, price in enumerate(prices, before.nonce):
+            signed = chain.sign(sender, nonce, call, gas, price)
+            assert (await chain.offer(signed.raw)).is_taken
+            await alpha.local.mine()
+            receipt = await chain.receipt(signed.tx_hash, ask_all=True)
+            assert receipt is not None
+            assert receipt.succeeded
+            (answer,) = (await chain.offer(signed.raw)).answers
+            assert answer.refusal is Refusal.NONCE_USED, answer.detail
+        header = await alpha.prover.verify_head(await chain.head())
+        after = await alpha.prover.prove_account(header, sender)
+        assert after.nonce == before.nonce + 2
+        assert await chain.count_transactions(sender) == (after.nonce,)
+        assert 0 < before.balance_wei - after.balance_wei <= 2 * gas * most
+        absent = Address(bytes(19) + b"\x77")
+        assert await alpha.prover.prove_account(header, absent) == ProvenAccount(0, 0, header.number)
 
 
 async def test_several_messages_with_terms_of_their_own() -> None:

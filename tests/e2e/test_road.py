@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from eth_account import Account
 
 import relayer
 from light_clients.bft.client import BftClient
@@ -30,7 +31,6 @@ from relayer.protocol.delivery import DeliveryState
 from relayer.protocol.lane import delivered_slot
 from relayer.road import Road, RoadMessage
 from relayer.road.deliver import HandDelivery, HandOutcome, deliver_by_hand, update_client
-from relayer.road.transact import transact
 
 SPEC = "court=bft:4@0.1,port=bft:ibft2:7@0.1"
 
@@ -99,6 +99,17 @@ async def test_three_lines_send_and_a_receipt_anyone_can_check_again(stage: Stag
         assert (found.value, found.height) == (receipt.word, receipt.height)
 
 
+async def test_an_account_of_eth_account_signs(stage: Stage) -> None:
+    """The account that every Python program has signs as our own keys do."""
+    secret = stage.network["court"].funded_keys[2].secret
+    account = Account.from_key(secret)
+    async with relayer.connect(stage.config, signers={"court": [account]}) as road:
+        message = await send(stage, road, b"signed by a LocalAccount")
+        assert message.sender == bytes.fromhex(account.address[2:])
+    with pytest.raises(KeyUnavailable, match="a signer of the type str"):
+        relayer.connect(stage.config, signers={"court": ["0x" + "11" * 32]})  # type: ignore[list-item]
+
+
 async def test_nothing_is_delivered_until_it_is(stage: Stage) -> None:
     async with relayer.connect(stage.config, signers=stage.signers()) as road:
         message = await send(stage, road)
@@ -163,7 +174,7 @@ async def test_a_message_of_a_later_page_is_delivered_by_hand(stage: Stage) -> N
         receipt = None
         for count in (200, 60):
             call = load("Multisender").encode_call("sendCounted", recipient, count, 0, [])
-            receipt = await transact(sender, Call(stage.endpoints["court"].multisender, call))  # type: ignore[arg-type]
+            receipt = await sender.transact(Call(stage.endpoints["court"].multisender, call))  # type: ignore[arg-type]
         assert receipt is not None
         sent = await sender.chain.sent_messages(receipt.block_number, receipt.block_number)
         for sequence in (255, 256, 258):
@@ -191,7 +202,7 @@ async def test_a_paused_remote_is_told_before_gas_is_spent(stage: Stage) -> None
     async with relayer.connect(stage.config, signers=stage.signers(0)) as guardian:
         port = await guardian.chain_to_write("port")
         call = load("Gateway").encode_call("pauseRemote", message.lane.source)
-        await transact(port, Call(port.chain.gateway, call))
+        await port.transact(Call(port.chain.gateway, call))
         found = await guardian.message(message.id)
         with pytest.raises(LanePaused, match="court is paused on port"):
             await by_hand(guardian, found)
@@ -200,7 +211,7 @@ async def test_a_paused_remote_is_told_before_gas_is_spent(stage: Stage) -> None
 async def test_refusals_of_the_gateway_are_decoded_and_nothing_is_sent(stage: Stage) -> None:
     async with relayer.connect(stage.config, signers=stage.signers()) as road:
         chain = (await road.chain_to_write("court")).chain
-        before = await chain.nonce(chain.senders[0])
+        before = await chain.count_transactions(chain.senders[0])
         with pytest.raises(CallReverted, match="PayloadTooLarge"):
             await send(stage, road, bytes(30_000))
         with pytest.raises(CallReverted, match="LaneNotOpen"):
@@ -212,7 +223,7 @@ async def test_refusals_of_the_gateway_are_decoded_and_nothing_is_sent(stage: St
             await send(stage, road, deadline="soon")
         with pytest.raises(ConfigError, match="curt"):
             await road.send("curt", "port", to=bytes(20), payload=b"")
-        assert await chain.nonce(chain.senders[0], pending=True) == before
+        assert await chain.count_transactions(chain.senders[0], pending=True) == before
 
 
 async def test_many_senders_of_one_key_do_not_collide(stage: Stage) -> None:

@@ -11,10 +11,9 @@ from typing import Literal
 from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
 from light_clients.hashing import keccak256
-from relayer.chains.base import Address, Call, TxReceipt
+from relayer.chains.base import Address, Call, GasPrice, TxReceipt
 from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain, EvmSettings
-from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.consensus.bft.config import PROTOCOLS
 from relayer.consensus.bft.local.chain import LocalBftChain
@@ -50,8 +49,13 @@ class Site:
 
     async def transact(self, to: bytes, data: bytes, gas: int | None = None) -> TxReceipt:
         """Send a transaction, mine it, and return its receipt."""
-        signed = await self.chain.prepare(Call(Address(to), data, gas))
-        await self.chain.broadcast(signed.raw)
+        sender, call = self.chain.senders[0], Call(Address(to), data)
+        (nonce,) = await self.chain.count_transactions(sender, pending=True)
+        market = await self.chain.market()
+        price = GasPrice(2 * (market.base_fee_wei or 0) + GWEI, GWEI)
+        limit = await self.chain.estimate(call, sender) if gas is None else gas
+        signed = self.chain.sign(sender, nonce, call, limit, price)
+        assert (await self.chain.offer(signed.raw)).is_taken
         for _ in range(50):
             await self.local.mine()
             receipt = await self.chain.receipt(signed.tx_hash)
@@ -62,7 +66,8 @@ class Site:
     async def create(self, code: bytes) -> Address:
         """Deploy a contract with the first key."""
         sender = self.chain.senders[0]
-        address = create_address(sender, await self.chain.nonce(sender))
+        (nonce,) = await self.chain.count_transactions(sender)
+        address = create_address(sender, nonce)
         receipt = await self.transact(b"", code)
         assert receipt.succeeded
         return address
@@ -116,7 +121,6 @@ async def open_site(
             gateway=create_address(signers[0].address, 1),
             genesis_hash=local.genesis_hash,
             providers=tuple(providers or [ProviderUrls(local.http_url, local.ws_url)]),
-            fees=FeePolicy(500 * GWEI, GWEI),
         )
         chain = EvmChain(settings, signers)
         block = await chain.block(Height(1))

@@ -122,6 +122,7 @@ class World:
             final.execution.block_hash,
             self.network.timestamp_at(final.slot),
             STATE.root,
+            final.execution.base_fee_per_gas,
         )
 
     def bootstrap(self, **terms: Any) -> EthereumBootstrap:
@@ -239,7 +240,7 @@ class Execution:
             try:
                 return check(
                     AccountProof(
-                        tuple(next(iter(proofs.values())).account),
+                        tuple(state.prove(account, STORAGE_SLOT).account),
                         {slot: tuple(proof.storage) for slot, proof in proofs.items()},
                     )
                 )

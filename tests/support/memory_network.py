@@ -15,14 +15,19 @@ from relayer.journal.rows import Micros
 from relayer.journal.store import Journal, now_micros
 from relayer.metrics import Metrics
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
+from relayer.pipeline.rules.instant import Ticks
+from relayer.pipeline.services import now_ticks
 from relayer.protocol.delivery import WaitingReason
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.protocol.message import Message
+from relayer.sending.price import PricePolicy
 from relayer.testing.chain import MemoryChain, join
 from relayer.testing.prover import MemoryProver
 
 FAST = BatchSettings(max_wait_ms=0)
 
+#: The operator's limits for gas.
+PRICES = PricePolicy(500 * 10**9, 10**9)
 #: How many blocks verified headers of `delayed` chains are behind the head.
 LAG = 5
 #: A recipient other than that of `MemoryChain.send`.
@@ -31,15 +36,24 @@ OTHER = b"\x33" * 20
 
 @dataclass
 class Clock:
-    """Wall time that a test can move on."""
+    """The wall's clock and one that nobody sets, which a test can move on."""
 
     ahead_us: int = 0
+    wrong_by_us: int = 0
 
     def __call__(self) -> Micros:
-        return Micros(now_micros() + self.ahead_us)
+        return Micros(now_micros() + self.ahead_us + self.wrong_by_us)
+
+    def ticks(self) -> Ticks:
+        return Ticks(now_ticks() + self.ahead_us)
 
     def advance(self, seconds: float) -> None:
+        """Let time pass."""
         self.ahead_us += int(seconds * 1_000_000)
+
+    def set_wrong(self, seconds: float) -> None:
+        """Set the wall's clock so much ahead of the time; no time passes."""
+        self.wrong_by_us = int(seconds * 1_000_000)
 
 
 @dataclass
@@ -105,6 +119,7 @@ async def open_network(
     lanes: list[ServedLane] | None = None,
     clock: Clock | None = None,
     limits: dict[str, int] | None = None,
+    prices: PricePolicy = PRICES,
     start: bool = True,
     provers: dict[str, MemoryProver] | None = None,
 ) -> MemoryNetwork:
@@ -113,7 +128,8 @@ async def open_network(
     provers = provers or {name: MemoryProver(chain) for name, chain in chains.items()}
     names = list(chains)
     served = {
-        name: ServedChain(chain, provers[name], 1, (limits or {}).get(name)) for name, chain in chains.items()
+        name: ServedChain(chain, provers[name], 1, prices, (limits or {}).get(name))
+        for name, chain in chains.items()
     }
     pipeline = await Pipeline.open(
         journal,
@@ -122,6 +138,7 @@ async def open_network(
         batch=batch,
         metrics=Metrics(),
         clock=clock,
+        monotonic=clock.ticks,
     )
     if start:
         pipeline.start()

@@ -45,11 +45,12 @@ COMMITS: Final = (
     "included",
     "settled",
     "displaced",
+    "given up",
     "open",
     "proofs",
     "messages",
     "header",
-    "lane",
+    "reason",
     "start",
 )
 #: `first`: bytes signed in this life; `replacement`: of a nonce that was signed before; `recovered`: bytes of
@@ -71,9 +72,9 @@ _TABLES: Final = {
     "messages": "messages",
     "pages": "settled",
     "chains": "header",
-    "lanes": "lane",
-    "waits": "lane",
-    "transitions": "lane",
+    "lanes": "reason",
+    "waits": "reason",
+    "transitions": "reason",
 }
 
 
@@ -148,7 +149,8 @@ class Writes(threading.local):
             self.kinds.add("signature")
         elif table == "transactions":
             values = parameters.values() if isinstance(parameters, dict) else parameters
-            self.kinds |= {value for value in values if isinstance(value, str)} & set(COMMITS)
+            states = {value for value in values if isinstance(value, str)} & set(COMMITS)
+            self.kinds |= states or {"reason"}
         elif table in _TABLES and not (table in {"chains", "lanes"} and verb == "INSERT INTO"):
             self.kinds.add(_TABLES[table])
 
@@ -172,7 +174,7 @@ class Broadcasts:
         digest = keccak256(raw)
         query = (
             'SELECT at, (SELECT count(*) FROM attempts b WHERE b."transaction" = a."transaction" AND b.id < a.id)'
-            " FROM attempts a WHERE tx_hash = ?"
+            " FROM attempts a WHERE tx_hash = ? ORDER BY id DESC"
         )
         with contextlib.closing(sqlite3.connect(f"file:{self._journal}?mode=ro", uri=True)) as connection:
             row = connection.execute(query, (digest,)).fetchone()

@@ -34,6 +34,11 @@ PASSWORD = "for local chains only"
 RECEIVED = keccak256(b"Received(bytes32,bytes,bytes)")
 
 
+async def count_pending(node: Node, account: bytes) -> int:
+    """An account's transactions, those that wait for a block included."""
+    return int(await node.request("eth_getTransactionCount", ["0x" + account.hex(), "pending"]), 16)
+
+
 @dataclass(frozen=True)
 class ChainAccess:
     """How to reach a local chain, wherever it runs.
@@ -76,8 +81,8 @@ class Place:
         """Sign and broadcast; the transaction's hash. Nonces are counted here: one process uses a key."""
         key = key or self.user
         if key.address not in self.nonces:
-            self.nonces[key.address] = await self.node.nonce(key.address)
-        prices = await self.node.prices()
+            self.nonces[key.address] = await count_pending(self.node, key.address)
+        market = await self.node.market()
         transaction: dict[str, Any] = {
             "type": 2,
             "chainId": self.access.chain_id,
@@ -85,13 +90,13 @@ class Place:
             "value": 0,
             "data": data,
             "gas": gas,
-            "maxFeePerGas": 4 * prices.base_fee_wei + 2 * 10**9,
+            "maxFeePerGas": 4 * (market.base_fee_wei or 0) + 2 * 10**9,
             "maxPriorityFeePerGas": 10**9,
         }
         if to is not None:
             transaction["to"] = to
         raw, tx_hash = key.sign_transaction(transaction)
-        await self.node.send(raw)
+        await self.node.request("eth_sendRawTransaction", ["0x" + raw.hex()])
         self.nonces[key.address] += 1
         return tx_hash
 
@@ -105,7 +110,7 @@ class Place:
 
     async def create(self, contract: str, *arguments: object) -> bytes:
         data = load(contract).encode_creation(*arguments)
-        nonce = await self.node.nonce(self.user.address)
+        nonce = await count_pending(self.node, self.user.address)
         await self.included(await self.transact(None, data, 3_000_000))
         return created_address(self.user.address, nonce)
 

@@ -45,7 +45,10 @@ def test_counters_move_as_things_happen() -> None:
 async def test_the_pages_tell_health_and_readiness_apart() -> None:
     troubles: dict[str, str | None] = {"health": None, "readiness": "starting"}
     port = free_port()
-    server = MetricsServer(Metrics(), lambda: troubles["health"], lambda: troubles["readiness"])
+    remarks: list[str] = []
+    server = MetricsServer(
+        Metrics(), lambda: troubles["health"], lambda: troubles["readiness"], lambda: remarks
+    )
     await server.start("127.0.0.1", port)
     try:
         async with aiohttp.ClientSession() as session:
@@ -58,6 +61,9 @@ async def test_the_pages_tell_health_and_readiness_apart() -> None:
             assert await get("readyz") == (503, "starting\n")
             troubles["readiness"], troubles["health"] = None, "the journal is gone"
             assert await get("readyz") == (200, "ok\n")
+            # What one chain lacks is shown, and the others are served.
+            remarks.append("port: funds: an empty account")
+            assert await get("readyz") == (200, "ok\nport: funds: an empty account\n")
             assert await get("healthz") == (503, "the journal is gone\n")
             status, text = await get("metrics")
             assert status == 200

@@ -8,18 +8,22 @@ next one is asked.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from light_clients.client import Height
+from light_clients.hashing import keccak256
 from relayer.chains.base import (
     AccountProof,
     Address,
     Call,
+    GasMarket,
+    GasPrice,
     Head,
     LaneState,
+    NodeAnswer,
+    Offered,
     RemoteState,
     SentMessage,
     SignedTransaction,
@@ -29,32 +33,38 @@ from relayer.chains.base import (
 )
 from relayer.chains.evm import abi
 from relayer.chains.evm.events import parse_bytes, parse_quantity
-from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.evm.heads import HeadFeed
-from relayer.chains.evm.nonces import poor_error
+from relayer.chains.evm.market import GasMarketReader
 from relayer.chains.evm.probe import make_probe
+from relayer.chains.evm.refusals import classify
 from relayer.chains.evm.reverts import from_refusal
 from relayer.chains.evm.rpc_types import (
     BlockHead,
     ProofAnswer,
     ReceiptAnswer,
-    parse_base_fee,
     parse_block,
     parse_head,
     parse_proof,
     parse_receipt,
 )
 from relayer.chains.evm.sent import SentMessages
-from relayer.chains.evm.tx import Signer, Transactions, is_known, is_nonce_taken, is_underpriced, is_unfunded
-from relayer.chains.rpc_pool import DEFAULT_LIMITS, Answer, OnRpcError, ProviderHealth, RpcPool
+from relayer.chains.evm.signed import read_call
+from relayer.chains.evm.signers import ForeignAccount, Signer
+from relayer.chains.evm.tx import TransactionSigner
+from relayer.chains.rpc_pool import (
+    DEFAULT_LIMITS,
+    Answer,
+    OnRpcError,
+    ProviderHealth,
+    RpcPool,
+    is_method_missing,
+)
 from relayer.chains.rpc_provider import ProviderUrls, RpcLimits
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
-    NonceConflict,
     RpcAnswerInvalid,
     RpcRefused,
-    Underpriced,
 )
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
@@ -66,9 +76,6 @@ _LATEST: Final = "latest"
 #: Room for state that moves between the estimate and the block.
 _ESTIMATE_NUMERATOR: Final = 5
 _ESTIMATE_DENOMINATOR: Final = 4
-#: How long a base fee that was read is used. It moves by an eighth a block at most (EIP-1559), and what we
-#: offer has room for it to double.
-_BASE_FEE_AGE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,6 @@ class EvmSettings:
         genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known
             yet, not compared.
         providers: their URLs, the preferred one first.
-        fees: the operator's limits.
         poll_interval_s: how often to ask for the newest head where no websocket tells it.
         max_log_range: blocks in one `eth_getLogs`, to begin with.
         max_transaction_gas: the most gas of one transaction (EIP-7825).
@@ -94,7 +100,6 @@ class EvmSettings:
     gateway: Address
     genesis_hash: bytes
     providers: tuple[ProviderUrls, ...]
-    fees: FeePolicy
     poll_interval_s: float = 1.0
     max_log_range: int = 2_000
     max_transaction_gas: int = 1 << 24
@@ -106,14 +111,15 @@ class EvmChain:
 
     Args:
         settings: what has to be known of the chain.
-        signers: unlocked keys; without any, the chain can only be read.
+        signers: unlocked keys, ours or eth-account's; without any, the chain can only be read. Raises
+            KeyUnavailable for an object that is no key.
         on_rpc_error: is told of every failure of a provider.
     """
 
     def __init__(
         self,
         settings: EvmSettings,
-        signers: Sequence[Signer] = (),
+        signers: Sequence[Signer | ForeignAccount] = (),
         on_rpc_error: OnRpcError | None = None,
     ) -> None:
         self.settings = settings
@@ -128,9 +134,7 @@ class EvmChain:
             on_error=on_rpc_error,
             probe=make_probe(settings.chain_id, settings.genesis_hash),
         )
-        self._transactions = Transactions(
-            settings.chain_id, signers, settings.fees, lambda sender: self.nonce(sender, pending=True)
-        )
+        self._signer = TransactionSigner(settings.chain_id, signers)
         self._sent = SentMessages(
             self._pool,
             settings.gateway,
@@ -138,8 +142,7 @@ class EvmChain:
             self._default_gas_limit,
             settings.max_log_range,
         )
-        self._base_fee_wei = 0
-        self._base_fee_at = float("-inf")
+        self._market = GasMarketReader(self._pool)
 
     # --- reading --------------------------------------------------------------------------------------------
 
@@ -154,9 +157,8 @@ class EvmChain:
         def check(answer: BlockHead | None) -> Head:
             head = parse_head(answer)
             # Heads are read all the time, so that a price mostly costs no request of its own.
-            if answer is not None and answer.base_fee_per_gas is not None:
-                self._base_fee_wei = parse_base_fee(answer)
-                self._base_fee_at = time.monotonic()
+            if answer is not None:
+                self._market.note(answer)
             return head
 
         return await self._pool.call(
@@ -274,83 +276,74 @@ class EvmChain:
     @property
     def senders(self) -> tuple[Address, ...]:
         """The accounts that sign here."""
-        return self._transactions.senders
+        return self._signer.senders
 
-    async def prepare(self, call: Call) -> SignedTransaction:
-        """Take the next nonce of the least busy key and sign. Nothing is broadcast.
+    def sign(self, sender: Address, nonce: int, call: Call, gas: int, price: GasPrice) -> SignedTransaction:
+        """Sign a call; nothing is asked, and no nonce is taken. Raises KeyUnavailable."""
+        return self._signer.sign(sender, nonce, call, gas, price)
 
-        Raises:
-            FeeLimitReached: gas costs more than the operator allows; no nonce is taken.
-            KeyUnavailable: no key is configured.
-            CallReverted: the gas estimate fails; no nonce is taken.
+    def read_call(self, raw: bytes) -> Call | None:
+        """Return the call of a signed transaction; None for bytes that are none of type 0 or 2."""
+        return read_call(raw)
+
+    async def estimate(self, call: Call, sender: Address) -> int:
+        """Return the gas that a transaction needs, with a margin. Raises CallReverted."""
+        found = await self._revertible("eth_estimateGas", [_to_rpc(call, sender)], parse_quantity)
+        most = self.settings.max_transaction_gas
+        # The margin ends at the most that one transaction may have (EIP-7825). A higher estimate is kept.
+        return min(found * _ESTIMATE_NUMERATOR // _ESTIMATE_DENOMINATOR, max(most, found))
+
+    async def market(self) -> GasMarket:
+        """Return what gas costs now, as a provider says. Raises ChainUnavailable."""
+        return await self._market.read()
+
+    async def offer(self, raw: bytes) -> Offered:
+        """Hand signed bytes to all providers, and return when one has them or all have answered."""
+        tx_hash = "0x" + keccak256(raw).hex()
+
+        def check(answer: str) -> str:
+            if answer.lower() != tx_hash:
+                raise RpcAnswerInvalid(f"the transaction {answer[:66]}", f"{tx_hash}, which was offered")
+            return answer
+
+        told = await self._pool.race(
+            "eth_sendRawTransaction", ["0x" + raw.hex()], check, lambda _: True, answer_type=str
+        )
+        answers: list[NodeAnswer] = []
+        unreachable: list[str] = []
+        for provider, answer in told:
+            if isinstance(answer, Answer):
+                answers.append(NodeAnswer(provider, None))
+            elif isinstance(answer, RpcRefused) and not is_method_missing(answer):
+                refusal = classify(answer.code, answer.message)
+                answers.append(NodeAnswer(provider, refusal, "" if refusal is None else answer.message))
+            else:
+                # A node without the method says nothing of the transaction.
+                text = str(answer)
+                unreachable.append(text if text.startswith(provider) else f"{provider}: {text}")
+        return Offered(tuple(answers), tuple(unreachable))
+
+    async def receipt(self, tx_hash: TxHash, *, ask_all: bool = False) -> TxReceipt | None:
+        """Return the decoded receipt of a transaction; None while it is not included.
+
+        With `ask_all`, all providers are asked, and the first receipt counts.
         """
-        base_fee_wei = await self._read_base_fee()
-        gas = call.gas if call.gas is not None else await self._estimate(call)
-        return await self._transactions.prepare(call, gas, base_fee_wei)
-
-    async def replace(self, transaction: SignedTransaction, call: Call) -> SignedTransaction:
-        """Sign another transaction of the same nonce at a higher price. Raises FeeLimitReached."""
-        gas = call.gas if call.gas is not None else transaction.gas
-        return self._transactions.replace(transaction, call, gas, await self._read_base_fee())
-
-    def abandon(self, transaction: SignedTransaction) -> None:
-        """Give back the nonce of a transaction that was never broadcast, so that no gap stays."""
-        self._transactions.nonces.give_back(transaction.sender, transaction.nonce)
-
-    async def broadcast(self, raw: bytes) -> None:
-        """Hand signed bytes to all providers; one that takes them, or has them already, is enough.
-
-        Raises:
-            NonceConflict: another transaction took the nonce.
-            Underpriced: the price is too low; `replace` the transaction.
-            InsufficientFunds: the account cannot pay; others are preferred for a while.
-            ChainUnavailable: no provider took the bytes.
-        """
-        # After a restart the journal's transactions come this way. Their nonces count as taken before
-        # anything else is signed (INV-6).
-        sender, nonce, tx_hash = self._transactions.adopt(raw)
-        answers = await self._pool.everyone("eth_sendRawTransaction", ["0x" + raw.hex()])
-        refusals = [answer for answer in answers if isinstance(answer, RpcRefused)]
-        if any(isinstance(answer, Answer) for answer in answers) or any(map(is_known, refusals)):
-            return
-        if any(map(is_nonce_taken, refusals)):
-            # A node that has included these very bytes says so of their nonce, too.
-            if await self.receipt(tx_hash) is not None:
-                return
-            self._transactions.nonces.settle_below(sender, nonce + 1)
-            raise NonceConflict(
-                f"nonce {nonce} of 0x{sender.hex()} was used by another transaction",
-                "a key that only this relayer uses",
-                "Give each relayer its own key",
-            )
-        if any(map(is_underpriced, refusals)):
-            raise Underpriced(str(refusals[0]), "a higher price")
-        if any(map(is_unfunded, refusals)):
-            self._transactions.nonces.mark_poor(sender)
-            raise poor_error(sender, str(refusals[0]))
-        texts = "; ".join(str(answer) for answer in answers)
-        raise ChainUnavailable(f"no provider took the transaction: {texts}", "one that does")
-
-    async def receipt(self, tx_hash: TxHash) -> TxReceipt | None:
-        """Return the decoded receipt of a transaction; None while it is not included."""
-        found = await self._pool.call(
+        if ask_all:
+            return await self._receipt_of_anyone(tx_hash)
+        return await self._pool.call(
             "eth_getTransactionReceipt",
             ["0x" + tx_hash.hex()],
             lambda answer: parse_receipt(answer, tx_hash, self.gateway),
             answer_type=ReceiptAnswer | None,
         )
-        if found is not None:
-            self._transactions.nonces.settle(tx_hash)
-        return found
 
-    async def nonce(self, sender: Address, *, pending: bool = False) -> int:
-        """Return an account's transaction count: of included ones, or with those that are pending."""
+    async def count_transactions(self, sender: Address, *, pending: bool = False) -> tuple[int, ...]:
+        """Return an account's transaction count as every provider that answers has it."""
         params = ["0x" + sender.hex(), "pending" if pending else _LATEST]
-        count = await self._pool.call("eth_getTransactionCount", params, parse_quantity, answer_type=str)
-        # A pending transaction may still be dropped, so only included ones settle a nonce.
-        if not pending:
-            self._transactions.nonces.settle_below(sender, count)
-        return count
+        told = await self._pool.race(
+            "eth_getTransactionCount", params, parse_quantity, lambda _: False, answer_type=str
+        )
+        return tuple(answer.value for _, answer in told if isinstance(answer, Answer))
 
     async def check_gateway(self) -> None:
         """Raise ConfigError unless the gateway's own endpoint id is the one that the settings give."""
@@ -383,10 +376,6 @@ class EvmChain:
         """Return how well each provider does, in the configured order."""
         return self._pool.health()
 
-    def in_flight(self, sender: Address) -> int:
-        """Return how many transactions of an account are not known to be included."""
-        return self._transactions.nonces.in_flight(sender)
-
     async def close(self) -> None:
         """Close connections; idempotent."""
         await self._pool.close()
@@ -404,12 +393,19 @@ class EvmChain:
         at = _LATEST if number is None else hex(number)
         return await self._revertible("eth_call", [_to_rpc(call, sender), at], parse_bytes)
 
-    async def _estimate(self, call: Call) -> int:
-        sender = self.senders[0] if self.senders else None
-        found = await self._revertible("eth_estimateGas", [_to_rpc(call, sender)], parse_quantity)
-        most = self.settings.max_transaction_gas
-        # The margin ends at the most that one transaction may have (EIP-7825). A higher estimate is kept.
-        return min(found * _ESTIMATE_NUMERATOR // _ESTIMATE_DENOMINATOR, max(most, found))
+    async def _receipt_of_anyone(self, tx_hash: TxHash) -> TxReceipt | None:
+        told = await self._pool.race(
+            "eth_getTransactionReceipt",
+            ["0x" + tx_hash.hex()],
+            lambda answer: parse_receipt(answer, tx_hash, self.gateway),
+            lambda receipt: receipt is not None,
+            answer_type=ReceiptAnswer | None,
+        )
+        values = [answer.value for _, answer in told if isinstance(answer, Answer)]
+        if not values:
+            texts = "; ".join(str(answer) for _, answer in told)
+            raise ChainUnavailable(f"no provider says whether a transaction is included: {texts}")
+        return next((receipt for receipt in values if receipt is not None), None)
 
     async def _revertible(self, method: str, params: list[Any], check: Callable[[str], T]) -> T:
         try:
@@ -419,17 +415,6 @@ class EvmChain:
             if reverted is None:
                 raise
             raise reverted from None
-
-    async def _read_base_fee(self) -> int:
-        if time.monotonic() - self._base_fee_at > _BASE_FEE_AGE_S:
-            await self._pool.call(
-                "eth_getBlockByNumber", [_LATEST, False], self._keep_base_fee, answer_type=BlockHead
-            )
-        return self._base_fee_wei
-
-    def _keep_base_fee(self, answer: BlockHead) -> None:
-        self._base_fee_wei = parse_base_fee(answer)
-        self._base_fee_at = time.monotonic()
 
 
 def _to_rpc(call: Call, sender: Address | None) -> dict[str, str]:

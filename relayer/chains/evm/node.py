@@ -13,6 +13,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from relayer.chains.base import GasMarket
+from relayer.chains.rpc_pool import is_method_missing
 from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, describe_url
 from relayer.errors import CallReverted, ChainUnavailable, RpcAnswerInvalid, RpcRefused, RpcUnavailable
 
@@ -35,14 +37,6 @@ class Mined:
     succeeded: bool
     gas_used: int
     fee_wei: int
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What gas costs now, in wei a unit: the block's base fee, and what the node suggests on top."""
-
-    base_fee_wei: int
-    tip_wei: int
 
 
 class Node:
@@ -115,11 +109,6 @@ class Node:
         """Return an account's balance in wei."""
         return _number(await self.request("eth_getBalance", [_hex(address), "latest"]))
 
-    async def nonce(self, address: bytes, *, included: bool = False) -> int:
-        """Return an account's transaction count: with those that are pending, or only what is `included`."""
-        tag = "latest" if included else "pending"
-        return _number(await self.request("eth_getTransactionCount", [_hex(address), tag]))
-
     async def client_version(self) -> str:
         """Return what the node calls itself; empty when it doesn't say."""
         try:
@@ -128,15 +117,20 @@ class Node:
             return ""
         return version if isinstance(version, str) else ""
 
-    async def prices(self) -> Prices:
-        """Return the base fee of the newest block and the suggested tip; 0 for what the node doesn't say."""
-        block = await self.block("latest")
-        base = _number(block["baseFeePerGas"]) if block.get("baseFeePerGas") is not None else 0
+    async def market(self) -> GasMarket:
+        """Return what gas costs now: the base fee of the newest block, and what the node suggests.
+
+        A suggestion is 0 where the node has no method for it.
+        """
+        base = (await self.block("latest")).get("baseFeePerGas")
+        method = "eth_gasPrice" if base is None else "eth_maxPriorityFeePerGas"
         try:
-            tip = _number(await self.request("eth_maxPriorityFeePerGas", []))
-        except RpcRefused:
-            tip = 0
-        return Prices(base, tip)
+            suggested = _number(await self.request(method, []))
+        except RpcRefused as error:
+            if not is_method_missing(error):
+                raise
+            suggested = 0
+        return GasMarket(None if base is None else _number(base), suggested)
 
     async def call(self, to: bytes | None, data: bytes, sender: bytes | None = None) -> bytes:
         """Simulate a call at the newest block; without `to`, `data` runs as init code.
@@ -150,31 +144,6 @@ class Node:
             return _data(await self.request("eth_call", [call, "latest"]))
         except RpcRefused as error:
             raise _reverted(error) from error
-
-    async def estimate_gas(self, sender: bytes, to: bytes | None, data: bytes) -> int:
-        """Return the gas that a transaction would take now. Raises CallReverted."""
-        call = {"from": _hex(sender), "data": _hex(data)} | ({} if to is None else {"to": _hex(to)})
-        try:
-            return _number(await self.request("eth_estimateGas", [call]))
-        except RpcRefused as error:
-            raise _reverted(error) from error
-
-    async def send(self, raw: bytes) -> None:
-        """Broadcast signed bytes. A node that has them already is a success."""
-        try:
-            await self.request("eth_sendRawTransaction", [_hex(raw)])
-        except RpcRefused as error:
-            # A nonce that is too low is among them: a node that has included these very bytes says so of
-            # their nonce. Whoever sends looks for the receipt anyway.
-            known = (
-                "already known",
-                "known transaction",
-                "already imported",
-                "nonce too low",
-                "nonce_too_low",
-            )
-            if not any(words in error.message.lower() for words in known):
-                raise
 
     async def mined(self, tx_hash: bytes) -> Mined | None:
         """Return what became of a transaction; None while it is in no block."""

@@ -8,8 +8,7 @@ from typing import Final
 
 from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
-from relayer.chains.evm.fees import FeePolicy
-from relayer.chains.evm.tx import Signer
+from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.chains.provider_pool import OnRpcError
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.config import ChainConfig
@@ -22,7 +21,7 @@ def open_evm(
     name: str,
     chain: ChainConfig,
     genesis_hash: bytes,
-    signers: Sequence[Signer] = (),
+    signers: Sequence[Signer | ForeignAccount] = (),
     on_rpc_error: OnRpcError | None = None,
 ) -> EvmChain:
     """Build the connection to a chain; nothing is asked of it yet.
@@ -45,7 +44,6 @@ def open_evm(
         gateway=Address(chain.gateway or _NOBODY),
         genesis_hash=genesis_hash,
         providers=providers,
-        fees=FeePolicy(chain.max_fee_wei, chain.priority_fee_wei),
         poll_interval_s=chain.poll_interval_ms / 1_000,
     )
     return EvmChain(settings, signers, on_rpc_error)

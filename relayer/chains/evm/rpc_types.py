@@ -53,10 +53,10 @@ class ReceiptAnswer(msgspec.Struct, rename="camel"):
     """The fields of `eth_getTransactionReceipt` that we read."""
 
     transaction_hash: str
-    block_number: str
-    block_hash: str
     gas_used: str
     logs: list[Log]
+    block_number: str | None = None
+    block_hash: str | None = None
     status: str | None = None
     effective_gas_price: str | None = None
 
@@ -73,13 +73,9 @@ def parse_head(answer: BlockHead | None) -> Head:
     )
 
 
-def parse_base_fee(answer: BlockHead) -> int:
-    """Return the base fee in wei. Raises RpcAnswerInvalid where the chain has none."""
-    if answer.base_fee_per_gas is None:
-        raise RpcAnswerInvalid(
-            "a block without baseFeePerGas", "a chain with Cancun's rules", "Older chains are not served"
-        )
-    return parse_quantity(answer.base_fee_per_gas)
+def parse_base_fee(answer: BlockHead) -> int | None:
+    """Return the base fee in wei; None where the chain has none. Raises RpcAnswerInvalid."""
+    return None if answer.base_fee_per_gas is None else parse_quantity(answer.base_fee_per_gas)
 
 
 def parse_block(answer: Mapping[str, Any] | None, number: int) -> Mapping[str, Any]:
@@ -115,13 +111,20 @@ def parse_proof(answer: ProofAnswer | None, slots: Sequence[bytes]) -> AccountPr
 
 
 def parse_receipt(answer: ReceiptAnswer | None, tx_hash: TxHash, gateway: Address) -> TxReceipt | None:
-    """Return a receipt with the deliveries that it tells of; None for null. Raises RpcAnswerInvalid."""
-    if answer is None:
+    """Return a receipt with the deliveries that it tells of; None where the transaction is in no block yet.
+
+    Nodes of chains without EIP-1559 leave the effective price out. The fee is 0 then, which is right where
+    gas is free. Elsewhere it tells too little, for a receipt does not say what the transaction offered.
+
+    Raises RpcAnswerInvalid.
+    """
+    # Nodes of one family answer null until there is a block, those of another a receipt without one.
+    if answer is None or answer.block_number is None or answer.block_hash is None:
         return None
     if parse_bytes(answer.transaction_hash, 32) != tx_hash:
         raise RpcAnswerInvalid(f"the receipt of {answer.transaction_hash[:66]}", f"of 0x{tx_hash.hex()}")
-    if answer.status is None or answer.effective_gas_price is None:
-        raise RpcAnswerInvalid("a receipt without status or effectiveGasPrice", "both")
+    if answer.status is None:
+        raise RpcAnswerInvalid("a receipt without status", "one, as since Byzantium")
     delivered, events = decode_delivery_logs(answer.logs, gateway)
     gas_used = parse_quantity(answer.gas_used)
     return TxReceipt(
@@ -130,7 +133,7 @@ def parse_receipt(answer: ReceiptAnswer | None, tx_hash: TxHash, gateway: Addres
         parse_bytes(answer.block_hash, 32),
         parse_quantity(answer.status) == 1,
         gas_used,
-        gas_used * parse_quantity(answer.effective_gas_price),
+        gas_used * parse_quantity(answer.effective_gas_price or "0x0"),
         delivered,
         events,
     )

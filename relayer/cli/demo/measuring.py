@@ -21,7 +21,6 @@ from relayer.devnet.network.join import LocalRoads
 from relayer.errors import ChainUnavailable, PostroadError
 from relayer.journal.store import Journal
 from relayer.road import Road
-from relayer.road.transact import transact
 from relayer.text import hex_of, short
 
 _PATIENCE_S: Final = 60.0
@@ -60,7 +59,7 @@ async def measure(
     console.stamped(f"{count} messages in one transaction of a contract that sends many …")
     sender, receiver = await road.chain_to_write(source), road.chain(destination)
     call = load("Multisender").encode_call("sendCounted", receiver.recipient(box), count, 0, [])
-    sent = await transact(sender, Call(Address(roads.endpoints[source].multisender), call))
+    sent = await sender.transact(Call(Address(roads.endpoints[source].multisender), call))
     messages = [
         found.message
         for found in await sender.chain.sent_messages(sent.block_number, sent.block_number)
@@ -70,7 +69,7 @@ async def measure(
     deliveries = [await asyncio.to_thread(_delivery_of, journal, message.id) for message in messages]
     used = {delivery.tx_hash: delivery for delivery in deliveries}
     largest = max(used.values(), key=lambda delivery: delivery.messages)
-    anchors = await _gas_of_anchors(sender, receiver, list(used.values()))
+    anchors = await _gas_of_anchors(road.chain(source), receiver, list(used.values()))
     own = await sender.chain.receipt(alone.sent.tx_hash)
     assert own is not None
     if len(messages) != count:

@@ -381,7 +381,7 @@ async def _gather_evidence(
 
 async def _gather_material(show: ConsensusShow, road: Road, message: RoadMessage) -> Material:
     """Return a true proof of the lane's newest head, which the contracts believe, for forgeries of it."""
-    source, destination = road.chain(message.source), await road.chain_to_write(message.destination)
+    source, destination = road.chain(message.source), road.chain(message.destination)
     remote = await destination.chain.remote(message.lane.source)
     assert remote is not None
     account = source.chain.gateway
@@ -414,7 +414,7 @@ async def _gather_material(show: ConsensusShow, road: Road, message: RoadMessage
         ),
         client=show.client,
         destination=destination,
-        sender=destination.chain.senders[0],
+        sender=(await road.chain_to_write(message.destination)).chain.senders[0],
         now=Timestamp(int(time.time())),
     )
 

@@ -26,7 +26,14 @@ from light_clients.errors import HeaderRejected, ProofRejected, QuorumNotReached
 from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
-from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.accounts import prove_account
+from relayer.consensus.base import (
+    DeliveryCost,
+    OnChainClient,
+    ProvenAccount,
+    ProvenSlot,
+    VerifiedHeader,
+)
 from relayer.consensus.bft import KIND
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.bft.contract import OnChainState, read_client
@@ -216,6 +223,13 @@ class BftProver:
             return tuple(self._prove_slot(found, account, slot, proof) for slot in slots)
 
         return await self._source.checked_proof(account, slots, header.number, check)
+
+    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount:
+        """Return an account's nonce and balance at a verified header.
+
+        Raises ChainUnavailable, NotFoundYet.
+        """
+        return await prove_account(self._source, header, account)
 
     def describe_finality_wait(self, head: Head, number: Height) -> str:
         """Return "": nothing waits, a sealed block is final."""
@@ -484,7 +498,9 @@ def _check_usable(found: OnChainState, client: Address) -> None:
 
 
 def _to_verified(header: BftHeader) -> VerifiedHeader:
-    return VerifiedHeader(header.number, header.block_hash, header.timestamp, header.state_root)
+    return VerifiedHeader(
+        header.number, header.block_hash, header.timestamp, header.state_root, header.base_fee_wei
+    )
 
 
 def open_prover(

@@ -79,4 +79,5 @@ class SignedHeader:
             execution.block_hash,
             network.timestamp_at(self.slot),
             execution.state_root,
+            execution.base_fee_per_gas,
         )

@@ -27,7 +27,14 @@ from light_clients.ethereum.config import Slot
 from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
-from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.accounts import prove_account
+from relayer.consensus.base import (
+    DeliveryCost,
+    OnChainClient,
+    ProvenAccount,
+    ProvenSlot,
+    VerifiedHeader,
+)
 from relayer.consensus.ethereum import KIND
 from relayer.consensus.ethereum.beacon_api import BeaconApi
 from relayer.consensus.ethereum.config import EthereumConfig
@@ -205,6 +212,10 @@ class EthereumProver:
 
         proof, values = await self._source.checked_proof(account, slots, header.number, read)
         return await asyncio.to_thread(prove_slots, signed, client, account, proof, values, self._now())
+
+    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount:
+        """An account's nonce and balance at a verified header; see Prover."""
+        return await prove_account(self._source, header, account)
 
     def anchor_for(self, height: Height) -> bytes | None:
         """The argument of `anchor` for a header that is at hand; see Prover."""

@@ -19,10 +19,11 @@ from relayer.devnet.chain.admin_server import AdminMethod, AdminServer
 from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.chain.chain_options import ETHER, ChainOptions
 from relayer.devnet.chain.running_chain import RunningChain
-from relayer.devnet.errors import DevnetError, ExecutionError
+from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
 from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.rpc.jsonrpc import RpcError, RpcRequest, parse
 from relayer.devnet.rpc.rpc_server import RpcServer
+from relayer.devnet.rules import PRAGUE, ChainRules
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import chain_id_of, derive_account
 from relayer.devnet.state.ledger import B
@@ -43,14 +44,24 @@ class AnvilChain(ABC, Generic[B]):
         name: of the chain; the chain id follows from it.
         options: what can be chosen of every chain.
         faults: of the chain and of its first RPC server.
+
+    Raises:
+        SpecError: chains of this kind can't have the rules that the options ask for.
     """
 
     kind: ClassVar[str]
     """The name of its kind of consensus."""
     history: ClassVar[int]
     """How many past states chains of this kind keep, unless the options say otherwise."""
+    can_be_legacy: ClassVar[bool] = False
+    """Whether its blocks may have no base fee (`ChainRules.legacy`); such a kind leaves that out of them."""
+    can_be_older: ClassVar[bool] = False
+    """Whether its blocks may be of an older fork than Prague (`ChainRules.hardfork`)."""
+    can_be_lazy: ClassVar[bool] = False
+    """Whether it may leave out empty blocks; a kind that may asks `BlockMaker.is_due` before it makes one."""
 
     def __init__(self, name: str, options: ChainOptions, faults: Faults) -> None:
+        self._check_rules(name, options.rules)
         self.name = name
         self.options = options
         self.chain_id = chain_id_of(name) if options.chain_id is None else options.chain_id
@@ -115,12 +126,14 @@ class AnvilChain(ABC, Generic[B]):
                 chain_id=self.chain_id,
                 gas_limit=self.options.gas_limit,
                 history=self.history if self.options.history is None else self.options.history,
+                rules=self.options.rules,
                 guard=self.options.guard,
                 genesis_time=self._genesis_time(),
             )
             stack.push_async_callback(anvil.stop)
             chain = await self._assemble(anvil)
-            rich = {account.address: self.options.balance_wei for account in self.funded_keys}
+            funded = () if self.options.rules.free else self.funded_keys
+            rich = {account.address: self.options.balance_wei for account in funded}
             await chain.block_maker.mine({**rich, self._faucet.address: _FAUCET_WEI})
             self._chain = chain
             server = chain.make_server(self.faults)
@@ -298,9 +311,25 @@ class AnvilChain(ABC, Generic[B]):
 
     async def drop_transactions(self) -> None:
         """Forget all transactions that wait, as a node does that restarts or has no room."""
+        self._running.parts.pool.clear()
         await self.anvil.upstream.call("anvil_dropAllTransactions")
 
     # --- inside ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _check_rules(cls, name: str, rules: ChainRules) -> None:
+        asked = (
+            (rules.legacy, cls.can_be_legacy, "no base fee"),
+            (rules.hardfork != PRAGUE, cls.can_be_older, f"the rules of {rules.hardfork}"),
+            (rules.empty_block_period_s is not None, cls.can_be_lazy, "no empty blocks"),
+        )
+        for is_asked, is_possible, what in asked:
+            if is_asked and not is_possible:
+                raise SpecError(
+                    f"{what} on the chain {name!r} of kind {cls.kind!r} ({':'.join(rules.words)})",
+                    "rules that chains of this kind can have",
+                    f"Leave the word out, or take another kind for {name}.",
+                )
 
     @property
     def _running(self) -> RunningChain[B]:

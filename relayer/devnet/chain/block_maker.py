@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class BlockMaker(ABC, Generic[B]):
         self._parts = parts
         self._lock = asyncio.Lock()
         self._grown = asyncio.Condition()
+        self._made_at_s = time.monotonic()
 
     @abstractmethod
     async def run(self, block_time_s: float) -> None:
@@ -71,6 +73,16 @@ class BlockMaker(ABC, Generic[B]):
         async with self._lock:
             yield
 
+    async def is_due(self) -> bool:
+        """Return whether a block is made when the block time has passed: for a kind's clock to ask.
+
+        Always, unless the chain's rules leave out empty blocks.
+        """
+        period_s = self._parts.rules.empty_block_period_s
+        if period_s is None or time.monotonic() - self._made_at_s >= period_s:
+            return True
+        return not await self._parts.pool.is_empty()
+
     async def wait_for(self, height: int) -> B:
         """Wait until the chain has a block of this height, and return it."""
         async with self._grown:
@@ -82,6 +94,7 @@ class BlockMaker(ABC, Generic[B]):
         """`mine`, for whoever holds the lock."""
         block, has_logs = await self._make(balances)
         self._advance(block)
+        self._made_at_s = time.monotonic()
         # The block is there before anybody is told, because subscribers ask for it at once.
         self._parts.ledger.append(block)
         for publisher in self._parts.publishers:
@@ -97,6 +110,7 @@ class BlockMaker(ABC, Generic[B]):
         # Both are set before the execution, so that COINBASE and TIMESTAMP agree with the header (ADR 0003).
         await self._parts.anvil.upstream.call("anvil_setCoinbase", "0x" + beneficiary.hex())
         await self._parts.anvil.upstream.call("evm_setNextBlockTimestamp", timestamp)
+        await self._parts.pool.offer_unpaid()
         async with self._parts.gate.writing():
             for address, balance_wei in balances.items():
                 await self._parts.anvil.upstream.call(
@@ -113,4 +127,7 @@ class BlockMaker(ABC, Generic[B]):
                 f"{wanted}",
                 "Nobody but the front may make anvil mine.",
             )
+        base_fee = self._parts.rules.base_fee_wei
+        if base_fee is not None and int(native["baseFeePerGas"], 16) != base_fee:
+            raise ExecutionError(f"a base fee of {native['baseFeePerGas']} from anvil", f"{base_fee}")
         return Executed(native, bytes(raw))

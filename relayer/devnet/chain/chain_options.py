@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from relayer.devnet.errors import SpecError
+from relayer.devnet.rules import ChainRules
 
 ETHER: Final = 10**18
 DEFAULT_BLOCK_TIME_S: Final = 1.0
@@ -27,10 +28,12 @@ class ChainOptions:
             another.
         chain_id: None = the one that follows from the chain's name.
         funded: how many accounts get `balance_wei` each before block 1.
-        balance_wei: what each of them gets.
+        balance_wei: what each of them gets, but where gas is free: there they hold nothing.
         gas_limit: of a block.
         history: how many past states can still be asked for (`eth_getProof`, `eth_call` at a block); None =
             as many as chains of the kind need.
+        rules: what the chain has beside its consensus: the price of gas, which transactions its nodes take,
+            when a block is made.
         port: of the RPC server; 0 = a free one.
         admin: serve the admin RPC (faults, mining, and what the kind adds) on a port of its own.
         guard: watch over anvil with a process of its own instead of the kernel's parent-death signal; None =
@@ -47,6 +50,7 @@ class ChainOptions:
     balance_wei: int = 1_000_000 * ETHER
     gas_limit: int = DEFAULT_GAS_LIMIT
     history: int | None = None
+    rules: ChainRules = field(default_factory=ChainRules)
     port: int = 0
     admin: bool = False
     guard: bool | None = None

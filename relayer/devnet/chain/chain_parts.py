@@ -9,7 +9,9 @@ from typing import Any, Generic, Self
 from relayer.devnet.process.anvil import Anvil
 from relayer.devnet.process.anvil_blocks import AnvilBlocks
 from relayer.devnet.process.read_gate import ReadGate
+from relayer.devnet.rpc.pool import Pool
 from relayer.devnet.rpc.subscriptions import Publisher
+from relayer.devnet.rules import ChainRules
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.ledger import B, Ledger
 
@@ -22,6 +24,7 @@ class ChainParts(Generic[B]):
         anvil: executes.
         anvil_blocks: blocks as anvil tells them.
         ledger: the chain's own blocks.
+        pool: takes transactions, and stands before anvil's.
         gate: keeps reads of the newest state and its change apart.
         faults: of the chain, and of its first RPC server.
         publishers: one for every RPC server; they are told of new blocks.
@@ -30,6 +33,7 @@ class ChainParts(Generic[B]):
     anvil: Anvil
     anvil_blocks: AnvilBlocks
     ledger: Ledger[B]
+    pool: Pool
     gate: ReadGate
     faults: Faults
     publishers: list[Publisher[Any]] = field(default_factory=list)
@@ -37,4 +41,16 @@ class ChainParts(Generic[B]):
     @classmethod
     def over(cls, anvil: Anvil, genesis: B, faults: Faults) -> Self:
         """Make the parts of a chain that has block 0."""
-        return cls(anvil, AnvilBlocks(anvil.upstream), Ledger(genesis), ReadGate(), faults)
+        return cls(
+            anvil=anvil,
+            anvil_blocks=AnvilBlocks(anvil.upstream),
+            ledger=Ledger(genesis, final_tags=not anvil.rules.legacy),
+            pool=Pool(anvil.upstream, anvil.rules),
+            gate=ReadGate(),
+            faults=faults,
+        )
+
+    @property
+    def rules(self) -> ChainRules:
+        """What rules the chain has beside its consensus."""
+        return self.anvil.rules

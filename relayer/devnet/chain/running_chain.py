@@ -52,6 +52,8 @@ class RunningChain(Generic[B]):
             blocks=blocks,
             logs=logs,
             faults=faults,
+            pool=parts.pool,
+            rules=parts.rules,
             gate=parts.gate,
             mine=self.block_maker.mine,
             block_methods=self.block_methods,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from relayer.devnet.errors import DevnetError, NetworkNotReady, NetworkRunning
-from relayer.devnet.network.spec import parse_spec
+from relayer.devnet.network.network import Network
 from relayer.devnet.network.state_file import LOCK_FILE, LOG_FILE, STATE_FILE, NetworkState, read_state
 from relayer.devnet.process.process_identity import is_same_process, start_mark
 
@@ -55,8 +55,8 @@ def up(
         NetworkRunning: the directory's network runs already.
         NetworkNotReady: it failed, with the end of its log; nothing is left running.
     """
-    # It is read here too, so that a mistake is told at once and not in the log of a background process.
-    parse_spec(spec)
+    # It is built here too, so that a mistake is told at once and not in the log of a background process.
+    Network(spec)
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = read_state(directory)

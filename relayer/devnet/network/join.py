@@ -17,18 +17,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from relayer import config as configuration
+from relayer.chains.base import Address, Call
 from relayer.chains.evm.node import Node
+from relayer.chains.evm.open_evm import open_evm
 from relayer.config import Config
 from relayer.config.rendering import render_value
 from relayer.contracts import load
 from relayer.devnet.chain.local_kind import AnyChain
 from relayer.devnet.network.spec import local_kind
-from relayer.endpoint.apply import Progress, apply_plan, created_address
+from relayer.endpoint.apply import Progress, apply_plan, mend_earlier
 from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.one_by_one import OneByOne, StepFailed, created_address
 from relayer.endpoint.plan import DeploymentPlan, found_endpoint, make_plan
 from relayer.endpoint.steps import locate
-from relayer.errors import Retryable
 from relayer.keys import SCRYPT_N_DEVNET, Key, KeyStore
+from relayer.sending.price import PricePolicy
+from relayer.sending.store import MemoryStore
 
 CONFIG_FILE: Final = "postroad.toml"
 PASSWORD_FILE: Final = "password"  # noqa: S105  a file's name
@@ -37,9 +41,6 @@ MANIFEST_FILE: Final = "endpoints.json"
 JOURNAL_FILE: Final = "postroad.db"
 
 DEPLOYER, RELAYER, SENDER = "deployer", "relayer", "sender"
-
-_POLL_S: Final = 0.05
-_TIMEOUT_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ async def join_local(
     try:
         joins = [(one.name, other.name) for one in sites for other in sites if one is not other]
         deployers = {name: key.address for name, key in keys.items()}
+        await mend_earlier(config, manifest, nodes, keys, on_progress)
         plan = await make_plan(config, manifest, nodes, deployers, joins)
         await apply_plan(plan, config, manifest, nodes, keys, on_progress)
         for site in sites:
@@ -134,7 +136,7 @@ async def join_local(
                 path, site.name, found_endpoint(plan, config, manifest, site.name)
             )
         endpoints = await asyncio.gather(
-            *(_put_applications(config, manifest, nodes[site.name], keys[site.name]) for site in sites)
+            *(_put_applications(config, manifest, site.name, keys[site.name]) for site in sites)
         )
     finally:
         for node in nodes.values():
@@ -159,47 +161,30 @@ async def _await_trust(site: LocalSite, tell: Callable[[str, str], None]) -> Non
     await local.await_trust(site.name, site.consensus, lambda what: tell(site.name, what))
 
 
-async def _put_applications(config: Config, manifest: Manifest, node: Node, key: Key) -> LocalEndpoint:
+async def _put_applications(config: Config, manifest: Manifest, name: str, key: Key) -> LocalEndpoint:
     """Deploy a recipient, and a sender of many messages at once, to try things with."""
-    located = locate(config, manifest, node.name)
+    located = locate(config, manifest, name)
     assert located is not None
-    chain_id = config.chain(node.name).chain_id
-    addresses = []
-    for name in ("Postbox", "Multisender"):
-        data = load(name).encode_creation(located.gateway)
-        addresses.append(await deploy_contract(node, key, chain_id, data))
+    table = config.chain(name)
+    chain = open_evm(name, table, located.genesis_hash, [key])
+    try:
+        sending = OneByOne(chain, MemoryStore(), PricePolicy(table.max_fee_wei, table.priority_fee_wei))
+        addresses = [
+            await _create(sending, load(contract).encode_creation(located.gateway))
+            for contract in ("Postbox", "Multisender")
+        ]
+    finally:
+        await chain.close()
     return LocalEndpoint(located.gateway, located.endpoint_id, *addresses)
 
 
-async def deploy_contract(node: Node, key: Key, chain_id: int, data: bytes) -> bytes:
-    """Send init code and wait for the block; return the contract's address.
-
-    Raises Retryable when it doesn't come.
-    """
-    nonce, prices = await node.nonce(key.address), await node.prices()
-    raw, tx_hash = key.sign_transaction(
-        {
-            "type": 2,
-            "chainId": chain_id,
-            "nonce": nonce,
-            "gas": await node.estimate_gas(key.address, None, data),
-            "maxFeePerGas": 2 * prices.base_fee_wei + prices.tip_wei,
-            "maxPriorityFeePerGas": prices.tip_wei,
-            "value": 0,
-            "data": data,
-        }
-    )
-    await node.send(raw)
-    for _ in range(int(_TIMEOUT_S / _POLL_S)):
-        mined = await node.mined(tx_hash)
-        if mined is not None and mined.succeeded:
-            return created_address(key.address, nonce)
-        if mined is not None:
-            raise Retryable(f"0x{tx_hash.hex()} reverted on {node.name}", "a contract", "Try again.")
-        await asyncio.sleep(_POLL_S)
-    raise Retryable(
-        f"0x{tx_hash.hex()} is in no block of {node.name} after {_TIMEOUT_S:g} s", "to be included"
-    )
+async def _create(sending: OneByOne, data: bytes) -> bytes:
+    """Deploy a contract, and return its address. Raises StepFailed, and what sending raises."""
+    known = await sending.execute(Call(Address(b""), data))
+    assert known.receipt is not None
+    if not known.receipt.succeeded:
+        raise StepFailed(f"0x{known.receipt.tx_hash.hex()} reverted on {sending.chain.name}", "a contract")
+    return created_address(known.sender, known.nonce)
 
 
 def _write_files(sites: Sequence[LocalSite], directory: Path, poll_interval_ms: int) -> Path:
@@ -255,6 +240,7 @@ def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
             f'rpc = ["{site.http_url}"]',
             f'websocket = ["{site.ws_url}"]',
             f"poll_interval_ms = {poll_interval_ms}",
+            "max_spend_ether_per_day = inf",
             f'keys = ["{key_name(site, RELAYER)}"]',
             f'sender = "{key_name(site, SENDER)}"',
             f'deployer = "{key_name(site, DEPLOYER)}"',

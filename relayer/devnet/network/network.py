@@ -26,7 +26,8 @@ class Network:
 
     Args:
         chains: a line as `parse_spec` reads it, or its parts.
-        options: of every chain. Block times are those of the line, and chain ids follow from the names.
+        options: of every chain. Block times and rules are those of the line, and chain ids follow from the
+            names.
 
     Raises:
         SpecError: no such network is possible.
@@ -45,7 +46,7 @@ class Network:
             while (chain_id := chain_id_of(spec.name, attempt)) in taken:
                 attempt += 1
             taken.add(chain_id)
-            own = replace(options, block_time_s=spec.block_time_s, chain_id=chain_id)
+            own = replace(options, block_time_s=spec.block_time_s, rules=spec.rules, chain_id=chain_id)
             built[spec.name] = local_kind(spec.kind).build(spec.name, spec.settings, own)
         self.chains: Mapping[str, AnyChain] = MappingProxyType(built)
 

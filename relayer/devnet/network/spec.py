@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What chains somebody wants, in one line: `NAME=KIND[:OPTION]...[@BLOCK_TIME]`, separated by commas.
 
-KIND is an installed kind of consensus. What the options mean is the kind's own: it reads them, and says what
-is wrong with them.
+KIND is an installed kind of consensus. Options that are words of rules (`relayer.devnet.rules`) mean the same
+with every kind, wherever they stand. What the others mean is the kind's own: it reads them, and says what is
+wrong with them.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relayer import plugins
@@ -16,6 +17,8 @@ from relayer.consensus.registry import find_kind, kinds
 from relayer.devnet.chain.chain_options import MAX_BLOCK_TIME_S, MIN_BLOCK_TIME_S
 from relayer.devnet.chain.local_kind import LocalKind
 from relayer.devnet.errors import SpecError
+from relayer.devnet.rules import GRAMMAR as RULES_GRAMMAR
+from relayer.devnet.rules import ChainRules, take_rules
 from relayer.errors import ConfigError
 
 #: The block time that means: a block only when `evm_mine` asks for one.
@@ -35,6 +38,7 @@ class ChainSpec:
         name: of the chain.
         kind: the name of its kind of consensus.
         settings: what the kind read from its options.
+        rules: what words among the options ask for that has nothing to do with the kind.
         block_time_s: seconds between blocks; None = blocks on demand.
     """
 
@@ -42,6 +46,7 @@ class ChainSpec:
     kind: str
     settings: Any
     block_time_s: float | None
+    rules: ChainRules = field(default_factory=ChainRules)
 
 
 def parse_spec(text: str) -> tuple[ChainSpec, ...]:
@@ -86,11 +91,18 @@ def _parse_chain(part: str) -> ChainSpec:
     if kind not in plugins.names(plugins.CONSENSUS):
         raise _unknown_kind(name, kind)
     local = local_kind(kind)
+    rules, own = take_rules(name, options)
+    try:
+        settings = local.read_options(name, own)
+    except SpecError as error:
+        # The kind knows nothing of these words.
+        raise SpecError(error.found, error.expected, f"Rules are {RULES_GRAMMAR}.") from error
     return ChainSpec(
         name=name,
         kind=kind,
-        settings=local.read_options(name, options),
+        settings=settings,
         block_time_s=_parse_block_time(name, block_time) if at else local.block_time_s,
+        rules=rules,
     )
 
 

@@ -24,7 +24,7 @@ VERSION: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class FundedKey:
-    """An account with money, as text: EIP-55 address and 0x-hex private key."""
+    """An account with money (none where gas is free), as text: EIP-55 address and 0x-hex private key."""
 
     address: str
     secret: str
@@ -43,8 +43,9 @@ class ChainState:
         genesis_hash: of block 0, as 0x-hex.
         block_time_s: seconds between blocks; None = blocks on demand.
         details: what the kind tells of the chain.
-        funded_keys: accounts with money.
+        funded_keys: accounts with money, where gas costs any.
         anvil_pid, anvil_mark: anvil's process, and what tells it from a later one of the same id.
+        rules: the words of its rules beside the consensus, as in a spec line.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ChainState:
     funded_keys: tuple[FundedKey, ...]
     anvil_pid: int
     anvil_mark: str
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def describe(network: Network) -> tuple[ChainState, ...]:
             funded_keys=tuple(FundedKey(key.address_text, key.secret_text) for key in chain.funded_keys),
             anvil_pid=chain.anvil_pid,
             anvil_mark=start_mark(chain.anvil_pid),
+            rules=chain.options.rules.words,
         )
         for chain in network.chains.values()
     )

@@ -20,6 +20,7 @@ from relayer.devnet.errors import ChainStartError
 from relayer.devnet.process.process_identity import is_same_process, start_mark
 from relayer.devnet.process.toolchain import ToolNotFoundError, find_anvil
 from relayer.devnet.process.upstream import Upstream
+from relayer.devnet.rules import ChainRules
 
 #: Below 32768, where Linux begins to hand out ports to outgoing connections, so that none of those is in the
 #: way.
@@ -35,10 +36,17 @@ _running: dict[int, str] = {}
 
 
 class Anvil:
-    """A running anvil. Made by `start`."""
+    """A running anvil. Made by `start`.
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+    Attributes:
+        port: of 127.0.0.1.
+        rules: of the chain that it executes for.
+        upstream: how it is talked to.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int, rules: ChainRules) -> None:
         self._process = process
+        self.rules = rules
         # The last words, which say why it ended.
         self._output: deque[str] = deque(maxlen=5)
         self._listening = asyncio.Event()
@@ -54,6 +62,7 @@ class Anvil:
         chain_id: int,
         gas_limit: int,
         history: int,
+        rules: ChainRules,
         guard: bool | None = None,
         genesis_time: int | None = None,
     ) -> Self:
@@ -63,6 +72,7 @@ class Anvil:
             chain_id: of the chain.
             gas_limit: of a block.
             history: how many past states anvil keeps, in memory; older ones can't be asked for.
+            rules: of the chain; anvil executes by them, the front does the rest.
             guard: watch over anvil with a process of its own instead of the kernel's parent-death signal. By
                 default only where the kernel has none.
             genesis_time: of block 0, in seconds; the wall clock's when None.
@@ -85,7 +95,7 @@ class Anvil:
                 "--port": port,
                 "--chain-id": chain_id,
                 # anvil's default is newer than Prague, and moves with its version.
-                "--hardfork": "prague",
+                "--hardfork": rules.hardfork,
                 # The keys of anvil's own accounts are known to everybody. Money goes to keys that follow from
                 # the chain's seed.
                 "--accounts": 0,
@@ -93,11 +103,15 @@ class Anvil:
                 # Without this anvil fills a temporary folder that it never deletes.
                 "--prune-history": history,
             }
+            if rules.base_fee_wei is not None:
+                # From 0 EIP-1559's rule never leads away in anvil; every block is looked at all the same.
+                options["--block-base-fee-per-gas"] = rules.base_fee_wei
             if genesis_time is not None:
                 options["--timestamp"] = genesis_time
             words = [str(program.resolve()), "--no-mining", "--no-request-size-limit"]
             words += [str(word) for option in options.items() for word in option]
-            anvil = cls(await _spawn(words, guard=sys.platform != "linux" if guard is None else guard), port)
+            process = await _spawn(words, guard=sys.platform != "linux" if guard is None else guard)
+            anvil = cls(process, port, rules)
             try:
                 await anvil._wait_ready()
             except ChainStartError:

@@ -123,7 +123,7 @@ class LogSource:
             return None
         text = bytes(raw)
         follows_head = {b'"latest"', b'"pending"'}
-        if self._ledger.finalized is None:
+        if self._ledger.final_tags and self._ledger.finalized is None:
             follows_head |= {b'"safe"', b'"finalized"'}
         return None if text in follows_head else block_number(text, head, self._ledger)
 

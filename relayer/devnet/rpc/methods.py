@@ -2,7 +2,9 @@
 """The methods that a local chain answers: what is not in the table can't leak anvil's hashes.
 
 Three sorts: answered here, passed on untouched (neither parameters nor result ever hold a block hash), and
-passed on with block parameters made numbers and block hashes in the result replaced.
+passed on with block parameters made numbers and block hashes in the result replaced. Where a chain has rules
+of its own (`relayer.devnet.rules`), what its nodes would not serve is left out, and answers say what theirs
+would.
 """
 
 from __future__ import annotations
@@ -25,14 +27,15 @@ from relayer.devnet.rpc.jsonrpc import (
 )
 from relayer.devnet.rpc.logs import Filters, LogSource, flip_last_bit
 from relayer.devnet.rpc.params import block_number, parse_bool_param, parse_hash_param, state_block
+from relayer.devnet.rpc.pool import Pool
 from relayer.devnet.rpc.served_blocks import ServedBlocks
+from relayer.devnet.rules import ChainRules
 from relayer.devnet.state.faults import Faults, WrongProofs
 from relayer.devnet.state.ledger import Ledger, NotSealedYet
 
 Handler = Callable[[RpcRequest], Awaitable[bytes]]
 
 PASSED_ON: Final = (
-    "eth_sendRawTransaction",
     "eth_gasPrice",
     "eth_maxPriorityFeePerGas",
     "eth_blobBaseFee",
@@ -50,6 +53,15 @@ STATE_METHODS: Final = {
     "eth_getStorageAt": 2,
     "eth_feeHistory": 1,
 }
+#: What nodes don't serve that know no EIP-1559. GoQuorum is as old as to have no eth_getBlockReceipts either.
+LONDON_METHODS: Final = (
+    "eth_maxPriorityFeePerGas",
+    "eth_feeHistory",
+    "eth_blobBaseFee",
+    "eth_getBlockReceipts",
+)
+#: What receipts have besides since London and Cancun.
+_LONDON_RECEIPT_FIELDS: Final = ("effectiveGasPrice", "blobGasPrice", "blobGasUsed")
 
 
 class Session(Protocol):
@@ -75,6 +87,8 @@ class Methods:
         blocks: gives blocks to clients.
         logs: answers for logs.
         faults: of this server.
+        pool: takes transactions.
+        rules: of the chain.
         gate: keeps reads of the newest state and its change apart.
         mine: makes a block now, for `evm_mine`.
         block_methods: by the beginning of two methods' names, what such a chain tells of a block: with
@@ -91,6 +105,8 @@ class Methods:
         blocks: ServedBlocks[Any],
         logs: LogSource,
         faults: Faults,
+        pool: Pool,
+        rules: ChainRules,
         gate: ReadGate,
         mine: Callable[[], Awaitable[Any]],
         block_methods: Mapping[str, Callable[[Any], object]],
@@ -100,6 +116,8 @@ class Methods:
         self._blocks = blocks
         self._logs = logs
         self._faults = faults
+        self._pool = pool
+        self._rules = rules
         self._gate = gate
         self._mine = mine
         self._filters = Filters(logs, ledger, upstream)
@@ -112,8 +130,12 @@ class Methods:
             "eth_accounts": [],
             "web3_clientVersion": f"postroad-devnet/{client}",
         }
-        self._table: dict[str, Handler] = {name: self._fixed(value) for name, value in fixed.items()}
-        self._table |= dict.fromkeys(PASSED_ON, self._pass_on)
+        if rules.gas_price_wei is not None:
+            fixed["eth_gasPrice"] = hex(rules.gas_price_wei)
+        if rules.free:
+            fixed["eth_maxPriorityFeePerGas"] = "0x0"
+        self._table: dict[str, Handler] = dict.fromkeys(PASSED_ON, self._pass_on)
+        self._table |= {name: self._fixed(value) for name, value in fixed.items()}
         self._table |= {name: self._at_state(index) for name, index in STATE_METHODS.items()}
         self._table |= {
             "eth_blockNumber": self._head,
@@ -128,6 +150,7 @@ class Methods:
             ),
             "eth_getTransactionByBlockHashAndIndex": self._at_hash("eth_getTransactionByBlockNumberAndIndex"),
             "eth_getBlockReceipts": self._at_block("eth_getBlockReceipts"),
+            "eth_sendRawTransaction": pool.offer,
             "eth_getTransactionByHash": self._transaction,
             "eth_getTransactionReceipt": self._receipt,
             "eth_newFilter": self._new_filter,
@@ -139,6 +162,9 @@ class Methods:
             "evm_mine": self._evm_mine,
             "debug_getRawHeader": self._raw_header,
         }
+        if rules.legacy:
+            for name in LONDON_METHODS:
+                del self._table[name]
         for name, tell in block_methods.items():
             self._table[f"{name}ByBlockNumber"] = self._of_own_block(tell, by_hash=False)
             self._table[f"{name}ByBlockHash"] = self._of_own_block(tell, by_hash=True)
@@ -200,10 +226,20 @@ class Methods:
         async def handler(call: RpcRequest) -> bytes:
             # The pool's view is the only thing of a block in the making that means something here.
             if call.method == "eth_getTransactionCount" and call.param(1) == b'"pending"':
-                return await self._pass_on(call)
+                return await self._pending_count(call)
             return await self._read_state(call, index)
 
         return handler
+
+    async def _pending_count(self, call: RpcRequest) -> bytes:
+        answer = await self._pass_on(call)
+        result = result_of(answer)
+        if not self._rules.unpaid or result is None:
+            return answer
+        # anvil has read it: it is an address.
+        sender = bytes.fromhex(msgspec.json.decode(call.params[0], type=str)[2:])
+        count = self._pool.next_nonce(sender, int(msgspec.json.decode(result, type=str), 16))
+        return call.result(b'"0x%x"' % count)
 
     async def _read_state(self, call: RpcRequest, index: int) -> bytes:
         if len(call.params) < index:
@@ -288,6 +324,8 @@ class Methods:
     # --- transactions ---------------------------------------------------------------------------------------
 
     async def _transaction(self, call: RpcRequest) -> bytes:
+        if self._rules.unpaid and (unpaid := self._pool.unpaid(parse_hash_param(call.param(0)))) is not None:
+            return call.result(msgspec.json.encode(unpaid.pending()))
         answer = await self._pass_on(call)
         try:
             return self._ledger.rewrite(answer)
@@ -304,9 +342,15 @@ class Methods:
     async def _receipt(self, call: RpcRequest) -> bytes:
         answer = await self._pass_on(call)
         try:
-            return self._ledger.rewrite(answer)
+            answer = self._ledger.rewrite(answer)
         except NotSealedYet:
             return call.result(b"null")
+        result = result_of(answer)
+        if not self._rules.legacy or result in {None, b"null"}:
+            return answer
+        fields = msgspec.json.decode(result, type=dict[str, msgspec.Raw])
+        kept = {name: value for name, value in fields.items() if name not in _LONDON_RECEIPT_FIELDS}
+        return call.result(msgspec.json.encode(kept))
 
     # --- logs and filters -----------------------------------------------------------------------------------
 

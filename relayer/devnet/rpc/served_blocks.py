@@ -9,6 +9,16 @@ B_contra = TypeVar("B_contra", contravariant=True)
 
 #: What a block has as JSON and a subscription's header lacks.
 BODY_FIELDS: Final = ("size", "totalDifficulty", "transactions", "uncles", "withdrawals")
+#: What blocks have since London, and blocks of a chain without EIP-1559 lack.
+LONDON_FIELDS: Final = (
+    "baseFeePerGas",
+    "withdrawals",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
+)
 
 
 class ServedBlocks(Protocol[B_contra]):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -13,7 +13,7 @@ from light_clients.hashing import keccak256
 from relayer.devnet.errors import ExecutionError
 
 EMPTY_OMMERS_HASH: Final = keccak256(b"\xc0")
-#: In the order of the header; all of London's and later forks'.
+#: In the order of the header; all of London's and later forks', so that Berlin's headers have none.
 _TAIL_FIELDS: Final = (
     ("baseFeePerGas", True),
     ("withdrawalsRoot", False),
@@ -51,7 +51,8 @@ class AnvilHeader:
         for name, is_number in _TAIL_FIELDS:
             value = block.get(name)
             if value is None:
-                break
+                # With Berlin's rules anvil's block 0 has the blob fields alone.
+                continue
             tail.append(encode_int(int(value, 16)) if is_number else encode_bytes(unhex(value)))
         return cls(
             parent_hash=parent_hash,
@@ -66,6 +67,10 @@ class AnvilHeader:
             timestamp=int(block["timestamp"], 16),
             tail=tuple(tail),
         )
+
+    def without_tail(self) -> Self:
+        """Return the header as it would be without London and all later forks: of 15 fields with seals."""
+        return replace(self, tail=())
 
     @cached_property
     def front(self) -> bytes:

@@ -40,11 +40,17 @@ B = TypeVar("B", bound=Block)
 class Ledger(Generic[B]):
     """Every block since genesis. Readers see a block only once it is sealed, whatever anvil already knows.
 
+    Args:
+        genesis: block 0.
+        final_tags: the chain's nodes know the tags `safe` and `finalized`.
+
     Attributes:
+        final_tags: as given.
         safe, finalized: the numbers that these tags mean; None where every block is final at once.
     """
 
-    def __init__(self, genesis: B) -> None:
+    def __init__(self, genesis: B, *, final_tags: bool = True) -> None:
+        self.final_tags = final_tags
         self.safe: int | None = None
         self.finalized: int | None = None
         self._blocks = [genesis]
@@ -89,7 +95,7 @@ class Ledger(Generic[B]):
         """
         if tag in {"latest", "pending"}:
             return head
-        if tag in {"safe", "finalized"}:
+        if self.final_tags and tag in {"safe", "finalized"}:
             number = self.safe if tag == "safe" else self.finalized
             return head if number is None else min(number, head)
         return 0 if tag == "earliest" else None

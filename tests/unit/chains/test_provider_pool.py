@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from light_clients.errors import HeaderRejected
+from relayer.chains.provider_pool import Answer, ProviderPool
 from relayer.chains.rpc_pool import RpcPool
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.errors import (
     ChainUnavailable,
     NotFoundYet,
+    PostroadError,
+    RpcRefused,
+    RpcUnavailable,
 )
 from relayer.retry import RetryPolicy
 from tests.unit.chains.provider_bench import ProviderBench, keep, raw, refuse
@@ -102,3 +108,76 @@ async def test_providers_on_one_host_are_told_apart(provider_bench: ProviderBenc
     assert labels == [f"{server.http_url.removeprefix('http://')}#{n}" for n in (1, 2)]
     await pool.close()
     await pool.close()
+
+
+# --- races --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Racer:
+    """A provider that answers, or fails, when a test lets it."""
+
+    label: str
+    answer: asyncio.Future[str]
+
+    async def close(self) -> None:
+        pass
+
+
+async def race(
+    *racers: Racer, patience_s: float = 30.0, longest_s: float = 30.0
+) -> list[tuple[str, Answer[str] | PostroadError]]:
+    pool = ProviderPool(racers)
+
+    async def once(racer: Racer) -> str:
+        return await asyncio.shield(racer.answer)
+
+    try:
+        return await pool.race(
+            once, lambda answer: answer == "enough", patience_s=patience_s, longest_s=longest_s
+        )
+    finally:
+        await pool.close()
+
+
+def racer(label: str, answer: str | PostroadError | None = None) -> Racer:
+    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    if isinstance(answer, str):
+        found.set_result(answer)
+    elif answer is not None:
+        found.set_exception(answer)
+    return Racer(label, found)
+
+
+async def test_one_answer_that_is_enough_ends_the_waiting() -> None:
+    assert await race(racer("slow"), racer("quick", "enough")) == [("quick", Answer("enough", "quick"))]
+
+
+async def test_where_no_answer_is_enough_everyone_is_waited_for() -> None:
+    late = racer("late")
+    asyncio.get_running_loop().call_later(0.05, late.answer.set_result, "late")
+    refused = RpcRefused(-32000, "no")
+    told = await race(late, racer("refusing", refused), racer("poor", "not enough"))
+    assert told == [
+        ("late", Answer("late", "late")),
+        ("refusing", refused),
+        ("poor", Answer("not enough", "poor")),
+    ]
+
+
+@pytest.mark.parametrize("first", ["not enough", RpcRefused(-32000, "no")])
+async def test_those_who_hang_are_not_waited_for_once_somebody_has_said_something(
+    first: str | PostroadError,
+) -> None:
+    (label, late), (_, told) = await race(racer("hanging"), racer("quick", first), patience_s=0.05)
+    assert (label, str(late)) == ("hanging", "hanging gave no answer in 0.05 s (expected an answer)")
+    assert told == (first if isinstance(first, PostroadError) else Answer(first, "quick"))
+
+
+async def test_nobody_who_says_anything_is_waited_for_as_long_as_one_may_take() -> None:
+    down = RpcUnavailable("down can't be reached")
+    (_, hanging), (_, unreachable) = await race(
+        racer("hanging"), racer("down", down), patience_s=0.0, longest_s=0.05
+    )
+    assert isinstance(hanging, RpcUnavailable)
+    assert unreachable is down

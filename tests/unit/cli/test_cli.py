@@ -17,7 +17,9 @@ import pytest
 from light_clients import ecdsa, hashing
 from light_clients.errors import HeaderRejected
 from relayer import config as configuration
+from relayer.chains.base import Address
 from relayer.cli import main as root
+from relayer.cli.checks import _judge_balance
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed, describe, exit_code_of
 from relayer.cli.main import _COMMANDS
@@ -26,6 +28,7 @@ from relayer.cli.output import ether, gwei, print_json, print_table, span
 from relayer.config import Bytes32, SecretUrl
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
+from relayer.consensus.findings import Severity
 from relayer.errors import (
     CallRevertedStopLane,
     ChainUnavailable,
@@ -419,3 +422,22 @@ def test_hex_of_another_length_is_refused() -> None:
     for text in ("0x01", "010203", "0x010g"):
         with pytest.raises(click.BadParameter, match="2 bytes of hex"):
             HexParam(2).convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("balance", "cost_wei", "severity", "words"),
+    [
+        (0, 0, Severity.OK, "gas is free"),
+        (5, 0, Severity.OK, "gas is free"),
+        (0, 10, Severity.REFUSAL, "about 0 deliveries"),
+        (9, 10, Severity.REFUSAL, "about 0 deliveries"),
+        (10, 10, Severity.WARNING, "about 1 deliveries"),
+        (199, 10, Severity.WARNING, "about 19 deliveries"),
+        (200, 10, Severity.OK, "about 20 deliveries"),
+    ],
+)
+def test_a_balance_is_told_in_deliveries(balance: int, cost_wei: int, severity: Severity, words: str) -> None:
+    finding = _judge_balance("key k on port", Address(b"\x01" * 20), balance, cost_wei)
+    assert finding.severity is severity
+    assert words in finding.found
+    assert ("0x" + "01" * 20 in finding.advice) is (severity is not Severity.OK)

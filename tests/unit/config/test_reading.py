@@ -66,6 +66,22 @@ consensus = { kind = "bft", protocol = "qbft" }
 """
 
 
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [("max_spend_ether_per_day = inf", None), ("max_spend_ether_per_day = 0", 0), ("", 10**18)],
+)
+def test_the_limit_of_a_day_has_a_default_and_a_word_for_none(line: str, limit: int | None) -> None:
+    chain = parse(GOOD.replace("max_spend_ether_per_day = 0.3", line)).chain("court")
+    assert chain.max_spend_wei_per_day == limit
+
+
+def test_free_gas_can_be_asked_for_and_no_tip_is_a_default() -> None:
+    chain = parse(GOOD.replace("max_fee_gwei = 1.1", "max_fee_gwei = 0")).chain("court")
+    assert (chain.max_fee_wei, chain.priority_fee_wei) == (0, None)
+    chain = parse(GOOD.replace("max_fee_gwei = 1.1", "priority_fee_gwei = 0.5")).chain("court")
+    assert chain.priority_fee_wei == 500_000_000
+
+
 MISTAKES = [
     # what is replaced, by what, the place, parts of the text
     ('rpc = ["https', 'rcp = ["https', "postroad.toml:28: chains.port.rcp", ["'rcp'", "Did you mean 'rpc'?"]),
@@ -143,7 +159,21 @@ MISTAKES = [
         "postroad.toml:37: lanes[0].destination",
         ["another chain"],
     ),
-    ("max_fee_gwei = 1.1", "max_fee_gwei = 0.1", "chains.court.priority_fee_gwei", ["at most max_fee_gwei"]),
+    (
+        "max_fee_gwei = 1.1",
+        "max_fee_gwei = 0.1\npriority_fee_gwei = 1",
+        "chains.court.priority_fee_gwei",
+        ["at most max_fee_gwei"],
+    ),
+    ("max_fee_gwei = 1.1", "max_fee_gwei = -1", "chains.court.max_fee_gwei", [">= 0"]),
+    ("max_fee_gwei = 1.1", "max_fee_gwei = inf", "chains.court.max_fee_gwei", ["finite"]),
+    ("max_fee_gwei = 1.1", "priority_fee_gwei = nan", "chains.court.priority_fee_gwei", [">= 0"]),
+    (
+        "max_spend_ether_per_day = 0.3",
+        "max_spend_ether_per_day = nan",
+        "chains.court.max_spend_ether_per_day",
+        [">= 0"],
+    ),
     ('keys = ["relayer"]', 'keys = ["a", "a"]', "postroad.toml:13: chains.court.keys", ["twice"]),
     (f'["{VALIDATOR}"]', f'["{VALIDATOR}", "{VALIDATOR}"]', "chains.court.consensus.bootstrap", ["twice"]),
     (VALIDATOR, "0x" + "00" * 20, "chains.court.consensus.bootstrap", ["zero"]),

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from relayer.endpoint.manifest import BadManifest, Contract, Hex, Manifest, Pending, Record
+from relayer.endpoint.manifest import BadManifest, Contract, Hex, Manifest, Pending, Record, Signature
+from relayer.keys import Key
 
 
 def contract(byte: int) -> Contract:
@@ -22,8 +23,13 @@ def contract(byte: int) -> Contract:
 
 def test_a_record_survives_the_process(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "endpoints.json"
-    pending = Pending(step="gateway", nonce=4, raw=Hex(b"\x09"), tx_hash=Hex(b"\x0a" * 32))
-    record = Record(chain="eip155:1", genesis_hash=Hex(b"\x05" * 32), authority=contract(1), pending=pending)
+    signature = Signature(
+        raw=Hex(b"\x09"), tx_hash=Hex(b"\x0a" * 32), gas=5, max_fee_wei=10**9, priority_fee_wei=0
+    )
+    pending = Pending(step="gateway", sender=Hex(b"\x0b" * 20), nonce=4, signatures=(signature, signature))
+    record = Record(
+        chain="eip155:1", genesis_hash=Hex(b"\x05" * 32), authority=contract(1), pending=(pending,)
+    )
     Manifest(path).put("court", record)
     assert Manifest(path).get("court") == record
     assert Manifest(path).names == ("court",)
@@ -40,10 +46,16 @@ def test_an_absent_manifest_is_empty_and_not_written_by_reading(tmp_path: Path) 
     ("content", "reason"),
     [
         ("{", "no manifest"),
-        ('{"format": 3, "endpoints": {}}', "format 3"),
-        ('{"format": 2, "endpoints": {"a": {"chain": "x"}}}', "genesis_hash"),
+        ('{"format": 4, "endpoints": {}}', "format 4"),
+        ('{"format": 3, "endpoints": {"a": {"chain": "x"}}}', "genesis_hash"),
+        ('{"format": 3, "endpoints": {"a": {"chain": "x", "genesis_hash": "05"}}}', "hex"),
+        ('{"format": 3, "endpoint": {}}', "endpoint"),
         ('{"format": 2, "endpoints": {"a": {"chain": "x", "genesis_hash": "05"}}}', "hex"),
-        ('{"format": 2, "endpoint": {}}', "endpoint"),
+        ('{"format": 2, "endpoints": {"a": {"pending": {"step": "roles"}}}}', "nonce"),
+        (
+            '{"format": 2, "endpoints": {"a": {"pending": {"step": "x", "nonce": 1, "raw": "0x01", "tx_hash": "0x"}}}}',
+            "type 0x01",
+        ),
     ],
 )
 def test_what_is_no_manifest_is_told(tmp_path: Path, content: str, reason: str) -> None:
@@ -70,10 +82,44 @@ def test_a_manifest_of_the_first_format_is_refused_with_what_to_do(tmp_path: Pat
     before = path.read_bytes()
     with pytest.raises(BadManifest, match="format 1") as caught:
         Manifest(path)
-    assert caught.value.expected == "format 2"
+    assert caught.value.expected == "format 3"
     for words in ("Finish with that one what it began", "move the file away", "taken over from their chains"):
         assert words in caught.value.advice
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("is_legacy", [False, True])
+def test_a_pending_transaction_of_the_format_before_is_taken_up(tmp_path: Path, is_legacy: bool) -> None:
+    """It had one signature, and no word of who signed: the bytes tell."""
+    key, price = Key("deployer", b"\x07" * 32), 30 * 10**9
+    offer = {"gasPrice": price} if is_legacy else {"maxFeePerGas": price, "maxPriorityFeePerGas": price}
+    raw, tx_hash = key.sign_transaction(
+        {"chainId": 1, "nonce": 4, "gas": 21_000, "to": b"", "data": b"\x01", **offer}
+    )
+    pending = {"step": "gateway", "nonce": 4, "raw": f"0x{raw.hex()}", "tx_hash": f"0x{tx_hash.hex()}"}
+    record = {"chain": "eip155:1", "genesis_hash": "0x" + "05" * 32}
+    path = tmp_path / "endpoints.json"
+    endpoints = {
+        "court": record | {"pending": pending | {"address": "0x" + "09" * 20}},
+        "port": record | {"pending": None},
+        "customs": record,
+    }
+    path.write_text(json.dumps({"format": 2, "endpoints": endpoints}))
+    manifest = Manifest(path)
+    found = manifest.get("court")
+    assert found is not None
+    signature = Signature(
+        raw=Hex(raw), tx_hash=Hex(tx_hash), gas=21_000, max_fee_wei=price, priority_fee_wei=price
+    )
+    expected = Pending(step="gateway", sender=Hex(key.address), nonce=4, signatures=(signature,))
+    assert found.pending == (expected,)
+    for name in ("port", "customs"):
+        other = manifest.get(name)
+        assert other is not None
+        assert other.pending == ()
+    manifest.put("court", found)
+    assert json.loads(path.read_text())["format"] == 3
+    assert Manifest(path).get("court") == found
 
 
 def test_two_processes_do_not_deploy_at_once(tmp_path: Path) -> None:

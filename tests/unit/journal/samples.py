@@ -6,7 +6,7 @@ from __future__ import annotations
 from relayer.journal.rows import LaneRow, Micros, SignedAttempt, StoredMessage, Transition
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
-from relayer.protocol.delivery import DeliveryState
+from relayer.protocol.delivery import TRANSITIONS, DeliveryState
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import ZERO_HEAD, EndpointId, Message, Sequence, next_head
 from tests.support.journal import commit
@@ -47,6 +47,17 @@ def step(
     row: LaneRow, first: int, last: int, state: DeliveryState, *, mask: int | None = None, at: int = 0
 ) -> Transition:
     return Transition(row, first, last, state, Micros(NOW + at), mask=mask)
+
+
+def steps_to(row: LaneRow, first: int, last: int, state: DeliveryState) -> list[Transition]:
+    """The shortest story that the table allows up to a state."""
+    paths, found = [[DeliveryState.OBSERVED]], {DeliveryState.OBSERVED}
+    while paths[0][-1] is not state:
+        path = paths.pop(0)
+        for target in sorted(TRANSITIONS[path[-1]] - found, key=lambda target: target.value):
+            found.add(target)
+            paths.append([*path, target])
+    return [step(row, first, last, reached) for reached in paths[0]]
 
 
 def attempt(number: int = 1) -> SignedAttempt:

@@ -12,6 +12,9 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from relayer.journal.errors import JournalUnreadable
 from relayer.journal.migrations import VERSION, migrate, read_version
+from relayer.journal.reading import Reading
+from relayer.journal.rows import ChainRow, Micros
+from relayer.journal.spending import sum_spending
 
 
 @pytest.fixture
@@ -68,3 +71,68 @@ def test_a_newer_journal_is_refused(engine: Engine) -> None:
         migrate(connection, 1, steps={}, version=VERSION + 1)
     with engine.begin() as connection, pytest.raises(JournalUnreadable, match="newer Postroad"):
         migrate(connection, 2)
+
+
+def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
+    """Transactions of the last day keep counting, open ones with the dearest of their signatures."""
+    day_us = 24 * 3_600_000_000
+    now = 100 * day_us
+    with engine.begin() as connection:
+        migrate(connection, 1)
+        for statement in (
+            "DROP TABLE wishes",
+            "DROP TABLE spending",
+            "DROP INDEX transactions_by_nonce",
+            "ALTER TABLE transactions DROP COLUMN reserved_wei",
+            "ALTER TABLE transactions DROP COLUMN reason",
+            "ALTER TABLE transactions DROP COLUMN reason_detail",
+            "DROP TABLE attempts",
+            (
+                'CREATE TABLE attempts (id INTEGER NOT NULL PRIMARY KEY, "transaction" INTEGER NOT NULL '
+                "REFERENCES transactions (id), tx_hash BLOB NOT NULL, raw BLOB NOT NULL, gas BIGINT NOT NULL, "
+                "max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT NULL, at BIGINT NOT NULL, "
+                "UNIQUE (tx_hash))"
+            ),
+            "DELETE FROM schema_version",
+            "INSERT INTO schema_version VALUES (1, 1)",
+            "INSERT INTO chains VALUES (1, X'AA', 'court', NULL, 0, 0, 0, 0)",
+        ):
+            connection.execute(text(statement))
+        for row, state, signed_at, fee in (
+            (1, "open", now, None),
+            (2, "settled", now - 3_600_000_000, "70"),
+            (3, "displaced", now, None),
+            (4, "settled", now - 3 * day_us, "9"),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO transactions (id, chain, purpose, sender, nonce, state, signed_at, fee_wei) "
+                    "VALUES (:row, 1, 'deliver', X'BB', :row, :state, :at, :fee)"
+                ),
+                {"row": row, "state": state, "at": signed_at, "fee": fee},
+            )
+            for number, price in enumerate((2, 3)):
+                connection.execute(
+                    text(
+                        'INSERT INTO attempts ("transaction", tx_hash, raw, gas, max_fee_wei, '
+                        "priority_fee_wei, at) VALUES (:row, :hash, X'CC', 10, :price, '0', 0)"
+                    ),
+                    {"row": row, "hash": bytes([row, number]), "price": str(price)},
+                )
+    with engine.begin() as connection:
+        assert migrate(connection, 2) == (2,)
+    with engine.connect() as connection:
+        assert sum_spending(connection, ChainRow(1), Micros(now)) == 30 + 70
+        (kept,) = Reading(connection).live_transactions(ChainRow(1))
+        assert [(attempt.max_fee_wei, attempt.is_cancellation) for attempt in kept.attempts] == [
+            (2, False),
+            (3, False),
+        ]
+    with engine.begin() as connection:
+        # What was given up may be signed again with the same bytes.
+        connection.execute(
+            text(
+                'INSERT INTO attempts ("transaction", tx_hash, raw, gas, max_fee_wei, priority_fee_wei, at) '
+                'SELECT "transaction", tx_hash, raw, gas, max_fee_wei, priority_fee_wei, at FROM attempts'
+            )
+        )

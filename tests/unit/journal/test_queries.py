@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayer.journal.queries import fold, waiting_of
+from relayer.journal.queries import waiting_of
 from relayer.journal.rows import (
     ALL_BITS,
     BatchRow,
@@ -21,11 +21,12 @@ from relayer.journal.rows import (
     Transition,
     range_mask,
 )
+from relayer.journal.states import fold
 from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.protocol.delivery import FINAL_STATES, REASONS, DeliveryState, Waiting, WaitingReason
 from tests.support.journal import commit
-from tests.unit.journal.samples import NOW, A, add_lane, attempt, messages, step
+from tests.unit.journal.samples import NOW, A, add_lane, attempt, messages, step, steps_to
 
 S = DeliveryState
 
@@ -122,6 +123,7 @@ def test_a_delivered_message_tells_which_transaction_of_ours_did_it(
             Transition(row, 0, 0, step_state, NOW, mask=1, batch=batch)
             for step_state in (S.SUBMITTED, S.INCLUDED)
         ]
+        writing.add_transitions(steps_to(row, 0, 0, S.PROVEN))
         writing.add_transitions([*steps, *([] if state is S.INCLUDED else [step(row, 0, 0, state)])])
         if after is not None:
             writing.set_transaction_state(transaction, after)
@@ -148,7 +150,7 @@ def test_every_pending_message_has_a_reason_of_its_state(journal: Journal) -> No
         for page in range(3):
             writing.add_transitions([step(row, page * 256, min(599, page * 256 + 255), S.OBSERVED)])
         for number, state in enumerate(states):
-            writing.add_transitions([step(row, 300 + number, 300 + number, state)])
+            writing.add_transitions(steps_to(row, 300 + number, 300 + number, state))
         writing.add_transitions([step(row, 256, 299, S.CONFIRMED), step(row, 599, 599, S.EXPIRED)])
         writing.settle_lane(row, 10)
 
@@ -169,7 +171,7 @@ def test_a_messages_own_reason_goes_before_its_lanes(journal: Journal) -> None:
 
     def write(writing: Writing) -> None:
         writing.put_messages(messages(row, 2))
-        writing.add_transitions([step(row, 0, 0, S.FAILED), step(row, 1, 1, S.PROVEN)])
+        writing.add_transitions([*steps_to(row, 0, 0, S.FAILED), *steps_to(row, 1, 1, S.PROVEN)])
         writing.set_reason(row, paused, NOW)
         writing.put_waits([StoredWait(row, 0, refused, NOW, 1, Micros(NOW + 5))])
 
@@ -181,6 +183,16 @@ def test_a_messages_own_reason_goes_before_its_lanes(journal: Journal) -> None:
         WaitingReason.RECIPIENT_REVERTS,
         WaitingReason.BATCH,
     ]
+
+
+def test_a_lane_that_is_held_up_is_told_of_without_a_message(journal: Journal) -> None:
+    """INV-10."""
+    row = add_lane(journal)
+    assert journal.held_lanes() == ()
+    down = Waiting(WaitingReason.RPC_TROUBLE, "port is down")
+    commit(journal, lambda writing: writing.set_reason(row, down, NOW))
+    (held,) = journal.held_lanes()
+    assert (held.row, held.waiting, held.waiting_since) == (row, down, NOW)
 
 
 def test_hearsay_that_was_replaced_is_forgotten_but_its_story_stays(journal: Journal) -> None:

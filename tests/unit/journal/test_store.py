@@ -6,6 +6,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ from sqlalchemy import make_url
 
 from relayer.errors import ConfigError
 from relayer.journal.errors import JournalClosed, JournalLocked, JournalUnreadable
+from relayer.journal.rows import ChainRow, Purpose, TransactionRow, Wish
 from relayer.journal.store import Journal, make_engine
+from relayer.journal.writing import Writing
 from tests.support.journal import commit
-from tests.unit.journal.samples import NOW, A
+from tests.unit.journal.samples import NOW, A, B, attempt
 
 
 def test_what_is_committed_is_there_after_the_process_is_gone(tmp_path: Path) -> None:
@@ -45,6 +49,48 @@ def test_one_daemon_a_journal(url: str, journal: Journal) -> None:
 def test_a_reader_can_not_write(url: str, journal: Journal) -> None:
     with Journal.open(url, read_only=True) as reader, pytest.raises(JournalUnreadable):
         commit(reader, lambda writing: writing.put_chain(A, "court", scanned_height=0, at=NOW))
+
+
+def _add_transaction(journal: Journal) -> tuple[ChainRow, TransactionRow]:
+    def write(writing: Writing) -> tuple[ChainRow, TransactionRow]:
+        chain = writing.put_chain(A, "court", scanned_height=0, at=NOW)
+        return chain, writing.add_transaction(chain, Purpose.DELIVER, b"k" * 20, 0, attempt())
+
+    return commit(journal, write)
+
+
+def test_a_wish_is_written_beside_the_daemon(url: str, journal: Journal) -> None:
+    chain, row = _add_transaction(journal)
+    Journal.request(url, row, Wish.CANCEL)
+    with journal.reading() as reading:
+        assert reading.has_wishes(chain)
+        assert reading.wish_of(row) is Wish.CANCEL
+    assert commit(journal, lambda writing: writing.take_wishes(chain)) == ((row, Wish.CANCEL),)
+    with journal.reading() as reading:
+        assert reading.wish_of(row) is None
+
+
+def test_a_wish_never_breaks_what_the_daemon_writes(url: str, journal: Journal) -> None:
+    """SQLite refuses a transaction that has read before another process wrote: the daemon would end."""
+    _, row = _add_transaction(journal)
+    asked = threading.Thread(target=Journal.request, args=(url, row, Wish.REPLACE))
+
+    def read_then_write(writing: Writing) -> None:
+        writing.put_chain(A, "court", scanned_height=0, at=NOW)
+        asked.start()
+        time.sleep(0.3)
+        writing.put_chain(B, "port", scanned_height=0, at=NOW)
+
+    commit(journal, read_then_write)
+    asked.join()
+    with journal.reading() as reading:
+        assert [chain.name for chain in reading.chains()] == ["court", "port"]
+        assert reading.wish_of(row) is Wish.REPLACE
+
+
+def test_a_wish_needs_a_journal(tmp_path: Path) -> None:
+    with pytest.raises(JournalUnreadable, match="no file"):
+        Journal.request(f"sqlite:///{tmp_path}/none.db", TransactionRow(1), Wish.CANCEL)
 
 
 def test_a_closed_journal_takes_nothing(url: str) -> None:

@@ -31,6 +31,22 @@ def _sign(journal: Journal, chain: ChainRow, nonce: int, number: int = 1) -> Tra
     )
 
 
+def _include(journal: Journal, row: TransactionRow) -> None:
+    commit(
+        journal,
+        lambda writing: writing.include_transaction(
+            row,
+            included_hash=b"i" * 32,
+            block_number=7,
+            block_hash=b"b" * 32,
+            succeeded=False,
+            gas_used=1_000,
+            fee_wei=10**30,
+            wasted_gas=1_000,
+        ),
+    )
+
+
 def test_a_nonce_is_never_signed_twice_while_it_may_land(journal: Journal) -> None:
     """INV-6: the journal refuses what the nonce manager should never ask for."""
     chain = _chain(journal)
@@ -39,6 +55,17 @@ def test_a_nonce_is_never_signed_twice_while_it_may_land(journal: Journal) -> No
         _sign(journal, chain, 5, 2)
     commit(journal, lambda writing: writing.set_transaction_state(first, TransactionState.DISPLACED))
     assert _sign(journal, chain, 5, 2) != first
+
+
+def test_what_was_given_up_is_signed_again_with_the_same_bytes(journal: Journal) -> None:
+    """The same call with the same nonce and price has one signature: it must not look like a broken disk."""
+    chain = _chain(journal)
+    first = _sign(journal, chain, 5)
+    commit(journal, lambda writing: writing.set_transaction_state(first, TransactionState.GIVEN_UP))
+    second = _sign(journal, chain, 5)
+    with journal.reading() as reading:
+        (live,) = reading.live_transactions(chain)
+    assert (live.row, live.attempts) == (second, (attempt(1),))
 
 
 def test_live_transactions_come_back_with_every_signature(journal: Journal) -> None:
@@ -56,32 +83,36 @@ def test_live_transactions_come_back_with_every_signature(journal: Journal) -> N
 def test_an_included_transaction_can_be_opened_again(journal: Journal) -> None:
     chain = _chain(journal)
     row = _sign(journal, chain, 5)
-    commit(
-        journal,
-        lambda writing: writing.include_transaction(
-            row,
-            included_hash=b"i" * 32,
-            block_number=7,
-            block_hash=b"b" * 32,
-            succeeded=False,
-            gas_used=1_000,
-            fee_wei=10**30,
-            wasted_gas=1_000,
-        ),
-    )
+    _include(journal, row)
     with journal.reading() as reading:
         (found,) = reading.transactions([row])
         assert gas_totals(reading) == (1_000, 1_000)
         assert reading.spent_wei(chain, NOW) == 10**30
-        assert reading.spent_wei(chain, Micros(NOW + 1)) == 0
+        assert reading.spent_wei(chain, Micros(NOW + 26 * 3_600 * 10**6)) == 0
     assert (found.state, found.succeeded, found.fee_wei) == (TransactionState.INCLUDED, False, 10**30)
-    commit(journal, lambda writing: writing.set_transaction_state(row, TransactionState.OPEN))
+    commit(journal, lambda writing: writing.reopen_transaction(row, 500_000 * 3 * 10**9))
     with journal.reading() as reading:
         (found,) = reading.transactions([row])
         assert gas_totals(reading) == (0, 0)
         # An open one counts with the most that it can cost.
         assert reading.spent_wei(chain, NOW) == 500_000 * 3 * 10**9
     assert (found.state, found.succeeded, found.included_hash) == (TransactionState.OPEN, None, None)
+
+
+def test_what_is_settled_stays_so_whatever_a_look_for_receipts_writes_later(journal: Journal) -> None:
+    """The chain's task settles while a slow look has yet to write: the nonce may be another one's by then."""
+    chain = _chain(journal)
+    row = _sign(journal, chain, 5)
+    commit(journal, lambda writing: writing.set_transaction_state(row, TransactionState.SETTLED))
+    _include(journal, row)
+    with journal.reading() as reading:
+        (found,) = reading.transactions([row])
+        assert reading.spent_wei(chain, NOW) == 10**30
+    assert (found.state, found.fee_wei) == (TransactionState.SETTLED, 10**30)
+    second = _sign(journal, chain, 5, 2)
+    commit(journal, lambda writing: writing.reopen_transaction(row, 10**18))
+    with journal.reading() as reading:
+        assert [live.row for live in reading.live_transactions(chain)] == [second]
 
 
 def test_batches_are_found_by_their_transaction(journal: Journal) -> None:

@@ -10,8 +10,8 @@ import pytest
 from light_clients.client import Height, Timestamp
 from relayer.chains.evm import abi
 from relayer.errors import Retryable
-from relayer.pipeline.anchoring import Anchoring
 from relayer.pipeline.pipeline import ServedLane
+from relayer.pipeline.rules.anchoring import Anchoring
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
 from relayer.testing.gateway import MemoryLane, MemoryState, encode_anchor
 from tests.support.memory_network import calls, delayed, delivery_data, running_network, two_chains

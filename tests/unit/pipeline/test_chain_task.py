@@ -11,7 +11,7 @@ from relayer.chains.base import Head
 from relayer.chains.evm import abi
 from relayer.consensus.base import VerifiedHeader
 from relayer.errors import ClientExpired
-from relayer.pipeline import chain_task
+from relayer.pipeline import witness
 from relayer.pipeline.pipeline import BatchSettings
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.testing.gateway import encode_freeze
@@ -179,7 +179,7 @@ async def test_a_header_whose_state_nodes_forgot_is_left_for_a_newer_one(tmp_pat
 
 
 async def test_one_provider_alone_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_task, "COMPARE_S", 0.01)
+    monkeypatch.setattr(witness, "COMPARE_S", 0.01)
     chains = two_chains()
     provers = {name: MemoryProver(chain) for name, chain in chains.items()}
     provers["a"].misbehaviour = encode_freeze(0)

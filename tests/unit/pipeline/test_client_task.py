@@ -12,7 +12,7 @@ import pytest
 from relayer.chains.base import RemoteState
 from relayer.chains.evm import abi
 from relayer.journal.rows import Purpose, TransactionRow
-from relayer.pipeline import chain_task
+from relayer.pipeline import witness
 from relayer.protocol.delivery import WaitingReason
 from relayer.testing.chain import MemoryChain, join
 from relayer.testing.gateway import encode_freeze, encode_update
@@ -116,7 +116,7 @@ async def test_misbehaviour_that_providers_show_freezes_the_clients(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """INV-7: looked for beside the work, at a bounded rate, and shown to every destination once."""
-    monkeypatch.setattr(chain_task, "COMPARE_S", 0.02)
+    monkeypatch.setattr(witness, "COMPARE_S", 0.02)
     chains = {name: MemoryChain(name, 1001 + number) for number, name in enumerate("abc")}
     for first, second in ("ab", "ac", "bc"):
         join(chains[first], chains[second])
@@ -148,7 +148,7 @@ async def test_a_client_that_does_not_know_who_signed_the_proof_yet_is_brought_t
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """INV-7: a contradiction at the change of signers freezes the client too."""
-    monkeypatch.setattr(chain_task, "COMPARE_S", 0.02)
+    monkeypatch.setattr(witness, "COMPARE_S", 0.02)
     chains = two_chains()
     provers = delayed(chains, provider_count=2)
     async with running_network(tmp_path, chains, provers=provers) as network:
@@ -174,7 +174,7 @@ async def test_a_client_that_does_not_know_who_signed_the_proof_yet_is_brought_t
 async def test_a_proof_of_misbehaviour_that_no_client_accepts_costs_no_more_than_one_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain_task, "COMPARE_S", 0.02)
+    monkeypatch.setattr(witness, "COMPARE_S", 0.02)
     chains = two_chains()
     provers = {name: MemoryProver(chain, provider_count=2) for name, chain in chains.items()}
     async with running_network(tmp_path, chains, provers=provers) as network:

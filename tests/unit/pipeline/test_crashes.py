@@ -58,8 +58,7 @@ def make_mortal(network: MemoryNetwork, dies_at: int) -> Mortality:
 
     network.journal.post = mortal_post  # type: ignore[method-assign]
     for chain in network.chains.values():
-        chain.prepare = mortality.wrap(MemoryChain.prepare.__get__(chain))  # type: ignore[method-assign]
-        chain.broadcast = mortality.wrap(MemoryChain.broadcast.__get__(chain))  # type: ignore[method-assign]
+        chain.offer = mortality.wrap(MemoryChain.offer.__get__(chain))  # type: ignore[method-assign]
     return mortality
 
 
@@ -69,12 +68,10 @@ async def bury(network: MemoryNetwork) -> None:
     for lane in network.pipeline.lane_tasks:
         await lane.drain(0)
     for chain_task in network.pipeline.chain_tasks.values():
-        await chain_task.tracker.finish_critical(0)
+        await chain_task.sender.finish_critical(0)
     network.journal.close()
     for chain in network.chains.values():
-        chain.prepare = MemoryChain.prepare.__get__(chain)  # type: ignore[method-assign]
-        chain.broadcast = MemoryChain.broadcast.__get__(chain)  # type: ignore[method-assign]
-        chain.forget_nonces()
+        chain.offer = MemoryChain.offer.__get__(chain)  # type: ignore[method-assign]
 
 
 def executed(chain: MemoryChain) -> list[int]:

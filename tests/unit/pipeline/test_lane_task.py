@@ -9,8 +9,8 @@ import pytest
 
 from relayer.chains.base import Address, SimulatedDelivery
 from relayer.errors import CallReverted
-from relayer.pipeline import lane_task
 from relayer.pipeline.pipeline import BatchSettings
+from relayer.pipeline.rules import page
 from relayer.protocol.delivery import DeliveryState, WaitingReason
 from relayer.protocol.lane import Lane
 from tests.support.memory_network import (
@@ -126,10 +126,10 @@ async def test_somebody_elses_delivery_is_seen_and_not_paid_for(tmp_path: Path) 
 
 async def test_a_paused_lane_is_the_reason(tmp_path: Path) -> None:
     chains = two_chains()
-    lane = Lane(chains["a"].endpoint_id, chains["b"].endpoint_id)
+    paused = Lane(chains["a"].endpoint_id, chains["b"].endpoint_id)
     async with running_network(tmp_path, chains) as network:
         await network.mine(2)
-        chains["b"].pending.paused_lanes.add(lane.id)
+        chains["b"].pending.paused_lanes.add(paused.id)
         await network.mine()
         (message,) = network.send("a", "b")
         await network.mine(4)
@@ -182,7 +182,7 @@ async def test_a_header_whose_proofs_the_destination_refuses_is_left_for_a_newer
     looked for.
     """
     chains = two_chains()
-    monkeypatch.setattr(lane_task, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(page, "FIRST_PAUSE_US", 10_000)
     refused: list[int] = []
     simulate = chains["b"].simulate_deliver
     async with running_network(tmp_path, chains, provers=delayed(chains)) as network:

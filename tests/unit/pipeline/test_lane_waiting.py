@@ -10,8 +10,8 @@ import pytest
 
 from relayer.journal.rows import LaneRow, Micros
 from relayer.journal.store import Journal
-from relayer.pipeline.lane_state import LaneProgress
 from relayer.pipeline.lane_waiting import LaneWaiting
+from relayer.pipeline.rules.lane import LaneProgress
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import ZERO_HEAD, EndpointId

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relayer.errors import Underpriced
+from relayer.chains.base import Refusal
 from tests.support.memory_network import deliveries, running_network, two_chains
 
 
@@ -22,7 +22,7 @@ async def test_a_transaction_that_is_too_cheap_is_replaced_under_its_nonce(tmp_p
     async with running_network(tmp_path, two_chains()) as network:
         await network.mine(2)
         chain = network.chains["b"]
-        chain.faults.failing_broadcasts.append(Underpriced("a price that is too low", "a higher one"))
+        chain.faults.refusing = [(Refusal.UNDERPRICED, "transaction underpriced")]
         sent = network.send("a", "b", 2)
         await network.mine_until(lambda: network.is_confirmed(sent), blocks=25)
         assert deliveries(chain) == [2]

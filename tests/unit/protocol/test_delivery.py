@@ -16,6 +16,8 @@ from relayer.protocol.delivery import (
     Waiting,
     WaitingReason,
     is_legal,
+    is_told_again,
+    validate_start,
     validate_transition,
 )
 
@@ -33,7 +35,7 @@ def test_no_step_of_the_road_before_submission_can_be_left_out() -> None:
     assert not is_legal(S.OBSERVED, S.PROVEN)
     assert not is_legal(S.OBSERVED, S.SUBMITTED)
     assert not is_legal(S.VERIFIED, S.SUBMITTED)
-    assert {state for state in S if is_legal(state, S.SUBMITTED)} == {S.PROVEN, S.INCLUDED}
+    assert {state for state in S if is_legal(state, S.SUBMITTED)} == {S.PROVEN, S.INCLUDED, S.FAILED}
     assert {state for state in S if is_legal(state, S.PROVEN)} == {
         S.VERIFIED,
         S.SUBMITTED,
@@ -80,6 +82,22 @@ def test_an_illegal_step_says_what_would_be_legal() -> None:
         validate_transition(S.CONFIRMED, S.OBSERVED)
     with pytest.raises(IllegalTransition, match=r"one of:.*verified"):
         validate_transition(S.OBSERVED, S.SUBMITTED)
+
+
+def test_a_story_begins_with_what_logs_tell() -> None:
+    """INV-5."""
+    validate_start(S.OBSERVED)
+    for state in set(S) - {S.OBSERVED}:
+        with pytest.raises(IllegalTransition, match=rf"begins as {state.value}.*observed"):
+            validate_start(state)
+
+
+def test_a_repeated_step_is_none_but_for_transactions() -> None:
+    """INV-6: signed twice is never the same step told again."""
+    assert {state for state in S if is_told_again(state, state)} == set(S) - {S.SUBMITTED, S.INCLUDED}
+    assert not any(is_told_again(*pair) for pair in itertools.permutations(S, 2))
+    assert not is_legal(S.SUBMITTED, S.SUBMITTED)
+    assert is_legal(S.INCLUDED, S.INCLUDED)
 
 
 def test_a_wait_reads_as_one_line() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from light_clients.client import Height, Status
 from light_clients.errors import HeaderRejected
-from relayer.chains.base import Call, Chain, DeliveryEventKind, SignedTransaction, TxReceipt
+from relayer.chains.base import Call, Chain, DeliveryEventKind, GasPrice, SignedTransaction, TxReceipt
 from relayer.chains.evm import abi
 from relayer.consensus.base import ProvenSlot, Prover
 from relayer.errors import (
@@ -17,9 +17,6 @@ from relayer.errors import (
     CallRevertedStopLane,
     ChainUnavailable,
     ClientFrozen,
-    FeeLimitReached,
-    NonceConflict,
-    Underpriced,
 )
 from relayer.protocol.batch import Batch, encode_batch
 from relayer.protocol.lane import Lane, heads_slot
@@ -52,10 +49,16 @@ def to_batch(source: MemoryChain, destination: MemoryChain, *items: Message | Me
     return encode_batch(Batch(lane, bytes(32), Sequence(0), items))
 
 
-async def submit(chain: MemoryChain, batch: bytes, proof: bytes, gas: int = GAS) -> SignedTransaction:
-    signed = await chain.prepare(chain.deliver_call(batch, proof, gas))
-    await chain.broadcast(signed.raw)
+async def offer(chain: MemoryChain, call: Call) -> SignedTransaction:
+    sender = chain.senders[0]
+    (nonce,) = await chain.count_transactions(sender, pending=True)
+    signed = chain.sign(sender, nonce, call, call.gas or GAS, GasPrice(3 * 10**9, 10**9))
+    assert (await chain.offer(signed.raw)).is_taken
     return signed
+
+
+async def submit(chain: MemoryChain, batch: bytes, proof: bytes, gas: int = GAS) -> SignedTransaction:
+    return await offer(chain, chain.deliver_call(batch, proof, gas))
 
 
 async def deliver(chain: MemoryChain, batch: bytes, proof: bytes, gas: int = GAS) -> TxReceipt:
@@ -176,8 +179,7 @@ async def test_validators_change_and_clients_follow(chains: tuple[MemoryChain, M
     with pytest.raises(CallReverted):
         await beta.simulate_deliver(beta.senders[0], batch, proven.proof, GAS)
     (update,) = await prover.updates_for(beta, remote.client)
-    signed = await beta.prepare(Call(remote.client, abi.CLIENT_UPDATE + abi.encode_bytes(update)))
-    await beta.broadcast(signed.raw)
+    await offer(beta, Call(remote.client, abi.CLIENT_UPDATE + abi.encode_bytes(update)))
     await beta.mine()
     assert (await prover.client_at(beta, remote.client)).current
     assert await prover.updates_for(beta, remote.client) == ()
@@ -192,37 +194,6 @@ async def test_validators_change_and_clients_follow(chains: tuple[MemoryChain, M
     assert (await prover.client_at(beta, remote.client)).status is Status.FROZEN
     with pytest.raises(ClientFrozen):
         await prover.updates_for(beta, remote.client)
-
-
-async def test_nonces_replacements_and_lost_broadcasts(chains: tuple[MemoryChain, MemoryChain]) -> None:
-    alpha, beta = chains
-    message = alpha.send(beta)
-    await alpha.mine()
-    proven = await prove(alpha, beta)
-    call = beta.deliver_call(to_batch(alpha, beta, message), proven.proof, GAS)
-    first = await beta.prepare(call)
-    second = await beta.prepare(call)
-    assert first.sender != second.sender
-    beta.abandon(second)
-    beta.faults.lost_broadcasts = 1
-    await beta.broadcast(first.raw)
-    await beta.mine()
-    assert await beta.receipt(first.tx_hash) is None
-    await beta.broadcast(first.raw)
-    dearer = await beta.replace(first, call)
-    await beta.broadcast(dearer.raw)
-    with pytest.raises(Underpriced):
-        await beta.broadcast(first.raw)
-    await beta.mine()
-    assert await beta.receipt(first.tx_hash) is None
-    assert await beta.receipt(dearer.tx_hash) is not None
-    with pytest.raises(NonceConflict):
-        await beta.broadcast(first.raw)
-    await beta.broadcast(dearer.raw)
-    assert await beta.nonce(first.sender) == 1
-    beta.base_fee_wei = 10**15
-    with pytest.raises(FeeLimitReached):
-        await beta.prepare(call)
 
 
 async def test_a_reorganisation_takes_blocks_back(chains: tuple[MemoryChain, MemoryChain]) -> None:

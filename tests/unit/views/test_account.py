@@ -11,8 +11,13 @@ from relayer.views.encoding import to_plain
 
 
 def test_an_account_has_its_balance_in_wei() -> None:
-    view = AccountView(address=b"\xab" * 20, balance_wei=10**24)
-    assert to_plain(view) == {"address": "0x" + "ab" * 20, "balance_wei": 10**24}
+    view = AccountView(address=b"\xab" * 20, balance_wei=10**24, open_transactions=1, deliveries_left=None)
+    assert to_plain(view) == {
+        "address": "0x" + "ab" * 20,
+        "balance_wei": 10**24,
+        "open_transactions": 1,
+        "deliveries_left": None,
+    }
 
 
 def test_a_key_shows_nothing_secret() -> None:

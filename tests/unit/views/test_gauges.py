@@ -17,7 +17,7 @@ from relayer.views.policy import PolicyView
 from relayer.views.relayer import RelayerView
 
 POLICY = PolicyView(
-    max_spend_wei_per_day=None, spent_wei=None, max_batch_gas=1, max_batch_messages=1, max_wait_ms=1
+    max_spend_wei_per_day=10**18, spent_wei=10**17, max_batch_gas=1, max_batch_messages=1, max_wait_ms=1
 )
 CHAIN = ChainView(
     name="court",
@@ -30,7 +30,9 @@ CHAIN = ChainView(
     verified_timestamp=980,
     scanned_height=10,
     open_transactions=3,
-    accounts=(AccountView(address=b"\xab" * 20, balance_wei=10**18),),
+    accounts=(
+        AccountView(address=b"\xab" * 20, balance_wei=10**18, open_transactions=1, deliveries_left=42),
+    ),
     providers=(),
     policy=POLICY,
 )
@@ -75,6 +77,9 @@ def test_every_gauge_keeps_its_name_and_labels() -> None:
         'postroad_height{chain="court",kind="scanned"} 10.0',
         'postroad_open_transactions{chain="court"} 3.0',
         f'postroad_balance_wei{{account="0x{"ab" * 20}",chain="court"}} 1e+18',
+        f'postroad_deliveries_left{{account="0x{"ab" * 20}",chain="court"}} 42.0',
+        'postroad_spent_wei{chain="court"} 1e+17',
+        'postroad_spend_limit_wei{chain="court"} 1e+18',
         'postroad_backlog_messages{lane="court>port"} 10.0',
         'postroad_oldest_message_seconds{lane="court>port"} 7.5',
         'postroad_lane_proven{lane="court>port"} 40.0',
@@ -89,7 +94,9 @@ def test_every_gauge_keeps_its_name_and_labels() -> None:
 
 
 def test_what_is_not_known_is_0_or_absent() -> None:
-    chain = msgspec.structs.replace(CHAIN, head_height=None, accounts=())
+    account = AccountView(address=bytes(20), balance_wei=None, open_transactions=0, deliveries_left=None)
+    policy = msgspec.structs.replace(POLICY, max_spend_wei_per_day=None)
+    chain = msgspec.structs.replace(CHAIN, head_height=None, accounts=(account,), policy=policy)
     lane = msgspec.structs.replace(LANE, oldest_since=None)
     unread = LightClientView(source="a", destination="b", consensus=None, error="no answer")
     frozen = msgspec.structs.replace(CLIENT, status="frozen", timestamp=1_010)
@@ -104,7 +111,8 @@ def test_what_is_not_known_is_0_or_absent() -> None:
     ):
         assert line in text
     assert 'source="a"' not in text
-    assert "postroad_balance_wei{" not in text
+    for name in ("balance_wei", "deliveries_left", "spend_limit_wei"):
+        assert f"postroad_{name}{{" not in text
 
 
 def test_gauges_are_read_at_each_scrape_and_not_before() -> None:

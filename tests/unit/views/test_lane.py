@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from relayer.journal.rows import LaneRow, Micros
-from relayer.pipeline.lane_state import LaneProgress, Parked
+from relayer.journal.rows import LaneRow
+from relayer.pipeline.rules.instant import Ticks
+from relayer.pipeline.rules.lane import LaneProgress, Parked
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.views.encoding import to_plain
 from relayer.views.lane import lane_view
@@ -13,9 +14,9 @@ from tests.unit.views.samples import LANE
 
 def test_a_lane_shows_its_counts_and_every_reason() -> None:
     lane = LaneProgress(LaneRow(1), LANE, "court", "port", 300, bytes(32), 9, 40)
-    lane.next_page = 2
-    lane.parked = {0: Parked(Micros(5), {WaitingReason.RECIPIENT_REVERTS: 3})}
-    lane.waiting = Waiting(WaitingReason.PAUSED, "by its guardian")
+    lane.begin_at(2)
+    lane.parked[0] = Parked(Ticks(5), {WaitingReason.RECIPIENT_REVERTS: 3})
+    lane.wait_for(Waiting(WaitingReason.PAUSED, "by its guardian"))
     shown = to_plain(lane_view(lane))
     assert isinstance(shown, dict)
     reasons = shown.pop("waiting_messages")

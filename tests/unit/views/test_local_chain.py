@@ -15,6 +15,7 @@ CHAIN = LocalChainView(
     admin=None,
     genesis_hash="0x22",
     details={"elders": ["0x33"]},
+    rules=("free",),
     funded=(FundedAccountView(address="0xAb", secret="0xcd"),),
 )
 
@@ -33,6 +34,7 @@ def test_a_local_chain_shows_its_keys_and_null_where_no_endpoint_was_deployed() 
                 "admin": None,
                 "genesis_hash": "0x22",
                 "details": {"elders": ["0x33"]},
+                "rules": ["free"],
                 "funded": [{"address": "0xAb", "secret": "0xcd"}],
                 "height": None,
                 "gateway": None,

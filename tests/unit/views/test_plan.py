@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from relayer.chains.evm.node import Prices
+from relayer.chains.base import GasMarket, GasPrice
 from relayer.config import ConsensusConfig
 from relayer.consensus.findings import Finding, Severity
 from relayer.endpoint.plan import DeploymentPlan
@@ -29,12 +29,14 @@ class Keys(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True):
 def test_a_plan_shows_its_steps_with_their_cost_and_what_speaks_against_it(
     severity: Severity, *, refused: bool
 ) -> None:
-    surveys: Any = {"court": SimpleNamespace(prices=Prices(base_fee_wei=3, tip_wei=2))}
+    surveys: Any = {"court": SimpleNamespace(market=GasMarket(base_fee_wei=3, suggested_wei=2))}
     steps = (
         Step(StepKind.GATEWAY, "court", 1_000),
         Step(StepKind.REGISTER, "court", 10, remote="port"),
     )
-    plan = DeploymentPlan(steps, (Finding(severity, "court", "x"),), surveys, {}, {})
+    plan = DeploymentPlan(
+        steps, (Finding(severity, "court", "x"),), surveys, {}, {}, {"court": GasPrice(8, 2)}
+    )
     saved = SavedEndpointView(
         gateway=b"\x01", genesis_hash=b"\x02", endpoint_id=b"\x03", consensus=Keys(signer=b"\x04")
     )

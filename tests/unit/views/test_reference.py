@@ -26,7 +26,7 @@ from relayer.views.message import MessageView
 from relayer.views.pending import PendingView
 from relayer.views.plan import PlanOutcomeView, PlanStepView, PlanView, SavedEndpointView
 from relayer.views.story import StepView, StoryView
-from relayer.views.transaction import TransactionView
+from relayer.views.transaction import SignedTransactionView, SteeredTransactionView, TransactionView
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 
@@ -76,6 +76,12 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
         (HandDeliveryView,),
         frozenset({"executed", "already_delivered", "failed", "expired"}),
     ),
+    "postroad tx list": ((SignedTransactionView,), frozenset()),
+    "postroad tx replace": (
+        (SteeredTransactionView,),
+        frozenset({"replace", "cancel", "daemon", "command"}),
+    ),
+    "postroad tx cancel": ((), frozenset()),
     "postroad client status": ((LightClientView,), frozenset()),
     "postroad client update": ((ClientUpdateView, TransactionView), frozenset()),
 }

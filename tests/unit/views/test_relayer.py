@@ -37,14 +37,20 @@ async def test_a_relayer_at_work_shows_what_it_works_on(tmp_path: Path) -> None:
         assert chain["head_timestamp"] >= chain["verified_timestamp"] > 0
         assert chain["scanned_height"] == chain["verified_height"]
         assert chain["accounts"] == [
-            {"address": "0x" + memory.senders[0].hex(), "balance_wei": 10**18},
+            {
+                "address": "0x" + memory.senders[0].hex(),
+                "balance_wei": 10**24,
+                "open_transactions": 0,
+                "deliveries_left": None if name == "a" else chain["accounts"][0]["deliveries_left"],
+            },
         ]
         assert chain["policy"]["max_batch_gas"] > 0
         assert chain["policy"]["max_batch_messages"] == 256
     assert chains["a"]["policy"]["max_spend_wei_per_day"] == 10**18
     assert chains["a"]["policy"]["spent_wei"] == 0
     assert chains["b"]["policy"]["max_spend_wei_per_day"] is None
-    assert chains["b"]["policy"]["spent_wei"] is None
+    assert chains["b"]["policy"]["spent_wei"] > 0
+    assert chains["b"]["accounts"][0]["deliveries_left"] > 10**6
     lanes = {lane["name"]: lane for lane in shown["lanes"]}
     assert (lanes["a>b"]["proven"], lanes["a>b"]["backlog"]) == (3, 0)
     assert lanes["b>a"]["proven"] == 0
@@ -61,7 +67,7 @@ async def test_before_the_first_block_nothing_is_known(tmp_path: Path) -> None:
     async with running_network(tmp_path, two_chains(), start=False) as network:
         view = relayer_view(network.pipeline, 5.0)
     assert [chain.head_height for chain in view.chains] == [None, None]
-    assert all(chain.accounts == () and chain.providers == () for chain in view.chains)
+    assert all(chain.accounts[0].balance_wei is None and chain.providers == () for chain in view.chains)
     assert view.clients == ()
     assert len(view.lanes) == 2
 

@@ -16,33 +16,43 @@ from relayer.consensus.bft.local.sealing import seal
 from relayer.consensus.bft.local.validators import Validators
 from relayer.devnet.chain.block_maker import BlockMaker
 from relayer.devnet.chain.chain_parts import ChainParts
-from relayer.devnet.process.upstream import Upstream
+from relayer.devnet.process.anvil import Anvil
 from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_payload_bytes
 from relayer.devnet.state.faults import Stall
 
-#: anvil's size leaves out the withdrawals, an empty list in every block that it makes.
+#: anvil's size leaves out the withdrawals, an empty list in every block that it makes with Shanghai's rules.
 _MISSING_IN_SIZE: Final = 1
 
 
-async def read_genesis(upstream: Upstream, kind: BftKind, validators: tuple[bytes, ...]) -> SealedBlock:
+async def read_genesis(anvil: Anvil, kind: BftKind, validators: tuple[bytes, ...]) -> SealedBlock:
     """Return anvil's block 0 as the genesis block of the sealed chain.
 
     Its state root is anvil's, and wrong: trust begins at block 1.
     """
-    block = await upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
-    return seal_executed(block, bytes(32), ExtraDataParts(kind, validators))
+    block = await anvil.upstream.call("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003  JSON-RPC has no names
+    return seal_executed(block, bytes(32), ExtraDataParts(kind, validators), legacy=anvil.rules.legacy)
 
 
-def seal_executed(block: Mapping[str, Any], parent_hash: bytes, extra: ExtraDataParts) -> SealedBlock:
+def seal_executed(
+    block: Mapping[str, Any], parent_hash: bytes, extra: ExtraDataParts, *, legacy: bool
+) -> SealedBlock:
     """Return the sealed chain's block for one of anvil's, without seals.
+
+    Args:
+        block: anvil's, as JSON.
+        parent_hash: of the sealed chain's block before it.
+        extra: what consensus adds.
+        legacy: the header ends with the nonce, as before London, whatever anvil's has behind it.
 
     Raises:
         ExecutionError: anvil's header holds something that we don't know.
     """
     header = AnvilHeader.from_rpc(block, parent_hash)
     anvil_hash = check_anvil_hash(header, block)
-    body_bytes = list_payload_bytes(int(block["size"], 16)) - len(header.anvil_rlp(block)) + _MISSING_IN_SIZE
-    return build_block(header, extra, anvil_hash=anvil_hash, body_bytes=body_bytes)
+    body_bytes = list_payload_bytes(int(block["size"], 16)) - len(header.anvil_rlp(block))
+    if legacy:
+        return build_block(header.without_tail(), extra, anvil_hash=anvil_hash, body_bytes=body_bytes)
+    return build_block(header, extra, anvil_hash=anvil_hash, body_bytes=body_bytes + _MISSING_IN_SIZE)
 
 
 class BftBlockMaker(BlockMaker[SealedBlock]):
@@ -60,11 +70,11 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
         self._all_seals = all_seals
 
     async def run(self, block_time_s: float) -> None:
-        """Make a block every `block_time_s`, until cancelled; none for what a busy machine missed."""
+        """Make a block every `block_time_s` when one is due; none for what a busy machine missed."""
         due = time.monotonic() + block_time_s
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not self._parts.faults.is_on(Stall):
+            if not self._parts.faults.is_on(Stall) and await self.is_due():
                 await self.mine()
             due = max(due + block_time_s, time.monotonic())
 
@@ -87,7 +97,7 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
             vote=self._validators.vote_for(proposer),
             round=round_number,
         )
-        block = seal_executed(executed.block, parent.hash, extra)
+        block = seal_executed(executed.block, parent.hash, extra, legacy=self._parts.rules.legacy)
         self._parts.anvil_blocks.keep(number, executed.raw)
         sealed = seal(block, self._validators.accounts, len(extra.validators) if self._all_seals else None)
         return sealed, executed.has_logs

@@ -43,6 +43,9 @@ class LocalBftChain(AnvilChain[SealedBlock]):
     kind: ClassVar = "bft"
     # At 10,000 accounts each state takes anvil 2.7 MB.
     history: ClassVar = 128
+    can_be_legacy: ClassVar = True
+    can_be_older: ClassVar = True
+    can_be_lazy: ClassVar = True
 
     def __init__(
         self,
@@ -137,7 +140,7 @@ class LocalBftChain(AnvilChain[SealedBlock]):
 
     async def _assemble(self, anvil: Anvil) -> RunningChain[SealedBlock]:
         validators, seed = self._validators, self.seed
-        genesis = await read_genesis(anvil.upstream, validators.kind, validators.current)
+        genesis = await read_genesis(anvil, validators.kind, validators.current)
         parts = ChainParts.over(anvil, genesis, self.faults)
         prefix = "qbft" if self.protocol is BftKind.QBFT else "ibft"
         return RunningChain(

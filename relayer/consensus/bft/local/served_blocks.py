@@ -24,7 +24,7 @@ from relayer.consensus.bft.local.sealed_block import SealedBlock, quorum
 from relayer.consensus.bft.local.sealing import make_twin, sign
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.process.anvil_blocks import Fields
-from relayer.devnet.rpc.served_blocks import BODY_FIELDS
+from relayer.devnet.rpc.served_blocks import BODY_FIELDS, LONDON_FIELDS
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import Account, derive_account
 
@@ -50,6 +50,7 @@ class ServedBftBlocks:
     ) -> None:
         self._ledger = parts.ledger
         self._anvil_blocks = parts.anvil_blocks
+        self._rules = parts.rules
         self._faults = faults
         self._accounts = accounts
         self._stranger = derive_account(seed, "", "stranger", 0)
@@ -98,6 +99,8 @@ class ServedBftBlocks:
             native = native | {
                 "transactions": msgspec.Raw(self._ledger.rewrite(bytes(native["transactions"])))
             }
+        if self._rules.legacy:
+            native = {name: value for name, value in native.items() if name not in LONDON_FIELDS}
         return native | {
             "hash": _text(block.hash),
             "parentHash": _text(block.parent_hash),

@@ -22,7 +22,14 @@ from postroad_solo.rules import SoloClient, SoloHeader, SoloState
 from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
-from relayer.consensus.base import DeliveryCost, OnChainClient, ProvenSlot, VerifiedHeader
+from relayer.consensus.accounts import prove_account
+from relayer.consensus.base import (
+    DeliveryCost,
+    OnChainClient,
+    ProvenAccount,
+    ProvenSlot,
+    VerifiedHeader,
+)
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import ClientExpired, ClientFrozen, ConfigError, MisbehaviourFound
 
@@ -78,6 +85,7 @@ class SoloProver:
             del self._headers[next(iter(self._headers))]
         if header.number > self.client.state.height and header.timestamp >= self.client.state.timestamp:
             self.client = self.client.update(header.encode(), self._now())
+        # The key does not sign the base fee, so a header that holds does not prove it.
         return VerifiedHeader(header.number, header.hash, header.timestamp, header.state_root)
 
     def describe_finality_wait(self, head: Head, number: Height) -> str:
@@ -98,6 +106,10 @@ class SoloProver:
             return tuple(self._prove_slot(found, account, slot, proof) for slot in slots)
 
         return await self._source.checked_proof(account, slots, header.number, check)
+
+    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount:
+        """An account's nonce and balance at a verified header. See Prover."""
+        return await prove_account(self._source, header, account)
 
     def anchor_for(self, height: Height) -> bytes | None:
         """None: a seal costs less than an anchor's transaction."""

@@ -12,7 +12,6 @@ from light_clients.hashing import keccak256
 from relayer.chains.base import Address
 from relayer.chains.evm import abi
 from relayer.chains.evm.chain import EvmChain, EvmSettings
-from relayer.chains.evm.fees import FeePolicy
 from relayer.chains.rpc_provider import ProviderUrls
 from relayer.keys import Key
 from tests.support.rpc import RefusalError, Server, serve
@@ -94,7 +93,6 @@ class ChainBench:
                 "gateway": Address(GATEWAY),
                 "genesis_hash": GENESIS,
                 "providers": tuple(providers),
-                "fees": FeePolicy(100 * GWEI, GWEI),
                 "poll_interval_s": 0.05,
                 **changes,
             }

@@ -6,28 +6,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from light_clients.client import Height
 from light_clients.errors import HeaderRejected
-from relayer.chains.base import Address, Call, Chain, TxHash
+from relayer.chains.base import Chain, TxHash
 from relayer.chains.evm import abi
 from relayer.errors import (
     CallRevertedDrop,
-    ChainUnavailable,
     ConfigError,
-    FeeLimitReached,
-    InsufficientFunds,
-    NonceConflict,
     NotFoundYet,
     RpcAnswerInvalid,
-    Underpriced,
     WrongChain,
 )
 from relayer.protocol.message import LaneId
 from tests.unit.chains.evm.chain_bench import (
     GENESIS,
-    GWEI,
     KEYS,
     ChainBench,
     Node,
@@ -35,7 +28,6 @@ from tests.unit.chains.evm.chain_bench import (
     refuse,
 )
 from tests.unit.chains.evm.gateway_logs import (
-    GATEWAY,
     LANE,
 )
 
@@ -108,109 +100,6 @@ async def test_a_refusal_is_decoded(bench: ChainBench) -> None:
     call, at = node.asked("eth_call")[0]
     assert (call["from"], call["gas"], at) == ("0x" + chain.senders[0].hex(), hex(1_000_000), "latest")
     assert call["data"] == "0x" + abi.encode_deliver(b"batch", b"proof").hex()
-
-
-async def test_a_transaction_is_priced_numbered_and_broadcast_to_everyone(bench: ChainBench) -> None:
-    nodes = [Node(eth_sendRawTransaction="0x" + "11" * 32), Node(eth_sendRawTransaction="0x" + "11" * 32)]
-    chain = await bench.chain(*nodes)
-    signed = await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-    assert (signed.nonce, signed.max_fee_wei, signed.priority_fee_wei) == (0, 3 * GWEI, GWEI)
-    await chain.broadcast(signed.raw)
-    assert [node.asked("eth_sendRawTransaction") for node in nodes] == [[["0x" + signed.raw.hex()]]] * 2
-    again = await chain.replace(signed, Call(Address(GATEWAY), b"data"))
-    assert (again.nonce, again.gas) == (0, 100_000)
-    assert again.max_fee_wei > signed.max_fee_wei
-
-
-async def test_gas_is_estimated_with_room_where_none_is_given(bench: ChainBench) -> None:
-    chain = await bench.chain(Node(eth_estimateGas=hex(100_000)))
-    assert (await chain.prepare(Call(Address(GATEWAY), b"data"))).gas == 125_000
-
-
-async def test_a_base_fee_above_the_limit_waits(bench: ChainBench) -> None:
-    dear = Node(
-        eth_getBlockByNumber=lambda params: (
-            {"hash": "0x" + GENESIS.hex()} if params[0] == "0x0" else block(9, 101 * GWEI)
-        )
-    )
-    chain = await bench.chain(dear)
-    with pytest.raises(FeeLimitReached):
-        await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-
-
-async def test_a_chain_without_base_fees_is_not_served(bench: ChainBench) -> None:
-    old = Node(
-        eth_getBlockByNumber=lambda params: (
-            {"hash": "0x" + GENESIS.hex()} if params[0] == "0x0" else block(9, baseFeePerGas=None)
-        )
-    )
-    chain = await bench.chain(old)
-    with pytest.raises(ChainUnavailable, match="Cancun"):
-        await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-
-
-@pytest.mark.parametrize(
-    ("message", "error"),
-    [
-        ("replacement transaction underpriced", Underpriced),
-        ("insufficient funds for gas * price + value", InsufficientFunds),
-        ("nonce too low", NonceConflict),
-        ("the node is syncing", ChainUnavailable),
-    ],
-)
-async def test_refused_broadcasts_are_told_apart(
-    bench: ChainBench, message: str, error: type[Exception]
-) -> None:
-    node = Node(eth_sendRawTransaction=refuse(-32000, message), eth_getTransactionReceipt=None)
-    chain = await bench.chain(node)
-    signed = await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-    with pytest.raises(error):
-        await chain.broadcast(signed.raw)
-
-
-@pytest.mark.parametrize("words", ["already known", "the transaction is already in the TxPool"])
-async def test_a_transaction_that_a_node_has_is_a_success(bench: ChainBench, words: str) -> None:
-    refusing = Node(eth_sendRawTransaction=refuse(-32000, words))
-    down = Node(eth_sendRawTransaction=lambda _: web.Response(status=503))
-    chain = await bench.chain(refusing, down)
-    signed = await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-    await chain.broadcast(signed.raw)
-
-
-def receipt(tx_hash: bytes, **changes: Any) -> dict[str, Any]:
-    return {
-        "transactionHash": "0x" + tx_hash.hex(),
-        "blockNumber": "0x9",
-        "blockHash": "0x" + "b0" * 32,
-        "gasUsed": hex(50_000),
-        "effectiveGasPrice": hex(2 * GWEI),
-        "status": "0x1",
-        "logs": [],
-        **changes,
-    }
-
-
-async def test_a_nonce_used_by_the_very_transaction_is_a_success(bench: ChainBench) -> None:
-    """INV-6: a restart broadcasts again what was included meanwhile."""
-    node = Node(
-        eth_sendRawTransaction=refuse(-32000, "nonce too low"),
-        eth_getTransactionReceipt=lambda params: receipt(bytes.fromhex(params[0][2:])),
-    )
-    chain = await bench.chain(node)
-    signed = await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-    await chain.broadcast(signed.raw)
-    assert chain.in_flight(signed.sender) == 0
-
-
-async def test_an_account_that_cannot_pay_gives_way_to_another(bench: ChainBench) -> None:
-    node = Node(eth_sendRawTransaction=refuse(-32000, "insufficient funds"))
-    chain = await bench.chain(node)
-    first = await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-    with pytest.raises(InsufficientFunds):
-        await chain.broadcast(first.raw)
-    chain.abandon(first)
-    second = await chain.prepare(Call(Address(GATEWAY), b"data", 100_000))
-    assert second.sender != first.sender
 
 
 async def test_no_receipt_is_no_error(bench: ChainBench) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from relayer.chains.base import GasMarket
 from relayer.contracts import load
 from relayer.errors import CallReverted, RpcAnswerInvalid, RpcRefused
 from tests.support.rpc import node_answering
@@ -44,3 +45,20 @@ async def test_logs_are_asked_for_in_halves_where_a_range_is_refused() -> None:
     logs = await node_answering({"eth_getLogs": answer}).logs(b"\x01" * 20, [b"\x02" * 32], 0, 9)
     assert [log["block"] for log in logs] == list(range(10))
     assert (0, 9) in asked
+
+
+@pytest.mark.parametrize(
+    ("base", "answers", "market"),
+    [
+        ("0x7", {"eth_maxPriorityFeePerGas": "0x5"}, GasMarket(7, 5)),
+        ("0x0", {"eth_maxPriorityFeePerGas": "0x0"}, GasMarket(0, 0)),
+        (None, {"eth_gasPrice": "0x9"}, GasMarket(None, 9)),
+        # Some chains have no use for a price, and their nodes no method for it.
+        ("0x7", {"eth_maxPriorityFeePerGas": RpcRefused(-32601, "no such method")}, GasMarket(7, 0)),
+    ],
+)
+async def test_what_gas_costs_is_the_base_fee_and_a_suggestion(
+    base: str | None, answers: dict[str, Any], market: GasMarket
+) -> None:
+    block = {"number": "0x1"} | ({} if base is None else {"baseFeePerGas": base})
+    assert await node_answering({"eth_getBlockByNumber": block, **answers}).market() == market

@@ -86,9 +86,23 @@ async def test_a_receipt_tells_cost_and_deliveries(bench: ChainBench) -> None:
     assert (found.succeeded, found.fee_wei, found.delivered[0].mask) == (True, 100_000 * GWEI, 3)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"transactionHash": "0x" + "71" * 32}, {"status": None}, {"effectiveGasPrice": None}]
-)
+async def test_a_receipt_without_an_effective_price_costs_nothing(bench: ChainBench) -> None:
+    """Nodes without EIP-1559, where gas is mostly free, leave it out."""
+    tx_hash = TxHash(b"\x70" * 32)
+    chain = await bench.chain(Node(eth_getTransactionReceipt=receipt(tx_hash, effectiveGasPrice=None)))
+    found = await chain.receipt(tx_hash)
+    assert found is not None
+    assert (found.succeeded, found.gas_used, found.fee_wei) == (True, 50_000, 0)
+
+
+@pytest.mark.parametrize("changes", [{"blockNumber": None, "blockHash": None}, {"blockHash": None}])
+async def test_a_receipt_without_a_block_is_none_yet(bench: ChainBench, changes: dict[str, Any]) -> None:
+    tx_hash = TxHash(b"\x70" * 32)
+    chain = await bench.chain(Node(eth_getTransactionReceipt=receipt(tx_hash, **changes)))
+    assert await chain.receipt(tx_hash) is None
+
+
+@pytest.mark.parametrize("changes", [{"transactionHash": "0x" + "71" * 32}, {"status": None}])
 async def test_receipts_of_something_else_are_refused(bench: ChainBench, changes: dict[str, Any]) -> None:
     tx_hash = TxHash(b"\x70" * 32)
     chain = await bench.chain(Node(eth_getTransactionReceipt=receipt(tx_hash, **changes)))

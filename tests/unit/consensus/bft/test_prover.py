@@ -18,7 +18,7 @@ from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, MisbehaviourRejected, Rejection, ValidatorSetRejected
 from relayer.chains.base import AccountProof, Address, Call, Head
 from relayer.chains.evm import abi
-from relayer.consensus.base import DeliveryCost, VerifiedHeader
+from relayer.consensus.base import DeliveryCost, ProvenAccount, VerifiedHeader
 from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.errors import (
     ChainUnavailable,
@@ -28,7 +28,7 @@ from relayer.errors import (
     NotFoundYet,
     RpcAnswerInvalid,
 )
-from tests.support.bft import Draft, Validator, validator, validators
+from tests.support.bft import CANCUN, Draft, Validator, validator, validators
 from tests.support.trie import AccountEntry, State
 
 T = TypeVar("T")
@@ -37,7 +37,8 @@ START = 1_700_000_000
 GATEWAY = Address(b"\x42" * 20)
 SLOT = b"\x07" * 32
 EMPTY_SLOT = b"\x08" * 32
-STATE = State({GATEWAY: AccountEntry(storage={SLOT: b"\x99" * 32}), b"\x01" * 20: AccountEntry(balance=5)})
+SENDER = Address(b"\x01" * 20)
+STATE = State({GATEWAY: AccountEntry(storage={SLOT: b"\x99" * 32}), SENDER: AccountEntry(nonce=3, balance=5)})
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Provider:
     def proof(self, account: bytes, slots: Sequence[bytes]) -> AccountProof:
         proofs = {slot: self.state.prove(account, slot) for slot in slots}
         return AccountProof(
-            tuple(next(iter(proofs.values())).account),
+            tuple(self.state.prove(account, SLOT).account),
             {slot: tuple(proof.storage) for slot, proof in proofs.items()},
         )
 
@@ -155,6 +156,33 @@ def head_of(blocks: Mapping[int, Draft], number: int | None = None) -> Head:
 
 
 FOUR = validators(4)
+
+
+@pytest.mark.parametrize(
+    ("tail", "base_fee_wei"),
+    [((), None), ((b"",), 0), ((b"\x07", bytes(32)), 7), (CANCUN, int.from_bytes(CANCUN[0]))],
+)
+async def test_a_verified_header_tells_its_base_fee(
+    tail: tuple[bytes, ...], base_fee_wei: int | None
+) -> None:
+    blocks = {5: replace(make_chain({1: FOUR}, 5)[5], tail=tail)}
+    prover = make_prover(Source([Provider(blocks)]), FOUR)
+    assert (await prover.verify_head(head_of(blocks))).base_fee_wei == base_fee_wei
+
+
+async def test_accounts_are_proven_by_the_next_provider_where_one_lies() -> None:
+    """INV-5: a nonce that is too high would wedge the account, one too low would be signed twice."""
+    blocks = make_chain({1: FOUR}, 5)
+    later = State({SENDER: AccountEntry(nonce=1003, balance=5), GATEWAY: AccountEntry()})
+    source = Source([Provider(blocks, later), Provider(blocks)])
+    prover = make_prover(source, FOUR)
+    header = await prover.verify_head(head_of(blocks))
+    assert await prover.prove_account(header, SENDER) == ProvenAccount(3, 5, Height(5))
+    assert source.blamed == [0]
+    absent = Address(b"\x77" * 20)
+    assert await prover.prove_account(header, absent) == ProvenAccount(0, 0, Height(5))
+    with pytest.raises(ChainUnavailable):
+        await make_prover(Source([Provider(blocks, later)]), FOUR).prove_account(header, SENDER)
 
 
 @pytest.mark.parametrize("kind", list(BftKind))

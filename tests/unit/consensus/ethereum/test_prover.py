@@ -13,8 +13,9 @@ import pytest
 from light_clients.client import Status
 from light_clients.ethereum.config import ForkName, Period, Slot
 from light_clients.ethereum.containers import LightClientFinalityUpdate, LightClientUpdate
+from relayer.chains.base import Address
 from relayer.config import Bytes32, ChainConfig, SecretUrl
-from relayer.consensus.base import DeliveryCost
+from relayer.consensus.base import DeliveryCost, ProvenAccount
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
 from relayer.consensus.ethereum.prover import EthereumProver, build_prover
 from relayer.consensus.kind import ConfiguredChain
@@ -32,6 +33,7 @@ from tests.support.ethereum import (
     NEXT,
     PERIOD,
     SPE,
+    STATE,
     STORAGE_SLOT,
     Beacon,
     Execution,
@@ -39,6 +41,7 @@ from tests.support.ethereum import (
     World,
     make_prover,
 )
+from tests.support.trie import AccountEntry, State
 
 # --- following ----------------------------------------------------------------------------------------------
 
@@ -49,7 +52,23 @@ async def test_the_newest_finalized_block_is_verified(world: World) -> None:
     verified = await prover.verify_head(world.head())
     assert verified == world.finalized()
     assert verified.number < world.head().number
+    assert verified.base_fee_wei == 7
     assert prover.client.state.finalized_slot == 3 * SPE
+
+
+async def test_accounts_are_proven_at_the_finalized_block_whatever_one_provider_says(world: World) -> None:
+    sender = Address(b"\x01" * 20)
+    lie = State({sender: AccountEntry(nonce=1_000, balance=5)})
+    source = Execution([lie, STATE])
+    prover = EthereumProver(source, Beacon([Node(world.chain)]), world.bootstrap(), world.now)
+    header = await prover.verify_head(world.head())
+    assert await prover.prove_account(header, sender) == ProvenAccount(0, 5, header.number)
+    assert source.blamed == [0]
+    absent = Address(b"\x77" * 20)
+    assert await prover.prove_account(header, absent) == ProvenAccount(0, 0, header.number)
+    source.states.pop()
+    with pytest.raises(ChainUnavailable):
+        await prover.prove_account(header, sender)
 
 
 def test_finality_is_delayed_signatures_cost_much_and_may_fail_for_want_of_gas(world: World) -> None:

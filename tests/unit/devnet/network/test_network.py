@@ -9,6 +9,7 @@ from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network.network import Network
 from relayer.devnet.network.spec import parse_spec
+from relayer.devnet.rules import ChainRules
 
 
 def test_no_chain_id_twice_in_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +32,24 @@ def test_the_spec_decides_block_times_and_the_options_the_rest() -> None:
     network = Network("a=bft:7@2,b=ethereum@manual", ChainOptions(block_time_s=9, funded=1))
     assert [chain.block_time_s for chain in network.chains.values()] == [2, None]
     assert [len(chain.funded_keys) for chain in network.chains.values()] == [1, 1]
+
+
+def test_rules_are_the_lines() -> None:
+    network = Network("a=bft:free,b=bft", ChainOptions(rules=ChainRules(legacy=True)))
+    assert [chain.options.rules for chain in network.chains.values()] == [ChainRules(free=True), ChainRules()]
+
+
+@pytest.mark.parametrize(
+    ("word", "what"),
+    [
+        ("legacy", "no base fee"),
+        ("cancun", "the rules of cancun"),
+        ("lazy5", "no empty blocks"),
+    ],
+)
+def test_rules_that_a_kind_cannot_have_are_refused(word: str, what: str) -> None:
+    with pytest.raises(SpecError, match=f"{what} on the chain 'b' of kind 'ethereum' .{word}."):
+        Network(f"a=bft:{word},b=ethereum:{word}")
 
 
 def test_a_chain_is_found_by_its_name_and_its_class() -> None:

@@ -10,6 +10,7 @@ from relayer.consensus.bft.local.kind import BftSettings
 from relayer.consensus.ethereum.local.kind import EthereumSettings
 from relayer.devnet.errors import SpecError
 from relayer.devnet.network.spec import ChainSpec, parse_spec
+from relayer.devnet.rules import ChainRules
 
 
 def test_what_can_be_said() -> None:
@@ -17,6 +18,15 @@ def test_what_can_be_said() -> None:
         ChainSpec("a", "bft", BftSettings(validators=1), 0.2),
         ChainSpec("port-9", "bft", BftSettings(BftKind.IBFT2), None),
         ChainSpec("eth", "ethereum", EthereumSettings(512), 0.25),
+    )
+
+
+def test_rules_stand_anywhere_among_the_options_of_any_kind() -> None:
+    assert parse_spec("a=bft:legacy:ibft2:tx64k:7@2,eth=ethereum:512:free") == (
+        ChainSpec(
+            "a", "bft", BftSettings(BftKind.IBFT2, 7), 2, ChainRules(legacy=True, max_tx_bytes=64 * 1024)
+        ),
+        ChainSpec("eth", "ethereum", EthereumSettings(512), 0.25, ChainRules(free=True)),
     )
 
 
@@ -38,7 +48,8 @@ def test_the_block_time_is_the_kinds_unless_somebody_says_otherwise() -> None:
             r"the kind 'clique' of chain 'a' \(expected one of bft\[:PROTOCOL\]\[:VALIDATORS\], ethereum\[",
         ),
         ("a=", "the kind ''"),
-        ("a=bft:5o", "the options '5o' of chain 'a'"),
+        ("a=bft:5o", "the options '5o' of chain 'a'.*Rules are free, legacy, "),
+        ("a=bft:4:berlin", "expected legacy and berlin together"),
         ("a=ethereum@0.01", "the block time '0.01'"),
         ("a=bft:4@", "the block time ''"),
         ("a=bft:4@0", "the block time '0'"),

@@ -39,6 +39,7 @@ def state_of(pid: int, mark: str) -> NetworkState:
         funded_keys=(FundedKey("0x22", "0x33"),),
         anvil_pid=pid,
         anvil_mark=mark,
+        rules=("free", "tx64k"),
     )
     return NetworkState(pid, mark, "ready", (chain,), {"box": 1})
 

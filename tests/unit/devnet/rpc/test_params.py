@@ -22,6 +22,14 @@ def native(number: int) -> str:
     return "0x" + f"{number:02x}" * 32
 
 
+def test_a_chain_may_not_know_what_is_final() -> None:
+    genesis = plain_ledger(1).genesis
+    for tag in ("safe", "finalized"):
+        with pytest.raises(RpcError, match="expected a tag") as caught:
+            block_number(compact(tag), 0, Ledger(genesis, final_tags=False))
+        assert caught.value.code == -32602
+
+
 def compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Replaces or cancels a transaction of the journal where no daemon runs: as the daemon would, and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from light_clients.errors import Rejection
+from relayer.cli.exit_codes import ExitCode
+from relayer.cli.failures import CommandFailed
+from relayer.cli.options import unlock
+from relayer.consensus.open_chain import OpenChain, open_chain
+from relayer.errors import ConfigError, Retryable
+from relayer.journal.store import now_micros
+from relayer.pipeline.rules.story import outcome_steps
+from relayer.sending.price import PricePolicy
+from relayer.sending.quiet_log import quiet_log
+from relayer.sending.sender import Sender
+from relayer.sending.store import JournalStore
+
+if TYPE_CHECKING:
+    from relayer.chains.base import Address
+    from relayer.config import Config
+    from relayer.consensus.base import ProvenAccount
+    from relayer.journal.rows import StoredChain, StoredTransaction, Wish
+    from relayer.journal.store import Journal
+
+_POLL_S: Final = 0.5
+_FINISH_S: Final = 5.0
+
+
+async def steer(
+    config: Config, journal: Journal, name: str, stored: StoredTransaction, wish: Wish, timeout_s: float
+) -> StoredTransaction:
+    """Do what an operator wishes, and follow the transaction until it is in a block or the time is over.
+
+    Args:
+        config: names the chain's providers, keys and limits.
+        journal: open for writing.
+        name: of the chain.
+        stored: the transaction, which is open.
+        wish: what to do.
+        timeout_s: how long to follow it.
+
+    Returns:
+        The transaction, as the journal has it afterwards.
+
+    Raises:
+        ConfigError: the chain or its keys are not configured, or it is another endpoint by now.
+        Retryable: it can't be signed again: a limit, the account's funds, or nobody answers.
+        CommandFailed: what it signed can't be read.
+    """
+    signers = [unlock(config, key) for key in config.chain(name).keys]
+    opened = open_chain(config, name, signers)
+    try:
+        sender = await _recover(opened, journal, stored)
+        try:
+            await _steer(sender, opened, stored, wish, timeout_s)
+        finally:
+            await sender.finish_critical(_FINISH_S)
+    finally:
+        await opened.close()
+    (after,) = await journal.read(lambda reading: reading.transactions([stored.row]))
+    return after
+
+
+async def _recover(opened: OpenChain, journal: Journal, stored: StoredTransaction) -> Sender:
+    """Return a sender that follows all transactions of the chain, as a daemon's does after its start."""
+    chains = await journal.read(lambda reading: reading.chains())
+    chain: StoredChain = next(known for known in chains if known.row == stored.chain)
+    if chain.endpoint_id != opened.chain.endpoint_id:
+        raise ConfigError(
+            f"the transaction is of endpoint 0x{chain.endpoint_id.hex()}",
+            f"0x{opened.chain.endpoint_id.hex()}, which is configured as {opened.name}",
+            "The chain was reset, or another one has its name now: nothing of the old one can be steered",
+        )
+    if chain.trusted_state is not None:
+        opened.prover.import_state(chain.trusted_state)
+
+    async def prove(account: Address) -> ProvenAccount | None:
+        header = await opened.prover.verify_head(await opened.chain.head())
+        sender.note_header(header)
+        return await opened.prover.prove_account(header, account)
+
+    table = opened.config
+    sender = Sender(
+        opened.chain,
+        JournalStore(journal, chain.row, now_micros, table.max_spend_wei_per_day, outcome_steps),
+        PricePolicy(table.max_fee_wei, table.priority_fee_wei),
+        now_micros,
+        prove=prove,
+        proves_now=not opened.prover.has_delayed_finality,
+        log=quiet_log(),
+    )
+    live = await journal.read(lambda reading: reading.live_transactions(chain.row))
+    carried = await journal.read(lambda reading: reading.batches_of(kept.row for kept in live))
+    sender.recover(live, carried)
+    return sender
+
+
+async def _steer(
+    sender: Sender, opened: OpenChain, stored: StoredTransaction, wish: Wish, timeout_s: float
+) -> None:
+    ends_at = time.monotonic() + timeout_s
+    known = next(known for known in sender.transactions if known.row == stored.row)
+    # Receipts and nonces first: it may be in a block since the daemon ended.
+    await _look(sender, opened)
+    if known.receipt is not None or not sender.follows(known):
+        return
+    before = len(known.attempts)
+    await sender.wish(known, wish)
+    if len(known.attempts) == before:
+        raise CommandFailed(
+            ExitCode.REFUSED,
+            f"the signed bytes of transaction {stored.row} can't be read",
+            "a transaction of type 0 or 2",
+            "Cancel it instead",
+        )
+    while sender.follows(known) and time.monotonic() < ends_at:
+        await _look(sender, opened)
+        if await sender.included(known, _POLL_S):
+            return
+
+
+async def _look(sender: Sender, opened: OpenChain) -> None:
+    height = sender.height
+    # The sender looks all the same, and says why a transaction waits.
+    with contextlib.suppress(Retryable, Rejection):
+        height = (await opened.chain.head()).number
+    await sender.look(height)

@@ -1,0 +1,958 @@
+# SPDX-License-Identifier: MIT
+"""The sender of one chain: it signs, keeps, offers and follows the transactions of the chain's accounts.
+
+`SendingAccount` decides, and this shell does what it says: it asks the chain and the prover, signs, writes
+down, and offers. Nothing that a chain answers, or does not answer, makes `look` raise. What goes wrong with
+one transaction is that transaction's reason to wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+import structlog
+
+from light_clients.errors import Rejection
+from relayer.chains.base import Address, Call, Chain, GasMarket, GasPrice, Refusal, TxHash
+from relayer.consensus.base import ProvenAccount, VerifiedHeader
+from relayer.errors import (
+    ChainUnavailable,
+    FeeLimitReached,
+    InsufficientFunds,
+    KeyUnavailable,
+    PostroadError,
+    Retryable,
+)
+from relayer.journal.errors import JournalError
+from relayer.journal.rows import (
+    LaneRow,
+    Micros,
+    Purpose,
+    StoredBatch,
+    StoredTransaction,
+    Wish,
+)
+from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.sending.account import (
+    Action,
+    Cancel,
+    ChainClock,
+    Displace,
+    Fill,
+    GiveUp,
+    Offer,
+    Replace,
+    SendingAccount,
+)
+from relayer.sending.price import (
+    LOW_DELIVERIES,
+    PricePolicy,
+    bound_base_fee,
+    compute_price,
+    compute_raise,
+    guess_delivery_wei,
+)
+from relayer.sending.store import Record, Store
+from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, make_attempt
+
+T = TypeVar("T")
+
+#: Proves an account's nonce and balance at the newest verified header; None where the chain's kind has no
+#: such proof. Raises Retryable or Rejection where it can't be had now.
+ProveAccount = Callable[[Address], Awaitable[ProvenAccount | None]]
+
+#: While transactions wait, the chain is looked at this often without a new head.
+_LOOK_S: Final = 1.0
+#: While none waits, operators' wishes and balances are looked at this often.
+_IDLE_S: Final = 5.0
+#: How long a question to the chain may take. What hangs must not hold up the other accounts.
+_ASK_S: Final = 20.0
+#: After an account's first missing receipt no later one exists, so only so many are asked for together.
+_RECEIPTS_AT_ONCE: Final = 16
+#: How old what is known of an idle account may be when it signs again: somebody else may have used its key.
+_FRESH_S: Final = 10.0
+#: How old the price that nodes suggest may be where a verified header tells the base fee.
+_SUGGESTION_S: Final = 15.0
+#: The base fee of a verified header that is older than this says little of the next block.
+_HEADER_S: Final = 30.0
+#: Most nodes take no more bytes in one transaction. Where they take fewer, the first refusal tells.
+_MOST_BYTES: Final = 128 * 1024
+#: A block's gas limit moves, and a node may have said what is not so: what was too much may fit after this.
+_REFUSED_S: Final = 600.0
+#: A mean moves by this share with every delivery.
+_WEIGHT: Final = 0.25
+
+
+class Sender:
+    """The transactions of one chain's accounts. One event loop owns it.
+
+    Args:
+        chain: the chain.
+        store: where signed transactions are kept.
+        policy: the operator's limits for gas.
+        clock: the wall clock, for what is written down.
+        prove: proves an account; None where nothing can be proven.
+        proves_now: whether `prove` shows the newest blocks, so that no provider's count is needed.
+        shares_keys: whether other processes sign with the same keys, so that what they have pending counts.
+        log: where it is told what happens; None for the process's log.
+
+    Attributes:
+        accounts: by address.
+        height: the newest block that is known; a hint on chains with delayed finality.
+        on_outcomes: called with what a look found, after it was written.
+        on_funds: called when an account can pay again that could not.
+        mean_delivery_wei: what a delivery costs about; None before the first.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        store: Store,
+        policy: PricePolicy,
+        clock: Callable[[], Micros],
+        *,
+        prove: ProveAccount | None = None,
+        proves_now: bool = False,
+        shares_keys: bool = False,
+        log: structlog.typing.FilteringBoundLogger | None = None,
+    ) -> None:
+        self.chain = chain
+        self.accounts = {address: SendingAccount(address) for address in chain.senders}
+        self.height = 0
+        self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
+        self.on_funds: Callable[[], None] = lambda: None
+        self.mean_delivery_wei: float | None = None
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._prove = prove
+        self._proves_now = proves_now
+        self._shares_keys = shares_keys
+        self._header: VerifiedHeader | None = None
+        self._header_at = float("-inf")
+        self._header_height = 0
+        self._market: GasMarket | None = None
+        self._market_at = float("-inf")
+        self._is_legacy = False
+        self._gas_refused: tuple[int, float] | None = None
+        self._bytes_refused: tuple[int, float] | None = None
+        self._known_at: dict[Address, float] = {}
+        self._block_s = 1.0
+        self._moved_at = time.monotonic()
+        self._looking = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._critical: set[asyncio.Task[object]] = set()
+        self._next_look: asyncio.Task[None] | None = None
+        self._next_height = 0
+        self._failure: BaseException | None = None
+        #: By account that can't pay, what it could not pay for.
+        self._poor: dict[Address, int] = {}
+        self._low: set[Address] = set()
+        #: By account, what kept it from signing again at the last look.
+        self._failed: dict[Address, set[type[PostroadError]]] = {}
+        self._log = (log or structlog.get_logger()).bind(chain=chain.name)
+
+    # --- what is under way ----------------------------------------------------------------------------------
+
+    @property
+    def transactions(self) -> Iterator[Transaction]:
+        """The transactions that may still land, or whose effect is not proven yet."""
+        return (known for account in self.accounts.values() for known in account.transactions.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all accounts have as many transactions under way as nodes keep of them."""
+        return all(account.is_full for account in self.accounts.values()) and bool(self.accounts)
+
+    def wants_header(self, header: int) -> bool:
+        """Return whether a verified header above block `header` would tell something of the accounts."""
+        return any(account.wants_header(header) for account in self.accounts.values())
+
+    @property
+    def most_gas(self) -> int | None:
+        """The most gas that nodes have taken no offence at lately; None where they refused none for it."""
+        refused = _recent(self._gas_refused)
+        return None if refused is None else refused * 3 // 4
+
+    @property
+    def most_bytes(self) -> int:
+        """More than so many bytes of a transaction are refused by nodes, or were lately."""
+        refused = _recent(self._bytes_refused)
+        return _MOST_BYTES if refused is None else min(_MOST_BYTES, refused - 1)
+
+    def find(self, purpose: Purpose, to: bytes) -> list[Transaction]:
+        """Return the transactions with this purpose to this address that are not settled."""
+        return [
+            known
+            for known in self.transactions
+            if known.purpose is purpose and known.call is not None and known.call.to == to
+        ]
+
+    def included_batches(self, height: int) -> list[Transaction]:
+        """Return the deliver transactions that providers show in blocks up to a height."""
+        return [
+            known
+            for known in self.transactions
+            if known.batch is not None and known.receipt is not None and known.receipt.block_number <= height
+        ]
+
+    def carried(self, lane: LaneRow, page: int) -> int:
+        """Return the messages of a page that transactions carry, as bits."""
+        mask = 0
+        for known in self.transactions:
+            if known.batch is not None and known.batch.lane == lane and known.batch.page == page:
+                mask |= known.batch.mask
+        return mask
+
+    def deliveries_left(self, address: Address) -> int | None:
+        """Return for about how many deliveries a balance is enough; None where that is not known."""
+        balance = self.accounts[address].balance_wei
+        if balance is None or not self.mean_delivery_wei:
+            return None
+        return int(balance / self.mean_delivery_wei)
+
+    # --- a restart ------------------------------------------------------------------------------------------
+
+    def recover(self, stored: Iterable[StoredTransaction], batches: Iterable[StoredBatch]) -> None:
+        """Follow the transactions that an earlier process signed.
+
+        The first look asks for their receipts and nonces, and offers only what has neither.
+        """
+        carried = {batch.transaction: batch for batch in batches}
+        for kept in stored:
+            address = Address(kept.sender)
+            account = self.accounts.setdefault(address, SendingAccount(address))
+            account.add(
+                Transaction(
+                    row=kept.row,
+                    purpose=kept.purpose,
+                    sender=address,
+                    nonce=kept.nonce,
+                    attempts=list(kept.attempts),
+                    call=self.chain.read_call(first_work(kept)),
+                    batch=carried.get(kept.row),
+                    # That process may have offered it.
+                    is_taken=True,
+                    told=kept.waiting,
+                )
+            )
+
+    # --- sending --------------------------------------------------------------------------------------------
+
+    async def send(self, call: Call, purpose: Purpose, record: Record | None = None) -> Transaction:
+        """Sign a call, keep it, offer it to the nodes, and follow it from then on.
+
+        Args:
+            call: what to call; without gas, the chain estimates it.
+            purpose: what it is for.
+            record: writes what the transaction is for, in the commit that keeps it.
+
+        Raises:
+            FeeLimitReached, InsufficientFunds, KeyUnavailable, CallReverted, Retryable: nothing was signed.
+            JournalBroken: nothing was offered.
+        """
+        market = await self._read_market()
+        price = compute_price(market, self._policy)
+        account, gas = await self._choose_payer(call, price)
+        # Shielded: a caller that is cancelled must not leave a nonce that is taken and never used.
+        known = await self._shielded(
+            self._sign(account, account.take(), call, gas, price, purpose, record, call.value_wei)
+        )
+        await self._offer(account, known)
+        return known
+
+    async def included(self, transaction: Transaction, timeout_s: float) -> bool:
+        """Wait until a provider shows a transaction in a block; return whether one did within the time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while transaction.receipt is None and self.follows(transaction):
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return transaction.receipt is not None
+
+    def follows(self, transaction: Transaction) -> bool:
+        """Return whether a transaction may still land, or its effect is not proven yet."""
+        account = self.accounts.get(transaction.sender)
+        return account is not None and account.transactions.get(transaction.nonce) is transaction
+
+    def drop(self, transaction: Transaction) -> None:
+        """Follow a transaction no longer that no node ever had: its nonce is free.
+
+        Whoever kept its signed bytes in a journal must not call this.
+        """
+        self.accounts[transaction.sender].forget(transaction)
+        self._notify()
+
+    async def _choose_payer(self, call: Call, price: GasPrice) -> tuple[SendingAccount, int]:
+        """Return an account that can pay for a call, and the gas that it takes."""
+        others = len(self.chain.senders) - 1
+        while True:
+            account = await self._choose()
+            gas = call.gas if call.gas is not None else await self.chain.estimate(call, account.address)
+            try:
+                self._check_funds(account, gas * price.max_wei + call.value_wei)
+            except InsufficientFunds:
+                # It is avoided for a while, so that another one is chosen where there is one.
+                if others <= 0:
+                    raise
+                others -= 1
+            else:
+                return account, gas
+
+    async def _choose(self) -> SendingAccount:
+        """Return the account with the fewest transactions under way that can pay, with its nonce known."""
+        keyed = [self.accounts[address] for address in self.chain.senders]
+        if not keyed:
+            raise KeyUnavailable(
+                f"no signing key for {self.chain.name}",
+                "at least one",
+                "Add one to the chain's keys: `postroad keys new`, and give it funds for gas",
+            )
+        now = time.monotonic()
+        ready = [account for account in keyed if account.avoid_until_s <= now and not account.is_full]
+        account = min(ready or keyed, key=lambda account: account.under_way)
+        # A count that another process may have changed is not even that fresh.
+        fresh_s = 0.0 if self._shares_keys else _FRESH_S
+        is_idle = not account.transactions and now - self._known_at.get(account.address, 0.0) > fresh_s
+        if is_idle or not account.is_known:
+            await self._learn(account)
+            if not account.is_known:
+                raise ChainUnavailable(
+                    f"nobody tells the nonce of 0x{account.address.hex()} on {self.chain.name}",
+                    "a proof of the account, or a provider's count",
+                )
+        return account
+
+    def _check_funds(self, account: SendingAccount, cost_wei: int) -> None:
+        lacking = account.lacks(cost_wei)
+        if not lacking:
+            self._poor.pop(account.address, None)
+            return
+        account.avoid_until_s = time.monotonic() + _FRESH_S
+        # So that the next try looks at the balance again: it may have been filled up.
+        self._known_at.pop(account.address, None)
+        error = InsufficientFunds(
+            f"account 0x{account.address.hex()} on {self.chain.name} has {account.balance_wei} wei, and lacks "
+            f"{lacking} wei for a transaction that can cost {cost_wei} wei",
+            "a balance for gas at the offered price",
+            "Send funds to it",
+        )
+        is_news = account.address not in self._poor
+        self._poor[account.address] = cost_wei
+        if is_news:
+            self._log.warning("an account can't pay", reason=str(error))
+        raise error
+
+    async def _sign(
+        self,
+        account: SendingAccount,
+        nonce: int,
+        call: Call,
+        gas: int,
+        price: GasPrice,
+        purpose: Purpose,
+        record: Record | None,
+        value_wei: int = 0,
+    ) -> Transaction:
+        """Sign and keep a transaction with a nonce that was taken for it."""
+        try:
+            signed = self.chain.sign(account.address, nonce, call, gas, price)
+            attempt = make_attempt(signed, self._clock())
+            cost_wei = gas * price.max_wei + value_wei
+            row, batch = await self._store.add(purpose, account.address, nonce, attempt, cost_wei, record)
+        except BaseException:
+            # It never left the process. A gap at its nonce would hold up all later ones of the account.
+            account.give_back(nonce)
+            raise
+        clock = self._chain_clock()
+        known = Transaction(
+            row=row,
+            purpose=purpose,
+            sender=account.address,
+            nonce=nonce,
+            attempts=[attempt],
+            call=call,
+            batch=batch,
+            signed_at=clock.now_s,
+            signed_height=clock.height,
+            is_legacy=price.is_legacy,
+        )
+        account.add(known)
+        return known
+
+    async def _resign(
+        self,
+        account: SendingAccount,
+        known: Transaction,
+        call: Call,
+        gas: int,
+        price: GasPrice,
+        why: str,
+        *,
+        is_cancellation: bool,
+    ) -> None:
+        """Sign and keep another signature of a transaction."""
+        signed = self.chain.sign(account.address, known.nonce, call, gas, price)
+        # At the same price the same call has the same bytes: where gas is free, and at the operator's limit.
+        if all(attempt.tx_hash != signed.tx_hash for attempt in known.attempts):
+            attempt = make_attempt(signed, self._clock(), is_cancellation=is_cancellation)
+            # Before it is offered (INV-6): either signature may land, and a restart has to know both.
+            await self._store.add_attempt(known, attempt, signed.gas * signed.max_fee_wei)
+            known.attempts.append(attempt)
+            self._log.info("a transaction is signed again", nonce=known.nonce, why=why)
+        known.is_legacy = price.is_legacy
+        account.resign(known, self._chain_clock())
+
+    async def _shielded(self, work: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(work)
+        self._critical.add(task)
+        task.add_done_callback(self._critical.discard)
+        return await asyncio.shield(task)
+
+    async def finish_critical(self, timeout_s: float) -> None:
+        """Wait until nothing is between its signature and its commit, so that the journal can be closed.
+
+        What still hangs after `timeout_s` is cancelled. Nothing of it has left the process.
+        """
+        if self._critical:
+            _, hanging = await asyncio.wait(set(self._critical), timeout=timeout_s)
+            for task in hanging:
+                task.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
+
+    async def _offer(self, account: SendingAccount, known: Transaction) -> None:
+        """Offer the newest signature to the nodes. What they say is a hint, and nothing is raised for it."""
+        account.begin_offer(known, self._chain_clock())
+        attempt = known.newest
+        offered = await self.chain.offer(attempt.raw)
+        if known.newest is not attempt:
+            # It was signed again meanwhile, so this only says whether a node may have the old signature.
+            known.is_taken = known.is_taken or offered.is_taken or bool(offered.unreachable)
+            return
+        account.end_offer(known, offered, self._chain_clock())
+        refusal = offered.refusal
+        if refusal is not None:
+            if refusal.refusal is Refusal.TOO_LARGE:
+                self._bytes_refused = (len(attempt.raw), time.monotonic())
+            elif refusal.refusal is Refusal.TOO_MUCH_GAS:
+                self._gas_refused = (attempt.gas, time.monotonic())
+            self._woken.set()
+            self._log.info(
+                "a transaction is refused",
+                nonce=known.nonce,
+                provider=refusal.provider,
+                meaning=refusal.refusal.value if refusal.refusal else "",
+                detail=refusal.detail,
+            )
+
+    # --- prices and knowledge -------------------------------------------------------------------------------
+
+    def note_header(self, header: VerifiedHeader) -> None:
+        """Take a verified header: its base fee is the price, and accounts are proven at it."""
+        if header.base_fee_wei is not None and (self._header is None or header.number > self._header.number):
+            self._header, self._header_at = header, time.monotonic()
+        self._header_height = max(self._header_height, header.number)
+
+    async def _read_market(self) -> GasMarket:
+        """Return what gas costs: by the verified header where it is new, else as a provider says.
+
+        Raises ChainUnavailable.
+        """
+        now = time.monotonic()
+        blocks = 0 if self._header is None else max(0, self.height - self._header.number)
+        is_new = self._proves_now and (blocks == 0 or now - self._header_at < _HEADER_S)
+        proven_wei = None if self._header is None else self._header.base_fee_wei
+        if self._market is None or proven_wei is None or not is_new or now - self._market_at > _SUGGESTION_S:
+            self._market, self._market_at = await self.chain.market(), now
+        market = self._market
+        if proven_wei is not None:
+            told_wei = market.base_fee_wei
+            if is_new or told_wei is None:
+                market = GasMarket(proven_wei, market.suggested_wei)
+            else:
+                base_fee_wei = bound_base_fee(told_wei, proven_wei, blocks + 1)
+                market = GasMarket(base_fee_wei, market.suggested_wei)
+        if self._is_legacy and market.base_fee_wei is not None:
+            # Nodes refused type 2, whatever the header has.
+            market = GasMarket(None, max(market.suggested_wei, market.base_fee_wei))
+        return market
+
+    async def _try_market(self) -> GasMarket | None:
+        try:
+            return await self._read_market()
+        except Retryable:
+            return None
+
+    async def _learn(self, account: SendingAccount) -> list[Transaction]:
+        """Look up an account's nonce and balance; return the transactions that a proof shows in no block."""
+        self._known_at[account.address] = time.monotonic()
+        gone: list[Transaction] = []
+        proven = None
+        if self._prove is not None:
+            account.awaits_proof = account.proven is None
+            proven = await self._ask(self._read_proof(account, self._prove))
+        if proven is not None:
+            gone = account.learn_proof(proven)
+        # A proof shows what is in blocks, and not what other processes have on the way there.
+        is_shared = self._shares_keys and not account.open
+        if proven is None or not self._proves_now or is_shared:
+            if proven is not None and self._proves_now:
+                counts: tuple[int, ...] | None = (proven.nonce,)
+            else:
+                counts = await self._ask(self.chain.count_transactions(account.address))
+            if counts and is_shared:
+                counts = await self._with_pending(account.address, counts)
+            account.learn_counts(counts or (), self.height)
+            balance = await self._ask(self.chain.balance(account.address))
+            if balance is not None:
+                account.learn_balance(balance, self.height)
+        return gone
+
+    @staticmethod
+    async def _read_proof(account: SendingAccount, prove: ProveAccount) -> ProvenAccount | None:
+        proven = await prove(account.address)
+        # Proven, or of a kind of chain that has no such proof. Where it failed, it is still to come.
+        account.awaits_proof = False
+        return proven
+
+    async def read_balances(self) -> None:
+        """Look up the balances of all accounts, for people and for limits."""
+        for account in self.accounts.values():
+            await self._learn(account)
+        await self._warn_of_low()
+
+    async def _warn_of_low(self) -> None:
+        """Warn once of each account whose balance is enough for few deliveries, before it is empty."""
+        cost_wei = self.mean_delivery_wei
+        if cost_wei is None:
+            market = await self._try_market()
+            cost_wei = 0 if market is None else guess_delivery_wei(market, self._policy)
+        for address in self.chain.senders:
+            balance = self.accounts[address].balance_wei
+            left = None if balance is None or not cost_wei else int(balance / cost_wei)
+            if left is None or left >= 2 * LOW_DELIVERIES:
+                self._low.discard(address)
+            elif left < LOW_DELIVERIES and address not in self._low:
+                self._low.add(address)
+                self._log.warning(
+                    "an account runs low",
+                    account=f"0x{address.hex()}",
+                    balance_wei=balance,
+                    deliveries_left=left,
+                    advice="Send funds to it",
+                )
+
+    @property
+    def money_troubles(self) -> tuple[str, ...]:
+        """Which accounts can't pay or run low, and why transactions wait for funds, for people."""
+        waiting = [
+            str(known.waiting)
+            for known in self.transactions
+            if known.receipt is None and known.waiting.reason is WaitingReason.FUNDS
+        ]
+        poor = [
+            f"funds: account 0x{address.hex()} can't pay {cost_wei} wei"
+            for address, cost_wei in self._poor.items()
+        ]
+        low = [
+            f"account 0x{address.hex()} has less than {LOW_DELIVERIES} deliveries left"
+            for address in sorted(self._low - self._poor.keys())
+        ]
+        return tuple(dict.fromkeys((*poor, *waiting, *low)))
+
+    async def _with_pending(self, address: Address, counts: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the counts with what other processes have pending, as far as nodes keep so many."""
+        pending = await self._ask(self.chain.count_transactions(address, pending=True)) or ()
+        floor = min(counts)
+        return tuple(count for count in pending if floor <= count <= floor + 64) or counts
+
+    async def _ask(self, question: Awaitable[T]) -> T | None:
+        """Return an answer; None where nobody gives one that is believed."""
+        try:
+            async with asyncio.timeout(_ASK_S):
+                return await question
+        except (PostroadError, Rejection, TimeoutError) as error:
+            self._log.info("an account could not be looked up", error=str(error) or type(error).__name__)
+            return None
+
+    # --- following ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look at the chain now and then, whatever heads come, until cancelled.
+
+        Raises JournalBroken, also where a look that `look_within` did not wait for could not write.
+        """
+        while True:
+            self._woken.clear()
+            is_busy = bool(self._poor) or any(known.receipt is None for known in self.transactions)
+            try:
+                async with asyncio.timeout(_LOOK_S if is_busy else _IDLE_S):
+                    await self._woken.wait()
+                # What was refused is looked at soon, and not at once: a loop over a refusal must not spin.
+                await asyncio.sleep(_LOOK_S / 5)
+            except TimeoutError:
+                pass
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            await self._take_wishes()
+            await self._look_for_funds()
+            if any(account.transactions for account in self.accounts.values()):
+                await self.look(self.height)
+
+    async def _look_for_funds(self) -> None:
+        """Tell when an account can pay again that could not, so that what waits for it goes on at once."""
+        filled = False
+        for address, cost_wei in list(self._poor.items()):
+            await self._learn(self.accounts[address])
+            if not self.accounts[address].lacks(cost_wei):
+                del self._poor[address]
+                self.accounts[address].avoid_until_s = 0.0
+                filled = True
+        if filled:
+            self._log.info("an account can pay again")
+            self.on_funds()
+
+    async def look_within(self, height: int, timeout_s: float) -> None:
+        """Do what `look` does, and return when it is done or after `timeout_s`; then it goes on by itself.
+
+        Raises JournalBroken.
+        """
+        self._next_height = height
+        # One look waits at most: behind one that hangs, those of all heads since would pile up.
+        if self._next_look is None:
+            self._next_look = asyncio.ensure_future(self._look_next())
+            self._critical.add(self._next_look)
+            self._next_look.add_done_callback(self._critical.discard)
+        task = self._next_look
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        if done:
+            task.result()
+        else:
+            task.add_done_callback(self._note_failure)
+
+    async def _look_next(self) -> None:
+        async with self._looking:
+            self._next_look = None
+            await self._look_now(self._next_height)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        """Have `run` raise what a look raised that nobody waits for."""
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self._woken.set()
+
+    async def look(self, height: int) -> None:
+        """Look for receipts and nonces, do what the accounts decide, and write down what was found.
+
+        It raises nothing for what a chain answers. `height` is the newest block that is known.
+
+        Raises:
+            JournalBroken: what was found can't be written.
+        """
+        async with self._looking:
+            await self._look_now(height)
+
+    async def _look_now(self, height: int) -> None:
+        self._move(height)
+        outcomes = Outcomes()
+        for account in list(self.accounts.values()):
+            if account.transactions:
+                await self._look_at(account, outcomes)
+        if outcomes:
+            await self._store.write(outcomes)
+            self._apply(outcomes)
+        await self._explain()
+
+    async def _explain(self) -> None:
+        """Write down the reasons that people do not know yet. Those that say nothing new are not written."""
+        told = [
+            known
+            for known in self.transactions
+            if known.receipt is None
+            and known.told != known.waiting
+            and (known.told is not None or known.waiting.reason is not WaitingReason.INCLUSION)
+        ]
+        if told:
+            await self._store.explain(told)
+            for known in told:
+                # Figures change at every block, which is a line for every transaction and block.
+                if known.told is None or known.told.reason is not known.waiting.reason:
+                    self._log.warning("a transaction waits", nonce=known.nonce, reason=str(known.waiting))
+                known.told = known.waiting
+
+    def _move(self, height: int) -> None:
+        now, moved = time.monotonic(), height - self.height
+        if 0 < moved < 64:
+            self._block_s += 0.2 * (min(60.0, (now - self._moved_at) / moved) - self._block_s)
+        if moved:
+            self._moved_at = now
+        # Not the highest ever told: a provider that invents one must not stop the count of blocks.
+        self.height = height
+
+    def _chain_clock(self) -> ChainClock:
+        return ChainClock(time.monotonic(), self.height, self._block_s)
+
+    async def _look_at(self, account: SendingAccount, outcomes: Outcomes) -> None:
+        outcomes.included += await self._find_receipts(account)
+        if account.wants_knowledge(self._chain_clock(), self._header_height):
+            outcomes.reopened += [
+                known for known in await self._learn(account) if known not in outcomes.included
+            ]
+            # What the proof contradicts was not included after all.
+            outcomes.included = [known for known in outcomes.included if known.receipt is not None]
+        # The bits that a delivery set are proven by whoever proves bitmaps.
+        outcomes.settled += [known for known in account.proven_transactions if known.batch is None]
+        if account.proven is None and not account.awaits_proof:
+            await self._settle_by_receipts(account, outcomes)
+        market = await self._try_market() if account.open else None
+        failed: set[type[PostroadError]] = set()
+        for action in account.decide(self._chain_clock(), market):
+            try:
+                await self._do(account, action, market, outcomes)
+            except JournalError:
+                raise
+            except PostroadError as error:
+                failed.add(type(error))
+                # Tried again at every look, which is no line in the log each time.
+                if type(error) not in self._failed.get(account.address, ()):
+                    self._log.warning("a transaction could not be signed again", error=str(error))
+                self._explain_failure(account, action, error)
+        self._failed[account.address] = failed
+
+    @staticmethod
+    def _explain_failure(account: SendingAccount, action: Action, error: PostroadError) -> None:
+        is_poor = isinstance(error, InsufficientFunds | KeyUnavailable)
+        reason = WaitingReason.FUNDS if is_poor else WaitingReason.GAS_PRICE
+        if isinstance(action, Replace | Cancel):
+            action.transaction.waiting = Waiting(reason, str(error))
+        elif isinstance(action, Fill):
+            for known in account.open:
+                if known.nonce > action.nonce:
+                    why = f"nonce {action.nonce} is missing, and can't be filled: {error}"
+                    known.waiting = Waiting(reason, why)
+
+    async def _settle_by_receipts(self, account: SendingAccount, outcomes: Outcomes) -> None:
+        """Settle what is in final blocks, where accounts can't be proven: the receipt is there still."""
+        for known in list(account.transactions.values()):
+            is_final = known.receipt is not None and known.receipt.block_number <= self._header_height
+            if is_final and known.batch is None and known not in outcomes.included:
+                known.receipt = None
+                (outcomes.settled if await self._find_receipt(account, known) else outcomes.reopened).append(
+                    known
+                )
+
+    async def _find_receipts(self, account: SendingAccount) -> list[Transaction]:
+        """Return the transactions that a provider shows in a block, with their receipts."""
+        found: list[Transaction] = []
+        waiting = account.open
+        for known in waiting:
+            known.is_missing = False
+        for start in range(0, len(waiting), _RECEIPTS_AT_ONCE):
+            several = waiting[start : start + _RECEIPTS_AT_ONCE]
+            are_found = await asyncio.gather(*(self._find_receipt(account, known) for known in several))
+            found += [known for known, is_found in zip(several, are_found, strict=True) if is_found]
+            if not all(are_found) and several[-1].nonce >= account.used:
+                # Chains take nonces in order: where these are in no block, later ones are in none.
+                break
+        return found
+
+    async def _find_receipt(self, account: SendingAccount, known: Transaction) -> bool:
+        ask_all = known.nonce < account.used
+        known.is_missing = False
+        # Any signature for the nonce may have landed; the newest one is the likeliest.
+        for attempt in reversed(known.attempts):
+            try:
+                receipt = await self.chain.receipt(TxHash(attempt.tx_hash), ask_all=ask_all)
+            except Retryable:
+                return False
+            if receipt is not None:
+                return account.include(known, receipt)
+        known.is_missing = ask_all
+        return False
+
+    async def _do(
+        self, account: SendingAccount, action: Action, market: GasMarket | None, outcomes: Outcomes
+    ) -> None:
+        if isinstance(action, Offer):
+            await self._offer(account, action.transaction)
+        elif isinstance(action, Replace):
+            await self._replace(account, action, market)
+        elif isinstance(action, Cancel):
+            await self._cancel(account, action, market)
+        elif isinstance(action, Fill):
+            await self._fill(account, action.nonce, market)
+        elif isinstance(action, GiveUp):
+            self._log.warning("a transaction is given up", nonce=action.transaction.nonce, why=action.why)
+            outcomes.given_up.append((action.transaction, action.why))
+        elif isinstance(action, Displace):
+            self._log.warning("a nonce went to another transaction", nonce=action.transaction.nonce)
+            outcomes.displaced.append(action.transaction)
+
+    async def _replace(self, account: SendingAccount, action: Replace, market: GasMarket | None) -> None:
+        """Sign the same call under the same nonce at another price, and offer it."""
+        known = action.transaction
+        has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
+        if has_wrong_type:
+            self._is_legacy = True
+        is_cancellation = known.newest.is_cancellation
+        call = self._transfer(account) if is_cancellation else known.call
+        if market is None or call is None:
+            return
+        if self._is_legacy:
+            market = await self._read_market()
+        if has_wrong_type or action.is_lower:
+            # No block can have the signature before, so that it need not be outbid.
+            price = compute_price(market, self._policy)
+        else:
+            try:
+                price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+            except FeeLimitReached:
+                # At the operator's limit it may be taken now all the same.
+                if account.is_due(known, self._chain_clock()):
+                    await self._offer(account, known)
+                raise
+        if action.is_lower and price.max_wei >= known.price.max_wei:
+            # The operator has set a tip.
+            return
+        resigned = self._resign(
+            account, known, call, known.newest.gas, price, action.why, is_cancellation=is_cancellation
+        )
+        await self._shielded(resigned)
+        await self._offer(account, known)
+
+    async def _cancel(self, account: SendingAccount, action: Cancel, market: GasMarket | None) -> None:
+        """Use up a transaction's nonce by an empty transfer, and offer that."""
+        known = action.transaction
+        if market is None:
+            return
+        known.cancelling = action.why
+        try:
+            price = compute_raise(known.price, market, self._policy, demanded=False)
+        except FeeLimitReached:
+            # It outbids nothing, and lands where no node has what it cancels.
+            price = compute_price(market, self._policy)
+        resigned = self._resign(
+            account,
+            known,
+            self._transfer(account),
+            TRANSFER_GAS,
+            price,
+            action.why,
+            is_cancellation=True,
+        )
+        await self._shielded(resigned)
+        await self._offer(account, known)
+
+    async def _fill(self, account: SendingAccount, nonce: int, market: GasMarket | None) -> None:
+        """Use up a free nonce that later transactions wait for."""
+        if market is None or not account.hold(nonce):
+            return
+        try:
+            price = compute_price(market, self._policy)
+        except BaseException:
+            account.give_back(nonce)
+            raise
+        call = self._transfer(account)
+        known = await self._shielded(
+            self._sign(account, nonce, call, TRANSFER_GAS, price, Purpose.FILL, None)
+        )
+        self._log.warning("a nonce is missing, and is filled", nonce=nonce)
+        await self._offer(account, known)
+
+    @staticmethod
+    def _transfer(account: SendingAccount) -> Call:
+        return Call(account.address, b"", gas=TRANSFER_GAS)
+
+    def _apply(self, outcomes: Outcomes) -> None:
+        for known in outcomes.included:
+            assert known.receipt is not None
+            if known.purpose is Purpose.DELIVER:
+                before = self.mean_delivery_wei
+                cost = known.receipt.fee_wei
+                self.mean_delivery_wei = cost if before is None else before + _WEIGHT * (cost - before)
+        for known in outcomes.settled:
+            self.accounts[known.sender].settle(known)
+        for known in (*outcomes.displaced, *(known for known, _ in outcomes.given_up)):
+            self.accounts[known.sender].forget(known)
+        self._notify()
+        self.on_outcomes(outcomes)
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # --- settling -------------------------------------------------------------------------------------------
+
+    def settle(self, transactions: Iterable[Transaction]) -> None:
+        """Follow transactions no longer: their effect is proven, and that is written down."""
+        for known in transactions:
+            self.accounts[known.sender].settle(known)
+        self._notify()
+
+    async def still_included(self, known: Transaction) -> bool:
+        """Look again for a receipt that the chain's state contradicts, and return whether it is there.
+
+        A transaction whose receipt is gone is open again: it is followed, and may land another time.
+        """
+        async with self._looking:
+            if known.receipt is None:
+                return False
+            account = self.accounts[known.sender]
+            known.receipt = None
+            known.doubts += 1
+            await self._learn(account)
+            if await self._find_receipt(account, known):
+                return True
+            outcomes = Outcomes(reopened=[known])
+            await self._store.write(outcomes)
+            self._apply(outcomes)
+            return False
+
+    # --- operators ------------------------------------------------------------------------------------------
+
+    async def _take_wishes(self) -> None:
+        wishes = dict(await self._store.take_wishes())
+        for known in list(self.transactions):
+            wish = wishes.get(known.row)
+            if wish is not None and known.receipt is None:
+                try:
+                    await self.wish(known, wish)
+                except (Retryable, KeyUnavailable) as error:
+                    self._log.warning("an operator's wish can't be met", nonce=known.nonce, error=str(error))
+
+    async def wish(self, known: Transaction, wish: Wish) -> None:
+        """Sign a transaction again at a higher price, or cancel it, because an operator asks for it.
+
+        Raises:
+            FeeLimitReached, InsufficientFunds, KeyUnavailable: it can't be signed.
+            ChainUnavailable: nobody tells the price of gas.
+        """
+        account = self.accounts[known.sender]
+        async with self._looking:
+            # It may have landed, or been given up, while this waited for a look.
+            if known.receipt is not None or not self.follows(known):
+                return
+            if wish is Wish.CANCEL:
+                await self._cancel(
+                    account, Cancel(known, "an operator cancelled it"), await self._read_market()
+                )
+            else:
+                action = Replace(known, "an operator asked for it", demanded=True)
+                await self._replace(account, action, await self._read_market())
+
+
+def first_work(kept: StoredTransaction) -> bytes:
+    """Return the newest signature that is no cancellation, or the newest one where all are."""
+    work = [attempt.raw for attempt in kept.attempts if not attempt.is_cancellation]
+    return (work or [attempt.raw for attempt in kept.attempts])[-1]
+
+
+def _recent(refused: tuple[int, float] | None) -> int | None:
+    """Return how much was refused, unless that is long ago."""
+    return None if refused is None or time.monotonic() - refused[1] > _REFUSED_S else refused[0]

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Endpoints on chains with other gas rules than Ethereum's: free gas, and no EIP-1559."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import relayer
+from relayer import config as configuration
+from relayer.chains.evm.node import Node
+from relayer.consensus.findings import Severity
+from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
+from relayer.devnet.network.network import Network
+from relayer.endpoint.apply import PlanRefused, apply_plan
+from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.plan import DeploymentPlan, make_plan
+from relayer.keys import Key
+from tests.support.daemon_process import DaemonProcess
+
+
+@asynccontextmanager
+async def relayed(spec: str, folder: Path) -> AsyncIterator[tuple[Network, LocalRoads, DaemonProcess]]:
+    """Chains that are joined, and a daemon that is not started yet."""
+    async with Network(spec) as network:
+        sites = [site_of(chain) for chain in network.chains.values()]
+        roads = await join_local(sites, folder, poll_interval_ms=100)
+        daemon = DaemonProcess(roads.config_path)
+        try:
+            yield network, roads, daemon
+        except BaseException:
+            print(daemon.log_end(40))
+            raise
+        finally:
+            if daemon.is_running():
+                await daemon.kill()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "free=bft:4:free@0.2,old=bft:ibft2:4:legacy@0.2",
+        # As Besu and GoQuorum are set up for a consortium: nothing costs, and few blocks come.
+        "free=bft:4:free:unpaid@0.2,old=bft:4:legacy:free:tx64k:lazy5@0.2",
+    ],
+)
+async def test_chains_with_free_gas_and_without_eip_1559_are_deployed_on_and_relayed(
+    spec: str, tmp_path: Path
+) -> None:
+    """The deployer's, the relayer's and the sender's accounts hold nothing where gas is free."""
+    async with relayed(spec, tmp_path) as (network, roads, daemon):
+        await daemon.start()
+        async with relayer.connect(roads.config_path) as road:
+            for source, destination in (("free", "old"), ("old", "free")) * 2:
+                to = roads.endpoints[destination].postbox
+                message = await road.send(source, destination, to=to, payload=b"for nothing")
+                assert (await message.delivered(timeout="60s")).message_id == message.id
+        assert await daemon.stop() == 0
+        for chain in network.chains.values():
+            await _check_transactions(chain)
+
+
+async def test_a_batch_above_what_a_node_takes_is_split(tmp_path: Path) -> None:
+    async with relayed("new=bft:4@0.2,small=bft:4:tx64k@0.2", tmp_path) as (network, roads, daemon):
+        async with relayer.connect(roads.config_path) as road:
+            to, many = roads.endpoints["small"].postbox, range(24)
+            messages = [await road.send("new", "small", to=to, payload=bytes(4_000)) for _ in many]
+            # They wait together, so that the first batch holds what the relayer's own limit lets in.
+            await daemon.start()
+            for message in messages:
+                await message.delivered(timeout="60s")
+        assert "oversized data" in daemon.log_end(100)
+        assert await daemon.stop() == 0
+        payloads = [size for size in await _input_sizes(network["small"]) if size > 4_000 * 2]
+        assert sum(payloads) > 24 * 4_000
+        assert max(payloads) < 65_536
+
+
+async def _input_sizes(chain: AnyChain) -> list[int]:
+    """How many bytes of data the transactions of all blocks have."""
+    blocks = [
+        await chain.rpc("eth_getBlockByNumber", hex(number), True) for number in range(chain.head.number + 1)
+    ]
+    return [len(transaction["input"]) // 2 - 1 for block in blocks for transaction in block["transactions"]]
+
+
+async def _check_transactions(chain: AnyChain) -> None:
+    """What was sent cost what the chain asks for, in the only form that it takes."""
+    rules, types = chain.options.rules, set()
+    for number in range(2, chain.head.number + 1):
+        block = await chain.rpc("eth_getBlockByNumber", hex(number), True)
+        for transaction in block["transactions"]:
+            types.add(transaction["type"])
+            if rules.free:
+                assert transaction["gasPrice"] == "0x0"
+    assert types == {"0x0" if rules.legacy else "0x2"}
+    if rules.free:
+        for key in chain.funded_keys:
+            assert await chain.rpc("eth_getBalance", key.address_text, "latest") == "0x0"
+
+
+async def test_a_chain_with_berlins_rules_is_refused_by_the_rules_that_it_lacks(tmp_path: Path) -> None:
+    """Nothing is sent, and the finding names chain, opcode, the fork that brought it, and what to do."""
+    async with Network("old=bft:4:legacy:berlin@0.2,new=bft:4:legacy@0.2") as network:
+        text = "".join(
+            f'[chains.{chain.name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
+            + consensus_table(chain.name, chain.describe().consensus)
+            for chain in network.chains.values()
+        )
+        config = configuration.parse(text, directory=tmp_path)
+        keys = {name: Key("deployer", chain.funded_keys[0].secret) for name, chain in network.chains.items()}
+        nodes = {name: Node.over(name, [chain.http_url]) for name, chain in network.chains.items()}
+        manifest = Manifest(config.manifest_path)
+        try:
+            joins = [("old", "new"), ("new", "old")]
+            deployers = {name: key.address for name, key in keys.items()}
+            plan = await make_plan(config, manifest, nodes, deployers, joins)
+            _check_refused_for_berlin(plan)
+            with pytest.raises(PlanRefused):
+                await apply_plan(plan, config, manifest, nodes, keys)
+            for name, chain in network.chains.items():
+                count = await chain.rpc("eth_getTransactionCount", "0x" + deployers[name].hex(), "pending")
+                assert count == "0x0"
+        finally:
+            for node in nodes.values():
+                await node.close()
+
+
+def _check_refused_for_berlin(plan: DeploymentPlan) -> None:
+    refusals = [finding for finding in plan.findings if finding.severity is Severity.REFUSAL]
+    assert {finding.subject for finding in refusals} == {"old"}
+    found = {finding.found.partition(" (")[0]: finding.expected for finding in refusals}
+    assert found == {
+        "no PUSH0": "Shanghai (EIP-3855) and newer rules",
+        "no TSTORE and TLOAD": "Cancun (EIP-1153) and newer rules",
+        "no MCOPY": "Cancun (EIP-5656) and newer rules",
+    }
+    assert all("Cancun or newer in its genesis file" in finding.advice for finding in refusals)

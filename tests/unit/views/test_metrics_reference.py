@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""docs/reference/metrics.md has every metric with its labels, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from relayer.metrics import Metrics
+from relayer.views.gauges import gauges
+from tests.unit.views.test_gauges import VIEW
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
+
+
+def counted() -> Metrics:
+    """Metrics of which each was told something."""
+    metrics = Metrics()
+    metrics.proven("a>b", 1)
+    metrics.submitted("a>b", 1)
+    metrics.included("a", "deliver", 1, 1, 1)
+    metrics.rpc_failed("a", "node", "timeout")
+    metrics.step_failed("a", "ChainUnavailable")
+    metrics.step_took("prove", "a", 1.0)
+    metrics.restarted("chain a")
+    return metrics
+
+
+def test_the_reference_has_every_metric_with_its_labels() -> None:
+    rows = re.findall(r"^\| `(postroad_\w+)` \| (.*?) \|", REFERENCE.read_text(), re.MULTILINE)
+    written = {name.removesuffix("_total"): set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+    served = {
+        family.name: {label for sample in family.samples for label in sample.labels} - {"le"}
+        for family in (*gauges(VIEW), *counted().registry.collect())
+    }
+    assert written == served
