@@ -189,11 +189,11 @@ class Lives:
         for fate in itertools.islice(self._fates(random.Random(figures.seed)), _LIVES_PER_KILL * kills):
             deaths = len(self.reported("died"))
             code = await self._live(fate)
-            for _, kind, what, point in self.reported("died")[deaths:]:
+            for _, kind, point in self.reported("died")[deaths:]:
                 figures.kills += 1
-                figures.instants.setdefault(f"{kind} {what}", Counter())[point] += 1
+                figures.instants.setdefault(kind, Counter())[point] += 1
                 if figures.kills % 10 == 0:
-                    print(f"{figures.kills} kills, the last at: {kind} {what}, {point}", flush=True)
+                    print(f"{figures.kills} kills, the last at: {kind}, {point}", flush=True)
             if code is None:
                 figures.elsewhere += 1
             elif code != -signal.SIGKILL:
@@ -247,7 +247,7 @@ class Lives:
         """The lines that the lives have reported and that begin with a word, in words."""
         report = Path(self._plain.report)
         lines = report.read_text().splitlines() if report.exists() else []
-        return [words for line in lines if (words := line.split(" "))[0] == what]
+        return [words for line in lines if (words := line.split("\t"))[0] == what]
 
     def log_end(self) -> str:
         """The end of what they have logged."""

@@ -9,8 +9,9 @@ or just over.
 
 `MortalDaemon` starts lives. They are forks of one process that has imported everything, because the imports
 take longer than many a life (`python -m tests.support.mortal_daemon` is that process). A life has a `Fate`,
-and appends to the fate's report what others have to know: `died KIND POINT`, and `unjournalled HASH` for
-bytes that are about to leave while another connection does not see them in the journal.
+and appends to the fate's report what others have to know, with tabs between words: `died KIND POINT`, and
+`unjournalled HASH` for bytes that are about to leave while another connection does not see them in the
+journal.
 """
 
 from __future__ import annotations
@@ -120,14 +121,14 @@ class Mortality:
             self._die(kind, point, 0.0)
 
     def _die(self, kind: str, point: str, delay_s: float) -> None:
-        self.report(f"died {kind} {point}")
+        self.report("died", kind, point)
         time.sleep(delay_s)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def report(self, line: str) -> None:
+    def report(self, *words: str) -> None:
         """Append a line for the parent. It outlives the process, for it is the system's at once."""
         descriptor = os.open(self._fate.report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(descriptor, line.encode() + b"\n")
+        os.write(descriptor, "\t".join(words).encode() + b"\n")
         os.close(descriptor)
 
 
@@ -319,7 +320,7 @@ def _live(fate: Fate) -> None:
     wrap_commits(mortality)
     wrap_broadcasts(
         mortality,
-        Broadcasts(fate.journal, lambda digest: mortality.report(f"unjournalled {digest.hex()}")),
+        Broadcasts(fate.journal, lambda digest: mortality.report("unjournalled", digest.hex())),
     )
     from relayer.cli import main as command_line
 

@@ -53,7 +53,7 @@ def test_a_life_ends_before_or_after_the_commit_and_nobody_is_told(
     path = tmp_path / "journal.db"
     life = live(path, point, 1)
     assert (life.returncode, life.stdout) == (-signal.SIGKILL, "")
-    assert Path(f"{path}.log").read_text() == f"died commit signature {point}\n"
+    assert Path(f"{path}.log").read_text() == f"died\tcommit signature\t{point}\n"
     with Journal.open(f"sqlite:///{path}") as journal, journal.reading() as reading:
         assert bool(reading.live_transactions(ChainRow(1))) is is_there
 
