@@ -126,7 +126,7 @@ throughput: $(TOOLS_STAMP) ## 30,000 messages through the whole pipeline
 	$(PY) -m tests.bench.throughput $(ARGS)
 
 .PHONY: kill
-kill: $(TOOLS_STAMP) ## 2,000 messages while the daemon is killed five times: none lost, none twice
+kill: $(TOOLS_STAMP) ## 2,000 messages while the daemon is killed five times: none lost, none twice (ARGS=--every: at each kind of commit and broadcast, a hundred times)
 	$(PY) -m tests.bench.kill $(ARGS)
 
 .PHONY: faults

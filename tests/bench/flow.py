@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from relayer.chains.base import Address
 from relayer.chains.evm.chain import EvmChain, EvmSettings
@@ -28,12 +29,14 @@ from relayer.consensus import open_chain as opening
 from relayer.devnet.network import background
 from relayer.devnet.network.state_file import ChainState, NetworkState
 from relayer.journal.errors import JournalUnreadable
+from relayer.keys import Key
 from relayer.protocol.lane import delivered_slot
 from relayer.protocol.message import PAGE_SIZE
 from tests.support.relaynet import (
     PASSWORD,
     PASSWORD_VARIABLE,
     ChainAccess,
+    Place,
     RelayNet,
     join_network,
 )
@@ -61,12 +64,15 @@ def access_of(chain: ChainState) -> ChainAccess:
 
 @asynccontextmanager
 async def network(
-    folder: Path, spec: str, *, extra: str = "", lanes: list[tuple[str, str]]
+    folder: Path, spec: str, *, extra: str = "", lanes: list[tuple[str, str]], admin: bool = False
 ) -> AsyncIterator[RelayNet]:
-    """A joined network in the background; nothing of it is left afterwards."""
+    """A joined network in the background; nothing of it is left afterwards.
+
+    `admin` serves the chains' admin RPC.
+    """
     os.environ[PASSWORD_VARIABLE] = PASSWORD
     directory = folder / "devnet"
-    state: NetworkState = await asyncio.to_thread(background.up, spec, directory)
+    state: NetworkState = await asyncio.to_thread(background.up, spec, directory, admin=admin)
     try:
         net = await join_network(
             folder, [access_of(chain) for chain in state.chains], extra=extra, lanes=lanes
@@ -114,6 +120,48 @@ async def count_proven(net: RelayNet, source: str, destination: str, total: int)
         int.from_bytes(item.value) << (PAGE_SIZE * page) for page, item in zip(pages, proven, strict=True)
     )
     return (bits & mask).bit_count()
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """A transaction of the relayer's account, as the chain has it.
+
+    `moved` is whether it succeeded, and the gateway has logged something where it was called.
+    """
+
+    sender: bytes
+    nonce: int
+    tx_hash: bytes
+    block_number: int
+    gas_used: int
+    moved: bool
+
+
+async def relayed_transactions(place: Place) -> list[Included]:
+    """All transactions of the relayer's account that a chain has, by their nonces."""
+    sender = Key("relayer", place.access.secrets[-1]).address
+    account, gateway = "0x" + sender.hex(), "0x" + place.gateway.hex()
+    newest = int(str((await place.node.block("latest"))["number"]), 16)
+    found = []
+    for number in range(1, newest + 1):
+        block: dict[str, Any] = await place.node.request("eth_getBlockByNumber", [hex(number), True])
+        for transaction in block["transactions"]:
+            if transaction["from"].lower() != account:
+                continue
+            receipt = await place.node.request("eth_getTransactionReceipt", [transaction["hash"]])
+            spoke = any(log["address"].lower() == gateway for log in receipt["logs"])
+            called = (transaction["to"] or "").lower() == gateway
+            found.append(
+                Included(
+                    sender,
+                    int(transaction["nonce"], 16),
+                    bytes.fromhex(transaction["hash"][2:]),
+                    number,
+                    int(receipt["gasUsed"], 16),
+                    receipt["status"] == "0x1" and (spoke or not called),
+                )
+            )
+    return found
 
 
 @dataclass

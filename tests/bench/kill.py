@@ -4,7 +4,7 @@
 
 SIGKILL, so no handler runs and nothing is flushed; then it is started again on the same journal. Counted
 afterwards from the chains alone: proven bits, the recipient's events, and the gas of deliveries that moved
-nothing.
+nothing. With `--every` the instants are not random: see tests/bench/kill_every.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tests.bench.flow import count_proven, network, scratch, settled_messages
+from tests.bench import kill_every
+from tests.bench.flow import count_proven, network, relayed_transactions, scratch, settled_messages
 from tests.support.daemon_process import DaemonProcess
 from tests.support.relaynet import RelayNet, write_json
 
@@ -110,34 +110,30 @@ async def _await_settled(net: RelayNet, daemon: DaemonProcess, total: int) -> No
 
 
 async def count_wasted_gas(net: RelayNet, name: str) -> int:
-    """Gas of transactions to the gateway that reverted or moved nothing, from the chain itself."""
-    place = net.places[name]
-    gateway = "0x" + place.gateway.hex()
-    newest = int(str((await place.node.block("latest"))["number"]), 16)
-    wasted = 0
-    for number in range(1, newest + 1):
-        block: dict[str, Any] = await place.node.request("eth_getBlockByNumber", [hex(number), True])
-        for transaction in block["transactions"]:
-            if (transaction["to"] or "").lower() != gateway:
-                continue
-            receipt = await place.node.request("eth_getTransactionReceipt", [transaction["hash"]])
-            spoke = any(log["address"].lower() == gateway for log in receipt["logs"])
-            if receipt["status"] != "0x1" or not spoke:
-                wasted += int(receipt["gasUsed"], 16)
-    return wasted
+    """Gas of the relayer's transactions that reverted or moved nothing, from the chain itself."""
+    included = await relayed_transactions(net.places[name])
+    return sum(transaction.gas_used for transaction in included if not transaction.moved)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=2_000, help="how many to send")
-    parser.add_argument("--kills", type=int, default=5, help="how often to kill")
+    parser.add_argument("--messages", type=int, default=2_000, help="how many to send (not with --every)")
+    parser.add_argument("--kills", type=int, default=None, help="how often to kill (5; with --every 100)")
     parser.add_argument("--seed", type=int, default=None, help="of the instants; random when left out")
-    parser.add_argument("--ethereum", action="store_true", help="from a proof-of-stake chain")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--ethereum", action="store_true", help="from a proof-of-stake chain")
+    source.add_argument(
+        "--every", action="store_true", help="at each kind of commit and broadcast, three chains, six lanes"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folder with journal and log")
     options = parser.parse_args()
     chosen = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     sys.exit(
         asyncio.run(
-            main(options.messages, options.kills, chosen, keep=options.keep, ethereum=options.ethereum)
+            kill_every.main(options.kills or 100, chosen, keep=options.keep)
+            if options.every
+            else main(
+                options.messages, options.kills or 5, chosen, keep=options.keep, ethereum=options.ethereum
+            )
         )
     )
