@@ -305,7 +305,7 @@ class SendingAccount:
             return False
         transaction.receipt = receipt
         transaction.misses = 0
-        # What a node said of too high nonces may have been false, or of a clock.
+        # What a node said of too high nonces may have been false, or of a moment.
         self._most_open = min(_MOST_OPEN, self._most_open + 1)
         transaction.refusal, transaction.refused_since = None, None
         return True
@@ -469,7 +469,7 @@ class SendingAccount:
         if not free:
             self._gap_since = None
             return []
-        # Somebody else's transaction, or a new one of ours, may take them in a clock.
+        # Somebody else's transaction, or a new one of ours, may take them in a moment.
         since_s, height = self._gap_since = self._gap_since or (clock.now_s, clock.height)
         return free if _has_passed(clock, since_s, height, 1) else []
 
