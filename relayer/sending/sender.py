@@ -136,7 +136,7 @@ class Sender:
         self._header_height = 0
         self._market: GasMarket | None = None
         self._market_at = float("-inf")
-        self._is_legacy = False
+        self._type_refused_at = float("-inf")
         self._gas_refused: tuple[int, float] | None = None
         self._bytes_refused: tuple[int, float] | None = None
         self._known_at: dict[Address, float] = {}
@@ -177,6 +177,11 @@ class Sender:
         """The most gas that nodes have taken no offence at lately; None where they refused none for it."""
         refused = _recent(self._gas_refused)
         return None if refused is None else refused * 3 // 4
+
+    @property
+    def _is_legacy(self) -> bool:
+        """Whether nodes refused type 2 lately, so that type 0 is sent, whatever headers have."""
+        return time.monotonic() - self._type_refused_at < _REFUSED_S
 
     @property
     def most_bytes(self) -> int:
@@ -478,8 +483,11 @@ class Sender:
                 base_fee_wei = bound_base_fee(told_wei, proven_wei, blocks + 1)
                 market = GasMarket(base_fee_wei, market.suggested_wei)
         if self._is_legacy and market.base_fee_wei is not None:
-            # Nodes refused type 2, whatever the header has.
-            market = GasMarket(None, max(market.suggested_wei, market.base_fee_wei))
+            # Nodes refused type 2, whatever the header has. Type 0 pays all that it offers, so there is less
+            # room for the base fee to rise.
+            base_fee_wei = market.base_fee_wei
+            wanted_wei = base_fee_wei + base_fee_wei // 8 + market.suggested_wei
+            market = GasMarket(None, min(wanted_wei, max(self._policy.max_fee_wei, base_fee_wei)))
         return market
 
     async def _try_market(self) -> GasMarket | None:
@@ -753,8 +761,12 @@ class Sender:
         waiting = account.open
         for known in waiting:
             known.is_missing = False
-        for start in range(0, len(waiting), _RECEIPTS_AT_ONCE):
-            several = waiting[start : start + _RECEIPTS_AT_ONCE]
+        # While the first one is late, the others only wait for it.
+        is_late = bool(waiting) and waiting[0].offers > 1 and waiting[0].nonce >= account.used
+        start, count = 0, 1 if is_late else _RECEIPTS_AT_ONCE
+        while start < len(waiting):
+            several = waiting[start : start + count]
+            start, count = start + count, _RECEIPTS_AT_ONCE
             are_found = await asyncio.gather(*(self._find_receipt(account, known) for known in several))
             found += [known for known, is_found in zip(several, are_found, strict=True) if is_found]
             if not all(are_found) and several[-1].nonce >= account.used:
@@ -799,7 +811,7 @@ class Sender:
         known = action.transaction
         has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
         if has_wrong_type:
-            self._is_legacy = True
+            self._type_refused_at = time.monotonic()
         is_cancellation = known.newest.is_cancellation
         call = self._transfer(account) if is_cancellation else known.call
         if market is None or call is None:
