@@ -23,5 +23,6 @@ cost a request, a pause or a wasted transaction. It never makes two nonces carry
 could land, except where a nonce was given up, and it never stops the account for good.
 
     pure      price, account (what to do), transaction (what is known of one)
-    shell     sender (asks, signs, offers), store (where signed bytes are kept)
+    readers   market (what gas costs), knowledge (nonces and balances), limits and funds (what was learnt)
+    shell     sender (signs, offers, follows), store (where signed bytes are kept)
 """
