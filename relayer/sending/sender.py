@@ -385,7 +385,9 @@ class Sender:
         for account in self.accounts.values():
             await self._reader.learn(account, self.height)
         keyed = [self.accounts[address] for address in self.chain.senders]
-        self.funds.warn_of_low(keyed, await self._market.try_read(self.height))
+        # The price is asked for only until a delivery has shown what one costs.
+        is_guess = self.funds.mean_delivery_wei is None
+        self.funds.warn_of_low(keyed, await self._market.try_read(self.height) if is_guess else None)
 
     async def _look_for_funds(self) -> None:
         """Tell when an account can pay again that could not, so that what waits for it goes on at once."""
