@@ -235,7 +235,7 @@ class Daemon:
         return [
             f"{name}: {trouble}"
             for name, task in sorted(self.pipeline.chain_tasks.items())
-            for trouble in task.sender.money_troubles
+            for trouble in task.sender.funds.troubles(task.sender.transactions)
         ]
 
     def view(self) -> RelayerView:

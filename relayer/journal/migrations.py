@@ -25,6 +25,12 @@ def _count_spending(connection: Connection) -> None:
         "ALTER TABLE transactions ADD COLUMN reserved_wei VARCHAR(78)",
         "ALTER TABLE transactions ADD COLUMN reason VARCHAR(32)",
         "ALTER TABLE transactions ADD COLUMN reason_detail TEXT",
+        # A database without its lock could have two writers, and then one nonce twice: the later one counts.
+        (
+            "UPDATE transactions SET state = 'given up' WHERE state IN ('open', 'included') AND id NOT IN "
+            "(SELECT max(id) FROM transactions WHERE state IN ('open', 'included') "
+            "GROUP BY chain, sender, nonce)"
+        ),
         (
             "CREATE UNIQUE INDEX transactions_by_nonce ON transactions (chain, sender, nonce) "
             "WHERE state IN ('open', 'included')"

@@ -89,9 +89,9 @@ class Destination:
     def limits(self) -> BatchLimits:
         """How large a batch may be, and how long it may wait."""
         most = min(int(self._block_gas * self._share), MOST_TRANSACTION_GAS)
-        if self.sender.most_gas is not None:
-            most = min(most, self.sender.most_gas)
-        most_bytes = min(_MOST_BYTES, self.sender.most_bytes)
+        if self.sender.limits.most_gas is not None:
+            most = min(most, self.sender.limits.most_gas)
+        most_bytes = min(_MOST_BYTES, self.sender.limits.most_bytes)
         return BatchLimits(
             most_gas=most, most_bytes=most_bytes, most_messages=self._messages, max_wait_us=self._wait_us
         )

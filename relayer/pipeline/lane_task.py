@@ -317,7 +317,7 @@ class LaneTask:
             short = self._client_task.anchoring.shorten(height, page.proof.proof)
             proof = page.proof.proof if short is None else short
             calldata = chain.deliver_call(batch, proof, 0).data
-            if len(calldata) + _SIGNATURE_BYTES > self._destination.sender.most_bytes:
+            if len(calldata) + _SIGNATURE_BYTES > self._destination.sender.limits.most_bytes:
                 plan = self._shrink(plan)
                 continue
             estimate = self._gas_model.estimate(calldata, full_messages(page, plan.mask), most=most)
@@ -354,7 +354,7 @@ class LaneTask:
         Raises _TooLargeError for a single message.
         """
         if plan.mask.bit_count() == 1:
-            most_bytes = self._destination.sender.most_bytes
+            most_bytes = self._destination.sender.limits.most_bytes
             raise _TooLargeError(
                 plan, f"it takes more than the {most_bytes} bytes that nodes take; raise that"
             )

@@ -140,7 +140,10 @@ class Pipeline:
             pipeline._add_chain(name, served, stored.chains[rows.chains[name]], batch)
             # Before the lanes, whose pages ask the sender which of their messages are under way.
             live, carried = await journal.read(partial(_read_live, row=rows.chains[name]))
-            pipeline.chain_tasks[name].sender.recover(live, carried)
+            # Nobody judges the bitmaps of a lane that is not served any more: its deliveries are followed as
+            # transactions alone.
+            batches = [batch for batch in carried if batch.lane in rows.lanes]
+            pipeline.chain_tasks[name].sender.recover(live, batches)
         for row, lane in zip(rows.lanes, lanes, strict=True):
             await pipeline._add_lane(lane, stored.lanes[row])
         return pipeline

@@ -19,9 +19,11 @@ The daemon, the library, `endpoint deploy` and every command send their transact
          without a receipt
 
 Everything that a provider says besides proofs is a hint: a count, a receipt, a price, a refusal. A hint may
-cost a request, a pause or a wasted transaction. It never makes two nonces carry the same work while both
-could land, except where a nonce was given up, and it never stops the account for good.
+cost a request, a pause or a wasted transaction, and it never stops an account for good. Two nonces never
+carry the same work while both could land, except where a nonce was given up, or where accounts can't be
+proven and all providers say that it is used.
 
     pure      price, account (what to do), transaction (what is known of one)
-    shell     sender (asks, signs, offers), store (where signed bytes are kept)
+    readers   market (what gas costs), knowledge (nonces and balances), limits and funds (what was learnt)
+    shell     sender (signs, offers, follows), store (where signed bytes are kept)
 """

@@ -16,7 +16,8 @@ what to do (`decide`). Time comes with the question. The rules:
   signed again for nothing.
 - **What no node takes is given up** in the end. Where no node ever had it, its nonce is free at once. Where
   one may have it, an empty transfer of the account to itself takes its nonce.
-- **What another transaction displaced** is dropped when its nonce is used and no provider shows a receipt.
+- **What another transaction displaced** is dropped when its nonce is proven to be used, or counted so where
+  nothing can be proven, and no provider shows a receipt.
 """
 
 from __future__ import annotations
@@ -305,7 +306,7 @@ class SendingAccount:
             return False
         transaction.receipt = receipt
         transaction.misses = 0
-        # What a node said of too high nonces may have been false, or of a clock.
+        # What a node said of too high nonces may have been false, or of a moment.
         self._most_open = min(_MOST_OPEN, self._most_open + 1)
         transaction.refusal, transaction.refused_since = None, None
         return True
@@ -350,7 +351,7 @@ class SendingAccount:
         That is a transaction in a later block, whose effect is to be proven, or one that is late.
         """
         return any(
-            known.offers > 1
+            known.offers > 1 or known.nonce < self.used
             if known.receipt is None
             else known.batch is None and known.receipt.block_number > header
             for known in self.transactions.values()
@@ -414,6 +415,11 @@ class SendingAccount:
                 known.misses = 0
                 waiting.append(known)
                 continue
+            if self.proven is not None and known.nonce >= self.proven.nonce:
+                # A count is a hint. Work that is signed anew for it could land twice.
+                why = "providers count its nonce as used, which a verified header has to show"
+                known.waiting = Waiting(WaitingReason.INCLUSION, why)
+                continue
             known.misses += known.is_missing
             known.waiting = Waiting(
                 WaitingReason.INCLUSION, "its nonce is used, and its receipt is looked for"
@@ -469,7 +475,7 @@ class SendingAccount:
         if not free:
             self._gap_since = None
             return []
-        # Somebody else's transaction, or a new one of ours, may take them in a clock.
+        # Somebody else's transaction, or a new one of ours, may take them in a moment.
         since_s, height = self._gap_since = self._gap_since or (clock.now_s, clock.height)
         return free if _has_passed(clock, since_s, height, 1) else []
 

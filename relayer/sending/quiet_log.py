@@ -11,7 +11,8 @@ import structlog
 def quiet_log() -> structlog.typing.FilteringBoundLogger:
     """Return a log that an application hears under the name `postroad`, where it wants to."""
     log = logging.getLogger("postroad")
-    log.addHandler(logging.NullHandler())
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     wrapped: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
         log,
         processors=[

@@ -15,9 +15,8 @@ from typing import Final, TypeVar
 
 import structlog
 
-from light_clients.errors import Rejection
 from relayer.chains.base import Address, Call, Chain, GasMarket, GasPrice, Refusal, TxHash
-from relayer.consensus.base import ProvenAccount, VerifiedHeader
+from relayer.consensus.base import VerifiedHeader
 from relayer.errors import (
     ChainUnavailable,
     FeeLimitReached,
@@ -47,43 +46,22 @@ from relayer.sending.account import (
     Replace,
     SendingAccount,
 )
-from relayer.sending.price import (
-    LOW_DELIVERIES,
-    PricePolicy,
-    bound_base_fee,
-    compute_price,
-    compute_raise,
-    guess_delivery_wei,
-)
+from relayer.sending.funds import Funds
+from relayer.sending.knowledge import AccountReader, ProveAccount
+from relayer.sending.limits import NodeLimits
+from relayer.sending.market import MarketReader
+from relayer.sending.price import PricePolicy, compute_price, compute_raise
 from relayer.sending.store import Record, Store
 from relayer.sending.transaction import TRANSFER_GAS, Outcomes, Transaction, make_attempt
 
 T = TypeVar("T")
 
-#: Proves an account's nonce and balance at the newest verified header; None where the chain's kind has no
-#: such proof. Raises Retryable or Rejection where it can't be had now.
-ProveAccount = Callable[[Address], Awaitable[ProvenAccount | None]]
-
 #: While transactions wait, the chain is looked at this often without a new head.
 _LOOK_S: Final = 1.0
 #: While none waits, operators' wishes and balances are looked at this often.
 _IDLE_S: Final = 5.0
-#: How long a question to the chain may take. What hangs must not hold up the other accounts.
-_ASK_S: Final = 20.0
 #: After an account's first missing receipt no later one exists, so only so many are asked for together.
 _RECEIPTS_AT_ONCE: Final = 16
-#: How old what is known of an idle account may be when it signs again: somebody else may have used its key.
-_FRESH_S: Final = 10.0
-#: How old the price that nodes suggest may be where a verified header tells the base fee.
-_SUGGESTION_S: Final = 15.0
-#: The base fee of a verified header that is older than this says little of the next block.
-_HEADER_S: Final = 30.0
-#: Most nodes take no more bytes in one transaction. Where they take fewer, the first refusal tells.
-_MOST_BYTES: Final = 128 * 1024
-#: A block's gas limit moves, and a node may have said what is not so: what was too much may fit after this.
-_REFUSED_S: Final = 600.0
-#: A mean moves by this share with every delivery.
-_WEIGHT: Final = 0.25
 
 
 class Sender:
@@ -104,7 +82,8 @@ class Sender:
         height: the newest block that is known; a hint on chains with delayed finality.
         on_outcomes: called with what a look found, after it was written.
         on_funds: called when an account can pay again that could not.
-        mean_delivery_wei: what a delivery costs about; None before the first.
+        limits: what nodes refuse for its size, its gas or its type.
+        funds: what the accounts can pay.
     """
 
     def __init__(
@@ -122,24 +101,16 @@ class Sender:
         self.chain = chain
         self.accounts = {address: SendingAccount(address) for address in chain.senders}
         self.height = 0
+        self.limits = NodeLimits()
         self.on_outcomes: Callable[[Outcomes], None] = lambda _: None
         self.on_funds: Callable[[], None] = lambda: None
-        self.mean_delivery_wei: float | None = None
         self._store = store
         self._policy = policy
         self._clock = clock
-        self._prove = prove
-        self._proves_now = proves_now
-        self._shares_keys = shares_keys
-        self._header: VerifiedHeader | None = None
-        self._header_at = float("-inf")
-        self._header_height = 0
-        self._market: GasMarket | None = None
-        self._market_at = float("-inf")
-        self._is_legacy = False
-        self._gas_refused: tuple[int, float] | None = None
-        self._bytes_refused: tuple[int, float] | None = None
-        self._known_at: dict[Address, float] = {}
+        self._log = (log or structlog.get_logger()).bind(chain=chain.name)
+        self.funds = Funds(chain.name, policy, self._log)
+        self._market = MarketReader(chain, policy, self.limits, proves_now=proves_now)
+        self._reader = AccountReader(chain, prove, self._log, proves_now=proves_now, shares_keys=shares_keys)
         self._block_s = 1.0
         self._moved_at = time.monotonic()
         self._looking = asyncio.Lock()
@@ -149,12 +120,8 @@ class Sender:
         self._next_look: asyncio.Task[None] | None = None
         self._next_height = 0
         self._failure: BaseException | None = None
-        #: By account that can't pay, what it could not pay for.
-        self._poor: dict[Address, int] = {}
-        self._low: set[Address] = set()
         #: By account, what kept it from signing again at the last look.
         self._failed: dict[Address, set[type[PostroadError]]] = {}
-        self._log = (log or structlog.get_logger()).bind(chain=chain.name)
 
     # --- what is under way ----------------------------------------------------------------------------------
 
@@ -171,18 +138,6 @@ class Sender:
     def wants_header(self, header: int) -> bool:
         """Return whether a verified header above block `header` would tell something of the accounts."""
         return any(account.wants_header(header) for account in self.accounts.values())
-
-    @property
-    def most_gas(self) -> int | None:
-        """The most gas that nodes have taken no offence at lately; None where they refused none for it."""
-        refused = _recent(self._gas_refused)
-        return None if refused is None else refused * 3 // 4
-
-    @property
-    def most_bytes(self) -> int:
-        """More than so many bytes of a transaction are refused by nodes, or were lately."""
-        refused = _recent(self._bytes_refused)
-        return _MOST_BYTES if refused is None else min(_MOST_BYTES, refused - 1)
 
     def find(self, purpose: Purpose, to: bytes) -> list[Transaction]:
         """Return the transactions with this purpose to this address that are not settled."""
@@ -207,13 +162,6 @@ class Sender:
             if known.batch is not None and known.batch.lane == lane and known.batch.page == page:
                 mask |= known.batch.mask
         return mask
-
-    def deliveries_left(self, address: Address) -> int | None:
-        """Return for about how many deliveries a balance is enough; None where that is not known."""
-        balance = self.accounts[address].balance_wei
-        if balance is None or not self.mean_delivery_wei:
-            return None
-        return int(balance / self.mean_delivery_wei)
 
     # --- a restart ------------------------------------------------------------------------------------------
 
@@ -255,7 +203,7 @@ class Sender:
             FeeLimitReached, InsufficientFunds, KeyUnavailable, CallReverted, Retryable: nothing was signed.
             JournalBroken: nothing was offered.
         """
-        market = await self._read_market()
+        market = await self._market.read(self.height)
         price = compute_price(market, self._policy)
         account, gas = await self._choose_payer(call, price)
         # Shielded: a caller that is cancelled must not leave a nonce that is taken and never used.
@@ -295,8 +243,10 @@ class Sender:
             account = await self._choose()
             gas = call.gas if call.gas is not None else await self.chain.estimate(call, account.address)
             try:
-                self._check_funds(account, gas * price.max_wei + call.value_wei)
+                self.funds.check(account, gas * price.max_wei + call.value_wei)
             except InsufficientFunds:
+                # It may be filled up, so the next try looks at its balance again.
+                self._reader.expire(account)
                 # It is avoided for a while, so that another one is chosen where there is one.
                 if others <= 0:
                     raise
@@ -316,37 +266,14 @@ class Sender:
         now = time.monotonic()
         ready = [account for account in keyed if account.avoid_until_s <= now and not account.is_full]
         account = min(ready or keyed, key=lambda account: account.under_way)
-        # A count that another process may have changed is not even that fresh.
-        fresh_s = 0.0 if self._shares_keys else _FRESH_S
-        is_idle = not account.transactions and now - self._known_at.get(account.address, 0.0) > fresh_s
-        if is_idle or not account.is_known:
-            await self._learn(account)
+        if self._reader.is_stale(account):
+            await self._reader.learn(account, self.height)
             if not account.is_known:
                 raise ChainUnavailable(
                     f"nobody tells the nonce of 0x{account.address.hex()} on {self.chain.name}",
                     "a proof of the account, or a provider's count",
                 )
         return account
-
-    def _check_funds(self, account: SendingAccount, cost_wei: int) -> None:
-        lacking = account.lacks(cost_wei)
-        if not lacking:
-            self._poor.pop(account.address, None)
-            return
-        account.avoid_until_s = time.monotonic() + _FRESH_S
-        # So that the next try looks at the balance again: it may have been filled up.
-        self._known_at.pop(account.address, None)
-        error = InsufficientFunds(
-            f"account 0x{account.address.hex()} on {self.chain.name} has {account.balance_wei} wei, and lacks "
-            f"{lacking} wei for a transaction that can cost {cost_wei} wei",
-            "a balance for gas at the offered price",
-            "Send funds to it",
-        )
-        is_news = account.address not in self._poor
-        self._poor[account.address] = cost_wei
-        if is_news:
-            self._log.warning("an account can't pay", reason=str(error))
-        raise error
 
     async def _sign(
         self,
@@ -437,10 +364,7 @@ class Sender:
         account.end_offer(known, offered, self._chain_clock())
         refusal = offered.refusal
         if refusal is not None:
-            if refusal.refusal is Refusal.TOO_LARGE:
-                self._bytes_refused = (len(attempt.raw), time.monotonic())
-            elif refusal.refusal is Refusal.TOO_MUCH_GAS:
-                self._gas_refused = (attempt.gas, time.monotonic())
+            self.limits.note(refusal.refusal, attempt)
             self._woken.set()
             self._log.info(
                 "a transaction is refused",
@@ -450,135 +374,29 @@ class Sender:
                 detail=refusal.detail,
             )
 
-    # --- prices and knowledge -------------------------------------------------------------------------------
+    # --- prices and balances --------------------------------------------------------------------------------
 
     def note_header(self, header: VerifiedHeader) -> None:
         """Take a verified header: its base fee is the price, and accounts are proven at it."""
-        if header.base_fee_wei is not None and (self._header is None or header.number > self._header.number):
-            self._header, self._header_at = header, time.monotonic()
-        self._header_height = max(self._header_height, header.number)
-
-    async def _read_market(self) -> GasMarket:
-        """Return what gas costs: by the verified header where it is new, else as a provider says.
-
-        Raises ChainUnavailable.
-        """
-        now = time.monotonic()
-        blocks = 0 if self._header is None else max(0, self.height - self._header.number)
-        is_new = self._proves_now and (blocks == 0 or now - self._header_at < _HEADER_S)
-        proven_wei = None if self._header is None else self._header.base_fee_wei
-        if self._market is None or proven_wei is None or not is_new or now - self._market_at > _SUGGESTION_S:
-            self._market, self._market_at = await self.chain.market(), now
-        market = self._market
-        if proven_wei is not None:
-            told_wei = market.base_fee_wei
-            if is_new or told_wei is None:
-                market = GasMarket(proven_wei, market.suggested_wei)
-            else:
-                base_fee_wei = bound_base_fee(told_wei, proven_wei, blocks + 1)
-                market = GasMarket(base_fee_wei, market.suggested_wei)
-        if self._is_legacy and market.base_fee_wei is not None:
-            # Nodes refused type 2, whatever the header has.
-            market = GasMarket(None, max(market.suggested_wei, market.base_fee_wei))
-        return market
-
-    async def _try_market(self) -> GasMarket | None:
-        try:
-            return await self._read_market()
-        except Retryable:
-            return None
-
-    async def _learn(self, account: SendingAccount) -> list[Transaction]:
-        """Look up an account's nonce and balance; return the transactions that a proof shows in no block."""
-        self._known_at[account.address] = time.monotonic()
-        gone: list[Transaction] = []
-        proven = None
-        if self._prove is not None:
-            account.awaits_proof = account.proven is None
-            proven = await self._ask(self._read_proof(account, self._prove))
-        if proven is not None:
-            gone = account.learn_proof(proven)
-        # A proof shows what is in blocks, and not what other processes have on the way there.
-        is_shared = self._shares_keys and not account.open
-        if proven is None or not self._proves_now or is_shared:
-            if proven is not None and self._proves_now:
-                counts: tuple[int, ...] | None = (proven.nonce,)
-            else:
-                counts = await self._ask(self.chain.count_transactions(account.address))
-            if counts and is_shared:
-                counts = await self._with_pending(account.address, counts)
-            account.learn_counts(counts or (), self.height)
-            balance = await self._ask(self.chain.balance(account.address))
-            if balance is not None:
-                account.learn_balance(balance, self.height)
-        return gone
-
-    @staticmethod
-    async def _read_proof(account: SendingAccount, prove: ProveAccount) -> ProvenAccount | None:
-        proven = await prove(account.address)
-        # Proven, or of a kind of chain that has no such proof. Where it failed, it is still to come.
-        account.awaits_proof = False
-        return proven
+        self._market.note_header(header)
 
     async def read_balances(self) -> None:
         """Look up the balances of all accounts, for people and for limits."""
         for account in self.accounts.values():
-            await self._learn(account)
-        await self._warn_of_low()
+            await self._reader.learn(account, self.height)
+        keyed = [self.accounts[address] for address in self.chain.senders]
+        # The price is asked for only until a delivery has shown what one costs.
+        is_guess = self.funds.mean_delivery_wei is None
+        self.funds.warn_of_low(keyed, await self._market.try_read(self.height) if is_guess else None)
 
-    async def _warn_of_low(self) -> None:
-        """Warn once of each account whose balance is enough for few deliveries, before it is empty."""
-        cost_wei = self.mean_delivery_wei
-        if cost_wei is None:
-            market = await self._try_market()
-            cost_wei = 0 if market is None else guess_delivery_wei(market, self._policy)
-        for address in self.chain.senders:
-            balance = self.accounts[address].balance_wei
-            left = None if balance is None or not cost_wei else int(balance / cost_wei)
-            if left is None or left >= 2 * LOW_DELIVERIES:
-                self._low.discard(address)
-            elif left < LOW_DELIVERIES and address not in self._low:
-                self._low.add(address)
-                self._log.warning(
-                    "an account runs low",
-                    account=f"0x{address.hex()}",
-                    balance_wei=balance,
-                    deliveries_left=left,
-                    advice="Send funds to it",
-                )
-
-    @property
-    def money_troubles(self) -> tuple[str, ...]:
-        """Which accounts can't pay or run low, and why transactions wait for funds, for people."""
-        waiting = [
-            str(known.waiting)
-            for known in self.transactions
-            if known.receipt is None and known.waiting.reason is WaitingReason.FUNDS
-        ]
-        poor = [
-            f"funds: account 0x{address.hex()} can't pay {cost_wei} wei"
-            for address, cost_wei in self._poor.items()
-        ]
-        low = [
-            f"account 0x{address.hex()} has less than {LOW_DELIVERIES} deliveries left"
-            for address in sorted(self._low - self._poor.keys())
-        ]
-        return tuple(dict.fromkeys((*poor, *waiting, *low)))
-
-    async def _with_pending(self, address: Address, counts: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the counts with what other processes have pending, as far as nodes keep so many."""
-        pending = await self._ask(self.chain.count_transactions(address, pending=True)) or ()
-        floor = min(counts)
-        return tuple(count for count in pending if floor <= count <= floor + 64) or counts
-
-    async def _ask(self, question: Awaitable[T]) -> T | None:
-        """Return an answer; None where nobody gives one that is believed."""
-        try:
-            async with asyncio.timeout(_ASK_S):
-                return await question
-        except (PostroadError, Rejection, TimeoutError) as error:
-            self._log.info("an account could not be looked up", error=str(error) or type(error).__name__)
-            return None
+    async def _look_for_funds(self) -> None:
+        """Tell when an account can pay again that could not, so that what waits for it goes on at once."""
+        accounts = [self.accounts[address] for address in self.funds.poor]
+        for account in accounts:
+            await self._reader.learn(account, self.height)
+        filled = [account for account in accounts if self.funds.is_filled(account)]
+        if filled:
+            self.on_funds()
 
     # --- following ------------------------------------------------------------------------------------------
 
@@ -589,7 +407,7 @@ class Sender:
         """
         while True:
             self._woken.clear()
-            is_busy = bool(self._poor) or any(known.receipt is None for known in self.transactions)
+            is_busy = bool(self.funds.poor) or any(known.receipt is None for known in self.transactions)
             try:
                 async with asyncio.timeout(_LOOK_S if is_busy else _IDLE_S):
                     await self._woken.wait()
@@ -604,19 +422,6 @@ class Sender:
             await self._look_for_funds()
             if any(account.transactions for account in self.accounts.values()):
                 await self.look(self.height)
-
-    async def _look_for_funds(self) -> None:
-        """Tell when an account can pay again that could not, so that what waits for it goes on at once."""
-        filled = False
-        for address, cost_wei in list(self._poor.items()):
-            await self._learn(self.accounts[address])
-            if not self.accounts[address].lacks(cost_wei):
-                del self._poor[address]
-                self.accounts[address].avoid_until_s = 0.0
-                filled = True
-        if filled:
-            self._log.info("an account can pay again")
-            self.on_funds()
 
     async def look_within(self, height: int, timeout_s: float) -> None:
         """Do what `look` does, and return when it is done or after `timeout_s`; then it goes on by itself.
@@ -700,9 +505,11 @@ class Sender:
 
     async def _look_at(self, account: SendingAccount, outcomes: Outcomes) -> None:
         outcomes.included += await self._find_receipts(account)
-        if account.wants_knowledge(self._chain_clock(), self._header_height):
+        if account.wants_knowledge(self._chain_clock(), self._market.verified_height):
             outcomes.reopened += [
-                known for known in await self._learn(account) if known not in outcomes.included
+                known
+                for known in await self._reader.learn(account, self.height)
+                if known not in outcomes.included
             ]
             # What the proof contradicts was not included after all.
             outcomes.included = [known for known in outcomes.included if known.receipt is not None]
@@ -710,7 +517,7 @@ class Sender:
         outcomes.settled += [known for known in account.proven_transactions if known.batch is None]
         if account.proven is None and not account.awaits_proof:
             await self._settle_by_receipts(account, outcomes)
-        market = await self._try_market() if account.open else None
+        market = await self._market.try_read(self.height) if account.open else None
         failed: set[type[PostroadError]] = set()
         for action in account.decide(self._chain_clock(), market):
             try:
@@ -740,7 +547,9 @@ class Sender:
     async def _settle_by_receipts(self, account: SendingAccount, outcomes: Outcomes) -> None:
         """Settle what is in final blocks, where accounts can't be proven: the receipt is there still."""
         for known in list(account.transactions.values()):
-            is_final = known.receipt is not None and known.receipt.block_number <= self._header_height
+            is_final = (
+                known.receipt is not None and known.receipt.block_number <= self._market.verified_height
+            )
             if is_final and known.batch is None and known not in outcomes.included:
                 known.receipt = None
                 (outcomes.settled if await self._find_receipt(account, known) else outcomes.reopened).append(
@@ -753,8 +562,12 @@ class Sender:
         waiting = account.open
         for known in waiting:
             known.is_missing = False
-        for start in range(0, len(waiting), _RECEIPTS_AT_ONCE):
-            several = waiting[start : start + _RECEIPTS_AT_ONCE]
+        # While the first one is late, the others only wait for it.
+        is_late = bool(waiting) and waiting[0].offers > 1 and waiting[0].nonce >= account.used
+        start, count = 0, 1 if is_late else _RECEIPTS_AT_ONCE
+        while start < len(waiting):
+            several = waiting[start : start + count]
+            start, count = start + count, _RECEIPTS_AT_ONCE
             are_found = await asyncio.gather(*(self._find_receipt(account, known) for known in several))
             found += [known for known, is_found in zip(several, are_found, strict=True) if is_found]
             if not all(are_found) and several[-1].nonce >= account.used:
@@ -798,14 +611,12 @@ class Sender:
         """Sign the same call under the same nonce at another price, and offer it."""
         known = action.transaction
         has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
-        if has_wrong_type:
-            self._is_legacy = True
         is_cancellation = known.newest.is_cancellation
         call = self._transfer(account) if is_cancellation else known.call
         if market is None or call is None:
             return
-        if self._is_legacy:
-            market = await self._read_market()
+        if self.limits.is_legacy:
+            market = await self._market.read(self.height)
         if has_wrong_type or action.is_lower:
             # No block can have the signature before, so that it need not be outbid.
             price = compute_price(market, self._policy)
@@ -873,9 +684,7 @@ class Sender:
         for known in outcomes.included:
             assert known.receipt is not None
             if known.purpose is Purpose.DELIVER:
-                before = self.mean_delivery_wei
-                cost = known.receipt.fee_wei
-                self.mean_delivery_wei = cost if before is None else before + _WEIGHT * (cost - before)
+                self.funds.learn(known.receipt)
         for known in outcomes.settled:
             self.accounts[known.sender].settle(known)
         for known in (*outcomes.displaced, *(known for known, _ in outcomes.given_up)):
@@ -906,7 +715,7 @@ class Sender:
             account = self.accounts[known.sender]
             known.receipt = None
             known.doubts += 1
-            await self._learn(account)
+            await self._reader.learn(account, self.height)
             if await self._find_receipt(account, known):
                 return True
             outcomes = Outcomes(reopened=[known])
@@ -938,21 +747,15 @@ class Sender:
             # It may have landed, or been given up, while this waited for a look.
             if known.receipt is not None or not self.follows(known):
                 return
+            market = await self._market.read(self.height)
             if wish is Wish.CANCEL:
-                await self._cancel(
-                    account, Cancel(known, "an operator cancelled it"), await self._read_market()
-                )
+                await self._cancel(account, Cancel(known, "an operator cancelled it"), market)
             else:
                 action = Replace(known, "an operator asked for it", demanded=True)
-                await self._replace(account, action, await self._read_market())
+                await self._replace(account, action, market)
 
 
 def first_work(kept: StoredTransaction) -> bytes:
     """Return the newest signature that is no cancellation, or the newest one where all are."""
     work = [attempt.raw for attempt in kept.attempts if not attempt.is_cancellation]
     return (work or [attempt.raw for attempt in kept.attempts])[-1]
-
-
-def _recent(refused: tuple[int, float] | None) -> int | None:
-    """Return how much was refused, unless that is long ago."""
-    return None if refused is None or time.monotonic() - refused[1] > _REFUSED_S else refused[0]

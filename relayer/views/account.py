@@ -44,7 +44,7 @@ def account_view(sender: Sender, address: Address) -> AccountView:
         address=address,
         balance_wei=account.balance_wei,
         open_transactions=len(account.open),
-        deliveries_left=sender.deliveries_left(address),
+        deliveries_left=sender.funds.deliveries_left(account),
     )
 
 

@@ -165,7 +165,7 @@ async def _blocks_of(net: RelayNet, name: str, event: str) -> dict[int, int]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=30_720, help="how many to send")
-    parser.add_argument("--rate", type=int, default=3_000, help="how many a second; 0: all at once")
+    parser.add_argument("--rate", type=int, default=6_000, help="how many a second; 0: all at once")
     parser.add_argument("--keep", action="store_true", help="keep the folder with journal and log")
     options = parser.parse_args()
     sys.exit(asyncio.run(main(options.messages, options.rate, keep=options.keep)))

@@ -257,7 +257,7 @@ async def test_a_type_that_nodes_refuse_is_signed_again_under_the_same_nonce(sit
     assert all(item.is_legacy for item in site.chain.mined.values())
     # The first one alone was signed twice, and nothing was outbid.
     assert len(set(site.chain.offered)) == 5
-    assert {item.max_fee_wei for item in site.chain.mined.values()} == {GWEI}
+    assert {item.max_fee_wei for item in site.chain.mined.values()} == {2 * GWEI + GWEI // 8}
 
 
 async def test_a_price_is_raised_when_the_base_fee_rises_above_it(site: Site) -> None:

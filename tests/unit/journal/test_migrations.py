@@ -103,13 +103,16 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
             (2, "settled", now - 3_600_000_000, "70"),
             (3, "displaced", now, None),
             (4, "settled", now - 3 * day_us, "9"),
+            # Two writers at once signed one nonce twice.
+            (5, "included", now - 2 * day_us, "9"),
+            (6, "open", now - 2 * day_us, None),
         ):
             connection.execute(
                 text(
                     "INSERT INTO transactions (id, chain, purpose, sender, nonce, state, signed_at, fee_wei) "
-                    "VALUES (:row, 1, 'deliver', X'BB', :row, :state, :at, :fee)"
+                    "VALUES (:row, 1, 'deliver', X'BB', :nonce, :state, :at, :fee)"
                 ),
-                {"row": row, "state": state, "at": signed_at, "fee": fee},
+                {"row": row, "nonce": min(row, 5), "state": state, "at": signed_at, "fee": fee},
             )
             for number, price in enumerate((2, 3)):
                 connection.execute(
@@ -123,7 +126,8 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
         assert migrate(connection, 2) == (2,)
     with engine.connect() as connection:
         assert sum_spending(connection, ChainRow(1), Micros(now)) == 30 + 70
-        (kept,) = Reading(connection).live_transactions(ChainRow(1))
+        kept, last = Reading(connection).live_transactions(ChainRow(1))
+        assert (last.row, last.nonce) == (6, 5)
         assert [(attempt.max_fee_wei, attempt.is_cancellation) for attempt in kept.attempts] == [
             (2, False),
             (3, False),

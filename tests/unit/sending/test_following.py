@@ -289,7 +289,7 @@ async def test_what_one_node_said_of_its_limits_is_forgotten(monkeypatch: pytest
         await sender.send(transfer(chain), Purpose.OTHER)
         await sender.look(1)
     (account,) = sender.accounts.values()
-    assert sender.most_bytes < 1_000
+    assert sender.limits.most_bytes < 1_000
     assert account.is_full
     await looks(sender, monkeypatch, 2)
     for _ in range(10):
@@ -298,7 +298,7 @@ async def test_what_one_node_said_of_its_limits_is_forgotten(monkeypatch: pytest
         await looks(sender, monkeypatch, 4)
     truth = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: truth() + 1_000.0)
-    assert sender.most_bytes == 128 * 1024
+    assert sender.limits.most_bytes == 128 * 1024
     await sender.send(transfer(chain), Purpose.OTHER)
     assert not account.is_full
 

@@ -59,7 +59,9 @@ async def test_a_low_balance_is_warned_of_once_and_again_after_it_was_filled() -
             await sender.read_balances()
         warnings.append(sum(entry["event"] == "an account runs low" for entry in logs))
     assert warnings == [0, 1, 0, 0, 0, 0, 1]
-    assert sender.money_troubles == (f"account 0x{account.hex()} has less than 20 deliveries left",)
+    assert sender.funds.troubles(sender.transactions) == (
+        f"account 0x{account.hex()} has less than 20 deliveries left",
+    )
 
 
 async def test_no_balance_is_low_where_gas_is_free() -> None:
@@ -69,7 +71,7 @@ async def test_no_balance_is_low_where_gas_is_free() -> None:
     with capture_logs() as logs:
         await sender.read_balances()
     assert not logs
-    assert sender.money_troubles == ()
+    assert sender.funds.troubles(sender.transactions) == ()
 
 
 async def test_an_account_that_can_not_pay_shows_until_it_can() -> None:
@@ -79,11 +81,11 @@ async def test_an_account_that_can_not_pay_shows_until_it_can() -> None:
     call = Call(account, b"", gas=21_000)
     with pytest.raises(InsufficientFunds):
         await sender.send(call, Purpose.OTHER)
-    (trouble,) = sender.money_troubles
+    (trouble,) = sender.funds.troubles(sender.transactions)
     assert trouble.startswith(f"funds: account 0x{account.hex()} can't pay")
     chain.balances[account] = 10**18
     running = asyncio.create_task(sender.run())
     async with asyncio.timeout(10):
-        while sender.money_troubles:  # noqa: ASYNC110  nothing tells that it changed
+        while sender.funds.troubles(sender.transactions):  # noqa: ASYNC110  nothing tells that it changed
             await asyncio.sleep(0.05)
     running.cancel()
