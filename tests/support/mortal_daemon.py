@@ -36,6 +36,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
 from light_clients.hashing import keccak256
+from relayer.chains.base import Offered
 from relayer.chains.evm.chain import EvmChain
 
 BEFORE, WITHIN, AFTER = POINTS = ("before", "within", "after")
@@ -215,23 +216,19 @@ def wrap_commits(mortality: Mortality) -> None:
 
 
 def wrap_broadcasts(mortality: Mortality, broadcasts: Broadcasts) -> None:
-    """Make every broadcast of a chain three instants, by whichever of its methods the daemon broadcasts."""
-    for name in ("broadcast", "offer"):
-        if hasattr(EvmChain, name):
-            setattr(EvmChain, name, _mortal_broadcast(getattr(EvmChain, name), mortality, broadcasts))
+    """Make every broadcast of a chain three instants."""
+    offer = EvmChain.offer
 
-
-def _mortal_broadcast(call: Callable[..., Any], mortality: Mortality, broadcasts: Broadcasts) -> Any:
-    async def mortal(chain: EvmChain, raw: bytes, *arguments: Any, **named: Any) -> Any:
+    async def mortal(chain: EvmChain, raw: bytes) -> Offered:
         kind = f"broadcast {broadcasts.kind(raw)}"
         mortality.reach(kind, BEFORE)
         mortality.reach(kind, WITHIN)
         try:
-            return await call(chain, raw, *arguments, **named)
+            return await offer(chain, raw)
         finally:
             mortality.reach(kind, AFTER)
 
-    return mortal
+    EvmChain.offer = mortal  # type: ignore[method-assign, assignment]
 
 
 class MortalDaemon:

@@ -120,15 +120,13 @@ async def test_a_broadcast_has_three_instants(monkeypatch: pytest.MonkeyPatch, t
         reached.append(("call", raw.decode()))
         raise ValueError
 
-    for name in ("broadcast", "offer"):
-        if hasattr(EvmChain, name):
-            monkeypatch.setattr(EvmChain, name, refuse)
+    monkeypatch.setattr(EvmChain, "offer", refuse)
     mortality = Mortality(Fate(config="", journal="", report=str(tmp_path / "report")))
     monkeypatch.setattr(mortality, "reach", lambda kind, point: reached.append((kind, point)))
     broadcasts = Broadcasts("", lambda _: None)
     monkeypatch.setattr(broadcasts, "kind", lambda _: "first")
     wrap_broadcasts(mortality, broadcasts)
     with pytest.raises(ValueError):
-        await getattr(EvmChain, "offer" if hasattr(EvmChain, "offer") else "broadcast")(object(), b"raw")
+        await EvmChain.offer(object(), b"raw")  # type: ignore[arg-type]
     kind = "broadcast first"
     assert reached == [(kind, "before"), (kind, "within"), ("call", "raw"), (kind, "after")]
