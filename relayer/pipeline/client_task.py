@@ -30,7 +30,7 @@ from relayer.errors import (
     Retryable,
     StopLane,
 )
-from relayer.journal.rows import Purpose
+from relayer.journal.rows import Purpose, Wish
 from relayer.pipeline.chain_task import ChainTask
 from relayer.pipeline.destination import Destination
 from relayer.pipeline.rules.anchoring import Anchoring
@@ -204,6 +204,8 @@ class LightClientTask:
         if self.source.header is None:
             # Nothing can be proven yet, so nothing waits for the client.
             return
+        if client.current and self._open_updates(address):
+            client = await self._end_updates(address)
         if client.current:
             # The client is good until its trust ends. So lanes do not wait for a renewal, which may fail.
             self._renew_proofs(client)
@@ -324,6 +326,26 @@ class LightClientTask:
         # Woken in any case: the lanes hold their batches back until the anchor is there or was given up.
         finally:
             self._wake_lanes()
+
+    def _open_updates(self, address: Address) -> list[Transaction]:
+        updates = self.destination.sender.find(Purpose.UPDATE, address)
+        return [known for known in updates if known.receipt is None]
+
+    async def _end_updates(self, address: Address) -> OnChainClient:
+        """Wait for updates that an earlier check signed, and return the client after them.
+
+        They may lead to a signer set that signs no more, as where a change was taken back. What is delivered
+        behind one would be refused then, and its gas lost.
+
+        Raises TimeoutError: one is in no block yet, and is cancelled.
+        """
+        detail = "an update that was signed before has to land, or to be given up"
+        self._set_waiting(Waiting(WaitingReason.CLIENT_UPDATE, detail))
+        for known in self._open_updates(address):
+            if not await self.destination.sender.included(known, _INCLUSION_S) and known.receipt is None:
+                await self.destination.sender.wish(known, Wish.CANCEL)
+                raise TimeoutError(f"its update waits, and is cancelled: {known.waiting}")
+        return await self._read(address)
 
     async def _let_deliveries_land(self) -> None:
         # With one account there is nothing to wait for: a chain takes its transactions in order.

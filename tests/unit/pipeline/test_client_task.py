@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from relayer.chains.base import RemoteState
+from relayer.chains.base import Refusal, RemoteState
 from relayer.chains.evm import abi
 from relayer.journal.rows import Purpose, TransactionRow
-from relayer.pipeline import witness
+from relayer.pipeline import client_task, witness
 from relayer.protocol.delivery import WaitingReason
 from relayer.testing.chain import MemoryChain, join
 from relayer.testing.gateway import encode_freeze, encode_update
@@ -50,6 +50,29 @@ async def test_trust_is_renewed_before_a_third_of_the_period_is_left(tmp_path: P
             # Two thirds, and the blocks that the update takes.
             assert age <= 20 + 4
         assert client_task.waiting is None
+
+
+async def test_a_change_of_the_signers_that_is_taken_back_wastes_no_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is delivered behind an update that leads to a set which signs no more."""
+    monkeypatch.setattr(client_task, "_INCLUSION_S", 0.5)
+    chains = two_chains()
+    async with running_network(tmp_path, chains) as network:
+        first = network.send("a", "b")
+        await network.mine_until(lambda: network.is_confirmed(first))
+        chains["b"].faults.always_refusing = (Refusal.UNKNOWN, "for a while")
+        chains["a"].change_signers()
+        sender = network.pipeline.chain_tasks["b"].sender
+        await network.mine_until(
+            lambda: any(known.purpose is Purpose.UPDATE for known in sender.transactions), blocks=80
+        )
+        chains["a"].pending.set_version -= 1
+        network.send("a", "b", 2)
+        await network.mine(60)
+        chains["b"].faults.always_refusing = None
+        await network.mine_until(lambda: network.is_confirmed(network.sent), blocks=300)
+        assert all(receipt.succeeded for receipt in chains["b"].receipts.values())
 
 
 @pytest.mark.parametrize("frozen", [True, False])
