@@ -12,7 +12,8 @@ What is counted afterwards (INV-2, INV-6):
 - both_includable: pairs of transactions that carry one message and could both be included at one time
   (tests/support/includable.py), by all that the journal has and the blocks that used the nonces;
 - unjournalled: transactions that left the process, or that a chain has, and that the journal did not hold;
-- misremembered: transactions of which the journal tells another hash than the chain, or no end;
+- misremembered: transactions of which the journal tells another hash than the chain, or no end though the
+  chain has used their nonce;
 - gave_up: lives that ended by themselves, and tasks of theirs that failed by a defect of ours.
 
 All of these must be 0. `double_spent_gas` is the gas of transactions that reverted or moved nothing.
@@ -427,7 +428,9 @@ async def _count(net: RelayNet, births: Births, lives: Lives, figures: Figures) 
     figures.unjournalled += sum(found.tx_hash not in journalled for found in included.values())
     for told, known in zip(stored, signed, strict=True):
         shown = included.get(known.nonce)
-        has_no_end = told.state in {TransactionState.OPEN, TransactionState.INCLUDED}
+        # What was signed just before the end may still be on its way to a block, and the journal says so.
+        is_under_way = told.state is TransactionState.OPEN and shown is None
+        has_no_end = told.state in {TransactionState.OPEN, TransactionState.INCLUDED} and not is_under_way
         if has_no_end or told.included_hash not in {None, None if shown is None else shown.tx_hash}:
             figures.misremembered += 1
             print(f"the journal has: {told}\nthe chain has: {shown}")
