@@ -379,8 +379,6 @@ class SendingAccount:
         if refusal.refusal is Refusal.NONCE_USED:
             # This very transaction may have used it, so that the account's nonce and receipts decide.
             self._doubts_nonce = True
-            transaction.refusal = None
-            return
         transaction.refusal = refusal
         if refusal.refusal is Refusal.NONCE_TOO_FAR:
             # The node keeps fewer of an account, or lower nonces are missing: then the count was wrong.
@@ -535,6 +533,11 @@ class SendingAccount:
             return Waiting(
                 WaitingReason.INCLUSION, f"its transaction 0x{known.newest.tx_hash.hex()} is offered"
             )
+        if refusal.refusal is Refusal.NONCE_USED:
+            why = (
+                f"{refusal.provider} says that its nonce is used, and nothing else shows it: {refusal.detail}"
+            )
+            return Waiting(WaitingReason.RPC_TROUBLE, why)
         if refusal.refusal is Refusal.UNDERPRICED:
             return Waiting(WaitingReason.GAS_PRICE, f"{refusal.provider} asks for more: {refusal.detail}")
         return Waiting(WaitingReason.RPC_TROUBLE, f"{refusal.provider} does not take it: {refusal.detail}")

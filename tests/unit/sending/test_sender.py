@@ -183,6 +183,19 @@ async def test_a_refused_transaction_leaves_the_other_direction_alone(tmp_path: 
         await until(network, lambda: network.is_confirmed(stuck))
 
 
+async def test_a_nonce_that_is_called_used_and_is_not_is_the_reason(tmp_path: Path) -> None:
+    """INV-10: not "its transaction is broadcast" while every node refuses it."""
+    chains = two_chains()
+    chains["b"].faults.always_refusing = (Refusal.NONCE_USED, "OldNonce")
+    async with running_network(tmp_path, chains) as network:
+        await network.mine(2)
+        sent = network.send("a", "b", 1)
+        await until(network, lambda: waits_for(network, sent[0], WaitingReason.RPC_TROUBLE))
+        assert "says that its nonce is used" in detail(network, sent[0])
+        chains["b"].faults.always_refusing = None
+        await until(network, lambda: network.is_confirmed(sent))
+
+
 # --- settled under proof ------------------------------------------------------------------------------------
 
 
