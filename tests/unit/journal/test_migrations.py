@@ -77,6 +77,8 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
     """Transactions of the last day keep counting, open ones with the dearest of their signatures."""
     day_us = 24 * 3_600_000_000
     now = 100 * day_us
+    is_sqlite = engine.dialect.name == "sqlite"
+    number, binary = ("INTEGER", "BLOB") if is_sqlite else ("BIGSERIAL", "BYTEA")
     with engine.begin() as connection:
         migrate(connection, 1)
         for statement in (
@@ -88,16 +90,18 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
             "ALTER TABLE transactions DROP COLUMN reason_detail",
             "DROP TABLE attempts",
             (
-                'CREATE TABLE attempts (id INTEGER NOT NULL PRIMARY KEY, "transaction" INTEGER NOT NULL '
-                "REFERENCES transactions (id), tx_hash BLOB NOT NULL, raw BLOB NOT NULL, gas BIGINT NOT NULL, "
-                "max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT NULL, at BIGINT NOT NULL, "
-                "UNIQUE (tx_hash))"
+                f'CREATE TABLE attempts (id {number} NOT NULL PRIMARY KEY, "transaction" BIGINT NOT NULL '
+                f"REFERENCES transactions (id), tx_hash {binary} NOT NULL, raw {binary} NOT NULL, "
+                "gas BIGINT NOT NULL, max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT "
+                "NULL, at BIGINT NOT NULL, UNIQUE (tx_hash))"
             ),
             "DELETE FROM schema_version",
             "INSERT INTO schema_version VALUES (1, 1)",
-            "INSERT INTO chains VALUES (1, X'AA', 'court', NULL, 0, 0, 0, 0)",
         ):
             connection.execute(text(statement))
+        connection.execute(
+            text("INSERT INTO chains VALUES (1, :id, 'court', NULL, 0, 0, 0, 0)"), {"id": b"e" * 32}
+        )
         for row, state, signed_at, fee in (
             (1, "open", now, None),
             (2, "settled", now - 3_600_000_000, "70"),
@@ -110,15 +114,22 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
             connection.execute(
                 text(
                     "INSERT INTO transactions (id, chain, purpose, sender, nonce, state, signed_at, fee_wei) "
-                    "VALUES (:row, 1, 'deliver', X'BB', :nonce, :state, :at, :fee)"
+                    "VALUES (:row, 1, 'deliver', :sender, :nonce, :state, :at, :fee)"
                 ),
-                {"row": row, "nonce": min(row, 5), "state": state, "at": signed_at, "fee": fee},
+                {
+                    "sender": b"k" * 20,
+                    "row": row,
+                    "nonce": min(row, 5),
+                    "state": state,
+                    "at": signed_at,
+                    "fee": fee,
+                },
             )
             for number, price in enumerate((2, 3)):
                 connection.execute(
                     text(
                         'INSERT INTO attempts ("transaction", tx_hash, raw, gas, max_fee_wei, '
-                        "priority_fee_wei, at) VALUES (:row, :hash, X'CC', 10, :price, '0', 0)"
+                        "priority_fee_wei, at) VALUES (:row, :hash, :hash, 10, :price, '0', 0)"
                     ),
                     {"row": row, "hash": bytes([row, number]), "price": str(price)},
                 )
