@@ -286,22 +286,25 @@ class ChainTask:
     async def _use_header(self, header: VerifiedHeader, head: Head) -> None:
         """Read the logs up to a verified header, in spans, and prove and commit after every span."""
         # A span at a time: a long backlog is committed piece by piece, and a restart goes on from there.
-        caught_up = False
-        while not caught_up:
+        caught_up = is_full = False
+        while not caught_up and not is_full:
             async with asyncio.timeout(STEP_TIMEOUT_S):
-                await self._scan(header)
+                is_full = not await self._scan(header)
                 caught_up = self.scanner.scanned >= header.number
                 # Receipts first: they name the pages whose bitmaps are proven at this header.
                 self.sender.note_header(header)
                 # A header's own number is verified; the head's may be invented.
                 height = head.number if self.prover.has_delayed_finality else header.number
                 await self._follow_transactions(height)
-                await self._prove_and_commit(header, caught_up=caught_up)
+                await self._prove_and_commit(header, caught_up=caught_up, is_full=is_full)
 
-    async def _scan(self, header: VerifiedHeader) -> None:
-        """Read the next span of logs, unless too many messages that were read can't be proven."""
+    async def _scan(self, header: VerifiedHeader) -> bool:
+        """Read the next span of logs; return False where too many that were read can't be proven.
+
+        A log before them is missing then, which is read again. At the next head reading goes on.
+        """
         if sum(len(lane.progress.candidates) for lane in self.out_lanes) > _MOST_CANDIDATES:
-            return
+            return False
         observed = await self.scanner.scan(header.number)
         lanes = {lane.progress.lane.id: lane.progress for lane in self.out_lanes}
         for sent in observed.sent:
@@ -310,8 +313,9 @@ class ChainTask:
             if progress is not None:
                 progress.observe(sent)
         self.scanner.scanned = observed.last
+        return True
 
-    async def _prove_and_commit(self, header: VerifiedHeader, *, caught_up: bool) -> None:
+    async def _prove_and_commit(self, header: VerifiedHeader, *, caught_up: bool, is_full: bool) -> None:
         """Prove at a header what is of use, judge it, commit the result and apply it to memory."""
         now_s = asyncio.get_running_loop().time()
         chosen = self._choose_slots(header, now_s)
@@ -324,7 +328,9 @@ class ChainTask:
         lanes = {lane.progress.row: lane for lane in self.out_lanes}
         for wanted in chosen.heads:
             values = wanted.values(proven)
-            verified = judge_heads(wanted, values, header, caught_up=caught_up)
+            # A lane whose first message is missing among too many is judged before its logs are all read.
+            is_judged = caught_up or (is_full and not wanted.links)
+            verified = judge_heads(wanted, values, header, caught_up=is_judged)
             result.verified.append(
                 (lanes[wanted.progress.row], verified, proofs_of(wanted, values, verified))
             )

@@ -78,7 +78,7 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
     day_us = 24 * 3_600_000_000
     now = 100 * day_us
     is_sqlite = engine.dialect.name == "sqlite"
-    number, binary = ("INTEGER", "BLOB") if is_sqlite else ("BIGSERIAL", "BYTEA")
+    serial, binary = ("INTEGER", "BLOB") if is_sqlite else ("BIGSERIAL", "BYTEA")
     with engine.begin() as connection:
         migrate(connection, 1)
         for statement in (
@@ -90,7 +90,7 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
             "ALTER TABLE transactions DROP COLUMN reason_detail",
             "DROP TABLE attempts",
             (
-                f'CREATE TABLE attempts (id {number} NOT NULL PRIMARY KEY, "transaction" BIGINT NOT NULL '
+                f'CREATE TABLE attempts (id {serial} NOT NULL PRIMARY KEY, "transaction" BIGINT NOT NULL '
                 f"REFERENCES transactions (id), tx_hash {binary} NOT NULL, raw {binary} NOT NULL, "
                 "gas BIGINT NOT NULL, max_fee_wei VARCHAR(78) NOT NULL, priority_fee_wei VARCHAR(78) NOT "
                 "NULL, at BIGINT NOT NULL, UNIQUE (tx_hash))"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relayer.pipeline import log_repair
+from relayer.pipeline import chain_task, log_repair
 from relayer.protocol.delivery import WaitingReason
 from tests.support.memory_network import deliveries, reason, running_network, states, two_chains
 
@@ -32,6 +32,30 @@ async def test_a_provider_that_hides_a_log_makes_the_lane_wait_and_costs_nothing
         chain.faults.hidden_logs.clear()
         await network.mine_until(lambda: network.is_confirmed([hidden, after]), blocks=150)
         assert lane.waiting is None
+
+
+async def test_a_log_that_is_hidden_before_too_many_others_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-5: what can't be proven fills no memory, and the lane goes on once the log is shown."""
+    monkeypatch.setattr(chain_task, "_MOST_CANDIDATES", 300)
+    async with running_network(tmp_path, two_chains()) as network:
+        chain = network.chains["a"]
+        await network.mine()
+        (hidden,) = network.send("a", "b")
+        chain.faults.hidden_logs.add(hidden.id)
+        network.send("a", "b", 520)
+        for _ in range(4):
+            await network.mine()
+            network.send("a", "b", 200)
+        # Those of one span: what comes later is not read.
+        assert len(network.pipeline.lane_tasks[0].progress.candidates) == 520
+        # The other direction is not held up.
+        back = network.send("b", "a")
+        await network.mine_until(lambda: network.is_confirmed(back))
+        chain.faults.hidden_logs.clear()
+        chain_b = network.chains["b"]
+        await network.mine_until(lambda: sum(deliveries(chain_b)) == len(network.sent) - 1, blocks=300)
 
 
 async def test_the_last_messages_log_is_missed_though_no_other_speaks_of_it(tmp_path: Path) -> None:
