@@ -156,8 +156,8 @@ def prepare_commit(
             writing.clear_waits(row, sequences)
         for _, _, verdict in result.confirmed:
             writing.put_waits(verdict.failed)
-        for tracked in result.settled:
-            writing.set_transaction_state(tracked.row, TransactionState.SETTLED)
+        for transaction in result.settled:
+            writing.set_transaction_state(transaction.row, TransactionState.SETTLED)
         writing.add_transitions(steps)
 
     return write

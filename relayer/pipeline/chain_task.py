@@ -346,15 +346,17 @@ class ChainTask:
         self.header = header
         self.verified_height, self.verified_timestamp = header.number, header.timestamp
         self._apply(result, now_s, caught_up=caught_up)
-        for tracked in result.rechecks:
-            if not await self.sender.still_included(tracked):
-                self._log.warning("a receipt is gone, its transaction is followed again", nonce=tracked.nonce)
+        for transaction in result.rechecks:
+            if not await self.sender.still_included(transaction):
+                self._log.warning(
+                    "a receipt is gone, its transaction is followed again", nonce=transaction.nonce
+                )
 
     # --- what to ask for ------------------------------------------------------------------------------------
 
     def _choose_slots(self, header: VerifiedHeader, now_s: float) -> Chosen:
         # Receipts of later blocks wait for a later header: the state of this one does not have their effects.
-        batches = [tracked.batch for tracked in self.sender.included_batches(header.number)]
+        batches = [transaction.batch for transaction in self.sender.included_batches(header.number)]
         incoming = [
             IncomingAsk(
                 lane.progress,
@@ -390,10 +392,10 @@ class ChainTask:
         word. Accounts are missing where the chain's kind has no such proof.
         """
         doubtful = {
-            tracked.sender
-            for tracked in self.sender.included_batches(header.number)
-            if tracked.receipt is not None
-            and (not tracked.receipt.succeeded or tracked.receipt.events or tracked.is_cancelled)
+            transaction.sender
+            for transaction in self.sender.included_batches(header.number)
+            if transaction.receipt is not None
+            and (not transaction.receipt.succeeded or transaction.receipt.events or transaction.is_cancelled)
         }
         proven = {sender: await self.prover.prove_account(header, sender) for sender in sorted(doubtful)}
         return {sender: account.nonce for sender, account in proven.items() if account is not None}
@@ -420,36 +422,36 @@ class ChainTask:
     def _take_outcomes(self, outcomes: Outcomes) -> None:
         """Take what became of transactions, after it was written."""
         lanes = {lane.progress.row: lane for lane in self.in_lanes}
-        for tracked in outcomes.included:
-            assert tracked.receipt is not None
+        for transaction in outcomes.included:
+            assert transaction.receipt is not None
             self._services.metrics.included(
                 self.chain.name,
-                tracked.purpose.value,
-                tracked.receipt.gas_used,
-                tracked.receipt.fee_wei,
-                wasted_gas(tracked),
+                transaction.purpose.value,
+                transaction.receipt.gas_used,
+                transaction.receipt.fee_wei,
+                wasted_gas(transaction),
             )
-            lane = lanes.get(tracked.batch.lane) if tracked.batch is not None else None
-            if lane is not None and tracked.batch is not None:
-                lane.progress.land(tracked.batch.page)
-            if lane is not None and tracked.call is not None and tracked.receipt.succeeded:
+            lane = lanes.get(transaction.batch.lane) if transaction.batch is not None else None
+            if lane is not None and transaction.batch is not None:
+                lane.progress.land(transaction.batch.page)
+            if lane is not None and transaction.call is not None and transaction.receipt.succeeded:
                 # Messages that were refused or late count too, because they cost gas as well.
-                done = sum(said.mask.bit_count() for said in tracked.receipt.delivered) + len(
-                    tracked.receipt.events
+                done = sum(said.mask.bit_count() for said in transaction.receipt.delivered) + len(
+                    transaction.receipt.events
                 )
-                lane.task.learn(tracked.call.data, done, tracked.receipt.gas_used)
-        for tracked in (*outcomes.displaced, *(known for known, _ in outcomes.given_up)):
-            if tracked.batch is None or tracked.batch.lane not in lanes:
+                lane.task.learn(transaction.call.data, done, transaction.receipt.gas_used)
+        for transaction in (*outcomes.displaced, *(known for known, _ in outcomes.given_up)):
+            if transaction.batch is None or transaction.batch.lane not in lanes:
                 continue
-            lane = lanes[tracked.batch.lane]
+            lane = lanes[transaction.batch.lane]
             # Its messages are free again. What took its nonce may have delivered them: the bitmap shows it.
-            lane.progress.give_back(tracked.batch.page, tracked.batch.mask)
-            lane.progress.audit(tracked.batch.page)
-        for tracked, why in outcomes.given_up:
-            if tracked.batch is not None and tracked.batch.lane in lanes:
+            lane.progress.give_back(transaction.batch.page, transaction.batch.mask)
+            lane.progress.audit(transaction.batch.page)
+        for transaction, why in outcomes.given_up:
+            if transaction.batch is not None and transaction.batch.lane in lanes:
                 waiting = Waiting(WaitingReason.RPC_TROUBLE, f"its transaction was given up: {why}")
-                lanes[tracked.batch.lane].progress.give_up(
-                    tracked.batch.page, waiting, self._services.monotonic()
+                lanes[transaction.batch.lane].progress.give_up(
+                    transaction.batch.page, waiting, self._services.monotonic()
                 )
         if outcomes.included or outcomes.displaced or outcomes.given_up:
             # The accounts have room for more transactions now.
@@ -478,9 +480,9 @@ class ChainTask:
             inbound.progress.apply(verdict, now)
             self._report_verdict(inbound.progress, verdict)
         by_lane = {lane.progress.row: lane.progress for lane in self.in_lanes}
-        for tracked in result.settled:
-            assert tracked.batch is not None
-            by_lane[tracked.batch.lane].give_back(tracked.batch.page, tracked.batch.mask)
+        for transaction in result.settled:
+            assert transaction.batch is not None
+            by_lane[transaction.batch.lane].give_back(transaction.batch.page, transaction.batch.mask)
         self.sender.settle(result.settled)
         for inbound in {id(lane): lane for lane, _, _ in result.confirmed}.values():
             self._settle(inbound.progress)

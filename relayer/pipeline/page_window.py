@@ -94,9 +94,9 @@ class PageWindow:
         """Return the numbers of the pages with messages in live transactions."""
         live = self._sender.transactions
         return {
-            tracked.batch.page
-            for tracked in live
-            if tracked.batch is not None and tracked.batch.lane == self._progress.row
+            transaction.batch.page
+            for transaction in live
+            if transaction.batch is not None and transaction.batch.lane == self._progress.row
         }
 
 

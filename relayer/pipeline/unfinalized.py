@@ -159,12 +159,12 @@ class UnfinalizedWatcher:
         None where none were.
         """
         blocks = {
-            tracked.receipt.block_number: tracked.batch.mask.bit_count()
-            for tracked in self._sender.transactions
-            if tracked.batch is not None
-            and tracked.batch.lane == progress.row
-            and tracked.receipt is not None
-            and tracked.receipt.block_number > header.number
+            transaction.receipt.block_number: transaction.batch.mask.bit_count()
+            for transaction in self._sender.transactions
+            if transaction.batch is not None
+            and transaction.batch.lane == progress.row
+            and transaction.receipt is not None
+            and transaction.receipt.block_number > header.number
         }
         seen = [page for page in progress.pages.values() if page.seen and page.seen_at > header.number]
         if not blocks and not seen:

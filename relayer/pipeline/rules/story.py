@@ -123,31 +123,31 @@ def submitted_step(batch: StoredBatch, detail: dict[str, Any], now: Micros) -> T
 
 def included_steps(included: Iterable[Transaction], now: Micros) -> Iterator[Transition]:
     """Yield the steps of messages whose transactions providers show in a block."""
-    for tracked in included:
-        if tracked.batch is None or tracked.receipt is None:
+    for transaction in included:
+        if transaction.batch is None or transaction.receipt is None:
             continue
-        receipt = tracked.receipt
+        receipt = transaction.receipt
         detail: dict[str, Any] = {
             "block": receipt.block_number,
             "gas_used": receipt.gas_used,
-            "messages": tracked.batch.mask.bit_count(),
+            "messages": transaction.batch.mask.bit_count(),
         }
         if not receipt.succeeded:
             detail["reverted"] = True
-        yield _of_batch(tracked.batch, DeliveryState.INCLUDED, detail, now)
+        yield _of_batch(transaction.batch, DeliveryState.INCLUDED, detail, now)
 
 
 def returned_steps(returned: Iterable[Transaction], why: str, now: Micros) -> Iterator[Transition]:
     """Yield the steps of messages whose transaction can never land any more."""
-    for tracked in returned:
-        if tracked.batch is not None:
-            yield _of_batch(tracked.batch, DeliveryState.PROVEN, {"why": why}, now)
+    for transaction in returned:
+        if transaction.batch is not None:
+            yield _of_batch(transaction.batch, DeliveryState.PROVEN, {"why": why}, now)
 
 
-def reopened_steps(tracked: Transaction, now: Micros) -> Iterator[Transition]:
+def reopened_steps(transaction: Transaction, now: Micros) -> Iterator[Transition]:
     """Yield the step of messages whose transaction's block is gone; the transaction may land again."""
-    if tracked.batch is not None:
-        yield _of_batch(tracked.batch, DeliveryState.SUBMITTED, {"why": "its block is gone"}, now)
+    if transaction.batch is not None:
+        yield _of_batch(transaction.batch, DeliveryState.SUBMITTED, {"why": "its block is gone"}, now)
 
 
 def outcome_steps(outcomes: Outcomes, now: Micros) -> Iterator[Transition]:

@@ -24,7 +24,7 @@ MUTATING = {
     *("popitem", "setdefault"),
 }
 #: Not a page and not a lane: an object's own fields, and what names say to be something else.
-OTHERS = {"self", "tracked", "transaction", "result"}
+OTHERS = {"self", "transaction", "result"}
 
 
 def changes(source: str) -> Iterator[str]:
