@@ -176,7 +176,7 @@ class NodeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What became of one broadcast. It is a hint: a node may take a transaction and drop it.
+    """What the nodes said to a transaction that was offered once. A hint: a node may take it and lose it.
 
     Attributes:
         answers: of the providers that answered.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sends one transaction after another from a deployer's key, and waits for each to be in a block.
+"""Sends one transaction after another from a deployer's key, and waits until it is in a block.
 
 The sender decides nonces, prices, replacements and what is given up. What is added here is the waiting: for a
 bounded time, with the reason, and with a look in the end whether the blocks are still there.

@@ -26,7 +26,7 @@ chain or lane slows no other. `Pipeline` makes the tasks and joins them:
                      look again when the destination refuses a proof, or anchor a header. It wakes the
                      ChainTask of its source when a proof was refused, and the one of its destination when a
                      provider shows a message as delivered that a bitmap has to prove.
-    Sender           (relayer.sending) signs, journals, broadcasts and follows. Its outcomes go to the
+    Sender           (relayer.sending) signs, journals, offers and follows. Its outcomes go to the
                      ChainTask of its chain, which wakes the lanes to it: there is room for more.
 
 Who is woken is an object with a method (`wakes` has what it has to offer), and a wake carries no value: the

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The task of one lane: it sends the lane's batches. Several batches are under way at once.
 
-A batch is planned, looked up on the destination, simulated, journalled and broadcast. The simulation decides,
+A batch is planned, looked up on the destination, simulated, journalled and offered. The simulation decides,
 with exactly the gas that is signed. What it can't foresee the inbox refuses, and its refusals have no effect.
 """
 
@@ -51,7 +51,7 @@ from relayer.pipeline.services import Services
 from relayer.protocol.batch import encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
 
-#: The most batches of one lane between their plan and their broadcast.
+#: The most batches of one lane between their plan and their first offer.
 _AT_ONCE: Final = 8
 #: The most simulations of one batch with more and more gas, beside those that halving it needs.
 _GAS_TRIES: Final = 5
@@ -209,7 +209,7 @@ class LaneTask:
             self._services.journal.note(task.exception())
 
     async def _deliver(self, plan: BatchPlan) -> None:
-        """Send one batch, from plan to broadcast.
+        """Send one batch, from its plan to its first offer.
 
         What is not sent can be planned again, and the lane has the reason.
         """
@@ -262,11 +262,11 @@ class LaneTask:
     def waits_in_flight(self) -> dict[int, list[tuple[int, WaitingReason]]]:
         """Return by page what transactions with its messages wait for, as LaneProgress.count takes it."""
         waits: dict[int, list[tuple[int, WaitingReason]]] = {}
-        for tracked in self._destination.sender.transactions:
-            batch = tracked.batch
+        for transaction in self._destination.sender.transactions:
+            batch = transaction.batch
             if batch is None or batch.lane != self.progress.row:
                 continue
-            reason = tracked.waiting.reason if tracked.receipt is None else WaitingReason.FINALITY
+            reason = transaction.waiting.reason if transaction.receipt is None else WaitingReason.FINALITY
             waits.setdefault(batch.page, []).append((batch.mask, reason))
         return waits
 
@@ -291,12 +291,14 @@ class LaneTask:
             if plan.is_retry or not simulated.failed:
                 await self._keep_waiting(plan, page, simulated)
                 return 0
-        tracked = await destination.sender.send(call, Purpose.DELIVER, self._recorder(plan, page, simulated))
+        transaction = await destination.sender.send(
+            call, Purpose.DELIVER, self._recorder(plan, page, simulated)
+        )
         self._services.metrics.submitted(self.progress.name, plan.mask.bit_count())
         self._services.metrics.step_took(
             "submit", self.progress.name, asyncio.get_running_loop().time() - started
         )
-        assert tracked.batch is not None
+        assert transaction.batch is not None
         return plan.mask
 
     async def _simulate(self, plan: BatchPlan, page: PageState) -> tuple[BatchPlan, Call, SimulatedDelivery]:

@@ -25,7 +25,7 @@ class DeliveryState(Enum):
         OBSERVED: a provider's logs tell of the message; nothing is verified.
         VERIFIED: our light client of the source verified a header at or after the message's block.
         PROVEN: a storage proof of the page's head was verified, and the chain of hashes to it has the leaf.
-        SUBMITTED: the journal has a signed transaction with the message, which was or will be broadcast.
+        SUBMITTED: the journal has a signed transaction with the message, which was or will be offered.
         INCLUDED: a provider of the destination shows the message's bit as set, by us or by somebody else.
             That is not proven.
         CONFIRMED: our light client of the destination proved the bit. Final.
@@ -64,7 +64,7 @@ TRANSITIONS: Final[Mapping[DeliveryState, frozenset[DeliveryState]]] = MappingPr
         _S.VERIFIED: _ELSEWHERE | {_S.PROVEN, _S.OBSERVED, _S.REFUSED, _S.UNFOUNDED},
         # The receipt of an earlier transaction may come to light late, with the recipient's refusal.
         _S.PROVEN: _ELSEWHERE | {_S.SUBMITTED, _S.FAILED, _S.OBSERVED, _S.REFUSED},
-        # Dropped, replaced by another's, or reverted: the proof is still good.
+        # Displaced, given up, or reverted: the proof is still good.
         _S.SUBMITTED: _ELSEWHERE | {_S.PROVEN, _S.FAILED},
         # The destination reorganised: the transaction is pending again, or gone. And ours may be included
         # after somebody else's.
@@ -90,7 +90,7 @@ class WaitingReason(Enum):
             proven, the destination's before it is confirmed.
         BATCH: more messages may come that share the base cost, for batch.max_wait at most.
         TURN: another relayer's turn comes first.
-        GAS_PRICE: the price of gas is above the operator's limit.
+        GAS_PRICE: the price of gas is above the operator's limit, or above what the transaction offers.
         PAUSED: the lane or its remote is paused on the source or the destination.
         CLIENT_EXPIRED: the destination's light client of the source is expired or frozen; its admin must
             bootstrap it.
@@ -98,8 +98,9 @@ class WaitingReason(Enum):
         RECIPIENT_REVERTS: the recipient refuses the message; the detail has the decoded reason. The pauses
             between tries grow.
         FEE_POLICY: the message pays too little, or costs too much, for this relayer's policy.
-        RPC_TROUBLE: no provider gives what is needed, or all give what our verification rejects.
-        INCLUSION: the transaction is broadcast and in no block yet.
+        RPC_TROUBLE: no provider gives what is needed or takes the transaction, or all give what our
+            verification rejects.
+        INCLUSION: the transaction is signed, and in no block yet.
         FUNDS: the relayer's account cannot pay, has no key, or has reached the operator's spend limit.
     """
 

@@ -26,7 +26,7 @@ from relayer.sending.store import MemoryStore
 from relayer.sending.transaction import Outcomes, Transaction
 
 _INCLUSION_TIMEOUT_S: Final = 180.0
-#: Another process may sign with the same key, and take a nonce between our look and our broadcast.
+#: Another process may sign with the same key, and take a nonce between our look and our offer.
 _SEND_ATTEMPTS: Final = 3
 #: How often a newer header is verified while something waits: it proves what is settled.
 _HEADER_S: Final = 5.0
@@ -191,7 +191,7 @@ class SendingChain:
     # --- looking --------------------------------------------------------------------------------------------
 
     async def _look_together(self) -> None:
-        """Look at the chain, or wait for the look of another caller; for no longer than a poll takes."""
+        """Look at the chain, or wait for the look of another caller; for `poll_s` at most."""
         if self._look is None or self._look.done():
             self._look = asyncio.ensure_future(self._look_once())
         done, _ = await asyncio.wait({self._look}, timeout=self._poll_s)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one sender: nonce, price, signature, record, broadcast, following, replacement.
+"""The one sender: nonce, price, signature, record, offer, following, replacement.
 
 The daemon, the library, `endpoint deploy` and every command send their transactions this way.
 

@@ -16,8 +16,8 @@ what to do (`decide`). Time comes with the question. The rules:
   signed again for nothing.
 - **What no node takes is given up** in the end. Where no node ever had it, its nonce is free at once. Where
   one may have it, an empty transfer of the account to itself takes its nonce.
-- **What another transaction displaced** is dropped when its nonce is proven to be used, or counted so where
-  nothing can be proven, and no provider shows a receipt.
+- **What another transaction displaced** is followed no longer once its nonce is proven to be used, or counted
+  so where nothing can be proven, and no provider shows a receipt.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class Displace:
-    """Drop a transaction whose nonce another one took."""
+    """Follow a transaction no longer whose nonce another one took."""
 
     transaction: Transaction
 

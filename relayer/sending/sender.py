@@ -229,7 +229,7 @@ class Sender:
         return account is not None and account.transactions.get(transaction.nonce) is transaction
 
     def drop(self, transaction: Transaction) -> None:
-        """Follow a transaction no longer that no node ever had: its nonce is free.
+        """Forget a transaction that no node ever had: its nonce is free.
 
         Whoever kept its signed bytes in a journal must not call this.
         """

@@ -10,7 +10,7 @@
     batching     which messages the next transactions carry
     gas          how much gas a delivery asks for
     anchoring    when several deliveries share the proof of one header
-    instant      a moment by the wall's clock and by one that nobody sets
+    instant      an instant by the wall's clock and by one that nobody sets
     story        the steps that the journal keeps of all this
 
 `lane` and `page` alone change a lane or a page. The others read them and return what follows, and the tasks

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Instants by two clocks: the wall's, which may be set back or forward, and one that nobody sets.
 
-Whatever waits in memory waits by the second. The journal and people are told the first. A time that an
-earlier process has stored is only known by the wall, so it is bounded before anything waits for it.
+What waits in memory goes by the clock that nobody sets. The journal and people are told the wall's time. A
+time that an earlier process has stored is known by the wall's clock alone, so the wait for it is bounded.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Instant:
     ticks: Ticks
 
     def after(self, us: int) -> Ticks:
-        """Return the moment `us` microseconds later, by the clock that nobody sets."""
+        """Return when `us` microseconds have passed, by the clock that nobody sets."""
         return Ticks(self.ticks + us)
 
     def until(self, not_before: Micros) -> Ticks:
-        """Return when a time of the wall's clock comes, as far as it is worth waiting for."""
+        """Return when `not_before` comes by the clock that nobody sets, at most LONGEST_WAIT_US from now."""
         return self.after(min(max(0, not_before - self.wall), LONGEST_WAIT_US))

@@ -311,7 +311,7 @@ class AccountMachine(RuleBasedStateMachine):
             assert known.waiting.detail
 
     def teardown(self) -> None:
-        """Once providers are honest and the account is filled up, everything lands or is dropped."""
+        """Honest providers and a filled account: everything lands, is displaced or is given up."""
         if not hasattr(self, "node"):
             return
         self.swallow, self.refuse, self.false_counts = 0, [], []

@@ -48,7 +48,7 @@ def _include(journal: Journal, row: TransactionRow) -> None:
 
 
 def test_a_nonce_is_never_signed_twice_while_it_may_land(journal: Journal) -> None:
-    """INV-6: the journal refuses what the nonce manager should never ask for."""
+    """INV-6: the journal refuses what the sender should never ask for."""
     chain = _chain(journal)
     first = _sign(journal, chain, 5)
     with pytest.raises(NonceConflict, match="nonce 5"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Transactions under way, attacked: nothing of ours is dropped, doubled or dear because of how many there
+"""Transactions under way, attacked: nothing of ours is lost, doubled or dear because of how many there
 are, who answers late, or what a provider said once.
 """
 
@@ -67,7 +67,7 @@ def stored(chain: MemoryChain, nonce: int, *prices: GasPrice) -> StoredTransacti
         nonce=nonce,
         state=TransactionState.OPEN,
         signed_at=now_micros(),
-        attempts=tuple(make_attempt(each, now_micros()) for each in signed),
+        attempts=tuple(make_attempt(signature, now_micros()) for signature in signed),
     )
 
 
