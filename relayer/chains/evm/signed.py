@@ -74,12 +74,6 @@ def read_signed(raw: bytes) -> SignedTransaction:
     )
 
 
-def read_sender(raw: bytes) -> tuple[Address, int]:
-    """Return who signed the bytes of a transaction, and its nonce. Raises Malformed."""
-    signed = read_signed(raw)
-    return signed.sender, signed.nonce
-
-
 def read_price(raw: bytes) -> GasPrice:
     """Return what the bytes of a transaction offer for gas, which tells the type too. Raises Malformed."""
     fields = _read(raw)

@@ -23,7 +23,7 @@ from relayer.chains.base import (
     TxHash,
 )
 from relayer.chains.evm.chain import EvmChain
-from relayer.chains.evm.signed import read_sender
+from relayer.chains.evm.signed import read_signed
 from relayer.chains.rpc_provider import RpcLimits
 from relayer.errors import CallReverted, ChainUnavailable, KeyUnavailable
 from tests.unit.chains.evm.chain_bench import GENESIS, GWEI, KEYS, ChainBench, Node, block, refuse, until
@@ -67,7 +67,8 @@ async def test_a_signature_asks_nothing_and_takes_no_nonce(bench: ChainBench, pr
     node = Node()
     chain = await bench.chain(node)
     signed = sign(chain, price)
-    assert read_sender(signed.raw) == (chain.senders[0], 7)
+    assert read_signed(signed.raw) == signed
+    assert (signed.sender, signed.nonce) == (chain.senders[0], 7)
     assert sign(chain, price) == signed
     assert (signed.raw[0] == 2) is not price.is_legacy
     assert node.calls == []

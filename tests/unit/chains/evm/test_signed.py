@@ -12,7 +12,7 @@ from eth_account import Account
 from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from relayer.chains.base import Address, Call, GasPrice
-from relayer.chains.evm.signed import read_call, read_price, read_sender, read_signed
+from relayer.chains.evm.signed import read_call, read_price, read_signed
 from relayer.chains.evm.signers import as_signer
 from relayer.chains.evm.tx import TransactionSigner
 from relayer.errors import KeyUnavailable, Malformed
@@ -47,7 +47,7 @@ def test_what_is_signed_is_read_back(price: GasPrice, call: Call, nonce: int) ->
     raw = sign(SIGNERS[0], price, call, nonce)
     signed = read_signed(raw)
     assert bytes.fromhex(Account.recover_transaction(raw)[2:]) == signed.sender
-    assert read_sender(raw) == (SIGNERS[0].address, nonce)
+    assert (signed.sender, signed.nonce) == (SIGNERS[0].address, nonce)
     assert read_price(raw) == price
     assert read_call(raw) == Call(call.to, call.data, 100_000, call.value_wei)
     assert (signed.max_fee_wei, signed.priority_fee_wei) == (price.max_wei, price.priority_wei)
@@ -69,11 +69,11 @@ def test_cut_and_changed_bytes_are_refused_or_another_accounts(price: GasPrice) 
         with pytest.raises(Malformed):
             read_signed(raw[:end])
         assert read_call(raw[:end]) is None
-    sender = read_sender(raw)
+    sender = read_signed(raw).sender
     for at in range(len(raw)):
         changed = raw[:at] + bytes((raw[at] ^ 1,)) + raw[at + 1 :]
         try:
-            assert read_sender(changed) != sender
+            assert read_signed(changed).sender != sender
         except Malformed:
             continue
 
@@ -81,7 +81,7 @@ def test_cut_and_changed_bytes_are_refused_or_another_accounts(price: GasPrice) 
 @pytest.mark.parametrize("raw", [b"", b"\x02", b"\x02\xc0", b"\x01\xc0", b"\xf8\x00", b"\x02" + b"\xff" * 40])
 def test_bytes_that_are_no_transaction_are_refused(raw: bytes) -> None:
     with pytest.raises(Malformed):
-        read_sender(raw)
+        read_signed(raw)
 
 
 def test_bytes_that_every_chain_takes_are_refused() -> None:
@@ -89,7 +89,7 @@ def test_bytes_that_every_chain_takes_are_refused() -> None:
     assert isinstance(items, list)
     for v in (b"\x1b", b"\x1c", b""):
         with pytest.raises(Malformed, match="chain id"):
-            read_sender(rlp.encode([*items[:6], v, *items[7:]]))
+            read_signed(rlp.encode([*items[:6], v, *items[7:]]))
 
 
 def with_sign(answer: Any, address: Any = "0x" + "11" * 20) -> Any:
