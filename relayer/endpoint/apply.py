@@ -321,15 +321,15 @@ class _Runner:
         self._store.step = step.id
         # The bytes are on disk, and no node has them yet.
         self._store.on_kept = lambda kept: self._tell_of(base, kept)
-        known = self._find(step.id)
-        if known is None:
-            known = await self._sending.send(call)
+        transaction = self._find(step.id)
+        if transaction is None:
+            transaction = await self._sending.send(call)
         else:
-            self._tell_of(replace(base, moment=Moment.RESUMED), self._kept(known))
-        known = await self._sending.settle(known, call, functools.partial(self._tell_wait, base))
-        receipt = self._check_success(step, known)
-        contract = await self._check_code(step, known, receipt)
-        self._keep(step, known, receipt, contract)
+            self._tell_of(replace(base, moment=Moment.RESUMED), self._kept(transaction))
+        transaction = await self._sending.settle(transaction, call, functools.partial(self._tell_wait, base))
+        receipt = self._check_success(step, transaction)
+        contract = await self._check_code(step, transaction, receipt)
+        self._keep(step, transaction, receipt, contract)
         self._tell(
             replace(
                 base,
@@ -346,14 +346,14 @@ class _Runner:
 
         Raises what `run` raises.
         """
-        for known in self._sending.transactions:
-            kept = self._store.find(known)
+        for transaction in self._sending.transactions:
+            kept = self._store.find(transaction)
             if kept is None or not kept.is_done:
                 continue
             step = step_of(self._name, kept.step)
             base = Progress(step, Moment.WAITING, 0, 0)
             try:
-                receipt = await self._sending.confirm(known, functools.partial(self._tell_wait, base))
+                receipt = await self._sending.confirm(transaction, functools.partial(self._tell_wait, base))
             except (GivenUp, NonceConflict) as error:
                 # The store has taken it out of the record.
                 raise StepFailed(
@@ -361,24 +361,26 @@ class _Runner:
                     "a block that stays",
                     "Run the same command again: it does this step anew, and those after it.",
                 ) from None
-            self._check_success(step, known)
+            self._check_success(step, transaction)
             moved = with_receipt(self._record, step, receipt)
             if moved != self._record:
                 self._manifest.put(self._name, moved)
             await self._check_still(step)
-        self._store.close(known for known in self._sending.transactions if known.receipt is not None)
+        self._store.close(
+            transaction for transaction in self._sending.transactions if transaction.receipt is not None
+        )
 
     def _find(self, step: str) -> Transaction | None:
         """Return the newest transaction that an earlier run signed for a step; None where there is none."""
         found = [
-            known
-            for known in self._sending.transactions
-            if (kept := self._store.find(known)) is not None and kept.step == step and not kept.is_done
+            transaction
+            for transaction in self._sending.transactions
+            if (kept := self._store.find(transaction)) is not None and kept.step == step and not kept.is_done
         ]
         return found[-1] if found else None
 
-    def _kept(self, known: Transaction) -> Pending:
-        kept = self._store.find(known)
+    def _kept(self, transaction: Transaction) -> Pending:
+        kept = self._store.find(transaction)
         assert kept is not None
         return kept
 
@@ -386,16 +388,21 @@ class _Runner:
         address = created_address(kept.sender, kept.nonce) if base.step.creates else None
         self._tell(replace(base, tx_hash=bytes(kept.signatures[-1].tx_hash), address=address))
 
-    def _tell_wait(self, base: Progress, known: Transaction) -> None:
+    def _tell_wait(self, base: Progress, transaction: Transaction) -> None:
         self._tell(
-            replace(base, moment=Moment.WAITING, tx_hash=known.newest.tx_hash, reason=str(known.waiting))
+            replace(
+                base,
+                moment=Moment.WAITING,
+                tx_hash=transaction.newest.tx_hash,
+                reason=str(transaction.waiting),
+            )
         )
 
-    def _check_success(self, step: Step, known: Transaction) -> TxReceipt:
-        receipt = known.receipt
+    def _check_success(self, step: Step, transaction: Transaction) -> TxReceipt:
+        receipt = transaction.receipt
         assert receipt is not None
         if not receipt.succeeded:
-            self._store.forget([known])
+            self._store.forget([transaction])
             raise StepFailed(
                 f"{step.id} on {self._name} reverted (0x{receipt.tx_hash.hex()})",
                 "success",
@@ -403,14 +410,14 @@ class _Runner:
             )
         return receipt
 
-    async def _check_code(self, step: Step, known: Transaction, receipt: TxReceipt) -> Contract | None:
+    async def _check_code(self, step: Step, transaction: Transaction, receipt: TxReceipt) -> Contract | None:
         if step.creates is None:
             return None
         # The nonce of what landed: a replacement has the same one, and what was given up another.
-        address = created_address(known.sender, known.nonce)
+        address = created_address(transaction.sender, transaction.nonce)
         code = await self._read_code(address)
         if not load(step.creates).is_runtime(code):
-            self._store.forget([known])
+            self._store.forget([transaction])
             raise StepFailed(
                 f"the code at 0x{address.hex()} on {step.chain} is not {step.creates}'s ({len(code)} bytes)",
                 f"{len(load(step.creates).runtime_code)} bytes of ours",
@@ -441,10 +448,12 @@ class _Runner:
             await asyncio.sleep(_CODE_POLL_S)
         return b""
 
-    def _keep(self, step: Step, known: Transaction, receipt: TxReceipt, contract: Contract | None) -> None:
+    def _keep(
+        self, step: Step, transaction: Transaction, receipt: TxReceipt, contract: Contract | None
+    ) -> None:
         """Write down what the step did. Its transaction stays: its block may go until the run is done."""
         record, tx_hash = self._record, Hex(receipt.tx_hash)
-        pending = self._store.finished(known)
+        pending = self._store.finished(transaction)
         if step.kind is StepKind.AUTHORITY:
             self._put(pending=pending, authority=contract)
         elif step.kind is StepKind.GATEWAY:

@@ -89,8 +89,8 @@ class ManifestStore:
         What the record has from one of them is taken out of it in the same write.
         """
         record = self._record
-        for known in transactions:
-            kept = self.find(known)
+        for transaction in transactions:
+            kept = self.find(transaction)
             if kept is not None and kept.is_done:
                 record = without_step(record, step_of(self._name, kept.step))
             pending = tuple(other for other in record.pending if other != kept)
@@ -132,7 +132,7 @@ class ManifestStore:
 
     async def write(self, outcomes: Outcomes) -> None:
         """Forget what is waited for no longer. What is in a block stays: whoever runs the steps needs it."""
-        gone = [*outcomes.displaced, *(known for known, _ in outcomes.given_up)]
+        gone = [*outcomes.displaced, *(transaction for transaction, _ in outcomes.given_up)]
         if gone:
             self.forget(gone)
 

@@ -103,7 +103,7 @@ class OneByOne:
     @property
     def transactions(self) -> list[Transaction]:
         """Everything that was sent and not given up, by nonce."""
-        return sorted(self._sender.transactions, key=lambda known: known.nonce)
+        return sorted(self._sender.transactions, key=lambda transaction: transaction.nonce)
 
     async def send(self, call: Call) -> Transaction:
         """Sign a call, keep it and offer it.
@@ -125,7 +125,7 @@ class OneByOne:
 
     async def settle(
         self,
-        known: Transaction,
+        transaction: Transaction,
         call: Call | None = None,
         tell: Callable[[Transaction], None] = lambda _: None,
     ) -> Transaction:
@@ -141,21 +141,23 @@ class OneByOne:
         """
         for left in reversed(range(_MOST_TRIES)):
             try:
-                await self.wait(known, tell)
+                await self.wait(transaction, tell)
             except GivenUp as error:
                 # What an earlier run signed may have been priced or sized by other rules than today's.
-                may_repeat = known in self._recovered or (error.refusal is None and not known.is_cancelled)
-                if known.is_cancelled:
-                    await self._store.write(Outcomes(given_up=[(known, error.why)]))
-                    self._sender.settle([known])
+                may_repeat = transaction in self._recovered or (
+                    error.refusal is None and not transaction.is_cancelled
+                )
+                if transaction.is_cancelled:
+                    await self._store.write(Outcomes(given_up=[(transaction, error.why)]))
+                    self._sender.settle([transaction])
                 if call is None or not left or not may_repeat:
                     raise self._explain(error) from None
-                known = await self.send(call)
+                transaction = await self.send(call)
             else:
-                return known
+                return transaction
         raise AssertionError("the loop ends by return or raise")
 
-    async def wait(self, known: Transaction, tell: Callable[[Transaction], None]) -> TxReceipt:
+    async def wait(self, transaction: Transaction, tell: Callable[[Transaction], None]) -> TxReceipt:
         """Wait until a provider shows a transaction in a block, and return its receipt.
 
         Raises NonceConflict, NotIncluded, GivenUp.
@@ -165,34 +167,34 @@ class OneByOne:
         tell_at = begun + _FIRST_WORD_S
         while True:
             await self.look()
-            if known.receipt is not None:
-                if known.is_cancelled:
-                    raise GivenUp(known.cancelling or "it was cancelled", None)
-                return known.receipt
-            if not self._sender.follows(known):
-                raise self._end_of(known)
+            if transaction.receipt is not None:
+                if transaction.is_cancelled:
+                    raise GivenUp(transaction.cancelling or "it was cancelled", None)
+                return transaction.receipt
+            if not self._sender.follows(transaction):
+                raise self._end_of(transaction)
             now = time.monotonic()
             if now - begun >= _INCLUSION_TIMEOUT_S:
                 raise NotIncluded(
-                    f"0x{known.newest.tx_hash.hex()} with nonce {known.nonce} is in no block of "
-                    f"{self.chain.name} after {_INCLUSION_TIMEOUT_S:g} s: {known.waiting}",
+                    f"0x{transaction.newest.tx_hash.hex()} with nonce {transaction.nonce} is in no block of "
+                    f"{self.chain.name} after {_INCLUSION_TIMEOUT_S:g} s: {transaction.waiting}",
                     "to be included",
                     "Run the same command again: it goes on with this transaction.",
                 )
-            if now >= tell_at or (told is not None and told.reason is not known.waiting.reason):
-                told, tell_at = known.waiting, now + _NEXT_WORD_S
-                tell(known)
-            await asyncio.sleep(_DOUBTFUL_POLL_S if known.misses else _POLL_S)
+            if now >= tell_at or (told is not None and told.reason is not transaction.waiting.reason):
+                told, tell_at = transaction.waiting, now + _NEXT_WORD_S
+                tell(transaction)
+            await asyncio.sleep(_DOUBTFUL_POLL_S if transaction.misses else _POLL_S)
 
-    async def confirm(self, known: Transaction, tell: Callable[[Transaction], None]) -> TxReceipt:
+    async def confirm(self, transaction: Transaction, tell: Callable[[Transaction], None]) -> TxReceipt:
         """Look again whether a transaction is in a block, and send it again where it is not.
 
         Returns its receipt: the block may be another one now. Raises what `wait` raises.
         """
-        while not await self._sender.still_included(known):
-            await self.wait(known, tell)
-        assert known.receipt is not None
-        return known.receipt
+        while not await self._sender.still_included(transaction):
+            await self.wait(transaction, tell)
+        assert transaction.receipt is not None
+        return transaction.receipt
 
     async def look(self) -> None:
         """Look at the chain once, and do what the sender decides. What the chain answers raises nothing."""
@@ -203,21 +205,21 @@ class OneByOne:
             height = self._sender.height
         await self._sender.look(height)
         for account in self._sender.accounts.values():
-            late = next((known.nonce for known in account.open if known.offers > 1), 0)
-            for known in list(account.transactions.values()):
-                if known.receipt is not None and account.used <= known.nonce < late:
+            late = next((transaction.nonce for transaction in account.open if transaction.offers > 1), 0)
+            for transaction in list(account.transactions.values()):
+                if transaction.receipt is not None and account.used <= transaction.nonce < late:
                     # Its block may be gone, and what comes after it waits for it.
-                    await self._sender.still_included(known)
+                    await self._sender.still_included(transaction)
 
     def _note(self, outcomes: Outcomes) -> None:
-        self._given_up |= {known.row: why for known, why in outcomes.given_up}
+        self._given_up |= {transaction.row: why for transaction, why in outcomes.given_up}
 
-    def _end_of(self, known: Transaction) -> Exception:
-        why = self._given_up.pop(known.row, "")
+    def _end_of(self, transaction: Transaction) -> Exception:
+        why = self._given_up.pop(transaction.row, "")
         if why:
-            return GivenUp(why, None if known.refusal is None else known.refusal.refusal)
+            return GivenUp(why, None if transaction.refusal is None else transaction.refusal.refusal)
         return NonceConflict(
-            f"another transaction of 0x{known.sender.hex()} took the nonce {known.nonce} on {self.chain.name}",
+            f"another transaction of 0x{transaction.sender.hex()} took the nonce {transaction.nonce} on {self.chain.name}",
             "a key that nobody else uses meanwhile",
             "Run the same command again.",
         )

@@ -380,7 +380,9 @@ DEFAULT_WAITING: Final[Mapping[DeliveryState, Waiting]] = {
     DeliveryState.OBSERVED: Waiting(WaitingReason.FINALITY, "a verified header of the source that covers it"),
     DeliveryState.VERIFIED: Waiting(WaitingReason.FINALITY, "a proof of its page"),
     DeliveryState.PROVEN: Waiting(WaitingReason.BATCH, "company, or its turn in the daemon's queue"),
-    DeliveryState.SUBMITTED: Waiting(WaitingReason.INCLUSION, "its transaction is broadcast"),
+    DeliveryState.SUBMITTED: Waiting(
+        WaitingReason.INCLUSION, "its transaction is signed, and in no block yet"
+    ),
     DeliveryState.INCLUDED: Waiting(
         WaitingReason.FINALITY, "a verified header of the destination that proves its bit"
     ),

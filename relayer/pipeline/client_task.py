@@ -329,7 +329,7 @@ class LightClientTask:
 
     def _open_updates(self, address: Address) -> list[Transaction]:
         updates = self.destination.sender.find(Purpose.UPDATE, address)
-        return [known for known in updates if known.receipt is None]
+        return [transaction for transaction in updates if transaction.receipt is None]
 
     async def _end_updates(self, address: Address) -> OnChainClient:
         """Wait for updates that an earlier check signed, and return the client after them.
@@ -341,10 +341,13 @@ class LightClientTask:
         """
         detail = "an update that was signed before has to land, or to be given up"
         self._set_waiting(Waiting(WaitingReason.CLIENT_UPDATE, detail))
-        for known in self._open_updates(address):
-            if not await self.destination.sender.included(known, _INCLUSION_S) and known.receipt is None:
-                await self.destination.sender.wish(known, Wish.CANCEL)
-                raise TimeoutError(f"its update waits, and is cancelled: {known.waiting}")
+        for transaction in self._open_updates(address):
+            if (
+                not await self.destination.sender.included(transaction, _INCLUSION_S)
+                and transaction.receipt is None
+            ):
+                await self.destination.sender.wish(transaction, Wish.CANCEL)
+                raise TimeoutError(f"its update waits, and is cancelled: {transaction.waiting}")
         return await self._read(address)
 
     async def _let_deliveries_land(self) -> None:
@@ -352,22 +355,22 @@ class LightClientTask:
         if len(self.destination.chain.senders) > 1:
             sender = self.destination.sender
             waiting = [
-                known
-                for known in sender.transactions
-                if known.purpose is Purpose.DELIVER and known.receipt is None
+                transaction
+                for transaction in sender.transactions
+                if transaction.purpose is Purpose.DELIVER and transaction.receipt is None
             ]
-            await asyncio.gather(*(sender.included(known, _INCLUSION_S) for known in waiting))
+            await asyncio.gather(*(sender.included(transaction, _INCLUSION_S) for transaction in waiting))
 
     async def _let_all_land(self, purpose: Purpose, address: Address) -> None:
         """Wait for the transactions under way. Their effect is missing, so receipts are looked up again."""
-        for known in self.destination.sender.find(purpose, address):
-            if not await self.destination.sender.still_included(known):
-                await self._let_land(known)
+        for transaction in self.destination.sender.find(purpose, address):
+            if not await self.destination.sender.still_included(transaction):
+                await self._let_land(transaction)
 
-    async def _let_land(self, known: Transaction) -> None:
+    async def _let_land(self, transaction: Transaction) -> None:
         """Wait until a transaction is in a block. Raises TimeoutError; it is followed all the same."""
-        if not await self.destination.sender.included(known, _INCLUSION_S):
-            raise TimeoutError(f"its transaction waits: {known.waiting}")
+        if not await self.destination.sender.included(transaction, _INCLUSION_S):
+            raise TimeoutError(f"its transaction waits: {transaction.waiting}")
 
     async def _freeze(self, address: Address, data: bytes) -> None:
         """Freeze the client with a proof of misbehaviour, unless somebody else did."""

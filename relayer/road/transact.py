@@ -108,26 +108,26 @@ class SendingChain:
 
     # --- waiting --------------------------------------------------------------------------------------------
 
-    async def _await_receipt(self, known: Transaction) -> TxReceipt | None:
+    async def _await_receipt(self, transaction: Transaction) -> TxReceipt | None:
         """Return a transaction's receipt; None where it is to be sent again.
 
         Raises ChainUnavailable, FeeLimitReached, InsufficientFunds.
         """
         ends_at = time.monotonic() + self._timeout_s
-        while known.receipt is None:
-            if not self._sender.follows(known):
-                self._refuse_end(known)
+        while transaction.receipt is None:
+            if not self._sender.follows(transaction):
+                self._refuse_end(transaction)
                 return None
-            refusal = known.refusal
-            is_poor = refusal is not None and refusal.refusal is Refusal.UNFUNDED and not known.is_taken
+            refusal = transaction.refusal
+            is_poor = refusal is not None and refusal.refusal is Refusal.UNFUNDED and not transaction.is_taken
             if is_poor or time.monotonic() > ends_at:
-                raise self._drop_late(known)
+                raise self._drop_late(transaction)
             await self._look_together()
-            await self._sender.included(known, self._poll_s)
-        receipt = known.receipt
-        if known.is_cancelled:
+            await self._sender.included(transaction, self._poll_s)
+        receipt = transaction.receipt
+        if transaction.is_cancelled:
             raise ChainUnavailable(
-                f"the transaction 0x{known.attempts[0].tx_hash.hex()} was cancelled on {self.name}: {known.cancelling}",
+                f"the transaction 0x{transaction.attempts[0].tx_hash.hex()} was cancelled on {self.name}: {transaction.cancelling}",
                 "to be included",
                 "Nothing of it was done.",
             )
@@ -139,11 +139,11 @@ class SendingChain:
             )
         return receipt
 
-    def _refuse_end(self, known: Transaction) -> None:
+    def _refuse_end(self, transaction: Transaction) -> None:
         """Raise ChainUnavailable, unless the transaction is to be sent again: it can't land any more."""
-        given_up = self._given_up.pop(known.row, "")
+        given_up = self._given_up.pop(transaction.row, "")
         # Without a refusal its nonce was out of reach, as a false count had it: it is sent under another one.
-        if given_up and known.refusal is None:
+        if given_up and transaction.refusal is None:
             return
         if given_up:
             raise ChainUnavailable(
@@ -151,42 +151,42 @@ class SendingChain:
                 "one that does",
                 "Nothing was sent.",
             )
-        if known.is_taken:
+        if transaction.is_taken:
             raise ChainUnavailable(
-                f"nonce {known.nonce} of 0x{known.sender.hex()} on {self.name} is used, and no provider shows "
-                f"the transaction 0x{known.newest.tx_hash.hex()}",
+                f"nonce {transaction.nonce} of 0x{transaction.sender.hex()} on {self.name} is used, and no provider shows "
+                f"the transaction 0x{transaction.newest.tx_hash.hex()}",
                 "to be included",
                 "Another process uses the key, or a provider lags: look for it before you send again.",
             )
 
-    def _drop_late(self, known: Transaction) -> Retryable:
+    def _drop_late(self, transaction: Transaction) -> Retryable:
         """Return the error of a transaction that is in no block, with the reason.
 
         What no node has is followed no longer. What one may have is looked after whenever this chain is used.
         """
-        is_gone = not known.is_taken
+        is_gone = not transaction.is_taken
         if is_gone:
-            self._sender.drop(known)
+            self._sender.drop(transaction)
         found = (
-            f"the transaction 0x{known.newest.tx_hash.hex()} with nonce {known.nonce} is in no block of "
-            f"{self.name}: {self._describe_wait(known)}"
+            f"the transaction 0x{transaction.newest.tx_hash.hex()} with nonce {transaction.nonce} is in no block of "
+            f"{self.name}: {self._describe_wait(transaction)}"
         )
         advice = "Nothing was sent." if is_gone else "It may still be: look for it before you send again."
         kind: type[Retryable] = ChainUnavailable
-        if is_gone and _is_unfunded(known):
+        if is_gone and _is_unfunded(transaction):
             kind = InsufficientFunds
-        elif is_gone and known.waiting.reason is WaitingReason.GAS_PRICE:
+        elif is_gone and transaction.waiting.reason is WaitingReason.GAS_PRICE:
             kind = FeeLimitReached
         return kind(found, f"to be included in {self._timeout_s:g} s", advice)
 
     @staticmethod
-    def _describe_wait(known: Transaction) -> str:
-        if _is_unfunded(known) and known.refusal is not None:
-            return f"funds: {known.refusal.provider} says {known.refusal.detail or 'that the account cannot pay'}"
-        return f"{known.waiting.reason.value}: {known.waiting.detail}"
+    def _describe_wait(transaction: Transaction) -> str:
+        if _is_unfunded(transaction) and transaction.refusal is not None:
+            return f"funds: {transaction.refusal.provider} says {transaction.refusal.detail or 'that the account cannot pay'}"
+        return f"{transaction.waiting.reason.value}: {transaction.waiting.detail}"
 
     def _note(self, outcomes: Outcomes) -> None:
-        self._given_up |= {known.row: why for known, why in outcomes.given_up}
+        self._given_up |= {transaction.row: why for transaction, why in outcomes.given_up}
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class SendingChain:
         return await self._prover.prove_account(await self._verify(), account)
 
 
-def _is_unfunded(known: Transaction) -> bool:
-    if known.refusal is not None and known.refusal.refusal is Refusal.UNFUNDED:
+def _is_unfunded(transaction: Transaction) -> bool:
+    if transaction.refusal is not None and transaction.refusal.refusal is Refusal.UNFUNDED:
         return True
-    return known.waiting.reason is WaitingReason.FUNDS
+    return transaction.waiting.reason is WaitingReason.FUNDS

@@ -176,7 +176,9 @@ class SendingAccount:
     @property
     def open(self) -> list[Transaction]:
         """The transactions that are in no block, by nonce."""
-        return [known for _, known in sorted(self.transactions.items()) if known.receipt is None]
+        return [
+            transaction for _, transaction in sorted(self.transactions.items()) if transaction.receipt is None
+        ]
 
     @property
     def is_full(self) -> bool:
@@ -191,7 +193,7 @@ class SendingAccount:
     @property
     def balance_wei(self) -> int | None:
         """What the account has, as far as is known; None before anything was learnt."""
-        known = [self._counted_balance] if self._counted_balance is not None else []
+        told = [self._counted_balance] if self._counted_balance is not None else []
         if self.proven is not None:
             # What landed since the proof was paid from what it proves; what did not land yet is not paid.
             landed = sum(
@@ -199,9 +201,9 @@ class SendingAccount:
                 for paid in self.transactions.values()
                 if paid.receipt is not None and paid.receipt.block_number > self.proven.height
             )
-            known.append(max(0, self.proven.balance_wei - landed))
+            told.append(max(0, self.proven.balance_wei - landed))
         # A provider that tells too much costs a refusal, and one that tells too little must not stop us.
-        return max(known, default=None)
+        return max(told, default=None)
 
     def lacks(self, cost_wei: int) -> int:
         """Return how many wei are missing for another transaction that costs `cost_wei` at most."""
@@ -265,15 +267,15 @@ class SendingAccount:
         if self._settled_height <= proven.height:
             self._settled = min(self._settled, proven.nonce)
         gone = [
-            known
-            for known in self.transactions.values()
-            if known.receipt is not None
-            and known.receipt.block_number <= proven.height
-            and known.nonce >= proven.nonce
+            transaction
+            for transaction in self.transactions.values()
+            if transaction.receipt is not None
+            and transaction.receipt.block_number <= proven.height
+            and transaction.nonce >= proven.nonce
         ]
-        for known in gone:
-            known.receipt = None
-            known.doubts += 1
+        for transaction in gone:
+            transaction.receipt = None
+            transaction.doubts += 1
         return gone
 
     def learn_counts(self, counts: Iterable[int], height: int) -> None:
@@ -323,38 +325,45 @@ class SendingAccount:
         if self.proven is None:
             return []
         return [
-            known
-            for known in self.transactions.values()
-            if known.receipt is not None
-            and known.receipt.block_number <= self.proven.height
-            and known.nonce < self.proven.nonce
+            transaction
+            for transaction in self.transactions.values()
+            if transaction.receipt is not None
+            and transaction.receipt.block_number <= self.proven.height
+            and transaction.nonce < self.proven.nonce
         ]
 
-    def wants_knowledge(self, clock: ChainClock, header: int) -> bool:
-        """Return whether nonce and balance should be looked up; `header` is the newest verified block."""
+    def wants_knowledge(self, clock: ChainClock, verified_height: int) -> bool:
+        """Return whether nonce and balance should be looked up, at block `verified_height`."""
         if not self.is_known or self._doubts_nonce:
             return True
-        is_newer = self.proven is None or header > self.proven.height
-        for known in self.transactions.values():
-            if known.receipt is None:
-                is_late = known.offers > 1 or self._has_passed(known, clock)
-                if is_late or known.doubts or known.waiting.reason is WaitingReason.FUNDS or known.misses:
+        is_newer = self.proven is None or verified_height > self.proven.height
+        for transaction in self.transactions.values():
+            if transaction.receipt is None:
+                is_late = transaction.offers > 1 or self._has_passed(transaction, clock)
+                if (
+                    is_late
+                    or transaction.doubts
+                    or transaction.waiting.reason is WaitingReason.FUNDS
+                    or transaction.misses
+                ):
                     return True
             # Deliveries are settled by the bits that they set.
-            elif known.batch is None and is_newer and known.receipt.block_number <= header:
+            elif (
+                transaction.batch is None and is_newer and transaction.receipt.block_number <= verified_height
+            ):
                 return True
         return False
 
-    def wants_header(self, header: int) -> bool:
-        """Return whether a verified header above block `header` would tell something of the account.
+    def wants_header(self, verified_height: int) -> bool:
+        """Return whether a verified header above this one would tell something of the account.
 
         That is a transaction in a later block, whose effect is to be proven, or one that is late.
         """
         return any(
-            known.offers > 1 or known.nonce < self.used
-            if known.receipt is None
-            else known.batch is None and known.receipt.block_number > header
-            for known in self.transactions.values()
+            transaction.offers > 1 or transaction.nonce < self.used
+            if transaction.receipt is None
+            else transaction.batch is None and transaction.receipt.block_number > verified_height
+            for transaction in self.transactions.values()
         )
 
     # --- offering -------------------------------------------------------------------------------------------
@@ -382,7 +391,7 @@ class SendingAccount:
         transaction.refusal = refusal
         if refusal.refusal is Refusal.NONCE_TOO_FAR:
             # The node keeps fewer of an account, or lower nonces are missing: then the count was wrong.
-            below = sum(known.nonce < transaction.nonce for known in self.open)
+            below = sum(other.nonce < transaction.nonce for other in self.open)
             self._most_open = max(1, min(self._most_open, below))
             self._doubts_nonce = True
         if refusal.refusal in (Refusal.UNFUNDED, Refusal.NOT_ALLOWED):
@@ -408,43 +417,46 @@ class SendingAccount:
         """
         actions: list[Action] = []
         used, waiting = self.used, []
-        for known in self.open:
-            if known.nonce >= used or self.awaits_proof:
-                known.misses = 0
-                waiting.append(known)
+        for transaction in self.open:
+            if transaction.nonce >= used or self.awaits_proof:
+                transaction.misses = 0
+                waiting.append(transaction)
                 continue
-            if self.proven is not None and known.nonce >= self.proven.nonce:
+            if self.proven is not None and transaction.nonce >= self.proven.nonce:
                 # A count is a hint. Work that is signed anew for it could land twice.
                 why = "providers count its nonce as used, which a verified header has to show"
-                known.waiting = Waiting(WaitingReason.INCLUSION, why)
+                transaction.waiting = Waiting(WaitingReason.INCLUSION, why)
                 continue
-            known.misses += known.is_missing
-            known.waiting = Waiting(
+            transaction.misses += transaction.is_missing
+            transaction.waiting = Waiting(
                 WaitingReason.INCLUSION, "its nonce is used, and its receipt is looked for"
             )
-            if known.misses >= _LOOKS_TO_DISPLACE:
-                actions.append(Displace(known))
+            if transaction.misses >= _LOOKS_TO_DISPLACE:
+                actions.append(Displace(transaction))
         stranded = self._find_stranded(waiting)
         actions += [
-            GiveUp(known, f"nonce {known.nonce} is out of reach: the account's next one is {used}")
-            for known in stranded
+            GiveUp(
+                transaction, f"nonce {transaction.nonce} is out of reach: the account's next one is {used}"
+            )
+            for transaction in stranded
         ]
-        waiting = [known for known in waiting if known not in stranded]
+        waiting = [transaction for transaction in waiting if transaction not in stranded]
         free = self._find_free(waiting)
         actions += [Fill(nonce) for nonce in self._fill_now(free, clock)]
         first: Transaction | None = None
-        for known in waiting:
-            is_next = first is None and not (free and free[0] < known.nonce)
-            actions += self._consider(known, clock, market, is_next=is_next)
+        for transaction in waiting:
+            is_next = first is None and not (free and free[0] < transaction.nonce)
+            actions += self._consider(transaction, clock, market, is_next=is_next)
             if first is not None:
-                known.waiting = Waiting(
+                transaction.waiting = Waiting(
                     first.waiting.reason, f"behind nonce {first.nonce}: {first.waiting.detail}"
                 )
-            elif free and free[0] < known.nonce:
-                known.waiting = Waiting(
-                    WaitingReason.INCLUSION, f"nonce {free[0]} is missing before its nonce {known.nonce}"
+            elif free and free[0] < transaction.nonce:
+                transaction.waiting = Waiting(
+                    WaitingReason.INCLUSION,
+                    f"nonce {free[0]} is missing before its nonce {transaction.nonce}",
                 )
-            first = first or known
+            first = first or transaction
         return actions
 
     def _find_stranded(self, waiting: list[Transaction]) -> list[Transaction]:
@@ -454,8 +466,8 @@ class SendingAccount:
         used = self.used
         # Those in blocks count as well: many may wait for their proof where finality is late.
         held = [nonce for nonce in (*self.transactions, *self._taken) if nonce >= used]
-        for place, known in enumerate(waiting):
-            if known.nonce - used - sum(nonce < known.nonce for nonce in held) > _MOST_FILLED:
+        for place, transaction in enumerate(waiting):
+            if transaction.nonce - used - sum(nonce < transaction.nonce for nonce in held) > _MOST_FILLED:
                 return waiting[place:]
         return []
 
@@ -478,60 +490,64 @@ class SendingAccount:
         return free if _has_passed(clock, since_s, height, 1) else []
 
     def _consider(
-        self, known: Transaction, clock: ChainClock, market: GasMarket | None, *, is_next: bool
+        self, transaction: Transaction, clock: ChainClock, market: GasMarket | None, *, is_next: bool
     ) -> list[Action]:
         """Return what to do about a transaction whose nonce is not used, and set why it waits."""
-        refusal = known.refusal
-        given_up = self._is_hopeless(known, clock)
-        if given_up and not known.is_taken:
-            return [GiveUp(known, given_up)]
+        refusal = transaction.refusal
+        given_up = self._is_hopeless(transaction, clock)
+        if given_up and not transaction.is_taken:
+            return [GiveUp(transaction, given_up)]
         # One cancellation is enough. It is followed like any other signature, its price included.
-        if (known.cancelling or given_up) and not known.newest.is_cancellation:
-            return [Cancel(known, known.cancelling or given_up)]
-        known.waiting = self._explain(known, market)
+        if (transaction.cancelling or given_up) and not transaction.newest.is_cancellation:
+            return [Cancel(transaction, transaction.cancelling or given_up)]
+        transaction.waiting = self._explain(transaction, market)
         # Once: a node that refuses type 0 as well refuses it for another reason than it says.
-        if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED and not known.is_legacy:
-            return [Replace(known, "the chain does not have its type", demanded=False)]
-        lacking = known.waiting.reason is WaitingReason.FUNDS
-        if lacking and market is not None and market.is_free and all(map(_costs, known.attempts)):
+        if refusal is not None and refusal.refusal is Refusal.TYPE_UNSUPPORTED and not transaction.is_legacy:
+            return [Replace(transaction, "the chain does not have its type", demanded=False)]
+        lacking = transaction.waiting.reason is WaitingReason.FUNDS
+        if lacking and market is not None and market.is_free and all(map(_costs, transaction.attempts)):
             # Some nodes keep what its account can't pay, and never mine it.
-            return [Replace(known, "gas is free, and its price can't be paid", demanded=False, is_lower=True)]
+            return [
+                Replace(
+                    transaction, "gas is free, and its price can't be paid", demanded=False, is_lower=True
+                )
+            ]
         # Only the next one: the others wait for its nonce, or for one that is missing, whatever they offer.
-        if is_next and not lacking and self._may_raise(known, clock):
-            why = self._why_raise(known, clock, market)
+        if is_next and not lacking and self._may_raise(transaction, clock):
+            why = self._why_raise(transaction, clock, market)
             if why:
                 demanded = refusal is not None and refusal.refusal is Refusal.UNDERPRICED
-                return [Replace(known, why, demanded=demanded)]
-        return [Offer(known)] if self.is_due(known, clock) else []
+                return [Replace(transaction, why, demanded=demanded)]
+        return [Offer(transaction)] if self.is_due(transaction, clock) else []
 
-    def is_due(self, known: Transaction, clock: ChainClock) -> bool:
+    def is_due(self, transaction: Transaction, clock: ChainClock) -> bool:
         """Return whether to offer a transaction as it is: for the first time, or because some time passed."""
-        return known.offers == 0 or self._has_passed(known, clock)
+        return transaction.offers == 0 or self._has_passed(transaction, clock)
 
-    def _is_hopeless(self, known: Transaction, clock: ChainClock) -> str:
+    def _is_hopeless(self, transaction: Transaction, clock: ChainClock) -> str:
         """Return why a transaction is to be given up; "" while it is not."""
-        refusal = known.refusal
+        refusal = transaction.refusal
         if refusal is None:
             return ""
         if refusal.refusal in _FOR_GOOD:
             return f"{refusal.provider} never takes it: {refusal.detail}"
-        if known.refused_since is not None and clock.now_s - known.refused_since >= GIVE_UP_S:
+        if transaction.refused_since is not None and clock.now_s - transaction.refused_since >= GIVE_UP_S:
             return f"no node takes it after {GIVE_UP_S:g} s: {refusal.detail}"
         return ""
 
-    def _explain(self, known: Transaction, market: GasMarket | None) -> Waiting:
-        refusal = known.refusal
-        lacking = self._lacking_for(known)
+    def _explain(self, transaction: Transaction, market: GasMarket | None) -> Waiting:
+        refusal = transaction.refusal
+        lacking = self._lacking_for(transaction)
         if lacking or (refusal is not None and refusal.refusal is Refusal.UNFUNDED):
-            return Waiting(WaitingReason.FUNDS, self._explain_funds(known, refusal))
-        too_low = None if market is None else explain_too_low(known.price, market)
+            return Waiting(WaitingReason.FUNDS, self._explain_funds(transaction, refusal))
+        too_low = None if market is None else explain_too_low(transaction.price, market)
         if too_low:
             return Waiting(WaitingReason.GAS_PRICE, too_low)
         if refusal is None:
-            if known.unreached:
-                return Waiting(WaitingReason.RPC_TROUBLE, f"it could not be offered: {known.unreached}")
+            if transaction.unreached:
+                return Waiting(WaitingReason.RPC_TROUBLE, f"it could not be offered: {transaction.unreached}")
             return Waiting(
-                WaitingReason.INCLUSION, f"its transaction 0x{known.newest.tx_hash.hex()} is offered"
+                WaitingReason.INCLUSION, f"its transaction 0x{transaction.newest.tx_hash.hex()} is offered"
             )
         if refusal.refusal is Refusal.NONCE_USED:
             why = (
@@ -542,42 +558,42 @@ class SendingAccount:
             return Waiting(WaitingReason.GAS_PRICE, f"{refusal.provider} asks for more: {refusal.detail}")
         return Waiting(WaitingReason.RPC_TROUBLE, f"{refusal.provider} does not take it: {refusal.detail}")
 
-    def _explain_funds(self, known: Transaction, refusal: NodeAnswer | None) -> str:
+    def _explain_funds(self, transaction: Transaction, refusal: NodeAnswer | None) -> str:
         balance = self.balance_wei
         has = (
             f"has {balance} wei"
             if balance is not None
             else f"cannot pay: {refusal.detail if refusal else ''}"
         )
-        return f"account 0x{self.address.hex()} {has}, and its transaction can cost {_newest_cost(known)} wei"
+        return f"account 0x{self.address.hex()} {has}, and its transaction can cost {_newest_cost(transaction)} wei"
 
-    def _lacking_for(self, known: Transaction) -> bool:
+    def _lacking_for(self, transaction: Transaction) -> bool:
         balance = self.balance_wei
-        if balance is None or _newest_cost(known) == 0:
+        if balance is None or _newest_cost(transaction) == 0:
             return False
-        return balance < sum(_newest_cost(other) for other in self.open if other.nonce <= known.nonce)
+        return balance < sum(_newest_cost(other) for other in self.open if other.nonce <= transaction.nonce)
 
-    def _may_raise(self, known: Transaction, clock: ChainClock) -> bool:
-        pause_s = min(_LONGEST_RAISE_PAUSE_S, _RAISE_PAUSE_S * 2.0 ** min(known.raises - 1, 10))
-        return known.raises == 0 or clock.now_s - known.signed_at >= pause_s
+    def _may_raise(self, transaction: Transaction, clock: ChainClock) -> bool:
+        pause_s = min(_LONGEST_RAISE_PAUSE_S, _RAISE_PAUSE_S * 2.0 ** min(transaction.raises - 1, 10))
+        return transaction.raises == 0 or clock.now_s - transaction.signed_at >= pause_s
 
-    def _why_raise(self, known: Transaction, clock: ChainClock, market: GasMarket | None) -> str | None:
-        if known.refusal is not None and known.refusal.refusal is Refusal.UNDERPRICED:
-            return known.refusal.detail or "a node asks for a higher price"
+    def _why_raise(self, transaction: Transaction, clock: ChainClock, market: GasMarket | None) -> str | None:
+        if transaction.refusal is not None and transaction.refusal.refusal is Refusal.UNDERPRICED:
+            return transaction.refusal.detail or "a node asks for a higher price"
         if market is None:
             return None
-        too_low = explain_too_low(known.price, market)
-        blocks = clock.height - known.signed_height
-        if too_low or blocks < _OUTBID_BLOCKS or clock.now_s - known.signed_at < _OUTBID_S:
+        too_low = explain_too_low(transaction.price, market)
+        blocks = clock.height - transaction.signed_height
+        if too_low or blocks < _OUTBID_BLOCKS or clock.now_s - transaction.signed_at < _OUTBID_S:
             return too_low
-        return explain_outbid(known.price, market) if known.is_taken else None
+        return explain_outbid(transaction.price, market) if transaction.is_taken else None
 
-    def _has_passed(self, known: Transaction, clock: ChainClock) -> bool:
+    def _has_passed(self, transaction: Transaction, clock: ChainClock) -> bool:
         """Return whether it is time to offer a transaction again."""
-        factor = min(_MOST_PATIENCE, 1 << max(0, known.offers - 1)) if known.is_taken else 1
+        factor = min(_MOST_PATIENCE, 1 << max(0, transaction.offers - 1)) if transaction.is_taken else 1
         # A height that was told too high is corrected by a lower one.
-        known.offered_height = min(known.offered_height, clock.height)
-        return _has_passed(clock, known.offered_at, known.offered_height, factor)
+        transaction.offered_height = min(transaction.offered_height, clock.height)
+        return _has_passed(clock, transaction.offered_at, transaction.offered_height, factor)
 
 
 def _has_passed(clock: ChainClock, since_s: float, height: int, factor: int) -> bool:
@@ -590,6 +606,6 @@ def _costs(attempt: SignedAttempt) -> bool:
     return attempt.max_fee_wei > 0
 
 
-def _newest_cost(known: Transaction) -> int:
-    value = 0 if known.call is None else known.call.value_wei
-    return known.newest.gas * known.newest.max_fee_wei + value
+def _newest_cost(transaction: Transaction) -> int:
+    value = 0 if transaction.call is None else transaction.call.value_wei
+    return transaction.newest.gas * transaction.newest.max_fee_wei + value

@@ -19,7 +19,7 @@ from relayer.sending.transaction import Transaction
 #: A mean moves by this share with every delivery.
 _WEIGHT: Final = 0.25
 #: So long other accounts are preferred to one that can't pay.
-_AVOID_S: Final = 10.0
+_REST_S: Final = 10.0
 
 
 class Funds:
@@ -51,7 +51,7 @@ class Funds:
         if not lacking:
             self._poor.pop(account.address, None)
             return
-        account.avoid_until_s = time.monotonic() + _AVOID_S
+        account.avoid_until_s = time.monotonic() + _REST_S
         error = InsufficientFunds(
             f"account 0x{account.address.hex()} on {self._chain} has {account.balance_wei} wei, and lacks "
             f"{lacking} wei for a transaction that can cost {cost_wei} wei",
@@ -106,9 +106,9 @@ class Funds:
     def troubles(self, transactions: Iterable[Transaction]) -> tuple[str, ...]:
         """Return which accounts can't pay or run low, and why transactions wait for funds, for people."""
         waiting = [
-            str(known.waiting)
-            for known in transactions
-            if known.receipt is None and known.waiting.reason is WaitingReason.FUNDS
+            str(transaction.waiting)
+            for transaction in transactions
+            if transaction.receipt is None and transaction.waiting.reason is WaitingReason.FUNDS
         ]
         poor = [
             f"funds: account 0x{address.hex()} can't pay {cost_wei} wei"

@@ -128,39 +128,47 @@ class Sender:
     @property
     def transactions(self) -> Iterator[Transaction]:
         """The transactions that may still land, or whose effect is not proven yet."""
-        return (known for account in self.accounts.values() for known in account.transactions.values())
+        return (
+            transaction for account in self.accounts.values() for transaction in account.transactions.values()
+        )
 
     @property
     def is_full(self) -> bool:
         """Whether all accounts have as many transactions under way as nodes keep of them."""
         return all(account.is_full for account in self.accounts.values()) and bool(self.accounts)
 
-    def wants_header(self, header: int) -> bool:
-        """Return whether a verified header above block `header` would tell something of the accounts."""
-        return any(account.wants_header(header) for account in self.accounts.values())
+    def wants_header(self, verified_height: int) -> bool:
+        """Return whether a verified header above this block would tell something of the accounts."""
+        return any(account.wants_header(verified_height) for account in self.accounts.values())
 
     def find(self, purpose: Purpose, to: bytes) -> list[Transaction]:
         """Return the transactions with this purpose to this address that are not settled."""
         return [
-            known
-            for known in self.transactions
-            if known.purpose is purpose and known.call is not None and known.call.to == to
+            transaction
+            for transaction in self.transactions
+            if transaction.purpose is purpose and transaction.call is not None and transaction.call.to == to
         ]
 
     def included_batches(self, height: int) -> list[Transaction]:
         """Return the deliver transactions that providers show in blocks up to a height."""
         return [
-            known
-            for known in self.transactions
-            if known.batch is not None and known.receipt is not None and known.receipt.block_number <= height
+            transaction
+            for transaction in self.transactions
+            if transaction.batch is not None
+            and transaction.receipt is not None
+            and transaction.receipt.block_number <= height
         ]
 
     def carried(self, lane: LaneRow, page: int) -> int:
         """Return the messages of a page that transactions carry, as bits."""
         mask = 0
-        for known in self.transactions:
-            if known.batch is not None and known.batch.lane == lane and known.batch.page == page:
-                mask |= known.batch.mask
+        for transaction in self.transactions:
+            if (
+                transaction.batch is not None
+                and transaction.batch.lane == lane
+                and transaction.batch.page == page
+            ):
+                mask |= transaction.batch.mask
         return mask
 
     # --- a restart ------------------------------------------------------------------------------------------
@@ -207,11 +215,11 @@ class Sender:
         price = compute_price(market, self._policy)
         account, gas = await self._choose_payer(call, price)
         # Shielded: a caller that is cancelled must not leave a nonce that is taken and never used.
-        known = await self._shielded(
+        transaction = await self._shielded(
             self._sign(account, account.take(), call, gas, price, purpose, record, call.value_wei)
         )
-        await self._offer(account, known)
-        return known
+        await self._offer(account, transaction)
+        return transaction
 
     async def included(self, transaction: Transaction, timeout_s: float) -> bool:
         """Wait until a provider shows a transaction in a block; return whether one did within the time."""
@@ -297,7 +305,7 @@ class Sender:
             account.give_back(nonce)
             raise
         clock = self._chain_clock()
-        known = Transaction(
+        transaction = Transaction(
             row=row,
             purpose=purpose,
             sender=account.address,
@@ -309,13 +317,13 @@ class Sender:
             signed_height=clock.height,
             is_legacy=price.is_legacy,
         )
-        account.add(known)
-        return known
+        account.add(transaction)
+        return transaction
 
     async def _resign(
         self,
         account: SendingAccount,
-        known: Transaction,
+        transaction: Transaction,
         call: Call,
         gas: int,
         price: GasPrice,
@@ -324,16 +332,16 @@ class Sender:
         is_cancellation: bool,
     ) -> None:
         """Sign and keep another signature of a transaction."""
-        signed = self.chain.sign(account.address, known.nonce, call, gas, price)
+        signed = self.chain.sign(account.address, transaction.nonce, call, gas, price)
         # At the same price the same call has the same bytes: where gas is free, and at the operator's limit.
-        if all(attempt.tx_hash != signed.tx_hash for attempt in known.attempts):
+        if all(attempt.tx_hash != signed.tx_hash for attempt in transaction.attempts):
             attempt = make_attempt(signed, self._clock(), is_cancellation=is_cancellation)
             # Before it is offered (INV-6): either signature may land, and a restart has to know both.
-            await self._store.add_attempt(known, attempt, signed.gas * signed.max_fee_wei)
-            known.attempts.append(attempt)
-            self._log.info("a transaction is signed again", nonce=known.nonce, why=why)
-        known.is_legacy = price.is_legacy
-        account.resign(known, self._chain_clock())
+            await self._store.add_attempt(transaction, attempt, signed.gas * signed.max_fee_wei)
+            transaction.attempts.append(attempt)
+            self._log.info("a transaction is signed again", nonce=transaction.nonce, why=why)
+        transaction.is_legacy = price.is_legacy
+        account.resign(transaction, self._chain_clock())
 
     async def _shielded(self, work: Awaitable[T]) -> T:
         task = asyncio.ensure_future(work)
@@ -352,23 +360,23 @@ class Sender:
                 task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
 
-    async def _offer(self, account: SendingAccount, known: Transaction) -> None:
+    async def _offer(self, account: SendingAccount, transaction: Transaction) -> None:
         """Offer the newest signature to the nodes. What they say is a hint, and nothing is raised for it."""
-        account.begin_offer(known, self._chain_clock())
-        attempt = known.newest
+        account.begin_offer(transaction, self._chain_clock())
+        attempt = transaction.newest
         offered = await self.chain.offer(attempt.raw)
-        if known.newest is not attempt:
+        if transaction.newest is not attempt:
             # It was signed again meanwhile, so this only says whether a node may have the old signature.
-            known.is_taken = known.is_taken or offered.is_taken or bool(offered.unreachable)
+            transaction.is_taken = transaction.is_taken or offered.is_taken or bool(offered.unreachable)
             return
-        account.end_offer(known, offered, self._chain_clock())
+        account.end_offer(transaction, offered, self._chain_clock())
         refusal = offered.refusal
         if refusal is not None:
             self.limits.note(refusal.refusal, attempt)
             self._woken.set()
             self._log.info(
                 "a transaction is refused",
-                nonce=known.nonce,
+                nonce=transaction.nonce,
                 provider=refusal.provider,
                 meaning=refusal.refusal.value if refusal.refusal else "",
                 detail=refusal.detail,
@@ -407,7 +415,9 @@ class Sender:
         """
         while True:
             self._woken.clear()
-            is_busy = bool(self.funds.poor) or any(known.receipt is None for known in self.transactions)
+            is_busy = bool(self.funds.poor) or any(
+                transaction.receipt is None for transaction in self.transactions
+            )
             try:
                 async with asyncio.timeout(_LOOK_S if is_busy else _IDLE_S):
                     await self._woken.wait()
@@ -477,19 +487,21 @@ class Sender:
     async def _explain(self) -> None:
         """Write down the reasons that people do not know yet. Those that say nothing new are not written."""
         told = [
-            known
-            for known in self.transactions
-            if known.receipt is None
-            and known.told != known.waiting
-            and (known.told is not None or known.waiting.reason is not WaitingReason.INCLUSION)
+            transaction
+            for transaction in self.transactions
+            if transaction.receipt is None
+            and transaction.told != transaction.waiting
+            and (transaction.told is not None or transaction.waiting.reason is not WaitingReason.INCLUSION)
         ]
         if told:
             await self._store.explain(told)
-            for known in told:
+            for transaction in told:
                 # Figures change at every block, which is a line for every transaction and block.
-                if known.told is None or known.told.reason is not known.waiting.reason:
-                    self._log.warning("a transaction waits", nonce=known.nonce, reason=str(known.waiting))
-                known.told = known.waiting
+                if transaction.told is None or transaction.told.reason is not transaction.waiting.reason:
+                    self._log.warning(
+                        "a transaction waits", nonce=transaction.nonce, reason=str(transaction.waiting)
+                    )
+                transaction.told = transaction.waiting
 
     def _move(self, height: int) -> None:
         now, moved = time.monotonic(), height - self.height
@@ -507,14 +519,18 @@ class Sender:
         outcomes.included += await self._find_receipts(account)
         if account.wants_knowledge(self._chain_clock(), self._market.verified_height):
             outcomes.reopened += [
-                known
-                for known in await self._reader.learn(account, self.height)
-                if known not in outcomes.included
+                transaction
+                for transaction in await self._reader.learn(account, self.height)
+                if transaction not in outcomes.included
             ]
             # What the proof contradicts was not included after all.
-            outcomes.included = [known for known in outcomes.included if known.receipt is not None]
+            outcomes.included = [
+                transaction for transaction in outcomes.included if transaction.receipt is not None
+            ]
         # The bits that a delivery set are proven by whoever proves bitmaps.
-        outcomes.settled += [known for known in account.proven_transactions if known.batch is None]
+        outcomes.settled += [
+            transaction for transaction in account.proven_transactions if transaction.batch is None
+        ]
         if account.proven is None and not account.awaits_proof:
             await self._settle_by_receipts(account, outcomes)
         market = await self._market.try_read(self.height) if account.open else None
@@ -539,54 +555,59 @@ class Sender:
         if isinstance(action, Replace | Cancel):
             action.transaction.waiting = Waiting(reason, str(error))
         elif isinstance(action, Fill):
-            for known in account.open:
-                if known.nonce > action.nonce:
+            for transaction in account.open:
+                if transaction.nonce > action.nonce:
                     why = f"nonce {action.nonce} is missing, and can't be filled: {error}"
-                    known.waiting = Waiting(reason, why)
+                    transaction.waiting = Waiting(reason, why)
 
     async def _settle_by_receipts(self, account: SendingAccount, outcomes: Outcomes) -> None:
         """Settle what is in final blocks, where accounts can't be proven: the receipt is there still."""
-        for known in list(account.transactions.values()):
+        for transaction in list(account.transactions.values()):
             is_final = (
-                known.receipt is not None and known.receipt.block_number <= self._market.verified_height
+                transaction.receipt is not None
+                and transaction.receipt.block_number <= self._market.verified_height
             )
-            if is_final and known.batch is None and known not in outcomes.included:
-                known.receipt = None
-                (outcomes.settled if await self._find_receipt(account, known) else outcomes.reopened).append(
-                    known
-                )
+            if is_final and transaction.batch is None and transaction not in outcomes.included:
+                transaction.receipt = None
+                (
+                    outcomes.settled if await self._find_receipt(account, transaction) else outcomes.reopened
+                ).append(transaction)
 
     async def _find_receipts(self, account: SendingAccount) -> list[Transaction]:
         """Return the transactions that a provider shows in a block, with their receipts."""
         found: list[Transaction] = []
         waiting = account.open
-        for known in waiting:
-            known.is_missing = False
+        for transaction in waiting:
+            transaction.is_missing = False
         # While the first one is late, the others only wait for it.
         is_late = bool(waiting) and waiting[0].offers > 1 and waiting[0].nonce >= account.used
         start, count = 0, 1 if is_late else _RECEIPTS_AT_ONCE
         while start < len(waiting):
             several = waiting[start : start + count]
             start, count = start + count, _RECEIPTS_AT_ONCE
-            are_found = await asyncio.gather(*(self._find_receipt(account, known) for known in several))
-            found += [known for known, is_found in zip(several, are_found, strict=True) if is_found]
+            are_found = await asyncio.gather(
+                *(self._find_receipt(account, transaction) for transaction in several)
+            )
+            found += [
+                transaction for transaction, is_found in zip(several, are_found, strict=True) if is_found
+            ]
             if not all(are_found) and several[-1].nonce >= account.used:
                 # Chains take nonces in order: where these are in no block, later ones are in none.
                 break
         return found
 
-    async def _find_receipt(self, account: SendingAccount, known: Transaction) -> bool:
-        ask_all = known.nonce < account.used
-        known.is_missing = False
+    async def _find_receipt(self, account: SendingAccount, transaction: Transaction) -> bool:
+        ask_all = transaction.nonce < account.used
+        transaction.is_missing = False
         # Any signature for the nonce may have landed; the newest one is the likeliest.
-        for attempt in reversed(known.attempts):
+        for attempt in reversed(transaction.attempts):
             try:
                 receipt = await self.chain.receipt(TxHash(attempt.tx_hash), ask_all=ask_all)
             except Retryable:
                 return False
             if receipt is not None:
-                return account.include(known, receipt)
-        known.is_missing = ask_all
+                return account.include(transaction, receipt)
+        transaction.is_missing = ask_all
         return False
 
     async def _do(
@@ -609,10 +630,12 @@ class Sender:
 
     async def _replace(self, account: SendingAccount, action: Replace, market: GasMarket | None) -> None:
         """Sign the same call under the same nonce at another price, and offer it."""
-        known = action.transaction
-        has_wrong_type = known.refusal is not None and known.refusal.refusal is Refusal.TYPE_UNSUPPORTED
-        is_cancellation = known.newest.is_cancellation
-        call = self._transfer(account) if is_cancellation else known.call
+        transaction = action.transaction
+        has_wrong_type = (
+            transaction.refusal is not None and transaction.refusal.refusal is Refusal.TYPE_UNSUPPORTED
+        )
+        is_cancellation = transaction.newest.is_cancellation
+        call = self._transfer(account) if is_cancellation else transaction.call
         if market is None or call is None:
             return
         if self.limits.is_legacy:
@@ -622,35 +645,41 @@ class Sender:
             price = compute_price(market, self._policy)
         else:
             try:
-                price = compute_raise(known.price, market, self._policy, demanded=action.demanded)
+                price = compute_raise(transaction.price, market, self._policy, demanded=action.demanded)
             except FeeLimitReached:
                 # At the operator's limit it may be taken now all the same.
-                if account.is_due(known, self._chain_clock()):
-                    await self._offer(account, known)
+                if account.is_due(transaction, self._chain_clock()):
+                    await self._offer(account, transaction)
                 raise
-        if action.is_lower and price.max_wei >= known.price.max_wei:
+        if action.is_lower and price.max_wei >= transaction.price.max_wei:
             # The operator has set a tip.
             return
         resigned = self._resign(
-            account, known, call, known.newest.gas, price, action.why, is_cancellation=is_cancellation
+            account,
+            transaction,
+            call,
+            transaction.newest.gas,
+            price,
+            action.why,
+            is_cancellation=is_cancellation,
         )
         await self._shielded(resigned)
-        await self._offer(account, known)
+        await self._offer(account, transaction)
 
     async def _cancel(self, account: SendingAccount, action: Cancel, market: GasMarket | None) -> None:
         """Use up a transaction's nonce by an empty transfer, and offer that."""
-        known = action.transaction
+        transaction = action.transaction
         if market is None:
             return
-        known.cancelling = action.why
+        transaction.cancelling = action.why
         try:
-            price = compute_raise(known.price, market, self._policy, demanded=False)
+            price = compute_raise(transaction.price, market, self._policy, demanded=False)
         except FeeLimitReached:
             # It outbids nothing, and lands where no node has what it cancels.
             price = compute_price(market, self._policy)
         resigned = self._resign(
             account,
-            known,
+            transaction,
             self._transfer(account),
             TRANSFER_GAS,
             price,
@@ -658,7 +687,7 @@ class Sender:
             is_cancellation=True,
         )
         await self._shielded(resigned)
-        await self._offer(account, known)
+        await self._offer(account, transaction)
 
     async def _fill(self, account: SendingAccount, nonce: int, market: GasMarket | None) -> None:
         """Use up a free nonce that later transactions wait for."""
@@ -670,25 +699,25 @@ class Sender:
             account.give_back(nonce)
             raise
         call = self._transfer(account)
-        known = await self._shielded(
+        transaction = await self._shielded(
             self._sign(account, nonce, call, TRANSFER_GAS, price, Purpose.FILL, None)
         )
         self._log.warning("a nonce is missing, and is filled", nonce=nonce)
-        await self._offer(account, known)
+        await self._offer(account, transaction)
 
     @staticmethod
     def _transfer(account: SendingAccount) -> Call:
         return Call(account.address, b"", gas=TRANSFER_GAS)
 
     def _apply(self, outcomes: Outcomes) -> None:
-        for known in outcomes.included:
-            assert known.receipt is not None
-            if known.purpose is Purpose.DELIVER:
-                self.funds.learn(known.receipt)
-        for known in outcomes.settled:
-            self.accounts[known.sender].settle(known)
-        for known in (*outcomes.displaced, *(known for known, _ in outcomes.given_up)):
-            self.accounts[known.sender].forget(known)
+        for transaction in outcomes.included:
+            assert transaction.receipt is not None
+            if transaction.purpose is Purpose.DELIVER:
+                self.funds.learn(transaction.receipt)
+        for transaction in outcomes.settled:
+            self.accounts[transaction.sender].settle(transaction)
+        for transaction in (*outcomes.displaced, *(transaction for transaction, _ in outcomes.given_up)):
+            self.accounts[transaction.sender].forget(transaction)
         self._notify()
         self.on_outcomes(outcomes)
 
@@ -700,25 +729,25 @@ class Sender:
 
     def settle(self, transactions: Iterable[Transaction]) -> None:
         """Follow transactions no longer: their effect is proven, and that is written down."""
-        for known in transactions:
-            self.accounts[known.sender].settle(known)
+        for transaction in transactions:
+            self.accounts[transaction.sender].settle(transaction)
         self._notify()
 
-    async def still_included(self, known: Transaction) -> bool:
+    async def still_included(self, transaction: Transaction) -> bool:
         """Look again for a receipt that the chain's state contradicts, and return whether it is there.
 
         A transaction whose receipt is gone is open again: it is followed, and may land another time.
         """
         async with self._looking:
-            if known.receipt is None:
+            if transaction.receipt is None:
                 return False
-            account = self.accounts[known.sender]
-            known.receipt = None
-            known.doubts += 1
+            account = self.accounts[transaction.sender]
+            transaction.receipt = None
+            transaction.doubts += 1
             await self._reader.learn(account, self.height)
-            if await self._find_receipt(account, known):
+            if await self._find_receipt(account, transaction):
                 return True
-            outcomes = Outcomes(reopened=[known])
+            outcomes = Outcomes(reopened=[transaction])
             await self._store.write(outcomes)
             self._apply(outcomes)
             return False
@@ -727,31 +756,33 @@ class Sender:
 
     async def _take_wishes(self) -> None:
         wishes = dict(await self._store.take_wishes())
-        for known in list(self.transactions):
-            wish = wishes.get(known.row)
-            if wish is not None and known.receipt is None:
+        for transaction in list(self.transactions):
+            wish = wishes.get(transaction.row)
+            if wish is not None and transaction.receipt is None:
                 try:
-                    await self.wish(known, wish)
+                    await self.wish(transaction, wish)
                 except (Retryable, KeyUnavailable) as error:
-                    self._log.warning("an operator's wish can't be met", nonce=known.nonce, error=str(error))
+                    self._log.warning(
+                        "an operator's wish can't be met", nonce=transaction.nonce, error=str(error)
+                    )
 
-    async def wish(self, known: Transaction, wish: Wish) -> None:
+    async def wish(self, transaction: Transaction, wish: Wish) -> None:
         """Sign a transaction again at a higher price, or cancel it, because an operator asks for it.
 
         Raises:
             FeeLimitReached, InsufficientFunds, KeyUnavailable: it can't be signed.
             ChainUnavailable: nobody tells the price of gas.
         """
-        account = self.accounts[known.sender]
+        account = self.accounts[transaction.sender]
         async with self._looking:
             # It may have landed, or been given up, while this waited for a look.
-            if known.receipt is not None or not self.follows(known):
+            if transaction.receipt is not None or not self.follows(transaction):
                 return
             market = await self._market.read(self.height)
             if wish is Wish.CANCEL:
-                await self._cancel(account, Cancel(known, "an operator cancelled it"), market)
+                await self._cancel(account, Cancel(transaction, "an operator cancelled it"), market)
             else:
-                action = Replace(known, "an operator asked for it", demanded=True)
+                action = Replace(transaction, "an operator asked for it", demanded=True)
                 await self._replace(account, action, market)
 
 

@@ -159,11 +159,14 @@ class JournalStore:
         """Keep the states, the receipts and the steps of messages, in one commit."""
         steps = list(self._tell(outcomes, self._clock()))
         # Gathered in the loop's thread: the journal's only writes.
-        receipts = [(known.row, known.receipt, wasted_gas(known)) for known in outcomes.included]
-        ends = [(known.row, TransactionState.DISPLACED) for known in outcomes.displaced]
-        ends += [(known.row, TransactionState.GIVEN_UP) for known, _ in outcomes.given_up]
-        ends += [(known.row, TransactionState.SETTLED) for known in outcomes.settled]
-        reopened = [(known.row, known.most_cost_wei) for known in outcomes.reopened]
+        receipts = [
+            (transaction.row, transaction.receipt, wasted_gas(transaction))
+            for transaction in outcomes.included
+        ]
+        ends = [(transaction.row, TransactionState.DISPLACED) for transaction in outcomes.displaced]
+        ends += [(transaction.row, TransactionState.GIVEN_UP) for transaction, _ in outcomes.given_up]
+        ends += [(transaction.row, TransactionState.SETTLED) for transaction in outcomes.settled]
+        reopened = [(transaction.row, transaction.most_cost_wei) for transaction in outcomes.reopened]
 
         def write(writing: Writing) -> None:
             for row, cost_wei in reopened:
@@ -179,7 +182,7 @@ class JournalStore:
 
     async def explain(self, waiting: Iterable[Transaction]) -> None:
         """Keep why transactions are in no block yet."""
-        reasons = [(known.row, known.waiting) for known in waiting]
+        reasons = [(transaction.row, transaction.waiting) for transaction in waiting]
         await self._journal.commit(lambda writing: writing.explain_transactions(reasons))
 
     async def take_wishes(self) -> tuple[tuple[TransactionRow, Wish], ...]:

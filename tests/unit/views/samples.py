@@ -33,7 +33,7 @@ STORY = StoredStory(
         StoredStep(DeliveryState.SUBMITTED, Micros(2_000_000), {"nonce": 1}, b"d" * 32),
     ),
     state=DeliveryState.SUBMITTED,
-    waiting=Waiting(WaitingReason.INCLUSION, "its transaction is broadcast"),
+    waiting=Waiting(WaitingReason.INCLUSION, "its transaction is signed, and in no block yet"),
     proof=None,
 )
 

@@ -15,7 +15,7 @@ def test_the_journals_story_is_told_in_seconds_with_what_the_chains_add() -> Non
     view = story_view(STORY, delivery=delivery, proven=proven_view(HEADER, is_delivered=True))
     assert to_plain(view) == {
         "state": "submitted",
-        "waiting": {"reason": "inclusion", "detail": "its transaction is broadcast"},
+        "waiting": {"reason": "inclusion", "detail": "its transaction is signed, and in no block yet"},
         "told_by": "journal",
         "steps": [
             {"state": "observed", "at": 1.5, "tx_hash": None, "detail": {"blocks": [12, 12]}},
