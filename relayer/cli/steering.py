@@ -194,9 +194,8 @@ async def _steer(sender: Sender, chain: Chain, known: Transaction, wish: Wish, t
     await _look(sender, chain)
     if known.receipt is not None or not sender.follows(known):
         return
-    before = len(known.attempts)
     await sender.wish(known, wish)
-    if len(known.attempts) == before:
+    if known.call is None and not known.newest.is_cancellation:
         raise CommandFailed(
             ExitCode.REFUSED,
             f"the signed bytes with nonce {known.nonce} can't be read",

@@ -39,6 +39,10 @@ class Chain(MemoryChain):
         super().__init__("court", 77)
         self._senders = (Address(account),)
         self.stands_still = False
+        self.is_readable = True
+
+    def read_call(self, raw: bytes) -> Call | None:
+        return super().read_call(raw) if self.is_readable else None
 
     async def head(self) -> Head:
         if not self.stands_still:
@@ -68,7 +72,7 @@ class Place:
     def hash(self) -> str:
         return "0x" + self.pending[0].signatures[0].tx_hash.hex()
 
-    def deploy(self) -> None:
+    def deploy(self, policy: PricePolicy = POLICY) -> None:
         """Sign a step that no node has ever got, as if the process had been killed before it was offered."""
         manifest = Manifest(self.folder / "endpoints.json")
         manifest.put("court", Record(chain="eip155:77", genesis_hash=Hex(self.chain.genesis_hash)))
@@ -76,7 +80,7 @@ class Place:
         store.step = "roles"
         self.chain.faults.lost_broadcasts = 1
         call = Call(Address(b"\x11" * 20), b"", gas=50_000)
-        asyncio.run(Sender(self.chain, store, POLICY, now_micros).send(call, Purpose.OTHER))
+        asyncio.run(Sender(self.chain, store, policy, now_micros).send(call, Purpose.OTHER))
 
     def note_in_journal(self) -> None:
         """A transaction of the relayer, in a new journal."""
@@ -221,6 +225,18 @@ def test_any_signature_names_the_transaction(place: Place) -> None:
     assert place.pending == ()
 
 
+def test_a_free_cancellation_can_be_asked_for_again(place: Place) -> None:
+    """At the same price it has the same bytes, so that nothing is signed: it is offered and followed."""
+    path = place.folder / "postroad.toml"
+    path.write_text(path.read_text().replace("priority_fee_gwei = 1", "max_fee_gwei = 0"))
+    place.chain.base_fee_wei = 0
+    place.chain.stands_still = True
+    place.deploy(PricePolicy(0, None))
+    for _ in range(2):
+        after = place.run("cancel", place.hash, "--timeout", "50ms", code=ExitCode.TIMEOUT)["transaction"]
+        assert (after["attempts"], after["is_cancelled"], after["max_fee_wei"]) == (2, True, 0)
+
+
 def test_what_landed_meanwhile_is_not_cancelled(place: Place) -> None:
     place.deploy()
     asyncio.run(place.chain.offer(bytes(place.pending[0].signatures[0].raw)))
@@ -258,6 +274,12 @@ def unknown(place: Place) -> dict[str, Any]:
     return error
 
 
+def unreadable(place: Place) -> dict[str, Any]:
+    place.chain.is_readable = False
+    error: dict[str, Any] = place.run("replace", place.hash, code=ExitCode.REFUSED)["error"]
+    return error
+
+
 def dear(place: Place) -> dict[str, Any]:
     place.chain.base_fee_wei = 600 * GWEI
     error: dict[str, Any] = place.run("replace", place.hash, code=ExitCode.UNAVAILABLE)["error"]
@@ -271,6 +293,7 @@ def dear(place: Place) -> dict[str, Any]:
         (without_key, "no keystore in"),
         (unknown, "nor among those of deployments"),
         (dear, "base fee"),
+        (unreadable, "can't be read"),
     ],
 )
 def test_what_can_not_be_done_is_said_and_signs_nothing(
