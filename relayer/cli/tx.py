@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""`postroad tx`: the relayer's open transactions, to see and to steer."""
+"""`postroad tx`: the open transactions of the relayer and of deployments, to see and to steer."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,7 +22,8 @@ from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.config import Config
-    from relayer.journal.rows import StoredTransaction, TransactionRow, Wish
+    from relayer.endpoint.manifest import Manifest, Pending
+    from relayer.journal.rows import ChainRow, StoredTransaction, TransactionRow, Wish
     from relayer.journal.store import Journal
     from relayer.views.transaction import SignedTransactionView
 
@@ -34,9 +35,10 @@ _SIGNING_S: Final = 15.0
 
 @click.group()
 def tx() -> None:
-    """List, replace and cancel the transactions that the relayer's journal knows as open.
+    """List, replace and cancel the open transactions of the relayer, and of deployments that were cut short.
 
-    A running relayer mends its transactions by itself. These are for what it must not decide alone.
+    A running relayer, and the next `endpoint deploy`, mend theirs by themselves. These are for what they must
+    not decide alone.
     """
 
 
@@ -47,7 +49,8 @@ def tx() -> None:
 def list_(chain: str | None, config_path: Path, as_json: bool) -> None:
     """List the signed transactions that are in no block yet, with the reason why.
 
-    The journal is read beside the daemon; no chain is asked.
+    The journal is read beside the daemon, and what `endpoint deploy` has not finished in its manifest; no
+    chain is asked.
     """
     config = load_config(config_path)
     if chain is not None:
@@ -79,16 +82,16 @@ def list_(chain: str | None, config_path: Path, as_json: bool) -> None:
 def _row(view: SignedTransactionView, now_s: float) -> tuple[str, ...]:
     reason = "" if view.reason is None else view.reason.value
     return (
-        str(view.id),
+        hex_of(view.tx_hash) if view.id is None else str(view.id),
         view.chain,
         str(view.nonce),
         hex_of(view.account),
-        "cancellation" if view.is_cancelled else view.purpose.value,
+        "cancellation" if view.is_cancelled else view.step or view.purpose.value,
         hex_of(view.tx_hash),
         str(view.attempts),
         gwei(view.max_fee_wei),
         gwei(view.priority_fee_wei),
-        span(max(0.0, now_s - view.since)),
+        span(max(0.0, now_s - view.since)) if view.since else "",
         f"{reason}: {view.detail}" if view.detail else reason,
     )
 
@@ -113,7 +116,8 @@ def replace(transaction: str, wait: bool, timeout: float, config_path: Path, as_
     """Sign the transaction ID (or with this HASH) again at a higher price, under the same nonce.
 
     A running relayer is asked to; where none runs, it is done here, with the chain's keys. The price stays
-    below max_fee_gwei. Only one of the signatures can land.
+    below max_fee_gwei. Only one of the signatures can land. One of a deployment is signed here, with the key
+    that signed it before.
     """
     from relayer.journal.rows import Wish
 
@@ -125,8 +129,8 @@ def replace(transaction: str, wait: bool, timeout: float, config_path: Path, as_
 def cancel(transaction: str, wait: bool, timeout: float, config_path: Path, as_json: bool) -> None:
     """Use up the nonce of the transaction ID (or with this HASH) by an empty transfer.
 
-    What it carried is signed anew by the relayer, under another nonce. Either of the two may land: look
-    afterwards.
+    What it carried is signed anew by the relayer, a step of a deployment by the next `endpoint deploy`, under
+    another nonce. Either of the two may land: look afterwards.
     """
     from relayer.journal.rows import Wish
 
@@ -136,12 +140,20 @@ def cancel(transaction: str, wait: bool, timeout: float, config_path: Path, as_j
 # --- finding ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _OpenTransaction:
-    """A transaction of the journal; `chain` is the name of its chain."""
+    """A transaction of the journal, or of the manifest, which has it as `kept`; `chain` is a name."""
 
     stored: StoredTransaction
     chain: str
+    kept: Pending | None = None
+
+    def view(self) -> SignedTransactionView:
+        from relayer.views.transaction import deployment_transaction_view, signed_transaction_view
+
+        if self.kept is None:
+            return signed_transaction_view(self.stored, self.chain)
+        return deployment_transaction_view(self.stored, self.chain, self.kept.step)
 
 
 def _open_to_read(config: Config) -> Journal:
@@ -151,40 +163,84 @@ def _open_to_read(config: Config) -> Journal:
 
 
 def _read_open(config: Config) -> list[SignedTransactionView]:
+    from relayer.endpoint.manifest import Manifest
+    from relayer.journal.errors import JournalMissing
     from relayer.journal.rows import TransactionState
-    from relayer.views.transaction import signed_transaction_view
 
-    with _open_to_read(config) as journal, journal.reading() as reading:
-        names = {chain.row: chain.name for chain in reading.chains()}
-        return [
-            signed_transaction_view(stored, names[stored.chain])
-            for stored in reading.live_transactions()
-            if stored.state is TransactionState.OPEN
-        ]
+    found = []
+    try:
+        with _open_to_read(config) as journal, journal.reading() as reading:
+            names = {chain.row: chain.name for chain in reading.chains()}
+            found = [
+                _OpenTransaction(stored, names[stored.chain])
+                for stored in reading.live_transactions()
+                if stored.state is TransactionState.OPEN
+            ]
+    except JournalMissing:
+        # The owner of a chain may only have deployed.
+        if not config.manifest_path.exists():
+            raise
+    deployed = _read_manifest(Manifest(config.manifest_path))
+    return [known.view() for known in (*found, *deployed) if known.kept is None or not known.kept.is_done]
+
+
+def _read_manifest(manifest: Manifest) -> Iterator[_OpenTransaction]:
+    from relayer.endpoint.manifest_store import ManifestStore
+
+    for name in manifest.names:
+        store = ManifestStore(manifest, name)
+        for kept, stored in zip(store.pending, store.recover(), strict=True):
+            yield _OpenTransaction(stored, name, kept)
+
+
+def _find_deployed(manifest: Manifest, wanted: str) -> _OpenTransaction | None:
+    """Return the transaction of the manifest that has this hash; None where there is none.
+
+    Raises CommandFailed where it is in a block.
+    """
+    for known in _read_manifest(manifest):
+        assert known.kept is not None
+        if all(made.tx_hash.hex() != wanted[2:].lower() for made in known.kept.signatures):
+            continue
+        if known.kept.is_done:
+            raise CommandFailed(
+                ExitCode.REFUSED,
+                f"{wanted} is in a block",
+                "one that is open",
+                f"Nothing is left to steer: run `postroad endpoint deploy {known.chain}`, which finishes with it",
+            )
+        return known
+    return None
 
 
 def _find(config: Config, wanted: str) -> _OpenTransaction:
-    """Return the open transaction with this id or hash.
+    """Return the open transaction of the journal with this id or hash.
 
     Raises CommandFailed where there is none, or where it is open no more.
     """
+    from relayer.journal.errors import JournalMissing
     from relayer.journal.rows import TransactionRow, TransactionState
 
-    with _open_to_read(config) as journal, journal.reading() as reading:
-        names = {chain.row: chain.name for chain in reading.chains()}
-        if wanted.isdecimal():
-            several = reading.transactions([TransactionRow(int(wanted))])
-        elif _HASH.fullmatch(wanted):
-            tx_hash = bytes.fromhex(wanted[2:])
-            several = reading.transactions_of_hash(tx_hash)
-        else:
-            raise click.UsageError(
-                f"found {wanted!r}, expected a number of `postroad tx list`, or 0x and 64 digits"
-            )
+    if not wanted.isdecimal() and not _HASH.fullmatch(wanted):
+        raise click.UsageError(
+            f"found {wanted!r}, expected a number of `postroad tx list`, or 0x and 64 digits"
+        )
+    several: Sequence[StoredTransaction] = ()
+    names: dict[ChainRow, str] = {}
+    try:
+        with _open_to_read(config) as journal, journal.reading() as reading:
+            names = {chain.row: chain.name for chain in reading.chains()}
+            if wanted.isdecimal():
+                several = reading.transactions([TransactionRow(int(wanted))])
+            else:
+                several = reading.transactions_of_hash(bytes.fromhex(wanted[2:]))
+    except JournalMissing:
+        if not config.manifest_path.exists():
+            raise
     if not several:
         raise CommandFailed(
             ExitCode.NOT_FOUND,
-            f"no transaction {wanted} in the journal",
+            f"no transaction {wanted} in the journal, nor among those of deployments",
             "the id or a hash of an open one",
             "`postroad tx list` shows those that are open",
         )
@@ -210,9 +266,16 @@ def _read(config: Config, row: TransactionRow) -> tuple[StoredTransaction, Wish 
 
 
 def _steer(wanted: str, wish: Wish, config: Config, timeout_s: float, *, wait: bool, as_json: bool) -> None:
+    from relayer.endpoint.manifest import Manifest
     from relayer.journal.errors import JournalLocked
     from relayer.journal.store import Journal
 
+    manifest = Manifest(config.manifest_path)
+    if _HASH.fullmatch(wanted) and _find_deployed(manifest, wanted):
+        # As for `endpoint deploy`: what another process signs meanwhile must not be lost.
+        with manifest.locked():
+            _steer_deployed(config, manifest, wanted, wish, timeout_s, as_json=as_json)
+        return
     found = _find(config, wanted)
     # It is free where no daemon runs, and keeps one from starting until this is done.
     try:
@@ -222,13 +285,35 @@ def _steer(wanted: str, wish: Wish, config: Config, timeout_s: float, *, wait: b
         if not as_json:
             console(stderr=True).print(f"The daemon that holds the journal is asked to {wish.value} it.")
         after = run_async(_watch(config, found, wish, timeout_s)) if wait else found.stored
-        _tell(after, found.chain, wish, "daemon", as_json=as_json, is_waited=wait)
+        _tell(dataclasses.replace(found, stored=after), wish, "daemon", as_json=as_json, is_waited=wait)
         return
     with journal:
         from relayer.cli.steering import steer
 
         after = run_async(steer(config, journal, found.chain, found.stored, wish, timeout_s))
-    _tell(after, found.chain, wish, "command", as_json=as_json, is_waited=True)
+    _tell(dataclasses.replace(found, stored=after), wish, "command", as_json=as_json, is_waited=True)
+
+
+def _steer_deployed(
+    config: Config, manifest: Manifest, wanted: str, wish: Wish, timeout_s: float, *, as_json: bool
+) -> None:
+    from relayer.cli.steering import steer_deployment
+
+    # It is read anew under the lock: a deployment may have finished with it.
+    found = _find_deployed(manifest, wanted)
+    if found is None:
+        raise CommandFailed(
+            ExitCode.NOT_FOUND,
+            f"{wanted} is in {manifest.path} no longer",
+            "a hash of an open transaction",
+            "`postroad tx list` shows those that are open",
+        )
+    after = run_async(steer_deployment(config, manifest, found.chain, found.stored, wish, timeout_s))
+    if not as_json:
+        console(stderr=True).print(
+            f"Run `postroad endpoint deploy {found.chain}` afterwards: it goes on from there.", markup=False
+        )
+    _tell(dataclasses.replace(found, stored=after), wish, "command", as_json=as_json, is_waited=True)
 
 
 async def _watch(config: Config, found: _OpenTransaction, wish: Wish, timeout_s: float) -> StoredTransaction:
@@ -258,8 +343,7 @@ async def _watch(config: Config, found: _OpenTransaction, wish: Wish, timeout_s:
 
 
 def _tell(
-    stored: StoredTransaction,
-    chain: str,
+    found: _OpenTransaction,
     wish: Wish,
     by: Literal["daemon", "command"],
     *,
@@ -268,9 +352,9 @@ def _tell(
 ) -> None:
     """Show a transaction, and end with the exit code that says what became of it."""
     from relayer.journal.rows import TransactionState
-    from relayer.views.transaction import SteeredTransactionView, signed_transaction_view
+    from relayer.views.transaction import SteeredTransactionView
 
-    view = signed_transaction_view(stored, chain)
+    stored, view = found.stored, found.view()
     if as_json:
         print_json(SteeredTransactionView(wish=wish.value, by=by, transaction=view))
     else:
@@ -285,7 +369,9 @@ def _tell(
 
 
 def _sentence(view: SignedTransactionView) -> str:
-    subject = f"transaction {view.id} ({hex_of(view.tx_hash)}, nonce {view.nonce} on {view.chain})"
+    number = "" if view.id is None else f" {view.id}"
+    what = "the cancellation of " if view.is_cancelled and view.block is not None else ""
+    subject = f"{what}transaction{number} ({hex_of(view.tx_hash)}, nonce {view.nonce} on {view.chain})"
     if view.block is not None:
         return f"{subject} is in block {view.block}"
     if view.reason is None:

@@ -196,6 +196,6 @@ def _to_stored(kept: Pending, row: TransactionRow) -> StoredTransaction:
         sender=bytes(kept.sender),
         nonce=kept.nonce,
         state=TransactionState.OPEN,
-        signed_at=attempts[-1].at,
+        signed_at=attempts[0].at,
         attempts=attempts,
     )

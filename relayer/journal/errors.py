@@ -14,6 +14,10 @@ class JournalUnreadable(ConfigError):  # noqa: N818  as above
     """The file is no journal, lacks rows that it must have, or was written by a newer Postroad."""
 
 
+class JournalMissing(JournalUnreadable):
+    """There is no journal yet, and it was to be read alone."""
+
+
 class JournalError(PostroadError):
     """The journal takes no writes."""
 

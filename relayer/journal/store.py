@@ -22,7 +22,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from relayer.errors import ConfigError
-from relayer.journal.errors import JournalClosed, JournalLocked, JournalUnreadable
+from relayer.journal.errors import JournalClosed, JournalLocked, JournalMissing, JournalUnreadable
 from relayer.journal.migrations import VERSION, check_version, migrate, read_version
 from relayer.journal.queries import read_pending, read_story
 from relayer.journal.reading import Reading
@@ -81,9 +81,7 @@ class Journal:
         parsed = _parse(url)
         path = _sqlite_path(parsed)
         if path is not None and read_only and not path.exists():
-            raise JournalUnreadable(
-                f"no file {path}", "the journal of a daemon", "Start `postroad run` first"
-            )
+            raise JournalMissing(f"no file {path}", "the journal of a daemon", "Start `postroad run` first")
         if path is not None and not path.parent.is_dir():
             raise ConfigError(
                 f"no folder {path.parent}", "a folder for the journal", "Create it, or correct journal.url"
@@ -129,9 +127,7 @@ class Journal:
         parsed = _parse(url)
         path = _sqlite_path(parsed)
         if path is not None and not path.exists():
-            raise JournalUnreadable(
-                f"no file {path}", "the journal of a daemon", "Start `postroad run` first"
-            )
+            raise JournalMissing(f"no file {path}", "the journal of a daemon", "Start `postroad run` first")
         engine = make_engine(parsed, read_only=False)
         try:
             with engine.connect() as connection:
@@ -352,5 +348,5 @@ def make_engine(url: URL, *, read_only: bool) -> Engine:
 def _existing_version(connection: Connection) -> int:
     found = read_version(connection)
     if found is None:
-        raise JournalUnreadable("an empty database", "the journal of a daemon", "Start `postroad run` first")
+        raise JournalMissing("an empty database", "the journal of a daemon", "Start `postroad run` first")
     return found

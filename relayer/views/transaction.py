@@ -38,10 +38,11 @@ def transaction_view(receipt: TxReceipt) -> TransactionView:
 
 
 class SignedTransactionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction that the journal knows as signed.
+    """A transaction that the journal, or the manifest of a deployment, knows as signed.
 
     Attributes:
-        id: its number in the journal.
+        id: its number in the journal; None for one of the manifest, which has its hashes alone.
+        step: the step of the deployment that it does; None for one of the journal, and for an empty transfer.
         chain: the configured name of its chain.
         account: who signed it, 20 bytes.
         nonce: the account's nonce.
@@ -52,13 +53,14 @@ class SignedTransactionView(msgspec.Struct, frozen=True, kw_only=True):
         attempts: how many signatures were made for the nonce.
         max_fee_wei: the most that the newest one offers for a unit of gas.
         priority_fee_wei: the tip within it.
-        is_cancelled: whether the newest one is an empty transfer that only uses the nonce up.
+        is_cancelled: whether the one with `tx_hash` is an empty transfer that only uses the nonce up.
         reason: why it is in no block; None where it is in one, or can be in none any more.
         detail: what makes the reason concrete, one line; may be empty.
-        since: when it was signed first, seconds since 1970.
+        since: when it was signed first, seconds since 1970; 0 where an older manifest does not say.
     """
 
-    id: int
+    id: int | None
+    step: str | None
     chain: str
     account: bytes
     nonce: int
@@ -92,22 +94,29 @@ class SteeredTransactionView(msgspec.Struct, frozen=True, kw_only=True):
 def signed_transaction_view(stored: StoredTransaction, chain: str) -> SignedTransactionView:
     """Return the view of a transaction as the journal has it; `chain` is the name of its chain."""
     newest, is_open = stored.attempts[-1], stored.state is TransactionState.OPEN
+    shown = next((made for made in stored.attempts if made.tx_hash == stored.included_hash), newest)
     reason = None if stored.waiting is None else stored.waiting.reason
     return SignedTransactionView(
         id=stored.row,
+        step=None,
         chain=chain,
         account=stored.sender,
         nonce=stored.nonce,
         purpose=stored.purpose,
         state=stored.state,
-        tx_hash=newest.tx_hash if stored.included_hash is None else stored.included_hash,
+        tx_hash=shown.tx_hash,
         block=stored.block_number,
         attempts=len(stored.attempts),
         max_fee_wei=newest.max_fee_wei,
         priority_fee_wei=newest.priority_fee_wei,
-        is_cancelled=newest.is_cancellation,
+        is_cancelled=shown.is_cancellation,
         # What says nothing new is not written down: it waits for a block.
         reason=(reason or WaitingReason.INCLUSION) if is_open else None,
         detail=stored.waiting.detail if stored.waiting is not None and is_open else "",
         since=stored.signed_at / MICROS_PER_S,
     )
+
+
+def deployment_transaction_view(stored: StoredTransaction, chain: str, step: str) -> SignedTransactionView:
+    """Return the view of a transaction as the manifest has it; `step` is empty for an empty transfer."""
+    return msgspec.structs.replace(signed_transaction_view(stored, chain), id=None, step=step or None)
