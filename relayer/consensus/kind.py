@@ -341,6 +341,31 @@ class EndpointRole(Protocol[C, T, V_contra]):
         """
         ...
 
+    async def prove_trust(
+        self, subject: str, node: Node, chain: ConfiguredChain[C], client: V_contra
+    ) -> list[Finding]:
+        """Compare what a client trusts with what its own chain has at the client's height.
+
+        This is what tells a client that lags from one that was hijacked: both trust a set that does not sign
+        now, and only the first one's set is that of a header.
+
+        Args:
+            subject: how the findings name the client.
+            node: of the chain that the client follows.
+            chain: that chain.
+            client: as it was read where it stands.
+
+        Returns:
+            One finding at least. OK: the header at `client.height` has exactly what the client trusts,
+            whatever came after it. REFUSAL: it has something else, or the chain never had such a header.
+            WARNING: the node can't show it (it keeps no blocks that old, or has not come that far), with
+            what to do.
+
+        Raises:
+            ChainUnavailable: nobody answers.
+        """
+        ...
+
     def judge(
         self, subject: str, on: str, client: V_contra, chain: ConfiguredChain[C], trust: T | None
     ) -> list[Finding]:
