@@ -130,6 +130,23 @@ class Artifact:
             ) from error
         return values[0] if len(types) == 1 else values
 
+    def decode_call(self, data: bytes) -> Decoded | None:
+        """Return a call's function and its arguments; None when it is no call of this contract."""
+        from eth_abi import abi
+
+        for entry in self.functions.values():
+            if self.selector(entry.name) == data[:SELECTOR_BYTES]:
+                break
+        else:
+            return None
+        try:
+            values = abi.decode(entry.input_types, data[SELECTOR_BYTES:])
+        except Exception:  # noqa: BLE001  as below
+            return None
+        return Decoded(
+            entry.name, {parameter.name: value for parameter, value in zip(entry.inputs, values, strict=True)}
+        )
+
     def decode_error(self, data: bytes) -> Decoded | None:
         """Return a revert's name and arguments; None when this contract has no such error."""
         from eth_abi import abi
