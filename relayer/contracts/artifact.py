@@ -168,6 +168,28 @@ class Artifact:
             raise UnknownContract(f"{self.name} has no event {event!r}", f"one of {', '.join(self.events)}")
         return keccak256(self.events[event].signature.encode())
 
+    def decode_event(self, event: str, topics: Sequence[bytes], data: bytes) -> Mapping[str, Any]:
+        """Return an event's arguments by name, from a log's topics (32 bytes) and its data.
+
+        Raises UnknownContract, and ValueError for a log of another event or shape.
+        """
+        from eth_abi import abi
+
+        if not topics or topics[0] != self.event_topic(event):
+            raise ValueError(f"a log of another event than {self.name}.{event}")
+        inputs = self.events[event].inputs
+        indexed = [parameter for parameter in inputs if parameter.indexed]
+        others = [parameter for parameter in inputs if not parameter.indexed]
+        try:
+            values = {
+                parameter.name: abi.decode([parameter.canonical], topic)[0]
+                for parameter, topic in zip(indexed, topics[1:], strict=True)
+            }
+            decoded = abi.decode([parameter.canonical for parameter in others], data)
+        except Exception as error:
+            raise ValueError(f"no log of {self.name}.{event}: 0x{data[:36].hex()}") from error
+        return values | {parameter.name: value for parameter, value in zip(others, decoded, strict=True)}
+
     def is_runtime(self, code: bytes) -> bool:
         """Return whether the code at an address is this contract's, whatever its immutables hold."""
         return len(code) == len(self.runtime_code) and self._masked(code) == self._masked(self.runtime_code)
