@@ -248,6 +248,17 @@ class ContractRole(Protocol[C, V_co]):
         """
         ...
 
+    def bootstrap_call(self, chain: ConfiguredChain[C], initial_trust: msgspec.Struct) -> bytes:
+        """Return the calldata of the contract's `bootstrap`, by which an admin chooses trusted state anew.
+
+        Every kind's contract has a function of that name, for the admin alone.
+
+        Args:
+            chain: the chain that it is a light client of.
+            initial_trust: as for `creation`.
+        """
+        ...
+
     async def view(self, reader: ContractReader, address: bytes) -> V_co:
         """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
         ...

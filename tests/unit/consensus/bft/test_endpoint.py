@@ -350,6 +350,14 @@ def test_a_client_is_created_with_what_was_surveyed_and_the_chains_periods() -> 
     assert arguments == ("0x" + authority.hex(), int(BftKind.IBFT2), listed, HEAD, 1_700_000_000, 77, 30)
 
 
+def test_a_client_is_bootstrapped_again_with_what_was_surveyed() -> None:
+    data = BFT.on_chain.bootstrap_call(chain("ibft2"), trust_in().record())
+    call = load("BftLightClient").decode_call(data)
+    assert call is not None
+    listed = tuple("0x" + address.hex() for address in ADDRESSES)
+    assert call == ("bootstrap", {"validators": listed, "height": HEAD, "timestamp": 1_700_000_000})
+
+
 def test_what_a_client_was_told_is_kept_as_people_compare_it() -> None:
     assert to_plain(trust_in().record()) == {
         "height": HEAD,
