@@ -181,7 +181,8 @@ class _Planner:
             ]
         contracts = [("AccessManager", record.authority), ("Gateway", record.gateway)]
         contracts += [
-            (find_kind(client.kind).contract, client.contract) for client in record.clients.values()
+            (" or ".join(find_kind(client.kind).contracts), client.contract)
+            for client in record.clients.values()
         ]
         findings = []
         for kind, contract in contracts:
@@ -253,15 +254,17 @@ class _Planner:
         client = None if record is None else record.clients.get(remote)
         if client is not None and await self._is_active(on, client):
             return await self._plan_registration(on, remote, has_client=True)
-        kind = kind_of(self._config.chain(remote))
+        consensus = self._config.chain(remote).consensus
+        kind = find_kind(consensus.kind)
+        contract = kind.contract_of(consensus)
         findings = await kind.endpoint.survey_destination(self._nodes[on], remote)
         if has_refusal(findings):
             return [], findings
         initial_trust = self._trusts[remote].record()
-        step = Step(StepKind.CLIENT, on, 0, remote, initial_trust, kind.contract)
+        step = Step(StepKind.CLIENT, on, 0, remote, initial_trust, contract)
         # The authority's address may not be known yet, and it doesn't change what the creation takes.
         data = client_creation(self._config, self._deployers[on], step)
-        first = replace(step, gas=_creation_gas(kind.contract, data, kind.on_chain.storage_gas))
+        first = replace(step, gas=_creation_gas(contract, data, kind.on_chain.storage_gas))
         more, found = await self._plan_registration(on, remote, has_client=False)
         return [first, *more], findings + found
 
