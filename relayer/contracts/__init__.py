@@ -1,13 +1,33 @@
 # SPDX-License-Identifier: MIT
 """The compiled contracts that ship with the library, made by `make artifacts`, and how to speak to them.
 
-Each `<Name>.json` here holds a contract's ABI, creation code and runtime code; `load` reads one.
+Each `<build>/<Name>.json` here holds a contract's ABI, creation code and runtime code; `load` reads one.
 Another distribution adds contracts of its own by an entry point `postroad.contracts` that names the
 package with its files.
 """
 
 from __future__ import annotations
 
-from relayer.contracts.artifact import Artifact, Decoded, UnknownContract, load, names
+from relayer.contracts.artifact import (
+    Artifact,
+    Build,
+    Decoded,
+    UnknownContract,
+    best_build,
+    builds,
+    load,
+    names,
+    recognise,
+)
 
-__all__ = ["Artifact", "Decoded", "UnknownContract", "load", "names"]
+__all__ = [
+    "Artifact",
+    "Build",
+    "Decoded",
+    "UnknownContract",
+    "best_build",
+    "builds",
+    "load",
+    "names",
+    "recognise",
+]
