@@ -94,7 +94,6 @@ class _File(msgspec.Struct, frozen=True, rename="camel"):
     bytecode: str
     deployed_bytecode: str
     immutable_references: tuple[_Place, ...]
-    build: Build | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +131,8 @@ class Artifact:
 
         Raises UnknownContract when it is not of this contract.
         """
-        for build in builds(self.name):
-            code = load(self.name, build).creation_code
+        for artifact in load_builds(self.name).values():
+            code = artifact.creation_code
             if creation.startswith(code):
                 return self.creation_code + creation[len(code) :]
         raise UnknownContract(f"init code that is not {self.name}'s", "what encode_creation returned")
@@ -247,7 +246,7 @@ def load(name: str, build: Build | None = None) -> Artifact:
 
     It ships with this library, or with another distribution that offers contracts. Raises UnknownContract.
     """
-    found = _load_all(name)
+    found = load_builds(name)
     if build is None:
         return next(iter(found.values()))
     if build not in found:
@@ -259,9 +258,21 @@ def load(name: str, build: Build | None = None) -> Artifact:
     return found[build]
 
 
-def builds(name: str) -> tuple[Build, ...]:
-    """Return in which builds a contract ships, the best first. Raises UnknownContract."""
-    return tuple(_load_all(name))
+@functools.cache
+def load_builds(name: str) -> Mapping[Build, Artifact]:
+    """Return every build of a contract that ships, the best first. Raises UnknownContract."""
+    found: dict[Build, Artifact] = {}
+    for folder, build in _folders():
+        path = folder.joinpath(f"{name}.json")
+        if path.is_file():
+            found.setdefault(build, _to_artifact(msgspec.json.decode(path.read_bytes(), type=_File), build))
+    if not found:
+        raise UnknownContract(
+            f"no compiled contract {name!r} ships with this installation",
+            "a file in relayer/contracts, or in a package that an entry point postroad.contracts names",
+            "In a checkout, run `make artifacts`.",
+        )
+    return {build: found[build] for build in Build if build in found}
 
 
 def best_build(name: str, rules: Build) -> Build | None:
@@ -270,7 +281,7 @@ def best_build(name: str, rules: Build) -> Build | None:
     None where it ships in no such build. Raises UnknownContract.
     """
     order = list(Build)
-    return next((build for build in builds(name) if order.index(build) >= order.index(rules)), None)
+    return next((build for build in load_builds(name) if order.index(build) >= order.index(rules)), None)
 
 
 def recognise(name: str, code: bytes) -> Build | None:
@@ -278,7 +289,7 @@ def recognise(name: str, code: bytes) -> Build | None:
 
     Raises UnknownContract.
     """
-    return next((build for build, artifact in _load_all(name).items() if artifact.is_runtime(code)), None)
+    return next((build for build, artifact in load_builds(name).items() if artifact.is_runtime(code)), None)
 
 
 def names() -> tuple[str, ...]:
@@ -289,32 +300,16 @@ def names() -> tuple[str, ...]:
     )
 
 
-@functools.cache
-def _load_all(name: str) -> Mapping[Build, Artifact]:
-    """Read a contract's builds, once; the best comes first."""
-    found: dict[Build, Artifact] = {}
-    for folder, default in _folders():
-        path = folder.joinpath(f"{name}.json")
-        if path.is_file():
-            file = msgspec.json.decode(path.read_bytes(), type=_File)
-            build = file.build or default
-            found.setdefault(build, _to_artifact(file, build))
-    if not found:
-        raise UnknownContract(
-            f"no compiled contract {name!r} ships with this installation",
-            "a file in relayer/contracts, or in a package that an entry point postroad.contracts names",
-            "In a checkout, run `make artifacts`.",
-        )
-    return {build: found[build] for build in Build if build in found}
-
-
 def _folders() -> list[tuple[Traversable, Build]]:
-    """Return where artifacts lie, each with the build of those that don't say their own."""
+    """Return where artifacts lie, each with its build.
+
+    What another distribution has outside of the builds' folders is for Cancun.
+    """
     packages = [resources.files(package) for package in (_OWN, *plugins.values(plugins.CONTRACTS))]
     inside = [(package.joinpath(build.value), build) for package in packages for build in Build]
     return [
-        *((package, Build.CANCUN) for package in packages),
         *((folder, build) for folder, build in inside if folder.is_dir()),
+        *((package, Build.CANCUN) for package in packages),
     ]
 
 
