@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from relayer.devnet.errors import SpecError
 
-#: GoQuorum's default: a block without transactions comes when the newest one is this old.
+#: A block without transactions comes when the newest one is this old.
 EMPTY_BLOCK_PERIOD_S: Final = 60
 #: What a chain without a base fee suggests, unless its gas is free.
 LEGACY_GAS_PRICE_WEI: Final = 10**9
