@@ -103,7 +103,10 @@ async def _go(
         await _await_settled(operator, outcome)
     rounds = await nodes.rounds(first, await nodes.height())
     outcome.rows += [
-        ("blocks meanwhile", f"{len(rounds)}, {sum(number > 0 for number in rounds)} of them in a later round"),
+        (
+            "blocks meanwhile",
+            f"{len(rounds)}, {sum(number > 0 for number in rounds)} of them in a later round",
+        ),
         ("reasons to wait that were told", ", ".join(sorted(waiting.reasons)) or "none"),
     ]
     if waiting.silent:
@@ -166,13 +169,9 @@ async def _count(joined: Joined, journal: Journal, outcome: Outcome) -> None:
         arrived = await joined.arrivals(destination)
         lost, twice = sent - set(arrived), [key for key, times in arrived.items() if times > 1]
         seconds = journal.seconds(source)
-        outcome.rows.append(
-            (
-                f"{source} to {destination}",
-                f"{len(sent)} sent, {len(seconds)} proven, {len(lost)} lost, {len(twice)} twice; "
-                f"{statistics.median(seconds):.1f} s in the middle, {seconds[-1]:.1f} s at most",
-            )
-        )
+        counts = f"{len(sent)} sent, {len(seconds)} proven, {len(lost)} lost, {len(twice)} twice"
+        took = f"{statistics.median(seconds):.1f} s in the middle, {seconds[-1]:.1f} s at most"
+        outcome.rows.append((f"{source} to {destination}", f"{counts}; {took}"))
         if lost or twice or len(seconds) != len(sent):
             outcome.failures.append(f"{source} to {destination}: {len(lost)} lost, {len(twice)} twice")
 
