@@ -234,13 +234,14 @@ async def judge_client(
     """
     client, chain = remote.client, config.chain(remote.name)
     kind = kind_of(chain)
+    contract = kind.contract_of(chain.consensus)
     if client is None:
         found = f"other code, or none, at the light client's address 0x{remote.client_address.hex()}"
         advice = "Whoever wrote that code decides what is believed: replace the client."
-        return [Finding(Severity.REFUSAL, subject, found, f"the {kind.contract} of this version", advice)]
-    if client.contract != kind.contract:
+        return [Finding(Severity.REFUSAL, subject, found, f"the {contract} of this version", advice)]
+    if client.contract != contract:
         advice = "It can't believe any header of that chain: replace the client, or correct the consensus."
-        expected = f"a {kind.contract} ({chain.consensus.label})"
+        expected = f"a {contract} ({chain.consensus.label})"
         return [Finding(Severity.REFUSAL, subject, f"a {client.contract}", expected, advice)]
     findings = []
     if client.authority != view.authority:
