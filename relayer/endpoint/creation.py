@@ -22,7 +22,7 @@ from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Finding, Severity
-from relayer.contracts import load
+from relayer.contracts import load, load_builds
 from relayer.endpoint.manifest import Contract
 from relayer.errors import RpcAnswerInvalid, RpcRefused
 
@@ -60,8 +60,9 @@ class Creation:
 
     @property
     def is_ours(self) -> bool:
-        """Whether our own creation code made it."""
-        return self.data.startswith(load(self.contract).creation_code)
+        """Whether our own creation code made it, that of any build."""
+        builds = load_builds(self.contract).values()
+        return any(self.data.startswith(build.creation_code) for build in builds)
 
 
 async def find_creation(

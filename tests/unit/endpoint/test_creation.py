@@ -11,7 +11,7 @@ import pytest
 
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Finding, Severity
-from relayer.contracts import load
+from relayer.contracts import Artifact, load, load_builds
 from relayer.endpoint.creation import create_address, creates, find_creation, judge_creation
 from relayer.endpoint.manifest import Contract, Hex
 from relayer.errors import RpcRefused
@@ -96,6 +96,12 @@ def test_the_address_is_that_of_the_sender_and_its_nonce() -> None:
     assert not creates(transaction(nonce="0x0"), PLACE)
     assert not creates(transaction(to="0x" + PLACE.hex()), PLACE)
     assert not creates({}, PLACE)
+
+
+@pytest.mark.parametrize("build", load_builds("AccessManager").values())
+async def test_the_creation_code_of_every_build_is_ours(build: Artifact) -> None:
+    source = Source(transaction(build.encode_creation(OWNER)))
+    assert (await source.judge()).severity is Severity.OK
 
 
 async def test_the_manifest_names_the_transaction() -> None:
