@@ -209,7 +209,7 @@ async def _plan_and_apply(
         # The lock covers planning, too. A plan from a manifest that another process writes meanwhile could
         # deploy a second time.
         with manifest.locked():
-            tell = _teller(as_json=as_json)
+            tell = teller(as_json=as_json)
             if not dry_run:
                 await mend_earlier(config, manifest, nodes, keys, tell)
             deployers = {name: signer.address for name, signer in keys.items()}
@@ -322,7 +322,7 @@ def _confirm(*, as_json: bool) -> None:
         raise CommandFailed(ExitCode.ABORTED, "the answer no", "", "Nothing was sent.")
 
 
-def _teller(*, as_json: bool) -> Any:
+def teller(*, as_json: bool) -> Any:
     """Return a function that prints progress on stderr, so that stdout has only what was asked for."""
     from relayer.endpoint.apply import Moment
 
@@ -358,6 +358,7 @@ def describe_step(kind: str, remote: str) -> str:
         "schedule": f"schedule the registration of {remote} (the admin's delay)",
         "execute": f"register {remote}, as scheduled",
         "close": "put the admin behind its delay",
+        "administer": remote,
     }[kind]
 
 

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: MIT
+"""Administration of an endpoint: reads what the rules of administration.py take, and sends what they decide.
+
+What is sent goes the way of a deployment: through the one sender, each signed transaction first in the
+manifest. A command that was killed is run again: it waits for what it left open, looks at the chain, and goes
+on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from relayer.chains.evm.contract_reader import ContractReader
+from relayer.chains.evm.node import Node
+from relayer.config import Config
+from relayer.consensus.findings import Finding, Severity, has_refusal
+from relayer.contracts import load
+from relayer.endpoint.administration import (
+    SENDING_ACTS,
+    Access,
+    Act,
+    Change,
+    Decision,
+    Operation,
+    call_of,
+    decide,
+    find_operations,
+)
+from relayer.endpoint.apply import OpenChain, PlanRefused, Tell, mend_earlier, open_with_key, running
+from relayer.endpoint.manifest import Manifest
+from relayer.endpoint.plan import adopt
+from relayer.endpoint.steps import ADMIN_ROLE, Step, StepKind
+from relayer.endpoint.view import EndpointView, view_endpoint
+from relayer.errors import CallReverted, Drop
+from relayer.keys import Key
+
+#: What a call takes that can't be estimated yet, because it names a contract that is deployed first.
+_LATER_GAS: Final = 120_000
+
+
+class NotAdministrable(Drop):
+    """There is no endpoint to administrate, or none whose code is known, or no such remote or lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An endpoint that is administrated, as it stands on its chain.
+
+    Attributes:
+        config: the configuration.
+        manifest: what was deployed from here.
+        nodes: of every configured chain, by name.
+        view: the endpoint.
+        operations: what is scheduled with its AccessManager.
+    """
+
+    config: Config
+    manifest: Manifest
+    nodes: Mapping[str, Node]
+    view: EndpointView
+    operations: tuple[Operation, ...]
+
+    @property
+    def name(self) -> str:
+        """The chain's name."""
+        return self.view.name
+
+    @property
+    def gateway(self) -> bytes:
+        """The gateway's address, 20 bytes."""
+        return self.view.located.gateway
+
+    @property
+    def reader(self) -> ContractReader:
+        """What asks the contracts on the chain."""
+        return ContractReader(self.nodes[self.name])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a command wants.
+
+    Attributes:
+        changes: the calls, in their order.
+        findings: what was found on the way to them.
+        deployment: a contract that is deployed first; its changes are provisional.
+        config: the configuration with the rules that a survey found; None where there was none.
+    """
+
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...] = ()
+    deployment: Step | None = None
+    config: Config | None = None
+
+
+#: Says what a command wants of an endpoint as it stands.
+Want = Callable[[Site], Awaitable[Wanted]]
+
+
+@dataclass(frozen=True, slots=True)
+class AdministrationPlan:
+    """What is done next, for people to see before anything is sent.
+
+    Attributes:
+        site: the endpoint.
+        account: who sends, 20 bytes.
+        decisions: one for each change.
+        findings: what speaks for and against it.
+        steps: the transactions, in their order. What waits for a deployment is not among them.
+        later_gas: about what those take that come after the deployment.
+    """
+
+    site: Site
+    account: bytes
+    decisions: tuple[Decision, ...]
+    findings: tuple[Finding, ...]
+    steps: tuple[Step, ...]
+    later_gas: int = 0
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a finding forbids to send anything."""
+        return has_refusal(self.findings)
+
+    @property
+    def is_deploying(self) -> bool:
+        """Whether a contract is deployed first."""
+        return any(step.creates for step in self.steps)
+
+
+async def read_site(config: Config, manifest: Manifest, nodes: Mapping[str, Node], name: str) -> Site:
+    """Read the endpoint on a chain. Raises NotAdministrable, ChainUnavailable, BadManifest."""
+    view = await view_endpoint(config, manifest, nodes[name], name)
+    if view is None:
+        advice = f"Run `postroad endpoint deploy {name}` first, or write its gateway into the config."
+        raise NotAdministrable(f"{name} has no endpoint yet", "one", advice)
+    if not view.is_gateway or not view.is_manager:
+        what = "gateway" if not view.is_gateway else "authority"
+        raise NotAdministrable(
+            f"other code, or none, at the {what} of {name}",
+            "the contracts of this version",
+            f"`postroad endpoint check {name}` tells more.",
+        )
+    operations = await _read_operations(ContractReader(nodes[name]), manifest, view)
+    return Site(config, manifest, nodes, view, operations)
+
+
+async def make_administration_plan(
+    site: Site, wanted: Wanted, account: bytes, *, cancel: bool = False, only_deploy: bool = False
+) -> AdministrationPlan:
+    """Decide what is done next for what a command wants.
+
+    Args:
+        site: the endpoint.
+        wanted: the changes.
+        account: who would send, 20 bytes.
+        cancel: whether the changes are to be taken back, where they are scheduled.
+        only_deploy: whether only what comes first is deployed, for which anybody can pay.
+
+    Raises:
+        ChainUnavailable: the chain can't be asked.
+    """
+    decisions = []
+    for change in wanted.changes:
+        if only_deploy:
+            decisions.append(Decision(change, Act.NOTHING, Access(None, is_immediate=False), None))
+            continue
+        access = await _read_access(site, change, account)
+        decisions.append(decide(change, access, site.operations, account, site.view.now, cancel=cancel))
+    # What speaks against a change speaks for taking it back.
+    found = () if cancel else wanted.findings
+    findings = [*found, *(finding for decision in decisions for finding in decision.findings)]
+    steps = [] if wanted.deployment is None or cancel else [wanted.deployment]
+    later_gas = 0
+    for decision in decisions:
+        if decision.act not in SENDING_ACTS:
+            continue
+        if decision.change.is_provisional and decision.act is not Act.CANCEL:
+            later_gas += _LATER_GAS
+            continue
+        if has_refusal(findings):
+            continue
+        call = call_of(decision, site.view.authority, account)
+        text = f"{decision.act.value} {decision.change.name}: {decision.change.effect}"
+        try:
+            gas = await site.nodes[site.name].estimate(*call, account)
+        except CallReverted as error:
+            advice = "Look at it with `postroad endpoint check`; nothing was sent."
+            finding = Finding(
+                Severity.REFUSAL, decision.change.name, error.found, "a call that works", advice
+            )
+            findings.append(finding)
+            continue
+        steps.append(Step(StepKind.ADMINISTER, site.name, gas, text, call=call))
+    if wanted.config is not None:
+        site = replace(site, config=wanted.config)
+    return AdministrationPlan(site, account, tuple(decisions), tuple(findings), tuple(steps), later_gas)
+
+
+async def find_senders(site: Site, change: Change) -> tuple[bytes, ...]:
+    """Return the accounts that may make a change: those with its role, or its owner."""
+    if change.owner is not None:
+        return (change.owner,)
+    role, _ = await _restriction(site.reader, site.view.authority, change)
+    return tuple(member.account for member in site.view.members if member.role == role)
+
+
+async def find_scheduled(site: Site, changes: Iterable[Change]) -> dict[bytes, int]:
+    """Return from which second on the changes that are scheduled now can be executed, by their calldata."""
+    operations = await _read_operations(site.reader, site.manifest, site.view)
+    found = (operation for change in changes for operation in find_operations(change, operations))
+    return {operation.data: operation.ready_at for operation in found}
+
+
+async def finish_earlier(
+    config: Config,
+    manifest: Manifest,
+    nodes: Mapping[str, Node],
+    name: str,
+    key: Key,
+    tell: Tell,
+    *,
+    open_chain: OpenChain = open_with_key,
+) -> None:
+    """Take up what an earlier run has left open, and put the endpoint into the manifest if it isn't there.
+
+    Takes and raises what `relayer.endpoint.apply.apply_plan` does, for one chain.
+    """
+    node = nodes[name]
+    genesis_hash = await node.genesis_hash()
+    await adopt(config, manifest, node, name, genesis_hash)
+    await mend_earlier(config, manifest, {name: node}, {name: key}, tell, open_chain=open_chain)
+    record = manifest.get(name)
+    if record is None or not record.pending:
+        return
+    async with running(config, manifest, node, key, name, genesis_hash, tell, open_chain) as runner:
+        await runner.finish_administration()
+        await runner.confirm()
+
+
+async def apply_administration(
+    plan: AdministrationPlan,
+    key: Key,
+    tell: Tell,
+    *,
+    open_chain: OpenChain = open_with_key,
+) -> None:
+    """Send a plan's transactions, one after another, and wait until each is in a block.
+
+    `finish_earlier` comes before the plan is made. Takes and raises what `relayer.endpoint.apply.apply_plan`
+    does, for one chain.
+    """
+    if plan.is_refused:
+        raise PlanRefused("the plan has findings that forbid it", "none", "Mend them, and run again.")
+    site = plan.site
+    record = site.manifest.get(site.name)
+    assert record is not None
+    async with running(
+        site.config,
+        site.manifest,
+        site.nodes[site.name],
+        key,
+        site.name,
+        bytes(record.genesis_hash),
+        tell,
+        open_chain,
+    ) as runner:
+        await runner.take_up()
+        for number, step in enumerate(plan.steps, 1):
+            await runner.run(step, number, len(plan.steps))
+        await runner.confirm()
+
+
+async def _read_access(site: Site, change: Change, account: bytes) -> Access:
+    """Return what an account may do with a change's call."""
+    if change.owner is not None:
+        return Access(None, is_immediate=change.owner == account, holders=(change.owner,))
+    reader, authority = site.reader, site.view.authority
+    role, floor_s = await _restriction(reader, authority, change)
+    if change.target == authority:
+        is_member, delay_s = await reader.ask(authority, "AccessManager", "hasRole", role, account)
+        delay_s = max(delay_s, floor_s) if is_member else 0
+        is_immediate = is_member and not delay_s
+    else:
+        is_immediate, delay_s = await reader.ask(
+            authority, "AccessManager", "canCall", account, change.target, change.data[:4]
+        )
+    guardian = await reader.ask(authority, "AccessManager", "getRoleGuardian", role)
+    may_cancel = [
+        (await reader.ask(authority, "AccessManager", "hasRole", one, account))[0]
+        for one in dict.fromkeys((ADMIN_ROLE, guardian))
+    ]
+    holders = tuple(member.account for member in site.view.members if member.role == role)
+    return Access(role, is_immediate, 0 if is_immediate else delay_s, any(may_cancel), holders)
+
+
+async def _restriction(reader: ContractReader, authority: bytes, change: Change) -> tuple[int, int]:
+    """Return the role that a call takes, and the least delay in seconds whoever calls.
+
+    For its own functions the AccessManager has rules of its own (its `_getAdminRestrictions`).
+    """
+    if change.target != authority:
+        role: int = await reader.ask(
+            authority, "AccessManager", "getTargetFunctionRole", change.target, change.data[:4]
+        )
+        return role, 0
+    call = load("AccessManager").decode_call(change.data)
+    assert call is not None
+    if call.name in {"grantRole", "revokeRole"}:
+        role = await reader.ask(authority, "AccessManager", "getRoleAdmin", call.arguments["roleId"])
+        return role, 0
+    floor_s: int = 0
+    if call.name == "setTargetFunctionRole":
+        target = call.arguments["target"]
+        floor_s = await reader.ask(authority, "AccessManager", "getTargetAdminDelay", target)
+    return ADMIN_ROLE, floor_s
+
+
+async def _read_operations(
+    reader: ContractReader, manifest: Manifest, view: EndpointView
+) -> tuple[Operation, ...]:
+    """Return what is scheduled now: the AccessManager keeps no list, and its events name everything."""
+    manager = load("AccessManager")
+    record = manifest.get(view.name)
+    first = 0 if record is None or record.authority is None else record.authority.block_number
+    last = int(str((await reader.node.block("latest"))["number"]), 16)
+    topic = manager.event_topic("OperationScheduled")
+    logs = await reader.node.logs(view.authority, [topic], first, last)
+    found: dict[bytes, Mapping[str, Any]] = {}
+    for log in logs:
+        topics = [bytes.fromhex(one[2:]) for one in log["topics"]]
+        event = manager.decode_event("OperationScheduled", topics, bytes.fromhex(log["data"][2:]))
+        found[event["operationId"]] = event
+    times = await asyncio.gather(
+        *(reader.ask(view.authority, "AccessManager", "getSchedule", identity) for identity in found)
+    )
+    return tuple(
+        Operation(
+            caller=bytes.fromhex(event["caller"][2:]),
+            target=bytes.fromhex(event["target"][2:]),
+            data=event["data"],
+            ready_at=ready_at,
+        )
+        for event, ready_at in zip(found.values(), times, strict=True)
+        # 0 where it was executed or cancelled, or has expired.
+        if ready_at
+    )

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: MIT
+"""The rules of administration: who may make a change, now or after which delay, and what is done next. Pure.
+
+An endpoint obeys an AccessManager, which gives a role to each function and a delay to each member of a role.
+Without a delay a call is made at once. With one it is scheduled, waited for, and executed; until then it can
+be cancelled. An operation is the caller, the target and the calldata, so that a change which was scheduled is
+found again by what it does (`Change.identity`), also where the rest of its calldata would be another today.
+
+administer.py reads the state that these rules take, and sends what they decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from relayer.consensus.findings import Finding, Severity
+from relayer.contracts import load
+from relayer.endpoint.steps import ADMIN_ROLE, CHANNEL_OPENER_ROLE, GUARDIAN_ROLE
+
+#: The AccessManager's role that everybody has.
+PUBLIC_ROLE: Final = (1 << 64) - 1
+
+#: Role names as commands take and show them.
+ROLE_NAMES: Final = {
+    ADMIN_ROLE: "admin",
+    GUARDIAN_ROLE: "guardian",
+    CHANNEL_OPENER_ROLE: "channel-opener",
+    PUBLIC_ROLE: "public",
+}
+
+
+def role_name(role: int) -> str:
+    """Return how people call a role: its name, or `role N`."""
+    return ROLE_NAMES.get(role, f"role {role}")
+
+
+class Act(Enum):
+    """What is done next for a change.
+
+    Attributes:
+        NOTHING: it is so already, or there is nothing to cancel.
+        CALL: it is called, and works at once.
+        SCHEDULE: it is scheduled with the AccessManager.
+        WAIT: it is scheduled, and its delay is not over.
+        EXECUTE: it was scheduled, and is executed now.
+        CANCEL: what was scheduled is taken back.
+        REFUSED: the caller may not, or it would do harm; the findings say why.
+    """
+
+    NOTHING = "nothing"
+    CALL = "call"
+    SCHEDULE = "schedule"
+    WAIT = "wait"
+    EXECUTE = "execute"
+    CANCEL = "cancel"
+    REFUSED = "refused"
+
+
+#: What sends a transaction.
+SENDING_ACTS: Final = frozenset({Act.CALL, Act.SCHEDULE, Act.EXECUTE, Act.CANCEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One call that a person wants to be made.
+
+    Attributes:
+        name: of the command, such as `remote pause`.
+        effect: what it changes, one line for people.
+        contract: the artifact's name of the contract that is called.
+        target: that contract, 20 bytes.
+        data: the calldata.
+        identity: how many leading bytes of `data` say which change it is. A call that was scheduled before
+            with the same ones is this change.
+        is_exact: whether the person chose what follows `identity`: one that was scheduled with something else
+            is then in the way.
+        owner: who alone may call it, 20 bytes; None where the AccessManager decides.
+        done: why nothing is left to do, for people; empty where something is.
+        compare: what a person compares before it is sent, as lines.
+        is_provisional: whether `data` names a contract that is deployed first, so that it is not final.
+        valid_for_s: for how long the call would work, because what it makes a light client trust grows old;
+            None for ever. A longer delay makes it useless.
+    """
+
+    name: str
+    effect: str
+    contract: str
+    target: bytes
+    data: bytes
+    identity: int
+    is_exact: bool = True
+    owner: bytes | None = None
+    done: str = ""
+    compare: tuple[str, ...] = ()
+    is_provisional: bool = False
+    valid_for_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one account may do with one call.
+
+    Attributes:
+        role: the role that the call takes; None for one that only an owner may make.
+        is_immediate: whether the account may call at once.
+        delay_s: how long its call waits; 0 where it may call at once, or not at all.
+        may_cancel: whether it may cancel what others have scheduled.
+        holders: the accounts that have the role, where they are known.
+    """
+
+    role: int | None
+    is_immediate: bool
+    delay_s: int = 0
+    may_cancel: bool = False
+    holders: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A call that an account has scheduled, and that was neither executed nor cancelled, nor has expired.
+
+    `ready_at` is the second from which on it can be executed.
+    """
+
+    caller: bytes
+    target: bytes
+    data: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done next for a change.
+
+    Attributes:
+        change: the change.
+        act: what is done.
+        access: what the account may do.
+        operation: what was scheduled for the change; None where nothing was.
+        findings: what a person has to know; a refusal where `act` is REFUSED.
+    """
+
+    change: Change
+    act: Act
+    access: Access
+    operation: Operation | None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def data(self) -> bytes:
+        """The calldata that counts: as it was scheduled, else as it is wanted."""
+        return self.change.data if self.operation is None else self.operation.data
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedCall:
+    """A call for somebody else to send, such as a multisig. It carries no value.
+
+    Attributes:
+        name: `call`, `schedule`, `execute` or `cancel`.
+        when: when it may be sent, for people.
+        target: whom to call, 20 bytes.
+        data: the calldata.
+        ready_at: the second from which on it works; 0: at once, or the delay has not begun.
+    """
+
+    name: str
+    when: str
+    target: bytes
+    data: bytes
+    ready_at: int = 0
+
+
+def find_operations(change: Change, operations: Iterable[Operation]) -> list[Operation]:
+    """Return what is scheduled for a change, the earliest to be ready first."""
+    found = [
+        operation
+        for operation in operations
+        if operation.target == change.target
+        and operation.data[: change.identity] == change.data[: change.identity]
+    ]
+    return sorted(found, key=lambda operation: operation.ready_at)
+
+
+def decide(
+    change: Change,
+    access: Access,
+    operations: Iterable[Operation],
+    account: bytes,
+    now: int,
+    *,
+    cancel: bool = False,
+) -> Decision:
+    """Decide what is done next.
+
+    Args:
+        change: what is wanted.
+        access: what `account` may do with it.
+        operations: everything that is scheduled with the endpoint's AccessManager.
+        account: who would send, 20 bytes.
+        now: the time of the chain's newest block, in seconds.
+        cancel: whether the change is to be taken back, where it is scheduled.
+    """
+    found = find_operations(change, operations)
+    if cancel:
+        return _decide_cancel(change, access, found, account)
+    own = next((operation for operation in found if operation.caller == account), None)
+    other = next((operation for operation in found if operation.caller != account), None)
+    if change.done:
+        findings = [Finding(Severity.OK, change.name, change.done)]
+        if found:
+            text = f"the same is scheduled by {_hex(found[0].caller)}, though nothing is left of it to do"
+            advice = "Take it back with --cancel, unless it is meant."
+            findings.append(Finding(Severity.WARNING, change.name, text, "", advice))
+        return Decision(change, Act.NOTHING, access, None, tuple(findings))
+    if access.is_immediate:
+        return Decision(change, Act.CALL, access, None)
+    if not access.delay_s:
+        return _refused(change, access, own or other, _not_allowed(change, access, account))
+    return _decide_delayed(change, access, own, other, now)
+
+
+def _decide_delayed(
+    change: Change, access: Access, own: Operation | None, other: Operation | None, now: int
+) -> Decision:
+    """Decide for an account whose calls wait; `own` is what it has scheduled, `other` what others have."""
+    again = "Run the same command again after that, to execute it; --cancel takes it back until then."
+    if own is not None:
+        if change.is_exact and own.data != change.data:
+            text = f"it is scheduled with other values: {describe_arguments(change.contract, own.data)}"
+            advice = "Take that back with --cancel first; or leave the option out, to execute it as it is."
+            finding = Finding(Severity.REFUSAL, change.name, text, "what is asked for now", advice)
+            return _refused(change, access, own, finding)
+        if now >= own.ready_at:
+            return Decision(change, Act.EXECUTE, access, own)
+        warning = Finding(Severity.WARNING, change.name, f"it is scheduled, {_ready_in(own, now)}", "", again)
+        return Decision(change, Act.WAIT, access, own, (warning,))
+    if other is not None:
+        who = _hex(other.caller)
+        text = f"it is scheduled by {who}, {_ready_in(other, now)}; nothing is scheduled twice"
+        advice = f"{who} executes it, or it is taken back with --cancel first."
+        return Decision(
+            change, Act.WAIT, access, other, (Finding(Severity.WARNING, change.name, text, "", advice),)
+        )
+    if change.valid_for_s is not None and access.delay_s >= change.valid_for_s:
+        text = f"a delay of {access.delay_s} s: what it would trust is too old after {change.valid_for_s} s"
+        advice = (
+            "Let an admin with a shorter delay do it, or use a light client with a longer trusting period."
+        )
+        finding = Finding(Severity.REFUSAL, change.name, text, "a shorter delay", advice)
+        return _refused(change, access, None, finding)
+    text = f"a change of {role_name(access.role or 0)} waits {access.delay_s} s: it is only scheduled now"
+    warning = Finding(Severity.WARNING, change.name, text, "", again)
+    return Decision(change, Act.SCHEDULE, access, None, (warning,))
+
+
+def _decide_cancel(change: Change, access: Access, found: Sequence[Operation], account: bytes) -> Decision:
+    if not found:
+        text = "nothing of the kind is scheduled"
+        return Decision(change, Act.NOTHING, access, None, (Finding(Severity.OK, change.name, text),))
+    # One's own first: of others' a person cancels one after another.
+    operation = next((mine for mine in found if mine.caller == account), found[0])
+    if operation.caller != account and not access.may_cancel:
+        text = f"it is scheduled by {_hex(operation.caller)}, and {_hex(account)} may not take it back"
+        advice = "Use the key of one of these (--key), or print the call for it (--print-call)."
+        finding = Finding(Severity.REFUSAL, change.name, text, "whoever scheduled it, or an admin", advice)
+        return _refused(change, access, operation, finding)
+    return Decision(change, Act.CANCEL, access, operation)
+
+
+def call_of(decision: Decision, authority: bytes, account: bytes) -> tuple[bytes, bytes]:
+    """Return the target (20 bytes) and the calldata of the transaction that a decision asks for.
+
+    `authority` is the AccessManager, `account` who sends. The decision's act is one of SENDING_ACTS.
+    """
+    calls = {call.name: call for call in printed_calls(decision, authority, account)}
+    call = calls[decision.act.value]
+    return call.target, call.data
+
+
+def printed_calls(decision: Decision, authority: bytes, account: bytes) -> tuple[PrintedCall, ...]:
+    """Return the calls that are still to be made for a change, in their order, for `account` to send.
+
+    Empty where nothing is to be done, and where another account has to do it.
+    """
+    manager, change = load("AccessManager"), decision.change
+    operation, data = decision.operation, decision.data
+    if decision.act is Act.CALL:
+        return (PrintedCall("call", "at once", change.target, data),)
+    if decision.act is Act.CANCEL:
+        assert operation is not None
+        cancel = manager.encode_call("cancel", operation.caller, operation.target, operation.data)
+        return (PrintedCall("cancel", "at once, until it is executed", authority, cancel),)
+    execute = manager.encode_call("execute", change.target, data)
+    if decision.act is Act.SCHEDULE:
+        # 0: as soon as the delay allows
+        schedule = manager.encode_call("schedule", change.target, data, 0)
+        after = f"{decision.access.delay_s} s after the schedule, and within the week that follows"
+        return (
+            PrintedCall("schedule", "at once", authority, schedule),
+            PrintedCall("execute", after, authority, execute),
+        )
+    if operation is not None and operation.caller == account:
+        if decision.act is Act.EXECUTE:
+            return (PrintedCall("execute", "at once", authority, execute),)
+        if decision.act is Act.WAIT:
+            return (PrintedCall("execute", "after its delay", authority, execute, operation.ready_at),)
+    return ()
+
+
+def describe_arguments(contract: str, data: bytes) -> str:
+    """Return a call as people read it: its function, and each argument by name."""
+    call = load(contract).decode_call(data)
+    if call is None:
+        return _hex(data)
+    return f"{call.name}({', '.join(f'{name}: {_plain(value)}' for name, value in call.arguments.items())})"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bytes):
+        return _hex(value)
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(_plain(inner) for inner in value)}]"
+    return str(value)
+
+
+def _not_allowed(change: Change, access: Access, account: bytes) -> Finding:
+    if access.role is None:
+        assert change.owner is not None
+        advice = "Use its key (--key), or print the call for it (--print-call)."
+        expected = f"its owner {_hex(change.owner)}"
+        return Finding(Severity.REFUSAL, change.name, f"the account {_hex(account)}", expected, advice)
+    holders = ", ".join(_hex(holder) for holder in access.holders) or "nobody has it"
+    expected = f"a member of {role_name(access.role)} ({holders})"
+    advice = "Use the key of one of them (--key), or print the call for one (--print-call --from ADDRESS)."
+    return Finding(Severity.REFUSAL, change.name, f"the account {_hex(account)}", expected, advice)
+
+
+def _refused(change: Change, access: Access, operation: Operation | None, finding: Finding) -> Decision:
+    return Decision(change, Act.REFUSED, access, operation, (finding,))
+
+
+def _ready_in(operation: Operation, now: int) -> str:
+    left_s = operation.ready_at - now
+    return f"and can be executed in {left_s} s" if left_s > 0 else "and can be executed now"
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
