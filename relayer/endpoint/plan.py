@@ -181,7 +181,8 @@ class _Planner:
             ]
         contracts = [("AccessManager", record.authority), ("Gateway", record.gateway)]
         contracts += [
-            (find_kind(client.kind).contract, client.contract) for client in record.clients.values()
+            (" or ".join(find_kind(client.kind).contracts), client.contract)
+            for client in record.clients.values()
         ]
         findings = []
         for kind, contract in contracts:
@@ -345,11 +346,13 @@ async def plan_client(
         trust: what it begins with.
         authority: 20 bytes. It may not be known yet: another one doesn't change what the creation takes.
     """
-    kind = kind_of(config.chain(remote))
+    chain = config.chain(remote)
+    kind = kind_of(chain)
+    contract = kind.contract_of(chain.consensus)
     findings = await kind.endpoint.survey_destination(node, remote)
-    step = Step(StepKind.CLIENT, on, 0, remote, trust.record(), kind.contract)
+    step = Step(StepKind.CLIENT, on, 0, remote, trust.record(), contract)
     data = client_creation(config, authority, step)
-    return replace(step, gas=_creation_gas(kind.contract, data, kind.on_chain.storage_gas)), findings
+    return replace(step, gas=_creation_gas(contract, data, kind.on_chain.storage_gas)), findings
 
 
 def found_endpoint(plan: DeploymentPlan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
