@@ -16,7 +16,8 @@ from relayer.consensus.registry import view_client
 from relayer.contracts import load
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
-from relayer.errors import CallReverted
+from relayer.errors import CallReverted, Malformed
+from relayer.protocol.interop_address import InteropAddress
 
 #: What nobody but the delayed admin may do.
 ADMIN_FUNCTIONS: Final = (
@@ -179,6 +180,33 @@ async def view_remote(
         is_paused=is_paused,
         is_retired=is_retired,
     )
+
+
+async def view_unlisted(reader: ContractReader, view: EndpointView, first: int) -> list[RemoteView]:
+    """Read what a gateway has registered since block `first` and the configuration doesn't name.
+
+    They are called by the chain and the address that they were registered with.
+    """
+    gateway, address = load("Gateway"), view.located.gateway
+    last = int(str((await reader.node.block("latest"))["number"]), 16)
+    known = {remote.endpoint_id for remote in view.remotes}
+    found = []
+    for log in await reader.node.logs(address, [gateway.event_topic("RemoteRegistered")], first, last):
+        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+        event = gateway.decode_event("RemoteRegistered", topics, bytes.fromhex(log["data"][2:]))
+        if event["endpointId"] not in known:
+            name = _text_of(event["gateway"])
+            remote = await view_remote(reader, address, name, event["endpointId"])
+            if remote is not None:
+                found.append(remote)
+    return found
+
+
+def _text_of(address7930: bytes) -> str:
+    try:
+        return InteropAddress.parse(address7930).to_text()
+    except Malformed:
+        return "0x" + address7930.hex()
 
 
 async def _read_members(reader: ContractReader, authority: bytes, first: int) -> tuple[Member, ...]:
