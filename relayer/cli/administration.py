@@ -149,7 +149,7 @@ async def _only_show(
 
     site = await read_site(config, manifest, nodes, chain)
     wanted = await want(site)
-    account = how.sender or await _find_account(config, how, site, wanted)
+    account = how.sender or _find_account(config, how, site, wanted)
     plan = await make_administration_plan(site, wanted, account, cancel=how.cancel)
     created_at_ms = int(time.time() * 1000) if how.print_call else None
     view = administration_view(plan, created_at_ms=created_at_ms)
@@ -171,13 +171,13 @@ async def _only_show(
         console().print("Nothing was sent (--dry-run).")
 
 
-async def _find_account(config: Config, how: How, site: Site, wanted: Wanted) -> bytes:
+def _find_account(config: Config, how: How, site: Site, wanted: Wanted) -> bytes:
     """Return who sends: the named or configured key's account, or for a multisig the only one who may."""
     from relayer.endpoint.administer import find_senders
     from relayer.keys import KeyStore
 
     if how.print_call and how.key is None and wanted.changes:
-        senders = await find_senders(site, wanted.changes[-1])
+        senders = find_senders(site, wanted.changes[-1])
         if len(senders) == 1:
             return senders[0]
         names = ", ".join(hex_of(sender) for sender in senders) or "nobody"
@@ -305,7 +305,7 @@ def show_plan(plan: AdministrationPlan, view: AdministrationView) -> None:
 
 def _plan_lines(view: AdministrationView, change: ChangeView) -> list[str]:
     who = hex_of(view.account)
-    through = "as its owner" if change.role is None else f"as {change.role}"
+    through = "as its owner" if change.role is None else f"as {change.label}"
     does = {
         "call": f"{who} calls it {through}; it works at once",
         "schedule": f"{who} schedules it {through}; it waits {change.delay_s} s ({span(change.delay_s)})",

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from relayer.cli.administration import How, administering, administrate
-from relayer.cli.endpoint import open_nodes
+from relayer.cli.endpoint import open_nodes, show_access
 from relayer.cli.options import AddressParam, DurationParam, config_option, json_option, load_config
-from relayer.cli.output import print_json, print_table, span
+from relayer.cli.output import print_json
 from relayer.cli.running import run_async
-from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.endpoint.administer import Site, Wanted
-    from relayer.views.administration import RoleMemberView
+    from relayer.views.endpoint import EndpointAccessView
 
 
 @click.group()
@@ -33,28 +32,24 @@ def roles() -> None:
 @config_option
 @json_option
 def list_(chain: str, config_path: Path, as_json: bool) -> None:
-    """List who has which role on CHAIN, and how long each of their calls waits."""
+    """List who may do what on CHAIN, how long each of their calls waits, and what is scheduled."""
     config = load_config(config_path)
     config.chain(chain)
 
-    async def read() -> tuple[RoleMemberView, ...]:
+    async def read() -> EndpointAccessView:
         from relayer.endpoint.administer import read_site
         from relayer.endpoint.manifest import Manifest
-        from relayer.views.administration import role_members
+        from relayer.views.endpoint import access_view
 
         async with open_nodes(config, config.chains) as nodes:
             site = await read_site(config, Manifest(config.manifest_path), nodes, chain)
-            return role_members(site.view.members)
+            return access_view(chain, site.access)
 
-    members = run_async(read())
+    view = run_async(read())
     if as_json:
-        print_json(members)
-        return
-    rows = [
-        (one.role, str(one.number), hex_of(one.account), span(one.delay_s) if one.delay_s else "none")
-        for one in members
-    ]
-    print_table(("role", "number", "account", "delay"), rows, empty="Nobody has a role.")
+        print_json(view)
+    else:
+        show_access([view])
 
 
 @roles.command("grant")

@@ -8,31 +8,30 @@ on from there.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity, has_refusal
-from relayer.contracts import load
+from relayer.endpoint.access import AccessView, Target, read_access
 from relayer.endpoint.administration import (
     SENDING_ACTS,
-    Access,
     Act,
     Change,
     Decision,
-    Operation,
+    Permission,
     call_of,
     decide,
     find_operations,
+    permission_of,
 )
 from relayer.endpoint.apply import OpenChain, PlanRefused, Tell, mend_earlier, open_with_key, running
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import adopt
-from relayer.endpoint.steps import ADMIN_ROLE, Step, StepKind
+from relayer.endpoint.steps import Step, StepKind
 from relayer.endpoint.view import EndpointView, view_endpoint
 from relayer.errors import CallReverted, Drop
 from relayer.keys import Key
@@ -54,14 +53,14 @@ class Site:
         manifest: what was deployed from here.
         nodes: of every configured chain, by name.
         view: the endpoint.
-        operations: what is scheduled with its AccessManager.
+        access: who may do what, and what is scheduled.
     """
 
     config: Config
     manifest: Manifest
     nodes: Mapping[str, Node]
     view: EndpointView
-    operations: tuple[Operation, ...]
+    access: AccessView
 
     @property
     def name(self) -> str:
@@ -144,8 +143,19 @@ async def read_site(config: Config, manifest: Manifest, nodes: Mapping[str, Node
             "the contracts of this version",
             f"`postroad endpoint check {name}` tells more.",
         )
-    operations = await _read_operations(ContractReader(nodes[name]), manifest, view)
-    return Site(config, manifest, nodes, view, operations)
+    return Site(config, manifest, nodes, view, await _read_access(nodes[name], manifest, view))
+
+
+async def _read_access(node: Node, manifest: Manifest, view: EndpointView) -> AccessView:
+    targets = [Target(view.located.gateway, "gateway", "Gateway")]
+    targets += [
+        Target(remote.client_address, f"light client of {remote.name}", remote.client.contract)
+        for remote in view.remotes
+        if remote.client is not None and remote.client.authority == view.authority
+    ]
+    record = manifest.get(view.name)
+    first = 0 if record is None or record.authority is None else record.authority.block_number
+    return await read_access(ContractReader(node), view.authority, targets, first)
 
 
 async def make_administration_plan(
@@ -166,10 +176,11 @@ async def make_administration_plan(
     decisions = []
     for change in wanted.changes:
         if only_deploy:
-            decisions.append(Decision(change, Act.NOTHING, Access(None, is_immediate=False), None))
+            decisions.append(Decision(change, Act.NOTHING, Permission(None, is_immediate=False), None))
             continue
-        access = await _read_access(site, change, account)
-        decisions.append(decide(change, access, site.operations, account, site.view.now, cancel=cancel))
+        permission = permission_of(change, site.access, account)
+        operations, now = site.access.operations, site.access.now
+        decisions.append(decide(change, permission, operations, account, now, cancel=cancel))
     # What speaks against a change speaks for taking it back.
     found = () if cancel else wanted.findings
     findings = [*found, *(finding for decision in decisions for finding in decision.findings)]
@@ -200,18 +211,19 @@ async def make_administration_plan(
     return AdministrationPlan(site, account, tuple(decisions), tuple(findings), tuple(steps), later_gas)
 
 
-async def find_senders(site: Site, change: Change) -> tuple[bytes, ...]:
+def find_senders(site: Site, change: Change) -> tuple[bytes, ...]:
     """Return the accounts that may make a change: those with its role, or its owner."""
     if change.owner is not None:
         return (change.owner,)
-    role, _ = await _restriction(site.reader, site.view.authority, change)
-    return tuple(member.account for member in site.view.members if member.role == role)
+    role = permission_of(change, site.access, b"").role
+    assert role is not None
+    return tuple(member.account for member in role.members)
 
 
 async def find_scheduled(site: Site, changes: Iterable[Change]) -> dict[bytes, int]:
     """Return from which second on the changes that are scheduled now can be executed, by their calldata."""
-    operations = await _read_operations(site.reader, site.manifest, site.view)
-    found = (operation for change in changes for operation in find_operations(change, operations))
+    access = await _read_access(site.nodes[site.name], site.manifest, site.view)
+    found = (operation for change in changes for operation in find_operations(change, access.operations))
     return {operation.data: operation.ready_at for operation in found}
 
 
@@ -272,79 +284,3 @@ async def apply_administration(
         for number, step in enumerate(plan.steps, 1):
             await runner.run(step, number, len(plan.steps))
         await runner.confirm()
-
-
-async def _read_access(site: Site, change: Change, account: bytes) -> Access:
-    """Return what an account may do with a change's call."""
-    if change.owner is not None:
-        return Access(None, is_immediate=change.owner == account, holders=(change.owner,))
-    reader, authority = site.reader, site.view.authority
-    role, floor_s = await _restriction(reader, authority, change)
-    if change.target == authority:
-        is_member, delay_s = await reader.ask(authority, "AccessManager", "hasRole", role, account)
-        delay_s = max(delay_s, floor_s) if is_member else 0
-        is_immediate = is_member and not delay_s
-    else:
-        is_immediate, delay_s = await reader.ask(
-            authority, "AccessManager", "canCall", account, change.target, change.data[:4]
-        )
-    guardian = await reader.ask(authority, "AccessManager", "getRoleGuardian", role)
-    may_cancel = [
-        (await reader.ask(authority, "AccessManager", "hasRole", one, account))[0]
-        for one in dict.fromkeys((ADMIN_ROLE, guardian))
-    ]
-    holders = tuple(member.account for member in site.view.members if member.role == role)
-    return Access(role, is_immediate, 0 if is_immediate else delay_s, any(may_cancel), holders)
-
-
-async def _restriction(reader: ContractReader, authority: bytes, change: Change) -> tuple[int, int]:
-    """Return the role that a call takes, and the least delay in seconds whoever calls.
-
-    For its own functions the AccessManager has rules of its own (its `_getAdminRestrictions`).
-    """
-    if change.target != authority:
-        role: int = await reader.ask(
-            authority, "AccessManager", "getTargetFunctionRole", change.target, change.data[:4]
-        )
-        return role, 0
-    call = load("AccessManager").decode_call(change.data)
-    assert call is not None
-    if call.name in {"grantRole", "revokeRole"}:
-        role = await reader.ask(authority, "AccessManager", "getRoleAdmin", call.arguments["roleId"])
-        return role, 0
-    floor_s: int = 0
-    if call.name == "setTargetFunctionRole":
-        target = call.arguments["target"]
-        floor_s = await reader.ask(authority, "AccessManager", "getTargetAdminDelay", target)
-    return ADMIN_ROLE, floor_s
-
-
-async def _read_operations(
-    reader: ContractReader, manifest: Manifest, view: EndpointView
-) -> tuple[Operation, ...]:
-    """Return what is scheduled now: the AccessManager keeps no list, and its events name everything."""
-    manager = load("AccessManager")
-    record = manifest.get(view.name)
-    first = 0 if record is None or record.authority is None else record.authority.block_number
-    last = int(str((await reader.node.block("latest"))["number"]), 16)
-    topic = manager.event_topic("OperationScheduled")
-    logs = await reader.node.logs(view.authority, [topic], first, last)
-    found: dict[bytes, Mapping[str, Any]] = {}
-    for log in logs:
-        topics = [bytes.fromhex(one[2:]) for one in log["topics"]]
-        event = manager.decode_event("OperationScheduled", topics, bytes.fromhex(log["data"][2:]))
-        found[event["operationId"]] = event
-    times = await asyncio.gather(
-        *(reader.ask(view.authority, "AccessManager", "getSchedule", identity) for identity in found)
-    )
-    return tuple(
-        Operation(
-            caller=bytes.fromhex(event["caller"][2:]),
-            target=bytes.fromhex(event["target"][2:]),
-            data=event["data"],
-            ready_at=ready_at,
-        )
-        for event, ready_at in zip(found.values(), times, strict=True)
-        # 0 where it was executed or cancelled, or has expired.
-        if ready_at
-    )

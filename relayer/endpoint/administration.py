@@ -18,23 +18,19 @@ from typing import Any, Final
 
 from relayer.consensus.findings import Finding, Severity
 from relayer.contracts import load
+from relayer.endpoint.access import (
+    GRANTING_FUNCTIONS,
+    PUBLIC_ROLE,
+    AccessView,
+    Membership,
+    Operation,
+    RoleView,
+    role_text,
+)
 from relayer.endpoint.steps import ADMIN_ROLE, CHANNEL_OPENER_ROLE, GUARDIAN_ROLE
 
-#: The AccessManager's role that everybody has.
-PUBLIC_ROLE: Final = (1 << 64) - 1
-
-#: Role names as commands take and show them.
-ROLE_NAMES: Final = {
-    ADMIN_ROLE: "admin",
-    GUARDIAN_ROLE: "guardian",
-    CHANNEL_OPENER_ROLE: "channel-opener",
-    PUBLIC_ROLE: "public",
-}
-
-
-def role_name(role: int) -> str:
-    """Return how people call a role: its name, or `role N`."""
-    return ROLE_NAMES.get(role, f"role {role}")
+#: Role names as commands take them, in the numbers of our deployments.
+ROLE_NAMES: Final = {"admin": ADMIN_ROLE, "guardian": GUARDIAN_ROLE, "channel-opener": CHANNEL_OPENER_ROLE}
 
 
 class Act(Enum):
@@ -100,7 +96,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Permission:
     """What one account may do with one call.
 
     Attributes:
@@ -108,27 +104,12 @@ class Access:
         is_immediate: whether the account may call at once.
         delay_s: how long its call waits; 0 where it may call at once, or not at all.
         may_cancel: whether it may cancel what others have scheduled.
-        holders: the accounts that have the role, where they are known.
     """
 
-    role: int | None
+    role: RoleView | None
     is_immediate: bool
     delay_s: int = 0
     may_cancel: bool = False
-    holders: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A call that an account has scheduled, and that was neither executed nor cancelled, nor has expired.
-
-    `ready_at` is the second from which on it can be executed.
-    """
-
-    caller: bytes
-    target: bytes
-    data: bytes
-    ready_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +119,14 @@ class Decision:
     Attributes:
         change: the change.
         act: what is done.
-        access: what the account may do.
+        permission: what the account may do.
         operation: what was scheduled for the change; None where nothing was.
         findings: what a person has to know; a refusal where `act` is REFUSED.
     """
 
     change: Change
     act: Act
-    access: Access
+    permission: Permission
     operation: Operation | None
     findings: tuple[Finding, ...] = ()
 
@@ -174,12 +155,51 @@ class PrintedCall:
     ready_at: int = 0
 
 
+def permission_of(change: Change, access: AccessView, account: bytes) -> Permission:
+    """Return what an account (20 bytes) may do with a change's call, as the AccessManager would answer it.
+
+    For its own functions the manager has rules of its own (its `_getAdminRestrictions`).
+    """
+    if change.owner is not None:
+        return Permission(None, is_immediate=change.owner == account)
+    role, floor_s, is_closed = _restriction(change, access)
+    member = _member(role, account, access.now)
+    guards = (access.role(ADMIN_ROLE), access.role(role.guardian))
+    may_cancel = any(_member(guard, account, access.now) is not None for guard in guards)
+    if role.number == PUBLIC_ROLE:
+        return Permission(role, is_immediate=not is_closed, may_cancel=may_cancel)
+    if member is None or is_closed:
+        return Permission(role, is_immediate=False, may_cancel=may_cancel)
+    delay_s = max(member.delay_s, floor_s)
+    return Permission(role, is_immediate=not delay_s, delay_s=delay_s, may_cancel=may_cancel)
+
+
+def _restriction(change: Change, access: AccessView) -> tuple[RoleView, int, bool]:
+    """Return the role that a call takes, the least delay in seconds, and whether nobody may call at all."""
+    targets = {view.target.address: view for view in access.targets}
+    call = load(change.contract).decode_call(change.data)
+    function = "" if call is None else call.name
+    if change.target != access.manager:
+        view = targets[change.target]
+        return access.role(view.roles.get(function, ADMIN_ROLE)), 0, view.is_closed
+    assert call is not None
+    if function in GRANTING_FUNCTIONS:
+        return access.role(access.role(call.arguments["roleId"]).admin), 0, False
+    target = targets.get(bytes.fromhex(str(call.arguments.get("target", ""))[2:]))
+    return access.role(ADMIN_ROLE), 0 if target is None else target.admin_delay_s, False
+
+
+def _member(role: RoleView, account: bytes, now: int) -> Membership | None:
+    """Return an account's membership that is in force now."""
+    return next((one for one in role.members if one.account == account and one.since <= now), None)
+
+
 def find_operations(change: Change, operations: Iterable[Operation]) -> list[Operation]:
     """Return what is scheduled for a change, the earliest to be ready first."""
     found = [
         operation
         for operation in operations
-        if operation.target == change.target
+        if operation.address == change.target
         and operation.data[: change.identity] == change.data[: change.identity]
     ]
     return sorted(found, key=lambda operation: operation.ready_at)
@@ -187,7 +207,7 @@ def find_operations(change: Change, operations: Iterable[Operation]) -> list[Ope
 
 def decide(
     change: Change,
-    access: Access,
+    permission: Permission,
     operations: Iterable[Operation],
     account: bytes,
     now: int,
@@ -198,7 +218,7 @@ def decide(
 
     Args:
         change: what is wanted.
-        access: what `account` may do with it.
+        permission: what `account` may do with it.
         operations: everything that is scheduled with the endpoint's AccessManager.
         account: who would send, 20 bytes.
         now: the time of the chain's newest block, in seconds.
@@ -206,7 +226,7 @@ def decide(
     """
     found = find_operations(change, operations)
     if cancel:
-        return _decide_cancel(change, access, found, account)
+        return _decide_cancel(change, permission, found, account)
     own = next((operation for operation in found if operation.caller == account), None)
     other = next((operation for operation in found if operation.caller != account), None)
     if change.done:
@@ -215,16 +235,16 @@ def decide(
             text = f"the same is scheduled by {_hex(found[0].caller)}, though nothing is left of it to do"
             advice = "Take it back with --cancel, unless it is meant."
             findings.append(Finding(Severity.WARNING, change.name, text, "", advice))
-        return Decision(change, Act.NOTHING, access, None, tuple(findings))
-    if access.is_immediate:
-        return Decision(change, Act.CALL, access, None)
-    if not access.delay_s:
-        return _refused(change, access, own or other, _not_allowed(change, access, account))
-    return _decide_delayed(change, access, own, other, now)
+        return Decision(change, Act.NOTHING, permission, None, tuple(findings))
+    if permission.is_immediate:
+        return Decision(change, Act.CALL, permission, None)
+    if not permission.delay_s:
+        return _refused(change, permission, own or other, _not_allowed(change, permission, account))
+    return _decide_delayed(change, permission, own, other, now)
 
 
 def _decide_delayed(
-    change: Change, access: Access, own: Operation | None, other: Operation | None, now: int
+    change: Change, permission: Permission, own: Operation | None, other: Operation | None, now: int
 ) -> Decision:
     """Decide for an account whose calls wait; `own` is what it has scheduled, `other` what others have."""
     again = "Run the same command again after that, to execute it; --cancel takes it back until then."
@@ -233,42 +253,46 @@ def _decide_delayed(
             text = f"it is scheduled with other values: {describe_arguments(change.contract, own.data)}"
             advice = "Take that back with --cancel first; or leave the option out, to execute it as it is."
             finding = Finding(Severity.REFUSAL, change.name, text, "what is asked for now", advice)
-            return _refused(change, access, own, finding)
+            return _refused(change, permission, own, finding)
         if now >= own.ready_at:
-            return Decision(change, Act.EXECUTE, access, own)
+            return Decision(change, Act.EXECUTE, permission, own)
         warning = Finding(Severity.WARNING, change.name, f"it is scheduled, {_ready_in(own, now)}", "", again)
-        return Decision(change, Act.WAIT, access, own, (warning,))
+        return Decision(change, Act.WAIT, permission, own, (warning,))
     if other is not None:
         who = _hex(other.caller)
         text = f"it is scheduled by {who}, {_ready_in(other, now)}; nothing is scheduled twice"
         advice = f"{who} executes it, or it is taken back with --cancel first."
         return Decision(
-            change, Act.WAIT, access, other, (Finding(Severity.WARNING, change.name, text, "", advice),)
+            change, Act.WAIT, permission, other, (Finding(Severity.WARNING, change.name, text, "", advice),)
         )
-    if change.valid_for_s is not None and access.delay_s >= change.valid_for_s:
-        text = f"a delay of {access.delay_s} s: what it would trust is too old after {change.valid_for_s} s"
+    if change.valid_for_s is not None and permission.delay_s >= change.valid_for_s:
+        text = (
+            f"a delay of {permission.delay_s} s: what it would trust is too old after {change.valid_for_s} s"
+        )
         advice = (
             "Let an admin with a shorter delay do it, or use a light client with a longer trusting period."
         )
         finding = Finding(Severity.REFUSAL, change.name, text, "a shorter delay", advice)
-        return _refused(change, access, None, finding)
-    text = f"a change of {role_name(access.role or 0)} waits {access.delay_s} s: it is only scheduled now"
+        return _refused(change, permission, None, finding)
+    text = f"a change of {_label(permission)} waits {permission.delay_s} s: it is only scheduled now"
     warning = Finding(Severity.WARNING, change.name, text, "", again)
-    return Decision(change, Act.SCHEDULE, access, None, (warning,))
+    return Decision(change, Act.SCHEDULE, permission, None, (warning,))
 
 
-def _decide_cancel(change: Change, access: Access, found: Sequence[Operation], account: bytes) -> Decision:
+def _decide_cancel(
+    change: Change, permission: Permission, found: Sequence[Operation], account: bytes
+) -> Decision:
     if not found:
         text = "nothing of the kind is scheduled"
-        return Decision(change, Act.NOTHING, access, None, (Finding(Severity.OK, change.name, text),))
+        return Decision(change, Act.NOTHING, permission, None, (Finding(Severity.OK, change.name, text),))
     # One's own first: of others' a person cancels one after another.
     operation = next((mine for mine in found if mine.caller == account), found[0])
-    if operation.caller != account and not access.may_cancel:
+    if operation.caller != account and not permission.may_cancel:
         text = f"it is scheduled by {_hex(operation.caller)}, and {_hex(account)} may not take it back"
         advice = "Use the key of one of these (--key), or print the call for it (--print-call)."
         finding = Finding(Severity.REFUSAL, change.name, text, "whoever scheduled it, or an admin", advice)
-        return _refused(change, access, operation, finding)
-    return Decision(change, Act.CANCEL, access, operation)
+        return _refused(change, permission, operation, finding)
+    return Decision(change, Act.CANCEL, permission, operation)
 
 
 def call_of(decision: Decision, authority: bytes, account: bytes) -> tuple[bytes, bytes]:
@@ -292,13 +316,13 @@ def printed_calls(decision: Decision, authority: bytes, account: bytes) -> tuple
         return (PrintedCall("call", "at once", change.target, data),)
     if decision.act is Act.CANCEL:
         assert operation is not None
-        cancel = manager.encode_call("cancel", operation.caller, operation.target, operation.data)
+        cancel = manager.encode_call("cancel", operation.caller, operation.address, operation.data)
         return (PrintedCall("cancel", "at once, until it is executed", authority, cancel),)
     execute = manager.encode_call("execute", change.target, data)
     if decision.act is Act.SCHEDULE:
         # 0: as soon as the delay allows
         schedule = manager.encode_call("schedule", change.target, data, 0)
-        after = f"{decision.access.delay_s} s after the schedule, and within the week that follows"
+        after = f"{decision.permission.delay_s} s after the schedule, and within the week that follows"
         return (
             PrintedCall("schedule", "at once", authority, schedule),
             PrintedCall("execute", after, authority, execute),
@@ -327,20 +351,29 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _not_allowed(change: Change, access: Access, account: bytes) -> Finding:
-    if access.role is None:
+def _not_allowed(change: Change, permission: Permission, account: bytes) -> Finding:
+    found = f"the account {_hex(account)}"
+    if permission.role is None:
         assert change.owner is not None
-        advice = "Use its key (--key), or print the call for it (--print-call)."
-        expected = f"its owner {_hex(change.owner)}"
-        return Finding(Severity.REFUSAL, change.name, f"the account {_hex(account)}", expected, advice)
-    holders = ", ".join(_hex(holder) for holder in access.holders) or "nobody has it"
-    expected = f"a member of {role_name(access.role)} ({holders})"
-    advice = "Use the key of one of them (--key), or print the call for one (--print-call --from ADDRESS)."
-    return Finding(Severity.REFUSAL, change.name, f"the account {_hex(account)}", expected, advice)
+        expected, advice = f"its owner {_hex(change.owner)}", "Use its key (--key)"
+    else:
+        holders = ", ".join(_hex(member.account) for member in permission.role.members) or "nobody has it"
+        expected, advice = (
+            f"a member of {_label(permission)} ({holders})",
+            "Use the key of one of them (--key)",
+        )
+    advice += ", or print the call for it (--print-call --from ADDRESS)."
+    return Finding(Severity.REFUSAL, change.name, found, expected, advice)
 
 
-def _refused(change: Change, access: Access, operation: Operation | None, finding: Finding) -> Decision:
-    return Decision(change, Act.REFUSED, access, operation, (finding,))
+def _label(permission: Permission) -> str:
+    return "the owner" if permission.role is None else role_text(permission.role)
+
+
+def _refused(
+    change: Change, permission: Permission, operation: Operation | None, finding: Finding
+) -> Decision:
+    return Decision(change, Act.REFUSED, permission, operation, (finding,))
 
 
 def _ready_in(operation: Operation, now: int) -> str:

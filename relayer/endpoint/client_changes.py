@@ -19,7 +19,8 @@ from relayer.contracts import load
 from relayer.endpoint.administer import NotAdministrable, Site, Wanted
 from relayer.endpoint.administration import Change, describe_arguments, find_operations
 from relayer.endpoint.changes import find_remote, first_block, identity_of
-from relayer.endpoint.check import judge_client
+from relayer.endpoint.check import judge_anchor, judge_client
+from relayer.endpoint.creation import find_creation, judge_creation
 from relayer.endpoint.plan import follow_bootstraps, plan_client
 from relayer.endpoint.survey import Survey, survey_chain, with_rules
 from relayer.endpoint.view import RemoteView
@@ -51,7 +52,7 @@ async def bootstrap_client(site: Site, source: str, *, force: bool = False, canc
         identity=len(selector),
         is_exact=False,
     )
-    scheduled = find_operations(change, site.operations)
+    scheduled = find_operations(change, site.access.operations)
     if scheduled:
         # What was compared when it was scheduled is what is executed.
         text = describe_arguments(kind.contract, scheduled[0].data)
@@ -112,7 +113,7 @@ async def replace_client(
         return Wanted((replace(change, done=done),))
     surveyed = await _survey(site, source)
     if candidate is None and not force:
-        judged = _judge(site, remote, surveyed)
+        judged = await _judge(site, remote, surveyed)
         if not has_refusal(judged):
             done = (
                 f"the light client of {source} on {site.name} is good; --client names another one, and --force deploys "
@@ -128,7 +129,7 @@ async def replace_client(
     if view is not None:
         left_s = view.timestamp + view.trusting_period_s - site.view.now
         change = replace(change, compare=_describe(site, source, view), valid_for_s=max(0, left_s))
-    judged = _judge(site, replace(remote, client_address=candidate, client=view), surveyed)
+    judged = await _judge(site, replace(remote, client_address=candidate, client=view), surveyed)
     return Wanted((change,), tuple(judged), config=surveyed.config)
 
 
@@ -152,7 +153,7 @@ async def _deploy(site: Site, remote: RemoteView, surveyed: _Surveyed) -> Wanted
 
 def _scheduled_client(site: Site, remote: RemoteView) -> bytes | None:
     """Return the light client that a scheduled replacement names; None where none is scheduled."""
-    scheduled = find_operations(_replacement(site, remote, None, is_exact=False), site.operations)
+    scheduled = find_operations(_replacement(site, remote, None, is_exact=False), site.access.operations)
     if not scheduled:
         return None
     call = load("Gateway").decode_call(scheduled[0].data)
@@ -208,9 +209,19 @@ def _replacement(site: Site, remote: RemoteView, address: bytes | None, *, is_ex
     )
 
 
-def _judge(site: Site, remote: RemoteView, surveyed: _Surveyed) -> list[Finding]:
-    subject = f"{remote.name} → {site.name}"
-    return judge_client(subject, site.view, remote, surveyed.survey, surveyed.config)
+async def _judge(site: Site, remote: RemoteView, surveyed: _Surveyed) -> list[Finding]:
+    """Judge a light client as `endpoint check` does: what it trusts, what it anchored, and who made it."""
+    subject, node = f"{remote.name} → {site.name}", site.nodes[remote.name]
+    findings = await judge_client(subject, site.view, remote, surveyed.survey, surveyed.config, node)
+    client = remote.client
+    if client is None:
+        return findings
+    record = site.manifest.get(site.name)
+    kept = None if record is None else record.clients.get(remote.name)
+    known = kept.contract if kept is not None and bytes(kept.contract.address) == client.address else None
+    creation = await find_creation(site.reader.node, client.contract, client.address, known)
+    findings.append(judge_creation(subject, "light client", creation))
+    return findings + await judge_anchor(subject, site.reader, client, node)
 
 
 def _judge_authority(site: Site) -> list[Finding]:

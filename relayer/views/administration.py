@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from relayer.endpoint.administration import SENDING_ACTS, Act, describe_arguments, printed_calls, role_name
+from relayer.endpoint.access import role_text
+from relayer.endpoint.administration import SENDING_ACTS, Act, describe_arguments, printed_calls
 from relayer.views.finding import FindingView, finding_view
 
 if TYPE_CHECKING:
     from relayer.endpoint.administer import AdministrationPlan
     from relayer.endpoint.administration import Decision, PrintedCall
-    from relayer.endpoint.view import Member
 
 
 #: What makes a change go on, so that people compare what it changes.
@@ -32,7 +32,8 @@ class ChangeView(msgspec.Struct, frozen=True, kw_only=True):
         target: that contract, 20 bytes.
         data: the calldata; None where it names a contract that is deployed first.
         call: the same, for people.
-        role: the role that it takes; None where only an owner may.
+        role: the number of the role that it takes; None where only an owner may.
+        label: what people call that role; None likewise.
         delay_s: how long the account's change waits.
         scheduled_by: who has scheduled it, 20 bytes; None where nobody has.
         ready_at: the second from which on it can be executed; None where it is not scheduled.
@@ -46,7 +47,8 @@ class ChangeView(msgspec.Struct, frozen=True, kw_only=True):
     target: bytes
     data: bytes | None
     call: str | None
-    role: str | None
+    role: int | None
+    label: str | None
     delay_s: int
     scheduled_by: bytes | None
     ready_at: int | None
@@ -110,15 +112,6 @@ class AdministrationView(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[PrintedCallView, ...]
 
 
-class RoleMemberView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account with a role, and how long each of its calls waits."""
-
-    role: str
-    number: int
-    account: bytes
-    delay_s: int
-
-
 def administration_view(
     plan: AdministrationPlan,
     *,
@@ -155,18 +148,8 @@ def administration_view(
     )
 
 
-def role_members(members: Sequence[Member]) -> tuple[RoleMemberView, ...]:
-    """Return who has which role."""
-    return tuple(
-        RoleMemberView(
-            role=role_name(member.role), number=member.role, account=member.account, delay_s=member.delay_s
-        )
-        for member in members
-    )
-
-
 def _change(decision: Decision, scheduled: Mapping[bytes, int]) -> ChangeView:
-    change, operation = decision.change, decision.operation
+    change, operation, role = decision.change, decision.operation, decision.permission.role
     is_final = not change.is_provisional or operation is not None
     # To cancel, the calldata of what is scheduled has to be found first.
     is_known = is_final and (decision.act is not Act.NOTHING or bool(change.done))
@@ -179,8 +162,9 @@ def _change(decision: Decision, scheduled: Mapping[bytes, int]) -> ChangeView:
         target=change.target,
         data=decision.data if is_known else None,
         call=describe_arguments(change.contract, decision.data) if is_known else None,
-        role=None if decision.access.role is None else role_name(decision.access.role),
-        delay_s=decision.access.delay_s,
+        role=None if role is None else role.number,
+        label=None if role is None else role_text(role),
+        delay_s=decision.permission.delay_s,
         scheduled_by=None if operation is None else operation.caller,
         ready_at=ready_at,
         compare=change.compare if decision.act in _COMPARED or change.is_provisional else (),
