@@ -151,16 +151,15 @@ class _Examination:
         view, record, name = self._view, self._record, self._view.name
         deployed = None if record is None else record.authority
         creation = await self._creation("AccessManager", view.authority, deployed)
-        targets = [Target(view.located.gateway, "gateway", "Gateway")]
-        targets += [
-            Target(remote.client_address, f"light client of {remote.name}", remote.client.contract)
-            for remote in (*view.remotes, *others)
-            if remote.client is not None and remote.client.authority == view.authority
-        ]
+        targets = {view.located.gateway: Target(view.located.gateway, "gateway", "Gateway")}
+        for remote in (*view.remotes, *others):
+            address, client = remote.client_address, remote.client
+            if client is not None and client.authority == view.authority:
+                targets[address] = Target(address, f"light client of {remote.name}", client.contract)
         owners = self._config.endpoints
         accounts = {account for account in (owners.admin, owners.guardian, owners.channel_opener) if account}
         first = creation.block_number or 0
-        self.access = await read_access(self._reader, view.authority, targets, first, accounts)
+        self.access = await read_access(self._reader, view.authority, list(targets.values()), first, accounts)
         promised_s = self._config.endpoints.admin_delay_s
         return [
             judge_creation(name, "manager", creation),

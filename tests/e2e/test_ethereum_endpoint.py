@@ -25,6 +25,7 @@ from relayer.consensus.ethereum.contract import EthereumClientView
 from relayer.consensus.ethereum.discovery import discover_network
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.registry import configured, find_kind
 from relayer.daemon import build
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
@@ -142,6 +143,19 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
         32,
     )
     assert remote.client.details()["threshold"] == 22
+    # What it trusts is the beacon chain's own; a committee that never was is told from one that is past.
+    for change, severity, words in (
+        ({}, Severity.OK, "the beacon chain itself has"),
+        ({"committee": b"\x01" * 32}, Severity.REFUSAL, "trusts the committee 0x0101"),
+        ({"next_committee": b"\x01" * 32}, Severity.REFUSAL, "trusts the committee 0x0101"),
+        ({"height": remote.client.height + 10**6}, Severity.WARNING, "can't be compared with the chain's"),
+    ):
+        followed = configured("eth", chain)
+        (proven,) = await find_kind("ethereum").endpoint.prove_trust(
+            "eth → court", node, followed, replace(remote.client, **change)
+        )
+        assert proven.severity is severity
+        assert words in proven.found
     record = Manifest(config.manifest_path).get("court")
     assert record is not None
     assert record.clients["eth"].kind == "ethereum"
