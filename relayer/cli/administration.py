@@ -33,7 +33,8 @@ from relayer.text import hex_of
 if TYPE_CHECKING:
     from relayer.chains.evm.node import Node
     from relayer.config import Config
-    from relayer.endpoint.administer import AdministrationPlan, Site, Want, Wanted
+    from relayer.endpoint.administration.run import AdministrationPlan
+    from relayer.endpoint.administration.site import Site, Want, Wanted
     from relayer.endpoint.apply import Progress
     from relayer.endpoint.manifest import Manifest
     from relayer.keys import Key
@@ -144,7 +145,8 @@ async def _administrate(config: Config, how: How, chain: str, want: Want, *, dep
 async def _only_show(
     config: Config, manifest: Manifest, nodes: dict[str, Node], how: How, chain: str, want: Want
 ) -> None:
-    from relayer.endpoint.administer import make_administration_plan, read_site
+    from relayer.endpoint.administration.run import make_administration_plan
+    from relayer.endpoint.administration.site import read_site
     from relayer.views.administration import administration_view
 
     site = await read_site(config, manifest, nodes, chain)
@@ -173,7 +175,7 @@ async def _only_show(
 
 def _find_account(config: Config, how: How, site: Site, wanted: Wanted) -> bytes:
     """Return who sends: the named or configured key's account, or for a multisig the only one who may."""
-    from relayer.endpoint.administer import find_senders
+    from relayer.endpoint.administration.run import find_senders
     from relayer.keys import KeyStore
 
     if how.print_call and how.key is None and wanted.changes:
@@ -206,7 +208,7 @@ class _Sending:
     key: Key
 
     async def run(self, want: Want, *, deploy_only: bool) -> None:
-        from relayer.endpoint.administer import apply_administration, find_scheduled, finish_earlier
+        from relayer.endpoint.administration.run import apply_administration, find_scheduled, finish_earlier
         from relayer.views.administration import SentCallView, administration_view
 
         sent: list[SentCallView] = []
@@ -254,7 +256,8 @@ class _Sending:
             _show_outcome(view, deploy_only=deploy_only and first.is_deploying, manifest=self.manifest)
 
     async def _plan(self, want: Want, *, deploy_only: bool = False) -> AdministrationPlan:
-        from relayer.endpoint.administer import make_administration_plan, read_site
+        from relayer.endpoint.administration.run import make_administration_plan
+        from relayer.endpoint.administration.site import read_site
 
         site = await read_site(self.config, self.manifest, self.nodes, self.chain)
         wanted = await want(site)

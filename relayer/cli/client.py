@@ -17,7 +17,7 @@ from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.config import Config
-    from relayer.endpoint.administer import Site, Wanted
+    from relayer.endpoint.administration.site import Site, Wanted
     from relayer.road import Road
     from relayer.views.client import LightClientView
 
@@ -142,7 +142,7 @@ def bootstrap(how: How, source: str, destination: str, force: bool) -> None:
     """
 
     async def want(site: Site) -> Wanted:
-        from relayer.endpoint.client_changes import bootstrap_client
+        from relayer.endpoint.administration.clients import bootstrap_client
 
         return await bootstrap_client(site, source, force=force, cancel=how.cancel)
 
@@ -174,7 +174,7 @@ def replace(
         raise click.UsageError("--deploy-only goes with neither --client nor --cancel")
 
     async def want(site: Site) -> Wanted:
-        from relayer.endpoint.client_changes import replace_client
+        from relayer.endpoint.administration.clients import replace_client
 
         return await replace_client(site, source, address=address, force=force, cancel=how.cancel)
 

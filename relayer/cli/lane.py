@@ -12,7 +12,7 @@ from relayer.cli.administration import How, administering, administrate
 from relayer.cli.options import HexParam
 
 if TYPE_CHECKING:
-    from relayer.endpoint.administer import Site, Wanted
+    from relayer.endpoint.administration.site import Site, Wanted
 
 
 @click.group()
@@ -64,7 +64,7 @@ def _pause(
     here, there = (destination, source) if inbound else (source, destination)
 
     async def want(site: Site) -> Wanted:
-        from relayer.endpoint.changes import pause_lane
+        from relayer.endpoint.administration.lanes import pause_lane
 
         return await pause_lane(site, there, pause=pause, inbound=inbound, channel=channel or PUBLIC_CHANNEL)
 

@@ -11,7 +11,7 @@ import click
 from relayer.cli.administration import How, administering, administrate
 
 if TYPE_CHECKING:
-    from relayer.endpoint.administer import Site, Wanted
+    from relayer.endpoint.administration.site import Site, Wanted
 
 _ID: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 
@@ -58,7 +58,7 @@ def unpause(how: How, chain: str, remote_: str) -> None:
 
 def _pause(how: How, chain: str, word: str, *, pause: bool) -> None:
     async def want(site: Site) -> Wanted:
-        from relayer.endpoint.changes import pause_remote
+        from relayer.endpoint.administration.remotes import pause_remote
 
         return await pause_remote(site, word, pause=pause)
 

@@ -15,7 +15,7 @@ from relayer.cli.output import print_json
 from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
-    from relayer.endpoint.administer import Site, Wanted
+    from relayer.endpoint.administration.site import Site, Wanted
     from relayer.views.endpoint import EndpointAccessView
 
 
@@ -37,7 +37,7 @@ def list_(chain: str, config_path: Path, as_json: bool) -> None:
     config.chain(chain)
 
     async def read() -> EndpointAccessView:
-        from relayer.endpoint.administer import read_site
+        from relayer.endpoint.administration.site import read_site
         from relayer.endpoint.manifest import Manifest
         from relayer.views.endpoint import access_view
 
@@ -67,7 +67,7 @@ def grant(how: How, chain: str, role: str, account: bytes, delay: float | None) 
     """Give ACCOUNT a role on CHAIN, or another delay with it."""
 
     async def want(site: Site) -> Wanted:
-        from relayer.endpoint.changes import grant_role
+        from relayer.endpoint.administration.roles import grant_role
 
         return await grant_role(site, role, account, None if delay is None else int(delay))
 
@@ -84,7 +84,7 @@ def revoke(how: How, chain: str, role: str, account: bytes, force: bool) -> None
     """Take a role on CHAIN from ACCOUNT."""
 
     async def want(site: Site) -> Wanted:
-        from relayer.endpoint.changes import revoke_role
+        from relayer.endpoint.administration.roles import revoke_role
 
         return await revoke_role(site, role, account, force=force)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from relayer.endpoint.access import role_text
-from relayer.endpoint.administration import SENDING_ACTS, Act, describe_arguments, printed_calls
+from relayer.endpoint.administration.decisions import SENDING_ACTS, Act, describe_arguments, printed_calls
 from relayer.views.finding import FindingView, finding_view
 
 if TYPE_CHECKING:
-    from relayer.endpoint.administer import AdministrationPlan
-    from relayer.endpoint.administration import Decision, PrintedCall
+    from relayer.endpoint.administration.decisions import ChangeDecision, PrintedCall
+    from relayer.endpoint.administration.run import AdministrationPlan
 
 
 #: What makes a change go on, so that people compare what it changes.
@@ -148,7 +148,7 @@ def administration_view(
     )
 
 
-def _change(decision: Decision, scheduled: Mapping[bytes, int]) -> ChangeView:
+def _change(decision: ChangeDecision, scheduled: Mapping[bytes, int]) -> ChangeView:
     change, operation, role = decision.change, decision.operation, decision.permission.role
     is_final = not change.is_provisional or operation is not None
     # To cancel, the calldata of what is scheduled has to be found first.
@@ -172,7 +172,7 @@ def _change(decision: Decision, scheduled: Mapping[bytes, int]) -> ChangeView:
 
 
 def _printed(
-    call: PrintedCall, decision: Decision, chain_id: int, account: bytes, created_at_ms: int
+    call: PrintedCall, decision: ChangeDecision, chain_id: int, account: bytes, created_at_ms: int
 ) -> PrintedCallView:
     change = decision.change
     batch = {

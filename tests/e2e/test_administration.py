@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The commands of an endpoint's administration on real local chains: planned, sent, delayed, taken back, printed,
-done twice, and cut short.
+"""The commands of an endpoint's administration on real local chains: planned, sent, delayed, taken back,
+printed, done twice, and cut short.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ from relayer.consensus.findings import Severity
 from relayer.contracts import load
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.network.join import consensus_table
-from relayer.endpoint.administer import (
+from relayer.endpoint.access import PUBLIC_ROLE
+from relayer.endpoint.administration.clients import bootstrap_client, replace_client
+from relayer.endpoint.administration.decisions import Act, printed_calls
+from relayer.endpoint.administration.lanes import pause_lane
+from relayer.endpoint.administration.remotes import pause_remote
+from relayer.endpoint.administration.roles import grant_role, revoke_role
+from relayer.endpoint.administration.run import (
     AdministrationPlan,
-    NotAdministrable,
-    Want,
     apply_administration,
     finish_earlier,
     make_administration_plan,
-    read_site,
 )
-from relayer.endpoint.administer import Site as Administrated
-from relayer.endpoint.administration import Act, printed_calls
+from relayer.endpoint.administration.site import NotAdministrable, Want, read_site
+from relayer.endpoint.administration.site import Site as Administrated
 from relayer.endpoint.apply import Moment, Progress, apply_plan
-from relayer.endpoint.changes import grant_role, pause_lane, pause_remote, revoke_role
-from relayer.endpoint.client_changes import bootstrap_client, replace_client
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import make_plan
+from relayer.endpoint.steps import ADMIN_ROLE, GUARDIAN_ROLE
 from relayer.endpoint.view import RemoteView, view_endpoint
 from relayer.keys import Key, KeyStore
 from relayer.protocol.lane import Lane
@@ -112,7 +114,7 @@ class Site:
         name: str = "court",
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> AdministrationPlan:
-        """What a command does: earlier transactions, then what is next; what was deployed is planned again."""
+        """What a command does: earlier transactions, then what is next. A deployment is planned on."""
 
         def tell(progress: Progress) -> None:
             self.told.append(progress)
@@ -199,7 +201,7 @@ async def test_a_guardian_pauses_at_once_and_an_admin_lifts_it_after_the_delay(s
     assert "paused on court already" in again.findings[0].found
     scheduled = await site.run(unpause)
     assert acts(scheduled) == [Act.SCHEDULE]
-    assert scheduled.decisions[0].access.delay_s == DELAY_S
+    assert scheduled.decisions[0].permission.delay_s == DELAY_S
     assert acts(await site.run(unpause)) == [Act.WAIT]
     # Somebody who may not is told who may, and schedules nothing.
     stranger = await site.plan(unpause, key=site.key(3))
@@ -218,7 +220,7 @@ async def test_what_is_scheduled_is_taken_back_and_is_nothing_to_execute_afterwa
     await site.run(unpause)
     assert acts(await site.plan(unpause, cancel=True, key=site.key(3))) == [Act.REFUSED]
     assert acts(await site.run(unpause, cancel=True)) == [Act.CANCEL]
-    assert not (await site.look()).operations
+    assert not (await site.look()).access.operations
     await asyncio.sleep(DELAY_S + 1)
     assert acts(await site.plan(unpause)) == [Act.SCHEDULE]
     assert (await site.remote()).is_paused
@@ -274,8 +276,8 @@ async def test_a_printed_call_sent_by_another_account_with_the_role_has_the_effe
     assert acts(await site.run(grant)) == [Act.SCHEDULE]
     await site.wait(grant)
     assert acts(await site.run(grant)) == [Act.EXECUTE]
-    members = {(member.role, member.account): member.delay_s for member in (await site.look()).view.members}
-    assert members[0, other.address] == DELAY_S
+    admins = (await site.look()).access.role(ADMIN_ROLE).members
+    assert {member.account: member.delay_s for member in admins}[other.address] == DELAY_S
     assert acts(await site.run(grant)) == [Act.NOTHING]
 
     # As a multisig: only the printed bytes are sent, and not by us.
@@ -323,7 +325,7 @@ async def test_the_last_admin_stays_and_nobody_is_granted_what_everybody_has(sit
     assert last.is_refused
     assert not last.steps
     assert not (await site.plan(revoking("admin", mine, force=True))).is_refused
-    assert (await site.plan(granting("public", mine))).is_refused
+    assert (await site.plan(granting(str(PUBLIC_ROLE), mine))).is_refused
     # A guardian is another matter: it is revoked after the delay, and a second time nothing is left.
     revoke = revoking("guardian", mine)
     await site.run(revoke)
@@ -445,7 +447,7 @@ async def test_a_bootstrap_is_executed_as_it_was_scheduled_and_can_be_taken_back
     force = want(force=True)
     await site.run(force)
     assert acts(await site.run(want(cancel=True), cancel=True)) == [Act.CANCEL]
-    assert not (await site.look()).operations
+    assert not (await site.look()).access.operations
     scheduled = await site.run(force)
     call = load("BftLightClient").decode_call(scheduled.decisions[0].data)
     assert call is not None
@@ -469,17 +471,20 @@ async def test_the_commands_speak_json_and_exit_as_they_say(site: Site) -> None:
     admin = "0x" + site.key().address.hex()
 
     roles = await site.cli("roles", "list", "court")
-    assert {(row["role"], row["account"], row["delay_s"]) for row in roles} == {
-        ("admin", admin, DELAY_S),
-        ("guardian", admin, 0),
-    }
+    assert {
+        (function, rule["role"], member["account"], member["delay_s"])
+        for rule in roles["rules"]
+        for function in rule["functions"]
+        for member in rule["members"]
+        if function in {"replaceClient", "pauseRemote"}
+    } == {("replaceClient", ADMIN_ROLE, admin, DELAY_S), ("pauseRemote", GUARDIAN_ROLE, admin, 0)}
     # Nobody is there to ask; a dry run asks nobody and sends nothing.
     assert (await site.cli("remote", "pause", "court", "port", code=2))["error"]["expected"] == "--yes"
     dry = await site.cli("remote", "pause", "court", "port", "--dry-run")
     assert (dry["applied"], dry["changes"][0]["act"], dry["changes"][0]["role"]) == (
         False,
         "call",
-        "guardian",
+        GUARDIAN_ROLE,
     )
     assert not (await site.remote()).is_paused
     done = await site.cli("remote", "pause", "court", "port", "--yes")

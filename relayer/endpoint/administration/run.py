@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Administration of an endpoint: reads what the rules of administration.py take, and sends what they decide.
+"""Plans what a command wants, and sends it.
 
 What is sent goes the way of a deployment: through the one sender, each signed transaction first in the
 manifest. A command that was killed is run again: it waits for what it left open, looks at the chain, and goes
@@ -8,95 +8,34 @@ on from there.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity, has_refusal
-from relayer.endpoint.access import AccessView, Target, read_access
-from relayer.endpoint.administration import (
+from relayer.endpoint.administration.decisions import (
     SENDING_ACTS,
     Act,
     Change,
-    Decision,
+    ChangeDecision,
     Permission,
     call_of,
     decide,
     find_operations,
     permission_of,
 )
+from relayer.endpoint.administration.site import Site, Wanted, read_access_of
 from relayer.endpoint.apply import OpenChain, PlanRefused, Tell, mend_earlier, open_with_key, running
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import adopt
 from relayer.endpoint.steps import Step, StepKind
-from relayer.endpoint.view import EndpointView, view_endpoint
-from relayer.errors import CallReverted, Drop
+from relayer.errors import CallReverted
 from relayer.keys import Key
 
 #: What a call takes that can't be estimated yet, because it names a contract that is deployed first.
 _LATER_GAS: Final = 120_000
-
-
-class NotAdministrable(Drop):
-    """There is no endpoint to administrate, or none whose code is known, or no such remote or lane."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """An endpoint that is administrated, as it stands on its chain.
-
-    Attributes:
-        config: the configuration.
-        manifest: what was deployed from here.
-        nodes: of every configured chain, by name.
-        view: the endpoint.
-        access: who may do what, and what is scheduled.
-    """
-
-    config: Config
-    manifest: Manifest
-    nodes: Mapping[str, Node]
-    view: EndpointView
-    access: AccessView
-
-    @property
-    def name(self) -> str:
-        """The chain's name."""
-        return self.view.name
-
-    @property
-    def gateway(self) -> bytes:
-        """The gateway's address, 20 bytes."""
-        return self.view.located.gateway
-
-    @property
-    def reader(self) -> ContractReader:
-        """What asks the contracts on the chain."""
-        return ContractReader(self.nodes[self.name])
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a command wants.
-
-    Attributes:
-        changes: the calls, in their order.
-        findings: what was found on the way to them.
-        deployment: a contract that is deployed first; its changes are provisional.
-        config: the configuration with the rules that a survey found; None where there was none.
-    """
-
-    changes: tuple[Change, ...]
-    findings: tuple[Finding, ...] = ()
-    deployment: Step | None = None
-    config: Config | None = None
-
-
-#: Says what a command wants of an endpoint as it stands.
-Want = Callable[[Site], Awaitable[Wanted]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +53,7 @@ class AdministrationPlan:
 
     site: Site
     account: bytes
-    decisions: tuple[Decision, ...]
+    decisions: tuple[ChangeDecision, ...]
     findings: tuple[Finding, ...]
     steps: tuple[Step, ...]
     later_gas: int = 0
@@ -128,34 +67,6 @@ class AdministrationPlan:
     def is_deploying(self) -> bool:
         """Whether a contract is deployed first."""
         return any(step.creates for step in self.steps)
-
-
-async def read_site(config: Config, manifest: Manifest, nodes: Mapping[str, Node], name: str) -> Site:
-    """Read the endpoint on a chain. Raises NotAdministrable, ChainUnavailable, BadManifest."""
-    view = await view_endpoint(config, manifest, nodes[name], name)
-    if view is None:
-        advice = f"Run `postroad endpoint deploy {name}` first, or write its gateway into the config."
-        raise NotAdministrable(f"{name} has no endpoint yet", "one", advice)
-    if not view.is_gateway or not view.is_manager:
-        what = "gateway" if not view.is_gateway else "authority"
-        raise NotAdministrable(
-            f"other code, or none, at the {what} of {name}",
-            "the contracts of this version",
-            f"`postroad endpoint check {name}` tells more.",
-        )
-    return Site(config, manifest, nodes, view, await _read_access(nodes[name], manifest, view))
-
-
-async def _read_access(node: Node, manifest: Manifest, view: EndpointView) -> AccessView:
-    targets = [Target(view.located.gateway, "gateway", "Gateway")]
-    targets += [
-        Target(remote.client_address, f"light client of {remote.name}", remote.client.contract)
-        for remote in view.remotes
-        if remote.client is not None and remote.client.authority == view.authority
-    ]
-    record = manifest.get(view.name)
-    first = 0 if record is None or record.authority is None else record.authority.block_number
-    return await read_access(ContractReader(node), view.authority, targets, first)
 
 
 async def make_administration_plan(
@@ -176,7 +87,7 @@ async def make_administration_plan(
     decisions = []
     for change in wanted.changes:
         if only_deploy:
-            decisions.append(Decision(change, Act.NOTHING, Permission(None, is_immediate=False), None))
+            decisions.append(ChangeDecision(change, Act.NOTHING, Permission(None, is_immediate=False), None))
             continue
         permission = permission_of(change, site.access, account)
         operations, now = site.access.operations, site.access.now
@@ -222,7 +133,7 @@ def find_senders(site: Site, change: Change) -> tuple[bytes, ...]:
 
 async def find_scheduled(site: Site, changes: Iterable[Change]) -> dict[bytes, int]:
     """Return from which second on the changes that are scheduled now can be executed, by their calldata."""
-    access = await _read_access(site.nodes[site.name], site.manifest, site.view)
+    access = await read_access_of(site.nodes[site.name], site.manifest, site.view)
     found = (operation for change in changes for operation in find_operations(change, access.operations))
     return {operation.data: operation.ready_at for operation in found}
 

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The rules of administration: who may make a change, now or after which delay, and what is done next. Pure.
+"""Decides who may make a change, now or after which delay, and what is done next. Pure.
 
 An endpoint obeys an AccessManager, which gives a role to each function and a delay to each member of a role.
 Without a delay a call is made at once. With one it is scheduled, waited for, and executed; until then it can
 be cancelled. An operation is the caller, the target and the calldata, so that a change which was scheduled is
 found again by what it does (`Change.identity`), also where the rest of its calldata would be another today.
-
-administer.py reads the state that these rules take, and sends what they decide.
 """
 
 from __future__ import annotations
@@ -27,10 +25,7 @@ from relayer.endpoint.access import (
     RoleView,
     role_text,
 )
-from relayer.endpoint.steps import ADMIN_ROLE, CHANNEL_OPENER_ROLE, GUARDIAN_ROLE
-
-#: Role names as commands take them, in the numbers of our deployments.
-ROLE_NAMES: Final = {"admin": ADMIN_ROLE, "guardian": GUARDIAN_ROLE, "channel-opener": CHANNEL_OPENER_ROLE}
+from relayer.endpoint.steps import ADMIN_ROLE
 
 
 class Act(Enum):
@@ -113,7 +108,7 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ChangeDecision:
     """What is done next for a change.
 
     Attributes:
@@ -153,6 +148,11 @@ class PrintedCall:
     target: bytes
     data: bytes
     ready_at: int = 0
+
+
+def identity_of(words: int) -> int:
+    """Return the length of a selector with so many words of arguments: what says which change a call is."""
+    return 4 + 32 * words
 
 
 def permission_of(change: Change, access: AccessView, account: bytes) -> Permission:
@@ -213,7 +213,7 @@ def decide(
     now: int,
     *,
     cancel: bool = False,
-) -> Decision:
+) -> ChangeDecision:
     """Decide what is done next.
 
     Args:
@@ -235,9 +235,9 @@ def decide(
             text = f"the same is scheduled by {_hex(found[0].caller)}, though nothing is left of it to do"
             advice = "Take it back with --cancel, unless it is meant."
             findings.append(Finding(Severity.WARNING, change.name, text, "", advice))
-        return Decision(change, Act.NOTHING, permission, None, tuple(findings))
+        return ChangeDecision(change, Act.NOTHING, permission, None, tuple(findings))
     if permission.is_immediate:
-        return Decision(change, Act.CALL, permission, None)
+        return ChangeDecision(change, Act.CALL, permission, None)
     if not permission.delay_s:
         return _refused(change, permission, own or other, _not_allowed(change, permission, account))
     return _decide_delayed(change, permission, own, other, now)
@@ -245,7 +245,7 @@ def decide(
 
 def _decide_delayed(
     change: Change, permission: Permission, own: Operation | None, other: Operation | None, now: int
-) -> Decision:
+) -> ChangeDecision:
     """Decide for an account whose calls wait; `own` is what it has scheduled, `other` what others have."""
     again = "Run the same command again after that, to execute it; --cancel takes it back until then."
     if own is not None:
@@ -255,14 +255,14 @@ def _decide_delayed(
             finding = Finding(Severity.REFUSAL, change.name, text, "what is asked for now", advice)
             return _refused(change, permission, own, finding)
         if now >= own.ready_at:
-            return Decision(change, Act.EXECUTE, permission, own)
+            return ChangeDecision(change, Act.EXECUTE, permission, own)
         warning = Finding(Severity.WARNING, change.name, f"it is scheduled, {_ready_in(own, now)}", "", again)
-        return Decision(change, Act.WAIT, permission, own, (warning,))
+        return ChangeDecision(change, Act.WAIT, permission, own, (warning,))
     if other is not None:
         who = _hex(other.caller)
         text = f"it is scheduled by {who}, {_ready_in(other, now)}; nothing is scheduled twice"
         advice = f"{who} executes it, or it is taken back with --cancel first."
-        return Decision(
+        return ChangeDecision(
             change, Act.WAIT, permission, other, (Finding(Severity.WARNING, change.name, text, "", advice),)
         )
     if change.valid_for_s is not None and permission.delay_s >= change.valid_for_s:
@@ -276,15 +276,17 @@ def _decide_delayed(
         return _refused(change, permission, None, finding)
     text = f"a change of {_label(permission)} waits {permission.delay_s} s: it is only scheduled now"
     warning = Finding(Severity.WARNING, change.name, text, "", again)
-    return Decision(change, Act.SCHEDULE, permission, None, (warning,))
+    return ChangeDecision(change, Act.SCHEDULE, permission, None, (warning,))
 
 
 def _decide_cancel(
     change: Change, permission: Permission, found: Sequence[Operation], account: bytes
-) -> Decision:
+) -> ChangeDecision:
     if not found:
         text = "nothing of the kind is scheduled"
-        return Decision(change, Act.NOTHING, permission, None, (Finding(Severity.OK, change.name, text),))
+        return ChangeDecision(
+            change, Act.NOTHING, permission, None, (Finding(Severity.OK, change.name, text),)
+        )
     # One's own first: of others' a person cancels one after another.
     operation = next((mine for mine in found if mine.caller == account), found[0])
     if operation.caller != account and not permission.may_cancel:
@@ -292,10 +294,10 @@ def _decide_cancel(
         advice = "Use the key of one of these (--key), or print the call for it (--print-call)."
         finding = Finding(Severity.REFUSAL, change.name, text, "whoever scheduled it, or an admin", advice)
         return _refused(change, permission, operation, finding)
-    return Decision(change, Act.CANCEL, permission, operation)
+    return ChangeDecision(change, Act.CANCEL, permission, operation)
 
 
-def call_of(decision: Decision, authority: bytes, account: bytes) -> tuple[bytes, bytes]:
+def call_of(decision: ChangeDecision, authority: bytes, account: bytes) -> tuple[bytes, bytes]:
     """Return the target (20 bytes) and the calldata of the transaction that a decision asks for.
 
     `authority` is the AccessManager, `account` who sends. The decision's act is one of SENDING_ACTS.
@@ -305,7 +307,7 @@ def call_of(decision: Decision, authority: bytes, account: bytes) -> tuple[bytes
     return call.target, call.data
 
 
-def printed_calls(decision: Decision, authority: bytes, account: bytes) -> tuple[PrintedCall, ...]:
+def printed_calls(decision: ChangeDecision, authority: bytes, account: bytes) -> tuple[PrintedCall, ...]:
     """Return the calls that are still to be made for a change, in their order, for `account` to send.
 
     Empty where nothing is to be done, and where another account has to do it.
@@ -372,8 +374,8 @@ def _label(permission: Permission) -> str:
 
 def _refused(
     change: Change, permission: Permission, operation: Operation | None, finding: Finding
-) -> Decision:
-    return Decision(change, Act.REFUSED, permission, operation, (finding,))
+) -> ChangeDecision:
+    return ChangeDecision(change, Act.REFUSED, permission, operation, (finding,))
 
 
 def _ready_in(operation: Operation, now: int) -> str:

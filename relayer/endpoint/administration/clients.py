@@ -16,9 +16,14 @@ from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, ConsensusKind, TrustStart
 from relayer.consensus.registry import configured, kind_of, view_client
 from relayer.contracts import load
-from relayer.endpoint.administer import NotAdministrable, Site, Wanted
-from relayer.endpoint.administration import Change, describe_arguments, find_operations
-from relayer.endpoint.changes import find_remote, first_block, identity_of
+from relayer.endpoint.administration.decisions import (
+    Change,
+    describe_arguments,
+    find_operations,
+    identity_of,
+)
+from relayer.endpoint.administration.remotes import find_remote
+from relayer.endpoint.administration.site import NotAdministrable, Site, Wanted, first_block
 from relayer.endpoint.check import judge_anchor, judge_client
 from relayer.endpoint.creation import find_creation, judge_creation
 from relayer.endpoint.plan import follow_bootstraps, plan_client
