@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from relayer.cli.endpoint import open_nodes, show_findings, teller
+from relayer.cli.endpoint import confirm_sending, describe_step, open_nodes, show_findings, teller
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import (
@@ -217,14 +216,9 @@ class _Sending:
         def tell(progress: Progress) -> None:
             show(progress)
             if progress.moment.value == "done":
-                what = (
-                    progress.step.remote
-                    if progress.step.call or not progress.step.client
-                    else progress.step.id
-                )
                 sent.append(
                     SentCallView(
-                        what=what,
+                        what=describe_step(progress.step.kind.value, progress.step.remote),
                         tx_hash=progress.tx_hash,
                         gas_used=progress.gas_used,
                         fee_wei=progress.fee_wei,
@@ -240,7 +234,7 @@ class _Sending:
         _refuse(plan, view, self.how)
         goes_on = bool(plan.steps)
         if goes_on and not self.how.yes:
-            _confirm(as_json=self.how.as_json)
+            confirm_sending(as_json=self.how.as_json)
         if goes_on:
             await apply_administration(plan, self.key, tell)
             if plan.is_deploying and not deploy_only:
@@ -276,18 +270,6 @@ def _refuse(plan: AdministrationPlan, view: AdministrationView, how: How) -> Non
     raise PlanRefused(
         "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
     )
-
-
-def _confirm(*, as_json: bool) -> None:
-    if as_json or not sys.stdin.isatty():
-        raise CommandFailed(
-            ExitCode.USAGE,
-            "a plan, and nobody to ask",
-            "--yes",
-            "Look at the plan with --dry-run, then add --yes.",
-        )
-    if not click.confirm("Send this?", err=True):
-        raise CommandFailed(ExitCode.ABORTED, "the answer no", "", "Nothing was sent.")
 
 
 def show_plan(plan: AdministrationPlan, view: AdministrationView) -> None:

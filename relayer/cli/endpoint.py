@@ -220,7 +220,7 @@ async def _plan_and_apply(
             _refuse(plan, as_json=as_json)
             goes_on = bool(plan.steps) and not dry_run
             if goes_on and not yes:
-                _confirm(as_json=as_json)
+                confirm_sending(as_json=as_json)
             if goes_on:
                 await apply_plan(plan, config, manifest, nodes, keys, tell)
             # This is done also where nothing had to be sent: a run that was cut short may have deployed
@@ -311,7 +311,8 @@ def _pairs_to_join(config: Config, names: Sequence[str]) -> list[tuple[str, str]
     ]
 
 
-def _confirm(*, as_json: bool) -> None:
+def confirm_sending(*, as_json: bool) -> None:
+    """Ask whether the plan is sent. Raises CommandFailed on a no, and where nobody is there to ask."""
     if as_json or not sys.stdin.isatty():
         raise CommandFailed(
             ExitCode.USAGE,
