@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad remote`: stops and gives up what an endpoint is joined to, and takes that back."""
+"""`postroad remote`: stops what an endpoint is joined to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RemoteParam(click.ParamType[str]):
 
 @click.group()
 def remote() -> None:
-    """Pause, retire and reinstate the remotes of an endpoint.
+    """Pause and unpause the remotes of an endpoint.
 
     REMOTE is the name of a configured chain, or an endpoint id: a chain that was reset is another endpoint
     now, and the former one is reached by its id.
