@@ -16,11 +16,12 @@ from light_clients.hashing import keccak256
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.contracts import load
 from relayer.endpoint.access import PUBLIC_ROLE
-from relayer.endpoint.creation import create_address
 from relayer.endpoint.manifest import Contract, Hex, Record
+from relayer.endpoint.one_by_one import created_address
 from relayer.endpoint.steps import ADMIN_ROLE, locate
 from relayer.errors import CallReverted
 from relayer.protocol.interop_address import InteropAddress
+from relayer.protocol.lane import endpoint_id
 from tests.e2e.test_endpoint import Site, refusals, site
 from tests.support.bft import Draft, Validator
 from tests.support.foreign_code import foreign_creation
@@ -32,6 +33,8 @@ STRANGER = b"\x66" * 20
 GAS = 6_000_000
 GWEI = 10**9
 MANAGER, GATEWAY, CLIENT = load("AccessManager"), load("Gateway"), load("BftLightClient")
+#: The slot of the gateway's registry.
+REMOTES = 5
 #: ERC-7201 `postroad.client.anchor`.
 ANCHOR = 0x45E7E18082D6D4E21ABF378A09F86348471982093F539FA3F1F10C670261F200
 
@@ -89,7 +92,7 @@ class Court:
     async def create(self, data: bytes) -> Contract:
         """Deploy creation code of the deployer's own."""
         node, key = self.site.nodes["court"], self.site.keys["court"]
-        address = create_address(key.address, await count_pending(node, key.address))
+        address = created_address(key.address, await count_pending(node, key.address))
         tx_hash, number = await self.send(None, data)
         code_hash = Hex(keccak256(await node.code(address)))
         return Contract(address=Hex(address), tx_hash=Hex(tx_hash), block_number=number, code_hash=code_hash)
@@ -188,6 +191,31 @@ async def test_an_admin_that_foreign_creation_code_left_in_the_manager(site: Sit
     assert refusal.startswith(f"court: the manager 0x{manager.address.hex()}, made by other creation code")
     replace = GATEWAY.encode_call("replaceClient", bytes(32), court.client)
     assert await court.stranger_may(court.gateway, replace)
+
+
+async def test_a_remote_that_foreign_creation_code_left_in_the_gateway(site: Site) -> None:
+    """No event names it, and whoever made it up sends in its name."""
+    await site.apply(await site.plan(joins=False, close=False))
+    court, node, deployer = Court(site), site.nodes["court"], site.keys["court"].address
+    place = created_address(deployer, await count_pending(node, deployer))
+    chain, genesis_hash = site.chains["court"], Hex(site.chains["court"].genesis_hash)
+    own_id = endpoint_id(InteropAddress.evm(chain.chain_id, place).to_bytes(), genesis_hash)
+    good_id = await ContractReader(node).ask(court.gateway, "Gateway", "endpointId")
+    runtime = (await node.code(court.gateway)).replace(good_id, own_id).replace(court.gateway, place)
+    remote = keccak256(b"\x07" * 32 + REMOTES.to_bytes(32))
+    storage = {0: int.from_bytes(court.manager), int.from_bytes(remote): int.from_bytes(STRANGER)}
+    forged = await court.create(foreign_creation(runtime, storage))
+    assert bytes(forged.address) == place
+    client, *_ = await ContractReader(node).ask(place, "Gateway", "remote", b"\x07" * 32)
+    assert client == "0x" + STRANGER.hex()
+    manager = court.record.authority
+    site.manifest.put(
+        "court",
+        Record(chain=court.record.chain, genesis_hash=genesis_hash, authority=manager, gateway=forged),
+    )
+    found = await court.refusals()
+    assert f"court: the gateway 0x{place.hex()}, made by other creation code" in found[0]
+    assert len(found) == 1
 
 
 async def test_an_anchor_that_foreign_creation_code_left_in_a_light_client(site: Site) -> None:
