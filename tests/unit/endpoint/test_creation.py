@@ -141,9 +141,10 @@ async def test_other_creation_code_is_refused_however_it_is_found(source: Source
 @pytest.mark.parametrize("has_logs", [True, False])
 async def test_a_contract_that_another_contract_created_is_refused(*, has_logs: bool) -> None:
     source = Source(transaction(to="0x" + "77" * 20), has_logs=has_logs)
-    finding = await source.judge()
-    assert finding.severity is Severity.REFUSAL
-    assert f"no transaction of block {CREATED_IN} created it outright" in finding.found
+    for deployed in (None, of_the_manifest()):
+        finding = await source.judge(deployed)
+        assert finding.severity is Severity.REFUSAL
+        assert f"no transaction of block {CREATED_IN} created it outright" in finding.found
 
 
 async def test_what_no_node_shows_is_believed_of_the_manifest_alone() -> None:
