@@ -24,6 +24,7 @@ ADMIN_FUNCTIONS: Final = (
     "replaceClient",
     "unpauseRemote",
     "retireRemote",
+    "reinstateRemote",
     "limitLane",
     "unpauseLane",
     "unpauseInboundLane",
@@ -34,7 +35,8 @@ ADMIN_FUNCTIONS: Final = (
 class RemoteView:
     """A remote endpoint as a gateway has it registered.
 
-    `client` is None where the code at its address is not ours.
+    `client` is None where the code at its address is not ours. While it is retired, `last_height` is the highest
+    block of its chain that it is believed by; once it `is_succeeded`, another endpoint speaks for its chain.
     """
 
     name: str
@@ -43,6 +45,8 @@ class RemoteView:
     client: ClientView | None
     is_paused: bool
     is_retired: bool
+    is_succeeded: bool = False
+    last_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,7 @@ async def view_remote(
         if error.name == "RemoteUnknown":
             return None
         raise
-    client, _, _, is_paused, is_retired, _, _ = answer
+    client, _, _, is_paused, is_retired, is_succeeded, last_height = answer
     address = address_of(client)
     return RemoteView(
         name=name,
@@ -178,6 +182,8 @@ async def view_remote(
         client=await view_client(reader, address),
         is_paused=is_paused,
         is_retired=is_retired,
+        is_succeeded=is_succeeded,
+        last_height=last_height,
     )
 
 
