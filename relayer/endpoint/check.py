@@ -17,8 +17,9 @@ from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, ConsensusKind
 from relayer.consensus.registry import configured, kind_of
+from relayer.endpoint.former import judge_former, read_former
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
+from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, locate
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
 from relayer.endpoint.view import ADMIN_FUNCTIONS, EndpointView, RemoteView, view_endpoint
 
@@ -55,6 +56,12 @@ async def check_endpoints(
         findings += judge_endpoint(view)
         if view.is_gateway:
             findings += await _judge_joins(config, view, by_name, nodes)
+            former = await read_former(nodes[name], view.located, manifest.get(name))
+            for other, survey in by_name.items():
+                if other != name and (remote := locate(config, manifest, other)) is not None:
+                    seen = view.remote(other)
+                    client = None if seen is None else seen.client
+                    findings += judge_former(f"{other} → {name}", former, remote, survey, client)
     return tuple(findings)
 
 
@@ -189,7 +196,12 @@ async def _judge_joins(
                 findings.append(Finding(severity, subject, "not joined", "a registered remote", advice))
             continue
         if remote.is_retired:
-            advice = "It was given up for good; what it sent before can still be delivered."
+            advice = (
+                "Another endpoint speaks for its chain: it delivers nothing any more."
+                if remote.is_succeeded
+                else f"What it sent by its block {remote.last_height} can be delivered until another endpoint is "
+                "registered for its chain. The admin can reinstate it till then."
+            )
             findings.append(Finding(Severity.WARNING, subject, "retired", "", advice))
         if remote.is_paused:
             advice = "The admin can lift it (unpauseRemote), after the delay."

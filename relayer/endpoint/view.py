@@ -35,8 +35,9 @@ ADMIN_FUNCTIONS: Final = (
 class RemoteView:
     """A remote endpoint as a gateway has it registered.
 
-    `client` is None where the code at its address is not ours. While it is retired, `last_height` is the highest
-    block of its chain that it is believed by; once it `is_succeeded`, another endpoint speaks for its chain.
+    `client` is None where the code at its address is not ours. While it is retired, `last_height` is the
+    highest block of its chain that it is believed by; once it `is_succeeded`, another endpoint speaks for its
+    chain.
     """
 
     name: str
