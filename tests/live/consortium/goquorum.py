@@ -29,11 +29,20 @@ class GoQuorum:
 
     name = "goquorum"
     dialect = "qbft"
-    propose = "istanbul_propose"
-    list_validators = "istanbul_getValidators"
+    migrates_at = None
 
     def __init__(self, binary: Path) -> None:
         self._binary = binary
+
+    def propose(self, height: int) -> str:
+        """See Platform."""
+        del height
+        return "istanbul_propose"
+
+    def list_validators(self, height: int) -> str:
+        """See Platform."""
+        del height
+        return "istanbul_getValidators"
 
     def genesis(self, chain_id: int, validators: Sequence[bytes]) -> dict[str, Any]:
         """See Platform."""
