@@ -201,6 +201,9 @@ class _Waiting:
 
     async def watch(self) -> None:
         """Look until cancelled."""
+        # The relayer makes it when it starts.
+        while not (self._operator.folder / "postroad.db").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
         while True:
             for entry in await self._operator.json("pending"):
                 if entry["reason"]:
