@@ -73,6 +73,7 @@ class _Entry(msgspec.Struct, frozen=True):
     name: str = ""
     inputs: tuple[_Parameter, ...] = ()
     outputs: tuple[_Parameter, ...] = ()
+    mutability: str = msgspec.field(default="", name="stateMutability")
 
     @property
     def signature(self) -> str:
@@ -121,6 +122,13 @@ class Artifact:
     errors: Mapping[bytes, _Entry]
     events: Mapping[str, _Entry]
     constructor: _Entry
+
+    @property
+    def changing_functions(self) -> tuple[str, ...]:
+        """The names of the functions that can change state."""
+        return tuple(
+            name for name, entry in self.functions.items() if entry.mutability not in ("view", "pure")
+        )
 
     def encode_creation(self, *arguments: object) -> bytes:
         """Return the init code of a deployment; arguments as eth_abi takes them."""

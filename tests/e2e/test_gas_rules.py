@@ -127,9 +127,9 @@ async def test_a_chain_with_berlins_rules_gets_the_baseline_build_and_is_relayed
             for node in nodes.values():
                 await node.close()
         assert [finding for finding in findings if finding.severity is Severity.REFUSAL] == []
-        for name, build in (("old", "baseline"), ("new", "cancun")):
+        for name, built in (("old", "baseline"), ("new", "cancun")):
             gateway = roads.endpoints[name].gateway.hex()
-            told = f"gateway 0x{gateway}, the code of this version ({build} build)"
+            told = f"gateway 0x{gateway}, the code of this version ({built} build)"
             assert (name, told) in [(finding.subject, finding.found) for finding in findings]
         await daemon.start()
         async with relayer.connect(roads.config_path) as road:
