@@ -103,13 +103,19 @@ class Operator:
         """Run a command of `postroad` with `--json`; what it printed, decoded. Raises CommandError."""
         return json.loads(await self.shell(f"postroad {' '.join(words)} --json", code=code))
 
-    async def follow(self, page: Path, chains: Mapping[str, tuple[str, Sequence[str]]]) -> list[str]:
+    async def follow(
+        self,
+        page: Path,
+        chains: Mapping[str, tuple[str, Sequence[str]]],
+        edits: Mapping[str, str] | None = None,
+    ) -> list[str]:
         """Run the commands of a how-to up to `postroad run`; return those behind it.
 
         Args:
             page: has a section "The commands", in which what is indented is a command.
             chains: a word for the consensus and the URLs of every chain that the page names, by its name.
                 They stand in place of the page's; nothing else is changed.
+            edits: texts of the configuration that `init` writes, and what is put in their place.
 
         Raises:
             CommandError: a command fails, or the page has no `postroad run`.
@@ -125,9 +131,16 @@ class Operator:
             await self.shell(_CHAIN.sub(lambda found: _name_chain(found[1], *chains[found[1]]), command))
             if command.startswith("postroad init"):
                 # The default port would clash with another relayer on this machine.
-                text = self.config.read_text(encoding="utf-8")
-                self.config.write_text(text.replace("127.0.0.1:9464", f"127.0.0.1:{_free_port()}"))
+                self._edit({"127.0.0.1:9464": f"127.0.0.1:{_free_port()}", **(edits or {})})
         raise CommandError(f"{page} has no command `postroad run`")
+
+    def _edit(self, edits: Mapping[str, str]) -> None:
+        text = self.config.read_text(encoding="utf-8")
+        for old, new in edits.items():
+            if old not in text:
+                raise CommandError(f"{self.config} has no {old!r}")
+            text = text.replace(old, new)
+        self.config.write_text(text, encoding="utf-8")
 
     async def put_recipients(self, *names: str) -> Joined:
         """Put a recipient beside the endpoint of each chain."""

@@ -30,7 +30,7 @@ RUNS: Mapping[str, Mapping[str, Callable[[Path], Platform]]] = {
     "besu": {
         "qbft": Besu,
         "ibft2": partial(Besu, dialect="ibft2", storage="FOREST"),
-        "migration": partial(Besu, dialect="ibft2", migrates_at=150),
+        "migration": partial(Besu, dialect="ibft2", migrates_at=300),
     },
 }
 _TEST_LINE = "{}: {} passed, {} failed"

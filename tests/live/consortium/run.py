@@ -79,9 +79,12 @@ async def _go(
     operator = Operator(folder / "operator", say=say)
     urls = [nodes.places[0].ws_url, *(place.http_url for place in nodes.places[:4])]
     began = time.monotonic()
-    rest = await operator.follow(
-        PAGE, {MINE: (nodes.platform.dialect, urls), PARTNER: ("qbft", [partner_http, partner_ws])}
-    )
+    migrates_at, edits = nodes.platform.migrates_at, {}
+    if migrates_at is not None:
+        before = f'protocol = "{nodes.platform.dialect}"'
+        edits[before] = f'{before}\nthen = {{ protocol = "qbft", from_height = {migrates_at} }}'
+    chains = {MINE: (nodes.platform.dialect, urls), PARTNER: ("qbft", [partner_http, partner_ws])}
+    rest = await operator.follow(PAGE, chains, edits)
     joined = await operator.put_recipients(MINE, PARTNER)
     outcome.rows.append(("deployed, joined and checked", f"in {time.monotonic() - began:.0f} s"))
     first, journal, waiting = await nodes.height(), Journal(), _Waiting(operator)
@@ -111,7 +114,6 @@ async def _go(
         ),
         ("reasons to wait that were told", ", ".join(sorted(waiting.reasons)) or "none"),
     ]
-    migrates_at = nodes.platform.migrates_at
     if waiting.silent:
         outcome.failures.append(f"waited without a reason: {', '.join(sorted(waiting.silent))}")
     if migrates_at is not None and first >= migrates_at:
