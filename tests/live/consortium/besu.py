@@ -101,7 +101,7 @@ class Besu:
             --node-private-key-file={place.folder / "key"} --data-storage-format={self._storage}
             --static-nodes-file={place.folder / "static-nodes.json"} --discovery-enabled=false
             --nat-method=NONE --p2p-host=127.0.0.1 --p2p-interface=127.0.0.1 --p2p-port={place.peers}
-            --sync-mode=FULL --sync-min-peers=1 --min-gas-price=0
+            --sync-mode=FULL --min-gas-price=0
             --rpc-http-enabled --rpc-http-host=127.0.0.1 --rpc-http-port={place.http}
             --rpc-http-api=ETH,NET,WEB3,QBFT,IBFT --rpc-ws-enabled --rpc-ws-host=127.0.0.1
             --rpc-ws-port={place.ws} --rpc-ws-api=ETH,NET,WEB3 --logging=INFO"""
