@@ -157,11 +157,11 @@ MUTATIONS: Final = (
         "InboxBatch.t.sol::test_malformed_tags",
     ),
     Mutation(
-        "gateway-withheld-route",
+        "gateway-paused-route",
         "A paused remote keeps its chain.",
         "Gateway.sol",
-        "_routes[key] != 0 ? _routes[key] : _withheldRoutes[key]",
-        "_routes[key]",
+        "bytes32 holder = _holders[key];\n        if (holder != 0 && !_remotes[holder].retired) revert ChainAlreadyRouted",
+        "bytes32 holder = _routes[key];\n        if (holder != 0 && !_remotes[holder].retired) revert ChainAlreadyRouted",
         "Gateway.t.sol::test_a_paused_remote_keeps_its_chain",
     ),
     Mutation(
@@ -333,6 +333,30 @@ MUTATIONS: Final = (
         "if (found != trusted) revert NotTrustedSet(found, trusted);",
         "",
         "light_clients/bft/BftStorageAt.t.sol::test_INV7_selfDeclaredSet",
+    ),
+    Mutation(
+        "bft-protocol-from",
+        "The later protocol begins with its first block (INV-7).",
+        _BFT_HEADER,
+        "iszero(lt(height, shr(16, kinds)))",
+        "gt(height, shr(16, kinds))",
+        "light_clients/bft/BftProtocols.t.sol::test_INV7_aHeaderIsReadByTheProtocolOfItsHeight",
+    ),
+    Mutation(
+        "bft-istanbul-commit",
+        "Validators of legacy Istanbul sign the block's hash with the code of COMMIT, not the hash (INV-7).",
+        _BFT_HEADER,
+        "hash = BftHeaderRlp.istanbulHash(list, end, flags & ON_CHAIN != 0);",
+        "hash = BftHeaderRlp.istanbulHash(list, end, true);",
+        "light_clients/bft/BftProtocols.t.sol::test_INV7_theBlocksHashIsNotSealed",
+    ),
+    Mutation(
+        "bft-istanbul-proposer",
+        "A header of legacy Istanbul has a proposer's seal.",
+        _BFT_HEADER,
+        "count == 0 || flags & HAS_ROUND == 0",
+        "count == 0",
+        "light_clients/bft/BftProtocols.t.sol::test_INV8_aProposersSealIsThere",
     ),
     # --- ethereum -----------------------------------------------------------------------------------------
     Mutation(
