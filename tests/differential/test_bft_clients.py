@@ -224,7 +224,7 @@ def test_clients_believe_the_same_in_the_baseline_build() -> None:
     with run_anvil("istanbul") as older:
         manager = load("AccessManager", Build.BASELINE).encode_creation(older.sender)
         authority = older.transact(None, manager, TRUSTED_TIME)
-        compare_worlds(older, authority, SEED, case_count(12_000) // 8, Build.BASELINE)
+        compare_worlds(older, authority, SEED, case_count(12_000) // 6, Build.BASELINE)
 
 
 def test_frozen_clients_believe_nothing_on_both_sides(anvil: Anvil, authority: bytes) -> None:
