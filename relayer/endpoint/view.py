@@ -170,7 +170,7 @@ async def view_remote(
         if error.name == "RemoteUnknown":
             return None
         raise
-    client, _, _, is_paused, is_retired = answer
+    client, _, _, is_paused, is_retired, _, _ = answer
     address = address_of(client)
     return RemoteView(
         name=name,

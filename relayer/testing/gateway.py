@@ -189,8 +189,11 @@ def shorten_proof(proof: bytes) -> bytes:
     return _SHORT_TAG + proof[len(_PROOF_TAG) :]
 
 
-def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> bytes:
-    """Return the proven value of a slot. Raises CallReverted when the client rejects the proof."""
+def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> tuple[bytes, Height]:
+    """Return the proven value of a slot and the block that proves it.
+
+    Raises CallReverted when the client rejects the proof.
+    """
     is_short = proof.startswith(_SHORT_TAG)
     if not (is_short or proof.startswith(_PROOF_TAG)) or len(proof) != len(_PROOF_TAG) + 84:
         raise revert("ProofRejected()")
@@ -205,7 +208,7 @@ def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> bytes:
     value = block.state.storage.get(slot, bytes(32))
     if body[20:] != slot + value or int.from_bytes(body[12:20]) != block.timestamp:
         raise revert("ProofRejected()")
-    return value
+    return value, block.number
 
 
 def apply_update(client: MemoryClient, data: bytes) -> None:
@@ -283,10 +286,16 @@ def execute_deliver(
     client = state.clients[remote.client]
     if client.status(now) is not Status.ACTIVE:
         raise revert("NotActive(uint8)", client.status(now))
-    proven = verify_proof(client, proof, heads_slot(lane.id, page_of(batch.last)))
+    proven, height = verify_proof(client, proof, heads_slot(lane.id, page_of(batch.last)))
     computed = batch.compute_head()
     if proven != computed:
         raise revert("HeadMismatch(bytes32,bytes32)", int.from_bytes(computed), int.from_bytes(proven))
+    if remote.retired:
+        source = int.from_bytes(lane.source)
+        if remote.succeeded:
+            raise revert("RemoteIsSucceeded(bytes32)", source)
+        if height > remote.last_height:
+            raise revert("BeyondRetirement(bytes32,uint256,uint64)", source, height, remote.last_height)
     needed = EXECUTION_GAS + sum(item.gas_limit + batch.extra_gas + MESSAGE_GAS for item in full)
     if gas < base.transaction_gas(needed):
         raise revert("InsufficientGas(uint256,uint256)", gas, base.transaction_gas(needed))

@@ -267,7 +267,7 @@ contract InboxTest is GatewayTest {
     function test_messages_of_other_lanes_are_not_taken() public {
         bytes32 channel = keccak256("customs");
         vm.startPrank(opener);
-        bytes32 channelLane = a.openChannel(idB, channel, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, channel, 0, limits, opener);
         a.allowSender(channelLane, alice, true);
         vm.stopPrank();
         Sent memory message = send(address(recorder), "x", channelAttribute(channel));
@@ -337,7 +337,7 @@ contract InboxTest is GatewayTest {
     function test_an_inbound_lane_can_be_paused_alone() public {
         bytes32 channel = keccak256("customs");
         vm.startPrank(opener);
-        bytes32 channelLane = a.openChannel(idB, channel, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, channel, 0, limits, opener);
         a.allowSender(channelLane, alice, true);
         vm.stopPrank();
         Sent[] memory sent = one(send(address(recorder), "public"));

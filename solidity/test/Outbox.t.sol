@@ -257,7 +257,7 @@ contract OutboxTest is GatewayTest {
             a.limitLane(lane, bad[i]);
             vm.prank(opener);
             vm.expectRevert(abi.encodeWithSelector(IOutbox.InvalidLimits.selector, bad[i]));
-            a.openChannel(idB, CHANNEL, 0, bad[i]);
+            a.openChannel(idB, CHANNEL, 0, bad[i], opener);
         }
         a.limitLane(lane, IOutbox.Limits({defaultGasLimit: 1, maxGasLimit: type(uint32).max, maxPayload: 2 ** 24 - 1}));
         vm.expectRevert(abi.encodeWithSelector(IOutbox.LaneNotOpen.selector, bytes32(uint256(1))));
@@ -274,12 +274,12 @@ contract OutboxTest is GatewayTest {
         vm.expectEmit(address(a));
         emit IOutbox.LaneOpened(channelLane, idB, CHANNEL, 0, opener);
         vm.prank(opener);
-        assertEq(a.openChannel(idB, CHANNEL, 0, limits), channelLane);
+        assertEq(a.openChannel(idB, CHANNEL, 0, limits, opener), channelLane);
         assertEq(a.outboundLaneId(idB, CHANNEL, 0), channelLane);
 
         vm.prank(opener);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.LaneAlreadyOpen.selector, channelLane));
-        a.openChannel(idB, CHANNEL, 0, limits);
+        a.openChannel(idB, CHANNEL, 0, limits, opener);
 
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.SenderNotAllowed.selector, channelLane, alice));
@@ -314,7 +314,7 @@ contract OutboxTest is GatewayTest {
 
     function test_only_the_owner_of_a_lane_keeps_its_list() public {
         vm.prank(opener);
-        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits, opener);
         address[3] memory others = [address(this), guardian, alice];
         for (uint256 i = 0; i < others.length; ++i) {
             vm.prank(others[i]);
@@ -330,11 +330,11 @@ contract OutboxTest is GatewayTest {
     function test_channels_that_cannot_be_opened() public {
         vm.startPrank(opener);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.UnsupportedFlags.selector, 1));
-        a.openChannel(idB, CHANNEL, 1, limits);
+        a.openChannel(idB, CHANNEL, 1, limits, opener);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.LaneAlreadyOpen.selector, lane));
-        a.openChannel(idB, 0, 0, limits);
+        a.openChannel(idB, 0, 0, limits, opener);
         vm.expectPartialRevert(bytes4(keccak256("RemoteUnknown(bytes32)")));
-        a.openChannel(keccak256("nobody"), CHANNEL, 0, limits);
+        a.openChannel(keccak256("nobody"), CHANNEL, 0, limits, opener);
         vm.stopPrank();
     }
 
