@@ -25,6 +25,7 @@ ADMIN_FUNCTIONS: Final = (
     "replaceClient",
     "unpauseRemote",
     "retireRemote",
+    "reinstateRemote",
     "limitLane",
     "unpauseLane",
     "unpauseInboundLane",
@@ -44,6 +45,10 @@ class RemoteView:
     client: ClientView | None
     is_paused: bool
     is_retired: bool
+    #: Whether another endpoint was registered for its chain since.
+    is_succeeded: bool = False
+    #: The last height at which a retired one is believed.
+    last_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ async def view_remote(
         if error.name == "RemoteUnknown":
             return None
         raise
-    client, _, _, is_paused, is_retired, _, _ = answer
+    client, _, _, is_paused, is_retired, is_succeeded, last_height = answer
     address = address_of(client)
     return RemoteView(
         name=name,
@@ -179,6 +184,8 @@ async def view_remote(
         client=await view_client(reader, address),
         is_paused=is_paused,
         is_retired=is_retired,
+        is_succeeded=is_succeeded,
+        last_height=last_height,
     )
 
 
