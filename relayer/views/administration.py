@@ -97,6 +97,7 @@ class AdministrationView(msgspec.Struct, frozen=True, kw_only=True):
         refused: whether a finding forbids it.
         findings: what speaks for and against it.
         changes: what is changed.
+        gas: about what its transactions take; 0 where nothing is sent.
         applied: whether its transactions were sent.
         transactions: those that were sent, by this run or one before it that was cut short.
         calls: with `--print-call`, those to be sent by somebody else.
@@ -107,6 +108,7 @@ class AdministrationView(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool
     findings: tuple[FindingView, ...]
     changes: tuple[ChangeView, ...]
+    gas: int
     applied: bool
     transactions: tuple[SentCallView, ...]
     calls: tuple[PrintedCallView, ...]
@@ -142,6 +144,7 @@ def administration_view(
         refused=plan.is_refused,
         findings=tuple(finding_view(finding) for finding in plan.findings),
         changes=tuple(_change(decision, scheduled or {}) for decision in plan.decisions),
+        gas=plan.gas,
         applied=applied,
         transactions=tuple(transactions),
         calls=tuple(calls),

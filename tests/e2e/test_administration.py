@@ -6,10 +6,11 @@ printed, done twice, and cut short.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.findings import Severity
 from relayer.contracts import load
 from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.local_kind import local_kind
 from relayer.devnet.network.join import consensus_table
 from relayer.endpoint.access import PUBLIC_ROLE
 from relayer.endpoint.administration.channels import (
@@ -56,7 +59,7 @@ from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
 from tests.support.relaynet import count_pending
 
-BLOCK_TIME_S = 0.1
+OPTIONS = ChainOptions(block_time_s=0.1)
 DELAY_S = 3
 
 
@@ -69,7 +72,7 @@ class Site:
     """Two joined chains whose admin is behind a short delay, with everything to administrate them."""
 
     folder: Path
-    chains: dict[str, LocalBftChain]
+    chains: Mapping[str, LocalBftChain | LocalEthereumChain]
     nodes: dict[str, Node] = field(default_factory=dict)
     told: list[Progress] = field(default_factory=list)
 
@@ -187,19 +190,24 @@ class Site:
         return json.loads(out or err)
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    options = ChainOptions(block_time_s=BLOCK_TIME_S)
-    async with (
-        LocalBftChain("court", options, validators=4) as court,
-        LocalBftChain("port", options, protocol=BftKind.IBFT2, validators=4) as port,
-    ):
-        site = Site(tmp_path, {"court": court, "port": port})
+@contextlib.asynccontextmanager
+async def open_site(folder: Path, port: LocalBftChain | LocalEthereumChain) -> AsyncIterator[Site]:
+    async with LocalBftChain("court", OPTIONS, validators=4) as court, port:
+        site = Site(folder, {"court": court, "port": port})
         site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}
+        consensus = port.describe().consensus
+        await local_kind(consensus["kind"]).await_trust("port", consensus, lambda _: None)
         await site.deploy()
         yield site
         for node in site.nodes.values():
             await node.close()
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    port = LocalBftChain("port", OPTIONS, protocol=BftKind.IBFT2, validators=4)
+    async with open_site(tmp_path, port) as site:
+        yield site
 
 
 def acts(plan: AdministrationPlan) -> list[Act]:
@@ -574,17 +582,44 @@ async def test_a_light_client_is_deployed_judged_and_replaces_the_registered_one
     assert not stranger.steps
 
 
+def bootstrapping(**options: Any) -> Want:
+    async def want(site: Administrated) -> Any:
+        return await bootstrap_client(site, "port", **options)
+
+    return want
+
+
+async def test_a_beacon_client_is_bootstrapped_and_replaced_likewise(tmp_path: Path) -> None:
+    chain = LocalEthereumChain("port", ChainOptions(block_time_s=0.2))
+    async with open_site(tmp_path, chain) as site:
+        assert acts(await site.plan(bootstrapping())) == [Act.NOTHING]
+        force = bootstrapping(force=True)
+        scheduled = await site.run(force)
+        assert acts(scheduled) == [Act.SCHEDULE]
+        assert any("Compare" in line for line in scheduled.decisions[0].change.compare)
+        call = load("EthereumLightClient").decode_call(scheduled.decisions[0].data)
+        assert call is not None
+        await site.wait(force)
+        assert acts(await site.run(force)) == [Act.EXECUTE]
+        former = await site.remote()
+        reader = ContractReader(site.nodes["court"])
+        slot, _, committee, following, _ = await reader.ask(
+            former.client_address, "EthereumLightClient", "trustedState"
+        )
+        assert (slot, committee, following) == tuple(call.arguments.values())
+
+        force = replacing(force=True)
+        assert acts(await site.run(force)) == [Act.SCHEDULE]
+        await site.wait(force)
+        assert acts(await site.run(force)) == [Act.EXECUTE]
+        assert (await site.remote()).client_address != former.client_address
+
+
 async def test_a_bootstrap_is_executed_as_it_was_scheduled_and_can_be_taken_back(site: Site) -> None:
-    def want(**options: Any) -> Want:
-        async def inner(site: Administrated) -> Any:
-            return await bootstrap_client(site, "port", **options)
-
-        return inner
-
-    assert acts(await site.plan(want())) == [Act.NOTHING]
-    force = want(force=True)
+    assert acts(await site.plan(bootstrapping())) == [Act.NOTHING]
+    force = bootstrapping(force=True)
     await site.run(force)
-    assert acts(await site.run(want(cancel=True), cancel=True)) == [Act.CANCEL]
+    assert acts(await site.run(bootstrapping(cancel=True), cancel=True)) == [Act.CANCEL]
     assert not (await site.look()).access.operations
     scheduled = await site.run(force)
     call = load("BftLightClient").decode_call(scheduled.decisions[0].data)
