@@ -170,6 +170,12 @@ def _judge_trusted(
     if member.delay_s == 0:
         advice = f"Finish with `postroad endpoint deploy {subject}`, or grant the role again with a delay."
         yield _refuse(subject, f"{who} without a delay", "a delay before every change", advice)
+    elif member.delay_s < promised_s:
+        advice = (
+            "Grant the role again with that delay, or say in endpoints.admin_delay_s that less is enough."
+        )
+        found = f"{who} with a delay of {member.delay_s} s"
+        yield _refuse(subject, found, f"at least {promised_s} s, as configured", advice)
     elif member.delay_s < _SHORT_DELAY_S:
         advice = "Less than a day leaves little time to see a bad change coming."
         found = f"{who} with a delay of {member.delay_s} s"

@@ -27,6 +27,7 @@ from relayer.endpoint.steps import locate, register_call
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
 from relayer.endpoint.view import EndpointView, RemoteView, view_endpoint, view_unlisted
 from relayer.errors import RpcAnswerInvalid, RpcRefused
+from relayer.protocol.interop_address import ChainId
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,9 @@ class _Examination:
         if view.is_manager:
             findings += await self._judge_manager(others)
         findings += await self._judge_joins(surveys, clients)
+        named = {str(ChainId.evm(chain.chain_id)): name for name, chain in self._config.chains.items()}
         for remote in others:
-            findings += _judge_unlisted(view, remote, clients.get(remote.client_address))
+            findings += _judge_unlisted(view, remote, clients.get(remote.client_address), named)
         return findings
 
     async def _judge_manager(self, others: Sequence[RemoteView]) -> list[Finding]:
@@ -300,9 +302,13 @@ async def judge_anchor(subject: str, reader: ContractReader, client: ClientView,
     try:
         own = (await node.block(height)).get("stateRoot")
     except (RpcAnswerInvalid, RpcRefused) as error:
-        advice = f"Name a provider with the whole chain in chains.{node.name}.rpc, or anchor a newer block, and check again."
+        # A height that no node shows is what a forger would choose.
+        advice = (
+            f"Name a provider with the whole chain in chains.{node.name}.rpc, and check again. If the chain has no such "
+            "block, pause the remote, and replace the client: whoever made the root up proves whatever they like."
+        )
         found = f"an anchored root that can't be compared with block {height}: {error}"
-        return [Finding(Severity.WARNING, subject, found, "the block's own state root", advice)]
+        return [Finding(Severity.REFUSAL, subject, found, "the block's own state root", advice)]
     if own != "0x" + root.hex():
         found = f"the anchored root 0x{root.hex()} of height {height}"
         advice = "Whoever made it up proves whatever they like: pause the remote, and replace the client."
@@ -310,8 +316,13 @@ async def judge_anchor(subject: str, reader: ContractReader, client: ClientView,
     return [Finding(Severity.OK, subject, f"the anchored root is that of block {height}")]
 
 
-def _judge_unlisted(view: EndpointView, remote: RemoteView, creation: Creation | None) -> list[Finding]:
-    """Judge a registered remote that the configuration does not name, so that its chain can't be asked."""
+def _judge_unlisted(
+    view: EndpointView, remote: RemoteView, creation: Creation | None, named: Mapping[str, str]
+) -> list[Finding]:
+    """Judge a registered remote that the configuration does not name, so that its chain can't be asked.
+
+    `named` has the names of the configured chains, this one among them, by their chain ids (CAIP-2).
+    """
     subject = f"{remote.name} → {view.name}"
     advice = (
         "Whoever controls its light client sends in that chain's name. Add the chain to the config to have its client "
@@ -326,6 +337,11 @@ def _judge_unlisted(view: EndpointView, remote: RemoteView, creation: Creation |
         f"a registered remote that the config does not name, with the client 0x{remote.client_address.hex()}"
     )
     findings = [Finding(Severity.WARNING, subject, found, "a configured chain", advice)]
+    same = named.get(remote.chain)
+    if same is not None and not remote.is_paused and not remote.is_retired:
+        found = f"another endpoint than the config's speaks in the name of {same} ({remote.chain})"
+        mend = "Recipients can't tell the two apart: pause it (pauseRemote), find out who registered it, and retire it."
+        findings.append(Finding(Severity.REFUSAL, subject, found, "the endpoint of the config alone", mend))
     if remote.client.authority != view.authority:
         other = f"the client's authority 0x{remote.client.authority.hex()}"
         findings.append(Finding(Severity.REFUSAL, subject, other, f"0x{view.authority.hex()}", advice))

@@ -7,12 +7,14 @@ transaction created outright is at an address made of that transaction's sender 
 such transaction at most, and its data is the creation code that ran.
 
 The transaction is looked for where the manifest names it, then where the contract's first event was, and last
-in the block in which code appears at the address, by a binary search that needs old state.
+in the block in which code appears at the address, by a binary search that needs old state. A node that has
+forgotten a transaction's hash may still have its block.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +22,7 @@ from light_clients.codec import rlp
 from light_clients.hashing import keccak256
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Finding, Severity
-from relayer.contracts import load
+from relayer.contracts import load, load_builds
 from relayer.endpoint.manifest import Contract
 from relayer.errors import RpcAnswerInvalid, RpcRefused
 
@@ -44,6 +46,7 @@ class Creation:
         reason: where none was found: why.
         is_known: whether the node showed enough to tell. Without a transaction, a creation that is known is
             one by another contract.
+        is_recorded: whether the manifest says that it was deployed from here.
     """
 
     contract: str
@@ -53,11 +56,13 @@ class Creation:
     data: bytes = b""
     reason: str = ""
     is_known: bool = False
+    is_recorded: bool = False
 
     @property
     def is_ours(self) -> bool:
-        """Whether our own creation code made it."""
-        return self.data.startswith(load(self.contract).creation_code)
+        """Whether our own creation code made it, that of any build."""
+        builds = load_builds(self.contract).values()
+        return any(self.data.startswith(build.creation_code) for build in builds)
 
 
 async def find_creation(
@@ -75,16 +80,18 @@ async def find_creation(
         ChainUnavailable: nobody answers.
     """
     reasons: list[str] = []
+    is_recorded = deployed is not None and bytes(deployed.address) == address
     async for transaction in _candidates(node, contract, address, deployed, reasons):
         if creates(transaction, address):
             number = int(str(transaction.get("blockNumber") or "0x0"), 16)
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
             return Creation(contract, address, tx_hash, number, data, is_known=True)
     try:
-        number, transactions = await _first_block_of(node, address)
+        number = await _first_block_of(node, address)
+        transactions = await _transactions_of(node, number)
     except (RpcRefused, RpcAnswerInvalid) as error:
         reasons.append(f"the node has no old state to search ({error})")
-        return Creation(contract, address, reason="; ".join(reasons))
+        return Creation(contract, address, reason="; ".join(reasons), is_recorded=is_recorded)
     for transaction in transactions:
         if creates(transaction, address):
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
@@ -105,7 +112,9 @@ def judge_creation(subject: str, name: str, creation: Creation) -> Finding:
             "transactions, logs or state, and check again."
         )
         found = f"{where}, whose creation can't be shown: {creation.reason}"
-        return Finding(Severity.WARNING, subject, found, ours, advice)
+        # Of what was deployed from here the manifest says what was sent. Of all else nobody does.
+        severity = Severity.WARNING if creation.is_recorded else Severity.REFUSAL
+        return Finding(severity, subject, found, ours, advice)
     advice = "It may have left an admin, a trusted set or an anchor in its storage that nothing tells: deploy it anew."
     found = f"{where}, made by other creation code (transaction 0x{creation.tx_hash.hex()})"
     if not creation.tx_hash:
@@ -131,12 +140,11 @@ async def _candidates(
     node: Node, contract: str, address: bytes, deployed: Contract | None, reasons: list[str]
 ) -> AsyncIterator[Mapping[str, Any]]:
     """Yield transactions that may have created a contract; what speaks against one goes to `reasons`."""
-    hashes = [] if deployed is None or not deployed.tx_hash else [bytes(deployed.tx_hash)]
-    for tx_hash in hashes:
-        found = await _transaction(node, tx_hash)
-        if found is not None:
+    if deployed is not None and deployed.tx_hash:
+        for found in await _transaction(node, bytes(deployed.tx_hash), deployed.block_number):
             yield found
-        reasons.append(f"the manifest's transaction 0x{tx_hash.hex()} did not, or is not told any more")
+        tx_hash = f"0x{deployed.tx_hash.hex()}"
+        reasons.append(f"the manifest's transaction {tx_hash} did not, or is not told any more")
     artifact = load(contract)
     topic = artifact.event_topic(_FIRST_EVENTS.get(contract, _FIRST_EVENT))
     last = int(str((await node.block("latest"))["number"]), 16)
@@ -148,22 +156,35 @@ async def _candidates(
         return
     if logs:
         first = min(logs, key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
-        found = await _transaction(node, _bytes(first["transactionHash"]))
-        if found is not None:
+        for found in await _transaction(
+            node, _bytes(first["transactionHash"]), int(first["blockNumber"], 16)
+        ):
             yield found
     reasons.append("its first event is not of its creation, or that transaction is not told any more")
 
 
-async def _transaction(node: Node, tx_hash: bytes) -> Mapping[str, Any] | None:
-    try:
+async def _transaction(node: Node, tx_hash: bytes, number: int) -> Sequence[Mapping[str, Any]]:
+    """Return a transaction; all those of its block where its hash is not known any more; else nothing."""
+    with contextlib.suppress(RpcRefused, RpcAnswerInvalid):
         found = await node.request("eth_getTransactionByHash", ["0x" + tx_hash.hex()])
-    except (RpcRefused, RpcAnswerInvalid):
-        return None
-    return found if isinstance(found, dict) else None
+        if isinstance(found, dict):
+            return [found]
+    with contextlib.suppress(RpcRefused, RpcAnswerInvalid):
+        return await _transactions_of(node, number)
+    return []
 
 
-async def _first_block_of(node: Node, address: bytes) -> tuple[int, list[Mapping[str, Any]]]:
-    """Return the block in which code appears at an address, and its transactions.
+async def _transactions_of(node: Node, number: int) -> Sequence[Mapping[str, Any]]:
+    """Return the transactions of a block. Raises RpcRefused, RpcAnswerInvalid."""
+    block = await node.request("eth_getBlockByNumber", [hex(number), True])
+    transactions = block.get("transactions") if isinstance(block, dict) else None
+    if not isinstance(transactions, list):
+        raise RpcAnswerInvalid(f"no transactions of block {number}", "a block with its transactions")
+    return [transaction for transaction in transactions if isinstance(transaction, dict)]
+
+
+async def _first_block_of(node: Node, address: bytes) -> int:
+    """Return the number of the block in which code appears at an address.
 
     Raises RpcRefused, RpcAnswerInvalid where the node doesn't keep state that old.
     """
@@ -180,11 +201,7 @@ async def _first_block_of(node: Node, address: bytes) -> tuple[int, list[Mapping
             break
         middle = (low + high) // 2
         low, high = (low, middle) if await has_code(middle) else (middle + 1, high)
-    block = await node.request("eth_getBlockByNumber", [hex(high), True])
-    transactions = block.get("transactions") if isinstance(block, dict) else None
-    if not isinstance(transactions, list):
-        raise RpcAnswerInvalid(f"no transactions of block {high}", "a block with its transactions")
-    return high, [transaction for transaction in transactions if isinstance(transaction, dict)]
+    return high
 
 
 def _bytes(value: object) -> bytes:

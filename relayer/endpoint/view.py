@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relayer.chains.evm.contract_reader import ContractReader, address_of
@@ -36,7 +37,8 @@ ADMIN_FUNCTIONS: Final = (
 class RemoteView:
     """A remote endpoint as a gateway has it registered.
 
-    `client` is None where the code at its address is not ours.
+    `client` is None where the code at its address is not ours. `chain` is the CAIP-2 id that it was
+    registered with, where that was read.
     """
 
     name: str
@@ -45,6 +47,7 @@ class RemoteView:
     client: ClientView | None
     is_paused: bool
     is_retired: bool
+    chain: str = ""
     #: Whether another endpoint was registered for its chain since.
     is_succeeded: bool = False
     #: The last height at which a retired one is believed.
@@ -202,18 +205,23 @@ async def view_unlisted(reader: ContractReader, view: EndpointView, first: int) 
         topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
         event = gateway.decode_event("RemoteRegistered", topics, bytes.fromhex(log["data"][2:]))
         if event["endpointId"] not in known:
-            name = _text_of(event["gateway"])
+            name, chain = _names_of(event["gateway"])
             remote = await view_remote(reader, address, name, event["endpointId"])
             if remote is not None:
-                found.append(remote)
+                found.append(replace(remote, chain=chain))
     return found
 
 
-def _text_of(address7930: bytes) -> str:
+def _names_of(address7930: bytes) -> tuple[str, str]:
+    """Return how people call an address, and its chain's CAIP-2 id; "" where it has none."""
     try:
-        return InteropAddress.parse(address7930).to_text()
+        address = InteropAddress.parse(address7930)
+        text = address.to_text()
     except Malformed:
-        return "0x" + address7930.hex()
+        return "0x" + address7930.hex(), ""
+    with contextlib.suppress(Malformed):
+        return text, str(address.chain_id)
+    return text, ""
 
 
 async def _read_members(reader: ContractReader, authority: bytes, first: int) -> tuple[Member, ...]:

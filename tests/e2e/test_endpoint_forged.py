@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from light_clients.bft.codec import encode_anchor
+from light_clients.bft.codec import encode_anchor, encode_update
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind
 from light_clients.hashing import keccak256
@@ -22,6 +22,7 @@ from relayer.endpoint.steps import ADMIN_ROLE, locate
 from relayer.errors import CallReverted
 from relayer.protocol.interop_address import InteropAddress
 from tests.e2e.test_endpoint import Site, refusals, site
+from tests.support.bft import Draft, Validator
 from tests.support.foreign_code import foreign_creation
 from tests.support.relaynet import count_pending
 
@@ -104,6 +105,14 @@ class Court:
             return error.name != "AccessManagedUnauthorized"
         return True
 
+    async def registered(self) -> list[bytes]:
+        """The ids of the remotes, in the order of their registration."""
+        topic = GATEWAY.event_topic("RemoteRegistered")
+        node = self.site.nodes["court"]
+        last = int(str((await node.block("latest"))["number"]), 16)
+        logs = await node.logs(self.gateway, [topic], 0, last)
+        return [bytes.fromhex(log["topics"][1][2:]) for log in logs]
+
     async def refusals(self) -> list[str]:
         """What the check refuses once the admin is behind its delay."""
         await self.site.apply(await self.site.plan())
@@ -185,7 +194,7 @@ async def test_an_anchor_that_foreign_creation_code_left_in_a_light_client(site:
     await site.apply(await site.plan(close=False))
     court, node = Court(site), site.nodes["court"]
     good = "0x" + court.client.hex()
-    storage = {}
+    storage: dict[int, int] = {}
     for slot in range(4):
         word = int(await node.request("eth_getStorageAt", [good, hex(slot), "latest"]), 16)
         storage |= {slot: word} if word else {}
@@ -228,3 +237,47 @@ async def test_a_remote_that_the_configuration_does_not_name(site: Site) -> None
     (refusal,) = await court.refusals()
     assert f"0x{quiet.address.hex()} has other code, or none" in refusal
     assert "eip155:777" in refusal
+
+
+async def test_another_endpoint_in_the_name_of_a_configured_chain(site: Site) -> None:
+    """Recipients see a chain and an account: whose endpoint sent it they can't see."""
+    await site.apply(await site.plan(close=False))
+    court = Court(site)
+    number = site.chains["court"].chain_id
+    address = InteropAddress.evm(number, STRANGER).to_bytes()
+    call = GATEWAY.encode_call(
+        "registerRemote", address, b"\x07" * 32, court.client, (200_000, 2_000_000, 24_576)
+    )
+    await court.send(court.gateway, call)
+    (refusal,) = await court.refusals()
+    assert refusal.endswith(f"speaks in the name of court (eip155:{number})")
+    # What is paused delivers nothing.
+    remote_id = (await court.registered())[-1]
+    await court.send(court.gateway, GATEWAY.encode_call("pauseRemote", remote_id))
+    assert await court.refusals() == []
+
+
+async def test_an_anchor_of_a_height_that_the_chain_does_not_have(site: Site) -> None:
+    """A member of the true set makes up a header, anchors it, and leads the client back to that set."""
+    await site.apply(await site.plan(close=False))
+    court, port = Court(site), site.chains["port"]
+    honest = BftHeader.from_rpc(await site.nodes["port"].block(port.head.number), BftKind.IBFT2)
+    place = min(honest.sealers())
+    insider = honest.validators[place]
+    then = port.block(2).timestamp
+    forged = Draft(
+        BftKind.IBFT2,
+        [Validator(port.validator_account(insider).secret, insider)],
+        number=10**9,
+        timestamp=then,
+        state_root=b"\xab" * 32,
+    ).header()
+    own = CLIENT.selector("bootstrap")
+    await court.manage("setTargetFunctionRole", court.client, [own], 7)
+    await court.manage("grantRole", 7, site.keys["court"].address, 0)
+    await court.send(court.client, CLIENT.encode_call("bootstrap", [insider], 2, then))
+    await court.send(court.client, CLIENT.encode_call("anchor", encode_anchor(forged)))
+    await court.send(court.client, CLIENT.encode_call("update", encode_update([insider], [honest])))
+    await court.manage("setTargetFunctionRole", court.client, [own], ADMIN_ROLE)
+    (refusal,) = await court.refusals()
+    assert refusal.startswith(f"port → court: an anchored root that can't be compared with block {10**9}")

@@ -71,8 +71,10 @@ def make_access(
     return AccessView(MANAGER.address, NOW, tuple(found.values()), by_number, operations)
 
 
-def judge(access: AccessView, planned: Container[tuple[bytes, bytes]] = ()) -> list[Finding]:
-    return judge_access("court", access, 2 * DAY_S, planned)
+def judge(
+    access: AccessView, planned: Container[tuple[bytes, bytes]] = (), promised_s: int = 2 * DAY_S
+) -> list[Finding]:
+    return judge_access("court", access, promised_s, planned)
 
 
 def told(findings: list[Finding], severity: Severity) -> list[str]:
@@ -212,6 +214,8 @@ def test_nobody_cancels_for_everybody() -> None:
     ("changed", "words"),
     [
         (member(STRANGER, 0), "without a delay"),
+        (member(STRANGER, 1), "with a delay of 1 s"),
+        (member(STRANGER, 2 * DAY_S - 1), "with a delay of 172799 s"),
         (member(STRANGER, since=NOW + 60), "to come in 60 s, with a delay of 172800 s"),
         (member(STRANGER, change=DelayChange(0, NOW + 5)), "whose delay is cut from 172800 s to 0 s"),
         (member(STRANGER, change=DelayChange(DAY_S, NOW + 5)), "whose delay is cut from 172800 s to 86400 s"),
@@ -234,8 +238,10 @@ def test_a_delay_that_stays_what_is_promised_or_grows_is_no_cut() -> None:
     } == {Severity.OK}
 
 
-def test_a_short_delay_is_a_warning() -> None:
-    findings = judge(make_access(roles=(RoleView(ADMIN_ROLE, members=(member(delay_s=60),)),)))
+def test_a_short_delay_is_a_warning_also_where_no_more_is_promised() -> None:
+    access = make_access(roles=(RoleView(ADMIN_ROLE, members=(member(delay_s=60),)),))
+    findings = judge(access, promised_s=60)
+    assert told(findings, Severity.REFUSAL) == []
     assert told(findings, Severity.WARNING) == [f"the admin 0x{ADMIN.hex()} with a delay of 60 s"]
 
 

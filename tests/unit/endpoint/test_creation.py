@@ -11,7 +11,7 @@ import pytest
 
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Finding, Severity
-from relayer.contracts import load
+from relayer.contracts import Artifact, load, load_builds
 from relayer.endpoint.creation import create_address, creates, find_creation, judge_creation
 from relayer.endpoint.manifest import Contract, Hex
 from relayer.errors import RpcRefused
@@ -41,6 +41,7 @@ class Source:
 
     found: dict[str, Any] = field(default_factory=transaction)
     has_transactions: bool = True
+    has_index: bool = True
     has_logs: bool = True
     has_state: bool = True
     log_of: str = TX
@@ -49,7 +50,9 @@ class Source:
     async def request(self, method: str, params: Sequence[Any]) -> Any:
         self.asked.append(method)
         if method == "eth_getTransactionByHash":
-            return self.found if self.has_transactions and params[0] == self.found["hash"] else None
+            if not self.has_index or not self.has_transactions:
+                return None
+            return self.found if params[0] == self.found["hash"] else None
         if method == "eth_getLogs":
             if not self.has_logs:
                 raise RpcRefused(-32000, "range too wide")
@@ -63,6 +66,8 @@ class Source:
             return "0x60" if int(params[1], 16) >= CREATED_IN else "0x"
         assert method == "eth_getBlockByNumber"
         number = HEAD if params[0] == "latest" else int(params[0], 16)
+        if number != HEAD and not self.has_transactions:
+            raise RpcRefused(-32000, "pruned history unavailable")
         others = [transaction(nonce=hex(NONCE + 1)), transaction(to="0x" + PLACE.hex())]
         return {
             "number": hex(number),
@@ -75,9 +80,10 @@ class Source:
         return judge_creation("court", "manager", creation)
 
 
-def of_the_manifest(tx_hash: str = TX) -> Contract:
+def of_the_manifest(tx_hash: str = TX, place: bytes = PLACE) -> Contract:
+    number = CREATED_IN if tx_hash == TX else 1
     return Contract(
-        address=Hex(PLACE), tx_hash=Hex(bytes.fromhex(tx_hash[2:])), block_number=1, code_hash=Hex()
+        address=Hex(place), tx_hash=Hex(bytes.fromhex(tx_hash[2:])), block_number=number, code_hash=Hex()
     )
 
 
@@ -90,6 +96,12 @@ def test_the_address_is_that_of_the_sender_and_its_nonce() -> None:
     assert not creates(transaction(nonce="0x0"), PLACE)
     assert not creates(transaction(to="0x" + PLACE.hex()), PLACE)
     assert not creates({}, PLACE)
+
+
+@pytest.mark.parametrize("build", load_builds("AccessManager").values())
+async def test_the_creation_code_of_every_build_is_ours(build: Artifact) -> None:
+    source = Source(transaction(build.encode_creation(OWNER)))
+    assert (await source.judge()).severity is Severity.OK
 
 
 async def test_the_manifest_names_the_transaction() -> None:
@@ -107,6 +119,12 @@ async def test_else_it_is_searched_for_in_the_block_of_the_first_code() -> None:
     source = Source(has_logs=False)
     assert (await source.judge()).severity is Severity.OK
     assert source.asked.count("eth_getCode") <= 10
+
+
+async def test_a_node_that_forgets_hashes_still_has_the_block() -> None:
+    deployed = Source(has_index=False, has_logs=False, has_state=False)
+    assert (await deployed.judge(of_the_manifest())).severity is Severity.OK
+    assert (await Source(has_index=False, has_state=False).judge()).severity is Severity.OK
 
 
 @pytest.mark.parametrize("source", [Source(), Source(has_logs=False), Source(log_of="0x" + "55" * 32)])
@@ -127,8 +145,12 @@ async def test_a_contract_that_another_contract_created_is_refused(*, has_logs: 
     assert f"no transaction of block {CREATED_IN} created it outright" in finding.found
 
 
-async def test_what_a_node_can_not_show_is_a_warning_that_says_what_is_unproven() -> None:
-    finding = await Source(has_transactions=False, has_logs=False, has_state=False).judge(of_the_manifest())
+async def test_what_no_node_shows_is_believed_of_the_manifest_alone() -> None:
+    """Whoever prepares a forgery can see to it that a node without old state does not find the creation."""
+    source = Source(has_transactions=False, has_logs=False, has_state=False)
+    for other in (None, of_the_manifest(place=b"\x44" * 20)):
+        assert (await source.judge(other)).severity is Severity.REFUSAL
+    finding = await source.judge(of_the_manifest())
     assert finding.severity is Severity.WARNING
     for words in (f"0x{PLACE.hex()}", "the manifest's transaction", "range too wide", "missing trie node"):
         assert words in finding.found

@@ -17,7 +17,7 @@ from light_clients.ethereum.containers import (
     LightClientUpdate,
 )
 from relayer.consensus.ethereum.contract import EthereumClientView
-from relayer.consensus.ethereum.local.simulation import BeaconBlock
+from relayer.consensus.ethereum.local.beacon_block import BeaconBlock
 from relayer.consensus.ethereum.proving_trust import compare_committees
 from relayer.consensus.findings import Finding, Severity
 from relayer.errors import NotFoundYet
@@ -131,7 +131,8 @@ async def test_of_what_no_node_shows_only_the_committee_that_signs_now_is_believ
     far = await prove(told, replace(now, height=now.height + FAR))
     assert far.severity is Severity.WARNING
     assert "signs now" in far.advice
-    for change in ({"committee": FORGED}, {"next_committee": now.committee}):
+    changes: tuple[dict[str, Any], ...] = ({"committee": FORGED}, {"next_committee": now.committee})
+    for change in changes:
         refused = await prove(told, replace(now, height=now.height + FAR, **change))
         assert refused.severity is Severity.REFUSAL, change
         assert "may never have existed" in refused.advice
