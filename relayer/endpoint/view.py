@@ -38,7 +38,8 @@ class RemoteView:
     """A remote endpoint as a gateway has it registered.
 
     `client` is None where the code at its address is not ours. `chain` is the CAIP-2 id that it was
-    registered with, where that was read.
+    registered with, where that was read. While it is retired, `last_height` is the highest block of its chain
+    that it is believed by; once it `is_succeeded`, another endpoint speaks for its chain.
     """
 
     name: str
@@ -48,9 +49,7 @@ class RemoteView:
     is_paused: bool
     is_retired: bool
     chain: str = ""
-    #: Whether another endpoint was registered for its chain since.
     is_succeeded: bool = False
-    #: The last height at which a retired one is believed.
     last_height: int = 0
 
 

@@ -274,8 +274,6 @@ def execute_deliver(
         raise revert("UnknownRemote(bytes32)", int.from_bytes(lane.source))
     if remote.paused:
         raise revert("RemoteIsPaused(bytes32)", int.from_bytes(lane.source))
-    if lane.id in state.paused_lanes:
-        raise revert("InboundLaneIsPaused(bytes32)", int.from_bytes(lane.id))
     full = [item for item in batch.items if isinstance(item, Message)]
     base = calldata_gas(data)
     if full and all(_is_set(state, item) for item in full):
@@ -290,12 +288,14 @@ def execute_deliver(
     computed = batch.compute_head()
     if proven != computed:
         raise revert("HeadMismatch(bytes32,bytes32)", int.from_bytes(computed), int.from_bytes(proven))
+    if lane.id in state.paused_lanes:
+        raise revert("InboundLaneIsPaused(bytes32)", int.from_bytes(lane.id))
     if remote.retired:
         source = int.from_bytes(lane.source)
         if remote.succeeded:
             raise revert("RemoteIsSucceeded(bytes32)", source)
         if height > remote.last_height:
-            raise revert("BeyondRetirement(bytes32,uint256,uint64)", source, height, remote.last_height)
+            raise revert("BeyondRetirement(bytes32,uint256,uint256)", source, height, remote.last_height)
     needed = EXECUTION_GAS + sum(item.gas_limit + batch.extra_gas + MESSAGE_GAS for item in full)
     if gas < base.transaction_gas(needed):
         raise revert("InsufficientGas(uint256,uint256)", gas, base.transaction_gas(needed))

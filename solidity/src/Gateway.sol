@@ -82,7 +82,7 @@ contract Gateway is Outbox, Inbox {
 
     /// @inheritdoc IGateway
     /// @dev While nobody has succeeded it, nobody else holds its route: what is deleted is its own, or nothing.
-    function retireRemote(bytes32 remoteId, uint64 lastHeight) external restricted {
+    function retireRemote(bytes32 remoteId, uint256 lastHeight) external restricted {
         _requireRemote(remoteId);
         RemoteRecord storage record = _remotes[remoteId];
         if (record.succeeded) revert RemoteIsSucceeded(remoteId);

@@ -30,7 +30,7 @@ abstract contract Inbox is Endpoint, IInbox {
         /// How many of its inbound lanes are paused: their words are read only when there are any.
         uint32 pausedLanes;
         /// While it is retired: the last height at which it is believed.
-        uint64 lastHeight;
+        uint256 lastHeight;
     }
 
     /// @dev A batch on its way through `deliver`. Its messages are [first, stop). Its bytes lie in the call's data from `begin`
@@ -57,7 +57,7 @@ abstract contract Inbox is Endpoint, IInbox {
     }
 
     /// @dev Where members stand in the second word of a remote's record, behind its gateway.
-    uint256 private constant RETIRED = 0xff << 160;
+    uint256 private constant RETIRED_AT = 160;
     uint256 private constant PAUSED_LANES_AT = 176;
     uint256 private constant FAILED = 1 << 64;
     uint256 private constant EXPIRED = 1 << 128;
@@ -100,12 +100,6 @@ abstract contract Inbox is Endpoint, IInbox {
         if (address(client) == address(0)) revert UnknownRemote(source);
         if (record.paused) revert RemoteIsPaused(source);
         bytes32 laneId = Lanes.id(source, endpointId, channel, 0);
-        // Loaded once and whole, for what is asked of it before the proof and after.
-        uint256 second;
-        assembly ("memory-safe") {
-            second := sload(add(record.slot, 1))
-        }
-        if (second >> PAUSED_LANES_AT != 0 && _pausedLanes[laneId]) revert InboundLaneIsPaused(laneId);
 
         // First pass: what was sent, if the proof bears it out. Nothing is believed yet.
         (uint256 first, uint256 stop, uint256 extraGas, uint256 items) = BatchReader.readRange(batch, place);
@@ -139,9 +133,7 @@ abstract contract Inbox is Endpoint, IInbox {
         uint256 last = _last(run, place);
         if (!run.fresh) return (Outcome.AlreadyDelivered, 0, 0, 0);
         head = Messages.appendAll(head, place, run.end);
-        _requireSent(
-            source, second, client, proof, Lanes.slot(Lanes.root(Lanes.HEADS, laneId), last / Lanes.PAGE), head
-        );
+        _requireSent(record, client, proof, laneId, last / Lanes.PAGE, head, source);
         if (block.gaslimit >= DEPTH_IN_REACH) Frame.requireHeadroom(this.climb.selector);
 
         // Second pass: execute. Where several items have fields they are read again from the start, so what they carry on from
@@ -270,23 +262,27 @@ abstract contract Inbox is Endpoint, IInbox {
         }
     }
 
-    /// @dev Asks the light client of a remote whether a slot of its gateway holds this head. Height and time of the header are the
-    /// client's concern, for heads only grow: any header that it believes will do, unless the remote is retired.
-    /// @param second The second word of the remote's record.
+    /// @dev Asks a remote's light client whether its gateway holds this head for a page of a lane. Height and time of the header
+    /// are the client's concern, for heads only grow: any header that it believes will do, unless the remote is retired.
     function _requireSent(
-        bytes32 source,
-        uint256 second,
+        RemoteRecord storage record,
         ILightClient client,
         bytes calldata proof,
-        bytes32 slot,
-        bytes32 head
+        bytes32 laneId,
+        uint256 page,
+        bytes32 head,
+        bytes32 source
     ) private view {
+        bytes32 slot = Lanes.slot(Lanes.root(Lanes.HEADS, laneId), page);
         bytes4 selector = ILightClient.storageAt.selector;
+        // Loaded once and whole: what follows the gateway in the word is zero nearly always.
+        uint256 second;
         bytes32 proven;
         uint256 height;
         // As the compiler would call, but for the two numbers that are not decoded, which would be a third of it: a height beyond
         // 64 bits is higher than any. An answer that is too short, as from an account without code, is no answer.
         assembly ("memory-safe") {
+            second := sload(add(record.slot, 1))
             let place := mload(0x40)
             mstore(place, selector)
             mstore(add(place, 0x04), 0x60)
@@ -306,12 +302,16 @@ abstract contract Inbox is Endpoint, IInbox {
             height := mload(0x20)
         }
         if (proven != head) revert HeadMismatch(head, proven);
-        if (second & RETIRED != 0) _requireBeforeRetirement(source, height);
+        if (second >> RETIRED_AT != 0) _requireUnbarred(source, laneId, second, height);
     }
 
-    /// @dev Refuses what a retired remote sent after its last height, and all of it once another endpoint speaks for its chain.
-    function _requireBeforeRetirement(bytes32 source, uint256 height) private view {
+    /// @dev Refuses a paused lane, what a retired remote sent after its last height, and all of it once another endpoint speaks for
+    /// its chain.
+    /// @param second The second word of the remote's record.
+    function _requireUnbarred(bytes32 source, bytes32 laneId, uint256 second, uint256 height) private view {
+        if (second >> PAUSED_LANES_AT != 0 && _pausedLanes[laneId]) revert InboundLaneIsPaused(laneId);
         RemoteRecord storage record = _remotes[source];
+        if (!record.retired) return;
         if (record.succeeded) revert RemoteIsSucceeded(source);
         if (height > record.lastHeight) revert BeyondRetirement(source, height, record.lastHeight);
     }

@@ -367,11 +367,17 @@ contract InboxTest is GatewayTest {
         b.unpauseInboundLane(idA, channel, 0);
         (, executed,,) = b.deliver(batch, "");
         assertEq(executed, 1);
-        bytes memory publicBatch = encodeAll(sent);
+        Sent[] memory more = new Sent[](2);
+        (more[0], more[1]) = (sent[0], send(address(recorder), "public again"));
+        prove(lane, 0);
+        bytes memory publicBatch = encodeAll(more);
         vm.expectRevert(abi.encodeWithSelector(IInbox.InboundLaneIsPaused.selector, lane));
         b.deliver(publicBatch, "");
+        (IInbox.Outcome outcome,,,) = b.deliver(encodeAll(sent), "");
+        assertTrue(outcome == IInbox.Outcome.AlreadyDelivered, "what was delivered before is told, paused or not");
         b.unpauseInboundLane(idA, 0, 0);
-        b.deliver(publicBatch, "");
+        (, executed,,) = b.deliver(publicBatch, "");
+        assertEq(executed, 1);
     }
 
     // Senders

@@ -33,7 +33,7 @@ STOPS: Final = (
     "RemoteUnknown(bytes32 endpointId)",
     "RemoteIsPaused(bytes32 endpointId)",
     "RemoteIsSucceeded(bytes32 endpointId)",
-    "BeyondRetirement(bytes32 endpointId, uint256 height, uint64 lastHeight)",
+    "BeyondRetirement(bytes32 endpointId, uint256 height, uint256 lastHeight)",
     "InboundLaneIsPaused(bytes32 laneId)",
     "UnsupportedLaneFlags(uint256 found)",
     "NotActive(uint8 found)",

@@ -15,13 +15,13 @@ interface IGateway {
         bool paused;
         bool retired;
         bool succeeded;
-        uint64 lastHeight;
+        uint256 lastHeight;
     }
 
     event RemoteRegistered(bytes32 indexed endpointId, bytes gateway, bytes32 genesisHash, address client);
     event ClientReplaced(bytes32 indexed endpointId, address client);
     event RemotePaused(bytes32 indexed endpointId, bool paused);
-    event RemoteRetired(bytes32 indexed endpointId, uint64 lastHeight);
+    event RemoteRetired(bytes32 indexed endpointId, uint256 lastHeight);
     event RemoteReinstated(bytes32 indexed endpointId);
 
     error InvalidGateway(bytes found);
@@ -63,7 +63,7 @@ interface IGateway {
     /// for its chain: recipients could not tell the two apart, so from then on it delivers nothing. Of a retired remote that has
     /// no successor, it changes the height.
     /// @param lastHeight Block number of the remote chain: its last block before the reset, or before it is not trusted any more.
-    function retireRemote(bytes32 endpointId_, uint64 lastHeight) external;
+    function retireRemote(bytes32 endpointId_, uint256 lastHeight) external;
 
     /// @notice Takes a retirement back. Impossible once another endpoint was registered for the chain. A remote that is paused
     /// stays so.

@@ -79,7 +79,7 @@ def test_a_lane_is_one_tuple() -> None:
 
 
 def test_a_remote_is_a_tuple_with_bytes() -> None:
-    types = ["(address,address,bytes,bool,bool,bool,uint64)"]
+    types = ["(address,address,bytes,bool,bool,bool,uint256)"]
     client, gateway = Address(b"\x11" * 20), Address(b"\x22" * 20)
     data = encode(types, [("0x" + client.hex(), "0x" + gateway.hex(), b"chain part", True, False, False, 0)])
     assert abi.decode_remote(data) == RemoteState(client, gateway, paused=True, retired=False)
