@@ -181,6 +181,7 @@ class Site:
                     main([*words, "--json", "--config", str(self.folder / "postroad.toml")])
                 except SystemExit as stop:
                     return stop.code
+            return "no exit"
 
         found = await asyncio.wait_for(asyncio.to_thread(run), 120)
         assert found == code, f"{words}: {found}\n{out.getvalue()}\n{err.getvalue()}"
