@@ -91,9 +91,9 @@ def judge_endpoint(view: EndpointView, record: Record | None = None) -> list[Fin
             "The chain was reset, the address is wrong, or another version was deployed: don't relay to it."
         )
         return [Finding(Severity.REFUSAL, name, found, "the Gateway of this version", advice)]
-    findings = [
-        Finding(Severity.OK, name, f"gateway 0x{view.located.gateway.hex()}, the code of this version")
-    ]
+    build = "" if view.build is None else f" ({view.build.value} build)"
+    text = f"gateway 0x{view.located.gateway.hex()}, the code of this version{build}"
+    findings = [Finding(Severity.OK, name, text)]
     if view.own_id != view.located.endpoint_id:
         found = f"endpoint id 0x{view.own_id.hex()}"
         advice = "It was deployed with another genesis hash than the chain has: deploy it anew."

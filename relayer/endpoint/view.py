@@ -14,7 +14,7 @@ from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.kind import ClientView
 from relayer.consensus.registry import view_client
-from relayer.contracts import load
+from relayer.contracts import Build, load, recognise
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
 from relayer.errors import CallReverted, Malformed
@@ -77,7 +77,8 @@ class EndpointView:
     Attributes:
         name: of the chain.
         located: where the manifest or the configuration says it is.
-        is_gateway: whether the code there is our Gateway's; where it isn't, nothing below is read.
+        is_gateway: whether the code there is our Gateway's, of whatever build; where it isn't, nothing below
+            is read.
         own_id: the endpoint id that the gateway itself tells, 32 bytes.
         authority: the contract that the gateway obeys, 20 bytes.
         is_manager: whether that is OpenZeppelin's AccessManager; where it isn't, roles are not read.
@@ -87,6 +88,7 @@ class EndpointView:
         remotes: those of the configured chains that are registered.
         now: the timestamp of the chain's newest block, in seconds.
         members: who has which role.
+        build: which build of our Gateway the code is; None where it is none.
     """
 
     name: str
@@ -101,6 +103,7 @@ class EndpointView:
     remotes: tuple[RemoteView, ...]
     now: int
     members: tuple[Member, ...] = ()
+    build: Build | None = None
 
     def remote(self, name: str) -> RemoteView | None:
         """Return a registered remote by its chain's name; None when it is not registered."""
@@ -112,14 +115,15 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     located = locate(config, manifest, name)
     if located is None:
         return None
-    gateway, manager = load("Gateway"), load("AccessManager")
+    gateway = load("Gateway")
     now = int(str((await node.block("latest"))["timestamp"]), 16)
-    if not gateway.is_runtime(await node.code(located.gateway)):
+    build = recognise("Gateway", await node.code(located.gateway))
+    if build is None:
         return EndpointView(name, located, False, b"", b"", False, (), (), {}, (), now)  # noqa: FBT003
     reader = ContractReader(node)
     own_id = await reader.ask(located.gateway, "Gateway", "endpointId")
     authority = address_of(await reader.ask(located.gateway, "Gateway", "authority"))
-    is_manager = manager.is_runtime(await node.code(authority))
+    is_manager = recognise("AccessManager", await node.code(authority)) is not None
     admins: tuple[AdminView, ...] = ()
     guardians: tuple[bytes, ...] = ()
     roles: dict[str, int] = {}
@@ -157,6 +161,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         remotes=tuple(remote for remote in remotes if remote is not None),
         now=now,
         members=members,
+        build=build,
     )
 
 

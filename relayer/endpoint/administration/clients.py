@@ -13,7 +13,7 @@ from typing import Any
 from light_clients.client import Status
 from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity, has_refusal
-from relayer.consensus.kind import ClientView, ConsensusKind, TrustStart
+from relayer.consensus.kind import ClientView, TrustStart
 from relayer.consensus.registry import configured, kind_of, view_client
 from relayer.contracts import load
 from relayer.endpoint.administration.decisions import (
@@ -46,12 +46,13 @@ async def bootstrap_client(site: Site, source: str, *, force: bool = False, canc
         ChainUnavailable: a chain can't be asked.
     """
     remote, kind = await find_remote(site, source), kind_of(site.config.chain(source))
-    client = _require_client(site, remote, kind)
-    selector = load(kind.contract).selector("bootstrap")
+    contract = kind.contract_of(site.config.chain(source).consensus)
+    client = _require_client(site, remote, contract)
+    selector = load(contract).selector("bootstrap")
     change = Change(
         name="client bootstrap",
         effect=f"the light client of {source} on {site.name} trusts {source} anew",
-        contract=kind.contract,
+        contract=contract,
         target=client.address,
         data=selector,
         identity=len(selector),
@@ -60,7 +61,7 @@ async def bootstrap_client(site: Site, source: str, *, force: bool = False, canc
     scheduled = find_operations(change, site.access.operations)
     if scheduled:
         # What was compared when it was scheduled is what is executed.
-        text = describe_arguments(kind.contract, scheduled[0].data)
+        text = describe_arguments(contract, scheduled[0].data)
         compare = (f"As it was scheduled, the client on {site.name} will trust:", f"  {text}")
         return Wanted((replace(change, data=scheduled[0].data, compare=compare),))
     if cancel:
@@ -185,12 +186,12 @@ async def _survey(site: Site, source: str) -> _Surveyed:
     return _Surveyed(survey, config, trust, findings)
 
 
-def _require_client(site: Site, remote: RemoteView, kind: ConsensusKind) -> ClientView:
+def _require_client(site: Site, remote: RemoteView, contract: str) -> ClientView:
     client = remote.client
     advice = f"A bootstrap can't help: `postroad client replace {remote.name} {site.name}`."
-    if client is None or client.contract != kind.contract:
+    if client is None or client.contract != contract:
         code = "other code, or none," if client is None else f"a {client.contract}"
-        raise NotAdministrable(f"{code} at 0x{remote.client_address.hex()}", f"a {kind.contract}", advice)
+        raise NotAdministrable(f"{code} at 0x{remote.client_address.hex()}", f"a {contract}", advice)
     if client.authority != site.view.authority:
         raise NotAdministrable(
             f"a light client that obeys 0x{client.authority.hex()}",
