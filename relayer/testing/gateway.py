@@ -25,7 +25,7 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.reverts import decode_revert
 from relayer.errors import CallReverted, Malformed
 from relayer.protocol.batch import Batch, calldata_gas, decode_batch
-from relayer.protocol.lane import bit_of, delivered_slot, heads_slot, page_of
+from relayer.protocol.lane import Lane, bit_of, delivered_slot, heads_slot, page_of
 from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, next_head
 
 EXECUTION_GAS: Final = 60_000
@@ -288,14 +288,7 @@ def execute_deliver(
     computed = batch.compute_head()
     if proven != computed:
         raise revert("HeadMismatch(bytes32,bytes32)", int.from_bytes(computed), int.from_bytes(proven))
-    if lane.id in state.paused_lanes:
-        raise revert("InboundLaneIsPaused(bytes32)", int.from_bytes(lane.id))
-    if remote.retired:
-        source = int.from_bytes(lane.source)
-        if remote.succeeded:
-            raise revert("RemoteIsSucceeded(bytes32)", source)
-        if height > remote.last_height:
-            raise revert("BeyondRetirement(bytes32,uint256,uint256)", source, height, remote.last_height)
+    _require_unbarred(state, lane, remote, height)
     needed = EXECUTION_GAS + sum(item.gas_limit + batch.extra_gas + MESSAGE_GAS for item in full)
     if gas < base.transaction_gas(needed):
         raise revert("InsufficientGas(uint256,uint256)", gas, base.transaction_gas(needed))
@@ -307,6 +300,18 @@ def execute_deliver(
     )
     ranges = _to_ranges(batch, turned_on)
     return MemoryExecution(base.transaction_gas(executed), simulated, ranges, tuple(events))
+
+
+def _require_unbarred(state: MemoryState, lane: Lane, remote: RemoteState, height: Height) -> None:
+    if lane.id in state.paused_lanes:
+        raise revert("InboundLaneIsPaused(bytes32)", int.from_bytes(lane.id))
+    if not remote.retired:
+        return
+    source = int.from_bytes(lane.source)
+    if remote.succeeded:
+        raise revert("RemoteIsSucceeded(bytes32)", source)
+    if height > remote.last_height:
+        raise revert("BeyondRetirement(bytes32,uint256,uint256)", source, height, remote.last_height)
 
 
 def _execute_items(

@@ -83,7 +83,9 @@ def test_a_remote_is_a_tuple_with_bytes() -> None:
     client, gateway = Address(b"\x11" * 20), Address(b"\x22" * 20)
     data = encode(types, [("0x" + client.hex(), "0x" + gateway.hex(), b"chain part", True, False, False, 0)])
     assert abi.decode_remote(data) == RemoteState(client, gateway, paused=True, retired=False)
-    data = encode(types, [("0x" + client.hex(), "0x" + gateway.hex(), b"chain part", False, True, True, 1234)])
+    data = encode(
+        types, [("0x" + client.hex(), "0x" + gateway.hex(), b"chain part", False, True, True, 1234)]
+    )
     assert abi.decode_remote(data) == RemoteState(
         client, gateway, paused=False, retired=True, succeeded=True, last_height=1234
     )
