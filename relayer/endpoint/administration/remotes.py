@@ -78,7 +78,7 @@ async def retire_remote(site: Site, word: str, last_height: int | None, *, cance
     remote = await find_remote(site, word)
     change = Change(
         name="remote retire",
-        effect=f"{site.name} sends nothing to {remote.name}, and delivers only what it sent up to its last block",
+        effect=f"{site.name} sends nothing to {remote.name}, and delivers only what {remote.name} sent up to its last block",
         contract="Gateway",
         target=site.gateway,
         data=load("Gateway").encode_call("retireRemote", remote.endpoint_id, last_height or 0),

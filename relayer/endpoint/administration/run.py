@@ -94,7 +94,9 @@ async def make_administration_plan(
         decisions.append(decide(change, permission, operations, account, now, cancel=cancel))
     # What speaks against a change speaks for taking it back.
     found = () if cancel else wanted.findings
-    findings = [*found, *(finding for decision in decisions for finding in decision.findings)]
+    # Of several changes one warning is enough.
+    told = (finding for decision in decisions for finding in decision.findings)
+    findings = list(dict.fromkeys([*found, *told]))
     steps = [] if wanted.deployment is None or cancel else [wanted.deployment]
     gas = sum(step.gas for step in steps)
     for decision in decisions:
