@@ -224,7 +224,7 @@ class _Examination:
                 )
                 findings.append(Finding(Severity.WARNING, subject, "retired", "", advice))
             if remote.is_paused:
-                advice = "The admin can lift it (unpauseRemote), after the delay."
+                advice = "The admin can lift it (`postroad remote unpause`), after the delay."
                 findings.append(Finding(Severity.WARNING, subject, "paused", "not paused", advice))
             findings += await judge_client(subject, view, remote, surveys[name], config, self._nodes[name])
             if remote.client is not None:
