@@ -91,8 +91,8 @@ async def find_creation(
         transactions = await _transactions_of(node, first)
     except (RpcRefused, RpcAnswerInvalid) as error:
         reasons.append(f"the node has no old state to search ({error})")
-        number = deployed.block_number if deployed is not None and is_recorded else None
-        return Creation(contract, address, b"", number, reason="; ".join(reasons), is_recorded=is_recorded)
+        recorded = deployed.block_number if deployed is not None and is_recorded else None
+        return Creation(contract, address, b"", recorded, reason="; ".join(reasons), is_recorded=is_recorded)
     for transaction in transactions:
         if creates(transaction, address):
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
