@@ -102,7 +102,7 @@ def client(**change: Any) -> BftClientView:
         trusting_period_s=1000,
         max_clock_drift_s=30,
         authority=MANAGER,
-        protocol=BftKind.QBFT,
+        kinds=BftKind.QBFT,
         set_hash=set_hash([validator.address for validator in FOUR]),
     )
     return replace(view, **change)
