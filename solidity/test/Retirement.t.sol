@@ -217,7 +217,15 @@ contract SealedRetirementTest is SealedPair {
         vm.revertToState(state);
 
         BftLightClient fresh = new BftLightClient(
-            address(managerB), BftHeader.Kind.QBFT, addressesOf(keysOf(777, 4)), 100, uint64(NOW - 900), 14 days, 30
+            address(managerB),
+            BftHeader.Kind.QBFT,
+            BftHeader.Kind.QBFT,
+            0,
+            addressesOf(keysOf(777, 4)),
+            100,
+            uint64(NOW - 900),
+            14 days,
+            30
         );
         b.registerRemote(interoperable(CHAIN_A, address(a)), keccak256("genesis of A, reset"), fresh, limits);
         bytes memory first = encodeAll(one(sent[0]));
