@@ -97,8 +97,10 @@ async def test_a_change_that_nobody_wrote_down_is_told_with_its_block_and_settin
         async with operator.relaying(), asyncio.timeout(150):
             await _come_near(mine)
             await _await(lambda: mine.head.number > CHANGE + 2)
-            recipient = "0x" + joined.endpoints["partner"].postbox.hex()
-            await operator.shell(f"postroad send mine partner --to {recipient} --text waits")
+            # Nobody sends what could not be proven; what is under way to the chain says what it waits for.
+            to = {name: "0x" + endpoint.postbox.hex() for name, endpoint in joined.endpoints.items()}
+            await operator.shell(f"postroad send mine partner --to {to['partner']} --text no", code=5)
+            await operator.shell(f"postroad send partner mine --to {to['mine']} --text waits")
             # Another process decides.
             while "sealed as QBFT" not in str(await operator.json("pending")):  # noqa: ASYNC110
                 await asyncio.sleep(0.5)
