@@ -706,7 +706,9 @@ async def test_a_client_of_the_other_protocol_is_refused() -> None:
     prover = await verified_prover()
     for kinds in (BftKind.IBFT2, KindChange(BftKind.QBFT, BftKind.IBFT2, 20)):
         destination = Destination(kinds, FOUR, START + 50)
-        with pytest.raises(ClientExpired, match=r"reads the newest blocks as IBFT 2\.0, which are sealed as QBFT"):
+        with pytest.raises(
+            ClientExpired, match=r"reads the newest blocks as IBFT 2\.0, which are sealed as QBFT"
+        ):
             await prover.client_at(destination, GATEWAY)  # type: ignore[arg-type]
         with pytest.raises(ClientExpired, match="postroad client replace"):
             await prover.updates_for(destination, GATEWAY)  # type: ignore[arg-type]
