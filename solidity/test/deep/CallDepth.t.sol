@@ -72,6 +72,11 @@ contract CallDepthTest is GatewayTest {
         }
         vm.expectRevert(bytes(""));
         b.climb(1024);
+        uint256 gas = gasleft();
+        b.climb(HEADROOM + 1);
+        gas -= gasleft();
+        assertLt(gas, 25_000, "what a batch pays for it");
+        assertGt(gas, 20_000);
     }
 
     function _delivery(uint256 calls) private returns (bytes memory) {
