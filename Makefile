@@ -116,6 +116,14 @@ oracle: $(VENV_STAMP) ## The same light-client objects to Postroad and to Lodest
 live-ethereum: $(TOOLS_STAMP) ## Real consensus and execution clients, followed over three periods, messages both ways (15 min; ARGS="specification --execution ethereumjs")
 	$(PY) -m tests.live $(ARGS)
 
+.PHONY: live-goquorum
+live-goquorum: $(TOOLS_STAMP) ## A network of GoQuorum's own geth, joined, then validators and nodes come and go (10 min; POSTROAD_GOQUORUM=path)
+	$(PY) -m tests.live.consortium goquorum $(ARGS)
+
+.PHONY: live-besu
+live-besu: $(TOOLS_STAMP) ## The same with Besu: QBFT, IBFT 2.0, from the one to the other (10 min each; POSTROAD_BESU=path, ARGS=qbft)
+	$(PY) -m tests.live.consortium besu $(ARGS)
+
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 
 .PHONY: gas
