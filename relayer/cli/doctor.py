@@ -79,7 +79,8 @@ def _look_at_installation() -> list[Finding]:
                 )
     try:
         names = [
-            load(name).name for name in ("Gateway", "AccessManager", *(kind.contract for kind in kinds()))
+            load(name).name
+            for name in ("Gateway", "AccessManager", *(name for kind in kinds() for name in kind.contracts))
         ]
         findings.append(Finding(Severity.OK, "contracts", f"{', '.join(names)} ship with this installation"))
     except UnknownContract as error:

@@ -45,6 +45,11 @@ class ConsensusConfig:
         return self.kind
 
     @property
+    def contract(self) -> str | None:
+        """The light client that such a chain needs, of a kind that has several; None for the kind's first."""
+        return None
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The keys that relaying needs and that are not there yet."""
         raise NotImplementedError

@@ -48,7 +48,7 @@ async def view_client(reader: ContractReader, address: bytes) -> ClientView | No
     """Read a light client, of whatever kind; None when there is no code of ours at the address."""
     code = await reader.node.code(address)
     for kind in kinds():
-        if load(kind.contract).is_runtime(code):
+        if any(load(contract).is_runtime(code) for contract in kind.contracts):
             view: ClientView = await kind.on_chain.view(reader, address)
             return view
     return None
