@@ -144,7 +144,9 @@ class CliqueClient:
         return StorageValue(claim.value, header.number, header.timestamp)
 
     def update(self, data: bytes, now: Timestamp) -> Self:
-        """Return the client that trusts a later header and the signers behind it; see `LightClient.update`."""
+        """Return the client that trusts a later header and the signers behind it; see
+        `LightClient.update`.
+        """
         self._trust().check_active(now)
         cursor = Cursor(data)
         trusted = self._read_trusted_set(cursor)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A run of consecutive headers, read from the wire and checked by Clique's rules (docs/reference/wire-formats.md
-§8.2), with the verdicts of the contract (INV-8).
+"""A run of consecutive headers, read from the wire and checked by Clique's rules, with the verdicts of the
+contract (docs/reference/wire-formats.md §8.2; INV-8).
 
 What a rule fixes is never sent: the number and the parent's hash of all headers but the first, the
 difficulty, and the signers that an epoch block lists. A header that broke such a rule hashes to something
@@ -93,10 +93,9 @@ class Run:
         if flags & FLAG_ROOTS:
             transactions_root, receipts_root = cursor.take(32), cursor.take(32)
         bloom = cursor.take(256) if flags & FLAG_BLOOM else NO_BLOOM
+        vanity = NO_VANITY if before is None else before.vanity
         if flags & FLAG_VANITY:
             vanity = cursor.take(32)
-        else:
-            vanity = NO_VANITY if before is None else before.vanity
         candidate = cursor.take(20) if flags & FLAG_VOTE else NOBODY
         tail = cursor.prefixed() if flags & FLAG_TAIL else b""
         r_s = cursor.take(64)

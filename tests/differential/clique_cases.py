@@ -129,7 +129,7 @@ def make_case(rng: random.Random, world: World) -> Case:
 # --- runs ---------------------------------------------------------------------------------------------------
 
 
-def break_block(rng: random.Random, chain: Chain, what: str) -> Sealed:
+def break_block(rng: random.Random, chain: Chain, what: str) -> Sealed:  # noqa: C901, PLR0912  one case a rule
     """The next block of a chain, broken in one way and sealed all the same."""
     signer = chain.choose()
     draft = chain.draft(signer)

@@ -29,7 +29,7 @@ from tests.differential.clique_cases import (
     make_chain,
     make_world,
 )
-from tests.differential.evm import Anvil, probe, run_anvil
+from tests.differential.evm import Anvil, run_anvil
 from tests.support.clique import Sealed, wire_run, wire_set
 from tools.build_contracts import check_hashes
 

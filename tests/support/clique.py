@@ -115,11 +115,11 @@ class Sealed:
             "timestamp": draft.timestamp,
         }
         tail = {name: hex(int.from_bytes(value)) for name, value in zip(names, draft.tail, strict=False)}
-        return (
-            {name: "0x" + value.hex() for name, value in data.items()}
-            | {name: hex(value) for name, value in quantities.items()}
-            | tail
-        )
+        return {
+            **{name: "0x" + value.hex() for name, value in data.items()},
+            **{name: hex(value) for name, value in quantities.items()},
+            **tail,
+        }
 
 
 @dataclass
