@@ -229,7 +229,7 @@ async def running(
     tell: Tell,
     open_chain: OpenChain = open_with_key,
 ) -> AsyncIterator[Runner]:
-    """Give what sends steps on one chain, and close its connections in the end. Takes what `apply_plan` does."""
+    """Give what sends steps on one chain, and close its connections after. Takes what `apply_plan` does."""
     chain = open_chain(name, config.chain(name), genesis_hash, key)
     try:
         yield Runner(config, manifest, node, chain, tell)
@@ -308,7 +308,7 @@ class Runner:
             await self._sending.look()
 
     async def finish_administration(self) -> None:
-        """Wait for the administrative calls that earlier runs have left open. Their effect shows on the chain.
+        """Wait for the administrative calls that earlier runs left open. Their effect shows on the chain.
 
         Raises what `run` raises; what has reverted is forgotten first.
         """
