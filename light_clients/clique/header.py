@@ -31,10 +31,10 @@ NOBODY: Final = bytes(20)
 IN_TURN: Final = 2
 OUT_OF_TURN: Final = 1
 
-_VANITY_BYTES: Final = 32
-_SEAL_BYTES: Final = 65
+VANITY_BYTES: Final = 32
+SEAL_BYTES: Final = 65
 #: The fewest bytes of extraData.
-MIN_EXTRA_DATA: Final = _VANITY_BYTES + _SEAL_BYTES
+MIN_EXTRA_DATA: Final = VANITY_BYTES + SEAL_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,11 @@ class CliqueHeader:
         _, start, stop = rlp.span(self.tail, 0, len(self.tail))
         return int.from_bytes(self.tail[start:stop])
 
+    def to_rlp(self) -> bytes:
+        """Return the header as nodes store and hash it."""
+        extra = self.vanity + b"".join(self.listed) + self.seal
+        return rlp.encode_list(self._front() + rlp.encode_bytes(extra) + self._back())
+
     def _front(self) -> bytes:
         """Return the RLP of the fields before extraData."""
         fields = (
@@ -194,7 +199,7 @@ def parse_extra_data(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
     Raises:
         HeaderRejected: the data has another shape, or what it lists cannot be a signer set.
     """
-    packed = data[_VANITY_BYTES:-_SEAL_BYTES]
+    packed = data[VANITY_BYTES:-SEAL_BYTES]
     if len(data) < MIN_EXTRA_DATA or len(packed) % 20:
         raise HeaderRejected(
             "extraData has another shape", found=data, expected="32 bytes, signers of 20 each, 65 bytes"
@@ -202,10 +207,10 @@ def parse_extra_data(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
     listed = tuple(packed[at : at + 20] for at in range(0, len(packed), 20))
     if listed:
         check_set(listed)
-    seal = data[-_SEAL_BYTES:]
+    seal = data[-SEAL_BYTES:]
     if seal[64] > 1:
         raise HeaderRejected("a seal has another parity", found=seal[64], expected="0 or 1")
-    return data[:_VANITY_BYTES], listed, seal
+    return data[:VANITY_BYTES], listed, seal
 
 
 def _hash(front: bytes, extra_data: bytes, back: bytes) -> bytes:

@@ -151,7 +151,9 @@ async def read_client(destination: Chain, client: Address) -> OnChainState:
     params = CliqueParams(*values)
     if params.epoch < 1:
         raise RpcAnswerInvalid(
-            f"a light client of epoch 0 at 0x{client.hex()}", "an epoch of at least 1", "Is it a CliqueLightClient?"
+            f"a light client of epoch 0 at 0x{client.hex()}",
+            "an epoch of at least 1",
+            "Is it a CliqueLightClient?",
         )
     return OnChainState(abi.decode_status(status), params, decode_trusted_state(trusted))
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Why to believe a Clique chain: more than half of its signers built on a block, one after the other.
 
-A head says how far the chain has come. The block that is verified lies some blocks below, under as many headers
-as the light client asks for. It and they are read from one provider, and checked by Clique's rules under the
-trusted set. Where that set did not seal them, update_path.py leads to the one that did. Whatever is returned
-has passed the light client, on the very bytes that are sent (INV-5, INV-7).
+A head says how far the chain has come. The block that is verified lies some blocks below, under as many
+headers as the light client asks for. It and they are read from one provider, and checked by Clique's rules
+under the trusted set. Where that set did not seal them, update_path.py leads to the one that did. Whatever is
+returned has passed the light client, on the very bytes that are sent (INV-5, INV-7).
 
 Heads are reorganised every day, and that is nobody's fault. A block that was verified is reorganised only
 where more than half of the signers built on two branches: then MisbehaviourFound is raised, with both.
@@ -41,7 +41,13 @@ from relayer.consensus.clique import KIND
 from relayer.consensus.clique.config import CliqueConfig
 from relayer.consensus.clique.contract import OnChainState, read_client
 from relayer.consensus.clique.signer_search import find_signers
-from relayer.consensus.clique.update_path import CliqueUpdatePath, HeaderSource, read_run
+from relayer.consensus.clique.update_path import (
+    CliqueUpdatePath,
+    HeaderSource,
+    believe_run,
+    heights,
+    read_linked,
+)
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import (
     ChainUnavailable,
@@ -129,6 +135,8 @@ class CliqueProver:
         self._sealing_since = Height(0)
         # Sets that were trusted, by their hashes: clients on destinations follow later than we do.
         self._known = {client.state.set_hash: self._signers}
+        # Where we have come to on the way to a newer set; None unless that set's blocks are waited for.
+        self._way: tuple[CliqueClient, tuple[bytes, ...]] | None = None
         # Why no newer block is believed though there are enough; "" while nothing is in the way.
         self._trouble = ""
         self._lock = asyncio.Lock()
@@ -187,7 +195,7 @@ class CliqueProver:
         async with self._lock:
             self._check_own()
             newest = self._newest
-            self._head = max(self._head, head.number)
+            self._head = head.number
             number = Height(head.number - self._depth)
             if newest is not None and (
                 number <= newest.number or not (wanted or number > newest.number + _IDLE_BLOCKS)
@@ -195,7 +203,8 @@ class CliqueProver:
                 return _to_verified(newest)
             if number < 1:
                 raise NotFoundYet(
-                    f"a chain of {head.number} blocks", f"at least {self._depth + 1}: {self._explain_depth()}"
+                    f"a chain of {head.number} blocks",
+                    f"at least {self._depth + 1}, by {self._explain_depth()}",
                 )
             try:
                 run = await self._follow(number)
@@ -211,49 +220,101 @@ class CliqueProver:
 
     async def _follow(self, number: Height) -> Sequence[CliqueHeader]:
         """Return a block with those that stand on it, believed by our own client, which follows there."""
-        await self._check_continuity()
         run = await self._read(number)
-        if run is None:
-            path = self._path(self._client, self._signers, self._now())
-            try:
-                await path.advance(number)
-            except (NotFoundYet, Rejection, ChainUnavailable):
-                # A provider may have invented a change. Another one's blocks decide, and if it has none
-                # either, the reason why the way breaks off is worth more than that.
-                run = await self._read_from_others(number)
-                if run is None:
-                    raise
-            else:
-                run = await self._move(path, number)
-        return run
+        if run is not None:
+            self._way = None
+            return run
+        client, signers = self._way or (self._client, self._signers)
+        path = self._path(client, signers, self._now())
+        try:
+            while not await path.advance(number):
+                pass
+            return await self._move(path, number)
+        except (NotFoundYet, Rejection, ChainUnavailable):
+            # A provider may have invented a change. Another one's blocks decide, and if it has none
+            # either, the reason why the way breaks off is worth more than that.
+            run = await self._read_from_others(number)
+            if run is None:
+                self._way = path.client, path.signers
+                raise
+            return run
 
     async def _move(self, path: CliqueUpdatePath, number: Height) -> Sequence[CliqueHeader]:
-        """Take over where a path has led to, once a block of the new set can be believed."""
+        """Take over where a path has led to, once a block of the new set is believed."""
         since = Height(path.client.state.height + 1)
-        run = await self._source.checked_blocks(
-            _range(max(since, number), self._depth_of(path)),
-            lambda blocks: read_run(path.client, path.signers, blocks, self._now()),
-        ) if max(since, number) + self._depth_of(path) <= self._head else None
+        first, depth = max(since, number), path.client.params.depth(len(path.signers))
+        run = None
+        if first + depth <= self._head:
+            run = await self._source.checked_blocks(
+                heights(first, first + depth),
+                lambda blocks: believe_run(path.client, path.signers, read_linked(blocks), self._now()),
+            )
         if run is None:
             raise NotFoundYet(
-                f"the signers changed before block {since}", f"{self._depth_of(path)} blocks on one of theirs"
+                f"the signers have changed, and block {self._head} is the newest",
+                f"{depth} blocks of theirs on block {first}",
             )
+        if path.signers != self._signers:
+            self._sealing_since = since
         self._client, self._signers = path.client, path.signers
         self._known[path.client.state.set_hash] = path.signers
-        self._sealing_since = since
+        self._way = None
         return run
 
     async def _read(self, number: Height) -> Sequence[CliqueHeader] | None:
-        return await self._source.checked_blocks(
-            _range(number, self._depth),
-            lambda blocks: read_run(self._client, self._signers, blocks, self._now()),
-        )
+        """Return a block with those that stand on it, if the trusted set sealed them all; else None.
+
+        It has to lead back to the block that was verified last: who shows another one of that height has
+        left it, and proves misbehaviour where that is under as many headers.
+
+        Raises:
+            MisbehaviourFound: somebody does.
+        """
+        newest = self._newest
+        if newest is None:
+            return await self._read_between(number, number, None)
+        if number <= newest.number + _LINKED:
+            return await self._read_between(newest.number, number, newest)
+        await self._read_between(newest.number, newest.number, newest)
+        return await self._read_between(number, number, None)
+
+    async def _read_between(
+        self, first: Height, number: Height, known: CliqueHeader | None
+    ) -> Sequence[CliqueHeader] | None:
+        """Read the blocks from `first`, which is the known header where one is given, to those that stand on
+        `number`; return as `_read`.
+        """
+        client, signers, depth, now = self._client, self._signers, self._depth, self._now()
+
+        def check(
+            blocks: Sequence[Mapping[str, Any]],
+        ) -> tuple[Sequence[CliqueHeader] | None, Sequence[CliqueHeader] | None]:
+            headers = read_linked(blocks)
+            if known is None or headers[0].block_hash == known.block_hash:
+                return believe_run(client, signers, headers[number - first :], now), None
+            other = believe_run(client, signers, headers[: depth + 1], now)
+            if other is None:
+                raise HeaderRejected(
+                    f"another block {first} than the verified one",
+                    found=headers[0].block_hash,
+                    expected=known.block_hash,
+                )
+            return None, other
+
+        run, other = await self._source.checked_blocks(heights(first, number + depth), check)
+        if other is not None:
+            raise MisbehaviourFound(
+                f"two blocks {first} under {depth} headers each: 0x{self._runs[first][0].block_hash.hex()} and "
+                f"0x{other[0].block_hash.hex()}",
+                self._freeze_data(self._runs[first], other),
+            )
+        return run
 
     async def _read_from_others(self, number: Height) -> Sequence[CliqueHeader] | None:
         """Ask every provider for a run that our own client believes, and blame those that have none."""
 
         def check(blocks: Sequence[Mapping[str, Any]]) -> Sequence[CliqueHeader]:
-            run = read_run(self._client, self._signers, blocks, self._now())
+            run = believe_run(self._client, self._signers, read_linked(blocks), self._now())
             if run is None:
                 raise HeaderRejected(
                     f"block {number} is not under headers of the trusted signers",
@@ -263,33 +324,12 @@ class CliqueProver:
             return run
 
         try:
-            return await self._source.checked_blocks(_range(number, self._depth), check)
+            return await self._source.checked_blocks(heights(number, number + self._depth), check)
         except (ChainUnavailable, NotFoundYet):
             return None
 
-    async def _check_continuity(self) -> None:
-        """Raise MisbehaviourFound where a provider shows another block of a verified height, as deep.
-
-        The header that was verified last is looked at: who builds on another one has left it.
-        """
-        newest = self._newest
-        if newest is None:
-            return
-        known = self._runs[newest.number]
-        found = await self._read(newest.number)
-        if found is not None and found[0].block_hash != newest.block_hash:
-            raise MisbehaviourFound(
-                f"two blocks {newest.number} under {self._depth} headers each: 0x{newest.block_hash.hex()} and "
-                f"0x{found[0].block_hash.hex()}",
-                self._freeze_data(known, found),
-            )
-
     def _path(self, client: CliqueClient, signers: Sequence[bytes], now: Timestamp) -> CliqueUpdatePath:
         return CliqueUpdatePath(self._source, client, signers, self._head, now)
-
-    @staticmethod
-    def _depth_of(path: CliqueUpdatePath) -> int:
-        return path.client.params.depth(len(path.signers))
 
     def _keep(self, run: Sequence[CliqueHeader]) -> None:
         header = run[0]
@@ -330,7 +370,8 @@ class CliqueProver:
         run = self._runs.get(header.number)
         if run is None or run[0].block_hash != header.hash:
             run = await self._source.checked_blocks(
-                _range(header.number, self._depth), lambda blocks: _read_again(blocks, header)
+                heights(header.number, header.number + self._depth),
+                lambda blocks: _read_again(blocks, header),
             )
         found = run
 
@@ -380,7 +421,7 @@ class CliqueProver:
         newest = self._newest
         if newest is None:
             return None
-        numbers = _range(newest.number, self._depth)
+        numbers = heights(newest.number, newest.number + self._depth)
         told = await self._source.blocks_of_everyone(numbers[0])
         others = {label: [block] for label, block in told if _hash_of(block) != newest.block_hash}
         if not others:
@@ -392,7 +433,7 @@ class CliqueProver:
         known = self._runs[newest.number]
         for blocks in others.values():
             try:
-                found = read_run(self._client, self._signers, blocks, self._now())
+                found = believe_run(self._client, self._signers, read_linked(blocks), self._now())
                 if found is not None and len(found) == len(numbers):
                     return self._freeze_data(known, found)
             except Rejection:
@@ -580,10 +621,6 @@ def _hash_of(block: Mapping[str, Any]) -> bytes:
         return b""
 
 
-def _range(first: int, more: int) -> list[Height]:
-    return [Height(number) for number in range(first, first + more + 1)]
-
-
 def _to_verified(header: CliqueHeader) -> VerifiedHeader:
     return VerifiedHeader(
         header.number, header.block_hash, header.timestamp, header.state_root, header.base_fee_wei
@@ -605,9 +642,7 @@ def open_prover(
         )
     signers = tuple(map(bytes, bootstrap.signers))
     params = params_of(chain)
-    client = CliqueClient.bootstrap(
-        params, signers, Height(bootstrap.height), Timestamp(bootstrap.timestamp)
-    )
+    client = CliqueClient.bootstrap(params, signers, Height(bootstrap.height), Timestamp(bootstrap.timestamp))
     return OpenProver(CliqueProver(source, client, signers))
 
 

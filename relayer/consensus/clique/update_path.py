@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 """From one trusted signer set to another, in as few `update` calls as it takes.
 
-The light client moves its set by votes that it counts itself, in a run of consecutive headers, or by an epoch
-block, which lists the signers (docs/adr/0021-clique.md). So the newest block is tried first; where the trusted
-set did not seal it, the range is halved down to the first change. A node of go-ethereum repeats its vote in
-each block that it seals until the vote is decided, so the run that decides is about one round of the signers
-long. Where votes lie farther apart than one update holds, the next epoch block leads on.
+The light client moves its set by votes that it counts itself, in a run of consecutive headers, or by an
+epoch block, which lists the signers (docs/adr/0021-clique.md). So the newest block is tried first; where the
+trusted set did not seal it, the range is halved down to the first change. A node of go-ethereum repeats its
+vote in each block that it seals until the vote is decided, so the run that decides is about one round of the
+signers long. Where votes lie farther apart than one update holds, the next epoch block leads on.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final, Protocol, TypeVar
 
 from light_clients.client import Height, Timestamp
@@ -19,7 +20,7 @@ from light_clients.clique.client import CliqueClient
 from light_clients.clique.codec import encode_anchor, encode_update
 from light_clients.clique.header import CliqueHeader
 from light_clients.clique.reader import Run
-from light_clients.errors import HeaderRejected, Rejection, UpdateRejected
+from light_clients.errors import HeaderRejected, Rejection
 from relayer.errors import NotFoundYet
 
 T = TypeVar("T")
@@ -92,9 +93,9 @@ class CliqueUpdatePath:
             if run is not None:
                 # A jump has renewed the trusting period just now, so a further update would only cost gas.
                 if not self.updates:
-                    # Votes that are decided on top of the block would change the set too late: a later block
-                    # renews the period.
-                    with contextlib.suppress(UpdateRejected):
+                    # Votes that are decided on top of the block change the set too late for an update, or
+                    # shorten the run: a later block renews the period.
+                    with contextlib.suppress(Rejection):
                         self._apply(encode_update(self.signers, run, self._epoch), self.signers)
                 return True
             await self._step(target)
@@ -110,9 +111,11 @@ class CliqueUpdatePath:
 
     async def _believed(self, number: Height) -> list[CliqueHeader] | None:
         """Return a block with those that stand on it, if the trusted set sealed them all; else None."""
+        if number + self._depth > self._head:
+            return None
         return await self._source.checked_blocks(
-            _range(number, number + self._depth),
-            lambda blocks: read_run(self.client, self.signers, blocks, self._now),
+            heights(number, number + self._depth),
+            lambda blocks: believe_run(self.client, self.signers, read_linked(blocks), self._now),
         )
 
     async def _step(self, target: Height) -> None:
@@ -124,7 +127,7 @@ class CliqueUpdatePath:
                 high = middle
             else:
                 low = middle
-        # The blocks from `high` on, as many as stand on one, hold the first that the trusted set did not seal.
+        # The last block that has to stand on `high` is the first that the trusted set did not seal.
         first_strange = high + self._depth
         if await self._jump_by_votes(first_strange):
             return
@@ -144,7 +147,7 @@ class CliqueUpdatePath:
         """Jump over a change that a run of blocks shows which begins with its votes."""
         # Two rounds of the signers behind the change hold all who still seal.
         behind = 2 * len(self.signers) + self._depth
-        numbers = _range(max(1, first_strange - MAX_HEADERS), min(self._head, first_strange + behind))
+        numbers = heights(max(1, first_strange - MAX_HEADERS), min(self._head, first_strange + behind))
 
         def check(blocks: Sequence[Mapping[str, Any]]) -> bool:
             headers = read_linked(blocks)
@@ -158,7 +161,7 @@ class CliqueUpdatePath:
 
     async def _jump_by_epoch(self, number: Height) -> bool:
         """Jump to the set that an epoch block lists."""
-        numbers = _range(number, min(self._head, number + MAX_HEADERS - 1))
+        numbers = heights(number, min(self._head, number + MAX_HEADERS - 1))
 
         def check(blocks: Sequence[Mapping[str, Any]]) -> bool:
             headers = read_linked(blocks)
@@ -191,32 +194,41 @@ class CliqueUpdatePath:
         self.updates.append(update)
 
 
-def read_linked(blocks: Sequence[Mapping[str, Any]]) -> list[CliqueHeader]:
-    """Return the headers of consecutive blocks. Raises Rejection where one is not the parent of the next."""
+def read_linked(blocks: Sequence[Mapping[str, Any]], parent_hash: bytes | None = None) -> list[CliqueHeader]:
+    """Return the headers of consecutive blocks.
+
+    Args:
+        blocks: as a node gives them, ascending.
+        parent_hash: of the first, where it is known.
+
+    Raises:
+        Rejection: one is no header, or not the parent of the next.
+    """
     headers = [CliqueHeader.from_rpc(block) for block in blocks]
-    for parent, header in zip(headers, headers[1:], strict=False):
-        if header.parent_hash != parent.block_hash:
-            raise HeaderRejected(
-                f"block {header.number} has another parent",
-                found=header.parent_hash,
-                expected=parent.block_hash,
-            )
+    if headers and parent_hash is not None:
+        _check_parent(headers[0], parent_hash)
+    for parent, header in pairwise(headers):
+        _check_parent(header, parent.block_hash)
     return headers
 
 
-def read_run(
-    client: CliqueClient, signers: Sequence[bytes], blocks: Sequence[Mapping[str, Any]], now: Timestamp
+def believe_run(
+    client: CliqueClient, signers: Sequence[bytes], headers: list[CliqueHeader], now: Timestamp
 ) -> list[CliqueHeader] | None:
-    """Return the headers of a block and those that stand on it, where a client believes the first of them.
+    """Return a header and those that stand on it, where a client believes the first of them.
 
     None where other signers than the trusted ones seem to have sealed them. That is no reason to blame who
     told them: the signers may have changed.
 
+    Args:
+        client: the light client.
+        signers: the set that hashes to its trusted one, ascending.
+        headers: linked, and as many as the client asks for.
+        now: time at the client.
+
     Raises:
-        Rejection: they are no headers, or not linked, or the client is not Active, or they are from the
-            future.
+        Rejection: the client is not Active, or the first is from the future.
     """
-    headers = read_linked(blocks)
     epoch = client.params.epoch
     run = Run(signers, epoch)
     for header in headers:
@@ -234,5 +246,13 @@ def next_epoch_block(head: Height, epoch: int, least: int = 0) -> int:
     return max(-(-(head + 1) // epoch) * epoch, least)
 
 
-def _range(first: int, last: int) -> list[Height]:
+def heights(first: int, last: int) -> list[Height]:
+    """Return the block numbers from the first to the last."""
     return [Height(number) for number in range(first, last + 1)]
+
+
+def _check_parent(header: CliqueHeader, expected: bytes) -> None:
+    if header.parent_hash != expected:
+        raise HeaderRejected(
+            f"block {header.number} has another parent", found=header.parent_hash, expected=expected
+        )
