@@ -165,22 +165,13 @@ class CliqueClient:
         depth = self.params.depth(len(run.signers))
         if count <= depth:
             raise QuorumNotReached("too few headers", found=count, expected=f"at least {depth + 1}")
-        if form == FROM_EPOCH and run.headers[0].number % self.params.epoch:
-            raise UpdateRejected(
-                "a block lists no signers",
-                found=run.headers[0].number,
-                expected=f"a multiple of {self.params.epoch}",
-            )
-        last, later = run.headers[-1 - depth], run.headers[-depth:]
+        if form == FROM_EPOCH:
+            self._check_vouched(trusted, run.headers)
+        last = run.headers[-1 - depth]
         # The signers behind the header that becomes trusted are those that its successors are checked with.
         if run.changed > count - depth:
             raise UpdateRejected(
                 "the signers change too late", found=run.changed, expected=f"at most {count - depth}"
-            )
-        vouching = len(set(trusted) & {header.signer for header in later})
-        if vouching < majority(len(trusted)):
-            raise QuorumNotReached(
-                "too few trusted signers built on it", found=vouching, expected=majority(len(trusted))
             )
         if last.number <= self.state.height:
             raise UpdateRejected(
@@ -236,6 +227,24 @@ class CliqueClient:
                 "the signers are not the trusted ones", found=found, expected=self.state.set_hash
             )
         return signers
+
+    def _check_vouched(self, trusted: Sequence[bytes], headers: Sequence[CliqueHeader]) -> None:
+        """Check that more than half of the trusted signers sealed the epoch block or built on it.
+
+        One signer alone writes what an epoch block lists. A change by votes needs no such check: more than half
+        of the trusted signers sealed the votes.
+        """
+        if headers[0].number % self.params.epoch:
+            raise UpdateRejected(
+                "a block lists no signers",
+                found=headers[0].number,
+                expected=f"a multiple of {self.params.epoch}",
+            )
+        vouching = len(set(trusted) & {header.signer for header in headers})
+        if vouching < majority(len(trusted)):
+            raise QuorumNotReached(
+                "too few trusted signers built on the list", found=vouching, expected=majority(len(trusted))
+            )
 
     def _read_believed(
         self, cursor: Cursor, signers: Sequence[bytes], state_root: bytes | None = None

@@ -139,8 +139,8 @@ class CliqueUpdatePath:
             f"the signers change at about block {first_strange}, which can't be shown yet",
             f"the deciding votes within {MAX_HEADERS - self._depth} blocks with {self._depth} more on them, or the "
             f"epoch block {next_epoch_block(self._head, self._epoch, first)} with as many",
-            f"{len(self.signers) // 2 + 1} of the {len(self.signers)} trusted signers have to seal behind the change; "
-            "where so many are gone, the admin of each destination bootstraps its light client anew",
+            f"Behind an epoch block {len(self.signers) // 2 + 1} of the {len(self.signers)} trusted signers have to seal; "
+            "where more are gone, the admin of each destination bootstraps its light client anew",
         )
 
     async def _jump_by_votes(self, first_strange: int) -> bool:
