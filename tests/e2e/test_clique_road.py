@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from light_clients.clique.signers import set_hash
-from relayer.chains.evm.contract_reader import ContractReader
+from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.consensus.clique.local.chain import LocalCliqueChain
+from relayer.consensus.clique.local.faults import ForeignSeal, ForgedRoot
 from relayer.devnet.network.network import Network
 from tests.support.daemon_process import DaemonProcess
 from tests.support.journal import gas_totals
@@ -58,8 +59,8 @@ async def trusted_set(net: RelayNet) -> bytes:
     """The hash of the set that the light client of `court` on `port` trusts."""
     place = net.places["port"]
     reader = ContractReader(place.node)
-    (_, _, client, *_) = await reader.ask(place.gateway, "Gateway", "remote", net.places["court"].endpoint)
-    trusted, *_ = await reader.ask(client, "CliqueLightClient", "trustedState")
+    client, *_ = await reader.ask(place.gateway, "Gateway", "remote", net.places["court"].endpoint)
+    trusted, *_ = await reader.ask(address_of(client), "CliqueLightClient", "trustedState")
     return bytes(trusted)
 
 
@@ -115,8 +116,6 @@ async def test_a_provider_that_forges_is_not_believed(tmp_path: Path) -> None:
     """INV-5, INV-7: strangers' seals and invented roots, for blocks that nobody else serves, delay; they
     never deliver.
     """
-    from relayer.consensus.clique.local.faults import ForeignSeal, ForgedRoot
-
     async with relayed("court=clique:3@0.3,port=bft:4@0.3", tmp_path) as (court, net, _):
         await both_ways(net, 2, 2)
         with court.faults.on(ForeignSeal()):
