@@ -231,8 +231,8 @@ class CliqueClient:
     def _check_vouched(self, trusted: Sequence[bytes], headers: Sequence[CliqueHeader]) -> None:
         """Check that more than half of the trusted signers sealed the epoch block or built on it.
 
-        One signer alone writes what an epoch block lists. A change by votes needs no such check: more than half
-        of the trusted signers sealed the votes.
+        One signer alone writes what an epoch block lists. A change by votes needs no such check: more than
+        half of the trusted signers sealed the votes.
         """
         if headers[0].number % self.params.epoch:
             raise UpdateRejected(

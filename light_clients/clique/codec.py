@@ -25,7 +25,12 @@ from light_clients.trust import encode_claim
 
 
 def encode_run(
-    signers: Sequence[bytes], headers: Sequence[CliqueHeader], epoch: int, *, with_first_root: bool = True
+    signers: Sequence[bytes],
+    headers: Sequence[CliqueHeader],
+    epoch: int,
+    *,
+    with_first_root: bool = True,
+    tallied: bool = False,
 ) -> bytes:
     """Encode consecutive headers. Whoever reads the result checks them.
 
@@ -34,6 +39,7 @@ def encode_run(
         headers: by ascending number.
         epoch: after how many blocks votes are discarded.
         with_first_root: whether the state root of the first is written; a proof leaves it out.
+        tallied: whether the reader counts votes, as an update's does; without, the set stays what it is.
 
     Raises:
         HeaderRejected: a header's signer is not in the set.
@@ -61,7 +67,7 @@ def encode_run(
         vanity = header.vanity
         if header.number % epoch == 0:
             tally.clear()
-        elif header.has_vote:
+        elif tallied and header.has_vote:
             tally.vote(header.signer, header.candidate, add=header.add)
     return b"".join(parts)
 
@@ -163,5 +169,5 @@ def encode_update(
     if len(headers) > 0xFF:
         raise UpdateRejected("an update has too many headers", found=len(headers), expected="at most 255")
     start = bytes((FROM_TRUSTED,)) if listed is None else bytes((FROM_EPOCH,)) + encode_set(listed)
-    run = encode_run(trusted if listed is None else listed, headers, epoch)
+    run = encode_run(trusted if listed is None else listed, headers, epoch, tallied=True)
     return encode_set(trusted) + start + bytes((len(headers),)) + run

@@ -13,6 +13,7 @@ where more than half of the signers built on two branches: then MisbehaviourFoun
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,7 @@ from relayer.consensus.clique.update_path import (
     CliqueUpdatePath,
     HeaderSource,
     believe_run,
+    first_to_read,
     heights,
     read_linked,
 )
@@ -136,7 +138,7 @@ class CliqueProver:
         # Sets that were trusted, by their hashes: clients on destinations follow later than we do.
         self._known = {client.state.set_hash: self._signers}
         # Where we have come to on the way to a newer set; None unless that set's blocks are waited for.
-        self._way: tuple[CliqueClient, tuple[bytes, ...]] | None = None
+        self._way: tuple[CliqueClient, tuple[bytes, ...], Height] | None = None
         # Why no newer block is believed though there are enough; "" while nothing is in the way.
         self._trouble = ""
         self._lock = asyncio.Lock()
@@ -224,38 +226,40 @@ class CliqueProver:
         if run is not None:
             self._way = None
             return run
-        client, signers = self._way or (self._client, self._signers)
-        path = self._path(client, signers, self._now())
+        path = self._path(self._client, self._signers, self._now())
+        if self._way is not None:
+            path.client, path.signers, path.since = self._way
         try:
-            while not await path.advance(number):
-                pass
+            is_there = False
+            while not is_there:
+                # A newer set may ask for more blocks than ours, and then leads not quite as far.
+                target = Height(min(number, self._head - path.depth))
+                is_there = await path.advance(target) and target + path.depth <= self._head
             return await self._move(path, number)
         except (NotFoundYet, Rejection, ChainUnavailable):
             # A provider may have invented a change. Another one's blocks decide, and if it has none
             # either, the reason why the way breaks off is worth more than that.
             run = await self._read_from_others(number)
             if run is None:
-                self._way = path.client, path.signers
+                self._way = path.client, path.signers, path.since
                 raise
             return run
 
     async def _move(self, path: CliqueUpdatePath, number: Height) -> Sequence[CliqueHeader]:
         """Take over where a path has led to, once a block of the new set is believed."""
-        since = Height(path.client.state.height + 1)
-        first, depth = max(since, number), path.client.params.depth(len(path.signers))
+        first = Height(max(path.since, min(number, self._head - path.depth)))
         run = None
-        if first + depth <= self._head:
+        if first + path.depth <= self._head:
             run = await self._source.checked_blocks(
-                heights(first, first + depth),
+                heights(first, first + path.depth),
                 lambda blocks: believe_run(path.client, path.signers, read_linked(blocks), self._now()),
             )
         if run is None:
             raise NotFoundYet(
                 f"the signers have changed, and block {self._head} is the newest",
-                f"{depth} blocks of theirs on block {first}",
+                f"{path.depth} blocks of theirs on block {first}",
             )
-        if path.signers != self._signers:
-            self._sealing_since = since
+        self._sealing_since = path.since
         self._client, self._signers = path.client, path.signers
         self._known[path.client.state.set_hash] = path.signers
         self._way = None
@@ -271,18 +275,17 @@ class CliqueProver:
             MisbehaviourFound: somebody does.
         """
         newest = self._newest
-        if newest is None:
-            return await self._read_between(number, number, None)
-        if number <= newest.number + _LINKED:
+        if newest is not None and number <= newest.number + _LINKED:
             return await self._read_between(newest.number, number, newest)
-        await self._read_between(newest.number, newest.number, newest)
-        return await self._read_between(number, number, None)
+        if newest is not None:
+            await self._read_between(newest.number, newest.number, newest)
+        return await self._read_between(first_to_read(self._client, self._signers, number), number, None)
 
     async def _read_between(
         self, first: Height, number: Height, known: CliqueHeader | None
     ) -> Sequence[CliqueHeader] | None:
         """Read the blocks from `first`, which is the known header where one is given, to those that stand on
-        `number`; return as `_read`.
+        `number`: the trusted set has to have sealed them all. Return as `_read`.
         """
         client, signers, depth, now = self._client, self._signers, self._depth, self._now()
 
@@ -291,7 +294,7 @@ class CliqueProver:
         ) -> tuple[Sequence[CliqueHeader] | None, Sequence[CliqueHeader] | None]:
             headers = read_linked(blocks)
             if known is None or headers[0].block_hash == known.block_hash:
-                return believe_run(client, signers, headers[number - first :], now), None
+                return believe_run(client, signers, headers, now, number - first), None
             other = believe_run(client, signers, headers[: depth + 1], now)
             if other is None:
                 raise HeaderRejected(
@@ -311,22 +314,26 @@ class CliqueProver:
         return run
 
     async def _read_from_others(self, number: Height) -> Sequence[CliqueHeader] | None:
-        """Ask every provider for a run that our own client believes, and blame those that have none."""
+        """Return what some provider has of a block and those on it, if our own client believes that.
 
-        def check(blocks: Sequence[Mapping[str, Any]]) -> Sequence[CliqueHeader]:
-            run = believe_run(self._client, self._signers, read_linked(blocks), self._now())
-            if run is None:
-                raise HeaderRejected(
-                    f"block {number} is not under headers of the trusted signers",
-                    found="others",
-                    expected=f"{self._depth} of theirs",
-                )
-            return run
-
-        try:
-            return await self._source.checked_blocks(heights(number, number + self._depth), check)
-        except (ChainUnavailable, NotFoundYet):
+        Nobody is blamed: while the signers change, honest providers have nothing that it believes.
+        """
+        if self.provider_count < 2:
             return None
+        for blocks in await self._blocks_of_everyone(heights(number, number + self._depth)):
+            with contextlib.suppress(Rejection):
+                run = believe_run(self._client, self._signers, read_linked(blocks), self._now())
+                if run is not None:
+                    return run
+        return None
+
+    async def _blocks_of_everyone(self, numbers: Sequence[Height]) -> list[list[Mapping[str, Any]]]:
+        """Return consecutive blocks as every provider tells them that has them all."""
+        told: dict[str, list[Mapping[str, Any]]] = {}
+        for number in numbers:
+            for label, block in await self._source.blocks_of_everyone(number):
+                told.setdefault(label, []).append(block)
+        return [blocks for blocks in told.values() if len(blocks) == len(numbers)]
 
     def _path(self, client: CliqueClient, signers: Sequence[bytes], now: Timestamp) -> CliqueUpdatePath:
         return CliqueUpdatePath(self._source, client, signers, self._head, now)
@@ -421,23 +428,15 @@ class CliqueProver:
         newest = self._newest
         if newest is None:
             return None
-        numbers = heights(newest.number, newest.number + self._depth)
-        told = await self._source.blocks_of_everyone(numbers[0])
-        others = {label: [block] for label, block in told if _hash_of(block) != newest.block_hash}
-        if not others:
+        told = await self._source.blocks_of_everyone(newest.number)
+        if all(_hash_of(block) == newest.block_hash for _, block in told):
             return None
-        for number in numbers[1:]:
-            for label, block in await self._source.blocks_of_everyone(number):
-                if label in others:
-                    others[label].append(block)
         known = self._runs[newest.number]
-        for blocks in others.values():
-            try:
+        for blocks in await self._blocks_of_everyone(heights(newest.number, newest.number + self._depth)):
+            with contextlib.suppress(Rejection):
                 found = believe_run(self._client, self._signers, read_linked(blocks), self._now())
-                if found is not None and len(found) == len(numbers):
+                if found is not None and found[0].block_hash != newest.block_hash:
                     return self._freeze_data(known, found)
-            except Rejection:
-                continue
         return None
 
     def _freeze_data(self, first: Sequence[CliqueHeader], second: Sequence[CliqueHeader]) -> bytes:

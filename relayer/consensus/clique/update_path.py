@@ -46,8 +46,9 @@ class HeaderSource(Protocol):
 class CliqueUpdatePath:
     """The way of a light client from its trusted state to a newer header.
 
-    `client` and `signers` are where it has come to; `updates` are the arguments of `update`, in order, that
-    led there and that the Python client has accepted.
+    `client` and `signers` are where it has come to, and `since` is the first block that this set seals, 0
+    while it is the one that was begun with. `updates` are the arguments of `update`, in order, that led there
+    and that the Python client has accepted.
 
     Args:
         source: where to read headers.
@@ -70,7 +71,13 @@ class CliqueUpdatePath:
         self._now = now
         self.client = client
         self.signers = tuple(signers)
+        self.since = Height(0)
         self.updates: list[bytes] = []
+
+    @property
+    def depth(self) -> int:
+        """How many blocks have to stand on one that the set has sealed."""
+        return self.client.params.depth(len(self.signers))
 
     async def advance(self, target: Height) -> bool:
         """Lead the client to the set that sealed a block, and those that stand on it.
@@ -89,6 +96,9 @@ class CliqueUpdatePath:
         for _ in range(_MAX_STEPS):
             if target <= self.client.state.height:
                 return True
+            if self.updates and target + self.depth > self._head:
+                # A larger set asks for more blocks than stand on the target: nothing more can be shown.
+                return True
             run = await self._believed(target)
             if run is not None:
                 # A jump has renewed the trusting period just now, so a further update would only cost gas.
@@ -105,17 +115,16 @@ class CliqueUpdatePath:
     def _epoch(self) -> int:
         return self.client.params.epoch
 
-    @property
-    def _depth(self) -> int:
-        return self.client.params.depth(len(self.signers))
-
     async def _believed(self, number: Height) -> list[CliqueHeader] | None:
         """Return a block with those that stand on it, if the trusted set sealed them all; else None."""
-        if number + self._depth > self._head:
+        if number + self.depth > self._head:
             return None
+        first = first_to_read(self.client, self.signers, number)
         return await self._source.checked_blocks(
-            heights(number, number + self._depth),
-            lambda blocks: believe_run(self.client, self.signers, read_linked(blocks), self._now),
+            heights(first, number + self.depth),
+            lambda blocks: believe_run(
+                self.client, self.signers, read_linked(blocks), self._now, number - first
+            ),
         )
 
     async def _step(self, target: Height) -> None:
@@ -128,7 +137,7 @@ class CliqueUpdatePath:
             else:
                 low = middle
         # The last block that has to stand on `high` is the first that the trusted set did not seal.
-        first_strange = high + self._depth
+        first_strange = high + self.depth
         if await self._jump_by_votes(first_strange):
             return
         first = Height(-(-high // self._epoch) * self._epoch)
@@ -137,7 +146,7 @@ class CliqueUpdatePath:
                 return
         raise NotFoundYet(
             f"the signers change at about block {first_strange}, which can't be shown yet",
-            f"the deciding votes within {MAX_HEADERS - self._depth} blocks with {self._depth} more on them, or the "
+            f"the deciding votes within {MAX_HEADERS - self.depth} blocks with {self.depth} more on them, or the "
             f"epoch block {next_epoch_block(self._head, self._epoch, first)} with as many",
             f"Behind an epoch block {len(self.signers) // 2 + 1} of the {len(self.signers)} trusted signers have to seal; "
             "where more are gone, the admin of each destination bootstraps its light client anew",
@@ -146,7 +155,7 @@ class CliqueUpdatePath:
     async def _jump_by_votes(self, first_strange: int) -> bool:
         """Jump over a change that a run of blocks shows which begins with its votes."""
         # Two rounds of the signers behind the change hold all who still seal.
-        behind = 2 * len(self.signers) + self._depth
+        behind = 2 * len(self.signers) + self.depth
         numbers = heights(max(1, first_strange - MAX_HEADERS), min(self._head, first_strange + behind))
 
         def check(blocks: Sequence[Mapping[str, Any]]) -> bool:
@@ -190,6 +199,8 @@ class CliqueUpdatePath:
 
     def _apply(self, update: bytes, signers: tuple[bytes, ...]) -> None:
         self.client = self.client.update(update, self._now)
+        if signers != self.signers:
+            self.since = Height(self.client.state.height + 1)
         self.signers = signers
         self.updates.append(update)
 
@@ -212,8 +223,22 @@ def read_linked(blocks: Sequence[Mapping[str, Any]], parent_hash: bytes | None =
     return headers
 
 
+def first_to_read(client: CliqueClient, signers: Sequence[bytes], number: Height) -> Height:
+    """Return from where on headers are read before it is said that a set sealed a block, and those on it.
+
+    Two rounds of the signers before the block, as far as they lie behind the trusted one. By chance a few
+    blocks in a row can be valid under a set that has changed long ago; trust that moved there would leave the
+    votes behind, and only an epoch block would lead on.
+    """
+    return Height(max(min(client.state.height + 1, number), number - 2 * len(signers), 1))
+
+
 def believe_run(
-    client: CliqueClient, signers: Sequence[bytes], headers: list[CliqueHeader], now: Timestamp
+    client: CliqueClient,
+    signers: Sequence[bytes],
+    headers: list[CliqueHeader],
+    now: Timestamp,
+    before: int = 0,
 ) -> list[CliqueHeader] | None:
     """Return a header and those that stand on it, where a client believes the first of them.
 
@@ -223,11 +248,12 @@ def believe_run(
     Args:
         client: the light client.
         signers: the set that hashes to its trusted one, ascending.
-        headers: linked, and as many as the client asks for.
+        headers: linked; the header, and as many on it as the client asks for.
         now: time at the client.
+        before: how many further headers come first, which have to be valid too.
 
     Raises:
-        Rejection: the client is not Active, or the first is from the future.
+        Rejection: the client is not Active, or the header is from the future.
     """
     epoch = client.params.epoch
     run = Run(signers, epoch)
@@ -236,9 +262,10 @@ def believe_run(
             run.append(header)
         except HeaderRejected:
             return None
+    found = headers[before:]
     # The rules are asked once more, by the bytes that a contract would be given (INV-5).
-    client.believe(encode_anchor(signers, headers, epoch), now)
-    return headers
+    client.believe(encode_anchor(signers, found, epoch), now)
+    return found
 
 
 def next_epoch_block(head: Height, epoch: int, least: int = 0) -> int:
