@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.plan import DeploymentPlan
     from relayer.endpoint.view import EndpointView
+    from relayer.views.endpoint import EndpointAccessView, RuleView
     from relayer.views.plan import SavedEndpointView
 
 
@@ -159,28 +160,28 @@ def list_(config_path: Path, as_json: bool) -> None:
 def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
     """Check endpoints: code, ids, who may change them, light clients, and chains that look alike.
 
-    Exits with 1 when something would let messages be forged or get lost.
+    Shows who may do what. Exits with 1 when something would let messages be forged or get lost.
     """
     from relayer.consensus.findings import has_refusal
-    from relayer.endpoint.check import check_endpoints
+    from relayer.endpoint.check import Checked, examine_endpoints
+    from relayer.views.endpoint import access_view, endpoint_check_view
 
     config = load_config(config_path)
     names = list(dict.fromkeys(chains)) or list(config.chains)
     for name in names:
         config.chain(name)
 
-    async def run() -> tuple[Finding, ...]:
+    async def run() -> Checked:
         async with open_nodes(config, config.chains) as nodes:
-            return await check_endpoints(config, _manifest(config), nodes, names)
+            return await examine_endpoints(config, _manifest(config), nodes, names)
 
-    findings = run_async(run())
+    checked = run_async(run())
     if as_json:
-        from relayer.views.finding import check_view
-
-        print_json(check_view(findings))
+        print_json(endpoint_check_view(checked.findings, checked.access))
     else:
-        show_findings(findings)
-    if has_refusal(findings):
+        show_findings(checked.findings)
+        show_access([access_view(name, view) for name, view in checked.access.items()])
+    if has_refusal(checked.findings):
         raise click.exceptions.Exit(ExitCode.PROBLEM)
 
 
@@ -403,6 +404,35 @@ def show_findings(findings: Iterable[Finding]) -> None:
         advice = f"\n    {finding.advice}" if finding.advice and finding.severity.value != "ok" else ""
         out.print(f"{marks[finding.severity.value]} {finding.subject}: ", end="")
         out.print(f"{finding.found}{expected}{advice}", markup=False)
+
+
+def show_access(views: Iterable[EndpointAccessView]) -> None:
+    """Print who may do what, a table a chain."""
+    for view in views:
+        console().print(
+            f"\nWho may do what on {view.chain} (AccessManager {hex_of(view.manager)}):", markup=False
+        )
+        rows = [
+            (rule.contract, ", ".join(rule.functions), rule.label, _members_text(rule, view.now))
+            for rule in view.rules
+        ]
+        print_table(("contract", "functions", "role", "who, and what each call waits"), rows, empty="")
+
+
+def _members_text(rule: RuleView, now: int) -> str:
+    from relayer.endpoint.access import PUBLIC_ROLE
+
+    if rule.role == PUBLIC_ROLE:
+        return "everybody, at once"
+    texts = []
+    for member in rule.members:
+        text = f"{hex_of(member.account)} " + (
+            f"after {span(member.delay_s)}" if member.delay_s else "at once"
+        )
+        if member.next_delay_s is not None and member.next_delay_at is not None:
+            text += f" ({span(member.next_delay_s)} in {span(member.next_delay_at - now)})"
+        texts.append(text + (f" (in {span(member.since - now)})" if member.since > now else ""))
+    return ", ".join(texts) or "nobody"
 
 
 @contextlib.asynccontextmanager

@@ -148,7 +148,9 @@ class LocalBftChain(AnvilChain[SealedBlock]):
             client=_NAMES[self.protocol],
             parts=parts,
             block_maker=BftBlockMaker(parts, validators, all_seals=self._all_seals),
-            serve=lambda faults: ServedBftBlocks(parts, faults, validators.accounts, seed),
+            serve=lambda faults: ServedBftBlocks(
+                parts, faults, validators.accounts, seed, node=len(parts.publishers)
+            ),
             block_methods={f"{prefix}_getValidators": _list_validators},
         )
 
