@@ -115,6 +115,10 @@ oracle: $(VENV_STAMP) ## The same light-client objects to Postroad and to Lodest
 live-ethereum: $(TOOLS_STAMP) ## Real consensus and execution clients, followed over three periods, messages both ways (15 min; ARGS="specification --execution ethereumjs")
 	$(PY) -m tests.live $(ARGS)
 
+.PHONY: live-clique
+live-clique: $(TOOLS_STAMP) ## Signers of go-ethereum's Clique, joined, voted in and out, stopped (10 min; POSTROAD_GETH=path, or built where Go is)
+	$(PY) -m tests.live.clique $(ARGS)
+
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 
 .PHONY: gas
