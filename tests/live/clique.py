@@ -186,26 +186,21 @@ class CliqueNetwork:
             f'[Node.P2P]\nListenAddr = "127.0.0.1:{node.peers}"\nNoDiscovery = true\nStaticNodes = {peers}\n',
             encoding="ascii",
         )
-        for name, words in (
-            ("init", ["init", "--state.scheme", "hash", self._folder / "genesis.json"]),
-            (
-                "import",
-                [
-                    "account",
-                    "import",
-                    "--lightkdf",
-                    "--password",
-                    self._folder / "password",
-                    node.folder / "geth/nodekey",
-                ],
-            ),
+        data: list[str | Path] = ["--datadir", node.folder]
+        password = self._folder / "password"
+        key = node.folder / "geth/nodekey"
+        await self._do(node, "init", ["init", *data, "--state.scheme", "hash", self._folder / "genesis.json"])
+        await self._do(
+            node, "import", ["account", "import", *data, "--lightkdf", "--password", password, key]
+        )
+
+    async def _do(self, node: SignerNode, name: str, words: list[str | Path]) -> None:
+        async with (
+            Program(name, [self._binary, *words], node.folder) as program,
+            asyncio.timeout(_START_S),
         ):
-            # Options of the command come behind its name.
-            at = 2 if name == "import" else 1
-            line = [self._binary, *words[:at], "--datadir", node.folder, *words[at:]]
-            async with Program(name, line, node.folder) as program, asyncio.timeout(_START_S):
-                if await program.wait() != 0:
-                    raise ProgramError(f"geth {name} failed:\n{program.log_end()}")
+            if await program.wait() != 0:
+                raise ProgramError(f"geth {name} failed:\n{program.log_end()}")
 
 
 async def run(binary: Path, folder: Path, say: Say) -> None:

@@ -18,7 +18,7 @@ _NOBODY: Final = bytes(20)
 DEFAULT_EPOCH: Final = 30_000
 
 
-class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CliqueBootstrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is trusted from the start: a height, the time of its block in seconds, and the signers
     that may seal the next block.
 
@@ -43,7 +43,7 @@ class CliqueConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, f
     kind: str = "clique"
     epoch: Positive = DEFAULT_EPOCH
     extra_depth: Annotated[int, msgspec.Meta(ge=0, le=MAX_EXTRA_DEPTH)] = 0
-    bootstrap: BootstrapConfig | None = None
+    bootstrap: CliqueBootstrap | None = None
 
     @property
     def label(self) -> str:

@@ -114,7 +114,7 @@ _EXTRA_DEPTH: Final = load(NAME).encode_call("extraDepth")
 
 
 @dataclass(frozen=True, slots=True)
-class OnChainState:
+class OnChainClique:
     """A destination's light client, as a provider tells what its contract answers."""
 
     status: Status
@@ -122,7 +122,7 @@ class OnChainState:
     state: CliqueState
 
 
-async def read_client(destination: Chain, client: Address) -> OnChainState:
+async def read_client(destination: Chain, client: Address) -> OnChainClique:
     """Read a client through a chain's distrusted providers.
 
     Args:
@@ -155,7 +155,7 @@ async def read_client(destination: Chain, client: Address) -> OnChainState:
             "an epoch of at least 1",
             "Is it a CliqueLightClient?",
         )
-    return OnChainState(abi.decode_status(status), params, decode_trusted_state(trusted))
+    return OnChainClique(abi.decode_status(status), params, decode_trusted_state(trusted))
 
 
 def decode_trusted_state(data: bytes) -> CliqueState:

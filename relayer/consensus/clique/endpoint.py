@@ -22,7 +22,7 @@ from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
 from relayer.config import Bytes20
 from relayer.consensus.base import Prover
-from relayer.consensus.clique.config import BootstrapConfig, CliqueConfig
+from relayer.consensus.clique.config import CliqueBootstrap, CliqueConfig
 from relayer.consensus.clique.contract import CliqueClientView, CliqueInitialTrust
 from relayer.consensus.clique.prover import CliqueProver, open_prover, params_of
 from relayer.consensus.clique.signer_search import ReadBlocks, find_signers
@@ -71,7 +71,7 @@ class CliqueTrust:
 
     def with_bootstrap(self, config: CliqueConfig) -> CliqueConfig:
         """Return the configuration with these signers as its bootstrap, where it has none."""
-        found = BootstrapConfig(
+        found = CliqueBootstrap(
             height=self.height, timestamp=self.timestamp, signers=tuple(map(Bytes20, self.signers))
         )
         return msgspec.structs.replace(config, bootstrap=config.bootstrap or found)

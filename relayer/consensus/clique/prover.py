@@ -40,11 +40,11 @@ from relayer.consensus.base import (
 )
 from relayer.consensus.clique import KIND
 from relayer.consensus.clique.config import CliqueConfig
-from relayer.consensus.clique.contract import OnChainState, read_client
+from relayer.consensus.clique.contract import OnChainClique, read_client
 from relayer.consensus.clique.signer_search import find_signers
 from relayer.consensus.clique.update_path import (
+    CliqueHeaderSource,
     CliqueUpdatePath,
-    HeaderSource,
     believe_run,
     first_to_read,
     heights,
@@ -73,7 +73,7 @@ _LINKED: Final = 64
 _IDLE_BLOCKS: Final = 64
 
 
-class CliqueSource(HeaderSource, Protocol):
+class CliqueSource(CliqueHeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
 
     @property
@@ -498,7 +498,7 @@ class CliqueProver:
         await path.advance(target.number)
         return tuple(path.updates)
 
-    async def _read_client(self, destination: Chain, client: Address) -> OnChainState:
+    async def _read_client(self, destination: Chain, client: Address) -> OnChainClique:
         found = await read_client(destination, client)
         ours, its = self._client.params, found.params
         if (its.epoch, its.extra_depth) != (ours.epoch, ours.extra_depth):
@@ -592,7 +592,7 @@ class CliqueProver:
         return Timestamp(int(self._clock()))
 
 
-def _check_usable(found: OnChainState, client: Address) -> None:
+def _check_usable(found: OnChainClique, client: Address) -> None:
     if found.status is Status.FROZEN:
         raise ClientFrozen(
             f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"

@@ -33,7 +33,7 @@ _MAX_STEPS: Final = 16
 _EPOCHS_TRIED: Final = 3
 
 
-class HeaderSource(Protocol):
+class CliqueHeaderSource(Protocol):
     """Serves headers; relayer.chains.evm.chain.EvmChain is one."""
 
     async def checked_blocks(
@@ -60,7 +60,7 @@ class CliqueUpdatePath:
 
     def __init__(
         self,
-        source: HeaderSource,
+        source: CliqueHeaderSource,
         client: CliqueClient,
         signers: Sequence[bytes],
         head: Height,

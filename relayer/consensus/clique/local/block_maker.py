@@ -13,7 +13,7 @@ from typing import Any, Final
 from light_clients import ecdsa
 from light_clients.client import Height, Timestamp
 from light_clients.clique.header import IN_TURN, NOBODY, OUT_OF_TURN, SEAL_BYTES, VANITY_BYTES, CliqueHeader
-from relayer.consensus.clique.local.signers import LocalSigners, Wish
+from relayer.consensus.clique.local.signers import LocalSigners, SignerVote
 from relayer.devnet.chain.block_maker import BlockMaker
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.process.anvil import Anvil
@@ -143,7 +143,7 @@ def _build(
     block: Mapping[str, Any],
     parent_hash: bytes,
     listed: tuple[bytes, ...],
-    vote: Wish | None,
+    vote: SignerVote | None,
     difficulty: int,
     *,
     legacy: bool,

@@ -17,7 +17,7 @@ from relayer.devnet.state.identities import Account, checksum_address
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SignerVote:
     """What the signers vote for: to add or to drop somebody (20 bytes)."""
 
     candidate: bytes
@@ -38,7 +38,7 @@ class LocalSigners:
     accounts: dict[bytes, Account]
     _tally: Tally
     down: set[bytes] = field(default_factory=set)
-    _wishes: list[Wish] = field(default_factory=list)
+    _wishes: list[SignerVote] = field(default_factory=list)
     _recent: list[bytes] = field(default_factory=list)
 
     @classmethod
@@ -74,7 +74,7 @@ class LocalSigners:
         count = len(after) + (1 if add else -1)
         if not 1 <= count <= MAX_SIGNERS:
             raise SpecError(f"a set of {count} signers", f"1 to {MAX_SIGNERS}")
-        self._wishes.append(Wish(candidate, add))
+        self._wishes.append(SignerVote(candidate, add))
 
     def can_seal(self) -> bool:
         """Return whether anybody is there to seal the next block."""
@@ -92,7 +92,7 @@ class LocalSigners:
         turn = number % len(members)
         return next(signer for signer in members[turn:] + members[:turn] if signer in free)
 
-    def vote_for(self, number: int) -> Wish | None:
+    def vote_for(self, number: int) -> SignerVote | None:
         """Return what the signer of block `number` votes for."""
         return self._wishes[0] if self._wishes and number % self.epoch else None
 

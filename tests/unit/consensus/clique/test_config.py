@@ -7,7 +7,7 @@ import pytest
 
 from relayer import config
 from relayer.config import Bytes20, InvalidConfig
-from relayer.consensus.clique.config import BootstrapConfig, CliqueConfig
+from relayer.consensus.clique.config import CliqueBootstrap, CliqueConfig
 
 ALICE, BOB = Bytes20(b"\x01" * 20), Bytes20(b"\x02" * 20)
 CHAIN = """\
@@ -24,13 +24,13 @@ def test_the_epoch_is_what_nodes_take_by_default_and_a_bootstrap_completes_it() 
     bare = config.parse(CHAIN)
     assert bare.chain("court").missing == ("gateway", "genesis_hash", "consensus.bootstrap")
     assert CliqueConfig().epoch == 30_000
-    whole = CliqueConfig(bootstrap=BootstrapConfig(height=17, timestamp=1, signers=(ALICE, BOB)))
+    whole = CliqueConfig(bootstrap=CliqueBootstrap(height=17, timestamp=1, signers=(ALICE, BOB)))
     assert (whole.missing, whole.first_height, whole.label) == ((), 17, "Clique")
 
 
 @pytest.mark.parametrize("signers", [(BOB, ALICE), (ALICE, ALICE), (Bytes20(20), ALICE)])
 def test_signers_that_do_not_ascend_or_nobody_are_refused(signers: tuple[Bytes20, ...]) -> None:
-    wrong = CliqueConfig(bootstrap=BootstrapConfig(height=1, timestamp=1, signers=signers))
+    wrong = CliqueConfig(bootstrap=CliqueBootstrap(height=1, timestamp=1, signers=signers))
     chain = config.parse(CHAIN).chain("court")
     with pytest.raises(InvalidConfig, match="distinct addresses, ascending") as caught:
         wrong.check(chain, lambda *keys: ".".join(map(str, keys)))
