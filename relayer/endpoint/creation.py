@@ -18,12 +18,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from light_clients.codec import rlp
-from light_clients.hashing import keccak256
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Finding, Severity
 from relayer.contracts import load, load_builds
 from relayer.endpoint.manifest import Contract
+from relayer.endpoint.one_by_one import created_address
 from relayer.errors import RpcAnswerInvalid, RpcRefused
 
 #: The event that each contract's constructor emits.
@@ -80,7 +79,7 @@ async def find_creation(
         ChainUnavailable: nobody answers.
     """
     reasons: list[str] = []
-    is_recorded = deployed is not None and bytes(deployed.address) == address
+    is_recorded = deployed is not None and bool(deployed.tx_hash) and bytes(deployed.address) == address
     async for transaction in _candidates(node, contract, address, deployed, reasons):
         if creates(transaction, address):
             number = int(str(transaction.get("blockNumber") or "0x0"), 16)
@@ -122,18 +121,12 @@ def judge_creation(subject: str, name: str, creation: Creation) -> Finding:
     return Finding(Severity.REFUSAL, subject, found, ours, advice)
 
 
-def create_address(sender: bytes, nonce: int) -> bytes:
-    """Return the address (20 bytes) of a contract that a transaction of `sender` (20 bytes) creates."""
-    number = nonce.to_bytes((nonce.bit_length() + 7) // 8)
-    return keccak256(rlp.encode([sender, number]))[12:]
-
-
 def creates(transaction: Mapping[str, Any], address: bytes) -> bool:
     """Tell whether a transaction, as JSON-RPC gives it, creates the contract at an address outright."""
     sender, nonce = transaction.get("from"), transaction.get("nonce")
     if transaction.get("to") is not None or not isinstance(sender, str) or not isinstance(nonce, str):
         return False
-    return create_address(_bytes(sender), int(nonce, 16)) == address
+    return created_address(_bytes(sender), int(nonce, 16)) == address
 
 
 async def _candidates(
