@@ -224,7 +224,7 @@ class _Examination:
                 )
                 findings.append(Finding(Severity.WARNING, subject, "retired", "", advice))
             if remote.is_paused:
-                advice = "The admin can lift it (unpauseRemote), after the delay."
+                advice = "The admin can lift it (`postroad remote unpause`), after the delay."
                 findings.append(Finding(Severity.WARNING, subject, "paused", "not paused", advice))
             findings += await judge_client(subject, view, remote, surveys[name], config, self._nodes[name])
             if remote.client is not None:
@@ -351,7 +351,8 @@ def _judge_unlisted(
     )
     findings = [Finding(Severity.WARNING, subject, found, "a configured chain", advice)]
     same = named.get(remote.chain)
-    if same is not None and not remote.is_paused:
+    # Until it has a successor, a retired endpoint delivers what it sent.
+    if same is not None and not remote.is_paused and not remote.is_succeeded:
         found = f"another endpoint than the config's speaks in the name of {same} ({remote.chain})"
         mend = "Recipients can't tell the two apart: pause it (pauseRemote), find out who registered it, and retire it."
         findings.append(Finding(Severity.REFUSAL, subject, found, "the endpoint of the config alone", mend))

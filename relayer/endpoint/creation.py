@@ -40,7 +40,8 @@ class Creation:
         contract: the artifact's name of what is at the address.
         address: 20 bytes.
         tx_hash: of the transaction that created it outright; empty where none was found.
-        block_number: of the block in which it was created; None where that is not known.
+        block_number: of the block in which it was created, by the node or else by the manifest; None where
+            that is not known.
         data: what that transaction ran; empty where none was found.
         reason: where none was found: why.
         is_known: whether the node showed enough to tell. Without a transaction, a creation that is known is
@@ -86,17 +87,18 @@ async def find_creation(
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
             return Creation(contract, address, tx_hash, number, data, is_known=True)
     try:
-        number = await _first_block_of(node, address)
-        transactions = await _transactions_of(node, number)
+        first = await _first_block_of(node, address)
+        transactions = await _transactions_of(node, first)
     except (RpcRefused, RpcAnswerInvalid) as error:
         reasons.append(f"the node has no old state to search ({error})")
-        return Creation(contract, address, reason="; ".join(reasons), is_recorded=is_recorded)
+        recorded = deployed.block_number if deployed is not None and is_recorded else None
+        return Creation(contract, address, b"", recorded, reason="; ".join(reasons), is_recorded=is_recorded)
     for transaction in transactions:
         if creates(transaction, address):
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
-            return Creation(contract, address, tx_hash, number, data, is_known=True)
-    reason = f"no transaction of block {number} created it outright, so another contract did"
-    return Creation(contract, address, block_number=number, reason=reason, is_known=True)
+            return Creation(contract, address, tx_hash, first, data, is_known=True)
+    reason = f"no transaction of block {first} created it outright, so another contract did"
+    return Creation(contract, address, block_number=first, reason=reason, is_known=True)
 
 
 def judge_creation(subject: str, name: str, creation: Creation) -> Finding:

@@ -115,14 +115,6 @@ class Court:
             return error.name != "AccessManagedUnauthorized"
         return True
 
-    async def registered(self) -> list[bytes]:
-        """The ids of the remotes, in the order of their registration."""
-        topic = GATEWAY.event_topic("RemoteRegistered")
-        node = self.site.nodes["court"]
-        last = int(str((await node.block("latest"))["number"]), 16)
-        logs = await node.logs(self.gateway, [topic], 0, last)
-        return [bytes.fromhex(log["topics"][1][2:]) for log in logs]
-
     async def refusals(self) -> list[str]:
         """What the check refuses once the admin is behind its delay."""
         await self.site.apply(await self.site.plan())
@@ -295,15 +287,28 @@ async def test_another_endpoint_in_the_name_of_a_configured_chain(site: Site) ->
     await site.apply(await site.plan(close=False))
     court = Court(site)
     number = site.chains["court"].chain_id
-    address = InteropAddress.evm(number, STRANGER).to_bytes()
-    call = GATEWAY.encode_call("registerRemote", address, b"\x07" * 32, court.client, LIMITS)
-    await court.send(court.gateway, call)
-    (refusal,) = await court.refusals()
-    assert refusal.endswith(f"speaks in the name of court (eip155:{number})")
+
+    async def register(account: bytes) -> bytes:
+        address = InteropAddress.evm(number, account).to_bytes()
+        call = GATEWAY.encode_call("registerRemote", address, b"\x07" * 32, court.client, LIMITS)
+        await court.send(court.gateway, call)
+        return endpoint_id(address, b"\x07" * 32)
+
+    async def named() -> list[str]:
+        found = refusals(await site.check())
+        return [text for text in found if text.endswith(f"in the name of court (eip155:{number})")]
+
+    first = await register(STRANGER)
+    assert len(await named()) == 1
+    # What was sent before is delivered still, until another endpoint takes its place.
+    await court.send(court.gateway, GATEWAY.encode_call("retireRemote", first, 2**64 - 1))
+    assert len(await named()) == 1
+    second = await register(b"\x77" * 20)
+    (text,) = await named()
+    assert "7777" in text.split(" → ", maxsplit=1)[0]
     # What is paused delivers nothing.
-    remote_id = (await court.registered())[-1]
-    await court.send(court.gateway, GATEWAY.encode_call("pauseRemote", remote_id))
-    assert await court.refusals() == []
+    await court.send(court.gateway, GATEWAY.encode_call("pauseRemote", second))
+    assert await named() == []
 
 
 async def test_an_anchor_of_a_height_that_the_chain_does_not_have(site: Site) -> None:
