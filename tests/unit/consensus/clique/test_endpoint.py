@@ -73,7 +73,7 @@ async def survey(made: Made, epoch: int = EPOCH) -> tuple[CliqueTrust | None, li
 
 
 def view(made: Made, height: int, **terms: Any) -> CliqueClientView:
-    values = {
+    values: dict[str, Any] = {
         "status": Status.ACTIVE,
         "timestamp": made.blocks[height].draft.timestamp if height in made.blocks else START,
         "set_hash": set_hash(made.signers),
