@@ -30,7 +30,7 @@ from tests.differential.clique_cases import (
     make_world,
 )
 from tests.differential.evm import Anvil, run_anvil
-from tests.support.clique import Sealed, wire_run, wire_set
+from tests.support.clique import Chain, Sealed, wire_run, wire_set
 from tools.build_contracts import check_hashes
 
 SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
@@ -167,3 +167,78 @@ def breaks(what: str, blocks: list[Sealed], broken: int, world: World) -> bool:
         case "listed":
             return draft.listed != tuple(world.signers)
     return True
+
+
+#: What an update breaks, and whether it is good all the same.
+UPDATE_BREAKS = {
+    "nothing": True,
+    "votes of half": False,
+    "too few behind": False,
+    "too late": False,
+    "list": True,
+    "list of a minority": False,
+    "list of no epoch block": False,
+    "height": False,
+    "time": False,
+    "future": False,
+    "form": False,
+}
+
+
+@pytest.mark.parametrize("what", UPDATE_BREAKS)
+def test_every_rule_of_an_update_refuses_what_breaks_it_alone(
+    anvil: Anvil, authority: bytes, what: str
+) -> None:
+    """INV-7 and INV-8: all of its headers are properly signed, and both sides refuse it."""
+    rng = random.Random(f"{SEED} {what}")
+    world = make_world(rng, 4, 12, 0)
+    deployed = deploy_world(anvil, authority, world, [])
+    cases = [Case("update", break_update(rng, world, what), now=NOW) for _ in range(8)]
+    assert compare(anvil, deployed, cases, what) == {("update", UPDATE_BREAKS[what]): len(cases)}
+
+
+def break_update(rng: random.Random, world: World, what: str) -> bytes:
+    """An update of a client that trusts four signers at height 10, by votes or by the list of block 12."""
+    number = {"height": 4, "list of no epoch block": 13}.get(what, 12 if what.startswith("list") else 13)
+    time = {"time": TRUSTED_TIME - 60, "future": NOW + 1000}.get(what, TRUSTED_TIME + 50)
+    joining = next(key for key in sorted(world.keys) if key not in world.signers)
+    listed = None
+    if what.startswith("list"):
+        strangers = [key for key in world.keys if key not in world.signers]
+        # Two of the four trusted ones are no majority.
+        listed = sorted(
+            [*world.signers[:2], *strangers[:2]]
+            if what == "list of a minority"
+            else [*world.signers, joining]
+        )
+    chain = make_chain(rng, world, number, time, listed)
+    first = sorted(chain.snapshot.signers)
+    sets = []
+
+    def mine(count: int, vote: tuple[bytes, bool] | None = None) -> None:
+        for _ in range(count):
+            sets.append(tuple(chain.snapshot.signers))
+            chain.mine(vote, turn_of(chain))
+
+    if listed is None:
+        mine(2 if what == "votes of half" else 3, (joining, True))
+        if what == "votes of half":
+            chain.snapshot.signers = sorted([*chain.snapshot.signers, joining])
+            chain.snapshot.votes = []
+        # Two are enough headers with the votes, and one too few behind them.
+        mine({"too few behind": 0, "too late": 2}.get(what, 4))
+    else:
+        mine(8)
+    start = b"\0" if listed is None else b"\1" + wire_set(first)
+    if what == "form":
+        start = b"\2"
+    run = b"".join(wire_run(chain.sealed, sets))
+    return wire_set(world.signers) + start + bytes((len(chain.sealed),)) + run
+
+
+def turn_of(chain: Chain) -> bytes:
+    """Whose turn it is, or the next one that need not wait."""
+    members = chain.snapshot.signers
+    turn = chain.next.number % len(members)
+    free = chain.snapshot.may_seal()
+    return next(signer for signer in members[turn:] + members[:turn] if signer in free)
