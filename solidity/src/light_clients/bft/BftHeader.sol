@@ -28,7 +28,7 @@ library BftHeader {
         uint256 number;
         /// In seconds.
         uint256 timestamp;
-        /// Position of the number of validators, whom it precedes.
+        /// Position of the number of validators, whom it precedes. It is 0 where the chain takes them from a contract.
         uint256 validators;
         /// Position of the mask of those who sealed.
         uint256 sealers;
@@ -86,6 +86,24 @@ library BftHeader {
     function onChainHash(uint256 position, Kind kind) internal pure returns (bytes32 hash) {
         unchecked {
             (hash,,,,,) = _read(position, position + STATE_ROOT_OFFSET + 32, stateRootAt(position), kind, true);
+        }
+    }
+
+    /// @notice As `onChainHash`, of a header that lacks its stateRoot, with this one; and the position after its fields.
+    function onChainHashWith(uint256 position, Kind kind, bytes32 stateRoot)
+        internal
+        pure
+        returns (bytes32 hash, uint256 next)
+    {
+        unchecked {
+            (hash,,,,, next) = _read(position, position + STATE_ROOT_OFFSET, stateRoot, kind, true);
+        }
+    }
+
+    /// @notice The parentHash of a header.
+    function parentHashAt(uint256 position) internal pure returns (bytes32) {
+        unchecked {
+            return _wordAt(position + HASHES_OFFSET);
         }
     }
 
@@ -302,8 +320,6 @@ library BftHeader {
                 validators += 32;
             }
             uint256 count = _byteAt(validators);
-            // An empty list: the chain takes its validators from a contract, which no header shows.
-            if (count == 0) revert HeaderMalformed(validators);
             next = validators + 1 + count * 20;
             uint256 size = count * BftHeaderRlp.VALIDATOR_SIZE;
             // Taken right behind the front, so it needs no name of its own.
