@@ -133,6 +133,10 @@ kill: $(TOOLS_STAMP) ## 2,000 messages while the daemon is killed five times: no
 faults: $(TOOLS_STAMP) ## 60 faults of providers, nodes and keys, one by one: none lost, none twice, soon delivered (9 min; ARGS=--short: the worst)
 	$(PY) -m tests.bench.faults $(ARGS)
 
+.PHONY: mutants
+mutants: $(TOOLS_STAMP) ## The contracts' rules dropped one by one: the test that guards a rule fails without it (15 min; ARGS="--only bft,inbox-bit")
+	$(PY) -m tests.mutants $(ARGS)
+
 .PHONY: proofs
 proofs: $(VENV_STAMP) ## Time of a proof and of a header in Python, beside the work that can't be left out
 	$(PY) -m tests.bench.proofs $(ARGS)

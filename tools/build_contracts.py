@@ -282,11 +282,13 @@ def read_settings() -> dict[str, Any]:
 
 
 def source_files(starts: Iterable[str]) -> list[Path]:
-    """Return every file that our own relative imports lead to; the lock pins OpenZeppelin's files.
+    """Return every file of ours that imports lead to; the lock pins OpenZeppelin's files.
 
     Raises BuildError for an import of a file that is not there.
     """
-    statement = re.compile(r"""^\s*import\b[^;"']*["'](\.{1,2}/[^"']+)["']""", re.MULTILINE)
+    own = dict(line.split("=", 1) for line in read_settings()["remappings"] if "=src/" in line)
+    prefixes = "|".join(re.escape(prefix) for prefix in own)
+    statement = re.compile(rf"""^\s*import\b[^;"']*["']((?:\.{{1,2}}/|{prefixes})[^"']+)["']""", re.MULTILINE)
     found: set[Path] = set()
     waiting = [SOLIDITY / start for start in starts if not start.startswith("node_modules/")]
     while waiting:
@@ -298,7 +300,12 @@ def source_files(starts: Iterable[str]) -> list[Path]:
             raise BuildError(message)
         found.add(path)
         text = path.read_text(encoding="utf-8")
-        waiting.extend((path.parent / match).resolve() for match in statement.findall(text))
+        for match in statement.findall(text):
+            prefix = next((prefix for prefix in own if match.startswith(prefix)), None)
+            base = (
+                path.parent / match if prefix is None else SOLIDITY / own[prefix] / match.removeprefix(prefix)
+            )
+            waiting.append(base.resolve())
     return sorted(found)
 
 

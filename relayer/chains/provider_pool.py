@@ -105,7 +105,7 @@ class Answer(Generic[T]):
 
 
 @dataclass(slots=True)
-class Member(Generic[P]):
+class PoolMember(Generic[P]):
     """A provider and how well it does. `order` is its place in the configuration."""
 
     provider: P
@@ -151,7 +151,7 @@ class ProviderPool(Generic[P]):
         on_error: OnRpcError | None = None,
         probe: Callable[[P], Awaitable[None]] | None = None,
     ) -> None:
-        self._members = [Member(provider, order) for order, provider in enumerate(providers)]
+        self._members = [PoolMember(provider, order) for order, provider in enumerate(providers)]
         self._policy = policy
         self._on_error = on_error
         self._probe = probe
@@ -239,7 +239,7 @@ class ProviderPool(Generic[P]):
             configured order; those who were left behind by patience are among them, with RpcUnavailable.
         """
 
-        async def ask(member: Member[P]) -> Answer[T] | PostroadError:
+        async def ask(member: PoolMember[P]) -> Answer[T] | PostroadError:
             try:
                 async with asyncio.timeout(longest_s):
                     return await self._ask(member, once)
@@ -289,7 +289,9 @@ class ProviderPool(Generic[P]):
         await asyncio.gather(*stragglers, return_exceptions=True)
         await asyncio.gather(*(member.provider.close() for member in self._members))
 
-    async def _ask(self, member: Member[P], once: Callable[[P], Awaitable[T]]) -> Answer[T] | PostroadError:
+    async def _ask(
+        self, member: PoolMember[P], once: Callable[[P], Awaitable[T]]
+    ) -> Answer[T] | PostroadError:
         try:
             await self._probe_once(member)
             return Answer(await self._timed(member, once), member.provider.label)
@@ -331,7 +333,7 @@ class ProviderPool(Generic[P]):
                 failures.append((label, error))
         raise _summarize(what, failures)
 
-    async def _probe_once(self, member: Member[P]) -> None:
+    async def _probe_once(self, member: PoolMember[P]) -> None:
         if member.wrong is not None:
             raise member.wrong
         if self._probe is None or not member.needs_probe():
@@ -348,7 +350,7 @@ class ProviderPool(Generic[P]):
                 raise
             member.is_probed = True
 
-    async def _timed(self, member: Member[P], once: Callable[[P], Awaitable[T]]) -> T:
+    async def _timed(self, member: PoolMember[P], once: Callable[[P], Awaitable[T]]) -> T:
         started = time.monotonic()
         value = await once(member.provider)
         taken = time.monotonic() - started
@@ -356,7 +358,7 @@ class ProviderPool(Generic[P]):
         member.latency_s = taken if before is None else before + _LATENCY_SMOOTHING * (taken - before)
         return value
 
-    def _charge(self, member: Member[P], kind: str) -> None:
+    def _charge(self, member: PoolMember[P], kind: str) -> None:
         now = time.monotonic()
         member.penalty = member.decayed_penalty(now) + _COST[kind]
         member.penalty_at = now

@@ -260,6 +260,17 @@ class ContractRole(Protocol[C, V_co]):
         """
         ...
 
+    def bootstrap_call(self, chain: ConfiguredChain[C], initial_trust: msgspec.Struct) -> bytes:
+        """Return the calldata of the contract's `bootstrap`, by which an admin chooses trusted state anew.
+
+        Every kind's contract has a function of that name, for the admin alone.
+
+        Args:
+            chain: the chain that it is a light client of.
+            initial_trust: as for `creation`.
+        """
+        ...
+
     async def view(self, reader: ContractReader, address: bytes) -> V_co:
         """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
         ...
@@ -350,6 +361,31 @@ class EndpointRole(Protocol[C, T, V_contra]):
         """Report what speaks against a light client of `source` on the chain of `node`.
 
         Raises ChainUnavailable.
+        """
+        ...
+
+    async def prove_trust(
+        self, subject: str, node: Node, chain: ConfiguredChain[C], client: V_contra
+    ) -> list[Finding]:
+        """Compare what a client trusts with what its own chain has at the client's height.
+
+        This is what tells a client that lags from one that was hijacked: both trust a set that does not sign
+        now, and only the first one's set is that of a header.
+
+        Args:
+            subject: how the findings name the client.
+            node: of the chain that the client follows.
+            chain: that chain.
+            client: as it was read where it stands.
+
+        Returns:
+            One finding at least. OK: the header at `client.height` has exactly what the client trusts,
+            whatever came after it. REFUSAL: it has something else, or the chain never had such a header.
+            WARNING: the node can't show it (it keeps no blocks that old, or has not come that far), with
+            what to do.
+
+        Raises:
+            ChainUnavailable: nobody answers.
         """
         ...
 

@@ -130,6 +130,23 @@ class Artifact:
             ) from error
         return values[0] if len(types) == 1 else values
 
+    def decode_call(self, data: bytes) -> Decoded | None:
+        """Return a call's function and its arguments; None when it is no call of this contract."""
+        from eth_abi import abi
+
+        for entry in self.functions.values():
+            if self.selector(entry.name) == data[:SELECTOR_BYTES]:
+                break
+        else:
+            return None
+        try:
+            values = abi.decode(entry.input_types, data[SELECTOR_BYTES:])
+        except Exception:  # noqa: BLE001  as below
+            return None
+        return Decoded(
+            entry.name, {parameter.name: value for parameter, value in zip(entry.inputs, values, strict=True)}
+        )
+
     def decode_error(self, data: bytes) -> Decoded | None:
         """Return a revert's name and arguments; None when this contract has no such error."""
         from eth_abi import abi
@@ -150,6 +167,28 @@ class Artifact:
         if event not in self.events:
             raise UnknownContract(f"{self.name} has no event {event!r}", f"one of {', '.join(self.events)}")
         return keccak256(self.events[event].signature.encode())
+
+    def decode_event(self, event: str, topics: Sequence[bytes], data: bytes) -> Mapping[str, Any]:
+        """Return an event's arguments by name, from a log's topics (32 bytes) and its data.
+
+        Raises UnknownContract, and ValueError for a log of another event or shape.
+        """
+        from eth_abi import abi
+
+        if not topics or topics[0] != self.event_topic(event):
+            raise ValueError(f"a log of another event than {self.name}.{event}")
+        inputs = self.events[event].inputs
+        indexed = [parameter for parameter in inputs if parameter.indexed]
+        others = [parameter for parameter in inputs if not parameter.indexed]
+        try:
+            values = {
+                parameter.name: abi.decode([parameter.canonical], topic)[0]
+                for parameter, topic in zip(indexed, topics[1:], strict=True)
+            }
+            decoded = abi.decode([parameter.canonical for parameter in others], data)
+        except Exception as error:
+            raise ValueError(f"no log of {self.name}.{event}: 0x{data[:36].hex()}") from error
+        return values | {parameter.name: value for parameter, value in zip(others, decoded, strict=True)}
 
     def is_runtime(self, code: bytes) -> bool:
         """Return whether the code at an address is this contract's, whatever its immutables hold."""

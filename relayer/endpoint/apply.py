@@ -126,7 +126,8 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
-def _open_evm(name: str, chain: ChainConfig, genesis_hash: bytes, key: Key) -> Chain:
+def open_with_key(name: str, chain: ChainConfig, genesis_hash: bytes, key: Key) -> Chain:
+    """Open a connection over a chain's providers that sends with one key: an OpenChain."""
     return open_evm(name, chain, genesis_hash, [key])
 
 
@@ -138,7 +139,7 @@ async def apply_plan(
     keys: Mapping[str, Key],
     on_progress: Tell = lambda _: None,
     *,
-    open_chain: OpenChain = _open_evm,
+    open_chain: OpenChain = open_with_key,
 ) -> None:
     """Send every step of a plan.
 
@@ -177,7 +178,7 @@ async def apply_plan(
         for name in plan.deployers:
             genesis_hash = plan.surveys[name].genesis_hash
             runners[name] = await stack.enter_async_context(
-                _running(
+                running(
                     config, manifest, nodes[name], keys[name], name, genesis_hash, on_progress, open_chain
                 )
             )
@@ -193,7 +194,7 @@ async def mend_earlier(
     keys: Mapping[str, Key],
     on_progress: Tell = lambda _: None,
     *,
-    open_chain: OpenChain = _open_evm,
+    open_chain: OpenChain = open_with_key,
 ) -> None:
     """Look whether the transactions of a run that was cut short are in blocks still, before a new plan.
 
@@ -209,7 +210,7 @@ async def mend_earlier(
                 genesis_hash = bytes(record.genesis_hash)
                 runners.append(
                     await stack.enter_async_context(
-                        _running(
+                        running(
                             config, manifest, nodes[name], key, name, genesis_hash, on_progress, open_chain
                         )
                     )
@@ -217,15 +218,8 @@ async def mend_earlier(
         await _gather(runner.confirm() for runner in runners)
 
 
-async def _gather(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    # A failure must not cancel the others within a step: the manifest has to know what they sent.
-    for outcome in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
 @contextlib.asynccontextmanager
-async def _running(
+async def running(
     config: Config,
     manifest: Manifest,
     node: Node,
@@ -233,13 +227,21 @@ async def _running(
     name: str,
     genesis_hash: bytes,
     tell: Tell,
-    open_chain: OpenChain,
-) -> AsyncIterator[_Runner]:
+    open_chain: OpenChain = open_with_key,
+) -> AsyncIterator[Runner]:
+    """Give what sends steps on one chain, and close its connections after. Takes what `apply_plan` does."""
     chain = open_chain(name, config.chain(name), genesis_hash, key)
     try:
-        yield _Runner(config, manifest, node, chain, tell)
+        yield Runner(config, manifest, node, chain, tell)
     finally:
         await chain.close()
+
+
+async def _gather(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    # A failure must not cancel the others within a step: the manifest has to know what they sent.
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 @dataclass(slots=True)
@@ -255,7 +257,7 @@ class _Runs:
             self.changed.notify_all()
 
 
-async def _run_chain(runner: _Runner, name: str, plan: DeploymentPlan, runs: _Runs) -> None:
+async def _run_chain(runner: Runner, name: str, plan: DeploymentPlan, runs: _Runs) -> None:
     """Send the plan's steps on one chain, in order, each when it can start; stop when
     another chain failed.
     """
@@ -277,7 +279,7 @@ async def _run_chain(runner: _Runner, name: str, plan: DeploymentPlan, runs: _Ru
         raise
 
 
-class _Runner:
+class Runner:
     """Sends the steps of one chain.
 
     Args:
@@ -305,11 +307,32 @@ class _Runner:
         if self._sending.transactions:
             await self._sending.look()
 
+    async def finish_administration(self) -> None:
+        """Wait for the administrative calls that earlier runs left open. Their effect shows on the chain.
+
+        Raises what `run` raises; what has reverted is forgotten first.
+        """
+        await self.take_up()
+        for transaction in self._sending.transactions:
+            kept = self._store.find(transaction)
+            if kept is None or kept.is_done or not kept.step:
+                continue
+            step = step_of(self._name, kept.step)
+            if step.kind is not StepKind.ADMINISTER:
+                continue
+            base = Progress(step, Moment.RESUMED, 0, 0)
+            self._tell_of(base, kept)
+            settled = await self._sending.settle(transaction, None, functools.partial(self._tell_wait, base))
+            receipt = self._check_success(step, settled)
+            self._keep(step, settled, receipt, None)
+            done = replace(base, moment=Moment.DONE, tx_hash=receipt.tx_hash)
+            self._tell(replace(done, gas_used=receipt.gas_used, fee_wei=receipt.fee_wei))
+
     def can_start(self, step: Step) -> bool:
         """Whether the gateway that a registration names is deployed on the other chain."""
         return (
             not step.remote
-            or step.kind is StepKind.CLIENT
+            or step.kind in (StepKind.CLIENT, StepKind.ADMINISTER)
             or locate(self._config, self._manifest, step.remote) is not None
         )
 
@@ -483,7 +506,7 @@ class _Runner:
                 tx_hash=tx_hash,
             )
             self._put(pending=pending, admin=admin)
-        elif step.kind is StepKind.SCHEDULE:
+        elif step.kind in (StepKind.SCHEDULE, StepKind.ADMINISTER):
             self._put(pending=pending)
         else:
             located = locate(self._config, self._manifest, step.remote)

@@ -2,7 +2,7 @@
 """Judges endpoints as they stand on their chains.
 
 Whatever would let messages be forged, get lost or wait is reported before it happens. The functions that
-judge are pure; view.py and survey.py read.
+judge are pure, but for what a kind has to ask its own chain; view.py and survey.py read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from light_clients.client import Status
 from relayer.chains.evm.node import Node
 from relayer.config import Config
-from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, ConsensusKind
 from relayer.consensus.registry import configured, kind_of
 from relayer.endpoint.manifest import Manifest
@@ -54,7 +54,7 @@ async def check_endpoints(
             continue
         findings += judge_endpoint(view)
         if view.is_gateway:
-            findings += _judge_joins(config, view, by_name)
+            findings += await _judge_joins(config, view, by_name, nodes)
     return tuple(findings)
 
 
@@ -103,8 +103,8 @@ def judge_endpoint(view: EndpointView) -> list[Finding]:
     return findings
 
 
-def judge_client(
-    subject: str, view: EndpointView, remote: RemoteView, survey: Survey, config: Config
+async def judge_client(
+    subject: str, view: EndpointView, remote: RemoteView, survey: Survey, config: Config, node: Node
 ) -> list[Finding]:
     """Judge a light client against the chain that it follows.
 
@@ -114,6 +114,7 @@ def judge_client(
         remote: the remote endpoint, with the client.
         survey: of the chain that the client follows, as it shows itself now.
         config: the configuration.
+        node: of the chain that the client follows.
     """
     client, chain = remote.client, config.chain(remote.name)
     kind = kind_of(chain)
@@ -143,9 +144,13 @@ def judge_client(
     # Kinds prove words in different ways, which are not equally strong, so people are told which one it is.
     text = f"each word of {remote.name} is proven by {kind.proves.value}, under a header that {kind.signers} signed"
     findings.append(Finding(Severity.OK, subject, text))
-    return findings + kind.endpoint.judge(
-        subject, view.name, client, configured(remote.name, chain), survey.trust
-    )
+    followed = configured(remote.name, chain)
+    proven = await kind.endpoint.prove_trust(subject, node, followed, client)
+    findings += proven
+    if has_refusal(proven):
+        # How far behind a set is that never existed would only mislead.
+        return findings
+    return findings + kind.endpoint.judge(subject, view.name, client, followed, survey.trust)
 
 
 def _judge_trust(subject: str, now: int, client: ClientView, kind: ConsensusKind) -> list[Finding]:
@@ -167,7 +172,9 @@ def _judge_trust(subject: str, now: int, client: ClientView, kind: ConsensusKind
     return []
 
 
-def _judge_joins(config: Config, view: EndpointView, surveys: Mapping[str, Survey]) -> list[Finding]:
+async def _judge_joins(
+    config: Config, view: EndpointView, surveys: Mapping[str, Survey], nodes: Mapping[str, Node]
+) -> list[Finding]:
     served = {(lane.source, lane.destination) for lane in config.served_lanes()}
     findings: list[Finding] = []
     for name in config.chains:
@@ -187,5 +194,5 @@ def _judge_joins(config: Config, view: EndpointView, surveys: Mapping[str, Surve
         if remote.is_paused:
             advice = "The admin can lift it (unpauseRemote), after the delay."
             findings.append(Finding(Severity.WARNING, subject, "paused", "not paused", advice))
-        findings += judge_client(subject, view, remote, surveys[name], config)
+        findings += await judge_client(subject, view, remote, surveys[name], config, nodes[name])
     return findings

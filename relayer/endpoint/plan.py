@@ -127,7 +127,7 @@ async def make_plan(
     findings += compare_chains(surveys.values())
     prices, limited = _find_prices(config, surveys, deployers)
     findings += limited
-    trusts, followed = await _follow_bootstraps(config, surveys)
+    trusts, followed = await follow_bootstraps(config, surveys)
     findings += followed
     planner = _Planner(config, manifest, nodes, deployers, surveys, trusts)
     for name in deployers:
@@ -195,31 +195,8 @@ class _Planner:
         return findings
 
     async def adopt(self, name: str) -> None:
-        """Put an endpoint into the manifest that the configuration names and the manifest doesn't know.
-
-        Its authority is the one that its gateway obeys.
-        """
-        gateway = self._config.chain(name).gateway
-        if gateway is None or self._manifest.get(name) is not None:
-            return
-        node, artifact = self._nodes[name], load("Gateway")
-        authority = artifact.decode_result(
-            "authority", await node.call(gateway, artifact.encode_call("authority"))
-        )
-        found = []
-        for address in (bytes.fromhex(authority[2:]), gateway):
-            code_hash = keccak256(await node.code(address))
-            found.append(
-                Contract(address=Hex(address), tx_hash=Hex(), block_number=0, code_hash=Hex(code_hash))
-            )
-        record = Record(
-            chain=self._config.chain(name).chain,
-            genesis_hash=Hex(self._surveys[name].genesis_hash),
-            adopted=True,
-            authority=found[0],
-            gateway=found[1],
-        )
-        self._manifest.put(name, record)
+        """Put an endpoint into the manifest that the configuration names and the manifest doesn't know."""
+        await adopt(self._config, self._manifest, self._nodes[name], name, self._surveys[name].genesis_hash)
 
     def plan_endpoint(self, name: str) -> list[Step]:
         """Return the steps for the contracts and roles of one endpoint that are missing."""
@@ -254,17 +231,11 @@ class _Planner:
         client = None if record is None else record.clients.get(remote)
         if client is not None and await self._is_active(on, client):
             return await self._plan_registration(on, remote, has_client=True)
-        consensus = self._config.chain(remote).consensus
-        kind = find_kind(consensus.kind)
-        contract = kind.contract_of(consensus)
-        findings = await kind.endpoint.survey_destination(self._nodes[on], remote)
+        first, findings = await plan_client(
+            self._config, self._nodes[on], on, remote, self._trusts[remote], self._deployers[on]
+        )
         if has_refusal(findings):
             return [], findings
-        initial_trust = self._trusts[remote].record()
-        step = Step(StepKind.CLIENT, on, 0, remote, initial_trust, contract)
-        # The authority's address may not be known yet, and it doesn't change what the creation takes.
-        data = client_creation(self._config, self._deployers[on], step)
-        first = replace(step, gas=_creation_gas(contract, data, kind.on_chain.storage_gas))
         more, found = await self._plan_registration(on, remote, has_client=False)
         return [first, *more], findings + found
 
@@ -336,6 +307,54 @@ class _Planner:
         return view is not None and view.status is Status.ACTIVE
 
 
+async def adopt(config: Config, manifest: Manifest, node: Node, name: str, genesis_hash: bytes) -> None:
+    """Put an endpoint into the manifest that the configuration names and the manifest doesn't know.
+
+    Its authority is the one that its gateway obeys.
+    """
+    gateway = config.chain(name).gateway
+    if gateway is None or manifest.get(name) is not None:
+        return
+    artifact = load("Gateway")
+    authority = artifact.decode_result(
+        "authority", await node.call(gateway, artifact.encode_call("authority"))
+    )
+    found = []
+    for address in (bytes.fromhex(authority[2:]), gateway):
+        code_hash = keccak256(await node.code(address))
+        found.append(Contract(address=Hex(address), tx_hash=Hex(), block_number=0, code_hash=Hex(code_hash)))
+    record = Record(
+        chain=config.chain(name).chain,
+        genesis_hash=Hex(genesis_hash),
+        adopted=True,
+        authority=found[0],
+        gateway=found[1],
+    )
+    manifest.put(name, record)
+
+
+async def plan_client(
+    config: Config, node: Node, on: str, remote: str, trust: TrustStart[Any], authority: bytes
+) -> tuple[Step, list[Finding]]:
+    """Return the step that deploys a light client of `remote` on `on`, and findings.
+
+    Args:
+        config: with the rules that surveys found.
+        node: of `on`.
+        on: the chain that the client stands on.
+        remote: the chain that it is a light client of.
+        trust: what it begins with.
+        authority: 20 bytes. It may not be known yet: another one doesn't change what the creation takes.
+    """
+    chain = config.chain(remote)
+    kind = kind_of(chain)
+    contract = kind.contract_of(chain.consensus)
+    findings = await kind.endpoint.survey_destination(node, remote)
+    step = Step(StepKind.CLIENT, on, 0, remote, trust.record(), contract)
+    data = client_creation(config, authority, step)
+    return replace(step, gas=_creation_gas(contract, data, kind.on_chain.storage_gas)), findings
+
+
 def found_endpoint(plan: DeploymentPlan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
     """Return what to write into the configuration of a deployed endpoint: trust begins with
     what the plan showed.
@@ -361,7 +380,7 @@ def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int
     return 21_000 + 32_000 + calldata + 200 * len(load(contract).runtime_code) + storage_gas
 
 
-async def _follow_bootstraps(
+async def follow_bootstraps(
     config: Config, surveys: Mapping[str, Survey]
 ) -> tuple[dict[str, TrustStart[Any]], list[Finding]]:
     """Verify, for each chain with a configured bootstrap, that it leads to what the survey found.

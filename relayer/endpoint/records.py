@@ -31,7 +31,7 @@ def without_step(record: Record, step: Step) -> Record:
         return change(record, roles=None)
     if step.kind is StepKind.CLOSE:
         return change(record, admin=None)
-    if step.kind is StepKind.SCHEDULE:
+    if step.kind in (StepKind.SCHEDULE, StepKind.ADMINISTER):
         return record
     remotes = {name: joined for name, joined in record.remotes.items() if name != step.remote}
     if step.kind is StepKind.CLIENT:

@@ -34,7 +34,8 @@ _NOBODY: Final = bytes(20)
 class StepKind(Enum):
     """What a step does. The order is that of a new endpoint, whose admin registers at once.
 
-    Later an admin has a delay: a registration is scheduled, and executed after that.
+    Later an admin has a delay: a registration is scheduled, and executed after that. ADMINISTER is one call
+    of administer.py.
     """
 
     AUTHORITY = "authority"
@@ -45,6 +46,7 @@ class StepKind(Enum):
     SCHEDULE = "schedule"
     EXECUTE = "execute"
     CLOSE = "close"
+    ADMINISTER = "administer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,10 @@ class Step:
         kind: what it does.
         chain: the chain that it is sent on.
         gas: an estimate.
-        remote: the chain that is joined; "" where none is.
+        remote: the chain that is joined, "" where none is; of ADMINISTER what is done, in words.
         initial_trust: what a light client is deployed with, of its kind's own type.
         client: the contract of a light client that is deployed.
+        call: the target (20 bytes) and the calldata of ADMINISTER.
     """
 
     kind: StepKind
@@ -66,6 +69,7 @@ class Step:
     remote: str = ""
     initial_trust: msgspec.Struct | None = None
     client: str = ""
+    call: tuple[bytes, bytes] | None = None
 
     @property
     def id(self) -> str:
@@ -122,6 +126,8 @@ def locate(config: Config, manifest: Manifest, name: str) -> Located | None:
 
 def build(step: Step, config: Config, manifest: Manifest, deployer: bytes) -> tuple[bytes | None, bytes]:
     """Return a step's recipient (None for a new contract) and its data, from what is deployed by now."""
+    if step.call is not None:
+        return step.call
     record = manifest.get(step.chain)
     if step.kind is StepKind.AUTHORITY:
         return None, load("AccessManager").encode_creation(deployer)

@@ -46,6 +46,15 @@ class RemoteView:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """An account with a role of the AccessManager, and how long each of its calls waits."""
+
+    role: int
+    account: bytes
+    delay_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class AdminView:
     """An account with the admin's role, and how long each of its changes waits."""
 
@@ -69,6 +78,7 @@ class EndpointView:
         function_roles: which role may call a function, by the function's name.
         remotes: those of the configured chains that are registered.
         now: the timestamp of the chain's newest block, in seconds.
+        members: who has which role.
     """
 
     name: str
@@ -82,6 +92,7 @@ class EndpointView:
     function_roles: Mapping[str, int]
     remotes: tuple[RemoteView, ...]
     now: int
+    members: tuple[Member, ...] = ()
 
     def remote(self, name: str) -> RemoteView | None:
         """Return a registered remote by its chain's name; None when it is not registered."""
@@ -104,6 +115,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     admins: tuple[AdminView, ...] = ()
     guardians: tuple[bytes, ...] = ()
     roles: dict[str, int] = {}
+    members: tuple[Member, ...] = ()
     if is_manager:
         for function in (*ADMIN_FUNCTIONS, *GUARDED_FUNCTIONS):
             selector = gateway.selector(function)
@@ -113,10 +125,14 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         record = manifest.get(name)
         first = 0 if record is None or record.authority is None else record.authority.block_number
         members = await _read_members(reader, authority, first)
-        admins = tuple(AdminView(account, delay) for role, account, delay in members if role == ADMIN_ROLE)
+        admins = tuple(
+            AdminView(member.account, member.delay_s) for member in members if member.role == ADMIN_ROLE
+        )
         # The number of the guardians' role is read: an endpoint that was deployed elsewhere may have another.
         guarding = {roles[function] for function in GUARDED_FUNCTIONS}
-        guardians = tuple(account for role, account, _ in members if role in guarding and role != ADMIN_ROLE)
+        guardians = tuple(
+            member.account for member in members if member.role in guarding and member.role != ADMIN_ROLE
+        )
     remotes = await asyncio.gather(
         *(_view_remote(config, manifest, reader, located, chain) for chain in config.chains if chain != name)
     )
@@ -132,6 +148,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         function_roles=roles,
         remotes=tuple(remote for remote in remotes if remote is not None),
         now=now,
+        members=members,
     )
 
 
@@ -139,10 +156,15 @@ async def _view_remote(
     config: Config, manifest: Manifest, reader: ContractReader, on: Located, name: str
 ) -> RemoteView | None:
     located = locate(config, manifest, name)
-    if located is None:
-        return None
+    return None if located is None else await view_remote(reader, on.gateway, name, located.endpoint_id)
+
+
+async def view_remote(
+    reader: ContractReader, gateway: bytes, name: str, endpoint_id: bytes
+) -> RemoteView | None:
+    """Read a remote of a gateway; None where it is not registered. `name` is how it is called."""
     try:
-        answer = await reader.ask(on.gateway, "Gateway", "remote", located.endpoint_id)
+        answer = await reader.ask(gateway, "Gateway", "remote", endpoint_id)
     except CallReverted as error:
         if error.name == "RemoteUnknown":
             return None
@@ -151,7 +173,7 @@ async def _view_remote(
     address = address_of(client)
     return RemoteView(
         name=name,
-        endpoint_id=located.endpoint_id,
+        endpoint_id=endpoint_id,
         client_address=address,
         client=await view_client(reader, address),
         is_paused=is_paused,
@@ -159,8 +181,8 @@ async def _view_remote(
     )
 
 
-async def _read_members(reader: ContractReader, authority: bytes, first: int) -> list[tuple[int, bytes, int]]:
-    """Return everybody who has a role now, as role, account and delay in seconds.
+async def _read_members(reader: ContractReader, authority: bytes, first: int) -> tuple[Member, ...]:
+    """Return everybody who has a role now.
 
     The AccessManager keeps no list, but its events since block `first` name everybody who ever had a role.
     """
@@ -173,5 +195,5 @@ async def _read_members(reader: ContractReader, authority: bytes, first: int) ->
     for role, account in sorted(granted):
         is_member, delay = await reader.ask(authority, "AccessManager", "hasRole", role, account)
         if is_member:
-            members.append((role, account, delay))
-    return members
+            members.append(Member(role, account, delay))
+    return tuple(members)

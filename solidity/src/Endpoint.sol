@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {InteroperableAddress} from "@openzeppelin/contracts/utils/draft-InteroperableAddress.sol";
 import {IGateway} from "./interfaces/IGateway.sol";
+import {EvmAddress} from "./libraries/EvmAddress.sol";
 
 /// @title Who this endpoint is: what the sending and the receiving half both need to name a lane.
 abstract contract Endpoint is AccessManaged, IGateway {
@@ -20,11 +20,10 @@ abstract contract Endpoint is AccessManaged, IGateway {
     constructor(bytes32 genesisHash_) {
         if (genesisHash_ == 0) revert GenesisHashMissing();
         if (block.chainid == 0 || block.chainid > type(uint64).max) revert UnsupportedChainId(block.chainid);
-        // Without an address the interoperable bytes end in a length byte of 0, which is not part of the chain's.
-        bytes memory chain = InteroperableAddress.formatEvmV1(block.chainid);
+        bytes memory chain = EvmAddress.chainPart(block.chainid);
         _ownChain = bytes32(chain);
-        _ownChainLength = chain.length - 1;
+        _ownChainLength = chain.length;
         genesisHash = genesisHash_;
-        endpointId = keccak256(abi.encode(InteroperableAddress.formatEvmV1(block.chainid, address(this)), genesisHash_));
+        endpointId = keccak256(abi.encode(EvmAddress.write(block.chainid, address(this)), genesisHash_));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Lock} from "@postroad/evm/Lock.sol";
 import {Endpoint} from "./Endpoint.sol";
 import {IInbox} from "./interfaces/IInbox.sol";
 import {ILightClient} from "./interfaces/ILightClient.sol";
@@ -61,15 +62,17 @@ abstract contract Inbox is Endpoint, IInbox {
     /// @dev Chain parts whose reference has more than 8 bytes.
     mapping(bytes32 endpointId => bytes) private _longChainParts;
     mapping(bytes32 laneId => bool) private _pausedLanes;
-    /// @dev A whole transient word: a part of one would be read again to be written.
-    uint256 private transient _delivering;
+
+    constructor() {
+        Lock.prepare();
+    }
 
     /// @dev One delivery at a time on all lanes: a recipient cannot deliver, so no message runs inside another.
     modifier locked() {
-        if (_delivering != 0) revert DeliverIsLocked();
-        _delivering = 1;
+        if (Lock.isTaken()) revert DeliverIsLocked();
+        Lock.take();
         _;
-        _delivering = 0;
+        Lock.release();
     }
 
     /// @inheritdoc IInbox

@@ -16,9 +16,11 @@ from relayer.devnet.process import toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILES_WITHIN_S = 120
+FROM_CANCUN_ON = ("cancun", "prague", "osaka")
 #: Where the sources of a package lie, by the beginning of its import paths.
 PACKAGES = {
     "@postroad/contracts/": ROOT / "solidity" / "src",
+    "@postroad/evm/": ROOT / "solidity" / "src" / "evm",
     "@openzeppelin/contracts/": ROOT / "solidity" / "node_modules" / "@openzeppelin" / "contracts",
 }
 
@@ -64,7 +66,7 @@ def compile_artifact(source: Path, name: str) -> bytes:
 
 
 def _compile(source: Path, name: str, evm_version: str) -> Any:
-    files = {unit: {"content": path.read_text()} for unit, path in _with_imports(source).items()}
+    files = {unit: {"content": path.read_text()} for unit, path in _with_imports(source, evm_version).items()}
     settings = {
         "viaIR": True,
         "optimizer": {"enabled": True, "runs": 1_000_000},
@@ -95,8 +97,10 @@ def _compile(source: Path, name: str, evm_version: str) -> Any:
     return answer["contracts"][str(source.relative_to(ROOT))][name]
 
 
-def _with_imports(source: Path) -> dict[str, Path]:
+def _with_imports(source: Path, evm_version: str) -> dict[str, Path]:
     """Every source that a contract needs, by the name that the compiler knows it by."""
+    packages = dict(PACKAGES)
+    packages["@postroad/evm/"] /= "cancun" if evm_version in FROM_CANCUN_ON else "baseline"
     found: dict[str, Path] = {}
     waiting = {str(source.relative_to(ROOT)): source}
     while waiting:
@@ -110,6 +114,6 @@ def _with_imports(source: Path) -> dict[str, Path]:
                     path.parent / name
                 ).resolve()
                 continue
-            package = next(package for package in PACKAGES if name.startswith(package))
-            waiting[name] = PACKAGES[package] / name.removeprefix(package)
+            package = next(package for package in packages if name.startswith(package))
+            waiting[name] = packages[package] / name.removeprefix(package)
     return found

@@ -145,6 +145,14 @@ class Node:
         except RpcRefused as error:
             raise _reverted(error) from error
 
+    async def estimate(self, to: bytes, data: bytes, sender: bytes) -> int:
+        """Return what gas a call of `sender` takes now. Raises CallReverted."""
+        call = {"data": _hex(data), "to": _hex(to), "from": _hex(sender)}
+        try:
+            return _number(await self.request("eth_estimateGas", [call]))
+        except RpcRefused as error:
+            raise _reverted(error) from error
+
     async def mined(self, tx_hash: bytes) -> Mined | None:
         """Return what became of a transaction; None while it is in no block."""
         receipt = await self.request("eth_getTransactionReceipt", [_hex(tx_hash)])

@@ -72,6 +72,12 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
             chain.chain.max_clock_drift_s,
         )
 
+    def bootstrap_call(self, chain: ConfiguredChain[BftConfig], initial_trust: msgspec.Struct) -> bytes:
+        """Return the calldata of `bootstrap`; `initial_trust` is a BftInitialTrust."""
+        del chain
+        trust = msgspec.convert(initial_trust, BftInitialTrust, from_attributes=True)
+        return load(NAME).encode_call("bootstrap", list(trust.validators), trust.height, trust.timestamp)
+
     async def view(self, reader: ContractReader, address: bytes) -> BftClientView:
         """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
         functions = ("status", "kind", "trustedState", "trustingPeriod", "maxClockDrift", "authority")

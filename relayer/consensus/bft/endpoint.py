@@ -28,12 +28,17 @@ from relayer.consensus.bft.contract import BftClientView, BftInitialTrust
 from relayer.consensus.bft.prover import BftProver, open_prover
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
-from relayer.errors import ConfigError, PostroadError
+from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
 #: How many headers are searched for a quorum below two thirds: the newest, and one every so many blocks
 #: behind it.
 _SAMPLE: Final = 8
 _SAMPLE_STEP: Final = 16
+#: What to do about a client whose trusted set is none of its chain's.
+_HIJACKED: Final = (
+    "Whoever has the keys of that set forges every message: pause the remote (pauseRemote), find out who set it, and "
+    "replace the client."
+)
 #: How many shared validators an error lists.
 _SHOWN: Final = 3
 
@@ -183,6 +188,42 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         """Return no findings: the light client needs nothing that a gateway doesn't need."""
         return []
 
+    async def prove_trust(
+        self, subject: str, node: Node, chain: ConfiguredChain[BftConfig], client: BftClientView
+    ) -> list[Finding]:
+        """Compare the trusted set, and its time, with the header of the client's height."""
+        height, trusted = client.height, client.set_hash
+        head = await node.block("latest")
+        if height > int(str(head.get("number", "0x0")), 16):
+            return [_judge_ahead(subject, chain, client, head)]
+        try:
+            block = await node.block(height)
+        except (RpcAnswerInvalid, RpcRefused) as error:
+            advice = (
+                f"Name a provider with the whole chain in chains.{chain.name}.rpc, or bring the client to a newer "
+                "height (`postroad client update`), and check again: until then its set may never have existed."
+            )
+            found = f"a client whose set can't be compared with block {height}: {error}"
+            return [Finding(Severity.WARNING, subject, found, "that block's header", advice)]
+        try:
+            header = BftHeader.from_rpc(block, BftKind(client.protocol))
+        except Rejection as error:
+            found = f"a client that trusts block {height}, which is not believed: {error}"
+            return [_refuse(subject, found, f"a {chain.consensus.label} header", _HIJACKED)]
+        own = set_hash(header.validators)
+        if trusted != own:
+            found = (
+                f"a client that trusts a set with hash 0x{trusted.hex()}, which did not seal block {height}"
+            )
+            expected = f"the block's own, 0x{own.hex()} ({len(header.validators)} validators)"
+            return [_refuse(subject, found, expected, _HIJACKED)]
+        if client.timestamp != header.timestamp:
+            found = f"a client that trusts block {height} of time {client.timestamp}"
+            return [_refuse(subject, found, f"the block's own time, {header.timestamp}", _HIJACKED)]
+        members = len(header.validators)
+        text = f"trusts the {members} validators that block {height} itself lists"
+        return [Finding(Severity.OK, subject, text)]
+
     def judge(
         self,
         subject: str,
@@ -212,6 +253,26 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
 
 
 ENDPOINT: Final = BftEndpoint()
+
+
+def _judge_ahead(
+    subject: str, chain: ConfiguredChain[BftConfig], client: BftClientView, head: Mapping[str, Any]
+) -> Finding:
+    """Judge a client of a height that the node does not have yet: is its set the one that seals now?
+
+    Such a client may be right, where the node is behind others. With another set it is not given the benefit
+    of the doubt: a height that no header has is what a forger would choose.
+    """
+    number = _number_of(head)
+    found = f"a client that trusts block {client.height}, while the newest one is {number}"
+    try:
+        header = BftHeader.from_rpc(head, BftKind(client.protocol))
+    except Rejection:
+        return _refuse(subject, found, "a block that the chain has", _HIJACKED)
+    if client.set_hash != set_hash(header.validators):
+        return _refuse(subject, f"{found}, and another set", "a block that the chain has", _HIJACKED)
+    advice = f"Is the provider in chains.{chain.name}.rpc behind? If it is not, the client can't be updated: replace it."
+    return Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)
 
 
 def _read_sample(

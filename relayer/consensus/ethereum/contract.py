@@ -118,6 +118,14 @@ class EthereumContract(ContractRole[EthereumConfig, EthereumClientView]):
             trust.next_committee or _UNKNOWN,
         )
 
+    def bootstrap_call(self, chain: ConfiguredChain[EthereumConfig], initial_trust: msgspec.Struct) -> bytes:
+        """Return the calldata of `bootstrap`; `initial_trust` is an EthereumInitialTrust."""
+        del chain
+        trust = msgspec.convert(initial_trust, EthereumInitialTrust, from_attributes=True)
+        return load(NAME).encode_call(
+            "bootstrap", trust.slot, trust.committee, trust.next_committee or _UNKNOWN
+        )
+
     async def view(self, reader: ContractReader, address: bytes) -> EthereumClientView:
         """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
         functions = ("status", "trustedState", "parameters", "authority")

@@ -32,6 +32,7 @@ from relayer.consensus.ethereum.contract import EthereumClientView, EthereumInit
 from relayer.consensus.ethereum.discovery import discover_network, find_differences, missing_forks
 from relayer.consensus.ethereum.judging import judge_forks, judge_parameters
 from relayer.consensus.ethereum.prover import build_prover
+from relayer.consensus.ethereum.proving_trust import compare_committees, unproven
 from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, Question
 from relayer.errors import ConfigError, NotFoundYet, PostroadError, RpcAnswerInvalid
@@ -263,6 +264,28 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         )
         found = f"no BLS12-381 precompiles (EIP-2537: {reason})"
         return [_refuse(f"{source} → {node.name}", found, "Prague or newer rules", advice)]
+
+    async def prove_trust(
+        self,
+        subject: str,
+        node: Node,  # noqa: ARG002  the beacon chain has the committees
+        chain: ConfiguredChain[EthereumConfig],
+        client: EthereumClientView,
+    ) -> list[Finding]:
+        """Compare the trusted committees with those that the beacon chain has for their periods."""
+        urls = chain.consensus.beacon_urls
+        try:
+            if chain.consensus.network is None:
+                rules = await discover_network(chain.name, urls)
+            else:
+                rules = chain.consensus.rules()
+            api = BeaconApi(chain.name, urls, rules)
+        except PostroadError as error:
+            return [unproven(subject, chain.name, client, str(error))]
+        try:
+            return await compare_committees(subject, chain.name, api, client)
+        finally:
+            await api.close()
 
     def judge(
         self,

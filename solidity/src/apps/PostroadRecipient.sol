@@ -3,15 +3,13 @@ pragma solidity 0.8.37;
 
 import {ERC7786Recipient} from "@openzeppelin/contracts/crosschain/ERC7786Recipient.sol";
 import {IERC7786GatewaySource} from "@openzeppelin/contracts/interfaces/draft-IERC7786.sol";
-import {InteroperableAddress} from "@openzeppelin/contracts/utils/draft-InteroperableAddress.sol";
+import {EvmAddress} from "../libraries/EvmAddress.sol";
 
 /// @title The base of applications on EVM chains: who wrote is checked, and told as a chain id and an address.
 /// @notice What it adds to OpenZeppelin's ERC7786Recipient: one gateway, a list of trusted senders (a gateway delivers from
 /// anyone), senders read for you, and sending with a gas limit and a deadline. Override `_receive`; revert in it to refuse a
 /// message, which then can be delivered again until its deadline.
 abstract contract PostroadRecipient is ERC7786Recipient {
-    using InteroperableAddress for bytes;
-
     IERC7786GatewaySource public immutable gateway;
 
     mapping(uint256 chainId => mapping(address sender => bool)) private _trusted;
@@ -41,7 +39,7 @@ abstract contract PostroadRecipient is ERC7786Recipient {
 
     /// @notice Sends with the lane's default gas limit and no deadline.
     function _send(uint256 chainId, address recipient, bytes memory payload) internal returns (bytes32 id) {
-        return gateway.sendMessage(InteroperableAddress.formatEvmV1(chainId, recipient), payload, new bytes[](0));
+        return gateway.sendMessage(EvmAddress.write(chainId, recipient), payload, new bytes[](0));
     }
 
     /// @notice Sends.
@@ -54,12 +52,12 @@ abstract contract PostroadRecipient is ERC7786Recipient {
         bytes[] memory attributes = new bytes[](2);
         attributes[0] = abi.encodeWithSignature("minGasLimit(uint256)", gasLimit);
         attributes[1] = abi.encodeWithSignature("deadline(uint64)", deadline);
-        return gateway.sendMessage(InteroperableAddress.formatEvmV1(chainId, recipient), payload, attributes);
+        return gateway.sendMessage(EvmAddress.write(chainId, recipient), payload, attributes);
     }
 
     /// @inheritdoc ERC7786Recipient
     function _isAuthorizedGateway(address instance, bytes calldata sender) internal view override returns (bool) {
-        (bool valid, uint256 chainId, address account) = sender.tryParseEvmV1Calldata();
+        (bool valid, uint256 chainId, address account) = EvmAddress.read(sender);
         return valid && instance == address(gateway) && _trusted[chainId][account];
     }
 
@@ -68,7 +66,9 @@ abstract contract PostroadRecipient is ERC7786Recipient {
         internal
         override
     {
-        (uint256 chainId, address account) = sender.parseEvmV1Calldata();
+        // Read and found valid before, by _isAuthorizedGateway.
+        // slither-disable-next-line unused-return
+        (, uint256 chainId, address account) = EvmAddress.read(sender);
         _receive(receiveId, chainId, account, payload);
     }
 }

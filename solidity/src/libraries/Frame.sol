@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC7786Recipient} from "@openzeppelin/contracts/interfaces/draft-IERC7786.sol";
+import {Memory} from "@postroad/evm/Memory.sol";
 import {IInbox} from "../interfaces/IInbox.sol";
 
 /// @title The self-call frame around a recipient: what a failed message did is undone, whatever it was.
@@ -50,17 +51,23 @@ library Frame {
     {
         // An unaligned concatenation in place: chain part, length byte, address, zeros to the end of the word. Bytes 2 and 3
         // of the chain part are the chain type, 0 for eip155.
+        uint256 addressLength = 32;
+        uint256 from;
+        uint256 chainLength;
+        uint256 place;
         assembly ("memory-safe") {
-            let addressLength := 32
             if iszero(or(and(shr(224, mload(add(chainPart, 0x20))), 0xffff), shr(160, sender))) {
                 addressLength := 20
             }
-            let chainLength := mload(chainPart)
+            from := add(chainPart, 0x20)
+            chainLength := mload(chainPart)
             let length := add(add(chainLength, 1), addressLength)
             mstore(add(frame, SENDER), length)
-            let place := add(frame, add(SENDER, 0x20))
+            place := add(frame, add(SENDER, 0x20))
             payloadAt := add(place, and(add(length, 0x1f), not(0x1f)))
-            mcopy(place, add(chainPart, 0x20), chainLength)
+        }
+        Memory.copy(place, from, chainLength);
+        assembly ("memory-safe") {
             place := add(place, chainLength)
             mstore8(place, addressLength)
             mstore(add(place, 1), shl(shl(3, sub(32, addressLength)), sender))

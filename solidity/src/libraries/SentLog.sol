@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC7786GatewaySource} from "@openzeppelin/contracts/interfaces/draft-IERC7786.sol";
+import {Memory} from "@postroad/evm/Memory.sol";
 
 /// @title Lays out the data of ERC-7786's MessageSent in memory, once, and lends its parts to whoever hashes them.
 /// @notice The compiler's encoder would copy the recipient and the payload a second time and take a thousand gas of every send.
@@ -66,9 +67,14 @@ library SentLog {
         }
         bytes memory encoded = abi.encode(attributes);
         // An encoded argument alone begins with its place, which the event has in its head: the rest moves down over it.
+        uint256 from;
+        uint256 size;
         assembly ("memory-safe") {
-            let size := sub(mload(encoded), 0x20)
-            mcopy(end, add(encoded, 0x40), size)
+            from := add(encoded, 0x40)
+            size := sub(mload(encoded), 0x20)
+        }
+        Memory.copy(end, from, size);
+        assembly ("memory-safe") {
             log2(data, sub(add(end, size), data), topic, id)
         }
     }

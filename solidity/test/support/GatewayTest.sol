@@ -3,10 +3,10 @@ pragma solidity 0.8.37;
 
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {IERC7786GatewaySource} from "@openzeppelin/contracts/interfaces/draft-IERC7786.sol";
-import {InteroperableAddress} from "@openzeppelin/contracts/utils/draft-InteroperableAddress.sol";
 import {Gateway} from "../../src/Gateway.sol";
 import {IInbox} from "../../src/interfaces/IInbox.sol";
 import {IOutbox} from "../../src/interfaces/IOutbox.sol";
+import {EvmAddress} from "../../src/libraries/EvmAddress.sol";
 import {BatchEncoder, Sent} from "./BatchEncoder.sol";
 import {FakeLightClient} from "./FakeLightClient.sol";
 import {Test} from "./Test.sol";
@@ -71,15 +71,11 @@ abstract contract GatewayTest is Test {
     }
 
     function interoperable(uint256 chainId, address account) internal pure returns (bytes memory) {
-        return InteroperableAddress.formatEvmV1(chainId, account);
+        return EvmAddress.write(chainId, account);
     }
 
     function chainPart(uint256 chainId) internal pure returns (bytes memory part) {
-        part = InteroperableAddress.formatEvmV1(chainId);
-        // Without an address the interoperable bytes end in its length, 0, which is not the chain's.
-        assembly ("memory-safe") {
-            mstore(part, sub(mload(part), 1))
-        }
+        return EvmAddress.chainPart(chainId);
     }
 
     function none() internal pure returns (bytes[] memory) {

@@ -48,8 +48,8 @@ library Mutation {
 
     function _slice(bytes memory data, uint256 from, uint256 to) private pure returns (bytes memory out) {
         out = new bytes(to - from);
-        assembly ("memory-safe") {
-            mcopy(add(out, 32), add(add(data, 32), from), sub(to, from))
+        for (uint256 i = from; i < to; ++i) {
+            out[i - from] = data[i];
         }
     }
 }

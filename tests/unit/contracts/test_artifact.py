@@ -35,3 +35,13 @@ def test_selectors_are_those_of_the_signatures() -> None:
     expected = keccak256(b"registerRemote(bytes,bytes32,address,(uint32,uint32,uint32))")[:4]
     assert load("Gateway").selector("registerRemote") == expected
     assert json.dumps(sorted(load("Gateway").functions)).count("registerRemote") == 1
+
+
+def test_a_call_is_read_back_by_name_and_what_is_no_call_of_the_contract_is_none() -> None:
+    manager = load("AccessManager")
+    account = "0x" + "11" * 20
+    data = manager.encode_call("grantRole", 1, account, 60)
+    assert manager.decode_call(data) == ("grantRole", {"roleId": 1, "account": account, "executionDelay": 60})
+    assert manager.decode_call(data[:-1]) is None
+    assert load("Gateway").decode_call(data) is None
+    assert manager.decode_call(b"") is None

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Memory} from "@postroad/evm/Memory.sol";
 import {CompactProof} from "../../libraries/CompactProof.sol";
 import {BftHeaderRlp} from "./BftHeaderRlp.sol";
 
@@ -336,10 +337,12 @@ library BftHeader {
             place = BftHeaderRlp.openExtraData(place, vanity, size, endingSize);
             setHash = BftHeaderRlp.writeValidators(place, validators + 1, size);
             place += size;
-            assembly ("memory-safe") {
-                switch unusual
-                case 0 { mstore(place, ending) }
-                default { mcopy(place, unusual, endingSize) }
+            if (unusual == 0) {
+                assembly ("memory-safe") {
+                    mstore(place, ending)
+                }
+            } else {
+                Memory.copy(place, unusual, endingSize);
             }
             end = place + endingSize;
         }

@@ -117,12 +117,14 @@ contract BftMutationsTest is BftClientTest {
 
     /// @dev Every bit of a proof, turned.
     function test_INV1_everyBit() public view {
-        for (uint256 i = 0; i < proofs[0].length * 8; ++i) {
-            bytes memory mutant = proofs[0];
-            mutant[i / 8] ^= bytes1(uint8(1 << (i % 8)));
+        bytes memory mutant = proofs[0];
+        for (uint256 i = 0; i < mutant.length * 8; ++i) {
+            bytes1 bit = bytes1(uint8(1 << (i % 8)));
+            mutant[i / 8] ^= bit;
             try clients[0].storageAt(mutant, ACCOUNT, SLOT) {
                 assertTrue(false, "a proof with a turned bit was accepted");
             } catch {}
+            mutant[i / 8] ^= bit;
         }
     }
 }

@@ -56,6 +56,12 @@ class SoloContract(ContractRole[SoloConfig, SoloClientView]):
             authority, trust.signer, trust.height, trust.timestamp, period_s, drift_s
         )
 
+    def bootstrap_call(self, chain: ConfiguredChain[SoloConfig], initial_trust: msgspec.Struct) -> bytes:
+        """The calldata of `bootstrap`; its key can't be chosen anew. `initial_trust` is an InitialTrust."""
+        del chain
+        trust = msgspec.convert(initial_trust, InitialTrust, from_attributes=True)
+        return load(NAME).encode_call("bootstrap", trust.height, trust.timestamp)
+
     async def view(self, reader: ContractReader, address: bytes) -> SoloClientView:
         """Read a client, whose code is known to be ours."""
         functions = ("status", "signer", "trustedState", "trustingPeriod", "maxClockDrift", "authority")

@@ -131,6 +131,18 @@ class SoloEndpoint(EndpointRole[SoloConfig, SoloTrust, SoloClientView]):
         del node, source
         return []
 
+    async def prove_trust(
+        self, subject: str, node: Node, chain: ConfiguredChain[SoloConfig], client: SoloClientView
+    ) -> list[Finding]:
+        """Whether the key that it believes sealed the block of its height."""
+        del chain
+        header = SoloHeader.from_rpc(await node.block(client.height))
+        if header.sealer != client.signer:
+            found = f"a client for the key 0x{client.signer.hex()}, which did not seal block {header.number}"
+            advice = "Whoever has that key forges every message: replace the client."
+            return [Finding(Severity.REFUSAL, subject, found, "the key that did", advice)]
+        return [Finding(Severity.OK, subject, f"trusts the key that sealed block {header.number}")]
+
     def judge(
         self,
         subject: str,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from relayer.consensus.kind import ConfiguredChain
 from relayer.consensus.registry import configured, find_kind
 from relayer.contracts import load
 from relayer.endpoint.manifest import to_plain
+from relayer.errors import RpcRefused
 from tests.support.bft import Draft, validators
 
 BFT = find_kind("bft")
@@ -348,6 +350,14 @@ def test_a_client_is_created_with_what_was_surveyed_and_the_chains_periods() -> 
     assert arguments == ("0x" + authority.hex(), int(BftKind.IBFT2), listed, HEAD, 1_700_000_000, 77, 30)
 
 
+def test_a_client_is_bootstrapped_again_with_what_was_surveyed() -> None:
+    data = BFT.on_chain.bootstrap_call(chain("ibft2"), trust_in().record())
+    call = load("BftLightClient").decode_call(data)
+    assert call is not None
+    listed = tuple("0x" + address.hex() for address in ADDRESSES)
+    assert call == ("bootstrap", {"validators": listed, "height": HEAD, "timestamp": 1_700_000_000})
+
+
 def test_what_a_client_was_told_is_kept_as_people_compare_it() -> None:
     assert to_plain(trust_in().record()) == {
         "height": HEAD,
@@ -393,6 +403,58 @@ def test_a_client_of_former_validators_is_a_warning_with_the_command_that_helps(
     assert finding.severity is Severity.WARNING
     assert f"the validators of block {HEAD}, which have changed since" in finding.found
     assert "postroad client update court port" in finding.advice
+
+
+async def prove(client: BftClientView, blocks: Blocks, head: int = HEAD) -> Finding:
+    """Prove a client's trust against a chain with these blocks; any other block is refused, as if pruned."""
+
+    async def request(method: str, params: Sequence[Any]) -> Any:
+        assert method == "eth_getBlockByNumber"
+        number = head if params[0] == "latest" else int(params[0], 16)
+        if number not in blocks:
+            raise RpcRefused(-32000, "pruned history unavailable")
+        return blocks[number]
+
+    (finding,) = await BFT.endpoint.prove_trust("court → port", Node("court", request), chain(), client)
+    return finding
+
+
+async def test_a_trusted_set_is_that_of_the_header_of_its_height_whoever_seals_now() -> None:
+    then = Draft(BftKind.QBFT, FOUR, number=HEAD, timestamp=1_700_000_000).rpc()
+    now = Draft(BftKind.QBFT, validators(5, 10), number=HEAD + 9, timestamp=1_700_000_009).rpc()
+    finding = await prove(view(), {HEAD: then, HEAD + 9: now}, HEAD + 9)
+    assert finding.severity is Severity.OK
+    assert f"the 4 validators that block {HEAD} itself lists" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"set_hash": set_hash([b"\x11" * 20])}, f"which did not seal block {HEAD}"),
+        ({"set_hash": set_hash(ADDRESSES[:3])}, f"which did not seal block {HEAD}"),
+        ({"timestamp": 1_700_000_001}, "of time 1700000001"),
+        ({"protocol": BftKind.IBFT2}, "which is not believed"),
+        ({"height": HEAD + 1, "set_hash": set_hash([b"\x11" * 20])}, "and another set"),
+    ],
+)
+async def test_a_set_that_never_was_the_chains_is_refused(change: dict[str, Any], words: str) -> None:
+    """INV-7: a client that lags and one that was hijacked both trust a set that does not seal now."""
+    block = Draft(BftKind.QBFT, FOUR, number=HEAD, timestamp=1_700_000_000).rpc()
+    finding = await prove(replace(view(), **change), {HEAD: block})
+    assert finding.severity is Severity.REFUSAL
+    assert words in finding.found
+    assert "forges every message" in finding.advice
+
+
+async def test_what_a_node_can_not_show_is_a_warning_with_what_to_do() -> None:
+    block = Draft(BftKind.QBFT, FOUR, number=HEAD, timestamp=1_700_000_000).rpc()
+    old = await prove(replace(view(), height=HEAD - 100), {HEAD: block})
+    assert old.severity is Severity.WARNING
+    assert "pruned history unavailable" in old.found
+    assert "a provider with the whole chain" in old.advice
+    ahead = await prove(replace(view(), height=HEAD + 1), {HEAD: block})
+    assert ahead.severity is Severity.WARNING
+    assert f"while the newest one is {HEAD}" in ahead.found
 
 
 def test_of_a_chain_that_could_not_be_read_nothing_is_said() -> None:

@@ -216,6 +216,20 @@ def test_a_client_is_created_with_the_networks_parameters(following: bytes | Non
     ]
 
 
+@pytest.mark.parametrize("following", [None, b"\x02" * 32])
+def test_a_client_is_bootstrapped_again_with_what_was_surveyed(following: bytes | None) -> None:
+    begun = trust(state=replace(STATE, next_committee=following)).record()
+    data = ETHEREUM.on_chain.bootstrap_call(chain('network = "sepolia"\n'), begun)
+    assert load("EthereumLightClient").decode_call(data) == (
+        "bootstrap",
+        {
+            "finalizedSlot": STATE.finalized_slot,
+            "committee": STATE.committee,
+            "nextCommittee": following or bytes(32),
+        },
+    )
+
+
 def test_what_is_trusted_is_shown_to_be_compared() -> None:
     text = "\n".join(trust().describe("court", "eth"))
     for word in ("0x" + ROOT.hex(), "slot 8203648", "two independent sources", "342 of 512", "fulu"):

@@ -1,0 +1,466 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the contracts, the text that stands for a rule, and the test that must fail without it.
+
+One mutation is one line or a few, so that nothing but the rule changes, and the text is there exactly once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A rule that is dropped or weakened.
+
+    Attributes:
+        name: short, unique.
+        rule: what no longer holds.
+        source: the file, below solidity/src/.
+        found: a text that the source has exactly once.
+        put: what stands there instead.
+        killer: the test that fails then: its file below solidity/test/, two colons, the function's name.
+    """
+
+    name: str
+    rule: str
+    source: str
+    found: str
+    put: str
+    killer: str
+
+    @property
+    def file(self) -> str:
+        """The killer's file, below solidity/test/."""
+        return self.killer.partition("::")[0]
+
+    @property
+    def test(self) -> str:
+        """The killer's function."""
+        return self.killer.partition("::")[2]
+
+    def apply_to(self, text: str) -> str:
+        """Return a source with the rule gone. Raises ValueError where the text is not there exactly once."""
+        if (count := text.count(self.found)) != 1:
+            raise ValueError(
+                f"{self.name}: found its text {count} times in {self.source}, expected once. The source has "
+                "changed: take the mutation along."
+            )
+        return text.replace(self.found, self.put)
+
+
+_FRAME: Final = "libraries/Frame.sol"
+_BATCH: Final = "libraries/BatchReader.sol"
+_PROOF: Final = "libraries/CompactProof.sol"
+_BFT: Final = "light_clients/bft/BftLightClient.sol"
+_BFT_HEADER: Final = "light_clients/bft/BftHeader.sol"
+_ETHEREUM: Final = "light_clients/ethereum/EthereumLightClient.sol"
+_COMMITTEE: Final = "light_clients/ethereum/SyncCommittee.sol"
+
+MUTATIONS: Final = (
+    # --- the gateway --------------------------------------------------------------------------------------
+    Mutation(
+        "frame-gas-63-64",
+        "A recipient gets its gas though a call passes on at most 63/64 (EIP-150).",
+        _FRAME,
+        "needed = (gasLimit << 6) / 63 + RESERVE;",
+        "needed = gasLimit + RESERVE;",
+        "InboxGas.t.sol::test_the_boundary_itself",
+    ),
+    Mutation(
+        "frame-short-answer",
+        "An answer of fewer than 32 bytes is no acceptance.",
+        _FRAME,
+        "if and(and(ok, gt(size, 31)), eq(mload(0x00), selector))",
+        "if and(and(ok, gt(size, 3)), eq(mload(0x00), selector))",
+        "InboxIsolation.t.sol::test_a_hostile_recipient_fails_alone",
+    ),
+    Mutation(
+        "frame-reason-size",
+        "A reason of 32 bytes is a failed recipient's and stops no batch.",
+        _FRAME,
+        "if (size > MOST_REASON + 1) {",
+        "if (size > MOST_REASON) {",
+        "InboxIsolation.t.sol::test_a_hostile_recipient_fails_alone",
+    ),
+    Mutation(
+        "inbox-deadline",
+        "A message is delivered in the second of its deadline.",
+        "Inbox.sol",
+        "block.timestamp > message.deadline",
+        "block.timestamp >= message.deadline",
+        "Inbox.t.sol::test_deadlines_to_the_second",
+    ),
+    Mutation(
+        "inbox-sequence-64-bits",
+        "A batch ends within the 64 bits of a sequence.",
+        "Inbox.sol",
+        "if (last > type(uint64).max) revert MalformedBatch(run.end - run.begin);",
+        "",
+        "InboxBatch.t.sol::test_sequences_end_at_64_bits",
+    ),
+    Mutation(
+        "inbox-wide-recipient",
+        "A recipient of more than 20 bytes is no address.",
+        "Inbox.sol",
+        "else run.bar = uint256(message.recipient) >> 160 != 0 ? FAILED : 0;",
+        "else run.bar = 0;",
+        "InboxIsolation.t.sol::test_recipients_that_are_no_address_fail_alone",
+    ),
+    Mutation(
+        "inbox-client-answer",
+        "An answer of fewer than three words proves nothing.",
+        "Inbox.sol",
+        "if lt(returndatasize(), 0x60) { revert(0x00, 0x00) }",
+        "",
+        "Inbox.t.sol::test_clients_that_are_not_active_or_misbehave_stop_only_their_own_remote",
+    ),
+    Mutation(
+        "inbox-head",
+        "The head that is re-hashed is the one that was proven (INV-1).",
+        "Inbox.sol",
+        "if (proven != head) revert HeadMismatch(head, proven);",
+        "",
+        "Inbox.t.sol::test_the_head_must_be_proven",
+    ),
+    Mutation(
+        "inbox-bit",
+        "A message whose bit is set does not run again (INV-2).",
+        "Inbox.sol",
+        "if (word & bit != 0) continue;",
+        "",
+        "Inbox.t.sol::test_overlapping_batches",
+    ),
+    Mutation(
+        "inbox-failed-bit",
+        "A failed message's bit is cleared.",
+        "Inbox.sol",
+        "Lanes.store(slot, Lanes.load(slot) & ~bit);",
+        "",
+        "Inbox.t.sol::test_a_failed_message_leaves_nothing_and_can_be_tried_again",
+    ),
+    Mutation(
+        "inbox-paused-remote",
+        "A paused remote delivers nothing.",
+        "Inbox.sol",
+        "if (record.paused) revert RemoteIsPaused(source);",
+        "",
+        "Gateway.t.sol::test_pausing_a_remote_stops_both_directions_at_once",
+    ),
+    Mutation(
+        "batch-tag",
+        "A tag of an unknown kind is refused.",
+        _BATCH,
+        "and(gt(tag, 0x7f), iszero(and(and(tag, shr(1, tag)), KINDS)))",
+        "gt(tag, 0x7f)",
+        "InboxBatch.t.sol::test_malformed_tags",
+    ),
+    Mutation(
+        "gateway-withheld-route",
+        "A paused remote keeps its chain.",
+        "Gateway.sol",
+        "_routes[key] != 0 ? _routes[key] : _withheldRoutes[key]",
+        "_routes[key]",
+        "Gateway.t.sol::test_a_paused_remote_keeps_its_chain",
+    ),
+    Mutation(
+        "outbox-duplicate-attribute",
+        "An attribute stands once.",
+        "Outbox.sol",
+        "if (seen & kind != 0) revert DuplicateAttribute(selector);",
+        "",
+        "Outbox.t.sol::test_unknown_duplicate_and_malformed_attributes",
+    ),
+    Mutation(
+        "outbox-page-border",
+        "The chain of heads runs on across pages.",
+        "Outbox.sol",
+        "if (sequence % Lanes.PAGE == 0 && sequence != 0) previous",
+        "if (sequence % Lanes.PAGE == 0 && sequence > Lanes.PAGE) previous",
+        "Outbox.t.sol::test_the_chain_runs_on_across_pages",
+    ),
+    Mutation(
+        "address-leading-zero",
+        "A chain id has no leading zero.",
+        "libraries/CanonicalAddress.sol",
+        "and(and(eq(addressLength, 20), lt(chainLength, 38)), gt(byte(5, word), 0))",
+        "and(eq(addressLength, 20), lt(chainLength, 38))",
+        "Outbox.t.sol::test_recipients_that_are_not_canonical_are_refused",
+    ),
+    # --- what clients share -------------------------------------------------------------------------------
+    Mutation(
+        "anchor-above",
+        "An anchor is above the last one.",
+        "light_clients/shared/LightClient.sol",
+        "if (height <= above) revert",
+        "if (height < above) revert",
+        "light_clients/bft/BftAnchor.t.sol::test_heightMustRise",
+    ),
+    Mutation(
+        "anchored-root",
+        "A proof by anchor leads to the anchored root (INV-1).",
+        "light_clients/shared/LightClient.sol",
+        "if (root != anchoredRoot) revert NotAnchoredRoot(root, anchoredRoot);",
+        "",
+        "light_clients/bft/BftAnchor.t.sol::test_INV1_otherRoot",
+    ),
+    Mutation(
+        "trusting-period",
+        "Trust ends (INV-7).",
+        "light_clients/shared/LightClient.sol",
+        "return block.timestamp > timestamp + trustingPeriod;",
+        "return block.timestamp > timestamp + trustingPeriod + 1;",
+        "light_clients/bft/BftStorageAt.t.sol::test_INV7_trustingPeriod",
+    ),
+    Mutation(
+        "clock-drift",
+        "A header from the future is refused (INV-7).",
+        "light_clients/shared/LightClient.sol",
+        "uint256 most = block.timestamp + maxClockDrift;",
+        "uint256 most = block.timestamp + maxClockDrift + 1;",
+        "light_clients/bft/BftStorageAt.t.sol::test_INV7_clockDrift",
+    ),
+    Mutation(
+        "proof-other-leaf",
+        "A leaf that shows absence has another path.",
+        _PROOF,
+        "(TrieNodes.LEAF_FLAG | (count & 1)) || path == _rest(key, depth)) {",
+        "(TrieNodes.LEAF_FLAG | (count & 1))) {",
+        "libraries/CompactProofRejections.t.sol::test_otherLeafPaths",
+    ),
+    Mutation(
+        "proof-other-extension",
+        "An extension that shows absence leads elsewhere.",
+        _PROOF,
+        "if (path == _rest(key, depth) >> ((left - count) << 2)) revert ProofMalformed(position);",
+        "",
+        "libraries/CompactProofRejections.t.sol::test_otherExtension",
+    ),
+    Mutation(
+        "proof-own-bit",
+        "A branch's own place is not among the siblings.",
+        _PROOF,
+        "if ((hashed | embedded) & own | (hashed & embedded) != 0) revert",
+        "if (hashed & embedded != 0) revert",
+        "libraries/CompactProofRejections.t.sol::test_mixedBranches",
+    ),
+    Mutation(
+        "proof-empty-place",
+        "An empty place is a branch's.",
+        _PROOF,
+        "if (depth == 0 || _byteAt(next) > MIXED_BRANCH) revert",
+        "if (depth == 0) revert",
+        "libraries/CompactProofRejections.t.sol::test_emptyPlaces",
+    ),
+    # --- bft ----------------------------------------------------------------------------------------------
+    Mutation(
+        "bft-quorum",
+        "A quorum is two thirds, rounded up (INV-7).",
+        _BFT_HEADER,
+        "return (count * 2 + 2) / 3;",
+        "return (count * 2 + 1) / 3;",
+        "light_clients/bft/BftStorageAt.t.sol::test_INV7_quorumOfEverySize",
+    ),
+    Mutation(
+        "bft-height",
+        "An update is above the trusted height.",
+        _BFT,
+        "if (header.number <= height) revert",
+        "if (header.number < height) revert",
+        "light_clients/bft/BftUpdate.t.sol::test_heightMustRise",
+    ),
+    Mutation(
+        "bft-trusted-quorum",
+        "A change of validators needs two thirds of the trusted set, not of the new one (INV-7).",
+        _BFT,
+        "BftHeader.quorum(link.trustedCount)",
+        "BftHeader.quorum(link.count)",
+        "light_clients/bft/BftUpdate.t.sol::test_INV7_trustedQuorumOfEverySize",
+    ),
+    Mutation(
+        "bft-member-twice",
+        "No validator stands twice in a set.",
+        _BFT,
+        "for (uint256 j = 0; j < i; ++j) {",
+        "for (uint256 j = 0; j + 1 < i; ++j) {",
+        "light_clients/bft/BftUpdate.t.sol::test_INV7_memberTwice",
+    ),
+    Mutation(
+        "bft-proof-clock",
+        "A proof's header is not from the future (INV-7).",
+        _BFT,
+        "                _requireNotAhead(time);\n",
+        "",
+        "light_clients/bft/BftStorageAt.t.sol::test_INV7_clockDrift",
+    ),
+    Mutation(
+        "bft-update-clock",
+        "An update's header is not from the future (INV-7).",
+        _BFT,
+        "            _requireNotAhead(timestamp);\n            if (link.changes)",
+        "            if (link.changes)",
+        "light_clients/bft/BftUpdate.t.sol::test_INV7_clockDrift",
+    ),
+    Mutation(
+        "bft-bit-beyond-list",
+        "A seal's bit belongs to a validator of the list (INV-7).",
+        _BFT_HEADER,
+        "if (mask >> count != 0) revert HeaderMalformed(sealers);",
+        "",
+        "light_clients/bft/BftStorageAt.t.sol::test_INV7_bitBeyondTheList",
+    ),
+    Mutation(
+        "bft-raw-tail",
+        "A header has at most 21 fields.",
+        _BFT_HEADER,
+        "fields == 0 || fields > 6",
+        "fields == 0 || fields > 7",
+        "light_clients/bft/BftHeader.t.sol::test_rawTailMustBeStrings",
+    ),
+    Mutation(
+        "bft-vote-and-round",
+        "Vote and round are one item each.",
+        _BFT_HEADER,
+        "if (size != needed || size > 56) revert",
+        "if (size < needed || size > 56) revert",
+        "light_clients/bft/BftMisbehaviour.t.sol::test_INV4_splitOfVoteAndRound",
+    ),
+    Mutation(
+        "bft-trusted-set",
+        "A header's set is the trusted one (INV-7).",
+        _BFT,
+        "if (found != trusted) revert NotTrustedSet(found, trusted);",
+        "",
+        "light_clients/bft/BftStorageAt.t.sol::test_INV7_selfDeclaredSet",
+    ),
+    # --- ethereum -----------------------------------------------------------------------------------------
+    Mutation(
+        "ethereum-signature-slot",
+        "A signature comes after what it signs.",
+        _ETHEREUM,
+        "if (slot <= attestedSlot || ",
+        "if (slot < attestedSlot || ",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_slotsOutOfOrder",
+    ),
+    Mutation(
+        "ethereum-version",
+        "The version is that of the slot before the signature's.",
+        _ETHEREUM,
+        "_versionOf(signed.signatureSlot - 1)",
+        "_versionOf(signed.signatureSlot)",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_forkVersionAtTheBoundary",
+    ),
+    Mutation(
+        "ethereum-threshold",
+        "Two thirds of the committee sign (INV-7).",
+        _COMMITTEE,
+        "if (size - count < threshold) revert",
+        "if (size - count + 1 < threshold) revert",
+        "light_clients/ethereum/EthereumMembers.t.sol::test_INV7_participation",
+    ),
+    Mutation(
+        "ethereum-infinity",
+        "A sum of keys that is infinity signs nothing (INV-7).",
+        _COMMITTEE,
+        "if (isInfinity) revert AggregateInfinity();",
+        "",
+        "light_clients/ethereum/EthereumMembers.t.sol::test_INV7_infinityAfterSubtraction",
+    ),
+    Mutation(
+        "ethereum-signature-infinity",
+        "Infinity is no signature (INV-7).",
+        _COMMITTEE,
+        "if (bits == 0) revert SignatureInfinity();",
+        "",
+        "light_clients/ethereum/EthereumMembers.t.sol::test_INV7_signature",
+    ),
+    Mutation(
+        "ethereum-key-zero",
+        "A key's y is not zero (INV-7).",
+        _COMMITTEE,
+        "            valid := and(valid, iszero(iszero(or(high, low))))\n",
+        "",
+        "light_clients/ethereum/EthereumMembers.t.sol::test_INV7_coordinatesFromThePrimeOn",
+    ),
+    Mutation(
+        "ethereum-periods",
+        "A next committee is shown within one period (INV-7).",
+        _ETHEREUM,
+        "if (_periodOf(finalizedSlot) != period) revert PeriodsDiffer(slot, attestedSlot, finalizedSlot);",
+        "",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_nextCommittee_periods",
+    ),
+    Mutation(
+        "ethereum-committee-zero",
+        "No committee has the root zero.",
+        _ETHEREUM,
+        "if (signed.nextCommittee == 0) revert CommitteeZero();",
+        "",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_nextCommittee_differs",
+    ),
+    Mutation(
+        "ethereum-trust-back",
+        "Trust does not move back.",
+        _ETHEREUM,
+        "            if (slot < trustedSlot) slot = trustedSlot;\n",
+        "",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_INV4_lowerSlotTeachesTheNextCommittee",
+    ),
+    Mutation(
+        "ethereum-stale-ring",
+        "A committee that served does not sign in the period after the next (INV-7).",
+        _ETHEREUM,
+        "period != trustedPeriod + 1 || belief & NEXT_KNOWN == 0",
+        "period != trustedPeriod + 1",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_INV7_formerCommittee",
+    ),
+    Mutation(
+        "ethereum-known-next",
+        "A known next committee stays (INV-7).",
+        _ETHEREUM,
+        "                if (shown != known) revert NextCommitteeDiffers(shown, known);\n",
+        "                known;\n",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_nextCommittee_differs",
+    ),
+    Mutation(
+        "ethereum-bootstrap-fork",
+        "Trust begins no earlier than the first fork.",
+        _ETHEREUM,
+        "        // Of a fork that is believed.\n        _layoutOf(finalizedSlot);\n        uint256 timestamp",
+        "        uint256 timestamp",
+        "light_clients/ethereum/EthereumBootstrap.t.sol::test_forks",
+    ),
+    Mutation(
+        "ethereum-first-fork",
+        "Nothing finalized before the first fork is believed (INV-7).",
+        _ETHEREUM,
+        "        // Of a fork that is believed.\n        _layoutOf(signed.finalizedSlot);\n",
+        "",
+        "light_clients/ethereum/EthereumUpdate.t.sol::test_nothingBeforeTheFirstFork",
+    ),
+    Mutation(
+        "ethereum-precompile-size",
+        "A precompile's answer has its length.",
+        "light_clients/ethereum/Bls12381.sol",
+        "            done := and(done, eq(returndatasize(), expected))\n",
+        "",
+        "light_clients/ethereum/Bls12381.t.sol::test_precompileFails",
+    ),
+    Mutation(
+        "ethereum-least-threshold",
+        "No client is deployed with a threshold below two thirds (INV-7).",
+        "light_clients/ethereum/EthereumParameters.sol",
+        "uint256(parameters_.threshold) * 3 < size * 2",
+        "uint256(parameters_.threshold) * 2 < size",
+        "light_clients/ethereum/EthereumBootstrap.t.sol::test_committees",
+    ),
+    Mutation(
+        "ethereum-honest-reorganisation",
+        "One header of a slot, attested twice, is no misbehaviour.",
+        _ETHEREUM,
+        "one.finalizedSlot == other.finalizedSlot && root != otherRoot;",
+        "one.finalizedSlot == other.finalizedSlot;",
+        "light_clients/ethereum/EthereumMisbehaviour.t.sol::test_honestReorgs",
+    ),
+)
