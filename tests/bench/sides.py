@@ -147,7 +147,7 @@ class BftSide(Side):
         return await other.create(
             "BftLightClient",
             other.authority,
-            int(self._kind),
+            *self._kind.arguments(),
             list(header.validators),
             header.number,
             header.timestamp,

@@ -24,6 +24,7 @@ from light_clients.errors import Rejection
 from light_clients.proofs.compact import read_account, read_storage
 from relayer.contracts import load
 from tests.differential.bft_cases import (
+    KINDS,
     NOW,
     TRUSTED_TIME,
     World,
@@ -207,7 +208,7 @@ def deploy_world(
     state, params = world.client.state, world.client.params
     creation = load(BFT.contract).encode_creation(
         "0x" + authority.hex(),
-        int(params.kind),
+        *params.kinds.arguments(),
         ["0x" + member.address.hex() for member in world.members],
         state.height,
         state.timestamp,
@@ -234,14 +235,14 @@ def freezes(client: BftClient) -> Callable[[bytes], bool]:
 
 
 def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> None:
-    worlds = [(kind, size) for kind in BftKind for size in SIZES]
+    worlds = [(kinds, size) for kinds in KINDS for size in SIZES]
     verdicts: Counter[tuple[str, bool]] = Counter()
-    for index, (kind, size) in enumerate(worlds):
-        rng = random.Random(f"{seed} {kind} {size}")
-        world = make_world(rng, kind, size)
+    for index, (kinds, size) in enumerate(worlds):
+        rng = random.Random(f"{seed} {kinds} {size}")
+        world = make_world(rng, kinds, size)
         deployed = deploy_world(anvil, authority, world, anchored=index % 4 != 0)
         cases = [make_case(rng, world) for _ in range(count // len(worlds))]
-        verdicts += compare(anvil, deployed, cases, f"seed {seed}, {kind.name} of {size}")
+        verdicts += compare(anvil, deployed, cases, f"seed {seed}, {kinds!r} of {size}")
     for method in ("storageAt", "update", "anchor", "freeze"):
         believed, refused = verdicts[method, True], verdicts[method, False]
         # Cases that only ever go one way would compare nothing.
@@ -258,8 +259,8 @@ def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
 def test_frozen_clients_believe_nothing_on_both_sides(anvil: Anvil, authority: bytes) -> None:
     """INV-7 and INV-8."""
     rng = random.Random(SEED)
-    for kind in BftKind:
-        world = make_world(rng, kind, 4)
+    for kinds in KINDS:
+        world = make_world(rng, kinds, 4)
         deployed = deploy_world(anvil, authority, world, anchored=True, frozen=True)
         verdicts = compare(anvil, deployed, [make_case(rng, world) for _ in range(40)], "frozen")
         assert not any(believed for (_, believed), often in verdicts.items() if often)

@@ -252,15 +252,3 @@ def after_update(world: ContractWorld, held: Held) -> Iterator[RuleCase]:
     yield RuleCase("next, other storage as known", "update", data, "another state")
     data = world.update(world.block(11, before=held, form=0))
     yield RuleCase("the same height again", "update", data, "does not ascend")
-
-
-__all__ = [
-    "ACCOUNT",
-    "SLOT",
-    "RuleCase",
-    "after_update",
-    "believed",
-    "broken",
-    "broken_blocks",
-    "broken_sets",
-]

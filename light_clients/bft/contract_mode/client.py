@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from light_clients.bft.client import BftState
-from light_clients.bft.contract_mode.reader import KIND, ReadBlock, read_block
+from light_clients.bft.contract_mode.reader import ReadBlock, read_block
 from light_clients.bft.contract_mode.validator_contract import ValidatorContract, read_set
 from light_clients.bft.validators import check_set, quorum, set_hash
 from light_clients.client import Height, Status, StorageValue, Timestamp
@@ -173,8 +173,8 @@ class ContractModeClient:
             )
         # Blocks are compared by the hash that the chain gives them. An honest validator may seal the same
         # block in two rounds, and the hashes that it then seals differ.
-        name = first.preimage.block_hash(KIND)
-        if name == second.preimage.block_hash(KIND):
+        name = first.preimage.block_hash()
+        if name == second.preimage.block_hash():
             raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
         return replace(self, state=replace(self.state, frozen=True))
 

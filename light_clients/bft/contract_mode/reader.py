@@ -66,11 +66,11 @@ def read_block(
         )
     count = cursor.uint(1)
     validators = tuple(cursor.take(20) for _ in range(count))
-    sealers, _ = check_seals(cursor, validators, header.preimage.commit_seal_hash(KIND))
+    sealers, _ = check_seals(cursor, validators, header.preimage.commit_seal_hash())
     proven = read_set(cursor, contract, known_root)
     # The seals say what the parent's hash is, so the parent needs none of its own.
     parent = read_fields(cursor, KIND, proven.state_root)
-    found = parent.preimage.block_hash(KIND)
+    found = parent.preimage.block_hash()
     if found != header.parent_hash:
         raise HeaderRejected("the set is proven under another block", found=found, expected=header.parent_hash)
     return ReadBlock(header, validators, set_hash(validators), sealers, proven)

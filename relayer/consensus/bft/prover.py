@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Why to believe a QBFT or IBFT 2.0 chain: its validators' seals, through every change of the validators.
+"""Why to believe a BFT chain: its validators' seals, through every change of the validators.
 
 A head is verified in three steps. The block is read, and its own validators must have sealed it. Where these
 are not the trusted ones, update_path.py leads from the trusted set to them. Then the light client checks the
@@ -17,9 +17,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from light_clients.bft.client import BftClient, BftKind, BftParams, BftState, quorum, set_hash
+from light_clients.bft.client import BftClient, BftParams, BftState, quorum, set_hash
 from light_clients.bft.codec import encode_misbehaviour, encode_proof
 from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKinds
 from light_clients.bft.validators import check_set
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, ProofRejected, QuorumNotReached, Rejection
@@ -87,7 +88,7 @@ class BftBootstrap:
     """What is trusted from the start, and by which rules.
 
     Attributes:
-        protocol: the chain's.
+        kinds: the chain's protocol, or two with the height of the change.
         validators: who seals the block at `height`, 20 bytes each, in the header's order.
         height: at least 1.
         timestamp: of that block, in seconds.
@@ -95,7 +96,7 @@ class BftBootstrap:
         max_clock_drift_s: how far a header's time may lie ahead of ours.
     """
 
-    protocol: BftKind
+    kinds: BftKinds
     validators: tuple[bytes, ...]
     height: Height
     timestamp: Timestamp
@@ -107,7 +108,6 @@ class _ExportedBftState(msgspec.Struct):
     """The trusted state as the journal keeps it, in JSON."""
 
     version: int
-    consensus: str
     validators: list[str]
     height: int
     timestamp: int
@@ -127,9 +127,8 @@ class BftProver:
         self, source: BftSource, bootstrap: BftBootstrap, clock: Callable[[], float] = time.time
     ) -> None:
         self._source = source
-        self._protocol = bootstrap.protocol.name.lower()
         self._clock = clock
-        params = BftParams(bootstrap.protocol, bootstrap.trusting_period_s, bootstrap.max_clock_drift_s)
+        params = BftParams(bootstrap.kinds, bootstrap.trusting_period_s, bootstrap.max_clock_drift_s)
         self._client = BftClient.bootstrap(
             params, bootstrap.validators, bootstrap.height, bootstrap.timestamp
         )
@@ -251,7 +250,7 @@ class BftProver:
 
         Raises RpcAnswerInvalid for a client of another protocol, ChainUnavailable.
         """
-        found = await read_client(destination, client, self._client.params.kind)
+        found = await read_client(destination, client)
         current = found.state.set_hash == self._client.state.set_hash
         return OnChainClient(
             client,
@@ -278,7 +277,7 @@ class BftProver:
         target = self._newest
         if target is None:
             raise NotFoundYet("no verified header to bring the client to", "a verified head first")
-        found = await read_client(destination, client, self._client.params.kind)
+        found = await read_client(destination, client)
         _check_usable(found, client)
         if target.number <= found.state.height:
             return ()
@@ -296,7 +295,7 @@ class BftProver:
         rounds for example.
         """
         try:
-            headers = [BftHeader.from_rpc(block, self._client.params.kind) for block in (first, second)]
+            headers = [BftHeader.from_rpc(block, self._client.params.kinds) for block in (first, second)]
             return self._freeze_data(*headers)
         except Rejection:
             return None
@@ -317,7 +316,7 @@ class BftProver:
         headers = [] if known is None else [known]
         for _, block in told:
             try:
-                headers.append(BftHeader.from_rpc(block, self._client.params.kind))
+                headers.append(BftHeader.from_rpc(block, self._client.params.kinds))
             except Rejection:
                 continue
         distinct = list({header.block_hash: header for header in headers}.values())
@@ -335,7 +334,6 @@ class BftProver:
         return msgspec.json.encode(
             _ExportedBftState(
                 _STATE_VERSION,
-                self._protocol,
                 [validator.hex() for validator in self._validators],
                 state.height,
                 state.timestamp,
@@ -355,10 +353,10 @@ class BftProver:
             check_set(validators)
         except (msgspec.DecodeError, ValueError, Rejection) as error:
             raise ValueError(f"found a prover's state that can't be read ({error}), expected one") from error
-        if found.version != _STATE_VERSION or found.consensus != self._protocol or found.height < 1:
+        if found.version != _STATE_VERSION or found.height < 1:
             raise ValueError(
-                f"found a prover's state of version {found.version} for {found.consensus[:20]} at height "
-                f"{found.height}, expected version {_STATE_VERSION} for {self._protocol}"
+                f"found a prover's state of version {found.version} at height {found.height}, expected version "
+                f"{_STATE_VERSION}"
             )
         if found.height < self._client.state.height:
             return
@@ -378,7 +376,7 @@ class BftProver:
         Whether those validators are to be trusted is checked afterwards (`_follow`): it takes more blocks,
         and a provider that lies about its own seals is found out at once here.
         """
-        header = BftHeader.from_rpc(block, self._client.params.kind)
+        header = BftHeader.from_rpc(block, self._client.params.kinds)
         if header.validators == self._validators:
             self._client.check_header(header, self._now())
             return header
@@ -388,7 +386,7 @@ class BftProver:
         return header
 
     def _read_again(self, block: Mapping[str, Any], header: VerifiedHeader) -> BftHeader:
-        found = BftHeader.from_rpc(block, self._client.params.kind)
+        found = BftHeader.from_rpc(block, self._client.params.kinds)
         if found.block_hash != header.hash:
             raise HeaderRejected("another block", found=found.block_hash, expected=header.hash)
         return found
@@ -472,7 +470,7 @@ class BftProver:
             return self._validators
 
         def check(block: Mapping[str, Any]) -> tuple[bytes, ...]:
-            header = BftHeader.from_rpc(block, self._client.params.kind)
+            header = BftHeader.from_rpc(block, self._client.params.kinds)
             if set_hash(header.validators) != state.set_hash:
                 raise HeaderRejected(
                     f"block {state.height} lists another set than the client trusts",
@@ -520,7 +518,7 @@ def open_prover(
         BftProver(
             source,
             BftBootstrap(
-                protocol=chain.consensus.variant,
+                kinds=chain.consensus.kinds,
                 validators=tuple(map(bytes, bootstrap.validators)),
                 height=Height(bootstrap.height),
                 timestamp=Timestamp(bootstrap.timestamp),

@@ -106,7 +106,7 @@ class BftShow:
 
     @property
     def _protocol(self) -> BftKind:
-        return self.client.params.kind
+        return self.client.params.kinds
 
     async def _header(self, height: Height) -> BftHeader:
         """Return a header with its seals as the chain's own node gives it."""
@@ -152,8 +152,8 @@ class SealedHeader:
     def explain(self, printer: Printer) -> bool:
         """Print the header's hashes, who sealed it, and whether the set is the trusted one."""
         header, protocol = self.header, self.protocol
-        block_hash = header.preimage.block_hash(protocol)
-        sealed = header.preimage.commit_seal_hash(protocol)
+        block_hash = header.preimage.block_hash()
+        sealed = header.preimage.commit_seal_hash()
         printer.heading(
             f"The header and its seals: why that state root is to be believed ({LABELS[protocol]})."
         )

@@ -170,7 +170,7 @@ class BftUpdatePath:
         """Return the headers of blocks, grouped where neighbours list the same set. Raises Rejection."""
         runs: list[list[BftHeader]] = []
         for block in blocks:
-            header = BftHeader.from_rpc(block, self.client.params.kind)
+            header = BftHeader.from_rpc(block, self.client.params.kinds)
             if runs and runs[-1][0].validators == header.validators:
                 runs[-1].append(header)
             else:

@@ -18,7 +18,8 @@ contract BftValidatorContractLightClient is BftTrust {
     uint256 private constant KNOWN_STORAGE = 0;
     uint256 private constant MEMBERS = 1;
 
-    BftHeader.Kind private constant QBFT = BftHeader.Kind.QBFT;
+    /// @dev The only protocol that lets a contract choose the validators: QBFT (0) at every height.
+    BftHeader.Kinds private constant QBFT = BftHeader.Kinds.wrap(0);
 
     /// @notice The contract that chooses the validators, and the slot of its `address[]`: the length stands in the slot,
     /// member i at keccak256(slot) + i, one in a word.
