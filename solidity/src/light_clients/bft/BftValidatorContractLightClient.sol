@@ -80,14 +80,16 @@ contract BftValidatorContractLightClient is BftTrust {
             (root, value, position) = CompactProof.storageRoot(position + 1, CompactProof.keyOf(slot), buffer);
             (root, position) = CompactProof.stateRoot(position, CompactProof.keyOf(account), root, buffer);
 
-            if (form == BY_HEADER) {
-                (bytes32 hash,, uint256 number, uint256 time, uint256 listed, uint256 next) =
-                    BftHeader.readWith(position, QBFT, root);
-                _requireNotAhead(time);
-                _requireEnd(proof, _requireSealed(position, hash, listed, next, belief, buffer));
-                return (value, uint64(number), uint64(time));
+            if (form != BY_HEADER) {
+                (height, timestamp) = _requireAnchored(proof, position, form, root);
+                return (value, height, timestamp);
             }
-            (height, timestamp) = _requireAnchored(proof, position, form, root);
+            BftHeader.Header memory header;
+            (header.hash,, header.number, header.timestamp, header.validators, header.sealers) =
+                BftHeader.readWith(position, QBFT, root);
+            _requireNotAhead(header.timestamp);
+            _requireEnd(proof, _requireSealed(position, header, belief, buffer));
+            return (value, uint64(header.number), uint64(header.timestamp));
         }
     }
 
@@ -166,26 +168,26 @@ contract BftValidatorContractLightClient is BftTrust {
         returns (BftHeader.Header memory header, uint256 next)
     {
         header = BftHeader.read(position, QBFT);
-        next = _requireSealed(position, header.hash, header.validators, header.sealers, belief, buffer);
+        next = _requireSealed(position, header, belief, buffer);
     }
 
     /// @dev A quorum of the trusted set sealed a header, and the trusted set is the one whose turn it was: the contract's under
     /// the header's parent. Without the latter a block that was proposed and not decided could pass: a growing set's older
     /// members may be a quorum of what they once were, and none of what they are.
-    /// @param position, listed, next Of the header: its first byte, its list's length, and the byte after its fields.
-    function _requireSealed(
-        uint256 position,
-        bytes32 hash,
-        uint256 listed,
-        uint256 next,
-        uint256 belief,
-        uint256 buffer
-    ) private view returns (uint256 end) {
+    /// @param position The header's first byte.
+    /// @return end The position after the block.
+    function _requireSealed(uint256 position, BftHeader.Header memory header, uint256 belief, uint256 buffer)
+        private
+        view
+        returns (uint256 end)
+    {
         unchecked {
-            if (_byteAt(listed) != 0) revert ValidatorsListed(_byteAt(listed));
+            uint256 listed = _byteAt(header.validators);
+            if (listed != 0) revert ValidatorsListed(listed);
+            uint256 next = header.sealers;
             uint256 count = _byteAt(next);
             _requireBelieved(_setHash(_list(next + 1, count)), belief);
-            end = _requireQuorum(hash, next, next + 1 + count * 20, buffer);
+            end = _requireQuorum(header.hash, next, next + 1 + count * 20, buffer);
 
             bytes32 setHash;
             bytes32 found;
