@@ -191,7 +191,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
             found = f"a client whose set can't be compared with block {height}: {error}"
             return [Finding(Severity.WARNING, subject, found, "that block's header", advice)]
         try:
-            header = BftHeader.from_rpc(block, BftKind(client.protocol))
+            header = BftHeader.from_rpc(block, client.kinds)
         except Rejection as error:
             found = f"a client that trusts block {height}, which is not believed: {error}"
             return [_refuse(subject, found, f"a {chain.consensus.label} header", _HIJACKED)]
@@ -247,7 +247,7 @@ def _judge_ahead(
     number = _number_of(head)
     found = f"a client that trusts block {client.height}, while the newest one is {number}"
     try:
-        header = BftHeader.from_rpc(head, BftKind(client.protocol))
+        header = BftHeader.from_rpc(head, client.kinds)
     except Rejection:
         return _refuse(subject, found, "a block that the chain has", _HIJACKED)
     if client.set_hash != set_hash(header.validators):
