@@ -163,11 +163,15 @@ def test_mutated_calls_have_one_verdict(anvil: Anvil, authority: bytes) -> None:
     for size in SIZES:
         world = ContractWorld(validators(size))
         deployed = deploy_world(anvil, authority, world)
-        good = [as_case(case) for case in believed(world) if case.name not in {"an absent slot", "255 members"}]
+        good = [
+            as_case(case) for case in believed(world) if case.name not in {"an absent slot", "255 members"}
+        ]
         cases = [rng.choice(good) for _ in range(300)]
         mutated = [Case(case.method, mutate(rng, case.data), now=NOW) for case in cases]
         verdicts = compare(anvil, deployed, [*good, *mutated], f"contract mode of {size}")
-        assert sum(often for (_, is_believed), often in verdicts.items() if not is_believed) > len(mutated) // 2
+        assert (
+            sum(often for (_, is_believed), often in verdicts.items() if not is_believed) > len(mutated) // 2
+        )
 
 
 def test_both_have_proofs_by_an_anchor(anvil: Anvil, authority: bytes) -> None:
@@ -189,9 +193,7 @@ def test_both_have_proofs_by_an_anchor(anvil: Anvil, authority: bytes) -> None:
                 world.anchored_proof(world.state(validators(4), 4)),
                 "another root",
             ),
-            RuleCase(
-                "the anchor again", "anchor", world.anchor(world.block()), "above the last anchor"
-            ),
+            RuleCase("the anchor again", "anchor", world.anchor(world.block()), "above the last anchor"),
         ],
     )
 

@@ -78,7 +78,8 @@ class Held:
         account = self.account_proof(self.contract.address)
         if form == 0:
             return b"\x00" + account
-        told = int.from_bytes(self.words.get(self.contract.slot, b""), "big")
+        # A length that no set has need not be followed by so many members.
+        told = min(256, int.from_bytes(self.words.get(self.contract.slot, b""), "big"))
         slots = [self.contract.slot, *self.contract.member_slots(told if members is None else members)]
         proofs = [self.storage_proof(self.contract.address, slot) for slot in slots]
         return bytes([form]) + b"".join(proofs) + account

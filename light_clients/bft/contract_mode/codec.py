@@ -93,7 +93,9 @@ def encode_proof(
         QuorumNotReached: too few of the set sealed the block.
     """
     claim = encode_claim(storage_nodes, account_nodes, account, slot, anchored=block is None)
-    return claim if block is None else claim + encode_block(block, contract, known_root, with_state_root=False)
+    return (
+        claim if block is None else claim + encode_block(block, contract, known_root, with_state_root=False)
+    )
 
 
 def encode_update(

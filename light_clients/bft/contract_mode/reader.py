@@ -72,5 +72,7 @@ def read_block(
     parent = read_fields(cursor, KIND, proven.state_root)
     found = parent.preimage.block_hash()
     if found != header.parent_hash:
-        raise HeaderRejected("the set is proven under another block", found=found, expected=header.parent_hash)
+        raise HeaderRejected(
+            "the set is proven under another block", found=found, expected=header.parent_hash
+        )
     return ReadBlock(header, validators, set_hash(validators), sealers, proven)

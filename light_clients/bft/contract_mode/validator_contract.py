@@ -39,6 +39,10 @@ class ValidatorContract:
     address: bytes
     slot: bytes
 
+    def arguments(self) -> tuple[bytes, bytes]:
+        """Return the contract's `validatorContract` and `validatorSlot`."""
+        return self.address, self.slot
+
     def member_slots(self, count: int) -> tuple[bytes, ...]:
         """Return the slots of the first `count` members, 32 bytes each."""
         first = int.from_bytes(keccak256(self.slot))
@@ -96,7 +100,9 @@ def read_member(word: bytes) -> bytes:
         ValidatorSetRejected: the word holds more than an address.
     """
     if any(word[:-_ADDRESS_BYTES]):
-        raise ValidatorSetRejected("a member's word is no address", found=word, expected="12 zero bytes first")
+        raise ValidatorSetRejected(
+            "a member's word is no address", found=word, expected="12 zero bytes first"
+        )
     return word[-_ADDRESS_BYTES:]
 
 

@@ -17,5 +17,6 @@ KIND: Final = ConsensusKind(
     contract="BftLightClient",
     signers="validators",
     misbehaviour="Validators signed two blocks of one height.",
+    other_contracts=("BftValidatorContractLightClient",),
     dialects={"qbft": {"protocol": "qbft"}, "ibft2": {"protocol": "ibft2"}},
 )

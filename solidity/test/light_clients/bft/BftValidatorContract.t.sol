@@ -144,7 +144,7 @@ contract BftValidatorContractTest is BftClientTest {
         client.freeze(bytes.concat(one, _block(150, held, held, keys, 14, false)));
         client.freeze(bytes.concat(one, other));
         assertEq(uint256(client.status()), uint256(ILightClient.Status.Frozen));
-        bytes memory frozen = abi.encodeWithSelector(LightClient.NotActive.selector, ILightClient.Status.Frozen);
+        bytes memory frozen = abi.encodeWithSelector(ILightClient.NotActive.selector, ILightClient.Status.Frozen);
         _refuses(client, _proof(150, held, held, keys, 7, false), frozen);
     }
 
@@ -154,8 +154,8 @@ contract BftValidatorContractTest is BftClientTest {
         BftValidatorContractLightClient client = _deploy(keys);
         Held memory held = _held(keys, 0);
         bytes memory proof = _proof(150, held, held, keys, 7, false);
-        uint256 at = uint256(keccak256(abi.encode(seed))) % proof.length;
-        proof[at] ^= bytes1(uint8(1 << (seed % 8)));
+        uint256 place = uint256(keccak256(abi.encode(seed))) % proof.length;
+        proof[place] ^= bytes1(uint8(1 << (seed % 8)));
         try client.storageAt(proof, ACCOUNT, SLOT) returns (bytes32 value, uint64 height, uint64 timestamp) {
             // The seals cover all that is told.
             assertEq(value, VALUE);
