@@ -133,13 +133,13 @@ class Side(ABC):
 
 
 class BftSide(Side):
-    """A QBFT or IBFT 2.0 chain."""
+    """A BFT chain."""
 
     chain: LocalBftChain
 
     def __init__(self, chain: LocalBftChain) -> None:
         super().__init__(chain)
-        self._kind = chain.protocol
+        self._kind = chain.kinds
 
     async def deploy_client_on(self, other: Side) -> bytes:
         """See Side."""

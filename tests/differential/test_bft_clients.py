@@ -17,7 +17,7 @@ import pytest
 from eth_abi.abi import encode
 
 from light_clients import ecdsa
-from light_clients.bft.client import BftClient, BftKind, quorum
+from light_clients.bft.client import BftKind, quorum
 from light_clients.bft.validators import MAX_VALIDATORS
 from light_clients.ecdsa import recover
 from light_clients.errors import Rejection
@@ -27,12 +27,11 @@ from tests.differential.bft_cases import (
     KINDS,
     NOW,
     TRUSTED_TIME,
-    World,
-    anchor_of,
     make_case,
     make_world,
 )
-from tests.differential.clients import Case, Consensus, Deployed, compare, deploy, is_known
+from tests.differential.bft_twins import deploy_world
+from tests.differential.clients import compare, is_known
 from tests.differential.compact_cases import account_case, storage_case
 from tests.differential.evm import Anvil, compile_probe, probe, run_anvil, selector
 from tests.support.bft import validator
@@ -189,49 +188,9 @@ def test_compact_proofs_lead_to_the_same_root(anvil: Anvil, bare_probe: bytes, h
 # --- clients ------------------------------------------------------------------------------------------------
 
 
-def trusted(client: BftClient) -> tuple[bytes, int, int, bool]:
-    state = client.state
-    return state.set_hash, state.height, state.timestamp, state.frozen
-
-
-BFT = Consensus("BftLightClient", ["bytes32", "uint64", "uint64", "bool"], trusted)
-
-
 @pytest.fixture(scope="module")
 def authority(anvil: Anvil) -> bytes:
     return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
-
-
-def deploy_world(
-    anvil: Anvil, authority: bytes, world: World, *, anchored: bool, frozen: bool = False
-) -> Deployed:
-    state, params = world.client.state, world.client.params
-    creation = load(BFT.contract).encode_creation(
-        "0x" + authority.hex(),
-        *params.kinds.arguments(),
-        ["0x" + member.address.hex() for member in world.members],
-        state.height,
-        state.timestamp,
-        params.trusting_period_s,
-        params.max_clock_drift_s,
-    )
-    story: list[Case] = []
-    if anchored:
-        story.append(Case("anchor", anchor_of(world), now=NOW))
-    if frozen:
-        found = (make_case(random.Random(i), world).data for i in range(10_000))
-        story.append(Case("freeze", next(filter(freezes(world.client), found)), now=NOW))
-    return deploy(anvil, BFT, world.client, creation, story, TRUSTED_TIME)
-
-
-def freezes(client: BftClient) -> Callable[[bytes], bool]:
-    def does(data: bytes) -> bool:
-        try:
-            return client.freeze(data).state.frozen
-        except Rejection:
-            return False
-
-    return does
 
 
 def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> None:

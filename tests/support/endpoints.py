@@ -125,7 +125,7 @@ async def open_site(
         chain = EvmChain(settings, signers)
         block = await chain.block(Height(1))
         bootstrap = BftBootstrap(
-            *PROTOCOLS[consensus].arguments(),
+            PROTOCOLS[consensus],
             local.validators,
             Height(1),
             Timestamp(int(block["timestamp"], 16)),

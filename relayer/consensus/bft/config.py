@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -40,6 +40,14 @@ def describe(kinds: BftKinds) -> str:
     if isinstance(kinds, BftKind):
         return LABELS[kinds]
     return f"{LABELS[kinds.first]} until block {kinds.later_from - 1}, {LABELS[kinds.later]} from then on"
+
+
+def name_kinds(kinds: BftKinds) -> Mapping[str, Any]:
+    """Return the keys of `[chains.NAME.consensus]` for it: `protocol`, and `then` where there are two."""
+    if isinstance(kinds, BftKind):
+        return {"protocol": NAMES[kinds]}
+    then = {"protocol": NAMES[kinds.later], "from_height": kinds.later_from}
+    return {"protocol": NAMES[kinds.first], "then": then}
 
 
 class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,9 +122,16 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
         return self.bootstrap.height
 
     def check(self, chain: TrustTerms, where: Where) -> None:  # noqa: ARG002  nothing of the chain matters here
-        """Raise InvalidConfig for a validator that is listed twice, for the zero address, or for a contract
-        that chooses validators by another protocol than QBFT.
+        """Raise InvalidConfig for a validator twice, the zero address, a change that is none, or a contract that
+        chooses validators by another protocol than QBFT.
         """
+        if self.then is not None and self.then.protocol == self.protocol:
+            raise InvalidConfig(
+                where("then", "protocol"),
+                f'"{self.then.protocol}" again',
+                "another protocol",
+                "Leave `then` out where the protocol does not change.",
+            )
         if self.validators is not None and (self.protocol != "qbft" or self.then is not None):
             raise InvalidConfig(
                 where("validators"),

@@ -22,7 +22,7 @@ from light_clients.client import Height, Status, Timestamp
 from relayer.chains.base import Address, Call, Chain
 from relayer.chains.evm import abi
 from relayer.chains.evm.contract_reader import ContractReader, address_of
-from relayer.consensus.bft.config import NAMES, PROTOCOLS, VALIDATOR_CONTRACT_CLIENT, BftConfig
+from relayer.consensus.bft.config import PROTOCOLS, VALIDATOR_CONTRACT_CLIENT, BftConfig, name_kinds
 from relayer.consensus.kind import ClientView, ConfiguredChain, ContractRole
 from relayer.contracts import load
 from relayer.errors import RpcAnswerInvalid
@@ -52,7 +52,7 @@ class BftClientView(ClientView):
         """Return the protocol, and where there are two the next one and its first block; and the hash of the
         trusted set.
         """
-        return {**_named(self.kinds), "set_hash": self.set_hash}
+        return {**name_kinds(self.kinds), "set_hash": self.set_hash}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +216,3 @@ def _kinds_of(first: int, later: int, later_from: int) -> BftKinds:
     """Return what the contract's `kinds` says. Raises ValueError for a protocol that is not known."""
     change = KindChange(BftKind(first), BftKind(later), later_from)
     return change.later if later_from == 0 or change.first is change.later else change
-
-
-def _named(kinds: BftKinds) -> Mapping[str, Any]:
-    if isinstance(kinds, BftKind):
-        return {"protocol": NAMES[kinds]}
-    then = {"protocol": NAMES[kinds.later], "from_height": kinds.later_from}
-    return {"protocol": NAMES[kinds.first], "then": then}

@@ -287,7 +287,7 @@ def _judge_ahead(
 async def _refuse_newest(
     node: Node, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any], number: int, error: Rejection
 ) -> Finding:
-    """Return why the newest block is not believed: by name where it is of another protocol than configured."""
+    """Return why the newest block is not believed: by name where it is of another protocol."""
     name, label, table = chain.name, chain.consensus.label, f"chains.{chain.name}.consensus"
     sealed = sealed_as(head)
     if sealed is None or sealed.kind is chain.consensus.kinds.at(number):

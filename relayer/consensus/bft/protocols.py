@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which protocol a block is sealed by, and at which block a chain went from one to another.
 
-Besu can go from IBFT 2.0 to QBFT at a block, and GoQuorum from its `ibft` to QBFT. The validators stay, and so
-does trust in them; only what they sign changes its form.
+Besu can go from IBFT 2.0 to QBFT at a block, and GoQuorum from its `ibft` to QBFT. The validators stay, and
+so does trust in them; only what they sign changes its form.
 """
 
 from __future__ import annotations

@@ -36,9 +36,10 @@ from relayer.consensus.base import (
     VerifiedHeader,
 )
 from relayer.consensus.bft import KIND
-from relayer.consensus.bft.config import BftConfig
+from relayer.consensus.bft.config import LABELS, BftConfig, describe
 from relayer.consensus.bft.contract import OnChainState, read_client
 from relayer.consensus.bft.contract_mode.prover import open_contract_mode
+from relayer.consensus.bft.protocols import sealed_as
 from relayer.consensus.bft.update_path import BftUpdatePath, HeaderSource, describe_change
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import (
@@ -182,7 +183,8 @@ class BftProver:
 
         Raises:
             Rejection: the header is not to be believed.
-            ClientExpired, ClientFrozen: our own light client is; the configuration needs a newer bootstrap.
+            ClientExpired, ClientFrozen: our own light client is, and the configuration needs a newer
+                bootstrap; or the chain went to a protocol that the configuration does not name.
             ChainUnavailable: no provider has a header that is to be believed.
             NotFoundYet: nobody has the block yet, or the seals that a change of the validators needs.
             MisbehaviourFound: another header of this height was verified before.
@@ -249,9 +251,13 @@ class BftProver:
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Read this chain's light client on a destination.
 
-        Raises RpcAnswerInvalid for a client of another protocol, ChainUnavailable.
+        Raises:
+            ClientExpired: it was deployed for another protocol than the newest header is of.
+            RpcAnswerInvalid: it is no such contract.
+            ChainUnavailable: no provider answers.
         """
         found = await read_client(destination, client)
+        self._check_reads(found, client)
         current = found.state.set_hash == self._client.state.set_hash
         return OnChainClient(
             client,
@@ -280,6 +286,7 @@ class BftProver:
             raise NotFoundYet("no verified header to bring the client to", "a verified head first")
         found = await read_client(destination, client)
         _check_usable(found, client)
+        self._check_reads(found, client)
         if target.number <= found.state.height:
             return ()
         validators = await self._validators_of(found.state)
@@ -375,9 +382,14 @@ class BftProver:
         """Return the header of a block that enough of its own validators sealed. Raises Rejection.
 
         Whether those validators are to be trusted is checked afterwards (`_follow`): it takes more blocks,
-        and a provider that lies about its own seals is found out at once here.
+        and a provider that lies about its own seals is found out at once here. Raises ClientExpired where
+        the chain went to a protocol that the configuration does not name.
         """
-        header = BftHeader.from_rpc(block, self._client.params.kinds)
+        try:
+            header = BftHeader.from_rpc(block, self._client.params.kinds)
+        except Rejection:
+            self._check_protocol(block)
+            raise
         if header.validators == self._validators:
             self._client.check_header(header, self._now())
             return header
@@ -385,6 +397,33 @@ class BftProver:
         if sealed < needed:
             raise QuorumNotReached("too few validators sealed", found=sealed, expected=f"at least {needed}")
         return header
+
+    def _check_protocol(self, block: Mapping[str, Any]) -> None:
+        """Raise ClientExpired for a block that the trusted set sealed by another protocol than configured.
+
+        A quorum of it can't have been made up by a provider, so asking others would not help.
+        """
+        sealed, kinds = sealed_as(block), self._client.params.kinds
+        if sealed is None or sealed.kind is kinds.at(sealed.number):
+            return
+        if sealed.validators == self._validators and len(sealed.sealers()) >= quorum(len(self._validators)):
+            raise ClientExpired(
+                f"block {sealed.number} is sealed as {LABELS[sealed.kind]}: the chain has changed its protocol",
+                f"{describe(kinds)}, as configured",
+                "`postroad endpoint check` names the setting that follows the change",
+            )
+
+    def _check_reads(self, found: OnChainState, client: Address) -> None:
+        """Raise ClientExpired for a client that can't read the newest header: its protocol is another."""
+        height = self._client.state.height if self._newest is None else self._newest.number
+        own, other = self._client.params.kinds.at(height), found.params.kinds.at(height)
+        if own is not other:
+            raise ClientExpired(
+                f"the light client 0x{client.hex()} reads block {height} as {LABELS[other]}, which is sealed as "
+                f"{LABELS[own]}",
+                describe(self._client.params.kinds),
+                "Its admin replaces it by one that knows the change of the protocol (`postroad client replace`)",
+            )
 
     def _read_again(self, block: Mapping[str, Any], header: VerifiedHeader) -> BftHeader:
         found = BftHeader.from_rpc(block, self._client.params.kinds)
