@@ -37,7 +37,7 @@ class RuleCase:
 
 def believed(world: ContractWorld) -> Iterator[RuleCase]:
     """What a client believes that has just been deployed; it knows no storage root."""
-    block, more = world.block(), world.state(validators(9))
+    block, more = world.block(), world.state(validators(13))
     yield RuleCase("a proof", "storageAt", world.proof(block))
     yield RuleCase("an absent slot", "storageAt", world.proof(block, slot=bytes(32)))
     yield RuleCase("all seal", "storageAt", world.proof(world.block(sealing=range(len(world.members)))))
@@ -81,7 +81,7 @@ def broken(world: ContractWorld) -> Iterator[RuleCase]:
         yield RuleCase(f"storageAt: {case[0]}", "storageAt", world.proof(case[1]), case[2])
         yield RuleCase(f"update: {case[0]}", "update", world.update(case[1]), case[2])
         yield RuleCase(f"anchor: {case[0]}", "anchor", world.anchor(case[1]), case[2])
-        good = world.block(max(case[1].draft.number, 2), state=world.state(validators(9)))
+        good = world.block(max(case[1].draft.number, 2), state=world.state(validators(13)))
         yield RuleCase(f"freeze: {case[0]}, first", "freeze", world.misbehaviour(case[1], good), case[2])
         yield RuleCase(f"freeze: {case[0]}, second", "freeze", world.misbehaviour(good, case[1]), case[2])
     late = world.block(timestamp=NOW + DRIFT + 1)
@@ -101,7 +101,7 @@ def broken(world: ContractWorld) -> Iterator[RuleCase]:
     same = world.block()
     again = replace(same, draft=replace(same.draft, round=1))
     yield RuleCase("one block in two rounds", "freeze", world.misbehaviour(same, again), "of one block")
-    other = world.block(12, state=world.state(validators(9)))
+    other = world.block(12, state=world.state(validators(13)))
     yield RuleCase("two heights", "freeze", world.misbehaviour(same, other), "of two heights")
     yield RuleCase("a lone block", "freeze", world.anchor(same), "")
 
@@ -221,7 +221,7 @@ def _broken_updates(world: ContractWorld) -> Iterator[RuleCase]:
     yield RuleCase("an update back in time", "update", data, "descends")
     block = world.block()
     yield RuleCase("an update without the next set", "update", world.anchor(block), "")
-    more = world.state(validators(9))
+    more = world.state(validators(13))
     data = world.update(block, more.set_proof())
     yield RuleCase("a next set of another state", "update", data, "another state")
     data = world.update(block, b"\x00" + world.held.account_proof(world.contract.address))
@@ -240,7 +240,7 @@ def after_update(world: ContractWorld, held: Held) -> Iterator[RuleCase]:
     )
     yield RuleCase("known storage, renewed", "update", world.update(known, held.set_proof(0)))
     yield RuleCase("known storage, read again", "update", world.update(known))
-    more = world.state(validators(9), 3)
+    more = world.state(validators(13), 3)
     yield RuleCase(
         "known storage that changes", "update", world.update(world.block(12, before=held, state=more, form=0))
     )

@@ -122,8 +122,8 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
         return self.bootstrap.height
 
     def check(self, chain: TrustTerms, where: Where) -> None:  # noqa: ARG002  nothing of the chain matters here
-        """Raise InvalidConfig for a validator twice, the zero address, a change that is none, or a contract that
-        chooses validators by another protocol than QBFT.
+        """Raise InvalidConfig for a validator twice, the zero address, a change that is none, or a contract
+        that chooses validators by another protocol than QBFT.
         """
         if self.then is not None and self.then.protocol == self.protocol:
             raise InvalidConfig(

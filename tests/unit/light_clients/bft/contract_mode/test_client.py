@@ -69,7 +69,7 @@ def test_what_is_in_order_is_believed(size: int, name: str) -> None:
 def test_what_breaks_one_rule_is_refused(size: int, name: str) -> None:
     """INV-7. The seals are in order, so nothing but the rule stands in the way."""
     case = CASES[size][name]
-    with pytest.raises(Rejection, match=case.reason):
+    with pytest.raises(Rejection, match=case.reason or None):
         ask(WORLDS[size].client, case)
 
 
