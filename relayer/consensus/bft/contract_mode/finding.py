@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 
 from light_clients.bft.contract_mode.validator_contract import SetProof, ValidatorContract
 from light_clients.bft.header import BftHeader
@@ -76,7 +77,7 @@ async def ask_validators(node: Node, contract: bytes) -> tuple[bytes, ...]:
     """Return what `getValidators()` of a contract answers, 20 bytes each; nothing for another answer."""
     try:
         (found,) = decode(["address[]"], await node.call(contract, _GET_VALIDATORS))
-    except (PostroadError, ValueError):
+    except (PostroadError, DecodingError):
         return ()
     return tuple(bytes.fromhex(text[2:]) for text in found)
 
