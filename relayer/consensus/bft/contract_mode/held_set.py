@@ -18,7 +18,13 @@ from light_clients.bft.preimage import BftKind
 from light_clients.bft.validators import check_set
 from light_clients.client import Height
 from light_clients.errors import ProofRejected, ValidatorSetRejected
-from light_clients.proofs.compact import encode_account, encode_storage, read_account, read_storage
+from light_clients.proofs.compact import (
+    CompactStorage,
+    encode_account,
+    encode_storage,
+    read_account,
+    read_storage,
+)
 from relayer.chains.base import AccountProof, Address
 
 T = TypeVar("T")
@@ -87,18 +93,24 @@ def _read(
     contract: ValidatorContract, state_root: bytes, slots: Sequence[bytes], proof: AccountProof
 ) -> SetProof | int:
     """Return the set, or how many members it has where the proof has fewer slots. Raises Rejection."""
-    told = [read_storage(encode_storage(slot, proof.storage_nodes[slot]), 0, slot) for slot in slots]
-    root = told[0].root
+    length, *members = slots
+    told = _read_word(proof, length)
     account = encode_account(contract.address, proof.account_nodes)
-    found = read_account(account, 0, contract.address, root).root
+    found = read_account(account, 0, contract.address, told.root).root
     if found != state_root:
         raise ProofRejected("the validators are proven in another state", found=found, expected=state_root)
-    count = read_count(told[0].value)
-    if count >= len(slots):
+    count = read_count(told.value)
+    if count > len(members):
         return count
-    if any(word.root != root for word in told):
+    # What stands behind the end of the list is not looked at.
+    words = [_read_word(proof, slot) for slot in members[:count]]
+    if any(word.root != told.root for word in words):
         raise ProofRejected("a validator is of another storage", found="several roots", expected="one")
-    validators = tuple(read_member(word.value) for word in told[1 : count + 1])
+    validators = tuple(read_member(word.value) for word in words)
     check_set(validators)
     nodes = {slot: proof.storage_nodes[slot] for slot in slots[: count + 1]}
-    return SetProof(validators, root, proof.account_nodes, nodes)
+    return SetProof(validators, told.root, proof.account_nodes, nodes)
+
+
+def _read_word(proof: AccountProof, slot: bytes) -> CompactStorage:
+    return read_storage(encode_storage(slot, proof.storage_nodes[slot]), 0, slot)

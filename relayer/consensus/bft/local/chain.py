@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -188,6 +189,12 @@ class LocalBftChain(AnvilChain[SealedBlock]):
                 f"{_PREFIXES[protocol]}_getValidators": _list_validators for protocol in protocols
             },
         )
+
+    async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
+        del stack
+        if self._validators.by_contract:
+            # Trust can begin with block 2: block 0 has no seals, so nothing shows whose turn block 1 was.
+            await self.mine()
 
     def _admin_methods(self) -> dict[str, AdminMethod]:
         return {
