@@ -129,8 +129,7 @@ async def prove_contract_trust(
         if head is None or height > head.number:
             newest = "no such block" if head is None else f"block {head.number}"
             found = f"a client that trusts the set after block {height}, while the newest one is {newest}"
-            now = None if head is None else await try_held(node, place, head)
-            if now is None or set_hash(now.validators) != client.set_hash:
+            if not await _holds_now(node, client, head):
                 return [_refuse(subject, found, "a block that the chain has", _HIJACKED)]
             advice = f"Is the provider in chains.{chain.name}.rpc behind? If it is not, replace the client."
             return [Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)]
@@ -139,7 +138,7 @@ async def prove_contract_trust(
         found = f"a client that trusts block {height}, which is not believed: {error}"
         return [_refuse(subject, found, "a QBFT header", _HIJACKED)]
     except _GONE as error:
-        return [_unproven(subject, chain.name, height, error)]
+        return [await _judge_unshown(subject, chain.name, node, client, head, error)]
     if client.timestamp != header.timestamp:
         found = f"a client that trusts block {height} of time {client.timestamp}"
         return [_refuse(subject, found, f"the block's own time, {header.timestamp}", _HIJACKED)]
@@ -149,11 +148,12 @@ async def prove_contract_trust(
         found = f"a client that trusts a set after block {height}, where the contract holds none: {error}"
         return [_refuse(subject, found, "the contract's list", _HIJACKED)]
     except _GONE as error:
-        # Nodes keep the states of so many blocks only. The set of today is the chain's all the same.
-        now = await try_held(node, place, head)
-        if now is None or set_hash(now.validators) != client.set_hash:
-            return [_unproven(subject, chain.name, height, error)]
-        text = f"trusts the {len(now.validators)} validators that the contract holds now, after block {head.number}"
+        if not await _holds_now(node, client, head):
+            return [await _judge_unshown(subject, chain.name, node, client, head, error)]
+        # Nodes keep the states of so many blocks only, and a client is seldom younger.
+        text = (
+            f"trusts the validators that the contract holds now; the state of block {height} is kept no more"
+        )
         return [Finding(Severity.OK, subject, text)]
     own = set_hash(held.validators)
     if own != client.set_hash:
@@ -193,13 +193,32 @@ async def _refuse_place(
     return _refuse(name, found, expected, advice)
 
 
-def _unproven(subject: str, chain: str, height: int, error: Exception) -> Finding:
+async def _holds_now(node: Node, client: ContractModeView, head: BareHeader | None) -> bool:
+    """Whether a client trusts the set that the contract holds after the newest block."""
+    held = None if head is None else await try_held(node, client.validators, head)
+    return held is not None and set_hash(held.validators) == client.set_hash
+
+
+async def _judge_unshown(
+    subject: str,
+    chain: str,
+    node: Node,
+    client: ContractModeView,
+    head: BareHeader | None,
+    error: Exception,
+) -> Finding:
+    """Judge a client of a block or state that the node does not show: a forger would choose such a height."""
+    found = f"a client whose set can't be compared with the contract's after block {client.height}: {error}"
+    expected = "that block and its state"
     advice = (
-        f"Name a provider in chains.{chain}.rpc that keeps the states of old blocks, or bring the client to a newer "
-        "height (`postroad client update`), and check again: until then its set may never have existed."
+        f"Name a provider in chains.{chain}.rpc that keeps older ones, or bring the client to a newer height "
+        "(`postroad client update`), and check again"
     )
-    found = f"a client whose set can't be compared with the contract's after block {height}: {error}"
-    return Finding(Severity.WARNING, subject, found, "that block's state", advice)
+    if await _holds_now(node, client, head):
+        advice += ". Its set is the one that the contract holds now."
+        return Finding(Severity.WARNING, subject, found, expected, advice)
+    advice += ": until then its set, which does not seal now, may never have existed. "
+    return _refuse(subject, found, expected, advice + _HIJACKED)
 
 
 def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
