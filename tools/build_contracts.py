@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Compile the contracts and write what ships inside the Python package: relayer/contracts/<Name>.json.
+"""Compile the contracts and write what ships inside the Python package:
+relayer/contracts/<build>/<Name>.json.
 
     python -m tools.build_contracts            compile and write
     python -m tools.build_contracts --check    compare sources and settings with the manifest by hash
@@ -11,6 +12,7 @@ The files are also the snapshots of ABI and storage layout: a change shows in re
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import hashlib
 import json
 import os
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 SOLIDITY: Final = ROOT / "solidity"
 TARGET: Final = ROOT / "relayer" / "contracts"
 MANIFEST: Final = "manifest.json"
+
+#: The builds of the one source, each with its profile in foundry.toml. A build is a folder under TARGET, and
+#: a member of relayer.contracts.Build.
+BUILDS: Final[Mapping[str, str]] = {"cancun": "default", "baseline": "baseline"}
 
 #: What can be deployed besides what `find_sources` finds in the tree, by its source under solidity/.
 NAMED: Final[Mapping[str, str]] = {
@@ -50,6 +57,7 @@ COMPILE_TIMEOUT_S: Final = 900
 #: Settings that cannot change a byte of what ships. They are left out of the hash, so that tuning the tests
 #: does not make artifacts stale.
 NEUTRAL_SETTINGS: Final = (
+    "cache_path",
     "dynamic_test_linking",
     "ffi",
     "fs_permissions",
@@ -58,6 +66,7 @@ NEUTRAL_SETTINGS: Final = (
     "gas_snapshot_emit",
     "invariant",
     "lint",
+    "out",
     "snapshots",
 )
 
@@ -89,6 +98,16 @@ def main() -> int:
     return 0
 
 
+def sources_of(build: str) -> dict[str, str]:
+    """Return those of `find_sources` that a build has: its profile skips the others."""
+    skipped = read_settings(build).get("skip", ())
+    return {
+        name: source
+        for name, source in find_sources().items()
+        if not any(fnmatch.fnmatch(source, pattern) for pattern in skipped)
+    }
+
+
 def find_sources() -> dict[str, str]:
     """Return the sources under solidity/ of the contracts that may ship, by the contract's name.
 
@@ -113,40 +132,49 @@ def find_sources() -> dict[str, str]:
 
 
 def compile_contracts() -> dict[str, str]:
-    """Compile with forge, and return the text of every file that ships, by the file's name.
+    """Compile every build with forge, and return the text of each file that ships, by its path below TARGET.
 
-    The output goes to a folder apart from solidity/out, so that neither a cache nor a forge that runs at the
-    same time decides what ships. Raises BuildError.
+    Raises BuildError.
     """
     started = time.monotonic()
-    sources = find_sources()
     absent = [source for source in NAMED.values() if not (SOLIDITY / source).is_file()]
     if absent:
         message = f"no such source in solidity/: {', '.join(absent)}. Run `make tools`, or correct NAMED in tools/build_contracts.py."
         raise BuildError(message)
-    print(f"contracts: compiling {len(sources)} contracts ...", flush=True)
-    with tempfile.TemporaryDirectory(prefix="postroad-contracts-") as folder:
-        out = Path(folder) / "out"
-        run_forge(
-            ["build", "--out", str(out), "--cache-path", str(Path(folder) / "cache"), *sources.values()]
-        )
-        built = {name: read_built(out, name, source) for name, source in sources.items()}
-    files = {
-        f"{name}.json": to_text(to_artifact(name, sources[name], output))
-        for name, output in built.items()
-        if not is_abstract_app(sources[name], output)
-    }
+    print(f"contracts: compiling {', '.join(BUILDS)} ...", flush=True)
+    # The compiler has one thread, so that the builds cost hardly more time than one of them.
+    with ThreadPoolExecutor(len(BUILDS)) as pool:
+        files = {name: text for built in pool.map(compile_build, BUILDS) for name, text in built.items()}
     files[MANIFEST] = to_text(to_manifest(files))
     print(f"contracts: compiled in {time.monotonic() - started:.1f} s", flush=True)
     return files
 
 
-def run_forge(words: list[str]) -> None:
+def compile_build(build: str) -> dict[str, str]:
+    """Compile one build, and return the text of each of its files, by its path below TARGET.
+
+    The output goes to a folder apart from solidity/out, so that neither a cache nor a forge that runs at the
+    same time decides what ships. Raises BuildError.
+    """
+    sources = sources_of(build)
+    with tempfile.TemporaryDirectory(prefix="postroad-contracts-") as folder:
+        out = Path(folder) / "out"
+        words = ["build", "--out", str(out), "--cache-path", str(Path(folder) / "cache")]
+        run_forge([*words, *sources.values()], BUILDS[build])
+        built = {name: read_built(out, name, source) for name, source in sources.items()}
+    return {
+        f"{build}/{name}.json": to_text(to_artifact(name, sources[name], output))
+        for name, output in built.items()
+        if not is_abstract_app(sources[name], output)
+    }
+
+
+def run_forge(words: list[str], profile: str) -> None:
     """Run forge in solidity/, which its settings expect. Raises BuildError with the compiler's words."""
     # FOUNDRY_* of a developer's shell must not change what ships.
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("FOUNDRY_", "DAPP_"))
-    }
+    } | {"FOUNDRY_PROFILE": profile}
     try:
         done = subprocess.run(
             [str(toolchain.find_forge()), *words],
@@ -248,7 +276,7 @@ def plain_layout(layout: Mapping[str, Any]) -> dict[str, Any]:
 def to_manifest(files: Mapping[str, str]) -> dict[str, Any]:
     """Return the manifest of the artifacts: hashes of what they were made from, and of themselves."""
     return {
-        "format": 1,
+        "format": 2,
         "compiler": read_json(ROOT / "tools" / "package.json")["dependencies"]["solc"],
         "inputs": hash_inputs(),
         "artifacts": {name: hash_text(text) for name, text in sorted(files.items())},
@@ -258,35 +286,34 @@ def to_manifest(files: Mapping[str, str]) -> dict[str, Any]:
 def hash_inputs() -> str:
     """Return a hash of everything that the bytes depend on, in hex.
 
-    That is the settings, every source that an import reaches, the lock of their dependencies,
-    and the compiler.
+    That is the settings of every build, each source that an import reaches there, the lock of their
+    dependencies, and the compiler.
     """
-    settings = read_settings()
-    digest = hashlib.sha256(to_text(settings).encode())
-    sources = find_sources()
-    digest.update(to_text(sources).encode())
-    for path in source_files(sources.values()):
-        name = path.relative_to(SOLIDITY).as_posix()
-        digest.update(f"{name}\n{hash_text(path.read_text(encoding='utf-8'))}\n".encode())
+    digest = hashlib.sha256()
+    for build in BUILDS:
+        sources = sources_of(build)
+        digest.update(to_text([build, read_settings(build), sources]).encode())
+        for path in source_files(sources.values(), build):
+            name = path.relative_to(SOLIDITY).as_posix()
+            digest.update(f"{name}\n{hash_text(path.read_text(encoding='utf-8'))}\n".encode())
     digest.update((SOLIDITY / "package-lock.json").read_bytes())
     digest.update(read_json(ROOT / "tools" / "package.json")["dependencies"]["solc"].encode())
     return digest.hexdigest()
 
 
-def read_settings() -> dict[str, Any]:
-    """Return foundry.toml's default profile, without comments and without NEUTRAL_SETTINGS."""
-    settings = tomllib.loads((SOLIDITY / "foundry.toml").read_text(encoding="utf-8"))
-    return {
-        key: value for key, value in settings["profile"]["default"].items() if key not in NEUTRAL_SETTINGS
-    }
+def read_settings(build: str) -> dict[str, Any]:
+    """Return what foundry.toml says of a build, without comments and without NEUTRAL_SETTINGS."""
+    profiles = tomllib.loads((SOLIDITY / "foundry.toml").read_text(encoding="utf-8"))["profile"]
+    settings = profiles["default"] | profiles[BUILDS[build]]
+    return {key: value for key, value in settings.items() if key not in NEUTRAL_SETTINGS}
 
 
-def source_files(starts: Iterable[str]) -> list[Path]:
-    """Return every file of ours that imports lead to; the lock pins OpenZeppelin's files.
+def source_files(starts: Iterable[str], build: str) -> list[Path]:
+    """Return every file of ours that imports lead to in a build; the lock pins OpenZeppelin's files.
 
     Raises BuildError for an import of a file that is not there.
     """
-    own = dict(line.split("=", 1) for line in read_settings()["remappings"] if "=src/" in line)
+    own = dict(line.split("=", 1) for line in read_settings(build)["remappings"] if "=src/" in line)
     prefixes = "|".join(re.escape(prefix) for prefix in own)
     statement = re.compile(rf"""^\s*import\b[^;"']*["']((?:\.{{1,2}}/|{prefixes})[^"']+)["']""", re.MULTILINE)
     found: set[Path] = set()
@@ -321,7 +348,7 @@ def check_hashes() -> None:
     if manifest["inputs"] != inputs:
         message = f"stale: sources or settings hash to {inputs[:16]}, the artifacts were made from {manifest['inputs'][:16]}. {do}"
         raise BuildError(message)
-    found = {path.name: hash_text(path.read_text(encoding="utf-8")) for path in artifact_files()}
+    found = {name: hash_text(path.read_text(encoding="utf-8")) for name, path in artifact_files().items()}
     if found != manifest["artifacts"]:
         names = sorted(
             name
@@ -336,7 +363,9 @@ def check_hashes() -> None:
 def verify(files: Mapping[str, str]) -> None:
     """Compare what was just compiled with what is committed, byte by byte. Raises BuildError."""
     stale = sorted(
-        name for name, text in files.items() if (TARGET / name).read_text(encoding="utf-8") != text
+        name
+        for name, text in files.items()
+        if not (TARGET / name).is_file() or (TARGET / name).read_text(encoding="utf-8") != text
     )
     if stale:
         message = (
@@ -348,25 +377,27 @@ def verify(files: Mapping[str, str]) -> None:
 
 def write(files: Mapping[str, str]) -> None:
     """Write the files, remove those of contracts that no longer ship, and print the sizes."""
-    TARGET.mkdir(parents=True, exist_ok=True)
-    for path in artifact_files():
-        if path.name not in files:
+    for name, path in artifact_files().items():
+        if name not in files:
             path.unlink()
     # The manifest is the last of `files`: a run that is cut short leaves artifacts that it does not list.
     for name, text in files.items():
-        temporary = TARGET / f".{name}.new"
+        path = TARGET / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.new")
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(TARGET / name)
+        temporary.replace(path)
         if name != MANIFEST:
             size = code_size(json.loads(text))
             print(
-                f"contracts: {name.removesuffix('.json'):20} {size:6} of {MAX_CODE_BYTES} bytes", flush=True
+                f"contracts: {name.removesuffix('.json'):30} {size:6} of {MAX_CODE_BYTES} bytes", flush=True
             )
 
 
-def artifact_files() -> list[Path]:
-    """Return the artifacts that are there, without the manifest."""
-    return sorted(path for path in TARGET.glob("*.json") if path.name != MANIFEST)
+def artifact_files() -> dict[str, Path]:
+    """Return the artifacts that are there by their paths below TARGET, without the manifest."""
+    found = {path.relative_to(TARGET).as_posix(): path for path in sorted(TARGET.rglob("*.json"))}
+    return {name: path for name, path in found.items() if name != MANIFEST}
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -179,12 +179,12 @@ def render(specs: Sequence[dict[str, Any]], *, journal: str, password_env: str) 
         if spec["genesis_hash"] is not None:
             lines += [f'genesis_hash = "{spec["genesis_hash"]}"']
         lines += [
-            '# gateway = "0x…"                  written by `postroad endpoint deploy`, with consensus.bootstrap',
+            '# gateway = "0x…"                # written by `postroad endpoint deploy`, with consensus.bootstrap',
             f'keys = ["{key}"]' if key is not None else f'# keys = ["{name}-relayer"]',
-            f'# sender = "{name}-sender"           signs what `postroad send` sends; never the relayer\'s own key',
-            f'# deployer = "{name}-deployer"       deploys, and becomes the admin: keep it off the relayer\'s machine',
+            f'# sender = "{name}-sender"         # signs what `postroad send` sends; never the relayer\'s own key',
+            f'# deployer = "{name}-deployer"     # deploys, and becomes the admin: keep it off the relayer\'s machine',
             "max_fee_gwei = 500.0                # the most for a unit of gas; messages wait while it costs more",
-            "# priority_fee_gwei = 1.0           the tip; without it what nodes suggest, up to 1 gwei",
+            "# priority_fee_gwei = 1.0         # the tip; without it what nodes suggest, up to 1 gwei",
             "max_spend_ether_per_day = 1.0       # the most in 24 hours; inf for no limit",
             "trusting_period_s = 1209600         # how long signers of headers are believed without news of them",
             "",

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""One compiled contract: its code, how deployed code is recognised, and its ABI for calls and answers."""
+"""One compiled contract: its code, how deployed code is recognised, and its ABI for calls and answers.
+
+A contract is compiled for more than one EVM (docs/adr/0017-two-builds.md). Its builds have one ABI and one
+storage layout: which of them stands at an address matters only to who deploys it or recognises its code.
+"""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from enum import Enum
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -26,6 +31,19 @@ _MANIFEST: Final = "manifest.json"
 
 class UnknownContract(PostroadError):  # noqa: N818  as in relayer.errors
     """There is no artifact of that name, or no such function, error or event in it."""
+
+
+class Build(Enum):
+    """The rules that a contract is compiled for; the best come first, and what runs under the last runs
+    everywhere.
+
+    Attributes:
+        CANCUN: for Cancun and newer rules.
+        BASELINE: for Istanbul and newer rules.
+    """
+
+    CANCUN = "cancun"
+    BASELINE = "baseline"
 
 
 class Decoded(NamedTuple):
@@ -55,6 +73,7 @@ class _Entry(msgspec.Struct, frozen=True):
     name: str = ""
     inputs: tuple[_Parameter, ...] = ()
     outputs: tuple[_Parameter, ...] = ()
+    mutability: str = msgspec.field(default="", name="stateMutability")
 
     @property
     def signature(self) -> str:
@@ -84,6 +103,7 @@ class Artifact:
 
     Attributes:
         name: the contract's.
+        build: the rules that it is compiled for.
         creation_code: the init code, to which the constructor's arguments are appended.
         runtime_code: the deployed code, in which immutables are zero.
         immutables: offset and length, in bytes, of each immutable in the deployed code.
@@ -94,6 +114,7 @@ class Artifact:
     """
 
     name: str
+    build: Build
     creation_code: bytes
     runtime_code: bytes
     immutables: tuple[tuple[int, int], ...]
@@ -102,9 +123,27 @@ class Artifact:
     events: Mapping[str, _Entry]
     constructor: _Entry
 
+    @property
+    def changing_functions(self) -> tuple[str, ...]:
+        """The names of the functions that can change state."""
+        return tuple(
+            name for name, entry in self.functions.items() if entry.mutability not in ("view", "pure")
+        )
+
     def encode_creation(self, *arguments: object) -> bytes:
         """Return the init code of a deployment; arguments as eth_abi takes them."""
         return self.creation_code + _encode(self.constructor.input_types, arguments)
+
+    def rebuild(self, creation: bytes) -> bytes:
+        """Return the init code that `encode_creation` of another build returned as one of this build.
+
+        Raises UnknownContract when it is not of this contract.
+        """
+        for artifact in load_builds(self.name).values():
+            code = artifact.creation_code
+            if creation.startswith(code):
+                return self.creation_code + creation[len(code) :]
+        raise UnknownContract(f"init code that is not {self.name}'s", "what encode_creation returned")
 
     def selector(self, function: str) -> bytes:
         """Return a function's selector, 4 bytes. Raises UnknownContract."""
@@ -191,7 +230,9 @@ class Artifact:
         return values | {parameter.name: value for parameter, value in zip(others, decoded, strict=True)}
 
     def is_runtime(self, code: bytes) -> bool:
-        """Return whether the code at an address is this contract's, whatever its immutables hold."""
+        """Return whether the code at an address is this contract's in this build, whatever its immutables
+        hold.
+        """
         return len(code) == len(self.runtime_code) and self._masked(code) == self._masked(self.runtime_code)
 
     def _masked(self, code: bytes) -> bytes:
@@ -208,37 +249,79 @@ class Artifact:
         return self.functions[name]
 
 
-@functools.cache
-def load(name: str) -> Artifact:
-    """Read an artifact by its contract's name, once.
+def load(name: str, build: Build | None = None) -> Artifact:
+    """Return an artifact by its contract's name, in one build; by default in the best that ships.
 
     It ships with this library, or with another distribution that offers contracts. Raises UnknownContract.
     """
-    for folder in _folders():
-        file = folder.joinpath(f"{name}.json")
-        if file.is_file():
-            return _to_artifact(msgspec.json.decode(file.read_bytes(), type=_File))
-    raise UnknownContract(
-        f"no compiled contract {name!r} ships with this installation",
-        "a file in relayer/contracts, or in a package that an entry point postroad.contracts names",
-        "In a checkout, run `make artifacts`.",
-    )
+    found = load_builds(name)
+    if build is None:
+        return next(iter(found.values()))
+    if build not in found:
+        raise UnknownContract(
+            f"{name} ships without a {build.value} build",
+            ", ".join(shipped.value for shipped in found),
+            "It can't be deployed on a chain that needs this build.",
+        )
+    return found[build]
+
+
+@functools.cache
+def load_builds(name: str) -> Mapping[Build, Artifact]:
+    """Return every build of a contract that ships, the best first. Raises UnknownContract."""
+    found: dict[Build, Artifact] = {}
+    for folder, build in _folders():
+        path = folder.joinpath(f"{name}.json")
+        if path.is_file():
+            found.setdefault(build, _to_artifact(msgspec.json.decode(path.read_bytes(), type=_File), build))
+    if not found:
+        raise UnknownContract(
+            f"no compiled contract {name!r} ships with this installation",
+            "a file in relayer/contracts, or in a package that an entry point postroad.contracts names",
+            "In a checkout, run `make artifacts`.",
+        )
+    return {build: found[build] for build in Build if build in found}
+
+
+def best_build(name: str, rules: Build) -> Build | None:
+    """Return the best build of a contract that runs under the rules that `rules` is compiled for.
+
+    None where it ships in no such build. Raises UnknownContract.
+    """
+    order = list(Build)
+    return next((build for build in load_builds(name) if order.index(build) >= order.index(rules)), None)
+
+
+def recognise(name: str, code: bytes) -> Build | None:
+    """Return which build of a contract the code at an address is; None for other code, and for none.
+
+    Raises UnknownContract.
+    """
+    return next((build for build, artifact in load_builds(name).items() if artifact.is_runtime(code)), None)
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all artifacts; none in a checkout whose artifacts were not made yet."""
-    files = [file.name for folder in _folders() for file in folder.iterdir()]
+    files = [file.name for folder, _ in _folders() for file in folder.iterdir()]
     return tuple(
         sorted({name.removesuffix(".json") for name in files if name.endswith(".json") and name != _MANIFEST})
     )
 
 
-def _folders() -> list[Traversable]:
-    packages = [_OWN, *plugins.values(plugins.CONTRACTS)]
-    return [resources.files(package) for package in packages]
+def _folders() -> list[tuple[Traversable, Build]]:
+    """Return where artifacts lie, each with its build.
+
+    What another distribution has outside of the builds' folders is for Cancun.
+    """
+    packages = [resources.files(package) for package in (_OWN, *plugins.values(plugins.CONTRACTS))]
+    inside = [(package.joinpath(build.value), build) for package in packages for build in Build]
+    return [
+        *((folder, build) for folder, build in inside if folder.is_dir()),
+        *((package, Build.CANCUN) for package in packages),
+    ]
 
 
-def _to_artifact(file: _File) -> Artifact:
+def _to_artifact(file: _File, build: Build) -> Artifact:
     entries = {
         kind: [member for member in file.abi if member.type == kind]
         for kind in ("function", "error", "event")
@@ -246,6 +329,7 @@ def _to_artifact(file: _File) -> Artifact:
     constructors = [member for member in file.abi if member.type == "constructor"]
     return Artifact(
         name=file.contract_name,
+        build=build,
         creation_code=bytes.fromhex(file.bytecode.removeprefix("0x")),
         runtime_code=bytes.fromhex(file.deployed_bytecode.removeprefix("0x")),
         immutables=tuple((place.start, place.length) for place in file.immutable_references),

@@ -7,20 +7,23 @@ In a spec line they are words among the options, such as `a=KIND:4:free`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from relayer.devnet.errors import SpecError
 
-#: GoQuorum's default: a block without transactions comes when the newest one is this old.
+#: A block without transactions comes when the newest one is this old.
 EMPTY_BLOCK_PERIOD_S: Final = 60
 #: What a chain without a base fee suggests, unless its gas is free.
 LEGACY_GAS_PRICE_WEI: Final = 10**9
 #: What contracts run under, unless a chain asks for another fork; anvil's name for it.
 PRAGUE: Final = "prague"
+#: Of a block, as Besu's guide to free gas says and many GoQuorum networks have it: calls may reach the EVM's
+#: depth.
+GIANT_GAS_LIMIT: Final = 0x1FFFFFFFFFFFFF
 #: How the words are written, for errors and help.
-GRAMMAR: Final = "free, legacy, berlin, cancun, lazy[SECONDS], txKILOBYTESk, unpaid"
+GRAMMAR: Final = "free, legacy, berlin, cancun, lazy[SECONDS], txKILOBYTESk, unpaid, giant, bigcode"
 
 #: The forks besides, by the words that ask for them; anvil calls them the same.
 _BERLIN: Final = "berlin"
@@ -28,6 +31,28 @@ _OLDER_FORKS: Final = (_BERLIN, "cancun")
 _LAZY: Final = re.compile("lazy([1-9][0-9]{0,3})?")
 _SIZE: Final = re.compile("tx([1-9][0-9]{0,3})k")
 _KILOBYTE: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeManners:
+    """How a platform's nodes answer where they differ from the devnet's own (`relayer.devnet.dresses`).
+
+    Attributes:
+        dress: the name of the dress that has them; empty for the devnet's own.
+        client: what `web3_clientVersion` tells; empty = what the devnet calls itself.
+        no_method: the message for a method that is not served; `{method}` stands for its name.
+        no_tag: the message for a block parameter that is no number, and no tag that they know; `{index}`
+            stands for its place; empty = ours.
+        only_free: the message for a transaction that offers a price; empty = prices are taken.
+        receipt: what receipts have besides.
+    """
+
+    dress: str = ""
+    client: str = ""
+    no_method: str = "{method} is not among the methods that local chains serve"
+    no_tag: str = ""
+    only_free: str = ""
+    receipt: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +72,9 @@ class ChainRules:
             soon as the block time has passed; None = every block time has a block.
         unpaid: nodes take transactions that their senders can't pay, and keep them out of blocks until they
             can, as Besu does.
+        giant: a block may use `GIANT_GAS_LIMIT` of gas, whatever the chain's options say.
+        bigcode: contracts may be larger than EIP-170 allows.
+        manners: how its nodes answer.
 
     Raises:
         SpecError: there is no such chain.
@@ -58,6 +86,9 @@ class ChainRules:
     max_tx_bytes: int | None = None
     empty_block_period_s: int | None = None
     unpaid: bool = False
+    giant: bool = False
+    bigcode: bool = False
+    manners: NodeManners = field(default_factory=NodeManners)
 
     def __post_init__(self) -> None:
         if self.hardfork == _BERLIN and not self.legacy:
@@ -77,7 +108,7 @@ class ChainRules:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words that ask for these rules in a spec line."""
+        """The words that ask for these rules in a spec line; manners have none."""
         words = [word for word in ("free", "legacy") if getattr(self, word)]
         if self.hardfork != PRAGUE:
             words.append(self.hardfork)
@@ -85,15 +116,18 @@ class ChainRules:
             words.append(f"lazy{self.empty_block_period_s}")
         if self.max_tx_bytes is not None:
             words.append(f"tx{self.max_tx_bytes // _KILOBYTE}k")
-        return (*words, "unpaid") if self.unpaid else tuple(words)
+        return (*words, *(word for word in ("unpaid", "giant", "bigcode") if getattr(self, word)))
 
 
-def take_rules(chain: str, options: Sequence[str]) -> tuple[ChainRules, tuple[str, ...]]:
+def take_rules(
+    chain: str, options: Sequence[str], worn: ChainRules | None = None
+) -> tuple[ChainRules, tuple[str, ...]]:
     """Take the words of rules out of a spec line's options, wherever they stand among them.
 
     Args:
         chain: the chain's name, for errors.
         options: the texts between colons after the kind's name.
+        worn: the rules of the chain's dress, over which words count.
 
     Returns:
         The rules, and the options that are left for the kind.
@@ -112,12 +146,12 @@ def take_rules(chain: str, options: Sequence[str]) -> tuple[ChainRules, tuple[st
         if name in chosen:
             raise SpecError(f"the option {option!r} of chain {chain!r}, where another one says that", "one")
         chosen[name] = value
-    return ChainRules(**chosen), tuple(rest)
+    return replace(ChainRules() if worn is None else worn, **chosen), tuple(rest)
 
 
 def _read_word(word: str) -> tuple[str, bool | int | str] | None:
     """Return the name of a rule and its value; None for a word that is not about rules."""
-    if word in {"free", "legacy", "unpaid"}:
+    if word in {"free", "legacy", "unpaid", "giant", "bigcode"}:
         return word, True
     if word in _OLDER_FORKS:
         return "hardfork", word

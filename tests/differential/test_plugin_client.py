@@ -36,7 +36,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The plug-in's pure module, found in this process as an installed distribution is."""
     site = str(install_plugin(tmp_path_factory.mktemp("plugin")).site)
     sys.path.insert(0, site)
-    caches = (plugins.names, plugins.values, plugins.load, artifact.load)
+    caches = (plugins.names, plugins.values, plugins.load, artifact.load_builds)
     for cache in caches:
         cache.cache_clear()
     importlib.invalidate_caches()

@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import relayer
-from relayer.devnet.network.join import LocalRoads
+from relayer.config import Config
+from relayer.devnet.network.join import LocalEndpoint
 from relayer.errors import Retryable
 from relayer.road import Receipt, RoadMessage
 from tests.support.daemon_process import DaemonProcess
@@ -23,6 +25,16 @@ Say = Callable[[str], None]
 
 _DELIVERED_S = 240.0
 _WATCH_S = 0.5
+
+
+class Roads(Protocol):
+    """Chains that are joined: `relayer.devnet.network.join.LocalRoads`, or an operator's."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def endpoints(self) -> Mapping[str, LocalEndpoint]: ...
 
 
 @dataclass
@@ -50,20 +62,21 @@ async def daemon(config_path: Path) -> AsyncIterator[DaemonProcess]:
 
 
 async def send_for(
-    roads: LocalRoads,
+    roads: Roads,
     pairs: list[tuple[str, str]],
     *,
     every_s: float,
     enough: Callable[[], bool],
     watch: Callable[[], None],
     say: Say,
+    journal: Journal | None = None,
 ) -> Journal:
     """Send a message on each pair of chains again and again until it is enough; wait until all are proven.
 
-    `watch` raises when something that has to run has ended. Raises DeliveryTimeout when a message does not
-    arrive.
+    `watch` raises when something that has to run has ended. What happens is noted in `journal`, if there is
+    one, and returned. Raises DeliveryTimeout when a message does not arrive.
     """
-    journal = Journal()
+    journal = Journal() if journal is None else journal
     async with relayer.connect(roads.config) as road, asyncio.TaskGroup() as waiting:
         # Beside the rest: where a program has ended, the rest would wait for it.
         watching = waiting.create_task(_keep(watch))
@@ -88,7 +101,7 @@ async def _keep(watch: Callable[[], None]) -> None:
 
 
 async def _send(
-    road: relayer.Road, roads: LocalRoads, source: str, destination: str, payload: bytes
+    road: relayer.Road, roads: Roads, source: str, destination: str, payload: bytes
 ) -> RoadMessage:
     to = roads.endpoints[destination].postbox
     for attempt in range(5):

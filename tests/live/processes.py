@@ -56,11 +56,15 @@ class Program:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it by a signal, and by SIGKILL where it takes too long. Does nothing where it has ended."""
         process = self._process
         if process is None or process.returncode is not None:
             return
         # By its own id only: it may have had children of its own, which end with it.
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(how)
         try:
             await asyncio.wait_for(process.wait(), _STOP_S)
         except TimeoutError:

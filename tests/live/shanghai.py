@@ -62,7 +62,7 @@ def build(folder: Path) -> Path:
         built = json.loads(
             (copy / "out" / Path(sources[name]).name / f"{name}.json").read_text(encoding="utf-8")
         )
-        (found / f"{name}.json").write_text(
+        (found / "cancun" / f"{name}.json").write_text(
             json.dumps(to_artifact(name, sources[name], built)), encoding="utf-8"
         )
     return found
@@ -76,11 +76,11 @@ def in_use(artifacts: Path) -> Iterator[None]:
         mock.patch.object(artifact, "resources", SimpleNamespace(files=lambda _: artifacts)),
         mock.patch.object(probes, "PROBES", only),
     ):
-        artifact.load.cache_clear()
+        artifact.load_builds.cache_clear()
         try:
             yield
         finally:
-            artifact.load.cache_clear()
+            artifact.load_builds.cache_clear()
 
 
 def _rewrite(copy: Path) -> None:

@@ -2,7 +2,8 @@
 """QBFT, IBFT 2.0 and legacy Istanbul: validators seal every block, and a sealed block is final.
 
 The rules are in light_clients/bft. prover.py follows a chain by them; update_path.py finds the updates from
-one validator set to another, for the prover and for a light client on a destination.
+one validator set to another, for the prover and for a light client on a destination. protocols.py tells which
+protocol sealed a block, and where a chain went from one to another.
 """
 
 from __future__ import annotations

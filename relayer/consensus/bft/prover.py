@@ -61,11 +61,6 @@ _KEPT_HEADERS: Final = 128
 class BftSource(HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
 
-    @property
-    def provider_count(self) -> int:
-        """How many providers there are, which could contradict one another."""
-        ...
-
     async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
         """Return what `check` makes of a block; where it raises Rejection, the next provider is asked."""
         ...
@@ -78,10 +73,6 @@ class BftSource(HeaderSource, Protocol):
         check: Callable[[AccountProof], T],
     ) -> T:
         """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
-        ...
-
-    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return one block as every provider tells it, with the provider's label."""
         ...
 
 

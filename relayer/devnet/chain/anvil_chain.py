@@ -23,7 +23,7 @@ from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
 from relayer.devnet.process.anvil import Anvil, listen_on
 from relayer.devnet.rpc.jsonrpc import RpcError, RpcRequest, parse
 from relayer.devnet.rpc.rpc_server import RpcServer
-from relayer.devnet.rules import PRAGUE, ChainRules
+from relayer.devnet.rules import GIANT_GAS_LIMIT, PRAGUE, ChainRules
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import chain_id_of, derive_account
 from relayer.devnet.state.ledger import B
@@ -124,7 +124,7 @@ class AnvilChain(ABC, Generic[B]):
             stack.callback(sock.close)
             anvil = await Anvil.start(
                 chain_id=self.chain_id,
-                gas_limit=self.options.gas_limit,
+                gas_limit=GIANT_GAS_LIMIT if self.options.rules.giant else self.options.gas_limit,
                 history=self.history if self.options.history is None else self.options.history,
                 rules=self.options.rules,
                 guard=self.options.guard,

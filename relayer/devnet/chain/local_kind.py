@@ -31,7 +31,7 @@ class LocalKind(Protocol[S]):
 
     @property
     def words(self) -> Mapping[str, str]:
-        """Words that people write where they mean this kind, and what is to be written instead."""
+        """Words that stand in place of the kind's name, and for what: its name, and options behind it."""
         ...
 
     @property

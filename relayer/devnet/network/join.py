@@ -136,7 +136,7 @@ async def join_local(
                 path, site.name, found_endpoint(plan, config, manifest, site.name)
             )
         endpoints = await asyncio.gather(
-            *(_put_applications(config, manifest, site.name, keys[site.name]) for site in sites)
+            *(put_applications(config, manifest, site.name, keys[site.name]) for site in sites)
         )
     finally:
         for node in nodes.values():
@@ -161,7 +161,7 @@ async def _await_trust(site: LocalSite, tell: Callable[[str, str], None]) -> Non
     await local.await_trust(site.name, site.consensus, lambda what: tell(site.name, what))
 
 
-async def _put_applications(config: Config, manifest: Manifest, name: str, key: Key) -> LocalEndpoint:
+async def put_applications(config: Config, manifest: Manifest, name: str, key: Key) -> LocalEndpoint:
     """Deploy a recipient, and a sender of many messages at once, to try things with."""
     located = locate(config, manifest, name)
     assert located is not None

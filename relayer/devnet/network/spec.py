@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What chains somebody wants, in one line: `NAME=KIND[:OPTION]...[@BLOCK_TIME]`, separated by commas.
+"""What chains somebody wants, in one line: `NAME=KIND[:OPTION]...[/DRESS][@BLOCK_TIME]`, parted by commas.
 
-KIND is an installed kind of consensus. Options that are words of rules (`relayer.devnet.rules`) mean the same
-with every kind, wherever they stand. What the others mean is the kind's own: it reads them, and says what is
-wrong with them.
+KIND is an installed kind of consensus, or a word that stands for one and some of its options. Options that
+are words of rules (`relayer.devnet.rules`) mean the same with every kind, wherever they stand. What the
+others mean is the kind's own: it reads them, and says what is wrong with them. A dress
+(`relayer.devnet.dresses`) is a name for what networks of one platform have in common.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from relayer import plugins
 from relayer.consensus.registry import find_kind, kinds
 from relayer.devnet.chain.chain_options import MAX_BLOCK_TIME_S, MIN_BLOCK_TIME_S
 from relayer.devnet.chain.local_kind import LocalKind
+from relayer.devnet.dresses import find_dress
 from relayer.devnet.errors import SpecError
 from relayer.devnet.rules import GRAMMAR as RULES_GRAMMAR
 from relayer.devnet.rules import ChainRules, take_rules
@@ -27,7 +29,7 @@ ON_DEMAND: Final = "manual"
 MAX_CHAINS: Final = 200
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_GRAMMAR: Final = "NAME=KIND[:OPTION]...[@BLOCK_TIME], separated by commas"
+_GRAMMAR: Final = "NAME=KIND[:OPTION]...[/DRESS][@BLOCK_TIME], separated by commas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class ChainSpec:
         name: of the chain.
         kind: the name of its kind of consensus.
         settings: what the kind read from its options.
-        rules: what words among the options ask for that has nothing to do with the kind.
+        rules: what words among the options, and the dress, ask for that has nothing to do with the kind.
         block_time_s: seconds between blocks; None = blocks on demand.
     """
 
@@ -87,13 +89,13 @@ def _parse_chain(part: str) -> ChainSpec:
             "a small letter, then at most 30 small letters, digits and hyphens",
         )
     rest, at, block_time = rest.partition("@")
-    kind, *options = rest.split(":")
-    if kind not in plugins.names(plugins.CONSENSUS):
-        raise _unknown_kind(name, kind)
+    rest, slash, dressed = rest.partition("/")
+    dress = find_dress(name, dressed) if slash else None
+    kind, *options = _read_kind(name, *rest.split(":"))
     local = local_kind(kind)
-    rules, own = take_rules(name, options)
+    rules, own = take_rules(name, options, None if dress is None else dress.rules)
     try:
-        settings = local.read_options(name, own)
+        settings = local.read_options(name, (*own, *(() if dress is None else dress.options)))
     except SpecError as error:
         # The kind knows nothing of these words.
         raise SpecError(error.found, error.expected, f"Rules are {RULES_GRAMMAR}.") from error
@@ -106,8 +108,11 @@ def _parse_chain(part: str) -> ChainSpec:
     )
 
 
-def _unknown_kind(name: str, word: str) -> SpecError:
-    grammars, advice = [], ""
+def _read_kind(name: str, word: str, *options: str) -> tuple[str, ...]:
+    """Return the kind that a word stands for, and all options. Raises SpecError for another word."""
+    if word in plugins.names(plugins.CONSENSUS):
+        return (word, *options)
+    grammars = []
     for kind in kinds():
         try:
             local: LocalKind[Any] = kind.local
@@ -116,8 +121,8 @@ def _unknown_kind(name: str, word: str) -> SpecError:
             continue
         grammars.append(local.grammar)
         if word in local.words:
-            advice = f"Write {name}={local.words[word]}."
-    return SpecError(f"the kind {word!r} of chain {name!r}", f"one of {', '.join(grammars)}", advice)
+            return (*local.words[word].split(":"), *options)
+    raise SpecError(f"the kind {word!r} of chain {name!r}", f"one of {', '.join(grammars)}")
 
 
 def _parse_block_time(name: str, text: str) -> float | None:

@@ -110,6 +110,8 @@ class Anvil:
                 options["--timestamp"] = genesis_time
             words = [str(program.resolve()), "--no-mining", "--no-request-size-limit"]
             words += [str(word) for option in options.items() for word in option]
+            if rules.bigcode:
+                words.append("--disable-code-size-limit")
             process = await _spawn(words, guard=sys.platform != "linux" if guard is None else guard)
             anvil = cls(process, port, rules)
             try:

@@ -26,7 +26,13 @@ from relayer.devnet.rpc.jsonrpc import (
     result_of,
 )
 from relayer.devnet.rpc.logs import Filters, LogSource, flip_last_bit
-from relayer.devnet.rpc.params import block_number, parse_bool_param, parse_hash_param, state_block
+from relayer.devnet.rpc.params import (
+    NoSuchTagError,
+    block_number,
+    parse_bool_param,
+    parse_hash_param,
+    state_block,
+)
 from relayer.devnet.rpc.pool import Pool
 from relayer.devnet.rpc.served_blocks import ServedBlocks
 from relayer.devnet.rules import ChainRules
@@ -128,7 +134,7 @@ class Methods:
             "net_peerCount": "0x0",
             "eth_syncing": False,
             "eth_accounts": [],
-            "web3_clientVersion": f"postroad-devnet/{client}",
+            "web3_clientVersion": rules.manners.client or f"postroad-devnet/{client}",
         }
         if rules.gas_price_wei is not None:
             fixed["eth_gasPrice"] = hex(rules.gas_price_wei)
@@ -184,6 +190,9 @@ class Methods:
                 return session.subscribe(call)
             if call.method == "eth_unsubscribe" and session is not None:
                 return session.unsubscribe(call)
+        except NoSuchTagError as error:
+            no_tag = self._rules.manners.no_tag.format(index=STATE_METHODS.get(call.method, 0))
+            return call.error(error.code, no_tag or error.message)
         except RpcError as error:
             return call.error(error.code, error.message)
         except NotSealedYet:
@@ -192,9 +201,7 @@ class Methods:
             return call.error(INTERNAL_ERROR, str(error))
         if call.method in {"eth_subscribe", "eth_unsubscribe"}:
             return call.error(METHOD_NOT_FOUND, f"{call.method} needs a WebSocket")
-        return call.error(
-            METHOD_NOT_FOUND, f"{call.method[:80]} is not among the methods that local chains serve"
-        )
+        return call.error(METHOD_NOT_FOUND, self._rules.manners.no_method.format(method=call.method[:80]))
 
     # --- answered here, or passed on as it is ---------------------------------------------------------------
 
@@ -348,9 +355,9 @@ class Methods:
         result = result_of(answer)
         if not self._rules.legacy or result in {None, b"null"}:
             return answer
-        fields = msgspec.json.decode(result, type=dict[str, msgspec.Raw])
+        fields = msgspec.json.decode(result, type=dict[str, Any])
         kept = {name: value for name, value in fields.items() if name not in _LONDON_RECEIPT_FIELDS}
-        return call.result(msgspec.json.encode(kept))
+        return call.result(msgspec.json.encode({**kept, **self._rules.manners.receipt}))
 
     # --- logs and filters -----------------------------------------------------------------------------------
 

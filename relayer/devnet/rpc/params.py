@@ -17,6 +17,10 @@ _EXPECTED: Final = (
 )
 
 
+class NoSuchTagError(RpcError):
+    """A block parameter is no tag that the chain's nodes know, and no number either."""
+
+
 def block_number(raw: bytes | None, head: int, ledger: Ledger[Any]) -> int:
     """Return the number that a block parameter means; absent = the head. It may be above the head.
 
@@ -64,9 +68,9 @@ def parse_hash(text: str) -> bytes:
 
 
 def parse_quantity(text: str) -> int:
-    """Read a block number from 0x-hex. Raises RpcError."""
+    """Read a block number from 0x-hex. Raises NoSuchTagError."""
     if not _QUANTITY.fullmatch(text):
-        raise RpcError(INVALID_PARAMS, f"the block {text[:80]!r}; {_EXPECTED}")
+        raise NoSuchTagError(INVALID_PARAMS, f"the block {text[:80]!r}; {_EXPECTED}")
     return int(text, 16)
 
 

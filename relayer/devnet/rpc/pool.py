@@ -12,7 +12,13 @@ import msgspec
 
 from relayer.devnet.process.upstream import RefusedByAnvil, Upstream
 from relayer.devnet.rpc.jsonrpc import SERVER_ERROR, RpcError, RpcRequest, result_of
-from relayer.devnet.rpc.raw_transaction import ACCESS_LIST, RawTransaction, read_transaction, type_of
+from relayer.devnet.rpc.raw_transaction import (
+    ACCESS_LIST,
+    RawTransaction,
+    offers_price,
+    read_transaction,
+    type_of,
+)
 from relayer.devnet.rules import ChainRules
 
 #: anvil's words, for a sender whose balance is below value and most gas.
@@ -44,6 +50,9 @@ class Pool:
         limit = self._rules.max_tx_bytes
         if limit is not None and len(raw) > limit:
             raise RpcError(SERVER_ERROR, f"oversized data: transaction size {len(raw)}, limit {limit}")
+        only_free = self._rules.manners.only_free
+        if only_free and offers_price(raw):
+            raise RpcError(SERVER_ERROR, only_free)
         answer = await self._upstream.send(call.body)
         if not self._rules.unpaid:
             return answer

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from light_clients.codec import rlp
 from light_clients.ecdsa import recover
+from light_clients.errors import EncodingRejected
 from light_clients.hashing import keccak256
 
 LEGACY: Final = 0
@@ -25,6 +26,16 @@ _CHAIN_V: Final = 35
 def type_of(raw: bytes) -> int:
     """Return the type of a transaction's bytes, `LEGACY` for none at all; nothing of it is checked."""
     return raw[0] if raw and raw[0] <= _MAX_TYPE else LEGACY
+
+
+def offers_price(raw: bytes) -> bool:
+    """Return whether a transaction of type 0 or 1 pays for gas; False where its bytes are none."""
+    index = 1 if type_of(raw) == LEGACY else 2
+    try:
+        fields = rlp.decode(raw[index - 1 :])
+    except EncodingRejected:
+        return False
+    return isinstance(fields, list) and len(fields) > index and fields[index] != b""
 
 
 @dataclass(frozen=True, slots=True)

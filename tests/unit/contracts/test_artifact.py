@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from light_clients.hashing import keccak256
-from relayer.contracts import UnknownContract, load
+from relayer import contracts
+from relayer.contracts import Build, UnknownContract, best_build, load, load_builds, names, recognise
 
 
 def test_a_contract_that_does_not_ship_is_told() -> None:
@@ -18,17 +20,66 @@ def test_a_contract_that_does_not_ship_is_told() -> None:
         load("Gateway").encode_call("registerRemotes")
 
 
-def test_code_is_recognized_whatever_its_immutables_hold_and_nothing_else_is() -> None:
-    for name in ("Gateway", "BftLightClient", "AccessManager"):
-        artifact = load(name)
-        code = bytearray(artifact.runtime_code)
-        for start, length in artifact.immutables:
-            code[start : start + length] = b"\x77" * length
-        assert artifact.is_runtime(bytes(code))
-        code[10] ^= 1
-        assert not artifact.is_runtime(bytes(code))
-        assert not artifact.is_runtime(bytes(code[:-1]))
-        assert not artifact.is_runtime(b"")
+@pytest.mark.parametrize("build", Build)
+@pytest.mark.parametrize("name", ["Gateway", "BftLightClient", "AccessManager"])
+def test_code_is_recognized_whatever_its_immutables_hold_and_nothing_else_is(name: str, build: Build) -> None:
+    artifact = load(name, build)
+    code = bytearray(artifact.runtime_code)
+    for start, length in artifact.immutables:
+        code[start : start + length] = b"\x77" * length
+    assert recognise(name, bytes(code)) is build
+    code[10] ^= 1
+    for wrong in (bytes(code), bytes(code[:-1]), b""):
+        assert not artifact.is_runtime(wrong)
+        assert recognise(name, wrong) is None
+
+
+def test_a_contract_is_found_in_the_build_that_is_asked_for() -> None:
+    assert [*load_builds("Gateway")] == [Build.CANCUN, Build.BASELINE]
+    assert load("Gateway") is load("Gateway", Build.CANCUN)
+    assert load("Gateway", Build.BASELINE).build is Build.BASELINE
+    with pytest.raises(UnknownContract, match="EthereumLightClient ships without a baseline build"):
+        load("EthereumLightClient", Build.BASELINE)
+
+
+def test_the_best_build_is_the_newest_that_a_chain_runs() -> None:
+    assert [best_build("Gateway", rules) for rules in Build] == [Build.CANCUN, Build.BASELINE]
+    assert [best_build("EthereumLightClient", rules) for rules in Build] == [Build.CANCUN, None]
+
+
+def test_init_code_becomes_that_of_another_build_with_the_same_arguments() -> None:
+    arguments = ("0x" + "11" * 20, b"\x22" * 32)
+    for build in Build:
+        for other in Build:
+            creation = load("Gateway", other).encode_creation(*arguments)
+            assert load("Gateway", build).rebuild(creation) == load("Gateway", build).encode_creation(
+                *arguments
+            )
+    with pytest.raises(UnknownContract, match="not Gateway's"):
+        load("Gateway").rebuild(load("AccessManager").encode_creation(arguments[0]))
+
+
+@pytest.mark.parametrize("name", [name for name in names() if len(load_builds(name)) > 1])
+def test_builds_of_a_contract_have_one_abi_and_one_storage_layout(name: str) -> None:
+    """Who calls a contract or proves a word of its storage need not know which build it is."""
+    folder = Path(contracts.__file__).parent
+    files = [json.loads((folder / build.value / f"{name}.json").read_bytes()) for build in load_builds(name)]
+    first = files[0]
+    for file in files[1:]:
+        assert file["abi"] == first["abi"]
+        assert file["storageLayout"] == first["storageLayout"]
+        assert file["sourceName"] == first["sourceName"]
+        assert file["bytecode"] != first["bytecode"]
+
+
+@pytest.mark.parametrize("build", Build)
+def test_no_contract_is_larger_than_a_chain_takes(build: Build) -> None:
+    """EIP-170 for what it leaves, EIP-3860 for what it is made by."""
+    for name in names():
+        if build in load_builds(name):
+            artifact = load(name, build)
+            assert 0 < len(artifact.runtime_code) <= 24_576
+            assert len(artifact.creation_code) <= 49_152
 
 
 def test_selectors_are_those_of_the_signatures() -> None:

@@ -24,6 +24,7 @@ from relayer.devnet.rules import EMPTY_BLOCK_PERIOD_S, LEGACY_GAS_PRICE_WEI, Cha
             ChainRules(empty_block_period_s=5, max_tx_bytes=65_536, unpaid=True),
             (),
         ),
+        (["giant", "bigcode"], ChainRules(giant=True, bigcode=True), ()),
         # What is no word of ours is left for the kind, which says so.
         (["lazy0", "tx0k", "tx64", "Free", ""], ChainRules(), ("lazy0", "tx0k", "tx64", "Free", "")),
     ],

@@ -141,6 +141,16 @@ class TestStaleness:
         with pytest.raises(build_contracts.BuildError, match=r"Gone\.json"):
             build_contracts.check_hashes()
 
+    def test_writing_removes_what_no_longer_ships(self, tree: Path) -> None:
+        """So a file of an earlier layout is gone after `make artifacts`."""
+        target = tree / "relayer" / "contracts"
+        files = {"cancun/One.json": build_contracts.to_text({"deployedBytecode": "0x00"})}
+        files[build_contracts.MANIFEST] = build_contracts.to_text(build_contracts.to_manifest(files))
+        build_contracts.write(files)
+        assert [*build_contracts.artifact_files()] == ["cancun/One.json"]
+        assert not (target / "One.json").exists()
+        build_contracts.check_hashes()
+
     def test_no_manifest_says_what_to_run(self, tree: Path) -> None:
         (tree / "relayer" / "contracts" / build_contracts.MANIFEST).unlink()
         with pytest.raises(build_contracts.BuildError, match="make artifacts"):

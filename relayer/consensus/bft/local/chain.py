@@ -184,7 +184,9 @@ class LocalBftChain(AnvilChain[SealedBlock]):
             client=NAMES[self.protocol],
             parts=parts,
             block_maker=maker,
-            serve=lambda faults: ServedBftBlocks(parts, faults, validators.accounts, seed),
+            serve=lambda faults: ServedBftBlocks(
+                parts, faults, validators.accounts, seed, node=len(parts.publishers)
+            ),
             block_methods={
                 f"{_PREFIXES[protocol]}_getValidators": _list_validators for protocol in protocols
             },

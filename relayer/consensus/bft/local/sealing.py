@@ -13,13 +13,19 @@ from relayer.devnet.state.identities import Account
 from relayer.devnet.state.ledger import Ledger
 
 
-def seal(block: SealedBlock, accounts: dict[bytes, Account], count: int | None = None) -> SealedBlock:
-    """Add the seals of `count` validators (by default a quorum), from the proposer on in the set's order."""
+def seal(
+    block: SealedBlock, accounts: dict[bytes, Account], count: int | None = None, *, node: int = 0
+) -> SealedBlock:
+    """Set the seals of `count` validators (by default a quorum), from the proposer on in the set's order.
+
+    A real node keeps the seals that reached it first, so that every node may have others for one block:
+    those of node i begin i validators further on.
+    """
     block = _propose(block, accounts)
     listed = block.extra.validators
     # Real chains import a block as soon as a quorum sealed it, so a light client may find no spare seals.
     wanted = quorum(len(listed)) if count is None else count
-    first = listed.index(block.proposer) if block.proposer in listed else 0
+    first = (listed.index(block.proposer) if block.proposer in listed else 0) + node
     # Beginning with the proposer, the signers rotate from block to block as on real chains (ADR 0003).
     signers = [listed[(first + i) % len(listed)] for i in range(min(wanted, len(listed)))]
     digest = block.seal_hash()

@@ -21,13 +21,15 @@ from relayer.consensus.bft.local.faults import (
     SealFault,
 )
 from relayer.consensus.bft.local.sealed_block import SealedBlock, quorum
-from relayer.consensus.bft.local.sealing import make_twin, sign
+from relayer.consensus.bft.local.sealing import make_twin, seal, sign
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.process.anvil_blocks import Fields
 from relayer.devnet.rpc.served_blocks import BODY_FIELDS, LONDON_FIELDS
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import Account, derive_account
 
+#: Blocks that a node's own seals are kept of.
+_KEPT: Final = 256
 _SEAL_FAULTS: Final[tuple[type[SealFault], ...]] = (MissingSeals, ForgedSeals, ForeignSeals, RepeatedSeals)
 
 
@@ -39,6 +41,7 @@ class ServedBftBlocks:
         faults: of the RPC server.
         accounts: the validators' keys by address, for second blocks and forged seals.
         seed: of the chain.
+        node: counts the RPC servers from 0; each shows the seals of another node (`sealing.seal`).
     """
 
     def __init__(
@@ -47,7 +50,11 @@ class ServedBftBlocks:
         faults: Faults,
         accounts: dict[bytes, Account],
         seed: bytes,
+        *,
+        node: int = 0,
     ) -> None:
+        self._node = node
+        self._resealed: dict[bytes, SealedBlock] = {}
         self._ledger = parts.ledger
         self._anvil_blocks = parts.anvil_blocks
         self._rules = parts.rules
@@ -57,7 +64,7 @@ class ServedBftBlocks:
 
     async def by_number(self, number: int, *, full: bool) -> bytes:
         """Return the block of a height as JSON; `null` above the head."""
-        block = self._ledger.at(number)
+        block = self._at(number)
         if block is None:
             return b"null"
         if self._faults:
@@ -68,7 +75,7 @@ class ServedBftBlocks:
         """Return the block with this hash, second blocks of a height included; `null` when there is none."""
         number = self._ledger.number_of(block_hash)
         if number is not None:
-            block = self._ledger.at(number)
+            block = self._at(number)
             assert block is not None
             if self._faults:
                 block = self._with_seal_fault(block)
@@ -80,6 +87,7 @@ class ServedBftBlocks:
 
     async def header(self, block: SealedBlock) -> bytes:
         """Return what a subscription to new heads gets: the block as served by number, without its body."""
+        block = self._own(block)
         if self._faults:
             block = self._tampered(block)
         fields = await self._fields(block, full=False)
@@ -87,10 +95,24 @@ class ServedBftBlocks:
 
     def header_rlp(self, number: int) -> bytes | None:
         """Return the header as a node stores it, seals included; None above the head."""
-        block = self._ledger.at(number)
+        block = self._at(number)
         if block is None:
             return None
         return (self._tampered(block) if self._faults else block).rlp()
+
+    def _at(self, number: int) -> SealedBlock | None:
+        block = self._ledger.at(number)
+        return None if block is None else self._own(block)
+
+    def _own(self, block: SealedBlock) -> SealedBlock:
+        """Return a block with the seals that this node has of it."""
+        if self._node == 0 or not block.seals:
+            return block
+        if block.hash not in self._resealed:
+            if len(self._resealed) == _KEPT:
+                del self._resealed[next(iter(self._resealed))]
+            self._resealed[block.hash] = seal(block, self._accounts, len(block.seals), node=self._node)
+        return self._resealed[block.hash]
 
     async def _fields(self, block: SealedBlock, *, full: bool) -> Fields:
         native = await self._anvil_blocks.get(block.number, full=full)

@@ -326,6 +326,58 @@ async def test_a_removal_waits_for_the_seals_that_are_missing() -> None:
     assert source.blamed == []
 
 
+def sealed_differently(
+    members: Sequence[Validator], sealers: Sequence[Sequence[Validator]]
+) -> list[Provider]:
+    """One chain as several nodes keep it: five validators, and four of them from block 4 on."""
+    providers = []
+    for own in sealers:
+        blocks = make_chain(
+            {1: [*members, validator("leaving")], 4: members},
+            24,
+            sealers=dict.fromkeys(range(4, 25), own).get,
+        )
+        providers.append(Provider(blocks))
+    return providers
+
+
+async def test_the_seals_of_a_removal_are_gathered_from_every_provider() -> None:
+    """5 → 4 needs all four that remain, a node keeps three of a block, and no two the same."""
+    four = validators(4)
+    members = [*four, validator("leaving")]
+    providers = sealed_differently(four, [four[:3], four[1:], four[:3]])
+    prover = make_prover(Source(providers), members)
+    assert (await prover.verify_head(head_of(providers[0].blocks))).number == 24
+    assert prover.validators == tuple(member.address for member in four)
+    # So are those that a client on a destination needs.
+    destination = Destination(BftKind.QBFT, members, now=START + 500)
+    (update,) = await prover.updates_for(destination, GATEWAY)  # type: ignore[arg-type]
+    assert destination.client.update(update, Timestamp(destination.now)).state.set_hash == set_hash(
+        prover.validators
+    )
+    # One node alone will never do.
+    alone = make_prover(Source(providers[:1]), members)
+    with pytest.raises(NotFoundYet, match="All 4 that remain are needed"):
+        await alone.verify_head(head_of(providers[0].blocks))
+
+
+async def test_seals_of_another_round_or_of_nobody_are_not_gathered() -> None:
+    """INV-5: nor do the seals of another block stand for this one's."""
+    four = validators(4)
+    providers = sealed_differently(four, [four[:3], four[1:]])
+    honest = providers[1].blocks
+    lies: list[Callable[[Draft], Draft]] = [
+        lambda draft: replace(draft, round=1),
+        lambda draft: replace(draft, state_root=b"\x13" * 32),
+        lambda draft: replace(draft, sealers=four[:3], extra_seals=[validator("x").sign(draft.seal_hash())]),
+    ]
+    for lie in lies:
+        providers[1].blocks = {n: lie(draft) if n >= 4 else draft for n, draft in honest.items()}
+        prover = make_prover(Source([providers[0], providers[1]]), [*four, validator("leaving")])
+        with pytest.raises((NotFoundYet, MisbehaviourFound)):
+            await prover.verify_head(head_of(providers[0].blocks))
+
+
 async def test_progress_is_kept_where_the_way_breaks_off() -> None:
     """What was reached once need not be walked again."""
     sets = rotating(20, seed=2)

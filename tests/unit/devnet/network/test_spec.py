@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.local.kind import BftSettings
 from relayer.consensus.ethereum.local.kind import EthereumSettings
+from relayer.devnet.dresses import DRESSES
 from relayer.devnet.errors import SpecError
 from relayer.devnet.network.spec import ChainSpec, parse_spec
 from relayer.devnet.rules import ChainRules
@@ -49,6 +52,9 @@ def test_the_block_time_is_the_kinds_unless_somebody_says_otherwise() -> None:
         ),
         ("a=", "the kind ''"),
         ("a=bft:5o", "the options '5o' of chain 'a'.*Rules are free, legacy, "),
+        ("a=bft:4/tails", "the dress 'tails' of chain 'a' .expected one of goquorum, besu-free-gas"),
+        ("a=bft:4/", "the dress '' of chain 'a'"),
+        ("a=bft:4@2/goquorum", "the block time '2/goquorum'"),
         ("a=bft:4:berlin", "expected legacy and berlin together"),
         ("a=ethereum@0.01", "the block time '0.01'"),
         ("a=bft:4@", "the block time ''"),
@@ -66,10 +72,17 @@ def test_what_cannot_be_said_and_why(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "advice"),
-    [("a=qbft:4", "Write a=bft:qbft."), ("b=ibft2", "Write b=bft:ibft2."), ("c=pos", "Write c=ethereum.")],
+    ("word", "written"),
+    [("a=qbft:4", "a=bft:qbft:4"), ("a=ibft2:7:free@2", "a=bft:ibft2:7:free@2"), ("a=pos", "a=ethereum")],
 )
-def test_a_word_that_a_kind_knows_is_answered_with_what_to_write(text: str, advice: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        parse_spec(text)
-    assert str(caught.value).endswith(advice)
+def test_a_protocol_stands_for_its_kind_and_an_option(word: str, written: str) -> None:
+    assert parse_spec(word) == parse_spec(written)
+
+
+@pytest.mark.parametrize("dress", DRESSES)
+def test_a_dress_is_rules_and_manners_and_words_count_over_it(dress: str) -> None:
+    (chain,) = parse_spec(f"a=qbft:7/{dress}@0.5")
+    assert (chain.kind, chain.settings, chain.block_time_s) == ("bft", BftSettings(validators=7), 0.5)
+    assert chain.rules == DRESSES[dress].rules
+    (changed,) = parse_spec(f"a=qbft:7:lazy5:tx128k/{dress}@0.5")
+    assert changed.rules == replace(chain.rules, empty_block_period_s=5, max_tx_bytes=128 * 1024)
