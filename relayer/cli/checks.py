@@ -106,7 +106,7 @@ async def _check_chain(config: Config, name: str) -> list[Finding]:
 async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -> list[Finding]:
     from relayer.chains.evm.node import Node
     from relayer.consensus.registry import configured, kind_of
-    from relayer.contracts import load
+    from relayer.contracts import recognise
 
     subject = f"{name} at {shown}"
     node = Node.over(name, [url])
@@ -136,7 +136,7 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
                 Severity.REFUSAL, subject, f"genesis {hex_of(genesis)}", hex_of(chain.genesis_hash), advice
             )
         )
-    if code is not None and not load("Gateway").is_runtime(code):
+    if code is not None and recognise("Gateway", code) is None:
         found = f"other code, or none, at the gateway {hex_of(chain.gateway or b'')}"
         findings.append(
             Finding(Severity.REFUSAL, subject, found, "the Gateway of this version", "Correct the address.")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.plan import DeploymentPlan
     from relayer.endpoint.view import EndpointView
+    from relayer.views.endpoint import EndpointAccessView, RuleView
     from relayer.views.plan import SavedEndpointView
 
 
@@ -159,28 +160,28 @@ def list_(config_path: Path, as_json: bool) -> None:
 def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
     """Check endpoints: code, ids, who may change them, light clients, and chains that look alike.
 
-    Exits with 1 when something would let messages be forged or get lost.
+    Shows who may do what. Exits with 1 when something would let messages be forged or get lost.
     """
     from relayer.consensus.findings import has_refusal
-    from relayer.endpoint.check import check_endpoints
+    from relayer.endpoint.check import Checked, examine_endpoints
+    from relayer.views.endpoint import access_view, endpoint_check_view
 
     config = load_config(config_path)
     names = list(dict.fromkeys(chains)) or list(config.chains)
     for name in names:
         config.chain(name)
 
-    async def run() -> tuple[Finding, ...]:
+    async def run() -> Checked:
         async with open_nodes(config, config.chains) as nodes:
-            return await check_endpoints(config, _manifest(config), nodes, names)
+            return await examine_endpoints(config, _manifest(config), nodes, names)
 
-    findings = run_async(run())
+    checked = run_async(run())
     if as_json:
-        from relayer.views.finding import check_view
-
-        print_json(check_view(findings))
+        print_json(endpoint_check_view(checked.findings, checked.access))
     else:
-        show_findings(findings)
-    if has_refusal(findings):
+        show_findings(checked.findings)
+        show_access([access_view(name, view) for name, view in checked.access.items()])
+    if has_refusal(checked.findings):
         raise click.exceptions.Exit(ExitCode.PROBLEM)
 
 
@@ -209,7 +210,7 @@ async def _plan_and_apply(
         # The lock covers planning, too. A plan from a manifest that another process writes meanwhile could
         # deploy a second time.
         with manifest.locked():
-            tell = _teller(as_json=as_json)
+            tell = teller(as_json=as_json)
             if not dry_run:
                 await mend_earlier(config, manifest, nodes, keys, tell)
             deployers = {name: signer.address for name, signer in keys.items()}
@@ -219,7 +220,7 @@ async def _plan_and_apply(
             _refuse(plan, as_json=as_json)
             goes_on = bool(plan.steps) and not dry_run
             if goes_on and not yes:
-                _confirm(as_json=as_json)
+                confirm_sending(as_json=as_json)
             if goes_on:
                 await apply_plan(plan, config, manifest, nodes, keys, tell)
             # This is done also where nothing had to be sent: a run that was cut short may have deployed
@@ -310,7 +311,8 @@ def _pairs_to_join(config: Config, names: Sequence[str]) -> list[tuple[str, str]
     ]
 
 
-def _confirm(*, as_json: bool) -> None:
+def confirm_sending(*, as_json: bool) -> None:
+    """Ask whether the plan is sent. Raises CommandFailed on a no, and where nobody is there to ask."""
     if as_json or not sys.stdin.isatty():
         raise CommandFailed(
             ExitCode.USAGE,
@@ -322,7 +324,7 @@ def _confirm(*, as_json: bool) -> None:
         raise CommandFailed(ExitCode.ABORTED, "the answer no", "", "Nothing was sent.")
 
 
-def _teller(*, as_json: bool) -> Any:
+def teller(*, as_json: bool) -> Any:
     """Return a function that prints progress on stderr, so that stdout has only what was asked for."""
     from relayer.endpoint.apply import Moment
 
@@ -358,6 +360,7 @@ def describe_step(kind: str, remote: str) -> str:
         "schedule": f"schedule the registration of {remote} (the admin's delay)",
         "execute": f"register {remote}, as scheduled",
         "close": "put the admin behind its delay",
+        "administer": remote,
     }[kind]
 
 
@@ -403,6 +406,35 @@ def show_findings(findings: Iterable[Finding]) -> None:
         advice = f"\n    {finding.advice}" if finding.advice and finding.severity.value != "ok" else ""
         out.print(f"{marks[finding.severity.value]} {finding.subject}: ", end="")
         out.print(f"{finding.found}{expected}{advice}", markup=False)
+
+
+def show_access(views: Iterable[EndpointAccessView]) -> None:
+    """Print who may do what, a table a chain."""
+    for view in views:
+        console().print(
+            f"\nWho may do what on {view.chain} (AccessManager {hex_of(view.manager)}):", markup=False
+        )
+        rows = [
+            (rule.contract, ", ".join(rule.functions), rule.label, _members_text(rule, view.now))
+            for rule in view.rules
+        ]
+        print_table(("contract", "functions", "role", "who, and what each call waits"), rows, empty="")
+
+
+def _members_text(rule: RuleView, now: int) -> str:
+    from relayer.endpoint.access import PUBLIC_ROLE
+
+    if rule.role == PUBLIC_ROLE:
+        return "everybody, at once"
+    texts = []
+    for member in rule.members:
+        text = f"{hex_of(member.account)} " + (
+            f"after {span(member.delay_s)}" if member.delay_s else "at once"
+        )
+        if member.next_delay_s is not None and member.next_delay_at is not None:
+            text += f" ({span(member.next_delay_s)} in {span(member.next_delay_at - now)})"
+        texts.append(text + (f" (in {span(member.since - now)})" if member.since > now else ""))
+    return ", ".join(texts) or "nobody"
 
 
 @contextlib.asynccontextmanager

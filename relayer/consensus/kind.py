@@ -381,8 +381,9 @@ class EndpointRole(Protocol[C, T, V_contra]):
         Returns:
             One finding at least. OK: the header at `client.height` has exactly what the client trusts,
             whatever came after it. REFUSAL: it has something else, or the chain never had such a header.
-            WARNING: the node can't show it (it keeps no blocks that old, or has not come that far), with
-            what to do.
+            WARNING: the node can't show it (it keeps no blocks that old, or has not come that far), and the
+            client trusts who signs now, with what to do. Whoever else it trusts is refused then: a height
+            that nobody shows is what a forger would choose.
 
         Raises:
             ChainUnavailable: nobody answers.

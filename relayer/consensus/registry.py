@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from relayer import plugins
+from relayer import contracts, plugins
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.config import ChainConfig
 from relayer.consensus.kind import ClientView, ConfiguredChain, ConsensusKind
-from relayer.contracts import load
 from relayer.errors import ConfigError
 
 
@@ -48,7 +47,7 @@ async def view_client(reader: ContractReader, address: bytes) -> ClientView | No
     """Read a light client, of whatever kind; None when there is no code of ours at the address."""
     code = await reader.node.code(address)
     for kind in kinds():
-        if any(load(contract).is_runtime(code) for contract in kind.contracts):
+        if any(contracts.recognise(contract, code) for contract in kind.contracts):
             view: ClientView = await kind.on_chain.view(reader, address)
             return view
     return None

@@ -22,7 +22,7 @@ from relayer.chains.base import Address, Call, Chain, TxReceipt
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
 from relayer.config import ChainConfig, Config
-from relayer.contracts import load
+from relayer.contracts import load, recognise
 from relayer.endpoint.manifest import (
     Admin,
     Client,
@@ -439,11 +439,13 @@ class Runner:
         # The nonce of what landed: a replacement has the same one, and what was given up another.
         address = created_address(transaction.sender, transaction.nonce)
         code = await self._read_code(address)
-        if not load(step.creates).is_runtime(code):
+        # An earlier run may have signed another build than this plan has.
+        build = recognise(step.creates, code)
+        if build is None:
             self._store.forget([transaction])
             raise StepFailed(
                 f"the code at 0x{address.hex()} on {step.chain} is not {step.creates}'s ({len(code)} bytes)",
-                f"{len(load(step.creates).runtime_code)} bytes of ours",
+                f"{len(load(step.creates, step.build).runtime_code)} bytes of ours",
                 "Don't use this node: it shows other code than was deployed.",
             )
         return Contract(
@@ -451,6 +453,7 @@ class Runner:
             tx_hash=Hex(receipt.tx_hash),
             block_number=receipt.block_number,
             code_hash=Hex(keccak256(code)),
+            build=build,
         )
 
     async def _check_still(self, step: Step) -> None:

@@ -1,34 +1,53 @@
 # SPDX-License-Identifier: MIT
 """Judges endpoints as they stand on their chains.
 
-Whatever would let messages be forged, get lost or wait is reported before it happens. The functions that
-judge are pure, but for what a kind has to ask its own chain; view.py and survey.py read.
+Whatever would let messages be forged, get lost or wait is reported before it happens. view.py, access.py,
+creation.py and survey.py read; what judges is pure, but for what is compared with a client's own chain.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
 
 from light_clients.client import Status
+from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, ConsensusKind
 from relayer.consensus.registry import configured, kind_of
-from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS
+from relayer.contracts import load
+from relayer.endpoint.access import AccessView, Target, read_access
+from relayer.endpoint.access_rules import judge_access
+from relayer.endpoint.creation import Creation, find_creation, judge_creation
+from relayer.endpoint.manifest import Contract, Manifest, Record
+from relayer.endpoint.steps import locate, register_call
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
-from relayer.endpoint.view import ADMIN_FUNCTIONS, EndpointView, RemoteView, view_endpoint
+from relayer.endpoint.view import EndpointView, RemoteView, view_endpoint, view_unlisted
+from relayer.errors import RpcAnswerInvalid, RpcRefused
+from relayer.protocol.interop_address import ChainId
 
-#: An admin's delay below this is worth a warning.
-_SHORT_DELAY_S: Final = 86_400
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found, and who may do what, by the chain's name where it could be read."""
+
+    findings: tuple[Finding, ...]
+    access: Mapping[str, AccessView]
 
 
 async def check_endpoints(
     config: Config, manifest: Manifest, nodes: Mapping[str, Node], names: Sequence[str]
 ) -> tuple[Finding, ...]:
+    """Return the findings of `examine_endpoints`, which takes the same and raises the same."""
+    return (await examine_endpoints(config, manifest, nodes, names)).findings
+
+
+async def examine_endpoints(
+    config: Config, manifest: Manifest, nodes: Mapping[str, Node], names: Sequence[str]
+) -> Checked:
     """Check the endpoints of some chains, and how they are joined to the other configured ones.
 
     Nothing is written. Raises ChainUnavailable when a configured chain can't be asked.
@@ -46,20 +65,25 @@ async def check_endpoints(
     by_name = dict(zip(configured_names, surveys, strict=True))
     findings = [finding for name in names for finding in by_name[name].findings]
     findings += compare_chains(surveys)
+    access: dict[str, AccessView] = {}
     for name in names:
         view = await view_endpoint(config, manifest, nodes[name], name)
         if view is None:
             advice = f"Run `postroad endpoint deploy {name}`, or write its gateway into the config."
             findings.append(Finding(Severity.REFUSAL, name, "no endpoint", "a gateway", advice))
             continue
-        findings += judge_endpoint(view)
+        record = manifest.get(name)
+        findings += judge_endpoint(view, record)
         if view.is_gateway:
-            findings += await _judge_joins(config, view, by_name, nodes)
-    return tuple(findings)
+            examination = _Examination(config, manifest, nodes, view)
+            findings += await examination.run(by_name)
+            if examination.access is not None:
+                access[name] = examination.access
+    return Checked(tuple(findings), access)
 
 
-def judge_endpoint(view: EndpointView) -> list[Finding]:
-    """Judge one endpoint by itself: its code, its id, and who may change it."""
+def judge_endpoint(view: EndpointView, record: Record | None = None) -> list[Finding]:
+    """Judge one endpoint by itself: its code, its id, and whom it obeys; `record` is the manifest's."""
     name = view.name
     if not view.is_gateway:
         found = f"other code, or none, at 0x{view.located.gateway.hex()}"
@@ -67,9 +91,9 @@ def judge_endpoint(view: EndpointView) -> list[Finding]:
             "The chain was reset, the address is wrong, or another version was deployed: don't relay to it."
         )
         return [Finding(Severity.REFUSAL, name, found, "the Gateway of this version", advice)]
-    findings = [
-        Finding(Severity.OK, name, f"gateway 0x{view.located.gateway.hex()}, the code of this version")
-    ]
+    build = "" if view.build is None else f" ({view.build.value} build)"
+    text = f"gateway 0x{view.located.gateway.hex()}, the code of this version{build}"
+    findings = [Finding(Severity.OK, name, text)]
     if view.own_id != view.located.endpoint_id:
         found = f"endpoint id 0x{view.own_id.hex()}"
         advice = "It was deployed with another genesis hash than the chain has: deploy it anew."
@@ -77,30 +101,123 @@ def judge_endpoint(view: EndpointView) -> list[Finding]:
     if not view.is_manager:
         found = f"the authority 0x{view.authority.hex()}, whose code is unknown"
         advice = "Find out who controls it: it can replace light clients, so it can forge."
-        return [*findings, Finding(Severity.REFUSAL, name, found, "OpenZeppelin's AccessManager", advice)]
-    for function in ADMIN_FUNCTIONS:
-        if view.function_roles[function] != ADMIN_ROLE:
-            found = f"{function} for role {view.function_roles[function]}"
-            advice = "Give it back to the admin: setTargetFunctionRole."
-            findings.append(Finding(Severity.REFUSAL, name, found, "for the admin alone", advice))
-    for admin in view.admins:
-        if admin.delay_s == 0:
-            found = f"the admin 0x{admin.account.hex()} without a delay"
-            advice = f"Finish with `postroad endpoint deploy {name}`, or grant the role again with a delay."
-            findings.append(Finding(Severity.REFUSAL, name, found, "a delay before every change", advice))
-        elif admin.delay_s < _SHORT_DELAY_S:
-            found = f"the admin 0x{admin.account.hex()} with a delay of {admin.delay_s} s"
-            advice = "Less than a day leaves little time to see a bad change coming."
-            findings.append(Finding(Severity.WARNING, name, found, f"at least {_SHORT_DELAY_S} s", advice))
-        else:
-            text = f"admin 0x{admin.account.hex()}, each change waits {admin.delay_s} s"
-            findings.append(Finding(Severity.OK, name, text))
-    if not view.guardians or any(
-        view.function_roles[function] == ADMIN_ROLE for function in GUARDED_FUNCTIONS
-    ):
-        advice = "Without one nobody can stop a lane at once."
-        findings.append(Finding(Severity.WARNING, name, "no guardian", "somebody who may pause", advice))
+        findings.append(Finding(Severity.REFUSAL, name, found, "OpenZeppelin's AccessManager", advice))
+    deployed = None if record is None else record.authority
+    if deployed is not None and bytes(deployed.address) != view.authority:
+        found = f"the authority 0x{view.authority.hex()}"
+        advice = "Somebody gave the gateway to another AccessManager: find out who, before you relay to it."
+        expected = f"0x{deployed.address.hex()}, the one of the manifest"
+        findings.append(Finding(Severity.REFUSAL, name, found, expected, advice))
     return findings
+
+
+class _Examination:
+    """What is asked of one endpoint: how its contracts were made, who may do what, and each remote.
+
+    `access` is there once it was run; None where the authority is no AccessManager.
+    """
+
+    def __init__(
+        self, config: Config, manifest: Manifest, nodes: Mapping[str, Node], view: EndpointView
+    ) -> None:
+        self.access: AccessView | None = None
+        self._config = config
+        self._manifest = manifest
+        self._record = manifest.get(view.name)
+        self._nodes = nodes
+        self._view = view
+        self._reader = ContractReader(nodes[view.name])
+
+    async def run(self, surveys: Mapping[str, Survey]) -> list[Finding]:
+        """Ask and judge; `surveys` are those of all configured chains."""
+        view, record = self._view, self._record
+        gateway = await self._creation(
+            "Gateway", view.located.gateway, None if record is None else record.gateway
+        )
+        findings = [judge_creation(view.name, "gateway", gateway)]
+        others = await view_unlisted(self._reader, view, gateway.block_number or 0)
+        clients = {
+            remote.client_address: await self._client_creation(remote)
+            for remote in (*view.remotes, *others)
+            if remote.client is not None
+        }
+        if view.is_manager:
+            findings += await self._judge_manager(others)
+        findings += await self._judge_joins(surveys, clients)
+        named = {str(ChainId.evm(chain.chain_id)): name for name, chain in self._config.chains.items()}
+        for remote in others:
+            findings += _judge_unlisted(view, remote, clients.get(remote.client_address), named)
+        return findings
+
+    async def _judge_manager(self, others: Sequence[RemoteView]) -> list[Finding]:
+        view, record, name = self._view, self._record, self._view.name
+        deployed = None if record is None else record.authority
+        creation = await self._creation("AccessManager", view.authority, deployed)
+        targets = {view.located.gateway: Target(view.located.gateway, "gateway", "Gateway")}
+        for remote in (*view.remotes, *others):
+            address, client = remote.client_address, remote.client
+            if client is not None and client.authority == view.authority:
+                targets[address] = Target(address, f"light client of {remote.name}", client.contract)
+        owners = self._config.endpoints
+        accounts = {account for account in (owners.admin, owners.guardian, owners.channel_opener) if account}
+        first = creation.block_number or 0
+        self.access = await read_access(self._reader, view.authority, list(targets.values()), first, accounts)
+        promised_s = self._config.endpoints.admin_delay_s
+        return [
+            judge_creation(name, "manager", creation),
+            *judge_access(name, self.access, promised_s, self._planned()),
+        ]
+
+    def _planned(self) -> set[tuple[bytes, bytes]]:
+        """Return the registrations that this configuration would schedule."""
+        remotes = () if self._record is None else self._record.clients
+        return {
+            (
+                self._view.located.gateway,
+                register_call(self._config, self._manifest, self._view.name, remote),
+            )
+            for remote in remotes
+            if remote in self._config.chains and locate(self._config, self._manifest, remote) is not None
+        }
+
+    async def _creation(self, contract: str, address: bytes, deployed: Contract | None) -> Creation:
+        known = deployed if deployed is not None and bytes(deployed.address) == address else None
+        return await find_creation(self._reader.node, contract, address, known)
+
+    async def _client_creation(self, remote: RemoteView) -> Creation:
+        assert remote.client is not None
+        deployed = None if self._record is None else self._record.clients.get(remote.name)
+        contract = None if deployed is None else deployed.contract
+        return await self._creation(remote.client.contract, remote.client_address, contract)
+
+    async def _judge_joins(
+        self, surveys: Mapping[str, Survey], clients: Mapping[bytes, Creation]
+    ) -> list[Finding]:
+        config, view = self._config, self._view
+        served = {(lane.source, lane.destination) for lane in config.served_lanes()}
+        findings: list[Finding] = []
+        for name in config.chains:
+            if name == view.name:
+                continue
+            subject, remote = f"{name} → {view.name}", view.remote(name)
+            if remote is None:
+                if (name, view.name) in served or (view.name, name) in served:
+                    advice = f"Run `postroad endpoint register {view.name} {name}`, or take the lane out of the config."
+                    # A lane that the file lists has to work. Without a list every pair counts as served.
+                    severity = Severity.WARNING if config.lanes is None else Severity.REFUSAL
+                    findings.append(Finding(severity, subject, "not joined", "a registered remote", advice))
+                continue
+            if remote.is_retired:
+                advice = "It was given up for good; what it sent before can still be delivered."
+                findings.append(Finding(Severity.WARNING, subject, "retired", "", advice))
+            if remote.is_paused:
+                advice = "The admin can lift it (unpauseRemote), after the delay."
+                findings.append(Finding(Severity.WARNING, subject, "paused", "not paused", advice))
+            findings += await judge_client(subject, view, remote, surveys[name], config, self._nodes[name])
+            if remote.client is not None:
+                findings.append(judge_creation(subject, "light client", clients[remote.client_address]))
+                findings += await judge_anchor(subject, self._reader, remote.client, self._nodes[name])
+        return findings
 
 
 async def judge_client(
@@ -172,27 +289,60 @@ def _judge_trust(subject: str, now: int, client: ClientView, kind: ConsensusKind
     return []
 
 
-async def _judge_joins(
-    config: Config, view: EndpointView, surveys: Mapping[str, Survey], nodes: Mapping[str, Node]
+async def judge_anchor(subject: str, reader: ContractReader, client: ClientView, node: Node) -> list[Finding]:
+    """Compare a client's anchored root with the chain's own at that height; `node` is that chain's.
+
+    Clients without an anchor of their own have nothing to compare.
+    """
+    if "anchored" not in load(client.contract).functions:
+        return []
+    root, height, _ = await reader.ask(client.address, client.contract, "anchored")
+    if height == 0:
+        return []
+    try:
+        own = (await node.block(height)).get("stateRoot")
+    except (RpcAnswerInvalid, RpcRefused) as error:
+        # A height that no node shows is what a forger would choose.
+        advice = (
+            f"Name a provider with the whole chain in chains.{node.name}.rpc, and check again. If the chain has no such "
+            "block, pause the remote, and replace the client: whoever made the root up proves whatever they like."
+        )
+        found = f"an anchored root that can't be compared with block {height}: {error}"
+        return [Finding(Severity.REFUSAL, subject, found, "the block's own state root", advice)]
+    if own != "0x" + root.hex():
+        found = f"the anchored root 0x{root.hex()} of height {height}"
+        advice = "Whoever made it up proves whatever they like: pause the remote, and replace the client."
+        return [Finding(Severity.REFUSAL, subject, found, f"the block's own, {str(own)[:66]}", advice)]
+    return [Finding(Severity.OK, subject, f"the anchored root is that of block {height}")]
+
+
+def _judge_unlisted(
+    view: EndpointView, remote: RemoteView, creation: Creation | None, named: Mapping[str, str]
 ) -> list[Finding]:
-    served = {(lane.source, lane.destination) for lane in config.served_lanes()}
-    findings: list[Finding] = []
-    for name in config.chains:
-        if name == view.name:
-            continue
-        subject, remote = f"{name} → {view.name}", view.remote(name)
-        if remote is None:
-            if (name, view.name) in served or (view.name, name) in served:
-                advice = f"Run `postroad endpoint register {view.name} {name}`, or take the lane out of the config."
-                # A lane that the file lists has to work. Without a list every pair counts as served.
-                severity = Severity.WARNING if config.lanes is None else Severity.REFUSAL
-                findings.append(Finding(severity, subject, "not joined", "a registered remote", advice))
-            continue
-        if remote.is_retired:
-            advice = "It was given up for good; what it sent before can still be delivered."
-            findings.append(Finding(Severity.WARNING, subject, "retired", "", advice))
-        if remote.is_paused:
-            advice = "The admin can lift it (unpauseRemote), after the delay."
-            findings.append(Finding(Severity.WARNING, subject, "paused", "not paused", advice))
-        findings += await judge_client(subject, view, remote, surveys[name], config, nodes[name])
-    return findings
+    """Judge a registered remote that the configuration does not name, so that its chain can't be asked.
+
+    `named` has the names of the configured chains, this one among them, by their chain ids (CAIP-2).
+    """
+    subject = f"{remote.name} → {view.name}"
+    advice = (
+        "Whoever controls its light client sends in that chain's name. Add the chain to the config to have its client "
+        "compared with it, or retire the remote."
+    )
+    if remote.client is None:
+        found = (
+            f"a registered remote whose light client 0x{remote.client_address.hex()} has other code, or none"
+        )
+        return [Finding(Severity.REFUSAL, subject, found, "a light client of this version", advice)]
+    found = (
+        f"a registered remote that the config does not name, with the client 0x{remote.client_address.hex()}"
+    )
+    findings = [Finding(Severity.WARNING, subject, found, "a configured chain", advice)]
+    same = named.get(remote.chain)
+    if same is not None and not remote.is_paused and not remote.is_retired:
+        found = f"another endpoint than the config's speaks in the name of {same} ({remote.chain})"
+        mend = "Recipients can't tell the two apart: pause it (pauseRemote), find out who registered it, and retire it."
+        findings.append(Finding(Severity.REFUSAL, subject, found, "the endpoint of the config alone", mend))
+    if remote.client.authority != view.authority:
+        other = f"the client's authority 0x{remote.client.authority.hex()}"
+        findings.append(Finding(Severity.REFUSAL, subject, other, f"0x{view.authority.hex()}", advice))
+    return findings if creation is None else [*findings, judge_creation(subject, "light client", creation)]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from relayer.chains.evm.signed import read_signed
+from relayer.contracts import Build
 from relayer.errors import ConfigError, Malformed
 
 if TYPE_CHECKING:
@@ -36,13 +37,18 @@ class Hex(bytes):
     __slots__ = ()
 
 
-class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A contract as it was deployed. `code_hash` is keccak256 of the code found there afterwards."""
+class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A contract as it was deployed.
+
+    `code_hash` is keccak256 of the code found there afterwards, and `build` which build of the contract that
+    is: of code that is none of ours there is none.
+    """
 
     address: Hex
     tx_hash: Hex
     block_number: int
     code_hash: Hex
+    build: Build | None = Build.CANCUN
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

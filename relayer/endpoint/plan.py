@@ -21,8 +21,15 @@ from relayer.config import Config, EndpointConfig
 from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import TrustStart
 from relayer.consensus.registry import configured, find_kind, kind_of, view_client
-from relayer.contracts import load
+from relayer.contracts import best_build, load, load_builds, recognise
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
+from relayer.endpoint.probes import (
+    ENVELOPE_BYTES,
+    build_for,
+    probe_rules,
+    refuses_code,
+    refuses_transaction,
+)
 from relayer.endpoint.steps import (
     Located,
     Step,
@@ -146,7 +153,10 @@ async def make_plan(
         # This comes last: once the admin has a delay, every registration has to be scheduled and waited for.
         steps += [step for name in deployers for step in planner.plan_close(name)]
     plan = DeploymentPlan(tuple(steps), tuple(findings), surveys, deployers, trusts, prices)
-    return replace(plan, findings=(*plan.findings, *await _check_funds(plan, nodes)))
+    return replace(
+        plan,
+        findings=(*plan.findings, *await _check_sizes(plan, nodes), *await _check_funds(plan, nodes)),
+    )
 
 
 class _Planner:
@@ -204,14 +214,17 @@ class _Planner:
         record = self._manifest.get(name) or Record(
             chain=self._config.chain(name).chain, genesis_hash=genesis_hash
         )
+        build = self._surveys[name].build
+        # A chain that runs none has been refused.
+        assert build is not None
         steps = []
         if record.authority is None:
-            data = load("AccessManager").encode_creation(self._deployers[name])
-            steps.append(Step(StepKind.AUTHORITY, name, _creation_gas("AccessManager", data)))
+            data = load("AccessManager", build).encode_creation(self._deployers[name])
+            steps.append(_creating(Step(StepKind.AUTHORITY, name, 0, build=build), data))
         if record.gateway is None:
             # The authority's address is not known yet, and it doesn't change what the creation takes.
-            data = load("Gateway").encode_creation(self._deployers[name], genesis_hash)
-            steps.append(Step(StepKind.GATEWAY, name, _creation_gas("Gateway", data)))
+            data = load("Gateway", build).encode_creation(self._deployers[name], genesis_hash)
+            steps.append(_creating(Step(StepKind.GATEWAY, name, 0, build=build), data))
         if record.roles is None and not record.adopted:
             steps.append(Step(StepKind.ROLES, name, _GAS[StepKind.ROLES]))
         return steps
@@ -320,9 +333,17 @@ async def adopt(config: Config, manifest: Manifest, node: Node, name: str, genes
         "authority", await node.call(gateway, artifact.encode_call("authority"))
     )
     found = []
-    for address in (bytes.fromhex(authority[2:]), gateway):
-        code_hash = keccak256(await node.code(address))
-        found.append(Contract(address=Hex(address), tx_hash=Hex(), block_number=0, code_hash=Hex(code_hash)))
+    for contract, address in (("AccessManager", bytes.fromhex(authority[2:])), ("Gateway", gateway)):
+        code = await node.code(address)
+        found.append(
+            Contract(
+                address=Hex(address),
+                tx_hash=Hex(),
+                block_number=0,
+                code_hash=Hex(keccak256(code)),
+                build=recognise(contract, code),
+            )
+        )
     record = Record(
         chain=config.chain(name).chain,
         genesis_hash=Hex(genesis_hash),
@@ -350,9 +371,17 @@ async def plan_client(
     kind = kind_of(chain)
     contract = kind.contract_of(chain.consensus)
     findings = await kind.endpoint.survey_destination(node, remote)
+    rules = build_for(await probe_rules(node))
+    build = None if rules is None else best_build(contract, rules)
     step = Step(StepKind.CLIENT, on, 0, remote, trust.record(), contract)
+    if build is None:
+        needed = next(iter(load_builds(contract)))
+        found = f"an EVM that the {contract} can't run on: it ships in the {needed.value} build alone"
+        advice = f"Join {remote} and {on} in the other direction only, or raise the fork of {on}."
+        return step, [*findings, Finding(Severity.REFUSAL, f"{remote} → {on}", found, "", advice)]
+    step = replace(step, build=build)
     data = client_creation(config, authority, step)
-    return replace(step, gas=_creation_gas(contract, data, kind.on_chain.storage_gas)), findings
+    return _creating(step, data, kind.on_chain.storage_gas), findings
 
 
 def found_endpoint(plan: DeploymentPlan, config: Config, manifest: Manifest, name: str) -> EndpointConfig:
@@ -368,16 +397,19 @@ def found_endpoint(plan: DeploymentPlan, config: Config, manifest: Manifest, nam
     )
 
 
-def _creation_gas(contract: str, data: bytes, storage_gas: int = 150_000) -> int:
-    """Return about what gas a creation takes; `storage_gas` is what its constructor stores.
+def _creating(step: Step, data: bytes, storage_gas: int = 150_000) -> Step:
+    """Return a step with the length of its init code, and about what gas it takes.
 
-    It is computed, because a node can't estimate a creation whose authority isn't deployed yet.
+    `storage_gas` is what the constructor stores.
+
+    The gas is computed, because a node can't estimate a creation whose authority isn't deployed yet.
     """
     zeros = data.count(0)
     # A byte of calldata costs 16, or 4 where it is zero (EIP-2028); a word of init code 2 (EIP-3860).
     calldata = 4 * zeros + 16 * (len(data) - zeros) + 2 * (len(data) // 32)
     # A transaction, a creation, its code's deposit, and what the constructor stores.
-    return 21_000 + 32_000 + calldata + 200 * len(load(contract).runtime_code) + storage_gas
+    gas = 21_000 + 32_000 + calldata + 200 * _code_bytes(step) + storage_gas
+    return replace(step, gas=gas, creation_bytes=len(data))
 
 
 async def follow_bootstraps(
@@ -420,6 +452,42 @@ def _find_prices(
             prices[name] = compute_price(market, replace(policy, max_fee_wei=_NO_LIMIT_WEI))
             findings.append(Finding(Severity.WARNING, name, error.found, error.expected, error.advice))
     return prices, findings
+
+
+async def _check_sizes(plan: DeploymentPlan, nodes: Mapping[str, Node]) -> list[Finding]:
+    """Return a refusal for each chain that does not take the largest contract or transaction of the plan.
+
+    A chain may allow less than others do (EIP-170), and so may a node (128 KB in geth, 64 KB in GoQuorum).
+    """
+    findings = []
+    for name in plan.deployers:
+        steps = [step for step in plan.steps if step.chain == name and step.creates]
+        if not steps:
+            continue
+        node, survey = nodes[name], plan.surveys[name]
+        largest = max(steps, key=_code_bytes)
+        size = _code_bytes(largest)
+        said = await refuses_code(node, size)
+        if said:
+            advice = "Raise the chain's limit for the size of a contract in its genesis file to 24,576 bytes or more."
+            found = f"no room for the {size} bytes of the {largest.creates} ({said})"
+            findings.append(Finding(Severity.REFUSAL, name, found, "24,576 bytes (EIP-170)", advice))
+        longest = max(steps, key=lambda step: step.creation_bytes)
+        size = longest.creation_bytes + ENVELOPE_BYTES
+        said = await refuses_transaction(node, survey.chain_id, size)
+        if said:
+            advice = (
+                "Let the nodes take larger transactions (txnSizeLimit in GoQuorum), or use another provider."
+            )
+            found = f"a limit below the {size} bytes of the transaction that deploys the {longest.creates} ({said})"
+            findings.append(Finding(Severity.REFUSAL, name, found, f"at least {size} bytes", advice))
+    return findings
+
+
+def _code_bytes(step: Step) -> int:
+    """Return how long the code of the contract that a step deploys is."""
+    assert step.creates is not None
+    return len(load(step.creates, step.build).runtime_code)
 
 
 async def _check_funds(plan: DeploymentPlan, nodes: Mapping[str, Node]) -> list[Finding]:

@@ -11,7 +11,7 @@ import msgspec
 
 from relayer.config import Config
 from relayer.consensus.registry import configured, kind_of
-from relayer.contracts import load
+from relayer.contracts import Build, load
 from relayer.endpoint.manifest import BadManifest, Manifest, Record
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
@@ -35,7 +35,7 @@ class StepKind(Enum):
     """What a step does. The order is that of a new endpoint, whose admin registers at once.
 
     Later an admin has a delay: a registration is scheduled, and executed after that. ADMINISTER is one call
-    of administer.py.
+    of the administration.
     """
 
     AUTHORITY = "authority"
@@ -61,6 +61,8 @@ class Step:
         initial_trust: what a light client is deployed with, of its kind's own type.
         client: the contract of a light client that is deployed.
         call: the target (20 bytes) and the calldata of ADMINISTER.
+        build: which build of the contract is deployed.
+        creation_bytes: how long the init code is, with the constructor's arguments; 0 for a call.
     """
 
     kind: StepKind
@@ -70,6 +72,8 @@ class Step:
     initial_trust: msgspec.Struct | None = None
     client: str = ""
     call: tuple[bytes, bytes] | None = None
+    build: Build = Build.CANCUN
+    creation_bytes: int = 0
 
     @property
     def id(self) -> str:
@@ -130,11 +134,12 @@ def build(step: Step, config: Config, manifest: Manifest, deployer: bytes) -> tu
         return step.call
     record = manifest.get(step.chain)
     if step.kind is StepKind.AUTHORITY:
-        return None, load("AccessManager").encode_creation(deployer)
+        return None, load("AccessManager", step.build).encode_creation(deployer)
     authority = authority_of(record, step.chain)
     if step.kind is StepKind.GATEWAY:
         assert record is not None
-        return None, load("Gateway").encode_creation(authority, bytes(record.genesis_hash))
+        genesis_hash = bytes(record.genesis_hash)
+        return None, load("Gateway", step.build).encode_creation(authority, genesis_hash)
     if step.kind is StepKind.CLIENT:
         return None, client_creation(config, authority, step)
     gateway = locate(config, manifest, step.chain)
@@ -188,8 +193,9 @@ def client_creation(config: Config, authority: bytes, step: Step) -> bytes:
     """Return the init code of the light client that a step deploys; `authority` has 20 bytes."""
     assert step.initial_trust is not None
     chain = config.chain(step.remote)
-    on_chain = kind_of(chain).on_chain
-    return on_chain.creation(authority, configured(step.remote, chain), step.initial_trust)
+    # A kind need not know builds: its init code is that of the best one.
+    creation = kind_of(chain).on_chain.creation(authority, configured(step.remote, chain), step.initial_trust)
+    return load(step.client, step.build).rebuild(creation)
 
 
 def guardian_of(config: Config, deployer: bytes) -> bytes:

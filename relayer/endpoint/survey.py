@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -17,7 +17,8 @@ from relayer.config import ChainConfig, Config
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import TrustStart
 from relayer.consensus.registry import configured, kind_of
-from relayer.endpoint.probes import ProbeResult, probe_rules
+from relayer.contracts import Build
+from relayer.endpoint.probes import ProbeResult, build_for, probe_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Survey:
     probes: tuple[ProbeResult, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def build(self) -> Build | None:
+        """The best build of our contracts that runs on the chain; None where none does."""
+        return build_for(self.probes)
+
 
 async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
     """Read a chain, and judge what can be judged without other chains. Raises ChainUnavailable."""
@@ -58,11 +64,7 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
         found, expected = f"genesis 0x{genesis_hash.hex()}", f"0x{chain.genesis_hash.hex()}"
         advice = "The chain was reset, or this is another one: a reset chain is a new endpoint, to be deployed anew."
         findings.append(_refuse(node.name, found, expected, advice))
-    for result in probes:
-        if not result.holds:
-            found = f"no {result.probe.rule} ({result.reason})"
-            advice = "Set the chain's fork to Cancun or newer in its genesis file."
-            findings.append(_refuse(node.name, found, f"{result.probe.since} and newer rules", advice))
+    findings += judge_rules(node.name, probes)
     kind = kind_of(chain)
     trust, consensus = await kind.endpoint.survey(node, configured(node.name, chain), head)
     return Survey(
@@ -77,6 +79,31 @@ async def survey_chain(node: Node, chain: ChainConfig) -> Survey:
         probes=probes,
         findings=(*findings, *consensus),
     )
+
+
+def judge_rules(name: str, probes: Sequence[ProbeResult]) -> list[Finding]:
+    """Say which build of our contracts a chain gets, and why; refuse a chain that runs none."""
+    build = build_for(probes)
+    missing = [result for result in probes if not result.holds]
+    if build is None:
+        advice = "Set the chain's fork to Istanbul or newer in its genesis file."
+        return [
+            _refuse(
+                name,
+                f"no {result.probe.rule} ({result.reason})",
+                f"{result.probe.since} and newer rules",
+                advice,
+            )
+            for result in missing
+            if result.probe.build is Build.BASELINE
+        ]
+    found = f"the {build.value} build of the contracts runs here"
+    if missing:
+        lacks = "; ".join(
+            f"no {result.probe.rule} of {result.probe.since} ({result.reason})" for result in missing
+        )
+        found = f"the {build.value} build of the contracts is for this chain: {lacks}"
+    return [Finding(Severity.OK, name, found)]
 
 
 def with_rules(config: Config, surveys: Mapping[str, Survey]) -> Config:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relayer.chains.evm.contract_reader import ContractReader, address_of
@@ -13,10 +14,11 @@ from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.kind import ClientView
 from relayer.consensus.registry import view_client
-from relayer.contracts import load
+from relayer.contracts import Build, load, recognise
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
-from relayer.errors import CallReverted
+from relayer.errors import CallReverted, Malformed
+from relayer.protocol.interop_address import InteropAddress
 
 #: What nobody but the delayed admin may do.
 ADMIN_FUNCTIONS: Final = (
@@ -34,7 +36,8 @@ ADMIN_FUNCTIONS: Final = (
 class RemoteView:
     """A remote endpoint as a gateway has it registered.
 
-    `client` is None where the code at its address is not ours.
+    `client` is None where the code at its address is not ours. `chain` is the CAIP-2 id that it was
+    registered with, where that was read.
     """
 
     name: str
@@ -43,6 +46,7 @@ class RemoteView:
     client: ClientView | None
     is_paused: bool
     is_retired: bool
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class EndpointView:
     Attributes:
         name: of the chain.
         located: where the manifest or the configuration says it is.
-        is_gateway: whether the code there is our Gateway's; where it isn't, nothing below is read.
+        is_gateway: whether the code there is our Gateway's, of whatever build; where it isn't, nothing below
+            is read.
         own_id: the endpoint id that the gateway itself tells, 32 bytes.
         authority: the contract that the gateway obeys, 20 bytes.
         is_manager: whether that is OpenZeppelin's AccessManager; where it isn't, roles are not read.
@@ -79,6 +84,7 @@ class EndpointView:
         remotes: those of the configured chains that are registered.
         now: the timestamp of the chain's newest block, in seconds.
         members: who has which role.
+        build: which build of our Gateway the code is; None where it is none.
     """
 
     name: str
@@ -93,6 +99,7 @@ class EndpointView:
     remotes: tuple[RemoteView, ...]
     now: int
     members: tuple[Member, ...] = ()
+    build: Build | None = None
 
     def remote(self, name: str) -> RemoteView | None:
         """Return a registered remote by its chain's name; None when it is not registered."""
@@ -104,14 +111,15 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     located = locate(config, manifest, name)
     if located is None:
         return None
-    gateway, manager = load("Gateway"), load("AccessManager")
+    gateway = load("Gateway")
     now = int(str((await node.block("latest"))["timestamp"]), 16)
-    if not gateway.is_runtime(await node.code(located.gateway)):
+    build = recognise("Gateway", await node.code(located.gateway))
+    if build is None:
         return EndpointView(name, located, False, b"", b"", False, (), (), {}, (), now)  # noqa: FBT003
     reader = ContractReader(node)
     own_id = await reader.ask(located.gateway, "Gateway", "endpointId")
     authority = address_of(await reader.ask(located.gateway, "Gateway", "authority"))
-    is_manager = manager.is_runtime(await node.code(authority))
+    is_manager = recognise("AccessManager", await node.code(authority)) is not None
     admins: tuple[AdminView, ...] = ()
     guardians: tuple[bytes, ...] = ()
     roles: dict[str, int] = {}
@@ -149,6 +157,7 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         remotes=tuple(remote for remote in remotes if remote is not None),
         now=now,
         members=members,
+        build=build,
     )
 
 
@@ -179,6 +188,38 @@ async def view_remote(
         is_paused=is_paused,
         is_retired=is_retired,
     )
+
+
+async def view_unlisted(reader: ContractReader, view: EndpointView, first: int) -> list[RemoteView]:
+    """Read what a gateway has registered since block `first` and the configuration doesn't name.
+
+    They are called by the chain and the address that they were registered with.
+    """
+    gateway, address = load("Gateway"), view.located.gateway
+    last = int(str((await reader.node.block("latest"))["number"]), 16)
+    known = {remote.endpoint_id for remote in view.remotes}
+    found = []
+    for log in await reader.node.logs(address, [gateway.event_topic("RemoteRegistered")], first, last):
+        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+        event = gateway.decode_event("RemoteRegistered", topics, bytes.fromhex(log["data"][2:]))
+        if event["endpointId"] not in known:
+            name, chain = _names_of(event["gateway"])
+            remote = await view_remote(reader, address, name, event["endpointId"])
+            if remote is not None:
+                found.append(replace(remote, chain=chain))
+    return found
+
+
+def _names_of(address7930: bytes) -> tuple[str, str]:
+    """Return how people call an address, and its chain's CAIP-2 id; "" where it has none."""
+    try:
+        address = InteropAddress.parse(address7930)
+        text = address.to_text()
+    except Malformed:
+        return "0x" + address7930.hex(), ""
+    with contextlib.suppress(Malformed):
+        return text, str(address.chain_id)
+    return text, ""
 
 
 async def _read_members(reader: ContractReader, authority: bytes, first: int) -> tuple[Member, ...]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class PlanStepView(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction of a plan.
 
-    `remote` is the other chain where there is one, `gas` about what it takes at most.
+    `remote` is the other chain where there is one, `gas` about what it takes at most, and `build` which build
+    of a contract it deploys where it deploys one.
     """
 
     chain: str
@@ -26,6 +27,7 @@ class PlanStepView(msgspec.Struct, frozen=True, kw_only=True):
     remote: str | None
     gas: int
     cost_wei: int
+    build: str | None
 
 
 class PlanView(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,7 @@ def plan_view(plan: DeploymentPlan) -> PlanView:
             remote=step.remote or None,
             gas=step.gas,
             cost_wei=plan.cost_wei(step),
+            build=None if step.creates is None else step.build.value,
         )
         for step in plan.steps
     )

@@ -4,7 +4,8 @@
 Whole transactions on anvil under Prague's rules (EIP-7623's floor included), real contracts, real seals of
 seven validators or of sync committees of 512, real storage proofs, 32-byte payloads, an ERC-7786 recipient
 that emits an event. The lane is warm: the head, the sequence and the page's delivered word are non-zero
-before.
+before. The rows `berlin_...` are the same between two chains with Berlin's rules and the baseline build of
+the contracts; more than 12 % above the other build's figure is a failure.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.ethereum.local.faults import LowParticipation
 from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.rules import ChainRules
 from relayer.protocol.batch import encode_batch
 from tests.bench.sides import BftSide, PosSide, Side
 from tests.bench.stage import Stage, open_stage
@@ -36,6 +38,9 @@ S = TypeVar("S", bound=Side)
 
 OUTPUT = Path(__file__).parents[2] / ".bench" / "gas.json"
 BFT_BATCHES = (1, 10, 100, 200)
+#: What the baseline build is measured at, and how much more of the cancun build's gas it may take.
+BERLIN_BATCHES = (1, 100)
+MOST_MORE_PERCENT = 12
 ETHEREUM_BATCHES = (1, 10, 100)
 #: The figures are defined at these depths of the source's tries: nodes on the gateway's path, and on the
 #: head's.
@@ -80,6 +85,9 @@ LABELS = {
     "bft7_100": "the same, each of 100",
     "bft7_200": "the same, each of 200",
     "bft7_1_deep": "deliver 1, 10,000 accounts on the source",
+    "berlin_send": "send, under Berlin's rules (baseline build)",
+    "berlin_bft7_1": "deliver 1 message, 7 validators, the same rules",
+    "berlin_bft7_100": "the same, each of 100",
     "pos_update_full": "update, 512 of 512 signed",
     "pos_update_99": "update, 507 of 512 signed",
     "pos_rotation_surcharge": "more when the next committee is shown",
@@ -105,6 +113,11 @@ async def _warm(stage: Stage[Any]) -> tuple[int, int]:
 async def _measure_bft(stage: Stage[BftSide]) -> dict[str, int]:
     sends, each = await _measure_batches(stage, BFT_BATCHES)
     return {"send": sends, **{f"bft7_{size}": gas for size, gas in each.items()}}
+
+
+async def _measure_berlin(stage: Stage[BftSide]) -> dict[str, int]:
+    sends, each = await _measure_batches(stage, BERLIN_BATCHES)
+    return {"berlin_send": sends, **{f"berlin_bft7_{size}": gas for size, gas in each.items()}}
 
 
 async def _measure_batches(stage: Stage[Any], sizes: tuple[int, ...]) -> tuple[int, dict[int, int]]:
@@ -210,6 +223,15 @@ async def _bft_source(seed: bytes, accounts: int) -> AsyncIterator[BftSide]:
 
 
 @asynccontextmanager
+async def _berlin_source(seed: bytes, accounts: int) -> AsyncIterator[BftSide]:
+    options = ChainOptions(
+        block_time_s=None, seed=seed, funded=accounts, rules=ChainRules(legacy=True, hardfork="berlin")
+    )
+    async with LocalBftChain("source", options, validators=7) as chain:
+        yield BftSide(chain)
+
+
+@asynccontextmanager
 async def _pos_source(seed: bytes, accounts: int) -> AsyncIterator[PosSide]:
     async with LocalEthereumChain(
         "source",
@@ -246,15 +268,30 @@ def _print_table(figures: dict[str, int]) -> None:
         print(f"{LABELS[key]:44}{gas:>9,}  {reach:>8}  {PEERS.get(key, '')}")
 
 
+def _check_berlin(figures: dict[str, int]) -> None:
+    """Compare the builds. Raises SystemExit where the baseline build takes too much more."""
+    for key, gas in figures.items():
+        other = figures.get(key.removeprefix("berlin_"), gas)
+        more = 100 * (gas / other - 1)
+        if key.startswith("berlin_"):
+            print(f"gas: {key} is {more:+.1f} % of the cancun build's figure")
+        if more > MOST_MORE_PERCENT:
+            raise SystemExit(
+                f"gas: {key} takes {gas:,}, expected at most {MOST_MORE_PERCENT} % above {other:,}"
+            )
+
+
 async def _main() -> None:
     figures = {
         **await _on_stage(_bft_source, SHALLOW_NODES, SHALLOW_ACCOUNTS, _measure_bft),
         **await _on_stage(_bft_source, DEEP_NODES, DEEP_ACCOUNTS, _measure_one),
+        **await _on_stage(_berlin_source, SHALLOW_NODES, SHALLOW_ACCOUNTS, _measure_berlin),
         **await _on_stage(_pos_source, SHALLOW_NODES, SHALLOW_ACCOUNTS, _measure_pos),
     }
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
     _print_table(figures)
+    _check_berlin(figures)
     print(f"\nwritten to {OUTPUT.relative_to(Path.cwd()) if OUTPUT.is_relative_to(Path.cwd()) else OUTPUT}")
 
 

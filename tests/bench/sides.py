@@ -18,7 +18,7 @@ from light_clients.ethereum import codec
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
 from relayer.consensus.ethereum.contract import encode_parameters
-from relayer.contracts import artifact
+from relayer.contracts import Build, artifact
 from relayer.keys import sign_transaction
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import endpoint_id
@@ -100,8 +100,7 @@ class Side(ABC):
             "chainId": self.chain.chain_id,
             "nonce": int(count, 16),
             "gas": gas,
-            "maxFeePerGas": MAX_FEE_WEI,
-            "maxPriorityFeePerGas": PRIORITY_FEE_WEI,
+            **self._price,
             "value": 0,
             "data": data,
             **({} if to is None else {"to": to}),
@@ -114,9 +113,20 @@ class Side(ABC):
             raise AssertionError(f"transaction {tx_hash} on {self.chain.name} failed")
         return receipt
 
+    @property
+    def build(self) -> Build:
+        """Which build of the contracts the chain runs."""
+        return Build.BASELINE if self.chain.options.rules.hardfork == "berlin" else Build.CANCUN
+
+    @property
+    def _price(self) -> dict[str, int]:
+        if self.chain.options.rules.legacy:
+            return {"gasPrice": MAX_FEE_WEI}
+        return {"maxFeePerGas": MAX_FEE_WEI, "maxPriorityFeePerGas": PRIORITY_FEE_WEI}
+
     async def create(self, name: str, *arguments: object) -> bytes:
-        """Deploy a shipped contract."""
-        receipt = await self.transact(None, artifact.load(name).encode_creation(*arguments))
+        """Deploy a shipped contract, in the build that the chain runs."""
+        receipt = await self.transact(None, artifact.load(name, self.build).encode_creation(*arguments))
         return bytes.fromhex(receipt["contractAddress"][2:])
 
     async def _walk(self, slot: bytes, number: int, state_root: bytes) -> _Walked:

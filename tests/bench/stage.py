@@ -101,7 +101,7 @@ class Stage(Generic[S]):
 
 @asynccontextmanager
 async def open_stage(source: S, seed: bytes, *, recipient: str = "Doorbell") -> AsyncIterator[Stage[S]]:
-    """Start a destination, and deploy and join both.
+    """Start a destination with the source's rules, and deploy and join both.
 
     Args:
         source: a running chain.
@@ -109,7 +109,9 @@ async def open_stage(source: S, seed: bytes, *, recipient: str = "Doorbell") -> 
         recipient: the recipient's contract, constructed with its gateway.
     """
     async with LocalBftChain(
-        "destination", ChainOptions(block_time_s=None, seed=seed), validators=4
+        "destination",
+        ChainOptions(block_time_s=None, seed=seed, rules=source.chain.options.rules),
+        validators=4,
     ) as other:
         stage = Stage(source, BftSide(other))
         destination = stage.destination

@@ -21,7 +21,7 @@ SOME = 4
 
 
 @pytest.mark.parametrize(
-    "dressed", ["qbft:4:lazy5:cancun/goquorum", "qbft:4/besu-free-gas", "ibft2:4/besu-free-gas"]
+    "dressed", ["qbft:4:lazy5/goquorum", "qbft:4/besu-free-gas", "ibft2:4/besu-free-gas"]
 )
 async def test_a_chain_in_dress_is_joined_and_relayed_through_what_happens(
     dressed: str, tmp_path: Path

@@ -47,14 +47,18 @@ class Site:
     nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
-    def config(self) -> Config:
-        text = self.extra + "".join(
+    def text(self) -> str:
+        """The configuration's file."""
+        return self.extra + "".join(
             f'[chains.{name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
             + self.table
             + consensus_table(name, chain.describe().consensus)
             for name, chain in self.chains.items()
         )
-        return configuration.parse(text, directory=self.folder, environment={})
+
+    @property
+    def config(self) -> Config:
+        return configuration.parse(self.text, directory=self.folder, environment={})
 
     @property
     def manifest(self) -> Manifest:

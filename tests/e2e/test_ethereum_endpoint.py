@@ -25,6 +25,7 @@ from relayer.consensus.ethereum.contract import EthereumClientView
 from relayer.consensus.ethereum.discovery import discover_network
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.registry import configured, find_kind
 from relayer.daemon import build
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
@@ -101,6 +102,22 @@ async def plan_of(config: Config, keys: dict[str, Key], *joins: tuple[str, str])
             await node.close()
 
 
+async def prove_committees(node: Node, chain: ChainConfig, client: EthereumClientView) -> None:
+    """What it trusts is the beacon chain's own; a committee that never was is told from one that is past."""
+    far = client.height + 10**6
+    for change, severity, words in (
+        ({}, Severity.OK, "the beacon chain itself has"),
+        ({"committee": b"\x01" * 32}, Severity.REFUSAL, "trusts the committee 0x0101"),
+        ({"next_committee": b"\x01" * 32}, Severity.REFUSAL, "trusts the committee 0x0101"),
+        ({"height": far, "committee": b"\x01" * 32}, Severity.REFUSAL, "can't be compared with the chain's"),
+    ):
+        (proven,) = await find_kind("ethereum").endpoint.prove_trust(
+            "eth → court", node, configured("eth", chain), replace(client, **change)
+        )
+        assert proven.severity is severity, change
+        assert words in proven.found
+
+
 async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_messages(
     eth: LocalEthereumChain, court: LocalBftChain, tmp_path: Path
 ) -> None:
@@ -142,6 +159,7 @@ async def test_a_proof_of_stake_chain_is_joined_both_ways_checked_and_carries_me
         32,
     )
     assert remote.client.details()["threshold"] == 22
+    await prove_committees(node, chain, remote.client)
     record = Manifest(config.manifest_path).get("court")
     assert record is not None
     assert record.clients["eth"].kind == "ethereum"

@@ -13,12 +13,14 @@ import relayer
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Severity
+from relayer.contracts import Build
 from relayer.devnet.chain.local_kind import AnyChain
 from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
 from relayer.devnet.network.network import Network
 from relayer.endpoint.apply import PlanRefused, apply_plan
-from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.plan import DeploymentPlan, make_plan
+from relayer.endpoint.check import check_endpoints
+from relayer.endpoint.manifest import Contract, Manifest, Record
+from relayer.endpoint.plan import make_plan
 from relayer.keys import Key
 from tests.support.daemon_process import DaemonProcess
 
@@ -103,9 +105,54 @@ async def _check_transactions(chain: AnyChain) -> None:
             assert await chain.rpc("eth_getBalance", key.address_text, "latest") == "0x0"
 
 
-async def test_a_chain_with_berlins_rules_is_refused_by_the_rules_that_it_lacks(tmp_path: Path) -> None:
-    """Nothing is sent, and the finding names chain, opcode, the fork that brought it, and what to do."""
-    async with Network("old=bft:4:legacy:berlin@0.2,new=bft:4:legacy@0.2") as network:
+async def test_a_chain_with_berlins_rules_gets_the_baseline_build_and_is_relayed_both_ways(
+    tmp_path: Path,
+) -> None:
+    """As GoQuorum: no PUSH0, MCOPY and transient storage, no EIP-1559, 64 KB transactions, free gas."""
+    async with relayed("old=bft:4:free:legacy:berlin:tx64k@0.2,new=bft:4@0.2", tmp_path) as here:
+        network, roads, daemon = here
+        manifest = Manifest(roads.config.manifest_path)
+        for name, build in (("old", Build.BASELINE), ("new", Build.CANCUN)):
+            assert roads.plan.surveys[name].build is build
+            assert {step.build for step in roads.plan.steps if step.chain == name and step.creates} == {build}
+            record = manifest.get(name)
+            assert record is not None
+            assert {contract.build for contract in _contracts(record)} == {build}
+            text = next(finding.found for finding in roads.plan.findings if finding.subject == name)
+            assert f"{build.value} build" in text
+        nodes = {name: Node.over(name, [chain.http_url]) for name, chain in network.chains.items()}
+        try:
+            findings = await check_endpoints(roads.config, manifest, nodes, list(nodes))
+        finally:
+            for node in nodes.values():
+                await node.close()
+        assert [finding for finding in findings if finding.severity is Severity.REFUSAL] == []
+        for name, built in (("old", "baseline"), ("new", "cancun")):
+            gateway = roads.endpoints[name].gateway.hex()
+            told = f"gateway 0x{gateway}, the code of this version ({built} build)"
+            assert (name, told) in [(finding.subject, finding.found) for finding in findings]
+        await daemon.start()
+        async with relayer.connect(roads.config_path) as road:
+            for source, destination in (("old", "new"), ("new", "old")) * 2:
+                to = roads.endpoints[destination].postbox
+                message = await road.send(source, destination, to=to, payload=b"by older rules")
+                assert (await message.delivered(timeout="60s")).message_id == message.id
+        assert await daemon.stop() == 0
+        await _check_transactions(network["old"])
+
+
+def _contracts(record: Record) -> list[Contract]:
+    """Every contract of an endpoint."""
+    assert record.authority is not None
+    assert record.gateway is not None
+    return [record.authority, record.gateway, *(client.contract for client in record.clients.values())]
+
+
+async def test_a_node_that_takes_no_transaction_of_a_deployments_size_is_told_in_the_plan(
+    tmp_path: Path,
+) -> None:
+    """Nothing is sent: the limit is found with a transaction that no chain can hold."""
+    async with Network("small=bft:4:tx16k@0.2,new=bft:4@0.2") as network:
         text = "".join(
             f'[chains.{chain.name}]\nchain = "eip155:{chain.chain_id}"\nrpc = ["{chain.http_url}"]\n'
             + consensus_table(chain.name, chain.describe().consensus)
@@ -116,10 +163,13 @@ async def test_a_chain_with_berlins_rules_is_refused_by_the_rules_that_it_lacks(
         nodes = {name: Node.over(name, [chain.http_url]) for name, chain in network.chains.items()}
         manifest = Manifest(config.manifest_path)
         try:
-            joins = [("old", "new"), ("new", "old")]
             deployers = {name: key.address for name, key in keys.items()}
-            plan = await make_plan(config, manifest, nodes, deployers, joins)
-            _check_refused_for_berlin(plan)
+            plan = await make_plan(config, manifest, nodes, deployers, [("small", "new"), ("new", "small")])
+            refusals = [finding for finding in plan.findings if finding.severity is Severity.REFUSAL]
+            (refusal,) = refusals
+            assert refusal.subject == "small"
+            assert "of the transaction that deploys the Gateway (oversized data" in refusal.found
+            assert "txnSizeLimit" in refusal.advice
             with pytest.raises(PlanRefused):
                 await apply_plan(plan, config, manifest, nodes, keys)
             for name, chain in network.chains.items():
@@ -128,15 +178,3 @@ async def test_a_chain_with_berlins_rules_is_refused_by_the_rules_that_it_lacks(
         finally:
             for node in nodes.values():
                 await node.close()
-
-
-def _check_refused_for_berlin(plan: DeploymentPlan) -> None:
-    refusals = [finding for finding in plan.findings if finding.severity is Severity.REFUSAL]
-    assert {finding.subject for finding in refusals} == {"old"}
-    found = {finding.found.partition(" (")[0]: finding.expected for finding in refusals}
-    assert found == {
-        "no PUSH0": "Shanghai (EIP-3855) and newer rules",
-        "no TSTORE and TLOAD": "Cancun (EIP-1153) and newer rules",
-        "no MCOPY": "Cancun (EIP-5656) and newer rules",
-    }
-    assert all("Cancun or newer in its genesis file" in finding.advice for finding in refusals)

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from relayer.devnet.network.join import LocalRoads, LocalSite, join_local, site_
 from relayer.endpoint.manifest import Manifest
 from relayer.errors import NonceConflict, Retryable
 from relayer.keys import Key
-from tests.live import following, shanghai
+from tests.live import following
 from tests.live.beacon import BeaconNode, run_lodestar, run_specification
 from tests.live.execution import CHAIN_ID, Client, Execution, ask, genesis, run_execution
 from tests.live.following import Followed
@@ -102,22 +101,13 @@ async def run_capella(folder: Path, client: Client, periods: int, say: Say) -> N
     """Lodestar's beacon node and validators over a real execution client, Capella from genesis, joined with a
     QBFT chain both ways.
 
-    Both gateways are compiled for Shanghai (see `shanghai`): the execution client may know no more than
-    Capella does. The contract that believes the beacon chain is the shipped one, on a chain with Prague's
-    rules.
+    The execution client knows no more than Capella does, so this chain gets the baseline build.
 
     Raises:
         NotSeenError: periods or messages are missing.
         ProgramError: a client ended or did not start.
     """
     accounts = Accounts.make()
-    artifacts = await asyncio.to_thread(shanghai.build, folder)
-    say("contracts are compiled for Shanghai")
-
-    async def join(sites: list[LocalSite], directory: Path) -> LocalRoads:
-        with shanghai.in_use(artifacts):
-            return await join_local(sites, directory)
-
     async with contextlib.AsyncExitStack() as stack:
         given = genesis(accounts.addresses(), forks="shanghai")
         execution = await stack.enter_async_context(run_execution(client, folder / "execution", given))
@@ -127,7 +117,7 @@ async def run_capella(folder: Path, client: Client, periods: int, say: Say) -> N
             LocalBftChain("court", ChainOptions(block_time_s=0.5), validators=4)
         )
         sites = [site_of_node("eth", execution, node, accounts), site_of(court)]
-        await travel(folder, node, execution, sites, periods, {ForkName.CAPELLA}, say, join)
+        await travel(folder, node, execution, sites, periods, {ForkName.CAPELLA}, say)
 
 
 async def travel(
@@ -138,7 +128,6 @@ async def travel(
     periods: int,
     forks: set[ForkName],
     say: Say,
-    join: Callable[[list[LocalSite], Path], Awaitable[LocalRoads]] = join_local,
 ) -> None:
     """Follow the chain, join it with the other, carry messages both ways for so many periods,
     and check what was seen.
@@ -149,7 +138,7 @@ async def travel(
     say(f"first finality at slot {seen.store.finalized_header.beacon.slot}; following from period {first}")
     follower = asyncio.create_task(following.follow(node, seen))
     try:
-        roads = await _join_again(join, sites, folder / "roads", say)
+        roads = await _join_again(sites, folder / "roads", say)
         say("endpoints are deployed and joined both ways")
         async with daemon(roads.config_path) as relaying:
 
@@ -194,22 +183,17 @@ async def travel(
     confirm_with_lodestar(seen, say)
 
 
-async def _join_again(
-    join: Callable[[list[LocalSite], Path], Awaitable[LocalRoads]],
-    sites: list[LocalSite],
-    directory: Path,
-    say: Say,
-) -> LocalRoads:
+async def _join_again(sites: list[LocalSite], directory: Path, say: Say) -> LocalRoads:
     """Join as an operator does who runs the command again where it says so:
     EthereumJS counts a transaction before it shows it.
     """
     for _ in range(_JOIN_TRIES - 1):
         try:
-            return await join(sites, directory)
+            return await join_local(sites, directory)
         except (Retryable, NonceConflict) as error:
             say(f"joining again after: {error}")
             await asyncio.sleep(3.0)
-    return await join(sites, directory)
+    return await join_local(sites, directory)
 
 
 def report(

@@ -210,12 +210,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         try:
             block = await node.block(height)
         except (RpcAnswerInvalid, RpcRefused) as error:
-            advice = (
-                f"Name a provider with the whole chain in chains.{chain.name}.rpc, or bring the client to a newer "
-                "height (`postroad client update`), and check again: until then its set may never have existed."
-            )
-            found = f"a client whose set can't be compared with block {height}: {error}"
-            return [Finding(Severity.WARNING, subject, found, "that block's header", advice)]
+            return [_judge_unshown(subject, chain, client, head, error)]
         try:
             header = BftHeader.from_rpc(block, client.kinds)
         except Rejection as error:
@@ -274,14 +269,40 @@ def _judge_ahead(
     """
     number = _number_of(head)
     found = f"a client that trusts block {client.height}, while the newest one is {number}"
-    try:
-        header = BftHeader.from_rpc(head, client.kinds)
-    except Rejection:
-        return _refuse(subject, found, "a block that the chain has", _HIJACKED)
-    if client.set_hash != set_hash(header.validators):
+    if not _seals_now(client, head):
         return _refuse(subject, f"{found}, and another set", "a block that the chain has", _HIJACKED)
     advice = f"Is the provider in chains.{chain.name}.rpc behind? If it is not, the client can't be updated: replace it."
     return Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)
+
+
+def _judge_unshown(
+    subject: str,
+    chain: ConfiguredChain[BftConfig],
+    client: BftClientView,
+    head: Mapping[str, Any],
+    error: Exception,
+) -> Finding:
+    """Judge a client of a block that the node does not keep: as one of a block that nobody has yet."""
+    found = f"a client whose set can't be compared with block {client.height}: {error}"
+    expected = "that block's header"
+    advice = (
+        f"Name a provider with the whole chain in chains.{chain.name}.rpc, or bring the client to a newer height "
+        "(`postroad client update`), and check again"
+    )
+    if _seals_now(client, head):
+        return Finding(
+            Severity.WARNING, subject, found, expected, f"{advice}. Its set is the one that seals now."
+        )
+    advice += ": until then its set, which does not seal now, may never have existed. "
+    return _refuse(subject, found, expected, advice + _HIJACKED)
+
+
+def _seals_now(client: BftClientView, head: Mapping[str, Any]) -> bool:
+    try:
+        header = BftHeader.from_rpc(head, client.kinds)
+    except Rejection:
+        return False
+    return client.set_hash == set_hash(header.validators)
 
 
 async def _refuse_newest(

@@ -86,4 +86,11 @@ def judge_forks(
             expected = f"version 0x{fork.version.hex()}, layout {int(layout)}"
             advice = "It refuses every header of that fork: replace the client."
             findings.append(Finding(Severity.REFUSAL, subject, found, expected, advice))
+    for at, (version, layout_number) in deployed.items():
+        if at not in by_epoch:
+            # It could make the client read another field of a signed header as its state root.
+            severity = Severity.REFUSAL if at <= epoch else Severity.WARNING
+            found = f"a fork of epoch {at} in the deployed table (version 0x{version.hex()}, layout {layout_number})"
+            advice = "The network has no such fork: find out who deployed the client, and replace it."
+            findings.append(Finding(severity, subject, found, "the network's forks alone", advice))
     return findings

@@ -44,7 +44,7 @@ async def compare_committees(
     try:
         own = await _committee_of(api, slot, period)
     except (PostroadError, Rejection) as error:
-        return [unproven(subject, name, client, str(error))]
+        return [await _judge_unshown(subject, name, api, client, error)]
     if client.committee != own:
         found = f"a client that trusts the committee 0x{client.committee.hex()} in period {period}"
         return [Finding(Severity.REFUSAL, subject, found, f"the chain's own, 0x{own.hex()}", _HIJACKED)]
@@ -71,14 +71,38 @@ async def compare_committees(
     return [Finding(Severity.OK, subject, text)]
 
 
-def unproven(subject: str, name: str, client: EthereumClientView, reason: str) -> Finding:
-    """Return the finding of a client whose committees can't be compared with the chain's."""
+def unproven(
+    subject: str, name: str, client: EthereumClientView, reason: str, *, signs_now: bool = False
+) -> Finding:
+    """Return the finding of a client whose committees can't be compared with the chain's.
+
+    A slot that no node shows is what a forger would choose, so it is a refusal, unless the one committee that
+    the client trusts is that which `signs_now`.
+    """
+    found = f"a client whose committee of slot {client.height} can't be compared with the chain's: {reason}"
+    expected = "the beacon chain's own committee"
     advice = (
         f"Name a Beacon API that serves older periods in chains.{name}.consensus.beacon, or bring the client to a newer "
-        "slot (`postroad client update`), and check again: until then its committee may never have existed."
+        "slot (`postroad client update`), and check again"
     )
-    found = f"a client whose committee of slot {client.height} can't be compared with the chain's: {reason}"
-    return Finding(Severity.WARNING, subject, found, "the beacon chain's own committee", advice)
+    if signs_now:
+        return Finding(
+            Severity.WARNING, subject, found, expected, f"{advice}. Its committee is the one that signs now."
+        )
+    advice += f": until then its committee may never have existed. {_HIJACKED}"
+    return Finding(Severity.REFUSAL, subject, found, expected, advice)
+
+
+async def _judge_unshown(
+    subject: str, name: str, api: BeaconApi, client: EthereumClientView, error: Exception
+) -> Finding:
+    try:
+        newest = (await api.finality_update()).finalized_header.beacon.slot
+        committee = await _committee_of(api, newest, api.network.period_at(newest))
+    except (PostroadError, Rejection):
+        return unproven(subject, name, client, str(error))
+    signs_now = client.committee == committee and client.next_committee is None
+    return unproven(subject, name, client, str(error), signs_now=signs_now)
 
 
 async def _committee_of(api: BeaconApi, slot: Slot, period: Period) -> bytes:

@@ -163,14 +163,17 @@ async def _await_trust(site: LocalSite, tell: Callable[[str, str], None]) -> Non
 
 async def put_applications(config: Config, manifest: Manifest, name: str, key: Key) -> LocalEndpoint:
     """Deploy a recipient, and a sender of many messages at once, to try things with."""
-    located = locate(config, manifest, name)
+    located, record = locate(config, manifest, name), manifest.get(name)
     assert located is not None
+    assert record is not None
+    assert record.gateway is not None
+    build = record.gateway.build
     table = config.chain(name)
     chain = open_evm(name, table, located.genesis_hash, [key])
     try:
         sending = OneByOne(chain, MemoryStore(), PricePolicy(table.max_fee_wei, table.priority_fee_wei))
         addresses = [
-            await _create(sending, load(contract).encode_creation(located.gateway))
+            await _create(sending, load(contract, build).encode_creation(located.gateway))
             for contract in ("Postbox", "Multisender")
         ]
     finally:

@@ -12,6 +12,7 @@ import pytest
 from relayer.chains.base import GasMarket, GasPrice
 from relayer.config import ConsensusConfig
 from relayer.consensus.findings import Finding, Severity
+from relayer.contracts import Build
 from relayer.endpoint.plan import DeploymentPlan
 from relayer.endpoint.steps import Step, StepKind
 from relayer.views.encoding import to_plain
@@ -31,7 +32,7 @@ def test_a_plan_shows_its_steps_with_their_cost_and_what_speaks_against_it(
 ) -> None:
     surveys: Any = {"court": SimpleNamespace(market=GasMarket(base_fee_wei=3, suggested_wei=2))}
     steps = (
-        Step(StepKind.GATEWAY, "court", 1_000),
+        Step(StepKind.GATEWAY, "court", 1_000, build=Build.BASELINE),
         Step(StepKind.REGISTER, "court", 10, remote="port"),
     )
     plan = DeploymentPlan(
@@ -54,8 +55,22 @@ def test_a_plan_shows_its_steps_with_their_cost_and_what_speaks_against_it(
                 }
             ],
             "steps": [
-                {"chain": "court", "kind": "gateway", "remote": None, "gas": 1_000, "cost_wei": 5_000},
-                {"chain": "court", "kind": "register", "remote": "port", "gas": 10, "cost_wei": 50},
+                {
+                    "chain": "court",
+                    "kind": "gateway",
+                    "remote": None,
+                    "gas": 1_000,
+                    "cost_wei": 5_000,
+                    "build": "baseline",
+                },
+                {
+                    "chain": "court",
+                    "kind": "register",
+                    "remote": "port",
+                    "gas": 10,
+                    "cost_wei": 50,
+                    "build": None,
+                },
             ],
         },
         "applied": False,

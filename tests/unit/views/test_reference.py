@@ -11,10 +11,20 @@ import pytest
 
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.views.account import KeyView
+from relayer.views.administration import AdministrationView, ChangeView, PrintedCallView, SentCallView
 from relayer.views.client import ClientUpdateView, LightClientView
 from relayer.views.delivery import DeliveryView, HandDeliveryView, ProvenView, ReceiptView
 from relayer.views.encoding import to_plain
-from relayer.views.endpoint import ListedAdmin, ListedEndpoint, ListedRemote
+from relayer.views.endpoint import (
+    EndpointAccessView,
+    EndpointCheckView,
+    ListedAdmin,
+    ListedEndpoint,
+    ListedRemote,
+    MemberView,
+    RuleView,
+    ScheduledView,
+)
 from relayer.views.finding import CheckView, FindingView
 from relayer.views.local_chain import (
     FundedAccountView,
@@ -61,7 +71,15 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
             }
         ),
     ),
-    "postroad endpoint check": ((CheckView,), frozenset()),
+    "postroad endpoint check": (
+        (EndpointCheckView, EndpointAccessView, RuleView, MemberView, ScheduledView),
+        frozenset(),
+    ),
+    "Changing an endpoint": (
+        (AdministrationView, ChangeView, SentCallView, PrintedCallView),
+        frozenset(),
+    ),
+    "postroad roles list": ((EndpointAccessView,), frozenset()),
     "postroad keys new": ((KeyView,), frozenset()),
     "postroad keys list": ((KeyView,), frozenset()),
     "postroad config check": ((CheckView,), frozenset()),

@@ -527,12 +527,17 @@ async def test_a_set_that_never_was_the_chains_is_refused(change: dict[str, Any]
     assert "forges every message" in finding.advice
 
 
-async def test_what_a_node_can_not_show_is_a_warning_with_what_to_do() -> None:
+async def test_of_what_a_node_can_not_show_only_the_set_that_seals_now_is_believed() -> None:
+    """A height that no node shows is what a forger would choose."""
     block = Draft(BftKind.QBFT, FOUR, number=HEAD, timestamp=1_700_000_000).rpc()
     old = await prove(replace(view(), height=HEAD - 100), {HEAD: block})
     assert old.severity is Severity.WARNING
     assert "pruned history unavailable" in old.found
     assert "a provider with the whole chain" in old.advice
+    forged = await prove(replace(view(members=[b"\x11" * 20]), height=HEAD - 100), {HEAD: block})
+    assert forged.severity is Severity.REFUSAL
+    assert "may never have existed" in forged.advice
+    assert "forges every message" in forged.advice
     ahead = await prove(replace(view(), height=HEAD + 1), {HEAD: block})
     assert ahead.severity is Severity.WARNING
     assert f"while the newest one is {HEAD}" in ahead.found
