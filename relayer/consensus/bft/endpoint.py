@@ -298,11 +298,9 @@ def _judge_unshown(
 
 
 def _seals_now(client: BftClientView, head: Mapping[str, Any]) -> bool:
-    try:
-        header = BftHeader.from_rpc(head, client.kinds)
-    except Rejection:
-        return False
-    return client.set_hash == set_hash(header.validators)
+    """Tell whether a client trusts the set that a block lists, whatever protocol either is of."""
+    header = sealed_as(head)
+    return header is not None and client.set_hash == set_hash(header.validators)
 
 
 async def _refuse_newest(
