@@ -5,6 +5,8 @@ its list.
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,8 @@ from relayer.devnet.network.network import Network
 from relayer.keys import Key
 from relayer.road import Road
 from relayer.road.deliver import HandDelivery, client_address, deliver_by_hand, update_client
+from tests.live.journey import Journal, send_for
+from tests.support.operator import Operator
 
 SPEC = "court=bft:4:contract-validators@0.2,port=bft:4@0.2"
 
@@ -113,3 +117,67 @@ async def test_messages_pass_both_ways_while_the_contract_changes_its_list(stage
         await court_node.close()
         assert finding.severity is Severity.OK
         assert "4 validators that the contract" in str(finding)
+
+
+async def test_an_operator_joins_such_a_chain_and_the_daemon_follows_its_contract(tmp_path: Path) -> None:
+    """INV-1, INV-2: the plan says what to configure; every message arrives, once, while the list changes."""
+    async with Network("mine=bft:5:contract-validators:free@0.2,partner=qbft:4:free@0.2") as network:
+        mine, partner = network.chain_of("mine", LocalBftChain), network["partner"]
+        operator = Operator(tmp_path, cheap=True)
+        await operator.write_config(
+            {
+                "mine": ("qbft", [mine.http_url, mine.ws_url]),
+                "partner": ("qbft", [partner.http_url, partner.ws_url]),
+            }
+        )
+        told = str(await operator.json("endpoint", "deploy", "--dry-run", code=5))
+        found = re.search(r"validators = \{ contract = .*? \}", told)
+        assert found is not None, told
+        protocol = 'protocol = "qbft"\n'
+        operator.config.write_text(
+            operator.config.read_text().replace(protocol, f"{protocol}{found[0]}\n", 1)
+        )
+        await operator.deploy_and_join("mine", "partner")
+        joined = await operator.put_recipients("mine", "partner")
+        happened, journal = asyncio.Event(), Journal()
+
+        async def happen() -> None:
+            await _await_proven(journal, 3)
+            mine.remove_validator(mine.validators[0])
+            await mine.wait_for(mine.head.number + 2)
+            mine.add_validator()
+            await mine.wait_for(mine.head.number + 2)
+            await _await_proven(journal, 3)
+            mine.set_validators(mine.new_validators(4))
+            await mine.wait_for(mine.head.number + 2)
+            await _await_proven(journal, 6)
+            happened.set()
+
+        async with operator.relaying() as daemon, asyncio.timeout(240), asyncio.TaskGroup() as group:
+            group.create_task(happen())
+
+            def watch() -> None:
+                assert daemon.is_running(), "the daemon ended"
+
+            await send_for(
+                joined,
+                [("mine", "partner"), ("partner", "mine")],
+                every_s=0.3,
+                enough=happened.is_set,
+                watch=watch,
+                say=lambda _: None,
+                journal=journal,
+            )
+            while await operator.json("pending"):  # noqa: ASYNC110  another process decides
+                await asyncio.sleep(0.5)
+        assert len(journal.proven) == len(journal.sent)
+        for name in network.chains:
+            arrived = await joined.arrivals(name)
+            assert set(arrived.values()) == {1}
+        assert "4 validators that the contract" in str(await operator.json("endpoint", "check"))
+
+
+async def _await_proven(journal: Journal, more: int) -> None:
+    wanted = len(journal.proven) + more
+    while len(journal.proven) < wanted:  # noqa: ASYNC110  the test's own timeout ends it
+        await asyncio.sleep(0.05)

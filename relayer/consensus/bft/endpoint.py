@@ -190,6 +190,12 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
             return None, [_refuse(name, found, "a header that it leads to", advice)]
         finally:
             await evm.close()
+        if verified.hash != header.block_hash:
+            # A provider's block may be verified while another provider's was surveyed.
+            found = f"block {header.number} 0x{header.block_hash.hex()}, while 0x{verified.hash.hex()} is verified"
+            return None, [
+                _refuse(name, found, "one block", f"A provider in chains.{name}.rpc lies: take it out.")
+            ]
         text = f"block {verified.number} follows from the configured bootstrap"
         return trust, [Finding(Severity.OK, name, text)]
 
