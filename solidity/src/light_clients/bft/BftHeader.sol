@@ -122,15 +122,31 @@ library BftHeader {
         }
     }
 
-    /// @notice As `onChainHash`, of a header that lacks its stateRoot, with this one; and the position after its fields.
-    function onChainHashWith(uint256 position, Kinds kinds, bytes32 stateRoot)
+    /// @notice Reads a header with this stateRoot, whether it carries it or not.
+    /// @param next The byte after beneficiary (`afterBeneficiary`), and 32 bytes further where the header carries its stateRoot.
+    function readFrom(uint256 position, uint256 next, bytes32 stateRoot, Kinds kinds)
         internal
         pure
-        returns (bytes32 hash, uint256 next)
+        returns (Header memory header)
     {
+        (header.hash, header.setHash, header.number, header.timestamp, header.validators, header.sealers) =
+            _read(position, next, stateRoot, kinds, 0);
+    }
+
+    /// @notice The position of the byte after a header's beneficiary, where its stateRoot stands if it carries it.
+    function afterBeneficiary(uint256 position) internal pure returns (uint256) {
         unchecked {
-            (hash,,,,, next) = _read(position, position + STATE_ROOT_OFFSET, stateRoot, kinds, ON_CHAIN);
+            return position + STATE_ROOT_OFFSET;
         }
+    }
+
+    /// @notice As `onChainHash`, with arguments as for `readFrom`; and the position after the header's fields.
+    function onChainHashFrom(uint256 position, uint256 next, bytes32 stateRoot, Kinds kinds)
+        internal
+        pure
+        returns (bytes32 hash, uint256 end)
+    {
+        (hash,,,,, end) = _read(position, next, stateRoot, kinds, ON_CHAIN);
     }
 
     /// @notice The parentHash of a header.

@@ -18,8 +18,9 @@ contract BftValidatorContractLightClient is BftTrust {
     uint256 private constant KNOWN_STORAGE = 0;
     uint256 private constant MEMBERS = 1;
 
-    /// @dev The only protocol that lets a contract choose the validators: QBFT (0) at every height.
-    BftHeader.Kinds private constant QBFT = BftHeader.Kinds.wrap(0);
+    /// @dev The only protocol that lets a contract choose the validators: QBFT at every height. It is no constant, for the
+    /// compiler would write a reader of its own for it.
+    BftHeader.Kinds private immutable _kinds;
 
     /// @notice The contract that chooses the validators, and the slot of its `address[]`: the length stands in the slot,
     /// member i at keccak256(slot) + i, one in a word.
@@ -60,6 +61,7 @@ contract BftValidatorContractLightClient is BftTrust {
         // slither-disable-next-line missing-zero-check
         validatorContract = validatorContract_;
         validatorSlot = validatorSlot_;
+        _kinds = BftHeader.kindsOf(BftHeader.Kind.QBFT, BftHeader.Kind.QBFT, 0);
         _bootstrap(validators, height, timestamp);
     }
 
@@ -84,9 +86,8 @@ contract BftValidatorContractLightClient is BftTrust {
                 (height, timestamp) = _requireAnchored(proof, position, form, root);
                 return (value, height, timestamp);
             }
-            BftHeader.Header memory header;
-            (header.hash,, header.number, header.timestamp, header.validators, header.sealers) =
-                BftHeader.readWith(position, QBFT, root);
+            BftHeader.Header memory header =
+                BftHeader.readFrom(position, BftHeader.afterBeneficiary(position), root, _kinds);
             _requireNotAhead(header.timestamp);
             _requireEnd(proof, _requireSealed(position, header, belief, buffer));
             return (value, uint64(header.number), uint64(header.timestamp));
@@ -138,16 +139,24 @@ contract BftValidatorContractLightClient is BftTrust {
         uint256 belief = _trusted.belief;
         if (belief & FROZEN != 0) revert NotActive(Status.Frozen);
         uint256 buffer = TrieNodes.allocateBuffer();
-        uint256 first = _start(data);
-        (BftHeader.Header memory header, uint256 second) = _requireBlock(first, belief, buffer);
-        (BftHeader.Header memory other, uint256 end) = _requireBlock(second, belief, buffer);
-        _requireEnd(data, end);
-
-        if (header.number != other.number) revert HeightsDiffer(header.number, other.number);
-        bytes32 hash = BftHeader.onChainHash(first, QBFT);
-        if (hash == BftHeader.onChainHash(second, QBFT)) revert NoMisbehaviour(hash);
+        uint256 position = _start(data);
+        uint256 number;
+        bytes32 hash;
+        // One after the other in a loop, so that what reads a header is there once.
+        for (uint256 i = 0; i < 2; ++i) {
+            (BftHeader.Header memory header, uint256 next) = _requireBlock(position, belief, buffer);
+            uint256 carried = BftHeader.afterBeneficiary(position);
+            (bytes32 found,) =
+                BftHeader.onChainHashFrom(position, carried + 32, BftHeader.stateRootAt(position), _kinds);
+            if (i == 1) {
+                if (header.number != number) revert HeightsDiffer(number, header.number);
+                if (found == hash) revert NoMisbehaviour(hash);
+            }
+            (number, hash, position) = (header.number, found, next);
+        }
+        _requireEnd(data, position);
         _trusted.belief = belief | FROZEN;
-        emit FrozenByMisbehaviour(uint64(header.number));
+        emit FrozenByMisbehaviour(uint64(number));
     }
 
     /// @notice Chooses the trusted state anew, unfreezes, and forgets the anchor. For the admin, behind its delay: after
@@ -167,7 +176,8 @@ contract BftValidatorContractLightClient is BftTrust {
         view
         returns (BftHeader.Header memory header, uint256 next)
     {
-        header = BftHeader.read(position, QBFT);
+        uint256 carried = BftHeader.afterBeneficiary(position);
+        header = BftHeader.readFrom(position, carried + 32, BftHeader.stateRootAt(position), _kinds);
         next = _requireSealed(position, header, belief, buffer);
     }
 
@@ -193,7 +203,7 @@ contract BftValidatorContractLightClient is BftTrust {
             bytes32 found;
             (setHash,, found, end) = _readSet(end, buffer);
             if (setHash != 0) _requireBelieved(setHash, belief);
-            (found, end) = BftHeader.onChainHashWith(end, QBFT, found);
+            (found, end) = BftHeader.onChainHashFrom(end, BftHeader.afterBeneficiary(end), found, _kinds);
             bytes32 parent = BftHeader.parentHashAt(position);
             if (found != parent) revert NotParent(found, parent);
         }
