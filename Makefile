@@ -85,6 +85,7 @@ unit: $(VENV_STAMP) ## Only what needs no local chain
 .PHONY: contracts-test
 contracts-test: $(TOOLS_STAMP) ## Solidity: unit, fuzz, invariants, gas snapshots compared
 	cd solidity && $(FORGE) build && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
+	cd solidity && FOUNDRY_PROFILE=deep $(FORGE) test
 
 .PHONY: contracts-test-long
 contracts-test-long: $(TOOLS_STAMP) ## The same with 50,000 fuzz runs and long invariant campaigns
@@ -114,6 +115,14 @@ oracle: $(VENV_STAMP) ## The same light-client objects to Postroad and to Lodest
 .PHONY: live-ethereum
 live-ethereum: $(TOOLS_STAMP) ## Real consensus and execution clients, followed over three periods, messages both ways (15 min; ARGS="specification --execution ethereumjs")
 	$(PY) -m tests.live $(ARGS)
+
+.PHONY: live-goquorum
+live-goquorum: $(TOOLS_STAMP) ## A network of GoQuorum's own geth, joined, then validators and nodes come and go (10 min; POSTROAD_GOQUORUM=path)
+	$(PY) -m tests.live.consortium goquorum $(ARGS)
+
+.PHONY: live-besu
+live-besu: $(TOOLS_STAMP) ## The same with Besu: QBFT, IBFT 2.0, from the one to the other (10 min each; POSTROAD_BESU=path, ARGS=qbft)
+	$(PY) -m tests.live.consortium besu $(ARGS)
 
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A chain's owner who joins it with another chain: the commands of the how-tos, one process each, in one
-folder.
-"""
+"""A chain's owner who joins it with another chain by the commands of a how-to, in one folder."""
 
 from __future__ import annotations
 
@@ -10,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import sys
 from collections import Counter
@@ -25,11 +24,11 @@ from relayer.devnet.network.join import LocalEndpoint, put_applications
 from relayer.endpoint.manifest import Manifest
 from relayer.keys import SCRYPT_N_DEVNET, KeyStore
 from tests.support.daemon_process import DaemonProcess
-from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RECEIVED
+from tests.support.relaynet import RECEIVED
 
 #: Deploying on a chain that makes a block every few seconds takes a dozen of them.
 _COMMAND_S = 300.0
-_PURPOSES = ("deployer", "relayer", "sender")
+_CHAIN = re.compile(r"--chain (\w+)=\S+")
 
 
 class CommandError(RuntimeError):
@@ -56,12 +55,12 @@ class Joined:
 
 @dataclass(frozen=True)
 class Operator:
-    """Runs commands in a folder, whose `postroad.toml` the first of them writes.
+    """Does in a folder what a how-to says, by a shell, as a person would.
 
     Attributes:
         folder: exists and is empty.
-        say: is told every command, as a person would write it.
         cheap: keys are made without the command, and open in no time.
+        say: is told every command.
     """
 
     folder: Path
@@ -73,76 +72,82 @@ class Operator:
         """The configuration."""
         return self.folder / "postroad.toml"
 
-    async def run(self, *words: str, code: int = 0) -> str:
+    async def shell(self, command: str, *, code: int = 0, **variables: str) -> str:
         """Run a command; what it printed. Raises CommandError."""
-        self.say(f"$ postroad {' '.join(words)}")
+        self.say(f"$ {command}")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "relayer.cli", *words),
+            *("bash", "-euc", command),
             cwd=self.folder,
-            env=os.environ | {PASSWORD_VARIABLE: PASSWORD},
+            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | variables,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # A shell may have started something: it ends with it.
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(_COMMAND_S):
                 out, err = await process.communicate()
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             raise
         if process.returncode != code or b"Traceback" in err:
             raise CommandError(
-                f"postroad {' '.join(words)} ended with {process.returncode}, expected {code}\n"
+                f"{command} ended with {process.returncode}, expected {code}\n"
                 f"{out.decode()[-3000:]}\n{err.decode()[-3000:]}"
             )
         return out.decode()
 
     async def json(self, *words: str, code: int = 0) -> Any:
-        """Run a command with `--json`; what it printed, decoded. Raises CommandError."""
-        return json.loads(await self.run(*words, "--json", code=code))
+        """Run a command of `postroad` with `--json`; what it printed, decoded. Raises CommandError."""
+        return json.loads(await self.shell(f"postroad {' '.join(words)} --json", code=code))
 
-    async def write_config(self, chains: Mapping[str, tuple[str, Sequence[str]]]) -> None:
-        """Write the configuration with `init`, make all keys, and name them in it.
+    async def follow(
+        self,
+        page: Path,
+        chains: Mapping[str, tuple[str, Sequence[str]]],
+        edits: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Run the commands of a how-to up to `postroad run`; return those behind it.
 
-        `chains` has a word for the consensus and the URLs of every chain, by its name.
+        Args:
+            page: has a section "The commands", in which what is indented is a command.
+            chains: a word for the consensus and the URLs of every chain that the page names, by its name.
+                They stand in place of the page's; nothing else is changed.
+            edits: texts of the configuration that `init` writes, and what is put in their place.
+
+        Raises:
+            CommandError: a command fails, or the page has no `postroad run`.
         """
-        words = [f"{name}={','.join((word, *urls))}" for name, (word, urls) in chains.items()]
-        chosen = [part for word in words for part in ("--chain", word)]
-        await self.run("init", *chosen, "--password-env", PASSWORD_VARIABLE)
-        for name in chains:
-            for purpose in _PURPOSES:
-                key = f"{name}-{purpose}"
-                if self.cheap:
-                    KeyStore(self.folder / "keys").new(key, PASSWORD, scrypt_n=SCRYPT_N_DEVNET)
-                else:
-                    await self.run("keys", "new", key)
-        text = self.config.read_text(encoding="utf-8")
-        # As the file itself says: what is commented out is there to be chosen.
-        text = re.sub(r"^# (keys|sender|deployer) = ", r"\1 = ", text, flags=re.MULTILINE)
-        # The library, which sends from the test's own process, finds it there too.
-        (self.folder / "password").write_text(PASSWORD + "\n", encoding="utf-8")
-        text = re.sub(r"^password_env = .*$", 'password_file = "password"', text, flags=re.MULTILINE)
-        # The default port would clash with another relayer on this machine.
-        text = text.replace("127.0.0.1:9464", f"127.0.0.1:{_free_port()}")
-        self.config.write_text(text, encoding="utf-8")
+        commands = read_commands(page)
+        for index, command in enumerate(commands):
+            if command == "postroad run":
+                return commands[index + 1 :]
+            if self.cheap and (key := command.removeprefix("postroad keys new ")) != command:
+                password = (self.folder / "password").read_text().strip()
+                KeyStore(self.folder / "keys").new(key, password, scrypt_n=SCRYPT_N_DEVNET)
+                continue
+            await self.shell(_CHAIN.sub(lambda found: _name_chain(found[1], *chains[found[1]]), command))
+            if command.startswith("postroad init"):
+                # The default port would clash with another relayer on this machine.
+                self._edit({"127.0.0.1:9464": f"127.0.0.1:{_free_port()}", **(edits or {})})
+        raise CommandError(f"{page} has no command `postroad run`")
 
-    async def deploy_and_join(self, one: str, other: str) -> None:
-        """Deploy an endpoint on both chains, register each with the other, close both, and check them."""
-        await self.run("config", "check", "--live")
-        for name in (one, other):
-            await self.run("endpoint", "deploy", name, "--no-join", "--leave-open", "--yes")
-        await self.run("endpoint", "register", one, other, "--both", "--yes")
-        await self.run("endpoint", "deploy", "--yes")
-        await self.run("endpoint", "check")
-        # Twice is once.
-        assert (await self.json("endpoint", "deploy", "--yes"))["plan"]["steps"] == []
+    def _edit(self, edits: Mapping[str, str]) -> None:
+        text = self.config.read_text(encoding="utf-8")
+        for old, new in edits.items():
+            if old not in text:
+                raise CommandError(f"{self.config} has no {old!r}")
+            text = text.replace(old, new)
+        self.config.write_text(text, encoding="utf-8")
 
     async def put_recipients(self, *names: str) -> Joined:
         """Put a recipient beside the endpoint of each chain."""
         config = configuration.load(self.config)
         manifest, store = Manifest(config.manifest_path), KeyStore(config.keys_directory)
-        keys = {name: store.unlock(f"{name}-deployer", PASSWORD) for name in names}
+        password = (self.folder / "password").read_text().strip()
+        keys = {name: store.unlock(f"{name}-deployer", password) for name in names}
         found = await asyncio.gather(
             *(put_applications(config, manifest, name, key) for name, key in keys.items())
         )
@@ -163,6 +168,21 @@ class Operator:
             raise
         if await daemon.stop() != 0:
             raise CommandError(f"postroad run did not end well:\n{daemon.log_end(40)}")
+
+
+def read_commands(page: Path) -> list[str]:
+    """Return the commands of a how-to: what is indented in its section "The commands".
+
+    A backslash at a line's end continues a command, as in a shell; its comment is left out.
+    """
+    section = page.read_text(encoding="utf-8").partition("\n## The commands\n")[2].partition("\n## ")[0]
+    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    whole = "\n".join(lines).replace("\\\n", "")
+    return [re.sub(r"\s+#.*", "", command) for command in whole.splitlines()]
+
+
+def _name_chain(name: str, word: str, urls: Sequence[str]) -> str:
+    return f"--chain {name}={','.join((word, *urls))}"
 
 
 def _free_port() -> int:

@@ -95,13 +95,16 @@ def parse_block(answer: Mapping[str, Any] | None, number: int) -> Mapping[str, A
 def parse_proof(answer: ProofAnswer | None, slots: Sequence[bytes]) -> AccountProof:
     """Return the nodes of an account and of the slots that were asked for.
 
-    Nodes write a slot's key with or without leading zeros, so keys are compared as numbers.
+    Nodes write a slot's key with or without leading zeros, so keys are compared as numbers. Some Besu leave
+    nothing of slot 0's key but `0x`.
 
     Raises NotFoundYet for null, RpcAnswerInvalid.
     """
     if answer is None:
         raise NotFoundYet("no proof", "a provider that has the state")
-    by_key = {parse_quantity(slot.key): slot.proof for slot in answer.storage_proof}
+    by_key = {
+        0 if slot.key == "0x" else parse_quantity(slot.key): slot.proof for slot in answer.storage_proof
+    }
     missing = [slot for slot in slots if int.from_bytes(slot) not in by_key]
     if missing:
         raise RpcAnswerInvalid(f"no proof of slot 0x{missing[0].hex()}", "a proof of every slot asked for")

@@ -16,14 +16,23 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+from tests.live.consortium.besu import Besu
 from tests.live.consortium.goquorum import GoQuorum
 from tests.live.consortium.run import run
 from tests.live.consortium.validators import Platform
 
 #: The runs of every platform, by name, and what makes the platform of its program.
-RUNS: Mapping[str, Mapping[str, Callable[[Path], Platform]]] = {"goquorum": {"qbft": GoQuorum}}
+RUNS: Mapping[str, Mapping[str, Callable[[Path], Platform]]] = {
+    "goquorum": {"qbft": GoQuorum},
+    "besu": {
+        "qbft": Besu,
+        "ibft2": partial(Besu, dialect="ibft2", storage="FOREST"),
+        "migration": partial(Besu, dialect="ibft2", migrates_at=300),
+    },
+}
 _TEST_LINE = "{}: {} passed, {} failed"
 
 

@@ -29,11 +29,20 @@ class GoQuorum:
 
     name = "goquorum"
     dialect = "qbft"
-    propose = "istanbul_propose"
-    list_validators = "istanbul_getValidators"
+    migrates_at = None
 
     def __init__(self, binary: Path) -> None:
         self._binary = binary
+
+    def propose(self, height: int) -> str:
+        """See Platform."""
+        del height
+        return "istanbul_propose"
+
+    def list_validators(self, height: int) -> str:
+        """See Platform."""
+        del height
+        return "istanbul_getValidators"
 
     def genesis(self, chain_id: int, validators: Sequence[bytes]) -> dict[str, Any]:
         """See Platform."""
@@ -86,7 +95,7 @@ class GoQuorum:
         """See Platform."""
         del genesis, nodes
         words: list[str | Path] = [self._binary, "--config", place.folder / "geth.toml"]
-        options = f"""--nodiscover --nat none --syncmode full --gcmode archive --mine --miner.threads 1
+        options = f"""--nodiscover --nat none --syncmode full --gcmode full --mine --miner.threads 1
             --miner.gasprice 0 --emitcheckpoints --nousb --ipcdisable --cache 64 --verbosity 3
             --http --http.addr 127.0.0.1 --http.port {place.http} --http.api eth,net,web3,istanbul
             --ws --ws.addr 127.0.0.1 --ws.port {place.ws} --ws.api eth,net,web3"""

@@ -19,6 +19,7 @@ from tests.live.processes import ProgramError
 from tests.support.daemon_process import DaemonProcess
 from tests.support.operator import Joined, Operator
 
+PAGE = Path(__file__).parents[3] / "docs/how-to/join-a-goquorum-chain.md"
 CHAIN_ID = 0x5000_1337
 MINE, PARTNER = "mine", "partner"
 #: All of it, starts and ends included.
@@ -77,11 +78,13 @@ async def _go(
     (folder / "operator").mkdir()
     operator = Operator(folder / "operator", say=say)
     urls = [nodes.places[0].ws_url, *(place.http_url for place in nodes.places[:4])]
-    await operator.write_config(
-        {MINE: (nodes.platform.dialect, urls), PARTNER: ("qbft", [partner_http, partner_ws])}
-    )
     began = time.monotonic()
-    await operator.deploy_and_join(MINE, PARTNER)
+    migrates_at, edits = nodes.platform.migrates_at, {}
+    if migrates_at is not None:
+        before = f'protocol = "{nodes.platform.dialect}"'
+        edits[before] = f'{before}\nthen = {{ protocol = "qbft", from_height = {migrates_at} }}'
+    chains = {MINE: (nodes.platform.dialect, urls), PARTNER: ("qbft", [partner_http, partner_ws])}
+    rest = await operator.follow(PAGE, chains, edits)
     joined = await operator.put_recipients(MINE, PARTNER)
     outcome.rows.append(("deployed, joined and checked", f"in {time.monotonic() - began:.0f} s"))
     first, journal, waiting = await nodes.height(), Journal(), _Waiting(operator)
@@ -100,6 +103,8 @@ async def _go(
                 journal=journal,
             )
             watching.cancel()
+        for command in rest:
+            await operator.shell(command, RECIPIENT="0x" + joined.endpoints[PARTNER].postbox.hex())
         await _await_settled(operator, outcome)
     rounds = await nodes.rounds(first, await nodes.height())
     outcome.rows += [
@@ -111,6 +116,8 @@ async def _go(
     ]
     if waiting.silent:
         outcome.failures.append(f"waited without a reason: {', '.join(sorted(waiting.silent))}")
+    if migrates_at is not None and first >= migrates_at:
+        outcome.failures.append(f"the protocol changed at {migrates_at}, before messages were sent ({first})")
     if not any(rounds):
         outcome.failures.append("no block came in a later round, though a validator was away")
     await _count(joined, journal, outcome)
@@ -129,6 +136,10 @@ async def _disturb(
         await asyncio.sleep(_AWAY_S)
         await nodes.start(*indices)
 
+    migrates_at = nodes.platform.migrates_at
+    if migrates_at is not None:
+        await then("before the protocol changes", lambda: _await_proven(journal))
+        await then("the protocol changed", lambda: nodes.await_height(migrates_at + 2))
     await _await_proven(journal)
     await then("first provider killed, a validator too", lambda: nodes.stop(0, kill=True))
     await _await_proven(journal)
@@ -192,6 +203,9 @@ class _Waiting:
 
     async def watch(self) -> None:
         """Look until cancelled."""
+        # The relayer makes it when it starts.
+        while not (self._operator.folder / "postroad.db").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
         while True:
             for entry in await self._operator.json("pending"):
                 if entry["reason"]:

@@ -74,14 +74,17 @@ class Platform(Protocol):
         """The node's process, not started yet."""
         ...
 
-    @property
-    def propose(self) -> str:
-        """The method that takes an address and whether it shall be a validator."""
+    def propose(self, height: int) -> str:
+        """The method that takes an address and whether it shall be a validator, when this is the head."""
+        ...
+
+    def list_validators(self, height: int) -> str:
+        """The method that takes a block and returns its validators, when this is the head."""
         ...
 
     @property
-    def list_validators(self) -> str:
-        """The method that takes a block and returns its validators."""
+    def migrates_at(self) -> int | None:
+        """The block from which the network has another protocol; None = it keeps the one it has."""
         ...
 
 
@@ -175,7 +178,7 @@ class Validators:
 
     async def validators(self) -> list[bytes]:
         """Who seals the newest block, ascending."""
-        listed = await self.ask(self.platform.list_validators, "latest")
+        listed = await self.ask(self.platform.list_validators(await self.height()), "latest")
         return sorted(bytes.fromhex(address[2:]) for address in listed)
 
     async def vote(self, index: int, *, add: bool) -> int:
@@ -184,9 +187,10 @@ class Validators:
         Raises ProgramError, and TimeoutError when the set does not change.
         """
         address, members = self.places[index].address, set(await self.validators())
+        propose = self.platform.propose(await self.height())
         for voter, place in enumerate(self.places):
             if place.address in members and voter in self._programs:
-                await ask(place.http_url, self.platform.propose, "0x" + address.hex(), add)
+                await ask(place.http_url, propose, "0x" + address.hex(), add)
         async with asyncio.timeout(_CHANGE_S):
             while (address in await self.validators()) != add:  # noqa: ASYNC110  another process decides
                 await asyncio.sleep(0.3)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Besu: QBFT or IBFT 2.0, or QBFT from a block on; and gas that is free, as its guide sets it up."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from light_clients.codec import rlp
+from tests.live.consortium.validators import MIX_HASH, Place
+from tests.live.processes import Program
+
+BLOCK_PERIOD_S: Final = 1
+REQUEST_TIMEOUT_S: Final = 4
+#: A Java node's own limit of memory: five of them share a developer's machine.
+_JAVA_OPTIONS: Final = {"JAVA_OPTS": "-Xmx384m"}
+_SETTINGS: Final = {
+    "blockperiodseconds": BLOCK_PERIOD_S,
+    "epochlength": 30_000,
+    "requesttimeoutseconds": REQUEST_TIMEOUT_S,
+}
+
+
+class Besu:
+    """Nodes of a `besu` program (tests.live.consortium.validators.Platform).
+
+    Args:
+        program: the launcher.
+        dialect: `qbft` or `ibft2`, with which the network begins.
+        storage: of the world state, `BONSAI` or `FOREST`.
+        migrates_at: the block from which a network of IBFT 2.0 runs QBFT.
+    """
+
+    name = "besu"
+
+    def __init__(
+        self,
+        program: Path,
+        *,
+        dialect: str = "qbft",
+        storage: str = "BONSAI",
+        migrates_at: int | None = None,
+    ) -> None:
+        self._program = program
+        self._storage = storage
+        self.dialect = dialect
+        self.migrates_at = migrates_at
+
+    def propose(self, height: int) -> str:
+        """See Platform."""
+        return f"{self._prefix(height)}_proposeValidatorVote"
+
+    def list_validators(self, height: int) -> str:
+        """See Platform."""
+        return f"{self._prefix(height)}_getValidatorsByBlockNumber"
+
+    def genesis(self, chain_id: int, validators: Sequence[bytes]) -> dict[str, Any]:
+        """See Platform."""
+        if self.dialect == "qbft":
+            extra = rlp.encode([bytes(32), list(validators), [], b"", []])
+        else:
+            extra = rlp.encode([bytes(32), list(validators), b"", bytes(4), []])
+        consensus: dict[str, Any] = {self.dialect: _SETTINGS}
+        if self.migrates_at is not None:
+            consensus["qbft"] = _SETTINGS | {"startblock": self.migrates_at}
+        return {
+            "nonce": "0x0",
+            "timestamp": hex(int(time.time()) - 60),
+            "extraData": "0x" + extra.hex(),
+            "gasLimit": "0x1fffffffffffff",
+            "difficulty": "0x1",
+            "mixHash": MIX_HASH,
+            "coinbase": "0x" + "00" * 20,
+            "alloc": {},
+            "config": {
+                "chainId": chain_id,
+                "berlinBlock": 0,
+                "londonBlock": 0,
+                "shanghaiTime": 0,
+                "cancunTime": 0,
+                "zeroBaseFee": True,
+                "contractSizeLimit": 2147483647,
+                **consensus,
+            },
+        }
+
+    async def prepare(self, place: Place, genesis: Path, nodes: Sequence[Place]) -> None:
+        """See Platform."""
+        del genesis
+        (place.folder / "key").write_text(place.secret.hex(), encoding="ascii")
+        peers = [node.enode for node in nodes if node is not place]
+        (place.folder / "static-nodes.json").write_text(json.dumps(peers), encoding="ascii")
+
+    def program(self, place: Place, genesis: Path, nodes: Sequence[Place]) -> Program:
+        """See Platform."""
+        del nodes
+        options = f"""--data-path={place.folder} --genesis-file={genesis}
+            --node-private-key-file={place.folder / "key"} --data-storage-format={self._storage}
+            --static-nodes-file={place.folder / "static-nodes.json"} --discovery-enabled=false
+            --nat-method=NONE --p2p-host=127.0.0.1 --p2p-interface=127.0.0.1 --p2p-port={place.peers}
+            --sync-mode=FULL --min-gas-price=0
+            --rpc-http-enabled --rpc-http-host=127.0.0.1 --rpc-http-port={place.http}
+            --rpc-http-api=ETH,NET,WEB3,QBFT,IBFT --rpc-ws-enabled --rpc-ws-host=127.0.0.1
+            --rpc-ws-port={place.ws} --rpc-ws-api=ETH,NET,WEB3 --logging=INFO"""
+        return Program(
+            place.folder.name, [self._program, *options.split()], place.folder, dict(_JAVA_OPTIONS)
+        )
+
+    def _prefix(self, height: int) -> str:
+        is_qbft = self.dialect == "qbft" or (self.migrates_at is not None and height >= self.migrates_at)
+        return "qbft" if is_qbft else "ibft"
