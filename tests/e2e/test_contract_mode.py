@@ -6,7 +6,6 @@ its list.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from light_clients.client import Status
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.config import Config
+from relayer.config.rendering import render_value
 from relayer.consensus.bft.contract import ContractModeView
 from relayer.consensus.bft.contract_mode.prover import ContractModeProver
 from relayer.consensus.bft.local.chain import LocalBftChain
@@ -32,6 +32,7 @@ from relayer.road.deliver import HandDelivery, client_address, deliver_by_hand, 
 from tests.live.journey import Journal, send_for
 from tests.support.operator import Operator
 
+PAGE = Path(__file__).parents[2] / "docs/how-to/join-a-goquorum-chain.md"
 SPEC = "court=bft:4:contract-validators@0.2,port=bft:4@0.2"
 
 
@@ -120,24 +121,17 @@ async def test_messages_pass_both_ways_while_the_contract_changes_its_list(stage
 
 
 async def test_an_operator_joins_such_a_chain_and_the_daemon_follows_its_contract(tmp_path: Path) -> None:
-    """INV-1, INV-2: the plan says what to configure; every message arrives, once, while the list changes."""
+    """INV-1, INV-2: every message arrives, once, while the list changes."""
     async with Network("mine=bft:5:contract-validators:free@0.2,partner=qbft:4:free@0.2") as network:
         mine, partner = network.chain_of("mine", LocalBftChain), network["partner"]
         operator = Operator(tmp_path, cheap=True)
-        await operator.write_config(
-            {
-                "mine": ("qbft", [mine.http_url, mine.ws_url]),
-                "partner": ("qbft", [partner.http_url, partner.ws_url]),
-            }
-        )
-        told = str(await operator.json("endpoint", "deploy", "--dry-run", code=5))
-        found = re.search(r"validators = \{ contract = .*? \}", told)
-        assert found is not None, told
-        protocol = 'protocol = "qbft"\n'
-        operator.config.write_text(
-            operator.config.read_text().replace(protocol, f"{protocol}{found[0]}\n", 1)
-        )
-        await operator.deploy_and_join("mine", "partner")
+        chains = {
+            "mine": ("qbft", [mine.http_url, mine.ws_url]),
+            "partner": ("qbft", [partner.http_url, partner.ws_url]),
+        }
+        place = render_value(mine.describe().consensus["validators"])
+        table = "[chains.mine.consensus]\n"
+        await operator.follow(PAGE, chains, {table: f"{table}validators = {place}\n"})
         joined = await operator.put_recipients("mine", "partner")
         happened, journal = asyncio.Event(), Journal()
 
