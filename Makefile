@@ -131,6 +131,10 @@ live-goquorum: $(TOOLS_STAMP) ## A network of GoQuorum's own geth, joined, then 
 live-besu: $(TOOLS_STAMP) ## The same with Besu: QBFT, IBFT 2.0, from the one to the other (10 min each; POSTROAD_BESU=path, ARGS=qbft)
 	$(PY) -m tests.live.consortium besu $(ARGS)
 
+.PHONY: live-clique
+live-clique: $(TOOLS_STAMP) ## Signers of go-ethereum's Clique, joined, voted in and out, stopped (10 min; POSTROAD_GETH=path, or built where Go is)
+	$(PY) -m tests.live.clique $(ARGS)
+
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 
 .PHONY: gas

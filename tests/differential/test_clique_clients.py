@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""INV-8 for Clique: Python and Solidity accept exactly the same runs of headers, and say the same of them.
+
+POSTROAD_DIFFERENTIAL_CASES and POSTROAD_DIFFERENTIAL_SEED are as in test_bft_clients.py.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from light_clients.clique.client import CliqueClient
+from light_clients.errors import Rejection
+from relayer.contracts import load
+from tests.differential.clients import Case, Consensus, Deployed, compare, deploy
+from tests.differential.clique_cases import (
+    BREAKS,
+    NOW,
+    TRUSTED_TIME,
+    World,
+    anchor_of,
+    break_block,
+    break_bytes,
+    make_case,
+    make_chain,
+    make_world,
+)
+from tests.differential.evm import Anvil, run_anvil
+from tests.support.clique import Sealed, wire_run, wire_set
+from tools.build_contracts import check_hashes
+
+SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
+#: Signers, epoch, extra depth.
+WORLDS = [(1, 7, 0), (2, 5, 0), (3, 30_000, 0), (4, 6, 0), (4, 30_000, 2), (5, 1, 0), (7, 12, 1), (21, 9, 0)]
+CONTRACT = "CliqueLightClient"
+
+
+def case_count(default: int) -> int:
+    return int(os.environ.get("POSTROAD_DIFFERENTIAL_CASES", default))
+
+
+@pytest.fixture(scope="module")
+def anvil() -> Iterator[Anvil]:
+    # What ships must be what the sources say: agreeing with last week's contract proves nothing.
+    check_hashes()
+    with run_anvil() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def authority(anvil: Anvil) -> bytes:
+    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
+
+
+def trusted(client: CliqueClient) -> tuple[bytes, int, int, bool]:
+    state = client.state
+    return state.set_hash, state.height, state.timestamp, state.frozen
+
+
+CLIQUE = Consensus(CONTRACT, ["bytes32", "uint64", "uint64", "bool"], trusted)
+
+
+def deploy_world(anvil: Anvil, authority: bytes, world: World, story: list[Case]) -> Deployed:
+    state, params = world.client.state, world.client.params
+    creation = load(CONTRACT).encode_creation(
+        authority,
+        params.epoch,
+        params.extra_depth,
+        world.signers,
+        state.height,
+        state.timestamp,
+        params.trusting_period_s,
+        params.max_clock_drift_s,
+    )
+    return deploy(anvil, CLIQUE, world.client, creation, story, TRUSTED_TIME)
+
+
+def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> None:
+    verdicts: Counter[tuple[str, bool]] = Counter()
+    for index, (size, epoch, extra_depth) in enumerate(WORLDS):
+        rng = random.Random(f"{seed} {size} {epoch}")
+        world = make_world(rng, size, epoch, extra_depth)
+        story = [Case("anchor", anchor_of(world), now=NOW)] if index % 4 else []
+        deployed = deploy_world(anvil, authority, world, story)
+        cases = [make_case(rng, world) for _ in range(count // len(WORLDS))]
+        verdicts += compare(anvil, deployed, cases, f"seed {seed}, {size} signers, epoch {epoch}")
+    for method in ("storageAt", "update", "anchor", "freeze"):
+        believed, refused = verdicts[method, True], verdicts[method, False]
+        # Cases that only ever go one way would compare nothing.
+        assert min(believed, refused) > (believed + refused) // 20, verdicts
+
+
+def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
+    """INV-8: the same word, height and time, the same state afterwards, or a rejection on both sides."""
+    compare_worlds(anvil, authority, SEED, case_count(12_000) // 6)
+
+
+def test_frozen_clients_believe_nothing_on_both_sides(anvil: Anvil, authority: bytes) -> None:
+    """INV-7 and INV-8."""
+    rng = random.Random(SEED)
+    world = make_world(rng, 4, 30_000, 0)
+
+    def freezes(case: Case) -> bool:
+        try:
+            return world.client.freeze(case.data).state.frozen
+        except Rejection:
+            return False
+
+    cases = (make_case(random.Random(seed), world) for seed in range(10_000))
+    found = next(filter(freezes, cases))
+    deployed = deploy_world(anvil, authority, world, [Case("freeze", found.data, now=NOW)])
+    verdicts = compare(anvil, deployed, [make_case(rng, world) for _ in range(60)], "frozen")
+    assert not any(believed for (_, believed), often in verdicts.items() if often)
+
+
+#: Which of the ways to break a block leave it a good one.
+HARMLESS = {"high s", "fields", "out of turn"}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_every_rule_refuses_what_breaks_it_alone(anvil: Anvil, authority: bytes, what: str) -> None:
+    """INV-7 and INV-8: one block of an anchor's run breaks one rule, properly signed, and both refuse it."""
+    rng = random.Random(f"{SEED} {what}")
+    world = make_world(rng, 5, 12, 0)
+    deployed = deploy_world(anvil, authority, world, [])
+    cases, count = [], world.depth + 1
+    for broken in range(count):
+        for _ in range(4):
+            # The broken block is the epoch block where the rule is about those.
+            number = 12 - broken if what in {"listed", "epoch votes", "epoch adds"} else 13
+            number = 1 if what == "genesis" else number
+            chain = make_chain(rng, world, number, TRUSTED_TIME + 50)
+            sets, blocks = [], []
+            for at in range(count):
+                sets.append(tuple(world.signers))
+                blocks.append(chain.append(break_block(rng, chain, what)) if at == broken else chain.mine())
+            if not breaks(what, blocks, broken, world):
+                continue
+            data = wire_run(blocks, sets)
+            data[broken] = break_bytes(rng, data[broken], what, len(world.signers))
+            cases.append(Case("anchor", wire_set(world.signers) + b"".join(data), now=NOW))
+    assert cases
+    verdicts = compare(anvil, deployed, cases, what)
+    assert verdicts == {("anchor", what in HARMLESS): len(cases)}
+
+
+def breaks(what: str, blocks: list[Sealed], broken: int, world: World) -> bool:
+    """Whether the block is really broken: some choices happen to be good."""
+    sealed = blocks[broken]
+    draft = sealed.draft
+    match what:
+        case "too soon":
+            before = [block.signer for block in blocks[:broken]][-(len(world.signers) // 2) :]
+            return sealed.signer in before
+        case "stranger":
+            return sealed.signer not in world.signers
+        case "time":
+            return broken > 0 and draft.timestamp < blocks[broken - 1].draft.timestamp
+        case "parent" | "gap":
+            return broken > 0
+        case "genesis":
+            return broken == 0
+        case "listed":
+            return draft.listed != tuple(world.signers)
+    return True
