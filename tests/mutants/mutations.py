@@ -54,6 +54,7 @@ _FRAME: Final = "libraries/Frame.sol"
 _BATCH: Final = "libraries/BatchReader.sol"
 _PROOF: Final = "libraries/CompactProof.sol"
 _BFT: Final = "light_clients/bft/BftLightClient.sol"
+_BFT_TRUST: Final = "light_clients/bft/BftTrust.sol"
 _BFT_HEADER: Final = "light_clients/bft/BftHeader.sol"
 _ETHEREUM: Final = "light_clients/ethereum/EthereumLightClient.sol"
 _DEEP: Final = "deep/CallDepth.t.sol::test_INV2_whatIsDeliveredTookPlaceAtEveryDepth"
@@ -386,7 +387,7 @@ MUTATIONS: Final = (
     Mutation(
         "bft-member-twice",
         "No validator stands twice in a set.",
-        _BFT,
+        _BFT_TRUST,
         "for (uint256 j = 0; j < i; ++j) {",
         "for (uint256 j = 0; j + 1 < i; ++j) {",
         "light_clients/bft/BftUpdate.t.sol::test_INV7_memberTwice",
@@ -434,7 +435,7 @@ MUTATIONS: Final = (
     Mutation(
         "bft-trusted-set",
         "A header's set is the trusted one (INV-7).",
-        _BFT,
+        _BFT_TRUST,
         "if (found != trusted) revert NotTrustedSet(found, trusted);",
         "",
         "light_clients/bft/BftStorageAt.t.sol::test_INV7_selfDeclaredSet",
