@@ -171,14 +171,14 @@ MISTAKES = [
         CHAIN + TABLE.replace("protocol", "protcol"),
         "postroad.toml:7: chains.court.consensus.protcol",
         "the unknown key 'protcol'",
-        "one of kind, protocol, bootstrap",
+        "one of kind, protocol, then, validators, bootstrap",
         "Did you mean 'protocol'?",
     ),
     (
         CHAIN + TABLE + 'beacon = ["http://127.0.0.1:5052"]\n',
         "postroad.toml:8: chains.court.consensus.beacon",
         "the unknown key 'beacon'",
-        "one of kind, protocol, bootstrap",
+        "one of kind, protocol, then, validators, bootstrap",
         "a key of kind = 'ethereum'",
     ),
     (
@@ -216,7 +216,7 @@ MISTAKES = [
         CHAIN + TABLE + 'keys = ["relayer"]\n',
         "postroad.toml:8: chains.court.consensus.keys",
         "the unknown key 'keys'",
-        "one of kind, protocol, bootstrap",
+        "one of kind, protocol, then, validators, bootstrap",
         "It belongs to [chains.court], above",
     ),
     # What types alone can't say
