@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of
+from relayer.cli.administration import How, administering, administrate
+from relayer.cli.options import AddressParam, config_option, json_option, key_option, load_config, signer_of
 from relayer.cli.output import console, ether, print_json, print_table, span
 from relayer.cli.running import run_async
 from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.config import Config
+    from relayer.endpoint.administration.site import Site, Wanted
     from relayer.road import Road
     from relayer.views.client import LightClientView
 
 
 @click.group()
 def client() -> None:
-    """Show and update light clients. A running relayer updates them by itself."""
+    """Show, update, bootstrap and replace light clients. A running relayer updates them by itself."""
 
 
 @client.command("status")
@@ -125,3 +127,55 @@ async def _read_one(road: Road, source: str, destination: str) -> LightClientVie
     except (PostroadError, Rejection) as error:
         return unread_client_view(source, destination, kind, str(error))
     return light_client_view(source, destination, read, kind=kind)
+
+
+@client.command("bootstrap")
+@click.argument("source")
+@click.argument("destination")
+@click.option("--force", is_flag=True, help="Also where the client is active.")
+@administering
+def bootstrap(how: How, source: str, destination: str, force: bool) -> None:
+    """Choose anew what the light client of SOURCE on DESTINATION trusts, and unfreeze it. For an admin.
+
+    For a client that is frozen or expired. It begins with the newest block of SOURCE, verified from the
+    configured bootstrap where there is one; compare what is shown with what its owners say.
+    """
+
+    async def want(site: Site) -> Wanted:
+        from relayer.endpoint.administration.clients import bootstrap_client
+
+        return await bootstrap_client(site, source, force=force, cancel=how.cancel)
+
+    administrate(how, destination, want)
+
+
+@client.command("replace")
+@click.argument("source")
+@click.argument("destination")
+@click.option(
+    "--client",
+    "address",
+    type=AddressParam(),
+    metavar="ADDRESS",
+    help="One that is deployed already; without, one is deployed.",
+)
+@click.option("--deploy-only", is_flag=True, help="Deploy it and stop: anybody can pay for that.")
+@click.option("--force", is_flag=True, help="Also where the registered client is good.")
+@administering
+def replace(
+    how: How, source: str, destination: str, address: bytes | None, deploy_only: bool, force: bool
+) -> None:
+    """Let DESTINATION believe SOURCE by another light client. For an admin.
+
+    For a client whose rules are another chain's, or whose code is unknown. What a new one begins with is as
+    in `client bootstrap`; one that is named is judged as `endpoint check` does.
+    """
+    if deploy_only and (address is not None or how.cancel):
+        raise click.UsageError("--deploy-only goes with neither --client nor --cancel")
+
+    async def want(site: Site) -> Wanted:
+        from relayer.endpoint.administration.clients import replace_client
+
+        return await replace_client(site, source, address=address, force=force, cancel=how.cancel)
+
+    administrate(how, destination, want, deploy_only=deploy_only)

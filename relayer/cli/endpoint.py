@@ -210,7 +210,7 @@ async def _plan_and_apply(
         # The lock covers planning, too. A plan from a manifest that another process writes meanwhile could
         # deploy a second time.
         with manifest.locked():
-            tell = _teller(as_json=as_json)
+            tell = teller(as_json=as_json)
             if not dry_run:
                 await mend_earlier(config, manifest, nodes, keys, tell)
             deployers = {name: signer.address for name, signer in keys.items()}
@@ -220,7 +220,7 @@ async def _plan_and_apply(
             _refuse(plan, as_json=as_json)
             goes_on = bool(plan.steps) and not dry_run
             if goes_on and not yes:
-                _confirm(as_json=as_json)
+                confirm_sending(as_json=as_json)
             if goes_on:
                 await apply_plan(plan, config, manifest, nodes, keys, tell)
             # This is done also where nothing had to be sent: a run that was cut short may have deployed
@@ -311,7 +311,8 @@ def _pairs_to_join(config: Config, names: Sequence[str]) -> list[tuple[str, str]
     ]
 
 
-def _confirm(*, as_json: bool) -> None:
+def confirm_sending(*, as_json: bool) -> None:
+    """Ask whether the plan is sent. Raises CommandFailed on a no, and where nobody is there to ask."""
     if as_json or not sys.stdin.isatty():
         raise CommandFailed(
             ExitCode.USAGE,
@@ -323,7 +324,7 @@ def _confirm(*, as_json: bool) -> None:
         raise CommandFailed(ExitCode.ABORTED, "the answer no", "", "Nothing was sent.")
 
 
-def _teller(*, as_json: bool) -> Any:
+def teller(*, as_json: bool) -> Any:
     """Return a function that prints progress on stderr, so that stdout has only what was asked for."""
     from relayer.endpoint.apply import Moment
 
@@ -359,6 +360,7 @@ def describe_step(kind: str, remote: str) -> str:
         "schedule": f"schedule the registration of {remote} (the admin's delay)",
         "execute": f"register {remote}, as scheduled",
         "close": "put the admin behind its delay",
+        "administer": remote,
     }[kind]
 
 

@@ -27,7 +27,10 @@ _COMMANDS: Final = {
     "pending": ("relayer.cli.pending:pending", "List what waits, and why."),
     "tx": ("relayer.cli.tx:tx", "List, replace and cancel the relayer's open transactions."),
     "deliver": ("relayer.cli.deliver:deliver", "Deliver one message by hand."),
-    "client": ("relayer.cli.client:client", "Show and update light clients."),
+    "client": ("relayer.cli.client:client", "Show, update, bootstrap and replace light clients."),
+    "remote": ("relayer.cli.remote:remote", "Pause the remotes of an endpoint."),
+    "lane": ("relayer.cli.lane:lane", "Pause and unpause single lanes."),
+    "roles": ("relayer.cli.roles:roles", "Show, grant and revoke roles of an endpoint."),
     "doctor": ("relayer.cli.doctor:doctor", "Look for what is wrong with this installation."),
 }
 

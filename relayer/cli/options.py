@@ -155,14 +155,19 @@ def signer_of(config: Config, chain: str, key: str | None, *, purpose: str) -> K
     `purpose` is a key of the chain's table, `sender` or `deployer`; without it the chain's first relaying key
     is used.
     """
+    return unlock(config, signer_name(config, chain, key, purpose=purpose))
+
+
+def signer_name(config: Config, chain: str, key: str | None, *, purpose: str) -> str:
+    """Return which keystore `signer_of` unlocks. Raises KeyUnavailable where none is named."""
     from relayer.errors import KeyUnavailable
 
     table = config.chain(chain)
-    name = key or getattr(table, purpose) or (table.keys[0] if table.keys else None)
+    name: str | None = key or getattr(table, purpose) or (table.keys[0] if table.keys else None)
     if name is None:
         raise KeyUnavailable(
             f"no key to sign with on {chain}",
             f"--key, chains.{chain}.{purpose} or chains.{chain}.keys",
             "Make one with `postroad keys new NAME`, and name it.",
         )
-    return unlock(config, name)
+    return name

@@ -216,7 +216,7 @@ class _Examination:
             findings += await judge_client(subject, view, remote, surveys[name], config, self._nodes[name])
             if remote.client is not None:
                 findings.append(judge_creation(subject, "light client", clients[remote.client_address]))
-                findings += await _judge_anchor(subject, self._reader, remote.client, self._nodes[name])
+                findings += await judge_anchor(subject, self._reader, remote.client, self._nodes[name])
         return findings
 
 
@@ -289,9 +289,7 @@ def _judge_trust(subject: str, now: int, client: ClientView, kind: ConsensusKind
     return []
 
 
-async def _judge_anchor(
-    subject: str, reader: ContractReader, client: ClientView, node: Node
-) -> list[Finding]:
+async def judge_anchor(subject: str, reader: ContractReader, client: ClientView, node: Node) -> list[Finding]:
     """Compare a client's anchored root with the chain's own at that height; `node` is that chain's.
 
     Clients without an anchor of their own have nothing to compare.

@@ -35,7 +35,7 @@ class StepKind(Enum):
     """What a step does. The order is that of a new endpoint, whose admin registers at once.
 
     Later an admin has a delay: a registration is scheduled, and executed after that. ADMINISTER is one call
-    of administer.py.
+    of the administration.
     """
 
     AUTHORITY = "authority"

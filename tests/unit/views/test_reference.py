@@ -11,6 +11,7 @@ import pytest
 
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.views.account import KeyView
+from relayer.views.administration import AdministrationView, ChangeView, PrintedCallView, SentCallView
 from relayer.views.client import ClientUpdateView, LightClientView
 from relayer.views.delivery import DeliveryView, HandDeliveryView, ProvenView, ReceiptView
 from relayer.views.encoding import to_plain
@@ -74,6 +75,11 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
         (EndpointCheckView, EndpointAccessView, RuleView, MemberView, ScheduledView),
         frozenset(),
     ),
+    "Changing an endpoint": (
+        (AdministrationView, ChangeView, SentCallView, PrintedCallView),
+        frozenset(),
+    ),
+    "postroad roles list": ((EndpointAccessView,), frozenset()),
     "postroad keys new": ((KeyView,), frozenset()),
     "postroad keys list": ((KeyView,), frozenset()),
     "postroad config check": ((CheckView,), frozenset()),
