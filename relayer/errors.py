@@ -169,9 +169,9 @@ class IllegalTransition(PostroadError):
 
 
 class ClientExpired(StopLane):
-    """A light client has passed its trusting period.
+    """A light client has passed its trusting period, or the chain has left what it reads.
 
-    On a destination, only its admin can bootstrap it again.
+    On a destination, only its admin can bootstrap it again or replace it.
     """
 
 

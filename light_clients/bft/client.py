@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The light client of a QBFT or IBFT 2.0 chain (docs/reference/wire-formats.md §6).
+"""The light client of a QBFT, IBFT 2.0 or legacy Istanbul chain (docs/reference/wire-formats.md §6).
 
 It gives the verdicts of `BftLightClient.sol` on the same bytes (INV-7, INV-8).
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import BftKind, BftKinds
 from light_clients.bft.reader import MAX_HEADERS, NOT_TRUSTED, ReadHeader, read_header
 from light_clients.bft.validators import check_set, quorum, set_hash
 from light_clients.client import Height, Status, StorageValue, Timestamp
@@ -34,12 +34,12 @@ class BftParams:
     """What a client is deployed with. It never changes.
 
     Attributes:
-        kind: which of the two protocols the chain runs.
+        kinds: which protocol the chain runs, or which two and where it changes.
         trusting_period_s: for how long after the time of its header a trusted set is believed.
         max_clock_drift_s: how far a header's time may lie ahead of now.
     """
 
-    kind: BftKind
+    kinds: BftKinds
     trusting_period_s: int
     max_clock_drift_s: int
 
@@ -65,7 +65,7 @@ class BftState:
 
 @dataclass(frozen=True, slots=True)
 class BftClient:
-    """A light client of one QBFT or IBFT 2.0 chain (see `LightClient`).
+    """A light client of one BFT chain (see `LightClient`).
 
     Attributes:
         params: what it was deployed with.
@@ -104,9 +104,10 @@ class BftClient:
             Rejection: the client is not Active, or the header is not believed.
         """
         self._trust().check_active(now)
-        if header.kind is not self.params.kind:
+        kind = self.params.kinds.at(header.number)
+        if header.kind is not kind:
             raise HeaderRejected(
-                "the header is of the other protocol", found=header.kind.name, expected=self.params.kind.name
+                "the header is of another protocol", found=header.kind.name, expected=kind.name
             )
         # A header names its own validators, so their quorum says nothing before the list is the trusted one.
         self._check_set_hash(set_hash(header.validators))
@@ -125,7 +126,7 @@ class BftClient:
         if claim.is_anchored:
             cursor.finish()
             return prove_by_anchor(self.state.anchor, claim)
-        header = read_header(cursor, self.params.kind, claim.state_root)
+        header = read_header(cursor, self.params.kinds, claim.state_root)
         cursor.finish()
         # The height is not compared with the trusted one: heads and set bits only grow, so an older header of
         # the same set can only prove less (ADR 0002).
@@ -142,7 +143,7 @@ class BftClient:
                 "an update has another number of headers", found=count, expected=f"1..{MAX_HEADERS}"
             )
         link = _read_link(cursor)
-        headers = [read_header(cursor, self.params.kind) for _ in range(count)]
+        headers = [read_header(cursor, self.params.kinds) for _ in range(count)]
         cursor.finish()
         self._check_sequence(headers)
         last = headers[-1]
@@ -166,7 +167,7 @@ class BftClient:
         """Return the client with a header's state root as its anchor; see `LightClient.anchor`."""
         self._trust().check_active(now)
         cursor = Cursor(data)
-        header = read_header(cursor, self.params.kind)
+        header = read_header(cursor, self.params.kinds)
         cursor.finish()
         self._check_trusted(header, now)
         anchor = move_anchor(self.state.anchor, Anchor(header.number, header.timestamp, header.state_root))
@@ -181,7 +182,7 @@ class BftClient:
         """
         self._trust().check_not_frozen()
         cursor = Cursor(data)
-        pair = read_header(cursor, self.params.kind), read_header(cursor, self.params.kind)
+        pair = read_header(cursor, self.params.kinds), read_header(cursor, self.params.kinds)
         cursor.finish()
         for header in pair:
             # Keys of validators that have left may have been sold. Whoever bought them must not be able to
@@ -195,8 +196,8 @@ class BftClient:
             )
         # Blocks are compared by the hash that the chain gives them. An honest validator may seal the same
         # block in two rounds, and the hashes that it then seals differ.
-        name = first.preimage.block_hash(self.params.kind)
-        if name == second.preimage.block_hash(self.params.kind):
+        name = first.preimage.block_hash()
+        if name == second.preimage.block_hash():
             raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
         return replace(self, state=replace(self.state, frozen=True))
 

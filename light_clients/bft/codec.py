@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO
+from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind
 from light_clients.bft.reader import (
     BLOOM_RAW,
     BLOOM_SPARSE,
@@ -64,16 +64,12 @@ def encode_header(
     form, bloom = _encode_bloom(header.bloom)
     flags |= form
     numbers = header.encode_numbers()
-    vanity = vote = round_ = b""
+    vanity = b""
     if any(header.vanity):
         flags |= FLAG_VANITY
         vanity = header.vanity
-    if header.vote != NO_VOTE[header.kind]:
-        flags |= FLAG_VOTE
-        vote = _prefixed(header.vote)
-    if header.round != ROUND_ZERO[header.kind]:
-        flags |= FLAG_ROUND
-        round_ = _prefixed(header.round)
+    form, ending = _encode_ending(header)
+    flags |= form
     form, tail = _encode_tail(header.tail)
     flags |= form << TAIL_SHIFT
     count = len(header.validators)
@@ -90,8 +86,7 @@ def encode_header(
             vanity,
             bytes((count,)),
             *header.validators,
-            vote,
-            round_,
+            ending,
             tail,
             bits.to_bytes((count + 7) // 8, "big"),
             *(seals[index] for index in sorted(seals)),
@@ -288,6 +283,20 @@ def _encode_bloom(bloom: bytes) -> tuple[int, bytes]:
     sparse = bytes((count & 0xFF,)) + pairs
     is_cheaper = _GAS_PER_UNIT * _cost(sparse) + _SCATTER_GAS * count < _GAS_PER_UNIT * _cost(bloom)
     return (BLOOM_SPARSE, sparse) if is_cheaper else (BLOOM_RAW, bloom)
+
+
+def _encode_ending(header: BftHeader) -> tuple[int, bytes]:
+    """Return the flags and the bytes of vote and round, as far as they have to be sent."""
+    flags, vote, round_ = 0, b"", b""
+    # Nonce and proposer's seal have one length each, which is not sent.
+    is_istanbul = header.kind is BftKind.ISTANBUL
+    if header.vote != NO_VOTE[header.kind]:
+        flags |= FLAG_VOTE
+        vote = header.vote if is_istanbul else _prefixed(header.vote)
+    if header.round != ROUND_ZERO.get(header.kind):
+        flags |= FLAG_ROUND
+        round_ = header.round if is_istanbul else _prefixed(header.round)
+    return flags, vote + round_
 
 
 def _encode_tail(tail: tuple[bytes, ...]) -> tuple[int, bytes]:

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""Sealed headers of QBFT and IBFT 2.0 chains, read with distrust from a node's JSON or from RLP.
+"""Sealed headers of BFT chains, read with distrust from a node's JSON or from RLP.
 
-The form of extraData is the same in both protocols: [vanity, validators, vote, round, seals] (Besu, and
-GoQuorum's QBFT).
+In QBFT and IBFT 2.0, extraData is [vanity, validators, vote, round, seals] (Besu, and GoQuorum's QBFT). In
+legacy Istanbul it is vanity ‖ [validators, proposer's seal, seals] (EIP-650, GoQuorum's `ibft`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
 from light_clients.bft.preimage import (
     EMPTY_OMMERS,
     ISTANBUL_MIX_HASH,
     NONCE,
+    PROPOSER_SEAL_BYTES,
     BftKind,
+    BftKinds,
     Preimage,
     encode_front,
 )
@@ -31,16 +33,19 @@ _TOP_BIT: Final = 1 << 255
 #: The longest vote and round, in bytes of RLP: on the wire their first byte has to give their length
 #: (wire-formats §6.1).
 _MAX_ITEM: Final = 56
+_VANITY_BYTES: Final = 32
+#: Where a header has its number.
+_NUMBER: Final = 8
 
 
 class ExtraData(NamedTuple):
-    """The five parts of a sealed header's extraData.
+    """The parts of a sealed header's extraData.
 
     Attributes:
         vanity: 32 bytes.
         validators: 20 bytes each, as listed.
-        vote: encoded RLP.
-        round: encoded RLP.
+        vote: encoded RLP; empty in legacy Istanbul, which votes elsewhere.
+        round: encoded RLP; in legacy Istanbul the proposer's seal, 65 bytes.
         seals: r ‖ s ‖ parity, 65 bytes each.
     """
 
@@ -56,19 +61,20 @@ class BftHeader:
     """A header as a node gives it. Its form is checked; its seals are checked when `sealers` is called.
 
     What is the same in all of these headers is checked and then left out: no ommers, difficulty 1, the
-    mixHash of Istanbul (EIP-650), nonce 0.
+    mixHash of Istanbul (EIP-650), and the nonce 0 where nobody votes by it.
 
     Attributes:
-        kind: the chain's protocol.
+        kind: the block's protocol.
         parent_hash, state_root, transactions_root, receipts_root: 32 bytes each.
-        beneficiary: the proposer, 20 bytes.
+        beneficiary: the proposer, 20 bytes; in legacy Istanbul whom it votes on.
         bloom: 256 bytes.
         number: at least 1, for block 0 carries no seals.
         gas_limit, gas_used: below 2^64.
         timestamp: seconds, below 2^64.
         vanity: 32 bytes.
         validators: 20 bytes each, as listed; 1 to 255, distinct, none zero.
-        vote, round: encoded RLP, 1 to 56 bytes each.
+        vote: encoded RLP, 1 to 56 bytes; in legacy Istanbul the nonce, 8 bytes.
+        round: encoded RLP, 1 to 56 bytes; in legacy Istanbul the proposer's seal, 65 bytes.
         seals: r ‖ s ‖ parity, 65 bytes each, in the node's order.
         tail: the payloads of the fields after the nonce, from baseFeePerGas on; none to six of them.
         block_hash: what the chain calls the block, 32 bytes.
@@ -100,12 +106,9 @@ class BftHeader:
         if self.number < 1:
             raise HeaderRejected("block 0 has no seals", found=self.number, expected="a number of at least 1")
         check_set(self.validators)
-        for name, item in (("vote", self.vote), ("round", self.round)):
-            if len(item) > _MAX_ITEM:
-                raise HeaderRejected(
-                    f"the {name} is too long", found=item, expected=f"1..{_MAX_ITEM} bytes of RLP"
-                )
+        self._check_items()
         preimage = Preimage(
+            kind=self.kind,
             front=encode_front(
                 self.parent_hash,
                 self.beneficiary,
@@ -115,57 +118,87 @@ class BftHeader:
                 self.bloom,
                 self.encode_numbers(),
             ),
-            sealed=b"\xa0" + self.vanity + rlp.encode_list(encode_members(self.validators)) + self.vote,
+            vanity=self.vanity,
+            listed=rlp.encode_list(encode_members(self.validators)),
+            vote=self.vote,
             round=self.round,
             tail=b"".join(map(rlp.encode_bytes, self.tail)),
         )
-        object.__setattr__(self, "block_hash", preimage.block_hash(self.kind))
-        object.__setattr__(self, "commit_seal_hash", preimage.commit_seal_hash(self.kind))
+        object.__setattr__(self, "block_hash", preimage.block_hash())
+        object.__setattr__(self, "commit_seal_hash", preimage.commit_seal_hash())
+
+    def _check_items(self) -> None:
+        if self.kind is BftKind.ISTANBUL:
+            for name, item, length in (
+                ("nonce", self.vote, len(NONCE)),
+                ("proposer's seal", self.round, PROPOSER_SEAL_BYTES),
+            ):
+                if len(item) != length:
+                    raise HeaderRejected(
+                        f"the {name} has another length", found=item, expected=f"{length} bytes"
+                    )
+            return
+        for name, item in (("vote", self.vote), ("round", self.round)):
+            if len(item) > _MAX_ITEM:
+                raise HeaderRejected(
+                    f"the {name} is too long", found=item, expected=f"1..{_MAX_ITEM} bytes of RLP"
+                )
 
     @classmethod
-    def from_rlp(cls, data: bytes, kind: BftKind) -> Self:
-        """Return the header that RLP encodes.
+    def from_rlp(cls, data: bytes, kinds: BftKinds) -> Self:
+        """Return the header that RLP encodes; `kinds` as in `from_rpc`.
 
         Raises:
             HeaderRejected: a rule of the consensus does not hold.
             EncodingRejected: the bytes are not canonical RLP.
         """
-        return cls._from_fields(execution_header.from_rlp(data), kind)
+        fields = execution_header.from_rlp(data)
+        return cls._from_fields(fields, kinds.at(_u64("number", fields[_NUMBER])))
 
     @classmethod
-    def from_rpc(cls, block: Mapping[str, object], kind: BftKind) -> Self:
+    def from_rpc(cls, block: Mapping[str, object], kinds: BftKinds) -> Self:
         """Return the header of a block as `eth_getBlockBy...` and `newHeads` give it.
 
-        Where the block names its hash, that has to be the hash of the fields.
+        Where the block names its hash, that has to be the hash of the fields, or of those that are left
+        without the fields of the latest forks: nodes tell such fields of blocks that do not have them.
+
+        Args:
+            block: JSON; what is no field of a header is ignored.
+            kinds: the protocol of the chain, or the protocols with the height of the change.
 
         Raises:
             HeaderRejected: a field is malformed, a rule of the consensus does not hold, or the hash is
                 another.
             EncodingRejected: extraData is not canonical RLP.
         """
-        header = cls._from_fields(execution_header.from_rpc(block), kind)
+        fields = execution_header.from_rpc(block)
+        header = longest = cls._from_fields(fields, kinds.at(_u64("number", fields[_NUMBER])))
         named = block.get("hash")
-        if named is not None:
-            expected = execution_header.read_data("hash", named, 32)
-            if expected != header.block_hash:
+        if named is None:
+            return header
+        expected = execution_header.read_data("hash", named, 32)
+        while header.block_hash != expected:
+            if not header.tail:
                 raise HeaderRejected(
-                    f"the fields hash to another block than the node names (is the chain {kind.name}?)",
-                    found=header.block_hash,
+                    f"the fields hash to another block than the node names (is the chain {header.kind.name}?)",
+                    found=longest.block_hash,
                     expected=expected,
                 )
+            header = replace(header, tail=header.tail[:-1])
         return header
 
     @classmethod
     def _from_fields(cls, fields: tuple[bytes, ...], kind: BftKind) -> Self:
         (parent_hash, ommers, beneficiary, state_root, transactions_root, receipts_root, bloom) = fields[:7]
         (difficulty, number, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce) = fields[7:15]
+        votes_by_nonce = kind is BftKind.ISTANBUL
         # The contract puts these four in as constants (wire-formats §6.1). A header with other values could
         # be read here, and never be proven there.
         for name, found, expected in (
             ("sha3Uncles", ommers, EMPTY_OMMERS),
             ("difficulty", difficulty, b"\x01"),
             ("mixHash", mix_hash, ISTANBUL_MIX_HASH),
-            ("nonce", nonce, NONCE),
+            ("nonce", NONCE if votes_by_nonce else nonce, NONCE),
         ):
             if found != expected:
                 raise HeaderRejected(f"{name} is not what {kind.name} has", found=found, expected=expected)
@@ -184,7 +217,7 @@ class BftHeader:
             timestamp=Timestamp(_u64("timestamp", timestamp)),
             vanity=extra.vanity,
             validators=extra.validators,
-            vote=extra.vote,
+            vote=nonce if votes_by_nonce else extra.vote,
             round=extra.round,
             seals=extra.seals,
             tail=fields[15:],
@@ -237,7 +270,7 @@ def compact_seal(seal: bytes) -> bytes:
 
 
 def parse_extra_data(data: bytes, kind: BftKind) -> ExtraData:
-    """Read extraData as both protocols have it: [vanity, validators, vote, round, seals].
+    """Read the extraData of a sealed header.
 
     Empty lists are accepted here. `BftHeader` refuses an empty list of validators.
 
@@ -245,13 +278,10 @@ def parse_extra_data(data: bytes, kind: BftKind) -> ExtraData:
         HeaderRejected: the data has another shape.
         EncodingRejected: the data is not canonical RLP.
     """
-    items = rlp.decode(data)
-    if not isinstance(items, list) or len(items) != 5:
-        raise HeaderRejected(
-            "extraData has another shape", found=data, expected=f"the five items of {kind.name}"
-        )
-    vanity, validators, vote, round_, seals = items
-    if not isinstance(vanity, bytes) or len(vanity) != 32:
+    if kind is BftKind.ISTANBUL:
+        return _parse_istanbul(data)
+    vanity, validators, vote, round_, seals = _items(data, 5, kind)
+    if not isinstance(vanity, bytes) or len(vanity) != _VANITY_BYTES:
         raise HeaderRejected("the vanity has another shape", found=rlp.encode(vanity), expected="32 bytes")
     if not isinstance(round_, bytes) or len(round_) > 4:
         raise HeaderRejected(
@@ -264,6 +294,31 @@ def parse_extra_data(data: bytes, kind: BftKind) -> ExtraData:
         round=rlp.encode(round_),
         seals=_strings("a seal", seals, 65),
     )
+
+
+def _parse_istanbul(data: bytes) -> ExtraData:
+    vanity = data[:_VANITY_BYTES]
+    validators, proposer_seal, seals = _items(data[_VANITY_BYTES:], 3, BftKind.ISTANBUL)
+    if not isinstance(proposer_seal, bytes):
+        raise HeaderRejected(
+            "the proposer's seal is a list", found=rlp.encode(proposer_seal), expected="an RLP string"
+        )
+    return ExtraData(
+        vanity=vanity,
+        validators=_strings("a validator", validators, 20),
+        vote=b"",
+        round=proposer_seal,
+        seals=_strings("a seal", seals, 65),
+    )
+
+
+def _items(data: bytes, count: int, kind: BftKind) -> list[rlp.Item]:
+    items = rlp.decode(data)
+    if not isinstance(items, list) or len(items) != count:
+        raise HeaderRejected(
+            "extraData has another shape", found=data, expected=f"the {count} items of {kind.name}"
+        )
+    return items
 
 
 def _strings(name: str, items: rlp.Item, length: int) -> tuple[bytes, ...]:

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind, Preimage, encode_front
+from light_clients.bft.preimage import (
+    NO_VOTE,
+    NONCE,
+    PROPOSER_SEAL_BYTES,
+    ROUND_ZERO,
+    BftKind,
+    BftKinds,
+    Preimage,
+    encode_front,
+)
 from light_clients.bft.validators import encode_members
 from light_clients.client import Height, Timestamp
 from light_clients.codec import rlp
@@ -85,12 +94,12 @@ class ReadHeader:
     preimage: Preimage
 
 
-def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) -> ReadHeader:
+def read_header(cursor: Cursor, kinds: BftKinds, state_root: bytes | None = None) -> ReadHeader:
     """Read a header and check its seals. The caller has to check the set, the quorum, and the time.
 
     Args:
         cursor: at the header; it is moved behind it.
-        kind: the protocol of the client's chain.
+        kinds: the protocol of the client's chain, or the protocols with the height of the change.
         state_root: the root that the trie proofs lead to, where the header leaves its own out; None where it
             is sent.
 
@@ -113,19 +122,22 @@ def read_header(cursor: Cursor, kind: BftKind, state_root: bytes | None = None) 
     number, timestamp = _read_numbers(numbers)
     vanity = cursor.take(32) if flags & FLAG_VANITY else _ZERO_VANITY
     validators = _read_validators(cursor)
-    vote = _read_item(cursor, "vote") if flags & FLAG_VOTE else NO_VOTE[kind]
-    round_ = _read_item(cursor, "round") if flags & FLAG_ROUND else ROUND_ZERO[kind]
+    kind = kinds.at(number)
+    vote, round_ = _read_ending(cursor, flags, kind)
     tail = _read_tail(cursor, flags >> TAIL_SHIFT & 7)
     members = encode_members(validators)
     preimage = Preimage(
+        kind=kind,
         front=encode_front(
             parent_hash, beneficiary, state_root, transactions_root, receipts_root, bloom, numbers
         ),
-        sealed=b"\xa0" + vanity + rlp.encode_list(members) + vote,
+        vanity=vanity,
+        listed=rlp.encode_list(members),
+        vote=vote,
         round=round_,
         tail=tail,
     )
-    sealers, seals = _check_seals(cursor, validators, preimage.commit_seal_hash(kind))
+    sealers, seals = _check_seals(cursor, validators, preimage.commit_seal_hash())
     return ReadHeader(
         number=number,
         timestamp=timestamp,
@@ -181,6 +193,19 @@ def _read_validators(cursor: Cursor) -> tuple[bytes, ...]:
         raise HeaderRejected("the validator list is empty", found=0, expected="1..255 validators")
     packed = cursor.take(20 * count)
     return tuple([packed[at : at + 20] for at in range(0, len(packed), 20)])
+
+
+def _read_ending(cursor: Cursor, flags: int, kind: BftKind) -> tuple[bytes, bytes]:
+    """Read the vote and the round, or what legacy Istanbul has in their place: nonce and proposer's seal."""
+    if kind is not BftKind.ISTANBUL:
+        vote = _read_item(cursor, "vote") if flags & FLAG_VOTE else NO_VOTE[kind]
+        return vote, _read_item(cursor, "round") if flags & FLAG_ROUND else ROUND_ZERO[kind]
+    nonce = cursor.take(len(NONCE)) if flags & FLAG_VOTE else NONCE
+    if not flags & FLAG_ROUND:
+        raise EncodingRejected(
+            "a header of legacy Istanbul has no proposer's seal", found=hex(flags), expected="bit 4"
+        )
+    return nonce, cursor.take(PROPOSER_SEAL_BYTES)
 
 
 def _read_item(cursor: Cursor, name: str) -> bytes:

@@ -10,7 +10,8 @@ fork of its block.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from light_clients.codec import rlp
@@ -64,26 +65,37 @@ _MAX_EXTRA_DATA: Final = 1 << 16
 _HEX: Final = re.compile(r"0x[0-9a-fA-F]*", re.ASCII)
 
 
-def from_rpc(block: Mapping[str, object]) -> tuple[bytes, ...]:
+def from_rpc(
+    block: Mapping[str, object], name: Callable[[Sequence[bytes]], bytes] | None = None
+) -> tuple[bytes, ...]:
     """Return the 15 to 21 fields of a header from a JSON-RPC block, each as the payload of its RLP string.
 
-    Whatever else the block holds is ignored. The caller has to compare the block's `hash` with the fields'
-    hash.
+    Whatever else the block holds is ignored, and so are fields behind the first that is missing: no fork
+    leaves out a field of an earlier one. Nodes also tell fields of later forks, of a block whose header ends
+    before them. The caller has to compare the block's `hash` with the fields' hash.
+
+    Args:
+        block: as the node gave it.
+        name: the hash by which the chain names a header of such fields, 32 bytes. Where the block tells its
+            `hash`, the most fields that it names are returned; all of them where no number of them fits.
 
     Raises:
-        HeaderRejected: a field is missing or is not hex text of its length.
+        HeaderRejected: one of the first 15 fields is missing, a field is not hex text of its length, or the
+            `hash` is none.
     """
-    present = [block.get(field.name) is not None for field in FIELDS]
-    count = sum(present)
-    # No fork leaves out a field of an earlier one. A gap would hash the fields behind it in other places.
-    if count < MANDATORY or not all(present[:count]):
-        missing = next(field.name for field, there in zip(FIELDS, present, strict=True) if not there)
+    told = list(takewhile(lambda field: block.get(field.name) is not None, FIELDS))
+    if len(told) < MANDATORY:
         raise HeaderRejected(
-            f"the block has no {missing}",
-            found=[field.name for field, there in zip(FIELDS, present, strict=True) if there],
+            f"the block has no {FIELDS[len(told)].name}",
+            found=[field.name for field in FIELDS if block.get(field.name) is not None],
             expected="the first 15 to 21 header fields",
         )
-    return tuple(_read(field, block[field.name]) for field in FIELDS[:count])
+    fields = tuple(_read(field, block[field.name]) for field in told)
+    if name is None or block.get("hash") is None:
+        return fields
+    expected = read_data("hash", block["hash"], 32)
+    prefixes = (fields[:count] for count in range(len(fields), MANDATORY - 1, -1))
+    return next((prefix for prefix in prefixes if name(prefix) == expected), fields)
 
 
 def from_rlp(data: bytes) -> tuple[bytes, ...]:

@@ -143,13 +143,13 @@ class Side(ABC):
 
 
 class BftSide(Side):
-    """A QBFT or IBFT 2.0 chain."""
+    """A BFT chain."""
 
     chain: LocalBftChain
 
     def __init__(self, chain: LocalBftChain) -> None:
         super().__init__(chain)
-        self._kind = chain.protocol
+        self._kind = chain.kinds
 
     async def deploy_client_on(self, other: Side) -> bytes:
         """See Side."""
@@ -157,7 +157,7 @@ class BftSide(Side):
         return await other.create(
             "BftLightClient",
             other.authority,
-            int(self._kind),
+            *self._kind.arguments(),
             list(header.validators),
             header.number,
             header.timestamp,

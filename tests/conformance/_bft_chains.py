@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Blocks that nodes of QBFT and IBFT 2.0 chains gave: read, believed, and followed through changes of the
-set.
+"""Blocks that nodes of BFT chains gave: read, believed, and followed through changes of the set and of the
+protocol.
 """
 
 from __future__ import annotations
@@ -12,41 +12,42 @@ from typing import Any
 
 from light_clients.bft.client import BftClient, BftParams
 from light_clients.bft.codec import encode_update
-from light_clients.bft.header import BftHeader, BftKind
+from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKind, BftKinds
 from light_clients.bft.validators import quorum, set_hash
 from light_clients.errors import QuorumNotReached, Rejection
 from light_clients.proofs import mpt
 from tests.conformance.case import Case, expect, refuse, unhex
 
 
-def client_for(header: BftHeader) -> BftClient:
+def client_for(header: BftHeader, kinds: BftKinds) -> BftClient:
     """A client that trusts the set of this header."""
-    params = BftParams(header.kind, 1000, 15)
+    params = BftParams(kinds, 1000, 15)
     return BftClient.bootstrap(params, header.validators, header.number, header.timestamp)
 
 
-def chain_cases(name: str, blocks: Sequence[Any], kind: BftKind) -> Iterator[Case]:
+def chain_cases(name: str, blocks: Sequence[Any], kinds: BftKinds) -> Iterator[Case]:
     """A case a block, and one that follows the sets from the first block to the last."""
     for place, block in enumerate(blocks):
-        yield Case(f"{name}[{place}]", partial(check_block, block, kind))
-    yield Case(f"{name}: followed from the first block to the last", partial(check_sets, blocks, kind))
+        yield Case(f"{name}[{place}]", partial(check_block, block, kinds))
+    yield Case(f"{name}: followed from the first block to the last", partial(check_sets, blocks, kinds))
 
 
-def check_block(block: Any, kind: BftKind) -> None:
+def check_block(block: Any, kinds: BftKinds) -> None:
     """A block hashes as its node says, is believed with a quorum of its seals, and refused with fewer."""
-    header = BftHeader.from_rpc(block, kind)
-    client, least = client_for(header), quorum(len(header.validators))
+    header = BftHeader.from_rpc(block, kinds)
+    client, least = client_for(header, kinds), quorum(len(header.validators))
     client.check_header(header, header.timestamp)
     few = replace(header, seals=header.seals[: least - 1])
     refuse("a header below quorum", lambda: client.check_header(few, few.timestamp), QuorumNotReached)
-    other = BftKind.IBFT2 if kind is BftKind.QBFT else BftKind.QBFT
-    refuse("a header of the other protocol", lambda: BftHeader.from_rpc(block, other), Rejection)
+    for other in set(BftKind) - {header.kind}:
+        refuse("a header of another protocol", partial(BftHeader.from_rpc, block, other), Rejection)
 
 
-def check_sets(blocks: Sequence[Any], kind: BftKind) -> None:
+def check_sets(blocks: Sequence[Any], kinds: BftKinds) -> None:
     """A client moves to every set of the chain, each as soon as enough of the one before vouch for it."""
-    first, *headers = [BftHeader.from_rpc(block, kind) for block in blocks]
-    client, trusted = client_for(first), first.validators
+    first, *headers = [BftHeader.from_rpc(block, kinds) for block in blocks]
+    client, trusted = client_for(first, kinds), first.validators
     waiting: list[BftHeader] = []
     for header in headers:
         if header.validators == trusted:
@@ -84,6 +85,6 @@ def check_answer(block: Any, kind: BftKind, address: str, answer: Any) -> None:
 
 
 def check_refused(block: Any) -> None:
-    """A block whose set neither protocol lists is refused by both."""
+    """A block that lists no set is refused by every protocol."""
     for kind in BftKind:
         refuse(f"a block read as {kind.name}", partial(BftHeader.from_rpc, block, kind), Rejection)

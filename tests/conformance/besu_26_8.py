@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from light_clients.bft.header import BftKind
+from light_clients.bft.preimage import BftKind, KindChange
 from tests.conformance._bft_chains import chain_cases, check_answer, check_refused
 from tests.conformance.case import Case, cases_in, read_json
 
@@ -36,11 +36,8 @@ def header_cases(kind: BftKind, path: Path) -> Iterator[Case]:
 
 
 def migration_cases(path: Path) -> Iterator[Case]:
-    blocks = read_json(path)["blocks"]
-    before = [block for block in blocks if int(block["number"], 16) < FIRST_OF_QBFT]
-    after = [block for block in blocks if int(block["number"], 16) >= FIRST_OF_QBFT]
-    yield from chain_cases(f"{path.stem}, IBFT 2.0", before, BftKind.IBFT2)
-    yield from chain_cases(f"{path.stem}, QBFT", after, BftKind.QBFT)
+    change = KindChange(BftKind.IBFT2, BftKind.QBFT, FIRST_OF_QBFT)
+    yield from chain_cases(path.stem, read_json(path)["blocks"], change)
 
 
 def proof_cases(path: Path) -> Iterator[Case]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Real sealed headers of consortium chains: QBFT and IBFT 2.0."""
+"""Real sealed headers of consortium chains: QBFT, IBFT 2.0, and blocks of legacy Istanbul."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from tests.conformance.case import Case, cases_in, expect, read_json, refuse, un
 FOLDER = "poa_headers"
 
 NOT_SERVED = {
-    "ibft1": "no IBFT 1 light client: its quorum was too low on the chains that ran it",
     "clique": "no Clique light client yet",
 }
 
@@ -38,7 +38,9 @@ def file_cases(path: Path) -> Iterator[Case]:
         yield Case(name, skipped=NOT_SERVED[kind])
         return
     data = read_json(path)
-    if path.stem == "official_bft_extra_data":
+    if kind == "ibft1":
+        yield from istanbul_cases(name, data)
+    elif path.stem == "official_bft_extra_data":
         for case, entry in data.items():
             yield Case(f"{name}/{case}", partial(check_official, entry))
     elif "extra_data" in data:
@@ -51,15 +53,36 @@ def file_cases(path: Path) -> Iterator[Case]:
         yield Case(f"{name}: any change is refused", partial(check_changes, data))
 
 
+def istanbul_cases(name: str, data: Any) -> Iterator[Case]:
+    if not isinstance(data, list):
+        yield Case(name, skipped="a genesis file: block 0 has no seals")
+        return
+    headers = [rlp.encode(_first_item(unhex(block))) for block in data[1:]]
+    for place, (before, header) in enumerate(pairwise(headers), start=1):
+        yield Case(f"{name}[{place}]", partial(check_istanbul, before, header))
+
+
+def check_istanbul(before: bytes, encoded: bytes) -> None:
+    """A header is believed with its own seals, and names the block before it by the hash that we compute."""
+    header = BftHeader.from_rlp(encoded, BftKind.ISTANBUL)
+    expect("parent", header.parent_hash, BftHeader.from_rlp(before, BftKind.ISTANBUL).block_hash)
+    expect("seals that count", len(header.sealers()), len(header.seals))
+    client_for(header).check_header(header, header.timestamp)
+
+
+def _first_item(block: bytes) -> rlp.Item:
+    items = rlp.decode(block)
+    assert isinstance(items, list)
+    return items[0]
+
+
 def read(data: Any) -> BftHeader:
     kind = BftKind[data["kind"].upper()]
     if "block" in data:
         return BftHeader.from_rpc(data["block"], kind)
     if "header_rlp" in data:
         return BftHeader.from_rlp(unhex(data["header_rlp"]), kind)
-    block = rlp.decode(unhex(data["block_rlp"]))
-    assert isinstance(block, list)
-    return BftHeader.from_rlp(rlp.encode(block[0]), kind)
+    return BftHeader.from_rlp(rlp.encode(_first_item(unhex(data["block_rlp"]))), kind)
 
 
 def round_of(header: BftHeader) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from light_clients.bft.client import BftClient, BftKind, BftParams, quorum
+from light_clients.bft.preimage import BftKinds, KindChange
 from light_clients.client import Height, Timestamp
 from light_clients.errors import Rejection
 from light_clients.proofs.compact import read_account, read_storage
@@ -23,6 +24,14 @@ from tests.support.bft import FORK_TAILS, Draft, Validator, validators
 from tests.support.mutation import mutate
 from tests.support.trie import EMPTY_ROOT
 from tests.support.wire import flag, header_parts, join, prefixed, reseal
+
+#: Every protocol, and changes from one to another at heights that headers lie on both sides of.
+KINDS: list[BftKinds] = [
+    *BftKind,
+    KindChange(BftKind.IBFT2, BftKind.QBFT, 11),
+    KindChange(BftKind.ISTANBUL, BftKind.QBFT, 12),
+    KindChange(BftKind.QBFT, BftKind.ISTANBUL, 2**64 - 1),
+]
 
 TRUSTED_TIME = 1_700_000_000
 PERIOD, DRIFT = 1000, 15
@@ -36,7 +45,7 @@ class World:
     `storage` and `account` are good proofs that lead to `root`, which is anchored.
     """
 
-    kind: BftKind
+    kinds: BftKinds
     members: list[Validator]
     client: BftClient
     storage: bytes
@@ -44,19 +53,21 @@ class World:
     root: bytes
 
 
-def make_world(rng: random.Random, kind: BftKind, count: int) -> World:
+def make_world(rng: random.Random, kinds: BftKinds, count: int) -> World:
     members = validators(count, start=rng.randrange(1000))
-    params = BftParams(kind, PERIOD, DRIFT)
+    params = BftParams(kinds, PERIOD, DRIFT)
     addresses = [member.address for member in members]
     client = BftClient.bootstrap(params, addresses, Height(10), Timestamp(TRUSTED_TIME))
     storage, trie = storage_proof(rng, SLOT)
     account, state = account_proof(rng, ACCOUNT, trie.root)
-    return World(kind, members, client, storage, account, state.root)
+    return World(kinds, members, client, storage, account, state.root)
 
 
 def anchor_of(world: World) -> bytes:
     """An anchor of the world's root, at height 5."""
-    draft = Draft(world.kind, world.members, number=5, timestamp=TRUSTED_TIME - 7, state_root=world.root)
+    draft = Draft(
+        world.kinds.at(5), world.members, number=5, timestamp=TRUSTED_TIME - 7, state_root=world.root
+    )
     return join(header_parts(draft))
 
 
@@ -91,10 +102,12 @@ def make_draft(rng: random.Random, world: World, members: Sequence[Validator | b
     bloom = bytearray(256)
     for _ in range(rng.choice([0, 0, 3, 40, 400])):
         bloom[rng.randrange(256)] |= 1 << rng.randrange(8)
+    number = rng.choice([11, 11, 11, 12, 10, 9, 1, 0, 5, 6, 2**64 - 1])
+    kind = world.kinds.at(number) if rng.random() < 0.97 else rng.choice(list(BftKind))
     return Draft(
-        world.kind,
+        kind,
         world.members if members is None else members,
-        number=rng.choice([11, 11, 11, 12, 10, 9, 1, 0, 5, 6, 2**64 - 1]),
+        number=number,
         timestamp=rng.choice(
             [NOW, TRUSTED_TIME, TRUSTED_TIME + 1, TRUSTED_TIME - 1, NOW + DRIFT, NOW + DRIFT + 1, 0]
         ),
@@ -109,6 +122,8 @@ def make_draft(rng: random.Random, world: World, members: Sequence[Validator | b
         vanity=rng.choice([bytes(32), rng.randbytes(32)]),
         vote=rng.choice([None, None, (rng.randbytes(20), rng.choice([b"", b"\xff"]))]),
         round=rng.choice([0, 0, 1, 127, 128, 255, 2**31]),
+        proposer_seal=rng.randbytes(65),
+        nonce=rng.choice([bytes(8), b"\xff" * 8, rng.randbytes(8)]) if kind is BftKind.ISTANBUL else bytes(8),
         tail=rng.choice(tails),
     )
 
@@ -255,6 +270,7 @@ def make_misbehaviour(rng: random.Random, world: World) -> bytes:
             replace(make_draft(rng, world), number=one.number),
             replace(one, round=rng.choice([0, 1, 300])),
             replace(one, vote=(rng.randbytes(20), b"\xff")),
+            replace(one, proposer_seal=rng.randbytes(65)),
             make_draft(rng, world),
         ]
     )
@@ -272,7 +288,9 @@ def make_update(rng: random.Random, world: World) -> bytes:
     for _ in range(count):
         draft = make_draft(rng, world, members)
         if rng.random() < 0.95:
-            draft = replace(draft, number=number, timestamp=timestamp)
+            kind = world.kinds.at(number)
+            nonce = draft.nonce if kind is BftKind.ISTANBUL else bytes(8)
+            draft = replace(draft, kind=kind, number=number, timestamp=timestamp, nonce=nonce)
         number += rng.choice([1, 1, 1, 7, 0] if rng.random() < 0.1 else [1, 5])
         timestamp += rng.choice([0, 0, 1, 3])
         if rng.random() < 0.03:

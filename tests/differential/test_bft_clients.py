@@ -17,21 +17,21 @@ import pytest
 from eth_abi.abi import encode
 
 from light_clients import ecdsa
-from light_clients.bft.client import BftClient, BftKind, quorum
+from light_clients.bft.client import BftKind, quorum
 from light_clients.bft.validators import MAX_VALIDATORS
 from light_clients.ecdsa import recover
 from light_clients.errors import Rejection
 from light_clients.proofs.compact import read_account, read_storage
 from relayer.contracts import load
 from tests.differential.bft_cases import (
+    KINDS,
     NOW,
     TRUSTED_TIME,
-    World,
-    anchor_of,
     make_case,
     make_world,
 )
-from tests.differential.clients import Case, Consensus, Deployed, compare, deploy, is_known
+from tests.differential.bft_twins import deploy_world
+from tests.differential.clients import compare, is_known
 from tests.differential.compact_cases import account_case, storage_case
 from tests.differential.evm import Anvil, compile_probe, probe, run_anvil, selector
 from tests.support.bft import validator
@@ -188,60 +188,20 @@ def test_compact_proofs_lead_to_the_same_root(anvil: Anvil, bare_probe: bytes, h
 # --- clients ------------------------------------------------------------------------------------------------
 
 
-def trusted(client: BftClient) -> tuple[bytes, int, int, bool]:
-    state = client.state
-    return state.set_hash, state.height, state.timestamp, state.frozen
-
-
-BFT = Consensus("BftLightClient", ["bytes32", "uint64", "uint64", "bool"], trusted)
-
-
 @pytest.fixture(scope="module")
 def authority(anvil: Anvil) -> bytes:
     return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
 
 
-def deploy_world(
-    anvil: Anvil, authority: bytes, world: World, *, anchored: bool, frozen: bool = False
-) -> Deployed:
-    state, params = world.client.state, world.client.params
-    creation = load(BFT.contract).encode_creation(
-        "0x" + authority.hex(),
-        int(params.kind),
-        ["0x" + member.address.hex() for member in world.members],
-        state.height,
-        state.timestamp,
-        params.trusting_period_s,
-        params.max_clock_drift_s,
-    )
-    story: list[Case] = []
-    if anchored:
-        story.append(Case("anchor", anchor_of(world), now=NOW))
-    if frozen:
-        found = (make_case(random.Random(i), world).data for i in range(10_000))
-        story.append(Case("freeze", next(filter(freezes(world.client), found)), now=NOW))
-    return deploy(anvil, BFT, world.client, creation, story, TRUSTED_TIME)
-
-
-def freezes(client: BftClient) -> Callable[[bytes], bool]:
-    def does(data: bytes) -> bool:
-        try:
-            return client.freeze(data).state.frozen
-        except Rejection:
-            return False
-
-    return does
-
-
 def compare_worlds(anvil: Anvil, authority: bytes, seed: int, count: int) -> None:
-    worlds = [(kind, size) for kind in BftKind for size in SIZES]
+    worlds = [(kinds, size) for kinds in KINDS for size in SIZES]
     verdicts: Counter[tuple[str, bool]] = Counter()
-    for index, (kind, size) in enumerate(worlds):
-        rng = random.Random(f"{seed} {kind} {size}")
-        world = make_world(rng, kind, size)
+    for index, (kinds, size) in enumerate(worlds):
+        rng = random.Random(f"{seed} {kinds} {size}")
+        world = make_world(rng, kinds, size)
         deployed = deploy_world(anvil, authority, world, anchored=index % 4 != 0)
         cases = [make_case(rng, world) for _ in range(count // len(worlds))]
-        verdicts += compare(anvil, deployed, cases, f"seed {seed}, {kind.name} of {size}")
+        verdicts += compare(anvil, deployed, cases, f"seed {seed}, {kinds!r} of {size}")
     for method in ("storageAt", "update", "anchor", "freeze"):
         believed, refused = verdicts[method, True], verdicts[method, False]
         # Cases that only ever go one way would compare nothing.
@@ -258,8 +218,8 @@ def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
 def test_frozen_clients_believe_nothing_on_both_sides(anvil: Anvil, authority: bytes) -> None:
     """INV-7 and INV-8."""
     rng = random.Random(SEED)
-    for kind in BftKind:
-        world = make_world(rng, kind, 4)
+    for kinds in KINDS:
+        world = make_world(rng, kinds, 4)
         deployed = deploy_world(anvil, authority, world, anchored=True, frozen=True)
         verdicts = compare(anvil, deployed, [make_case(rng, world) for _ in range(40)], "frozen")
         assert not any(believed for (_, believed), often in verdicts.items() if often)

@@ -334,6 +334,30 @@ MUTATIONS: Final = (
         "",
         "light_clients/bft/BftStorageAt.t.sol::test_INV7_selfDeclaredSet",
     ),
+    Mutation(
+        "bft-protocol-from",
+        "The later protocol begins with its first block (INV-7).",
+        _BFT_HEADER,
+        "iszero(lt(height, shr(16, kinds)))",
+        "gt(height, shr(16, kinds))",
+        "light_clients/bft/BftProtocols.t.sol::test_INV7_aHeaderIsReadByTheProtocolOfItsHeight",
+    ),
+    Mutation(
+        "bft-istanbul-commit",
+        "Validators of legacy Istanbul sign the block's hash with the code of COMMIT, not the hash (INV-7).",
+        _BFT_HEADER,
+        "hash = BftHeaderRlp.istanbulHash(list, end, flags & ON_CHAIN != 0);",
+        "hash = BftHeaderRlp.istanbulHash(list, end, true);",
+        "light_clients/bft/BftProtocols.t.sol::test_INV7_theBlocksHashIsNotSealed",
+    ),
+    Mutation(
+        "bft-istanbul-proposer",
+        "A header of legacy Istanbul has a proposer's seal.",
+        _BFT_HEADER,
+        "count == 0 || flags & HAS_ROUND == 0",
+        "count == 0",
+        "light_clients/bft/BftProtocols.t.sol::test_INV8_aProposersSealIsThere",
+    ),
     # --- ethereum -----------------------------------------------------------------------------------------
     Mutation(
         "ethereum-signature-slot",

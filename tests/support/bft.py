@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sealed QBFT and IBFT 2.0 headers, made from the rules of the chains and not from the code under test."""
+"""Sealed headers of BFT chains, made from the rules of the chains and not from the code under test."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def validators(count: int, start: int = 0) -> list[Validator]:
 class Draft:
     """A header before its seals.
 
+    In legacy Istanbul a vote is told by coinbase and nonce, and `proposer_seal` takes the round's place.
+
     `sealers` are those who seal it, members or not; `extra_seals` go in as they are.
     """
 
@@ -73,6 +75,7 @@ class Draft:
     vanity: bytes = bytes(32)
     vote: tuple[bytes, bytes] | None = None
     round: int = 0
+    proposer_seal: bytes = b"\x5e" * 65
     tail: tuple[bytes, ...] = ()
     difficulty: int = 1
     ommers: bytes = NO_OMMERS
@@ -80,8 +83,25 @@ class Draft:
     nonce: bytes = bytes(8)
     extra_seals: Sequence[bytes] = field(default_factory=tuple)
 
+    @property
+    def _votes_by_nonce(self) -> bool:
+        return self.kind is BftKind.ISTANBUL and self.vote is not None
+
+    @property
+    def coinbase(self) -> bytes:
+        """The field miner."""
+        return self.vote[0] if self._votes_by_nonce and self.vote else self.beneficiary
+
+    @property
+    def told_nonce(self) -> bytes:
+        """The field nonce."""
+        return (self.vote[1] or b"\0") * 8 if self._votes_by_nonce and self.vote else self.nonce
+
     def addresses(self) -> list[bytes]:
         return [member if isinstance(member, bytes) else member.address for member in self.members]
+
+    def _istanbul(self, seals: Sequence[bytes]) -> bytes:
+        return self.vanity + rlp.encode([self.addresses(), self.proposer_seal, list(seals)])
 
     def _extra(self) -> list[rlp.Item]:
         qbft = self.kind is BftKind.QBFT
@@ -89,12 +109,17 @@ class Draft:
         round_ = rlp.integer(self.round) if qbft else self.round.to_bytes(4, "big")
         return [self.vanity, self.addresses(), vote, round_]
 
-    def _encode(self, extra: list[rlp.Item]) -> bytes:
+    def _extra_data(self) -> bytes:
+        if self.kind is BftKind.ISTANBUL:
+            return self._istanbul(self.seals())
+        return rlp.encode([*self._extra(), self.seals()])
+
+    def _encode(self, extra: list[rlp.Item] | bytes) -> bytes:
         return rlp.encode(
             [
                 self.parent_hash,
                 self.ommers,
-                self.beneficiary,
+                self.coinbase,
                 self.state_root,
                 self.transactions_root,
                 self.receipts_root,
@@ -104,18 +129,22 @@ class Draft:
                 rlp.integer(self.gas_limit),
                 rlp.integer(self.gas_used),
                 rlp.integer(self.timestamp),
-                rlp.encode(extra),
+                extra if isinstance(extra, bytes) else rlp.encode(extra),
                 self.mix_hash,
-                self.nonce,
+                self.told_nonce,
                 *self.tail,
             ]
         )
 
     def seal_hash(self) -> bytes:
+        if self.kind is BftKind.ISTANBUL:
+            return keccak(self.block_hash() + b"\x02")
         extra = self._extra()
         return keccak(self._encode([*extra, []] if self.kind is BftKind.QBFT else extra))
 
     def block_hash(self) -> bytes:
+        if self.kind is BftKind.ISTANBUL:
+            return keccak(self._encode(self._istanbul([])))
         extra = self._extra()[:3]
         return keccak(self._encode([*extra, b"", []] if self.kind is BftKind.QBFT else extra))
 
@@ -127,7 +156,7 @@ class Draft:
 
     def encode(self) -> bytes:
         """The RLP of the sealed header."""
-        return self._encode([*self._extra(), self.seals()])
+        return self._encode(self._extra_data())
 
     def header(self) -> BftHeader:
         return BftHeader.from_rlp(self.encode(), self.kind)
@@ -160,7 +189,7 @@ class Draft:
         fields: list[bytes | int] = [
             self.parent_hash,
             self.ommers,
-            self.beneficiary,
+            self.coinbase,
             self.state_root,
             self.transactions_root,
             self.receipts_root,
@@ -170,9 +199,9 @@ class Draft:
             self.gas_limit,
             self.gas_used,
             self.timestamp,
-            rlp.encode([*self._extra(), self.seals()]),
+            self._extra_data(),
             self.mix_hash,
-            self.nonce,
+            self.told_nonce,
             *(
                 int.from_bytes(field, "big") if position in {0, 2, 3} else field
                 for position, field in enumerate(self.tail)

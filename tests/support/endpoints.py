@@ -149,7 +149,7 @@ async def register(here: Site, there: Site, consensus: Consensus) -> None:
     block = await there.chain.block(Height(1))
     client = load("BftLightClient").encode_creation(
         create_address(here.chain.senders[0], 0),
-        PROTOCOLS[consensus],
+        *PROTOCOLS[consensus].arguments(),
         list(there.prover.validators),
         1,
         int(block["timestamp"], 16),

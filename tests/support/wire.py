@@ -57,7 +57,7 @@ def header_parts(
     flags = 0
     parts: dict[str, bytes] = {
         "parent": draft.parent_hash,
-        "beneficiary": draft.beneficiary,
+        "beneficiary": draft.coinbase,
         "state_root": draft.state_root if state_root else b"",
         "roots": draft.transactions_root + draft.receipts_root,
         "numbers": prefixed(
@@ -82,10 +82,16 @@ def header_parts(
     if any(draft.vanity):
         flags |= 4
         parts["vanity"] = draft.vanity
-    if draft.vote is not None:
+    if draft.kind is BftKind.ISTANBUL:
+        flags |= 16
+        parts["round"] = draft.proposer_seal
+        if any(draft.told_nonce):
+            flags |= 8
+            parts["vote"] = draft.told_nonce
+    elif draft.vote is not None:
         flags |= 8
         parts["vote"] = prefixed(rlp.encode(draft.vote))
-    if draft.round:
+    if draft.round and draft.kind is not BftKind.ISTANBUL:
         flags |= 16
         round_ = rlp.integer(draft.round) if draft.kind is BftKind.QBFT else draft.round.to_bytes(4, "big")
         parts["round"] = prefixed(rlp.encode(round_))
@@ -120,16 +126,14 @@ def seal_hash(parts: Mapping[str, bytes], kind: BftKind, state_root: bytes | Non
     """
     flags = int.from_bytes(parts["flags"], "big")
     packed = parts["validators"][1:]
-    qbft = kind is BftKind.QBFT
-    extra = b"".join(
-        (
-            b"\xa0" + (parts["vanity"] or bytes(32)),
-            _list(b"".join(b"\x94" + packed[at : at + 20] for at in range(0, len(packed), 20))),
-            parts["vote"][1:] if flags & 8 else b"\xc0" if qbft else b"\x80",
-            parts["round"][1:] if flags & 16 else b"\x80" if qbft else b"\x84\x00\x00\x00\x00",
-            b"\xc0" if qbft else b"",
-        )
-    )
+    vanity = parts["vanity"] or bytes(32)
+    listed = _list(b"".join(b"\x94" + packed[at : at + 20] for at in range(0, len(packed), 20)))
+    nonce = bytes(8)
+    if kind is BftKind.ISTANBUL:
+        extra = vanity + _list(listed + rlp.encode(parts["round"]) + b"\xc0")
+        nonce = parts["vote"] if flags & 8 else nonce
+    else:
+        extra = _ending(b"\xa0" + vanity + listed, parts, flags, qbft=kind is BftKind.QBFT)
     fork = {tail: rest for rest, tail in _TAILS.items()}.get(flags >> 5 & 7, ())
     root = parts["state_root"] if state_root is None else state_root
     roots = parts["roots"] or EMPTY_ROOT * 2
@@ -137,12 +141,19 @@ def seal_hash(parts: Mapping[str, bytes], kind: BftKind, state_root: bytes | Non
         *map(rlp.encode, (parts["parent"], NO_OMMERS, parts["beneficiary"], root, roots[:32], roots[32:])),
         rlp.encode(_bloom(parts["bloom"], flags & 3)),
         b"\x01" + parts["numbers"][1:],
-        rlp.encode(_list(extra)),
-        *map(rlp.encode, (ISTANBUL, bytes(8))),
+        rlp.encode(extra),
+        *map(rlp.encode, (ISTANBUL, nonce)),
         parts["tail"][1:],
         *map(rlp.encode, fork),
     ]
-    return keccak(_list(b"".join(fields)))
+    block_hash = keccak(_list(b"".join(fields)))
+    return keccak(block_hash + b"\x02") if kind is BftKind.ISTANBUL else block_hash
+
+
+def _ending(start: bytes, parts: Mapping[str, bytes], flags: int, *, qbft: bool) -> bytes:
+    vote = parts["vote"][1:] if flags & 8 else b"\xc0" if qbft else b"\x80"
+    round_ = parts["round"][1:] if flags & 16 else b"\x80" if qbft else b"\x84\x00\x00\x00\x00"
+    return _list(start + vote + round_ + (b"\xc0" if qbft else b""))
 
 
 def reseal(

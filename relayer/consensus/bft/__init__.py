@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""QBFT and IBFT 2.0: validators seal every block, and a sealed block is final.
+"""QBFT, IBFT 2.0 and legacy Istanbul: validators seal every block, and a sealed block is final.
 
 The rules are in light_clients/bft. prover.py follows a chain by them; update_path.py finds the updates from
-one validator set to another, for the prover and for a light client on a destination.
+one validator set to another, for the prover and for a light client on a destination. protocols.py tells which
+protocol sealed a block, and where a chain went from one to another.
 """
 
 from __future__ import annotations
@@ -17,5 +18,5 @@ KIND: Final = ConsensusKind(
     contract="BftLightClient",
     signers="validators",
     misbehaviour="Validators signed two blocks of one height.",
-    dialects={"qbft": {"protocol": "qbft"}, "ibft2": {"protocol": "ibft2"}},
+    dialects={name: {"protocol": name} for name in ("qbft", "ibft2", "ibft")},
 )

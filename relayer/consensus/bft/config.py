@@ -1,23 +1,49 @@
 # SPDX-License-Identifier: MIT
-"""What a QBFT or IBFT 2.0 chain is configured with."""
+"""What a BFT chain is configured with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import BftKind, BftKinds, KindChange
 from relayer.config import Bytes20, ConsensusConfig, InvalidConfig, TrustTerms, Where
 from relayer.config.values import Height, Positive
 
 #: The protocols, by their names in files.
-PROTOCOLS: Final[Mapping[str, BftKind]] = {"qbft": BftKind.QBFT, "ibft2": BftKind.IBFT2}
+PROTOCOLS: Final[Mapping[str, BftKind]] = {
+    "qbft": BftKind.QBFT,
+    "ibft2": BftKind.IBFT2,
+    "ibft": BftKind.ISTANBUL,
+}
+NAMES: Final[Mapping[BftKind, str]] = {kind: name for name, kind in PROTOCOLS.items()}
 #: How people call them.
-LABELS: Final[Mapping[BftKind, str]] = {BftKind.QBFT: "QBFT", BftKind.IBFT2: "IBFT 2.0"}
+LABELS: Final[Mapping[BftKind, str]] = {
+    BftKind.QBFT: "QBFT",
+    BftKind.IBFT2: "IBFT 2.0",
+    BftKind.ISTANBUL: "legacy Istanbul",
+}
+
+Protocol: TypeAlias = Literal["qbft", "ibft2", "ibft"]
 
 _NOBODY: Final = bytes(20)
+
+
+def describe(kinds: BftKinds) -> str:
+    """Return what people call a protocol, or the two with the height of the change."""
+    if isinstance(kinds, BftKind):
+        return LABELS[kinds]
+    return f"{LABELS[kinds.first]} until block {kinds.later_from - 1}, {LABELS[kinds.later]} from then on"
+
+
+def name_kinds(kinds: BftKinds) -> Mapping[str, Any]:
+    """Return the keys of `[chains.NAME.consensus]` for it: `protocol`, and `then` where there are two."""
+    if isinstance(kinds, BftKind):
+        return {"protocol": NAMES[kinds]}
+    then = {"protocol": NAMES[kinds.later], "from_height": kinds.later_from}
+    return {"protocol": NAMES[kinds.first], "then": then}
 
 
 class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,22 +58,33 @@ class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     validators: Annotated[tuple[Bytes20, ...], msgspec.Meta(min_length=1, max_length=255)]
 
 
+class NextProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The protocol that a chain goes to, and the first block that is sealed by it."""
+
+    protocol: Protocol
+    from_height: Height
+
+
 class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table `[chains.NAME.consensus]` of a BFT chain."""
 
     kind: str = "bft"
-    protocol: Literal["qbft", "ibft2"]
+    protocol: Protocol
+    then: NextProtocol | None = None
     bootstrap: BootstrapConfig | None = None
 
     @property
-    def variant(self) -> BftKind:
-        """The protocol, as the light client names it."""
-        return PROTOCOLS[self.protocol]
+    def kinds(self) -> BftKinds:
+        """The protocol, or the two with the height of the change, as the light client takes them."""
+        kind = PROTOCOLS[self.protocol]
+        if self.then is None:
+            return kind
+        return KindChange(kind, PROTOCOLS[self.then.protocol], self.then.from_height)
 
     @property
     def label(self) -> str:
-        """What people call the protocol."""
-        return LABELS[self.variant]
+        """What people call the protocol, or the two."""
+        return describe(self.kinds)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -61,7 +98,14 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
         return self.bootstrap.height
 
     def check(self, chain: TrustTerms, where: Where) -> None:  # noqa: ARG002  nothing of the chain matters here
-        """Raise InvalidConfig for a validator that is listed twice, or for the zero address."""
+        """Raise InvalidConfig for a validator twice, the zero address, or a change that is none."""
+        if self.then is not None and self.then.protocol == self.protocol:
+            raise InvalidConfig(
+                where("then", "protocol"),
+                f'"{self.then.protocol}" again',
+                "another protocol",
+                "Leave `then` out where the protocol does not change.",
+            )
         validators = () if self.bootstrap is None else self.bootstrap.validators
         if len(set(validators)) != len(validators) or _NOBODY in validators:
             raise InvalidConfig(

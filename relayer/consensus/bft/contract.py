@@ -16,12 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from light_clients.bft.client import BftParams, BftState
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import BftKind, BftKinds, KindChange
 from light_clients.client import Height, Status, Timestamp
 from relayer.chains.base import Address, Call, Chain
 from relayer.chains.evm import abi
 from relayer.chains.evm.contract_reader import ContractReader, address_of
-from relayer.consensus.bft.config import BftConfig
+from relayer.consensus.bft.config import PROTOCOLS, BftConfig, name_kinds
 from relayer.consensus.kind import ClientView, ConfiguredChain, ContractRole
 from relayer.contracts import load
 from relayer.errors import RpcAnswerInvalid
@@ -42,14 +42,16 @@ class BftInitialTrust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 @dataclass(frozen=True, slots=True)
 class BftClientView(ClientView):
-    """A BftLightClient. `protocol` is a BftKind's value, `set_hash` the trusted set's, 32 bytes."""
+    """A BftLightClient. `kinds` is what it reads, `set_hash` the trusted set's, 32 bytes."""
 
-    protocol: int
+    kinds: BftKinds
     set_hash: bytes
 
     def details(self) -> Mapping[str, Any]:
-        """Return the protocol, and the hash of the trusted set."""
-        return {"protocol": BftKind(self.protocol).name.lower(), "set_hash": self.set_hash}
+        """Return the protocol, and where there are two the next one and its first block; and the hash of the
+        trusted set.
+        """
+        return {**name_kinds(self.kinds), "set_hash": self.set_hash}
 
 
 class BftContract(ContractRole[BftConfig, BftClientView]):
@@ -64,7 +66,7 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
         trust = msgspec.convert(initial_trust, BftInitialTrust, from_attributes=True)
         return load(NAME).encode_creation(
             authority,
-            int(chain.consensus.variant),
+            *chain.consensus.kinds.arguments(),
             list(trust.validators),
             trust.height,
             trust.timestamp,
@@ -80,9 +82,9 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
 
     async def view(self, reader: ContractReader, address: bytes) -> BftClientView:
         """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
-        functions = ("status", "kind", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
+        functions = ("status", "kinds", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
         values = await asyncio.gather(*(reader.ask(address, NAME, function) for function in functions))
-        status, kind, (trusted, height, timestamp, _), period, drift, authority = values
+        status, kinds, (trusted, height, timestamp, _), period, drift, authority = values
         return BftClientView(
             contract=NAME,
             address=address,
@@ -92,7 +94,7 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
             trusting_period_s=period,
             max_clock_drift_s=drift,
             authority=address_of(authority),
-            protocol=kind,
+            kinds=_kinds_of(*kinds),
             set_hash=trusted,
         )
 
@@ -109,35 +111,35 @@ class OnChainState:
     state: BftState
 
 
-async def read_client(destination: Chain, client: Address, kind: BftKind) -> OnChainState:
+async def read_client(destination: Chain, client: Address) -> OnChainState:
     """Read a client through a chain's distrusted providers.
 
     Args:
         destination: the chain that the client stands on.
         client: its address, 20 bytes.
-        kind: the protocol that it must be of.
 
     Raises:
-        RpcAnswerInvalid: it is of another protocol, or no such contract.
+        RpcAnswerInvalid: it is no such contract, or of a protocol that is not known.
         ChainUnavailable: no provider answers.
     """
     asked = (
         abi.CLIENT_STATUS,
         abi.CLIENT_TRUSTED_STATE,
-        abi.CLIENT_KIND,
+        abi.CLIENT_KINDS,
         abi.CLIENT_TRUSTING_PERIOD,
         abi.CLIENT_MAX_CLOCK_DRIFT,
     )
     answers = await asyncio.gather(*(destination.call(Call(client, data)) for data in asked))
-    found = abi.decode_words(answers[2], 1, "kind's answer")[0]
-    if found != kind.value:
+    try:
+        kinds = _kinds_of(*abi.decode_words(answers[2], 3, "kinds' answer"))
+    except ValueError as error:
         raise RpcAnswerInvalid(
-            f"a light client of kind {found} at 0x{client.hex()}",
-            f"kind {kind.value} ({kind.name.lower()})",
+            f"a light client of an unknown protocol at 0x{client.hex()} ({error})",
+            f"one of {', '.join(PROTOCOLS)}",
             "Is the chain's consensus configured right?",
-        )
+        ) from error
     params = BftParams(
-        kind,
+        kinds,
         abi.decode_words(answers[3], 1, "trustingPeriod's answer")[0],
         abi.decode_words(answers[4], 1, "maxClockDrift's answer")[0],
     )
@@ -150,3 +152,9 @@ def decode_trusted_state(data: bytes) -> BftState:
     return BftState(
         abi.encode_word(set_hash), Height(height), Timestamp(timestamp), abi.decode_bool(frozen, "frozen")
     )
+
+
+def _kinds_of(first: int, later: int, later_from: int) -> BftKinds:
+    """Return what the contract's `kinds` says. Raises ValueError for a protocol that is not known."""
+    change = KindChange(BftKind(first), BftKind(later), later_from)
+    return change.later if later_from == 0 or change.first is change.later else change

@@ -14,17 +14,17 @@ from typing import Any, Final
 import msgspec
 
 from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import ISTANBUL_MIX_HASH, BftKind
+from light_clients.bft.preimage import KindChange
 from light_clients.bft.validators import quorum, set_hash
-from light_clients.codec import execution_header, rlp
 from light_clients.errors import Rejection
 from relayer.chains.base import Head
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
 from relayer.config import Bytes20
 from relayer.consensus.base import Prover
-from relayer.consensus.bft.config import LABELS, PROTOCOLS, BftConfig, BootstrapConfig
+from relayer.consensus.bft.config import NAMES, BftConfig, BootstrapConfig, describe
 from relayer.consensus.bft.contract import BftClientView, BftInitialTrust
+from relayer.consensus.bft.protocols import find_change, sealed_as
 from relayer.consensus.bft.prover import BftProver, open_prover
 from relayer.consensus.findings import Finding, Severity
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
@@ -41,9 +41,6 @@ _HIJACKED: Final = (
 )
 #: How many shared validators an error lists.
 _SHOWN: Final = 3
-
-_FIELD_AT: Final = {field.name: index for index, field in enumerate(execution_header.FIELDS)}
-_VANITY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +97,15 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
     def refuse_head(self, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]) -> str | None:
         """Return why the light client would not read a block; None where it would."""
         try:
-            BftHeader.from_rpc(head, chain.consensus.variant)
+            BftHeader.from_rpc(head, chain.consensus.kinds)
         except Rejection as error:
             return str(error)
         return None
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the protocol that a block's extra data shows, if a validator sealed it; else None."""
-        for protocol, variant in PROTOCOLS.items():
-            try:
-                # The extra data has one form in both protocols. Their hashes tell them apart: that of the
-                # block, and the one that the seals sign.
-                if BftHeader.from_rpc(head, variant).sealers():
-                    return {"protocol": protocol}
-            except Rejection:
-                continue
-        return None
+        header = sealed_as(head)
+        return None if header is None else {"protocol": NAMES[header.kind]}
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:  # noqa: ARG002  as above
         """Return no further keys: a header tells all."""
@@ -134,23 +124,18 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         some sizes of the set. The light client would refuse such blocks one day, so they are refused
         before anything is deployed.
         """
-        name, label, variant = chain.name, chain.consensus.label, chain.consensus.variant
+        name, label, kinds = chain.name, chain.consensus.label, chain.consensus.kinds
         number = int(str(head.get("number", "0x0")), 16)
         if number == 0:
             found, advice = "block 0 as the newest", "Start its validators, or wait for the first block."
             return None, [_refuse(name, found, "a sealed block to start trust from", advice)]
         try:
-            newest = BftHeader.from_rpc(head, variant)
+            newest = BftHeader.from_rpc(head, kinds)
         except Rejection as error:
-            advice = (
-                f"Is it a {label} chain (chains.{name}.consensus.protocol), and its fork one that is known?"
-            )
-            protocol = _protocol_of(head)
-            found = f"a block {number} that is not believed: {error}" + (f"; {protocol}" if protocol else "")
-            return None, [_refuse(name, found, f"{label} headers", advice)]
+            return None, [await _refuse_newest(node, chain, head, number, error)]
         lower = range(number - _SAMPLE_STEP, 0, -_SAMPLE_STEP)[: _SAMPLE - 1]
         blocks = await asyncio.gather(*(node.block(height) for height in lower))
-        headers, findings = _read_sample(chain, newest, blocks)
+        headers, findings = await _read_sample(node, chain, newest, blocks)
         refusals = [refusal for header in headers if (refusal := _judge_seals(name, header)) is not None]
         if refusals:
             return BftTrust(newest), [*findings, refusals[0]]
@@ -201,7 +186,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         except (RpcAnswerInvalid, RpcRefused) as error:
             return [_judge_unshown(subject, chain, client, head, error)]
         try:
-            header = BftHeader.from_rpc(block, BftKind(client.protocol))
+            header = BftHeader.from_rpc(block, client.kinds)
         except Rejection as error:
             found = f"a client that trusts block {height}, which is not believed: {error}"
             return [_refuse(subject, found, f"a {chain.consensus.label} header", _HIJACKED)]
@@ -228,11 +213,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         trust: BftTrust | None,
     ) -> list[Finding]:
         """Judge a client's protocol, and whether it trusts the validators that seal now."""
-        findings = []
-        if client.protocol != chain.consensus.variant:
-            found = f"a client for {BftKind(client.protocol).name}"
-            advice = "It can't believe any header of that chain: replace the client."
-            findings.append(_refuse(subject, found, chain.consensus.label, advice))
+        findings = _judge_kinds(subject, client, chain, 0 if trust is None else trust.header.number)
         if trust is None:
             return findings
         validators = trust.header.validators
@@ -289,15 +270,33 @@ def _judge_unshown(
 
 
 def _seals_now(client: BftClientView, head: Mapping[str, Any]) -> bool:
-    try:
-        header = BftHeader.from_rpc(head, BftKind(client.protocol))
-    except Rejection:
-        return False
-    return client.set_hash == set_hash(header.validators)
+    """Tell whether a client trusts the set that a block lists, whatever protocol either is of."""
+    header = sealed_as(head)
+    return header is not None and client.set_hash == set_hash(header.validators)
 
 
-def _read_sample(
-    chain: ConfiguredChain[BftConfig], newest: BftHeader, blocks: Sequence[Mapping[str, Any]]
+async def _refuse_newest(
+    node: Node, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any], number: int, error: Rejection
+) -> Finding:
+    """Return why the newest block is not believed: by name where it is of another protocol."""
+    name, label, table = chain.name, chain.consensus.label, f"chains.{chain.name}.consensus"
+    sealed = sealed_as(head)
+    if sealed is None or sealed.kind is chain.consensus.kinds.at(number):
+        found = f"a block {number} that is not believed: {error}"
+        advice = f"Is it a {label} chain ({table}.protocol), and its fork one that is known?"
+        return _refuse(name, found, f"{label} headers", advice)
+    change = await find_change(node.block, sealed)
+    advice = f"Write {change.setting} into {table}."
+    if change.before is not None:
+        advice += (
+            " A light client that was deployed without it believes no later block: replace it by one that is "
+            "deployed with it (docs/how-to/join-a-besu-chain.md)."
+        )
+    return _refuse(name, f"a chain with {change}", f"{label}, as configured", advice)
+
+
+async def _read_sample(
+    node: Node, chain: ConfiguredChain[BftConfig], newest: BftHeader, blocks: Sequence[Mapping[str, Any]]
 ) -> tuple[list[BftHeader], list[Finding]]:
     """Read earlier blocks, the newer ones first, down to the first that is not of the chain's protocol.
 
@@ -307,40 +306,39 @@ def _read_sample(
     headers = [newest]
     for block in blocks:
         try:
-            headers.append(BftHeader.from_rpc(block, chain.consensus.variant))
+            headers.append(BftHeader.from_rpc(block, chain.consensus.kinds))
         except Rejection as error:
-            found = f"block {_number_of(block)} is no {chain.consensus.label} block ({_protocol_of(block) or error})"
+            sealed = sealed_as(block)
+            if sealed is not None and sealed.kind is not newest.kind:
+                change = await find_change(node.block, newest, sealed.number)
+                advice = (
+                    "Trust begins behind the change, and nothing has to be done. Where a bootstrap or a light client "
+                    f"is older, {change.setting} leads it on."
+                )
+                return headers, [Finding(Severity.WARNING, chain.name, f"{change}", "", advice)]
+            found = f"block {_number_of(block)} is no {chain.consensus.label} block ({error})"
             expected = f"{chain.consensus.label} blocks, as since block {headers[-1].number}"
-            advice = (
-                "The chain seems to have changed its consensus between the two. Its blocks since then were looked at; "
-                "trust can begin with any of those, and with none before."
-            )
+            advice = "The blocks since then were looked at; trust can begin with any of those, and with none before."
             return headers, [Finding(Severity.WARNING, chain.name, found, expected, advice)]
     return headers, []
 
 
-def _protocol_of(block: Mapping[str, Any]) -> str | None:
-    """Return a text for the protocol that a block reads as; None where it is none of the known ones."""
-    for variant in PROTOCOLS.values():
-        try:
-            BftHeader.from_rpc(block, variant)
-        except Rejection:
+def _judge_kinds(
+    subject: str, client: BftClientView, chain: ConfiguredChain[BftConfig], newest: int
+) -> list[Finding]:
+    """Return whether a client reads what the chain's blocks are, now and from the next change on."""
+    kinds = chain.consensus.kinds
+    ahead = [change.later_from for change in (kinds, client.kinds) if isinstance(change, KindChange)]
+    for height in sorted({newest, *(height for height in ahead if height > newest)}):
+        if client.kinds.at(height) is kinds.at(height):
             continue
-        return f"it reads as {LABELS[variant]}"
-    if _is_legacy_istanbul(block):
-        return "it reads as legacy Istanbul, GoQuorum's `ibft`, which is not IBFT 2.0 and has no light client"
-    return None
-
-
-def _is_legacy_istanbul(block: Mapping[str, Any]) -> bool:
-    """Tell whether a block has the extraData of EIP-650: vanity, then validators, proposer's seal, seals."""
-    try:
-        fields = execution_header.from_rpc(block)
-        extra = rlp.decode(fields[_FIELD_AT["extraData"]][_VANITY_BYTES:])
-    except Rejection:
-        return False
-    has_parts = isinstance(extra, list) and [type(part) for part in extra] == [list, bytes, list]
-    return has_parts and fields[_FIELD_AT["mixHash"]] == ISTANBUL_MIX_HASH
+        found = f"a client for {describe(client.kinds)}"
+        if height == newest:
+            advice = "It can't believe any header of that chain: replace the client."
+            return [_refuse(subject, found, chain.consensus.label, advice)]
+        advice = f"From block {height} on it believes no header of that chain: replace it before."
+        return [Finding(Severity.WARNING, subject, found, chain.consensus.label, advice)]
+    return []
 
 
 def _number_of(block: Mapping[str, Any]) -> str:

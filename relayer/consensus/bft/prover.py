@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Why to believe a QBFT or IBFT 2.0 chain: its validators' seals, through every change of the validators.
+"""Why to believe a BFT chain: its validators' seals, through every change of the validators.
 
 A head is verified in three steps. The block is read, and its own validators must have sealed it. Where these
 are not the trusted ones, update_path.py leads from the trusted set to them. Then the light client checks the
@@ -17,9 +17,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from light_clients.bft.client import BftClient, BftKind, BftParams, BftState, quorum, set_hash
+from light_clients.bft.client import BftClient, BftParams, BftState, quorum, set_hash
 from light_clients.bft.codec import encode_misbehaviour, encode_proof
 from light_clients.bft.header import BftHeader
+from light_clients.bft.preimage import BftKinds
 from light_clients.bft.validators import check_set
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, ProofRejected, QuorumNotReached, Rejection
@@ -35,8 +36,9 @@ from relayer.consensus.base import (
     VerifiedHeader,
 )
 from relayer.consensus.bft import KIND
-from relayer.consensus.bft.config import BftConfig
+from relayer.consensus.bft.config import LABELS, BftConfig, describe
 from relayer.consensus.bft.contract import OnChainState, read_client
+from relayer.consensus.bft.protocols import sealed_as
 from relayer.consensus.bft.update_path import BftUpdatePath, HeaderSource, describe_change
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import (
@@ -58,11 +60,6 @@ _KEPT_HEADERS: Final = 128
 class BftSource(HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
 
-    @property
-    def provider_count(self) -> int:
-        """How many providers there are, which could contradict one another."""
-        ...
-
     async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
         """Return what `check` makes of a block; where it raises Rejection, the next provider is asked."""
         ...
@@ -77,17 +74,13 @@ class BftSource(HeaderSource, Protocol):
         """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
         ...
 
-    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return one block as every provider tells it, with the provider's label."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class BftBootstrap:
     """What is trusted from the start, and by which rules.
 
     Attributes:
-        protocol: the chain's.
+        kinds: the chain's protocol, or two with the height of the change.
         validators: who seals the block at `height`, 20 bytes each, in the header's order.
         height: at least 1.
         timestamp: of that block, in seconds.
@@ -95,7 +88,7 @@ class BftBootstrap:
         max_clock_drift_s: how far a header's time may lie ahead of ours.
     """
 
-    protocol: BftKind
+    kinds: BftKinds
     validators: tuple[bytes, ...]
     height: Height
     timestamp: Timestamp
@@ -107,7 +100,6 @@ class _ExportedBftState(msgspec.Struct):
     """The trusted state as the journal keeps it, in JSON."""
 
     version: int
-    consensus: str
     validators: list[str]
     height: int
     timestamp: int
@@ -127,9 +119,8 @@ class BftProver:
         self, source: BftSource, bootstrap: BftBootstrap, clock: Callable[[], float] = time.time
     ) -> None:
         self._source = source
-        self._protocol = bootstrap.protocol.name.lower()
         self._clock = clock
-        params = BftParams(bootstrap.protocol, bootstrap.trusting_period_s, bootstrap.max_clock_drift_s)
+        params = BftParams(bootstrap.kinds, bootstrap.trusting_period_s, bootstrap.max_clock_drift_s)
         self._client = BftClient.bootstrap(
             params, bootstrap.validators, bootstrap.height, bootstrap.timestamp
         )
@@ -182,7 +173,8 @@ class BftProver:
 
         Raises:
             Rejection: the header is not to be believed.
-            ClientExpired, ClientFrozen: our own light client is; the configuration needs a newer bootstrap.
+            ClientExpired, ClientFrozen: our own light client is, and the configuration needs a newer
+                bootstrap; or the chain went to a protocol that the configuration does not name.
             ChainUnavailable: no provider has a header that is to be believed.
             NotFoundYet: nobody has the block yet, or the seals that a change of the validators needs.
             MisbehaviourFound: another header of this height was verified before.
@@ -249,9 +241,13 @@ class BftProver:
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Read this chain's light client on a destination.
 
-        Raises RpcAnswerInvalid for a client of another protocol, ChainUnavailable.
+        Raises:
+            ClientExpired: it was deployed for another protocol than the newest header is of.
+            RpcAnswerInvalid: it is no such contract.
+            ChainUnavailable: no provider answers.
         """
-        found = await read_client(destination, client, self._client.params.kind)
+        found = await read_client(destination, client)
+        self._check_reads(found, client)
         current = found.state.set_hash == self._client.state.set_hash
         return OnChainClient(
             client,
@@ -278,8 +274,9 @@ class BftProver:
         target = self._newest
         if target is None:
             raise NotFoundYet("no verified header to bring the client to", "a verified head first")
-        found = await read_client(destination, client, self._client.params.kind)
+        found = await read_client(destination, client)
         _check_usable(found, client)
+        self._check_reads(found, client)
         if target.number <= found.state.height:
             return ()
         validators = await self._validators_of(found.state)
@@ -296,7 +293,7 @@ class BftProver:
         rounds for example.
         """
         try:
-            headers = [BftHeader.from_rpc(block, self._client.params.kind) for block in (first, second)]
+            headers = [BftHeader.from_rpc(block, self._client.params.kinds) for block in (first, second)]
             return self._freeze_data(*headers)
         except Rejection:
             return None
@@ -317,7 +314,7 @@ class BftProver:
         headers = [] if known is None else [known]
         for _, block in told:
             try:
-                headers.append(BftHeader.from_rpc(block, self._client.params.kind))
+                headers.append(BftHeader.from_rpc(block, self._client.params.kinds))
             except Rejection:
                 continue
         distinct = list({header.block_hash: header for header in headers}.values())
@@ -335,7 +332,6 @@ class BftProver:
         return msgspec.json.encode(
             _ExportedBftState(
                 _STATE_VERSION,
-                self._protocol,
                 [validator.hex() for validator in self._validators],
                 state.height,
                 state.timestamp,
@@ -355,10 +351,10 @@ class BftProver:
             check_set(validators)
         except (msgspec.DecodeError, ValueError, Rejection) as error:
             raise ValueError(f"found a prover's state that can't be read ({error}), expected one") from error
-        if found.version != _STATE_VERSION or found.consensus != self._protocol or found.height < 1:
+        if found.version != _STATE_VERSION or found.height < 1:
             raise ValueError(
-                f"found a prover's state of version {found.version} for {found.consensus[:20]} at height "
-                f"{found.height}, expected version {_STATE_VERSION} for {self._protocol}"
+                f"found a prover's state of version {found.version} at height {found.height}, expected version "
+                f"{_STATE_VERSION}"
             )
         if found.height < self._client.state.height:
             return
@@ -376,9 +372,14 @@ class BftProver:
         """Return the header of a block that enough of its own validators sealed. Raises Rejection.
 
         Whether those validators are to be trusted is checked afterwards (`_follow`): it takes more blocks,
-        and a provider that lies about its own seals is found out at once here.
+        and a provider that lies about its own seals is found out at once here. Raises ClientExpired where
+        the chain went to a protocol that the configuration does not name.
         """
-        header = BftHeader.from_rpc(block, self._client.params.kind)
+        try:
+            header = BftHeader.from_rpc(block, self._client.params.kinds)
+        except Rejection:
+            self._check_protocol(block)
+            raise
         if header.validators == self._validators:
             self._client.check_header(header, self._now())
             return header
@@ -387,8 +388,35 @@ class BftProver:
             raise QuorumNotReached("too few validators sealed", found=sealed, expected=f"at least {needed}")
         return header
 
+    def _check_protocol(self, block: Mapping[str, Any]) -> None:
+        """Raise ClientExpired for a block that the trusted set sealed by another protocol than configured.
+
+        A quorum of it can't have been made up by a provider, so asking others would not help.
+        """
+        sealed, kinds = sealed_as(block), self._client.params.kinds
+        if sealed is None or sealed.kind is kinds.at(sealed.number):
+            return
+        if sealed.validators == self._validators and len(sealed.sealers()) >= quorum(len(self._validators)):
+            raise ClientExpired(
+                f"block {sealed.number} is sealed as {LABELS[sealed.kind]}: the chain has changed its protocol",
+                f"{describe(kinds)}, as configured",
+                "`postroad endpoint check` names the setting that follows the change",
+            )
+
+    def _check_reads(self, found: OnChainState, client: Address) -> None:
+        """Raise ClientExpired for a client that can't read the newest header: its protocol is another."""
+        height = self._client.state.height if self._newest is None else self._newest.number
+        own, other = self._client.params.kinds.at(height), found.params.kinds.at(height)
+        if own is not other:
+            raise ClientExpired(
+                f"the light client 0x{client.hex()} reads block {height} as {LABELS[other]}, which is sealed as "
+                f"{LABELS[own]}",
+                describe(self._client.params.kinds),
+                "Its admin replaces it by one that knows the change of the protocol (`postroad client replace`)",
+            )
+
     def _read_again(self, block: Mapping[str, Any], header: VerifiedHeader) -> BftHeader:
-        found = BftHeader.from_rpc(block, self._client.params.kind)
+        found = BftHeader.from_rpc(block, self._client.params.kinds)
         if found.block_hash != header.hash:
             raise HeaderRejected("another block", found=found.block_hash, expected=header.hash)
         return found
@@ -472,7 +500,7 @@ class BftProver:
             return self._validators
 
         def check(block: Mapping[str, Any]) -> tuple[bytes, ...]:
-            header = BftHeader.from_rpc(block, self._client.params.kind)
+            header = BftHeader.from_rpc(block, self._client.params.kinds)
             if set_hash(header.validators) != state.set_hash:
                 raise HeaderRejected(
                     f"block {state.height} lists another set than the client trusts",
@@ -520,7 +548,7 @@ def open_prover(
         BftProver(
             source,
             BftBootstrap(
-                protocol=chain.consensus.variant,
+                kinds=chain.consensus.kinds,
                 validators=tuple(map(bytes, bootstrap.validators)),
                 height=Height(bootstrap.height),
                 timestamp=Timestamp(bootstrap.timestamp),

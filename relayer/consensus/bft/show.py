@@ -13,14 +13,13 @@ from light_clients import ecdsa
 from light_clients.bft.client import BftClient
 from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
-from light_clients.bft.preimage import BftKind
 from light_clients.bft.reader import ReadHeader, read_header
 from light_clients.bft.validators import quorum
 from light_clients.client import Height
 from light_clients.cursor import Cursor
 from relayer.chains.base import Address, Call
 from relayer.chains.evm import abi
-from relayer.consensus.bft.config import LABELS
+from relayer.consensus.bft.config import LABELS, NAMES
 from relayer.consensus.bft.contract import decode_trusted_state
 from relayer.consensus.bft.endpoint import bft_prover
 from relayer.consensus.bft.local.chain import LocalBftChain
@@ -51,8 +50,9 @@ class BftShow:
 
     @property
     def consensus(self) -> str:
-        """The protocol, as the configuration has it."""
-        return self._protocol.name.lower()
+        """The protocol of the newest block, as the configuration has it."""
+        state, kinds = self.client.state, self.client.params.kinds
+        return NAMES[kinds.at(state.height)]
 
     @property
     def signer_count(self) -> int:
@@ -79,9 +79,8 @@ class BftShow:
         carried = await read_carried(delivered)
         given_root = None if carried.anchored_by else carried.state_root
         return SealedHeader(
-            protocol=self._protocol,
             carried=carried,
-            header=read_header(Cursor(carried.data), self._protocol, given_root),
+            header=read_header(Cursor(carried.data), self.client.params.kinds, given_root),
             own_hash=(await self._header(delivered.height)).block_hash,
             trusted_set=await _read_trusted_set(delivered.destination, delivered.client, delivered.block),
             source=self._opened.name,
@@ -104,13 +103,9 @@ class BftShow:
             Forgery("one bit of one seal changed", bent),
         )
 
-    @property
-    def _protocol(self) -> BftKind:
-        return self.client.params.kind
-
     async def _header(self, height: Height) -> BftHeader:
         """Return a header with its seals as the chain's own node gives it."""
-        return BftHeader.from_rpc(await self._opened.chain.block(height), self._protocol)
+        return BftHeader.from_rpc(await self._opened.chain.block(height), self.client.params.kinds)
 
 
 class BftShowRole:
@@ -133,7 +128,6 @@ class SealedHeader:
     """A header as it was delivered. Implements TrustExplanation.
 
     Attributes:
-        protocol: of the chain.
         carried: what the delivery brought.
         header: the same, as the light client's reader read it; it recovered every seal to its validator.
         own_hash: of the block of that height, as the chain itself has it.
@@ -141,7 +135,6 @@ class SealedHeader:
         source, destination: the chains' names.
     """
 
-    protocol: BftKind
     carried: Carried
     header: ReadHeader
     own_hash: bytes
@@ -151,11 +144,11 @@ class SealedHeader:
 
     def explain(self, printer: Printer) -> bool:
         """Print the header's hashes, who sealed it, and whether the set is the trusted one."""
-        header, protocol = self.header, self.protocol
-        block_hash = header.preimage.block_hash(protocol)
-        sealed = header.preimage.commit_seal_hash(protocol)
+        header = self.header
+        block_hash = header.preimage.block_hash()
+        sealed = header.preimage.commit_seal_hash()
         printer.heading(
-            f"The header and its seals: why that state root is to be believed ({LABELS[protocol]})."
+            f"The header and its seals: why that state root is to be believed ({LABELS[header.preimage.kind]})."
         )
         self.carried.tell_origin(printer)
         printer.fact("block", f"{header.number} of {self.source}, hash {hex_of(block_hash)}")

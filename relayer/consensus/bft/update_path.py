@@ -5,12 +5,15 @@ The light client replaces its trusted set by another when ceil(2n/3) of the trus
 list the other. One jump may skip many changes, as long as enough of the trusted validators still seal
 (skipping verification). So the newest block is tried first. Where too few of the trusted set sealed it, the
 range is halved, down to the nearest change. A chain changes one validator at a time, so a set that lasts some
-blocks gathers enough seals of the one before it.
+blocks gathers enough seals of the one before it. A node keeps hardly more seals of a block than the quorum,
+and not those that other nodes keep, so where one provider's copies have too few, everyone's are put together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
@@ -20,8 +23,8 @@ from light_clients.bft.header import BftHeader
 from light_clients.bft.reader import MAX_HEADERS
 from light_clients.bft.validators import quorum
 from light_clients.client import Height, Timestamp
-from light_clients.errors import QuorumNotReached
-from relayer.errors import NotFoundYet
+from light_clients.errors import QuorumNotReached, Rejection
+from relayer.errors import ChainUnavailable, NotFoundYet
 
 T = TypeVar("T")
 
@@ -31,6 +34,8 @@ _WINDOW: Final = 4
 #: Blocks that are looked at behind the nearest change when it is out of reach itself: several changes may
 #: come in neighbouring blocks.
 _SCANNED: Final = 128
+#: Blocks at either end of a set's time whose seals are asked of every provider, where one lacks some.
+_GATHERED: Final = 8
 #: Jumps of one call of `advance`, so that a very long absence does not hold up everything else.
 _MAX_STEPS: Final = 32
 
@@ -42,6 +47,15 @@ class HeaderSource(Protocol):
         self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
     ) -> T:
         """Return what `check` makes of one provider's blocks; where it raises Rejection, ask the next one."""
+        ...
+
+    @property
+    def provider_count(self) -> int:
+        """How many providers there are."""
+        ...
+
+    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return one block as every provider tells it, with the provider's label."""
         ...
 
 
@@ -142,6 +156,8 @@ class BftUpdatePath:
         next sets has them.
         """
         numbers = _range(first, _SCANNED, newest)
+        # What every provider showed whose copies had too few seals, by its blocks' hashes.
+        short: dict[tuple[bytes, ...], list[BftHeader]] = {}
 
         def check(blocks: Sequence[Mapping[str, Any]]) -> None:
             runs = [run for run in self._read_runs(blocks) if run[0].validators != self.validators]
@@ -153,6 +169,7 @@ class BftUpdatePath:
                     self._jump(run)
                 except QuorumNotReached as error:
                     refusals.append(error)
+                    short[tuple(header.block_hash for header in run)] = run
                 else:
                     return
             refusal = refusals[-1]
@@ -164,13 +181,52 @@ class BftUpdatePath:
             # Nobody's fault yet: the next blocks list the same set and may bring the missing seals.
             raise NotFoundYet(f"{change}: {refusal}", needed, advice)
 
-        await self._source.checked_blocks(numbers, check)
+        try:
+            await self._source.checked_blocks(numbers, check)
+        except (ChainUnavailable, NotFoundYet):
+            if not await self._jump_together(short.values()):
+                raise
+
+    async def _jump_together(self, runs: Iterable[Sequence[BftHeader]]) -> bool:
+        """Jump to the set of one of these runs with the seals that all providers together have of it."""
+        if self._source.provider_count < 2:
+            return False
+        for run in runs:
+            try:
+                self._jump(await self._gather(run))
+            except QuorumNotReached:
+                continue
+            return True
+        return False
+
+    async def _gather(self, run: Sequence[BftHeader]) -> list[BftHeader]:
+        """Return a run's headers, the first and the last of them with every provider's seals."""
+        asked = [*run[:_GATHERED], *run[_GATHERED:][-_GATHERED:]]
+        told = await asyncio.gather(*(self._source.blocks_of_everyone(header.number) for header in asked))
+        gathered = {
+            header.number: self._with_seals(header, [block for _, block in blocks])
+            for header, blocks in zip(asked, told, strict=True)
+        }
+        return [gathered.get(header.number, header) for header in run]
+
+    def _with_seals(self, header: BftHeader, copies: Sequence[Mapping[str, Any]]) -> BftHeader:
+        """Return a header with the seals that copies of it have; seals that do not count stay uncounted."""
+        seals = dict.fromkeys(header.seals)
+        for block in copies:
+            try:
+                copy = BftHeader.from_rpc(block, self.client.params.kinds)
+            except Rejection:
+                continue
+            # The hash that is sealed has the round in it: seals of another round are none of this copy's.
+            if copy.commit_seal_hash == header.commit_seal_hash:
+                seals |= dict.fromkeys(copy.seals)
+        return replace(header, seals=tuple(seals))
 
     def _read_runs(self, blocks: Sequence[Mapping[str, Any]]) -> list[list[BftHeader]]:
         """Return the headers of blocks, grouped where neighbours list the same set. Raises Rejection."""
         runs: list[list[BftHeader]] = []
         for block in blocks:
-            header = BftHeader.from_rpc(block, self.client.params.kind)
+            header = BftHeader.from_rpc(block, self.client.params.kinds)
             if runs and runs[-1][0].validators == header.validators:
                 runs[-1].append(header)
             else:

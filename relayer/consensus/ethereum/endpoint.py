@@ -139,7 +139,7 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         if str(head.get("difficulty")) != "0x0" or head.get("withdrawalsRoot") is None:
             return None
         try:
-            computed = execution_header.hash_of(execution_header.from_rpc(head))
+            computed = execution_header.hash_of(execution_header.from_rpc(head, execution_header.hash_of))
         except Rejection:
             return None
         return {} if head.get("hash") == "0x" + computed.hex() else None

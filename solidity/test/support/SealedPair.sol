@@ -62,7 +62,7 @@ abstract contract SealedPair is GatewayTest, BftChain {
         returns (BftLightClient)
     {
         return new BftLightClient(
-            authority, kind, addressesOf(keysOf(group, count)), 100, uint64(NOW - 900), 14 days, 30
+            authority, kind, kind, 0, addressesOf(keysOf(group, count)), 100, uint64(NOW - 900), 14 days, 30
         );
     }
 

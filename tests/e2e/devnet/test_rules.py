@@ -220,7 +220,7 @@ async def test_the_contract_believes_a_header_without_a_base_fee() -> None:
         authority = (await send(chain, 0, to=None, data=manager, **gas))["contractAddress"]
         artifact = load("BftLightClient")
         trust = (list(first.extra.validators), first.number, first.timestamp, 3600, 60)
-        creation = artifact.encode_creation(authority, int(chain.protocol), *trust)
+        creation = artifact.encode_creation(authority, *chain.protocol.arguments(), *trust)
         place = (await send(chain, 1, to=None, data=creation, **gas))["contractAddress"]
         header = BftHeader.from_rlp(chain.head.rlp(), chain.protocol)
         argument = encode_anchor(header)

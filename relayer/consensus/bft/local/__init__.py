@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Local chains of real QBFT or IBFT 2.0 blocks: anvil executes, a quorum of our own validators seals.
+"""Local chains of real BFT blocks: anvil executes, a quorum of our own validators seals.
 
 `block_maker` decides when a block is made and by whom, lets anvil execute it, and builds a BFT header round
 what came out (`sealed_block`). `validators` says who may seal and how their set changes, `sealing` signs.

@@ -92,7 +92,7 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
         timestamp = max(math.floor(time.time()), parent.timestamp)
         executed = await self._execute(number, timestamp, proposer, balances)
         extra = ExtraDataParts(
-            kind=self._validators.kind,
+            kind=self._validators.kinds.at(number),
             validators=self._validators.at(number),
             vote=self._validators.vote_for(proposer),
             round=round_number,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""One local chain of real QBFT or IBFT 2.0 blocks."""
+"""One local chain of real BFT blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from light_clients.bft.preimage import BftKind
-from relayer.consensus.bft.config import LABELS, PROTOCOLS
+from light_clients.bft.preimage import BftKind, BftKinds
+from relayer.consensus.bft.config import NAMES, describe, name_kinds
 from relayer.consensus.bft.local.block_maker import BftBlockMaker, read_genesis
 from relayer.consensus.bft.local.faults import BFT_FAULTS
 from relayer.consensus.bft.local.sealed_block import SealedBlock
@@ -26,16 +26,17 @@ from relayer.devnet.state.identities import Account, account_of, derive_account
 
 DEFAULT_VALIDATORS: Final = 4
 
-_NAMES: Final = {protocol: name for name, protocol in PROTOCOLS.items()}
+#: What the methods begin with by which nodes tell their validators.
+_PREFIXES: Final = {BftKind.QBFT: "qbft", BftKind.IBFT2: "ibft", BftKind.ISTANBUL: "istanbul"}
 
 
 class LocalBftChain(AnvilChain[SealedBlock]):
-    """A local chain of real QBFT or IBFT 2.0 blocks, as an async context manager.
+    """A local chain of real BFT blocks, as an async context manager.
 
     Args:
         name: of the chain; the chain id follows from it.
         options: what can be chosen of every chain.
-        protocol: QBFT or IBFT 2.0.
+        protocol: the one that seals its blocks, or two with the height of the change.
         validators: how many seal its first blocks.
         all_seals: every validator seals, where real chains import a block as soon as a quorum has.
     """
@@ -52,27 +53,32 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         name: str,
         options: ChainOptions | None = None,
         *,
-        protocol: BftKind = BftKind.QBFT,
+        protocol: BftKinds = BftKind.QBFT,
         validators: int = DEFAULT_VALIDATORS,
         all_seals: bool = False,
     ) -> None:
         super().__init__(name, ChainOptions() if options is None else options, Faults(BFT_FAULTS))
-        self.protocol = protocol
+        self.kinds = protocol
         self._joined = validators
         self._all_seals = all_seals
         self._validators = Validators.of(protocol, (self._validator(i) for i in range(validators)))
 
     def describe(self) -> ChainDetails:
-        """Return the protocol and the validators of the next block."""
-        validators = self.validators
+        """Return the protocol, the change ahead where there is one, and the validators of the next block."""
+        validators, protocol = self.validators, name_kinds(self.kinds)
         return ChainDetails(
-            summary=f"{LABELS[self.protocol]}, {len(validators)} validators",
-            consensus={"kind": self.kind, "protocol": _NAMES[self.protocol]},
+            summary=f"{describe(self.kinds)}, {len(validators)} validators",
+            consensus={"kind": self.kind, **protocol},
             facts={
-                "protocol": _NAMES[self.protocol],
+                **protocol,
                 "validators": ["0x" + address.hex() for address in validators],
             },
         )
+
+    @property
+    def protocol(self) -> BftKind:
+        """The protocol of block 1."""
+        return self.kinds.at(1)
 
     @property
     def validators(self) -> tuple[bytes, ...]:
@@ -140,18 +146,20 @@ class LocalBftChain(AnvilChain[SealedBlock]):
 
     async def _assemble(self, anvil: Anvil) -> RunningChain[SealedBlock]:
         validators, seed = self._validators, self.seed
-        genesis = await read_genesis(anvil, validators.kind, validators.current)
+        genesis = await read_genesis(anvil, self.protocol, validators.current)
         parts = ChainParts.over(anvil, genesis, self.faults)
-        prefix = "qbft" if self.protocol is BftKind.QBFT else "ibft"
+        protocols = {self.kinds.at(number) for number in (1, 2**64)}
         return RunningChain(
             chain_id=self.chain_id,
-            client=_NAMES[self.protocol],
+            client=NAMES[self.protocol],
             parts=parts,
             block_maker=BftBlockMaker(parts, validators, all_seals=self._all_seals),
             serve=lambda faults: ServedBftBlocks(
                 parts, faults, validators.accounts, seed, node=len(parts.publishers)
             ),
-            block_methods={f"{prefix}_getValidators": _list_validators},
+            block_methods={
+                f"{_PREFIXES[protocol]}_getValidators": _list_validators for protocol in protocols
+            },
         )
 
     def _admin_methods(self) -> dict[str, AdminMethod]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""How BFT chains are asked for in a spec line: `bft[:PROTOCOL][:VALIDATORS]`."""
+"""How BFT chains are asked for in a spec line: `bft[:PROTOCOL][:VALIDATORS]`.
+
+A chain that changes its protocol at a height has `PROTOCOL-PROTOCOL-HEIGHT` in the place of one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import BftKind, BftKinds, KindChange
 from relayer.consensus.bft.config import PROTOCOLS
 from relayer.consensus.bft.local.chain import DEFAULT_VALIDATORS, LocalBftChain
 from relayer.consensus.bft.local.validators import MAX_VALIDATORS
@@ -15,34 +18,38 @@ from relayer.devnet.chain.chain_options import DEFAULT_BLOCK_TIME_S, ChainOption
 from relayer.devnet.chain.local_kind import read_count
 from relayer.devnet.errors import SpecError
 
+#: No local chain lives as long.
+_LAST_HEIGHT: Final = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class BftSettings:
     """What a spec line says of a BFT chain."""
 
-    protocol: BftKind = BftKind.QBFT
+    protocol: BftKinds = BftKind.QBFT
     validators: int = DEFAULT_VALIDATORS
 
 
 class LocalBft:
     """The kind `bft` for the devnet (relayer.devnet.chain.local_kind.LocalKind)."""
 
-    grammar: Final = "bft[:PROTOCOL][:VALIDATORS]"
+    grammar: Final = "bft[:PROTOCOL[-PROTOCOL-HEIGHT]][:VALIDATORS]"
     words: Final[Mapping[str, str]] = {name: f"bft:{name}" for name in PROTOCOLS}
     block_time_s: Final = DEFAULT_BLOCK_TIME_S
 
     def read_options(self, chain: str, options: Sequence[str]) -> BftSettings:
         """Read a protocol, a number of validators, or both in this order. Raises SpecError."""
         settings, rest = BftSettings(), list(options)
-        if rest and rest[0] in PROTOCOLS:
-            settings = replace(settings, protocol=PROTOCOLS[rest.pop(0)])
+        if rest and (protocol := _read_protocol(rest[0])) is not None:
+            settings = replace(settings, protocol=protocol)
+            del rest[0]
         if not rest:
             return settings
         validators = read_count(rest[0], MAX_VALIDATORS) if len(rest) == 1 else None
         if validators is None:
             raise SpecError(
                 f"the options {':'.join(options)!r} of chain {chain!r}",
-                f"{self.grammar}, PROTOCOL one of {', '.join(PROTOCOLS)}, VALIDATORS from 1 to {MAX_VALIDATORS}",
+                f"{self.grammar}, PROTOCOL one of {', '.join(PROTOCOLS)}, HEIGHT of the change, VALIDATORS from 1 to {MAX_VALIDATORS}",
             )
         return replace(settings, validators=validators)
 
@@ -52,3 +59,15 @@ class LocalBft:
 
     async def await_trust(self, name: str, consensus: Mapping[str, Any], tell: Callable[[str], None]) -> None:
         """Return at once: every block is final, and a started chain has block 1, where trust begins."""
+
+
+def _read_protocol(text: str) -> BftKinds | None:
+    """Return what a word says of the protocol; None where it is no such word."""
+    if text in PROTOCOLS:
+        return PROTOCOLS[text]
+    match text.split("-"):
+        case [first, later, height] if {first, later} <= PROTOCOLS.keys() and first != later:
+            from_height = read_count(height, _LAST_HEIGHT)
+            if from_height is not None:
+                return KindChange(PROTOCOLS[first], PROTOCOLS[later], from_height)
+    return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""QBFT and IBFT 2.0 block headers: their fields, their extraData in its three forms, and their hashes.
+"""Block headers of BFT chains: their fields, their extraData in its forms, and their hashes.
 
 Sources: docs/reference/wire-formats.md §6.1, and what real chains' headers prove
 (tests/unit/consensus/bft/local/test_sealed_block.py).
@@ -17,6 +17,8 @@ from light_clients.hashing import keccak256
 from relayer.devnet.state.anvil_header import AnvilHeader, list_bytes
 
 VANITY: Final = bytes(32)
+#: What legacy Istanbul's validators sign behind the hash of the block: the code of the message COMMIT.
+_COMMIT: Final = b"\x02"
 
 #: Where a header's RLP payload holds it: behind two hashes and an address, all after one byte of length.
 _STATE_ROOT: Final = slice(33 + 33 + 21 + 1, 33 + 33 + 21 + 33)
@@ -37,33 +39,61 @@ def quorum(validators: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ExtraDataParts:
-    """What consensus adds to a header: who may seal, the proposer's vote, the round, and the vanity."""
+    """What consensus adds to a header: who may seal, the proposer's vote, the round, and the vanity.
+
+    Legacy Istanbul writes the vote into nonce and coinbase, has its proposer's seal (65 bytes; empty before
+    it is given) in extraData, and does not tell the round.
+    """
 
     kind: BftKind
     validators: tuple[bytes, ...]
     vote: Vote | None = None
     round: int = 0
     vanity: bytes = VANITY
+    proposer_seal: bytes = b""
+
+    @property
+    def nonce(self) -> bytes:
+        """The header's nonce, 8 bytes."""
+        votes_to_add = self.kind is BftKind.ISTANBUL and self.vote is not None and self.vote.add
+        return b"\xff" * 8 if votes_to_add else NONCE
+
+    def coinbase(self, proposer: bytes) -> bytes:
+        """Return whom the header names as its miner, 20 bytes."""
+        if self.kind is not BftKind.ISTANBUL:
+            return proposer
+        return bytes(20) if self.vote is None else self.vote.candidate
+
+    def proposed(self) -> bytes:
+        """Return the form that the proposer of legacy Istanbul signs: without any seal."""
+        return replace(self, proposer_seal=b"").stored(())
 
     def hashed(self) -> bytes:
         """Return the form that the block's hash covers: without seals, and blind to the round."""
+        if self.kind is BftKind.ISTANBUL:
+            return self.stored(())
         if self.kind is BftKind.QBFT:
             return encode_list(self._common() + encode_int(0) + encode_list(b""))
         return encode_list(self._common())
 
     def signed(self) -> bytes:
-        """Return the form that a commit seal signs."""
+        """Return the form that a commit seal of QBFT or IBFT 2.0 signs."""
         if self.kind is BftKind.QBFT:
             return encode_list(self._common() + self._round() + encode_list(b""))
         return encode_list(self._common() + self._round())
 
     def stored(self, seals: Sequence[bytes]) -> bytes:
         """Return the form that nodes store and serve. A seal is r ‖ s ‖ parity, 65 bytes."""
-        return encode_list(self._common() + self._round() + encode_list(b"".join(map(encode_bytes, seals))))
+        sealed = encode_list(b"".join(map(encode_bytes, seals)))
+        if self.kind is BftKind.ISTANBUL:
+            return self.vanity + encode_list(self._listed() + encode_bytes(self.proposer_seal) + sealed)
+        return encode_list(self._common() + self._round() + sealed)
+
+    def _listed(self) -> bytes:
+        return encode_list(b"".join(map(encode_bytes, self.validators)))
 
     def _common(self) -> bytes:
-        validators = encode_list(b"".join(map(encode_bytes, self.validators)))
-        return encode_bytes(self.vanity) + validators + self._vote()
+        return encode_bytes(self.vanity) + self._listed() + self._vote()
 
     def _vote(self) -> bytes:
         if self.vote is None:
@@ -124,6 +154,8 @@ class SealedBlock:
 
     def seal_hash(self, round_number: int | None = None) -> bytes:
         """Return what a validator signs to commit to this block, in its own round or in another."""
+        if self.extra.kind is BftKind.ISTANBUL:
+            return keccak256(self.hash + _COMMIT)
         extra = self.extra if round_number is None else replace(self.extra, round=round_number)
         return keccak256(self.rlp_with(extra.signed()))
 
@@ -131,9 +163,10 @@ class SealedBlock:
 def build_block(
     header: AnvilHeader, extra: ExtraDataParts, *, anvil_hash: bytes, body_bytes: int
 ) -> SealedBlock:
-    """Return a block without seals."""
-    front = header.front + encode_int(1) + header.numbers
-    back = encode_bytes(ISTANBUL_MIX_HASH) + encode_bytes(NONCE) + b"".join(header.tail)
+    """Return a block without seals, which the header's beneficiary proposes."""
+    named = replace(header, beneficiary=extra.coinbase(header.beneficiary))
+    front = named.front + encode_int(1) + header.numbers
+    back = encode_bytes(ISTANBUL_MIX_HASH) + encode_bytes(extra.nonce) + b"".join(header.tail)
     unsealed = encode_list(front + encode_bytes(extra.hashed()) + back)
     return SealedBlock(
         number=header.number,

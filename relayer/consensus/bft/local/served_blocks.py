@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from light_clients.bft.preimage import ISTANBUL_MIX_HASH, NONCE
+from light_clients.bft.preimage import ISTANBUL_MIX_HASH
 from light_clients.hashing import keccak256
 from relayer.consensus.bft.local.faults import (
     Equivocation,
@@ -128,11 +128,12 @@ class ServedBftBlocks:
             "parentHash": _text(block.parent_hash),
             "stateRoot": _text(block.state_root),
             "extraData": _text(block.extra.stored(block.seals)),
+            "miner": _text(block.extra.coinbase(block.proposer)),
             "difficulty": msgspec.Raw(b'"0x1"'),
             # Each block adds its difficulty of 1, the genesis block too.
             "totalDifficulty": msgspec.Raw(b'"0x%x"' % (block.number + 1)),
             "mixHash": _text(ISTANBUL_MIX_HASH),
-            "nonce": _text(NONCE),
+            "nonce": _text(block.extra.nonce),
             "size": msgspec.Raw(b'"0x%x"' % block.size()),
         }
 

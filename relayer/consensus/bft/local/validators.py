@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import BftKinds
 from relayer.consensus.bft.local.sealed_block import SealedBlock, Vote
 from relayer.devnet.errors import SpecError
 from relayer.devnet.state.identities import Account, checksum_address
@@ -26,7 +26,7 @@ MAX_VALIDATORS: Final = 255
 class Validators:
     """The set that seals the next block, and what will change it."""
 
-    kind: BftKind
+    kinds: BftKinds
     accounts: dict[bytes, Account]
     current: tuple[bytes, ...]
     wishes: list[Vote] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Validators:
     _overrides: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kind: BftKind, accounts: Iterable[Account]) -> Validators:
+    def of(cls, kinds: BftKinds, accounts: Iterable[Account]) -> Validators:
         """Return the set that a chain starts with.
 
         Raises:
@@ -44,7 +44,7 @@ class Validators:
         by_address = {account.address: account for account in listed}
         if len(by_address) != len(listed):
             raise SpecError("a validator that is listed twice", "distinct validators")
-        return cls(kind, by_address, _checked_set(by_address))
+        return cls(kinds, by_address, _checked_set(by_address))
 
     def at(self, number: int) -> tuple[bytes, ...]:
         """Return the set that seals block `number`: certain for the next block, planned for later ones."""

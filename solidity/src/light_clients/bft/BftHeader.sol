@@ -5,9 +5,9 @@ import {Memory} from "@postroad/evm/Memory.sol";
 import {CompactProof} from "../../libraries/CompactProof.sol";
 import {BftHeaderRlp} from "./BftHeaderRlp.sol";
 
-/// @title Headers of QBFT and IBFT 2.0 chains, put together again from the wire and checked seal by seal
+/// @title Headers of QBFT, IBFT 2.0 and legacy Istanbul chains, put together again from the wire and checked seal by seal
 /// (docs/reference/wire-formats.md §6.1).
-/// @notice Constants of the consensus (difficulty, mixHash, nonce, no ommers) are never sent, so a header that has others
+/// @notice Constants of the consensus (difficulty, mixHash, no ommers) are never sent, so a header that has others
 /// cannot be expressed: its hash is another one, and its seals recover to strangers.
 ///
 /// Positions are places in calldata. The reader only moves forwards and uses no byte that it does not move past, and what
@@ -16,8 +16,13 @@ import {BftHeaderRlp} from "./BftHeaderRlp.sol";
 library BftHeader {
     enum Kind {
         QBFT,
-        IBFT2
+        IBFT2,
+        ISTANBUL
     }
+
+    /// @notice What a chain runs: one protocol, or one after the other. From the lowest byte up: the first one, the later one,
+    /// and in all the rest the first block of the later one.
+    type Kinds is uint256;
 
     /// @notice What is read from a header.
     struct Header {
@@ -53,6 +58,13 @@ library BftHeader {
     uint256 private constant EMPTY_BLOCK = 1 << 8;
     uint256 private constant FLAGS_END = 1 << 9;
 
+    /// @dev Beside the flags that are sent: whether to hash what the chain hashes instead of what validators seal, and the Kind.
+    /// One word for all three leaves room on the stack.
+    uint256 private constant ON_CHAIN = 1 << 9;
+    uint256 private constant KIND_SHIFT = 16;
+    uint256 private constant IS_IBFT2 = 1 << 16;
+    uint256 private constant IS_ISTANBUL = 2 << 16;
+
     /// @dev Tails. The ordinary ones each add to the one before.
     uint256 private constant SHANGHAI = 2;
     uint256 private constant CANCUN = 3;
@@ -61,32 +73,52 @@ library BftHeader {
 
     uint256 private constant HASHES_OFFSET = 2;
     uint256 private constant STATE_ROOT_OFFSET = 2 + 32 + 20;
+    /// @dev The nonce of legacy Istanbul, which votes by it.
+    uint256 private constant NONCE_SIZE = 8;
+
+    /// @notice `first` below the block `laterFrom`, `later` from it on.
+    function kindsOf(Kind first, Kind later, uint64 laterFrom) internal pure returns (Kinds) {
+        return Kinds.wrap(uint256(first) | (uint256(later) << 8) | (uint256(laterFrom) << 16));
+    }
+
+    /// @notice What `kindsOf` was given.
+    function split(Kinds kinds) internal pure returns (Kind first, Kind later, uint64 laterFrom) {
+        uint256 word = Kinds.unwrap(kinds);
+        return (Kind(word & 0xff), Kind((word >> 8) & 0xff), uint64(word >> 16));
+    }
+
+    /// @notice The Kind of a block, by its number.
+    function kindAt(Kinds kinds, uint256 height) internal pure returns (uint256 kind) {
+        assembly ("memory-safe") {
+            kind := byte(sub(31, iszero(lt(height, shr(16, kinds)))), kinds)
+        }
+    }
 
     /// @notice Reads a header that carries its stateRoot.
-    function read(uint256 position, Kind kind) internal pure returns (Header memory header) {
+    function read(uint256 position, Kinds kinds) internal pure returns (Header memory header) {
         unchecked {
             (header.hash, header.setHash, header.number, header.timestamp, header.validators, header.sealers) =
-                _read(position, position + STATE_ROOT_OFFSET + 32, stateRootAt(position), kind, false);
+                _read(position, position + STATE_ROOT_OFFSET + 32, stateRootAt(position), kinds, 0);
         }
     }
 
     /// @notice Reads a header that lacks its stateRoot, with this one. The fields of a Header, on the stack: every proof passes
     /// here, and memory costs.
-    function readWith(uint256 position, Kind kind, bytes32 stateRoot)
+    function readWith(uint256 position, Kinds kinds, bytes32 stateRoot)
         internal
         pure
         returns (bytes32 hash, bytes32 setHash, uint256 number, uint256 timestamp, uint256 validators, uint256 sealers)
     {
         unchecked {
-            return _read(position, position + STATE_ROOT_OFFSET, stateRoot, kind, false);
+            return _read(position, position + STATE_ROOT_OFFSET, stateRoot, kinds, 0);
         }
     }
 
     /// @notice The hash by which the chain knows a header that carries its stateRoot: the same for every round that it was
     /// sealed in.
-    function onChainHash(uint256 position, Kind kind) internal pure returns (bytes32 hash) {
+    function onChainHash(uint256 position, Kinds kinds) internal pure returns (bytes32 hash) {
         unchecked {
-            (hash,,,,,) = _read(position, position + STATE_ROOT_OFFSET + 32, stateRootAt(position), kind, true);
+            (hash,,,,,) = _read(position, position + STATE_ROOT_OFFSET + 32, stateRootAt(position), kinds, ON_CHAIN);
         }
     }
 
@@ -167,8 +199,8 @@ library BftHeader {
     /// @dev Reads a header in one pass, and writes its RLP as it goes.
     /// @param position Its first byte.
     /// @param next The byte after beneficiary, and after stateRoot if it carries one.
-    /// @param onChain Whether to hash what the chain hashes instead of what validators seal.
-    function _read(uint256 position, uint256 next, bytes32 stateRoot, Kind kind, bool onChain)
+    /// @param form ON_CHAIN, or 0.
+    function _read(uint256 position, uint256 next, bytes32 stateRoot, Kinds kinds, uint256 form)
         private
         pure
         returns (bytes32 hash, bytes32 setHash, uint256 number, uint256 timestamp, uint256 validators, uint256 sealers)
@@ -176,14 +208,55 @@ library BftHeader {
         unchecked {
             uint256 flags = uint256(_wordAt(position)) >> 240;
             if (flags >= FLAGS_END) revert HeaderMalformed(position);
+            flags |= form;
             uint256 list = BftHeaderRlp.allocate(BftHeaderRlp.FRONT_SIZE) + BftHeaderRlp.LIST_OFFSET;
             next = _readRoots(list, position, next, stateRoot, flags);
             next = _readBloom(list, next, flags);
             uint256 end;
             (number, timestamp, next, end) = _readNumbers(list, next);
-            (setHash, validators, next, end) = _readExtraData(end, next, flags, kind, onChain);
-            (sealers, end) = _readTail(end, next, flags);
+            flags |= kindAt(kinds, number) << KIND_SHIFT;
+            if (flags >= IS_ISTANBUL) (setHash, validators, next, end) = _readIstanbul(end, next, flags);
+            else (setHash, validators, next, end) = _readExtraData(end, next, flags);
+            uint256 back = end;
+            (sealers, end) = _readTail(back, next, flags);
             hash = BftHeaderRlp.hashList(list, end);
+            if (flags >= IS_ISTANBUL) hash = _istanbulHash(list, end, back, validators, flags);
+        }
+    }
+
+    /// @dev Vanity, validators and the proposer's seal. The nonce, which is sent between the two, stands behind extraData.
+    function _readIstanbul(uint256 place, uint256 position, uint256 flags)
+        private
+        pure
+        returns (bytes32 setHash, uint256 validators, uint256 next, uint256 end)
+    {
+        unchecked {
+            bytes32 vanity;
+            validators = position;
+            if (flags & HAS_VANITY != 0) {
+                vanity = _wordAt(validators);
+                validators += 32;
+            }
+            uint256 count = _byteAt(validators);
+            // Without a proposer's seal no block is one of legacy Istanbul.
+            if (count == 0 || flags & HAS_ROUND == 0) revert HeaderMalformed(validators);
+            next = validators + 1 + count * 20;
+            if (flags & HAS_VOTE != 0) next += NONCE_SIZE;
+            (setHash, end) = BftHeaderRlp.writeIstanbul(place, vanity, validators + 1, count, next);
+            next += BftHeaderRlp.PROPOSER_SEAL_SIZE;
+        }
+    }
+
+    /// @dev Puts the nonce into a header of legacy Istanbul that has been written to its end, and hashes it.
+    /// @param back Where mixHash begins.
+    function _istanbulHash(uint256 list, uint256 end, uint256 back, uint256 validators, uint256 flags)
+        private
+        pure
+        returns (bytes32 hash)
+    {
+        unchecked {
+            if (flags & HAS_VOTE != 0) BftHeaderRlp.writeNonce(back, validators + 1 + _byteAt(validators) * 20);
+            hash = BftHeaderRlp.istanbulHash(list, end, flags & ON_CHAIN != 0);
         }
     }
 
@@ -290,7 +363,7 @@ library BftHeader {
     }
 
     /// @dev Vanity, validators, vote and round.
-    function _readExtraData(uint256 place, uint256 position, uint256 flags, Kind kind, bool onChain)
+    function _readExtraData(uint256 place, uint256 position, uint256 flags)
         private
         pure
         returns (bytes32 setHash, uint256 validators, uint256 next, uint256 end)
@@ -312,10 +385,10 @@ library BftHeader {
             BftHeaderRlp.allocate(BftHeaderRlp.BACK_SIZE + size);
 
             // What follows the validators: vote, round, and for QBFT the empty list of seals.
-            (bytes32 ending, uint256 endingSize) = _ordinaryEnding(kind, onChain);
+            (bytes32 ending, uint256 endingSize) = _ordinaryEnding(flags);
             uint256 unusual;
             if (flags & (HAS_VOTE | HAS_ROUND) != 0) {
-                (unusual, endingSize, next) = _readEnding(next, flags, kind, onChain);
+                (unusual, endingSize, next) = _readEnding(next, flags);
             }
 
             place = BftHeaderRlp.openExtraData(place, vanity, size, endingSize);
@@ -333,25 +406,25 @@ library BftHeader {
     }
 
     /// @dev No vote, round 0. On chain, IBFT 2.0 has no round.
-    function _ordinaryEnding(Kind kind, bool onChain) private pure returns (bytes32 ending, uint256 size) {
-        if (kind == Kind.QBFT) return (hex"c080c0", 3);
-        return (hex"808400000000", onChain ? 1 : 6);
+    function _ordinaryEnding(uint256 flags) private pure returns (bytes32 ending, uint256 size) {
+        if (flags & IS_IBFT2 == 0) return (hex"c080c0", 3);
+        return (hex"808400000000", flags & ON_CHAIN != 0 ? 1 : 6);
     }
 
     /// @dev Vote and round as far as they are sent, put together in memory.
-    function _readEnding(uint256 position, uint256 flags, Kind kind, bool onChain)
+    function _readEnding(uint256 position, uint256 flags)
         private
         pure
         returns (uint256 ending, uint256 size, uint256 next)
     {
         unchecked {
-            bool qbft = kind == Kind.QBFT;
+            bool qbft = flags & IS_IBFT2 == 0;
             (uint256 vote, uint256 voteSize) = (0, 1);
             (uint256 round, uint256 roundSize) = (0, qbft ? 1 : 5);
             next = position;
             if (flags & HAS_VOTE != 0) (vote, voteSize, next) = _readItem(next);
             if (flags & HAS_ROUND != 0) (round, roundSize, next) = _readItem(next);
-            if (onChain) (round, roundSize) = (0, qbft ? 1 : 0);
+            if (flags & ON_CHAIN != 0) (round, roundSize) = (0, qbft ? 1 : 0);
 
             // Two items of up to 56 bytes, one byte, and a word that overhangs.
             ending = BftHeaderRlp.allocate(0xa0);

@@ -27,6 +27,12 @@ library BftHeaderRlp {
     uint256 internal constant BACK_SIZE = 0x300;
     /// @notice A validator in the list: its tag and its address.
     uint256 internal constant VALIDATOR_SIZE = 21;
+    /// @notice In legacy Istanbul: r, s and the parity.
+    uint256 internal constant PROPOSER_SEAL_SIZE = 65;
+
+    /// @dev The tags of an empty string and an empty list.
+    uint256 private constant STRING = 0x80;
+    uint256 private constant LIST = 0xc0;
 
     /// @notice Takes memory; what is taken twice in a row lies together.
     function allocate(uint256 size) internal pure returns (uint256 memory_) {
@@ -129,6 +135,85 @@ library BftHeaderRlp {
                 position := add(position, 80)
             }
             setHash := keccak256(place, size)
+        }
+    }
+
+    /// @notice Writes extraData of legacy Istanbul, and hashes the validators' list: the vanity, then a list of the validators,
+    /// the proposer's seal, and no others. Takes the memory for it and for what follows.
+    /// @param position, seal Positions of the first validator and of the proposer's seal.
+    function writeIstanbul(uint256 place, bytes32 vanity, uint256 position, uint256 count, uint256 seal)
+        internal
+        pure
+        returns (bytes32 setHash, uint256 end)
+    {
+        unchecked {
+            uint256 size = count * VALIDATOR_SIZE;
+            allocate(BACK_SIZE + size);
+            // The seal with its tag, and the empty list.
+            uint256 listSize = _tagSize(size) + size + 2 + PROPOSER_SEAL_SIZE + 1;
+            place = _writeTag(place, STRING, 32 + _tagSize(listSize) + listSize);
+            assembly ("memory-safe") {
+                mstore(place, vanity)
+            }
+            place = _writeTag(place + 32, LIST, listSize);
+            place = _writeTag(place, LIST, size);
+            assembly ("memory-safe") {
+                end := add(place, size)
+                for { let to := place } lt(to, end) { to := add(to, VALIDATOR_SIZE) } {
+                    mstore(to, or(shl(248, 0x94), shr(8, calldataload(position))))
+                    position := add(position, 20)
+                }
+                setHash := keccak256(place, size)
+                mstore(end, shl(240, add(0xb800, PROPOSER_SEAL_SIZE)))
+                calldatacopy(add(end, 2), seal, PROPOSER_SEAL_SIZE)
+                end := add(end, add(PROPOSER_SEAL_SIZE, 3))
+                mstore8(sub(end, 1), 0xc0)
+            }
+        }
+    }
+
+    /// @notice Writes a nonce from calldata into what `writeConstants` wrote at `place`.
+    function writeNonce(uint256 place, uint256 position) internal pure {
+        assembly ("memory-safe") {
+            place := add(place, 34)
+            let nonce := shr(192, calldataload(position))
+            mstore(place, or(shl(192, nonce), shr(64, shl(64, mload(place)))))
+        }
+    }
+
+    /// @notice Hashes a list whose tag `hashList` wrote, and unless `onChain` what validators of legacy Istanbul sign of it:
+    /// the hash, and the code of the message COMMIT.
+    function istanbulHash(uint256 list, uint256 end, bool onChain) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            hash := keccak256(list, sub(end, list))
+            if iszero(onChain) {
+                mstore(0x00, hash)
+                mstore8(0x20, 2)
+                hash := keccak256(0x00, 33)
+            }
+        }
+    }
+
+    /// @dev The tag of an RLP string or list of fewer than 65,536 bytes, a string's not of one byte.
+    function _writeTag(uint256 place, uint256 short, uint256 payload) private pure returns (uint256 end) {
+        assembly ("memory-safe") {
+            switch gt(payload, 55)
+            case 0 {
+                mstore8(place, add(short, payload))
+                end := add(place, 1)
+            }
+            default {
+                let wide := gt(payload, 0xff)
+                mstore8(place, add(add(short, 56), wide))
+                mstore(add(place, 1), shl(sub(248, shl(3, wide)), payload))
+                end := add(add(place, 2), wide)
+            }
+        }
+    }
+
+    function _tagSize(uint256 payload) private pure returns (uint256 size) {
+        assembly ("memory-safe") {
+            size := add(1, add(gt(payload, 55), gt(payload, 0xff)))
         }
     }
 

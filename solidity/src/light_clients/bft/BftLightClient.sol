@@ -7,7 +7,7 @@ import {TrieNodes} from "../../libraries/TrieNodes.sol";
 import {LightClient} from "../shared/LightClient.sol";
 import {BftHeader} from "./BftHeader.sol";
 
-/// @title A light client of a QBFT or IBFT 2.0 chain (docs/reference/wire-formats.md §6).
+/// @title A light client of a QBFT, IBFT 2.0 or legacy Istanbul chain (docs/reference/wire-formats.md §6).
 /// @notice Trusts one validator set, by its hash. A header is believed when its own list is that set and a quorum of it
 /// sealed; a new set only when a quorum of the old one sealed headers that list it (INV-7).
 contract BftLightClient is LightClient {
@@ -42,7 +42,7 @@ contract BftLightClient is LightClient {
     uint256 private constant SET_SHIFT = 48;
     uint256 private constant MOST_VALIDATORS = 255;
 
-    BftHeader.Kind public immutable kind;
+    BftHeader.Kinds private immutable _kinds;
 
     TrustedState private _trusted;
 
@@ -69,19 +69,24 @@ contract BftLightClient is LightClient {
     error HeightZero();
 
     /// @param authority AccessManager whose roles say who may bootstrap again.
+    /// @param kind_ The protocol of the blocks below `laterFrom_`.
+    /// @param laterKind_ The protocol of all others; the same where the chain has no change ahead.
+    /// @param laterFrom_ The first block of the later protocol.
     /// @param validators Members of the set that sealed the block at `height`, in the order of its header.
     /// @param height Block number from which on the client trusts, at least 1.
     /// @param timestamp That block's time, in seconds.
     constructor(
         address authority,
         BftHeader.Kind kind_,
+        BftHeader.Kind laterKind_,
+        uint64 laterFrom_,
         address[] memory validators,
         uint64 height,
         uint64 timestamp,
         uint64 trustingPeriod_,
         uint64 maxClockDrift_
     ) LightClient(authority, trustingPeriod_, maxClockDrift_) {
-        kind = kind_;
+        _kinds = BftHeader.kindsOf(kind_, laterKind_, laterFrom_);
         _bootstrap(validators, height, timestamp);
     }
 
@@ -104,7 +109,7 @@ contract BftLightClient is LightClient {
 
             if (form == BY_HEADER) {
                 (bytes32 hash, bytes32 setHash, uint256 number, uint256 time, uint256 validators, uint256 sealers) =
-                    BftHeader.readWith(position, kind, root);
+                    BftHeader.readWith(position, _kinds, root);
                 if ((uint256(setHash) ^ belief) >> SET_SHIFT != 0) revert NotTrustedSet(setHash, _trusted.setHash);
                 _requireNotAhead(time);
                 _requireEnd(proof, _requireQuorum(hash, validators, sealers, buffer));
@@ -133,7 +138,7 @@ contract BftLightClient is LightClient {
             // Trusted validators that sealed any of the headers, by index.
             uint256 witnesses = 0;
             for (uint256 i = 0; i < headers; ++i) {
-                BftHeader.Header memory header = BftHeader.read(position, kind);
+                BftHeader.Header memory header = BftHeader.read(position, _kinds);
 
                 // Its place: above all before, no earlier than all before.
                 if (header.number <= height) revert HeightNotAbove(header.number, height);
@@ -170,7 +175,7 @@ contract BftLightClient is LightClient {
     function anchor(bytes calldata data) external {
         _requireActive();
         uint256 position = _start(data);
-        BftHeader.Header memory header = BftHeader.read(position, kind);
+        BftHeader.Header memory header = BftHeader.read(position, _kinds);
         _requireTrustedSet(header.setHash);
         _requireNotAhead(header.timestamp);
         uint256 buffer = TrieNodes.allocateBuffer();
@@ -189,8 +194,8 @@ contract BftLightClient is LightClient {
         _requireEnd(data, end);
 
         if (number != otherNumber) revert HeightsDiffer(number, otherNumber);
-        bytes32 hash = BftHeader.onChainHash(first, kind);
-        if (hash == BftHeader.onChainHash(second, kind)) revert NoMisbehaviour(hash);
+        bytes32 hash = BftHeader.onChainHash(first, _kinds);
+        if (hash == BftHeader.onChainHash(second, _kinds)) revert NoMisbehaviour(hash);
         _trusted.belief |= FROZEN;
         emit FrozenByMisbehaviour(uint64(number));
     }
@@ -213,6 +218,12 @@ contract BftLightClient is LightClient {
     function trustedState() external view returns (bytes32 setHash, uint64 height, uint64 timestamp, bool frozen) {
         uint256 belief = _trusted.belief;
         return (_trusted.setHash, _trusted.height, uint64(_timestampOf(belief)), belief & FROZEN != 0);
+    }
+
+    /// @return first The protocol of the blocks below `laterFrom`.
+    /// @return later The protocol of all others; the same where the chain has no change ahead.
+    function kinds() external view returns (BftHeader.Kind first, BftHeader.Kind later, uint64 laterFrom) {
+        return BftHeader.split(_kinds);
     }
 
     /// @notice How many of `count` validators make a quorum.
@@ -261,7 +272,7 @@ contract BftLightClient is LightClient {
 
     /// @dev A header of the trusted set, whatever its time. Returns its number and the position after it.
     function _requireTrusted(uint256 position, uint256 buffer) private view returns (uint256 number, uint256 next) {
-        BftHeader.Header memory header = BftHeader.read(position, kind);
+        BftHeader.Header memory header = BftHeader.read(position, _kinds);
         _requireTrustedSet(header.setHash);
         next = _requireQuorum(header.hash, header.validators, header.sealers, buffer);
         number = header.number;

@@ -24,7 +24,8 @@ contract BftBootstrapTest is BftClientTest {
         assertEq(height, TRUSTED_HEIGHT);
         assertEq(timestamp, TRUSTED_TIME);
         assertFalse(frozen);
-        assertEq(uint256(client.kind()), uint256(BftHeader.Kind.IBFT2));
+        (BftHeader.Kind kind, BftHeader.Kind later, uint64 laterFrom) = client.kinds();
+        assertTrue(kind == BftHeader.Kind.IBFT2 && later == BftHeader.Kind.IBFT2 && laterFrom == 0);
         assertEq(client.trustingPeriod(), TRUSTING_PERIOD);
         assertEq(client.maxClockDrift(), CLOCK_DRIFT);
         assertEq(client.authority(), address(manager));
@@ -113,7 +114,7 @@ contract BftBootstrapTest is BftClientTest {
         uint64 trustingPeriod,
         uint64 maxClockDrift
     ) external returns (BftLightClient) {
-        return new BftLightClient(authority, QBFT, members, height, timestamp, trustingPeriod, maxClockDrift);
+        return new BftLightClient(authority, QBFT, QBFT, 0, members, height, timestamp, trustingPeriod, maxClockDrift);
     }
 
     function _refused(address[] memory members, uint64 height, uint64 timestamp, bytes memory reason) private {

@@ -14,12 +14,13 @@ contract BftHeaderTest is BftClientTest {
     BftHeader.Kind internal constant IBFT2 = BftHeader.Kind.IBFT2;
 
     uint256[] internal keys = keysOf(1, 4);
-    BftLightClient[2] internal clients;
+    BftLightClient[3] internal clients;
 
     function setUp() public override {
         super.setUp();
         clients[0] = deploy(QBFT, keys);
         clients[1] = deploy(IBFT2, keys);
+        clients[2] = deploy(BftHeader.Kind.ISTANBUL, keys);
     }
 
     // ------------------------------------------------------------------------------------------------ what is accepted
@@ -43,7 +44,7 @@ contract BftHeaderTest is BftClientTest {
             // Base fee and one field more than any fork so far has in this place
             bytes.concat(Rlp.integer(0), Rlp.word(keccak256("withdrawals")), hex"80")
         ];
-        for (uint256 kind = 0; kind < 2; ++kind) {
+        for (uint256 kind = 0; kind < 3; ++kind) {
             for (uint256 i = 0; i < tails.length; ++i) {
                 Block memory b = _block(kind);
                 b.tail = tails[i];
@@ -73,7 +74,7 @@ contract BftHeaderTest is BftClientTest {
     }
 
     function test_INV8_blooms() public view {
-        for (uint256 kind = 0; kind < 2; ++kind) {
+        for (uint256 kind = 0; kind < 3; ++kind) {
             Form memory whole;
             Form memory sparse;
             Form memory shortest;

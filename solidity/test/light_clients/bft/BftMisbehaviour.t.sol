@@ -15,7 +15,7 @@ contract BftMisbehaviourTest is BftClientTest {
     BftHeader.Kind internal constant IBFT2 = BftHeader.Kind.IBFT2;
 
     function test_INV7_twoBlocksAtOneHeight() public {
-        for (uint256 kind = 0; kind < 2; ++kind) {
+        for (uint256 kind = 0; kind < 3; ++kind) {
             uint256[] memory keys = keysOf(1, 4);
             BftLightClient client = deploy(BftHeader.Kind(kind), keys);
             (Block memory one, Block memory other) = _fork(BftHeader.Kind(kind), keys);

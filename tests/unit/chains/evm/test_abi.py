@@ -47,7 +47,7 @@ def test_attributes_are_selector_and_word() -> None:
         (abi.CLIENT_TRUSTED_STATE, "trustedState", "BftLightClient"),
         (abi.CLIENT_TRUSTING_PERIOD, "trustingPeriod", "BftLightClient"),
         (abi.CLIENT_MAX_CLOCK_DRIFT, "maxClockDrift", "BftLightClient"),
-        (abi.CLIENT_KIND, "kind", "BftLightClient"),
+        (abi.CLIENT_KINDS, "kinds", "BftLightClient"),
         (abi.CLIENT_UPDATE, "update", "BftLightClient"),
         (abi.CLIENT_FREEZE, "freeze", "BftLightClient"),
     ],

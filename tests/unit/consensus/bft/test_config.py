@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import BftKind, KindChange
 from relayer import config
 from relayer.config import Bytes20, InvalidConfig
 from relayer.consensus.bft.config import PROTOCOLS, BftConfig, BootstrapConfig
@@ -28,15 +28,43 @@ protocol = "qbft"
 
 
 @pytest.mark.parametrize(
-    ("protocol", "variant", "label"), [("qbft", BftKind.QBFT, "QBFT"), ("ibft2", BftKind.IBFT2, "IBFT 2.0")]
+    ("protocol", "kind", "label"),
+    [
+        ("qbft", BftKind.QBFT, "QBFT"),
+        ("ibft2", BftKind.IBFT2, "IBFT 2.0"),
+        ("ibft", BftKind.ISTANBUL, "legacy Istanbul"),
+    ],
 )
 def test_a_protocol_is_what_headers_know_and_has_the_name_that_people_use(
-    protocol: Literal["qbft", "ibft2"], variant: BftKind, label: str
+    protocol: Literal["qbft", "ibft2", "ibft"], kind: BftKind, label: str
 ) -> None:
     found = BftConfig(protocol=protocol)
-    assert (found.variant, found.label) == (variant, label)
+    assert (found.kinds, found.label) == (kind, label)
     assert BFT.dialects[protocol] == {"protocol": protocol}
     assert set(BFT.dialects) == set(PROTOCOLS)
+
+
+def test_a_change_ahead_is_the_protocol_and_the_block() -> None:
+    text = CHAIN + 'then = { protocol = "ibft", from_height = 150 }\n'
+    found: BftConfig = configured("court", config.parse(text).chain("court")).consensus
+    assert found.kinds == KindChange(BftKind.QBFT, BftKind.ISTANBUL, 150)
+    assert found.label == "QBFT until block 149, legacy Istanbul from then on"
+
+
+@pytest.mark.parametrize(
+    "then", ['{ protocol = "qbft2", from_height = 1 }', '{ protocol = "ibft2" }', "{ from_height = 9 }"]
+)
+def test_half_a_change_is_refused(then: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        config.parse(f"{CHAIN}then = {then}\n")
+    assert "chains.court.consensus.then" in caught.value.where
+
+
+def test_a_change_to_the_same_protocol_is_refused() -> None:
+    text = CHAIN + 'then = { protocol = "qbft", from_height = 150 }\n'
+    with pytest.raises(InvalidConfig, match="another protocol") as caught:
+        config.parse(text)
+    assert "chains.court.consensus.then.protocol" in caught.value.where
 
 
 def test_it_is_complete_with_a_bootstrap_and_messages_are_looked_for_from_there() -> None:

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from eth_abi import abi
 
-from light_clients.bft.preimage import BftKind
+from light_clients.bft.preimage import BftKind, BftKinds, KindChange
 from light_clients.bft.validators import set_hash
 from light_clients.client import Status
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
-from relayer.consensus.bft.config import BftConfig, BootstrapConfig
+from relayer.consensus.bft.config import LABELS, NAMES, BftConfig, BootstrapConfig
 from relayer.consensus.bft.contract import BftClientView, BftInitialTrust
 from relayer.consensus.bft.endpoint import BftTrust
 from relayer.consensus.findings import Finding, Severity
@@ -42,7 +42,7 @@ Block = Mapping[str, Any]
 Blocks = Mapping[int, Block]
 
 
-def chain(protocol: str = "qbft", *, bootstrap: str = "") -> ConfiguredChain[BftConfig]:
+def chain(protocol: str = "qbft", *, bootstrap: str = "", then: str = "") -> ConfiguredChain[BftConfig]:
     text = f"""\
 [chains.court]
 chain = "eip155:41"
@@ -52,6 +52,7 @@ trusting_period_s = 77
 [chains.court.consensus]
 kind = "bft"
 protocol = "{protocol}"
+{f"then = {then}" if then else ""}
 {bootstrap}
 """
     return configured("court", configuration.parse(text).chain("court"))
@@ -88,7 +89,11 @@ async def survey(
 
 @pytest.mark.parametrize(
     ("protocol", "kind", "label"),
-    [("qbft", BftKind.QBFT, "QBFT"), ("ibft2", BftKind.IBFT2, "IBFT 2.0")],
+    [
+        ("qbft", BftKind.QBFT, "QBFT"),
+        ("ibft2", BftKind.IBFT2, "IBFT 2.0"),
+        ("ibft", BftKind.ISTANBUL, "legacy Istanbul"),
+    ],
 )
 async def test_the_newest_header_is_where_trust_begins_and_a_sample_shows_the_quorum(
     protocol: str, kind: BftKind, label: str
@@ -120,24 +125,26 @@ async def test_a_young_chain_is_sampled_as_far_as_it_goes_and_an_unborn_one_is_r
 # --- a chain that came from another protocol ----------------------------------------------------------------
 
 
+def changed_at(first: int, **before: Any) -> dict[int, Block]:
+    """A chain of IBFT 2.0 that is one of QBFT from a block on."""
+    return blocks_of(BftKind.IBFT2, range(1, first), **before) | blocks_of(
+        BftKind.QBFT, range(first, HEAD + 1)
+    )
+
+
 @pytest.mark.parametrize("first", [SAMPLED[0] + 1, SAMPLED[3], SAMPLED[6] + 16])
 async def test_a_chain_that_changed_its_protocol_is_surveyed_with_a_warning_that_names_the_block(
     first: int,
 ) -> None:
     """IBFT 2.0 to QBFT within the sampled blocks: what was before says nothing of what trust begins with."""
-    numbers = [*SAMPLED, HEAD]
-    blocks = blocks_of(BftKind.IBFT2, [number for number in numbers if number < first])
-    blocks |= blocks_of(BftKind.QBFT, [number for number in numbers if number >= first])
+    blocks = changed_at(first)
     trust, findings = await survey(blocks)
     assert trust is not None
     assert trust.header.number == HEAD
-    last = max(number for number in numbers if number < first)
-    since = min(number for number in numbers if number >= first)
     warning, fine = findings
     assert (warning.severity, warning.subject) == (Severity.WARNING, "court")
-    assert warning.found == f"block {last} is no QBFT block (it reads as IBFT 2.0)"
-    assert f"QBFT blocks, as since block {since}" in warning.expected
-    assert "changed its consensus" in warning.advice
+    assert warning.found == f"IBFT 2.0 until block {first - 1} and QBFT from block {first} on"
+    assert f'protocol = "ibft2" and then = {{ protocol = "qbft", from_height = {first} }}' in warning.advice
     assert (fine.severity, fine.found) == (Severity.OK, "QBFT, 4 validators, 3 to seal")
 
 
@@ -162,26 +169,68 @@ async def test_a_block_without_a_number_is_still_named() -> None:
 
 async def test_before_the_change_no_quorum_is_looked_for() -> None:
     """A chain that sealed by 2F+1 as IBFT 2.0 and seals by two thirds since it is QBFT can be joined."""
-    blocks = blocks_of(BftKind.IBFT2, SAMPLED[2:], sealers=FOUR[:2])
-    blocks |= blocks_of(BftKind.QBFT, [*SAMPLED[:2], HEAD])
+    blocks = changed_at(SAMPLED[1] - 3, sealers=FOUR[:2])
     trust, findings = await survey(blocks)
     assert trust is not None
     assert [finding.severity for finding in findings] == [Severity.WARNING, Severity.OK]
 
 
 @pytest.mark.parametrize(
-    ("protocol", "sealed", "label"), [("qbft", BftKind.IBFT2, "QBFT"), ("ibft2", BftKind.QBFT, "IBFT 2.0")]
+    ("protocol", "sealed", "label"),
+    [
+        ("qbft", BftKind.IBFT2, "QBFT"),
+        ("ibft2", BftKind.QBFT, "IBFT 2.0"),
+        ("ibft2", BftKind.ISTANBUL, "IBFT 2.0"),
+        ("ibft", BftKind.QBFT, "legacy Istanbul"),
+    ],
 )
-async def test_a_newest_block_of_the_other_protocol_is_refused_by_name_and_block(
+async def test_a_chain_of_another_protocol_is_refused_with_the_setting_that_is_right(
     protocol: str, sealed: BftKind, label: str
 ) -> None:
-    trust, findings = await survey(blocks_of(sealed, [*SAMPLED, HEAD]), protocol)
+    trust, findings = await survey(blocks_of(sealed, range(1, HEAD + 1)), protocol)
     assert trust is None
     (finding,) = findings
     assert (finding.severity, finding.subject) == (Severity.REFUSAL, "court")
-    assert f"block {HEAD} that is not believed" in finding.found
-    assert finding.expected == f"{label} headers"
-    assert "chains.court.consensus.protocol" in finding.advice
+    assert finding.found == f"a chain with {LABELS[sealed]} blocks from block 1 on"
+    assert finding.expected == f"{label}, as configured"
+    assert f'protocol = "{NAMES[sealed]}" into chains.court.consensus' in finding.advice
+
+
+@pytest.mark.parametrize("first", [2, 77, HEAD])
+async def test_a_change_that_is_not_configured_is_refused_with_its_block_and_the_setting(first: int) -> None:
+    """What ended in "bytes are left over": `check` and `deploy` of a chain that has migrated."""
+    asked: list[int] = []
+    trust, findings = await survey(changed_at(first), "ibft2", asked)
+    assert trust is None
+    (finding,) = findings
+    assert finding.found == f"a chain with IBFT 2.0 until block {first - 1} and QBFT from block {first} on"
+    assert f'then = {{ protocol = "qbft", from_height = {first} }}' in finding.advice
+    assert "replace" in finding.advice
+    assert len(asked) <= 10
+
+
+async def test_a_block_that_no_protocol_reads_is_refused_with_the_reason() -> None:
+    blocks = blocks_of(BftKind.QBFT, [*SAMPLED, HEAD])
+    blocks[HEAD] = {**blocks[HEAD], "extraData": "0x1234"}
+    trust, findings = await survey(blocks)
+    assert trust is None
+    assert findings[0].found.startswith(f"a block {HEAD} that is not believed: ")
+    assert "chains.court.consensus.protocol" in findings[0].advice
+
+
+async def test_a_configured_change_is_surveyed_on_both_sides_of_it() -> None:
+    """`deploy` before the change and after it, within the sample and behind it."""
+    terms = chain("ibft2", then='{ protocol = "qbft", from_height = 150 }')
+    blocks = changed_at(150)
+    for head in (20, 149, 150, HEAD):
+        trust, findings = await BFT.endpoint.survey(node(blocks), terms, blocks[head])
+        assert trust is not None
+        assert [finding.severity for finding in findings] == [Severity.OK]
+    # What was believed of a chain that does not go through with it is told as well.
+    late = blocks_of(BftKind.IBFT2, range(1, HEAD + 1))
+    trust, findings = await BFT.endpoint.survey(node(late), terms, late[HEAD])
+    assert trust is None
+    assert 'Write protocol = "ibft2" into chains.court.consensus' in findings[0].advice
 
 
 def real(folder: Path, name: str) -> dict[int, Block]:
@@ -193,19 +242,19 @@ def real(folder: Path, name: str) -> dict[int, Block]:
 async def test_goquorums_change_from_legacy_ibft_to_qbft_is_surveyed_on_real_headers(
     shared_vectors: Path,
 ) -> None:
-    """The finding that ended `endpoint deploy`: real blocks of GoQuorum's `ibft`, which no
-    client of ours reads.
-    """
+    """The finding that ended `endpoint deploy`: blocks of GoQuorum's `ibft` among the sampled ones."""
     older, newer = real(shared_vectors, "ibft1_headers"), real(shared_vectors, "qbft_headers")
-    head = min(number for number in newer if number > 40 and number - 16 in newer)
-    blocks = {head: newer[head], head - 16: newer[head - 16], head - 32: older[head - 32]}
-    trust, findings = await survey(blocks)
+    first, head = 22, 34
+    # Where the recording has a gap, no block of it is asked for.
+    blocks = {number: block for number, block in older.items() if number < first} | {
+        number: block for number, block in newer.items() if number >= first
+    }
+    trust, findings = await survey(blocks, head=head)
     assert trust is not None
     assert trust.header.number == head
     warning, fine = findings
     assert warning.severity is Severity.WARNING
-    assert warning.found.startswith(f"block {head - 32} is no QBFT block (it reads as legacy Istanbul")
-    assert f"since block {head - 16}" in warning.expected
+    assert warning.found == f"legacy Istanbul until block {first - 1} and QBFT from block {first} on"
     assert fine.severity is Severity.OK
     assert fine.found.startswith("QBFT, 4 validators")
 
@@ -216,12 +265,14 @@ async def test_a_real_newest_block_of_legacy_ibft_is_refused_by_name_and_block(
     shared_vectors: Path, protocol: str
 ) -> None:
     older = real(shared_vectors, "ibft1_headers")
-    trust, findings = await survey({number: older[number] for number in (8, 24)}, protocol)
+    trust, findings = await survey(older, protocol, head=24)
     assert trust is None
     assert findings[0].severity is Severity.REFUSAL
-    assert findings[0].found.startswith("a block 24 that is not believed: ")
-    assert "legacy Istanbul" in findings[0].found
-    assert BFT.endpoint.recognise(older[24]) is None
+    assert findings[0].found == "a chain with legacy Istanbul blocks from block 1 on"
+    assert BFT.endpoint.recognise(older[24]) == {"protocol": "ibft"}
+    trust, findings = await survey(older, "ibft", head=24)
+    assert trust is not None
+    assert findings[0].found == f"legacy Istanbul, {len(trust.header.validators)} validators, 3 to seal"
 
 
 @pytest.mark.shared
@@ -347,7 +398,12 @@ def test_a_client_is_created_with_what_was_surveyed_and_the_chains_periods() -> 
     assert data.startswith(artifact.creation_code)
     arguments = abi.decode(artifact.constructor.input_types, data[len(artifact.creation_code) :])
     listed = tuple("0x" + address.hex() for address in ADDRESSES)
-    assert arguments == ("0x" + authority.hex(), int(BftKind.IBFT2), listed, HEAD, 1_700_000_000, 77, 30)
+    terms = (listed, HEAD, 1_700_000_000, 77, 30)
+    assert arguments == ("0x" + authority.hex(), BftKind.IBFT2, BftKind.IBFT2, 0, *terms)
+    changing = chain("ibft2", then='{ protocol = "qbft", from_height = 150 }')
+    data = BFT.on_chain.creation(authority, changing, trust_in().record())
+    arguments = abi.decode(artifact.constructor.input_types, data[len(artifact.creation_code) :])
+    assert arguments == ("0x" + authority.hex(), BftKind.IBFT2, BftKind.QBFT, 150, *terms)
 
 
 def test_a_client_is_bootstrapped_again_with_what_was_surveyed() -> None:
@@ -366,7 +422,7 @@ def test_what_a_client_was_told_is_kept_as_people_compare_it() -> None:
     }
 
 
-def view(protocol: BftKind = BftKind.QBFT, members: Sequence[bytes] = ADDRESSES) -> BftClientView:
+def view(kinds: BftKinds = BftKind.QBFT, members: Sequence[bytes] = ADDRESSES) -> BftClientView:
     return BftClientView(
         contract="BftLightClient",
         address=b"\x05" * 20,
@@ -376,7 +432,7 @@ def view(protocol: BftKind = BftKind.QBFT, members: Sequence[bytes] = ADDRESSES)
         trusting_period_s=77,
         max_clock_drift_s=30,
         authority=b"\x06" * 20,
-        protocol=protocol,
+        kinds=kinds,
         set_hash=set_hash(members),
     )
 
@@ -392,10 +448,35 @@ def test_a_client_that_trusts_who_seals_now_is_fine() -> None:
     assert view().details() == {"protocol": "qbft", "set_hash": set_hash(ADDRESSES)}
 
 
-def test_a_client_of_the_other_protocol_is_refused() -> None:
-    finding, _ = judge(view(BftKind.IBFT2), trust_in())
-    assert (finding.severity, finding.expected) == (Severity.REFUSAL, "QBFT")
-    assert "IBFT2" in finding.found
+def test_a_client_of_another_protocol_is_refused() -> None:
+    for kinds in (BftKind.IBFT2, KindChange(BftKind.QBFT, BftKind.IBFT2, HEAD)):
+        finding, _ = judge(view(kinds), trust_in())
+        assert (finding.severity, finding.expected) == (Severity.REFUSAL, "QBFT")
+        assert "IBFT 2.0" in finding.found
+    details = view(KindChange(BftKind.IBFT2, BftKind.QBFT, 150)).details()
+    assert details["protocol"] == "ibft2"
+    assert details["then"] == {"protocol": "qbft", "from_height": 150}
+
+
+@pytest.mark.parametrize(
+    ("client", "configured_height", "severities"),
+    [
+        (KindChange(BftKind.QBFT, BftKind.IBFT2, HEAD + 9), HEAD + 9, [Severity.OK]),
+        (BftKind.QBFT, HEAD + 9, [Severity.WARNING, Severity.OK]),
+        (KindChange(BftKind.QBFT, BftKind.IBFT2, HEAD + 8), HEAD + 9, [Severity.WARNING, Severity.OK]),
+        (KindChange(BftKind.QBFT, BftKind.IBFT2, HEAD + 10), HEAD + 9, [Severity.WARNING, Severity.OK]),
+        (KindChange(BftKind.QBFT, BftKind.ISTANBUL, HEAD + 9), HEAD + 9, [Severity.WARNING, Severity.OK]),
+    ],
+)
+def test_a_client_that_is_not_prepared_for_the_change_ahead_is_a_warning(
+    client: BftKinds, configured_height: int, severities: list[Severity]
+) -> None:
+    terms = chain(then=f'{{ protocol = "ibft2", from_height = {configured_height} }}')
+    findings = BFT.endpoint.judge("court → port", "port", view(client), terms, trust_in())
+    assert [finding.severity for finding in findings] == severities
+    if severities[0] is Severity.WARNING:
+        changes = [configured_height, *([client.later_from] if isinstance(client, KindChange) else [])]
+        assert f"From block {min(changes)} on" in findings[0].advice
 
 
 def test_a_client_of_former_validators_is_a_warning_with_the_command_that_helps() -> None:
@@ -433,7 +514,7 @@ async def test_a_trusted_set_is_that_of_the_header_of_its_height_whoever_seals_n
         ({"set_hash": set_hash([b"\x11" * 20])}, f"which did not seal block {HEAD}"),
         ({"set_hash": set_hash(ADDRESSES[:3])}, f"which did not seal block {HEAD}"),
         ({"timestamp": 1_700_000_001}, "of time 1700000001"),
-        ({"protocol": BftKind.IBFT2}, "which is not believed"),
+        ({"kinds": BftKind.IBFT2}, "which is not believed"),
         ({"height": HEAD + 1, "set_hash": set_hash([b"\x11" * 20])}, "and another set"),
     ],
 )

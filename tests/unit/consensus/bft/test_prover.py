@@ -14,6 +14,7 @@ import pytest
 
 from light_clients.bft.client import BftClient, BftParams, BftState, quorum, set_hash
 from light_clients.bft.header import BftHeader, BftKind
+from light_clients.bft.preimage import BftKinds, KindChange
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, MisbehaviourRejected, Rejection, ValidatorSetRejected
 from relayer.chains.base import AccountProof, Address, Call, Head
@@ -111,7 +112,7 @@ Sets = Sequence[Sequence[Validator]]
 def make_chain(
     sets: Mapping[int, Sequence[Validator]],
     length: int,
-    kind: BftKind = BftKind.QBFT,
+    kind: BftKinds = BftKind.QBFT,
     sealers: Callable[[int, Sequence[Validator]], Sequence[Validator] | None] | None = None,
 ) -> dict[int, Draft]:
     """Blocks 1..length; `sets` says from which block on which validators are listed and seal."""
@@ -121,7 +122,7 @@ def make_chain(
         members = sets.get(number, members)
         signed = members if sealers is None else sealers(number, members)
         blocks[number] = Draft(
-            kind,
+            kind.at(number),
             members,
             signed,
             number=number,
@@ -134,7 +135,7 @@ def make_chain(
 def make_prover(
     source: Source,
     members: Sequence[Validator],
-    kind: BftKind = BftKind.QBFT,
+    kind: BftKinds = BftKind.QBFT,
     *,
     now: int = START + 10_000,
     period: int = 100_000,
@@ -325,6 +326,58 @@ async def test_a_removal_waits_for_the_seals_that_are_missing() -> None:
     assert source.blamed == []
 
 
+def sealed_differently(
+    members: Sequence[Validator], sealers: Sequence[Sequence[Validator]]
+) -> list[Provider]:
+    """One chain as several nodes keep it: five validators, and four of them from block 4 on."""
+    providers = []
+    for own in sealers:
+        blocks = make_chain(
+            {1: [*members, validator("leaving")], 4: members},
+            24,
+            sealers=dict.fromkeys(range(4, 25), own).get,
+        )
+        providers.append(Provider(blocks))
+    return providers
+
+
+async def test_the_seals_of_a_removal_are_gathered_from_every_provider() -> None:
+    """5 → 4 needs all four that remain, a node keeps three of a block, and no two the same."""
+    four = validators(4)
+    members = [*four, validator("leaving")]
+    providers = sealed_differently(four, [four[:3], four[1:], four[:3]])
+    prover = make_prover(Source(providers), members)
+    assert (await prover.verify_head(head_of(providers[0].blocks))).number == 24
+    assert prover.validators == tuple(member.address for member in four)
+    # So are those that a client on a destination needs.
+    destination = Destination(BftKind.QBFT, members, now=START + 500)
+    (update,) = await prover.updates_for(destination, GATEWAY)  # type: ignore[arg-type]
+    assert destination.client.update(update, Timestamp(destination.now)).state.set_hash == set_hash(
+        prover.validators
+    )
+    # One node alone will never do.
+    alone = make_prover(Source(providers[:1]), members)
+    with pytest.raises(NotFoundYet, match="All 4 that remain are needed"):
+        await alone.verify_head(head_of(providers[0].blocks))
+
+
+async def test_seals_of_another_round_or_of_nobody_are_not_gathered() -> None:
+    """INV-5: nor do the seals of another block stand for this one's."""
+    four = validators(4)
+    providers = sealed_differently(four, [four[:3], four[1:]])
+    honest = providers[1].blocks
+    lies: list[Callable[[Draft], Draft]] = [
+        lambda draft: replace(draft, round=1),
+        lambda draft: replace(draft, state_root=b"\x13" * 32),
+        lambda draft: replace(draft, sealers=four[:3], extra_seals=[validator("x").sign(draft.seal_hash())]),
+    ]
+    for lie in lies:
+        providers[1].blocks = {n: lie(draft) if n >= 4 else draft for n, draft in honest.items()}
+        prover = make_prover(Source([providers[0], providers[1]]), [*four, validator("leaving")])
+        with pytest.raises((NotFoundYet, MisbehaviourFound)):
+            await prover.verify_head(head_of(providers[0].blocks))
+
+
 async def test_progress_is_kept_where_the_way_breaks_off() -> None:
     """What was reached once need not be walked again."""
     sets = rotating(20, seed=2)
@@ -360,6 +413,98 @@ async def test_a_liar_on_the_way_is_found_out() -> None:
             continue
     assert prover.validators == tuple(member.address for member in sets[max(sets)])
     assert set(source.blamed) == {0}
+
+
+# --- the protocol changes -----------------------------------------------------------------------------------
+
+CHANGES = [
+    KindChange(BftKind.IBFT2, BftKind.QBFT, 50),
+    KindChange(BftKind.ISTANBUL, BftKind.QBFT, 50),
+    KindChange(BftKind.QBFT, BftKind.ISTANBUL, 50),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("first", range(46, 54))
+async def test_a_change_of_the_protocol_is_followed_with_whatever_changes_about_it(
+    change: KindChange, first: int
+) -> None:
+    """INV-7: heads on both sides, proofs at them, and a removal that needs headers of both protocols."""
+    three = FOUR[:3]
+    blocks = make_chain(
+        {1: FOUR, first: three},
+        70,
+        change,
+        # The third of the old four that remain comes every second block.
+        lambda number, members: (three[:2] if number % 2 else three[1:]) if members is three else None,
+    )
+    prover = make_prover(Source([Provider(blocks)]), FOUR, change)
+    # Block `first` alone lacks the third seal of the old four.
+    for number in sorted({first - 1, first + 1, 49, 50, 51, 70} - {first}):
+        header = await prover.verify_head(head_of(blocks, number))
+        assert header.hash == blocks[number].block_hash()
+        (proven,) = await prover.prove(header, GATEWAY, (SLOT,))
+        assert proven.value == b"\x99" * 32
+    assert prover.validators == tuple(member.address for member in three)
+    destination = Destination(change, FOUR, now=START + 500)
+    (update,) = await prover.updates_for(destination, GATEWAY)  # type: ignore[arg-type]
+    assert destination.client.update(update, Timestamp(destination.now)).state.height > first
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_change_that_is_not_configured_stops_with_the_reason(change: KindChange) -> None:
+    """INV-10: nobody is blamed for it, and it is told what helps."""
+    blocks = make_chain({1: FOUR}, 60, change)
+    source = Source([Provider(blocks)])
+    prover = make_prover(source, FOUR, change.first)
+    await prover.verify_head(head_of(blocks, 49))
+    with pytest.raises(ClientExpired, match="block 50 is sealed as") as caught:
+        await prover.verify_head(head_of(blocks, 50))
+    assert "postroad endpoint check" in str(caught.value)
+    assert source.blamed == []
+    # It is taken up where it stood once the configuration says so.
+    again = make_prover(source, FOUR, change)
+    again.import_state(prover.export_state())
+    assert (await again.verify_head(head_of(blocks))).number == 60
+
+
+async def test_a_provider_cannot_make_up_a_change_of_the_protocol() -> None:
+    honest = make_chain({1: FOUR}, 8)
+    strangers = validators(4, 50)
+    for draft in (
+        Draft(BftKind.IBFT2, strangers, number=8, timestamp=START + 8),
+        Draft(BftKind.IBFT2, FOUR, FOUR[:2], number=8, timestamp=START + 8),
+    ):
+        source = Source([Provider({**honest, 8: draft}), Provider(honest)])
+        verified = await make_prover(source, FOUR).verify_head(head_of(honest))
+        assert (verified.hash, source.blamed) == (honest[8].block_hash(), [0])
+
+
+@pytest.mark.parametrize("pauses", [[1], [5, 1], [1, 60, 3600], [0, 0, 7]])
+async def test_blocks_may_come_at_any_pace(pauses: list[int]) -> None:
+    """Besu's transitions of the block period, empty-block periods, several blocks a second: no pace is
+    assumed.
+    """
+    blocks, at = make_chain({1: FOUR, 7: validators(5), 13: validators(6)}, 20), START
+    for number in blocks:
+        at += pauses[number % len(pauses)]
+        blocks[number] = replace(blocks[number], timestamp=at)
+    prover = make_prover(Source([Provider(blocks)]), FOUR, now=at, period=10_000_000)
+    for number in (2, 8, 20):
+        assert (await prover.verify_head(head_of(blocks, number))).timestamp == blocks[number].timestamp
+    assert len(prover.validators) == 6
+
+
+async def test_a_transition_of_the_validators_is_followed_while_two_thirds_remain() -> None:
+    """Besu's `transitions` may replace the whole list at a block, without votes."""
+    six = validators(6)
+    followed = make_chain({1: six, 5: [*six[:4], *validators(3, 20)]}, 12)
+    prover = make_prover(Source([Provider(followed)]), six)
+    assert (await prover.verify_head(head_of(followed))).number == 12
+    cut = make_chain({1: six, 5: [*six[:3], *validators(3, 20)]}, 12)
+    prover = make_prover(Source([Provider(cut)]), six)
+    with pytest.raises(NotFoundYet, match="Only 3 of them remain, so no update leads there"):
+        await prover.verify_head(head_of(cut))
 
 
 # --- proofs -------------------------------------------------------------------------------------------------
@@ -474,13 +619,13 @@ async def test_what_is_honest_or_believable_to_nobody_is_no_evidence(
 class Destination:
     """A chain that answers for one light client."""
 
-    kind: BftKind
+    kinds: BftKinds
     members: Sequence[Validator]
     now: int
     height: int = 1
     period: int = 100_000
     frozen: bool = False
-    told_kind: int | None = None
+    told: tuple[int, int, int] | None = None
 
     @property
     def client(self) -> BftClient:
@@ -490,7 +635,7 @@ class Destination:
             Timestamp(START + self.height),
             self.frozen,
         )
-        return BftClient(BftParams(self.kind, self.period, 30), state)
+        return BftClient(BftParams(self.kinds, self.period, 30), state)
 
     async def head(self) -> Head:
         return Head(Height(9), bytes(32), bytes(32), Timestamp(self.now))
@@ -505,7 +650,7 @@ class Destination:
             + abi.encode_word(state.height)
             + abi.encode_word(state.timestamp)
             + abi.encode_word(int(state.frozen)),
-            abi.CLIENT_KIND: abi.encode_word(self.kind if self.told_kind is None else self.told_kind),
+            abi.CLIENT_KINDS: b"".join(map(abi.encode_word, self.told or self.kinds.arguments())),
             abi.CLIENT_TRUSTING_PERIOD: abi.encode_word(self.period),
             abi.CLIENT_MAX_CLOCK_DRIFT: abi.encode_word(30),
         }[call.data]
@@ -559,8 +704,20 @@ async def test_a_client_at_the_newest_header_needs_nothing() -> None:
 
 async def test_a_client_of_the_other_protocol_is_refused() -> None:
     prover = await verified_prover()
-    with pytest.raises(RpcAnswerInvalid, match="kind 1"):
-        await prover.client_at(Destination(BftKind.QBFT, FOUR, START + 50, told_kind=1), GATEWAY)  # type: ignore[arg-type]
+    for kinds in (BftKind.IBFT2, KindChange(BftKind.QBFT, BftKind.IBFT2, 20)):
+        destination = Destination(kinds, FOUR, START + 50)
+        with pytest.raises(ClientExpired, match=r"reads block 20 as IBFT 2\.0, which is sealed as QBFT"):
+            await prover.client_at(destination, GATEWAY)  # type: ignore[arg-type]
+        with pytest.raises(ClientExpired, match="postroad client replace"):
+            await prover.updates_for(destination, GATEWAY)  # type: ignore[arg-type]
+    ahead = Destination(KindChange(BftKind.QBFT, BftKind.IBFT2, 21), FOUR, START + 50)
+    assert (await prover.client_at(ahead, GATEWAY)).current  # type: ignore[arg-type]
+
+
+async def test_a_client_of_an_unknown_protocol_is_none() -> None:
+    prover = await verified_prover()
+    with pytest.raises(RpcAnswerInvalid, match="unknown protocol"):
+        await prover.client_at(Destination(BftKind.QBFT, FOUR, START + 50, told=(3, 3, 0)), GATEWAY)  # type: ignore[arg-type]
 
 
 async def test_a_client_whose_set_no_header_lists_cannot_be_updated() -> None:
@@ -618,17 +775,10 @@ async def test_a_newer_bootstrap_wins_over_an_old_state() -> None:
         b"",
         b"{}",
         b"\xff",
-        b'{"version":2,"consensus":"qbft","validators":["'
-        + b"11" * 20
-        + b'"],"height":1,"timestamp":1,"frozen":false}',
-        b'{"version":1,"consensus":"ibft2","validators":["'
-        + b"11" * 20
-        + b'"],"height":1,"timestamp":1,"frozen":false}',
-        b'{"version":1,"consensus":"qbft","validators":[],"height":1,"timestamp":1,"frozen":false}',
-        b'{"version":1,"consensus":"qbft","validators":["zz"],"height":1,"timestamp":1,"frozen":false}',
-        b'{"version":1,"consensus":"qbft","validators":["'
-        + b"11" * 20
-        + b'"],"height":0,"timestamp":1,"frozen":false}',
+        b'{"version":2,"validators":["' + b"11" * 20 + b'"],"height":1,"timestamp":1,"frozen":false}',
+        b'{"version":1,"validators":[],"height":1,"timestamp":1,"frozen":false}',
+        b'{"version":1,"validators":["zz"],"height":1,"timestamp":1,"frozen":false}',
+        b'{"version":1,"validators":["' + b"11" * 20 + b'"],"height":0,"timestamp":1,"frozen":false}',
     ],
 )
 def test_what_is_no_state_is_refused(state: bytes) -> None:

@@ -65,8 +65,8 @@ def test_what_is_sent_hashes_as_the_block_does(kind: BftKind, fork: str) -> None
         bloom=b"\x03" * 256,
     )
     header = read(encode_anchor(made.header()), kind)
-    assert header.preimage.block_hash(kind) == made.block_hash()
-    assert header.preimage.commit_seal_hash(kind) == made.seal_hash()
+    assert header.preimage.block_hash() == made.block_hash()
+    assert header.preimage.commit_seal_hash() == made.seal_hash()
 
 
 def flags(made: Draft) -> int:
@@ -102,7 +102,7 @@ def test_a_bloom_is_sent_in_its_cheaper_form() -> None:
             places = {round(i * 256 / ones) for i in range(ones)} if spread else set(range(ones))
             bloom = bytes(0xFF if i in places else 0 for i in range(256))
             data = encode_anchor(draft(bloom=bloom).header())
-            assert read(data).preimage.block_hash(BftKind.QBFT) == draft(bloom=bloom).block_hash()
+            assert read(data).preimage.block_hash() == draft(bloom=bloom).block_hash()
             raw = 16 * ones + 4 * (256 - ones)
             sparse = 16 + (16 + 16 + 60) * ones - (12 if 0 in places else 0)
             assert data[1] & 3 == (2 if sparse < raw else 1)

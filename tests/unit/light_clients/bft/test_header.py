@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from light_clients.bft.header import BftHeader, BftKind, compact_seal, parse_extra_data
+from light_clients.codec import execution_header
 from light_clients.ecdsa import recover
 from light_clients.errors import EncodingRejected, HeaderRejected, Rejection, ValidatorSetRejected
 from tests.support import rlp
@@ -95,18 +96,15 @@ def test_the_caller_may_change_what_sealers_gave() -> None:
         ({"difficulty": 2}, "difficulty"),
         ({"difficulty": 0}, "difficulty"),
         ({"mix_hash": bytes(32)}, "mixHash"),
-        ({"nonce": b"\xff" * 8}, "nonce"),
         ({"ommers": bytes(32)}, "sha3Uncles"),
         ({"members": []}, "validator list is empty"),
         ({"members": [*FOUR, bytes(20)]}, "zero address"),
         ({"members": [*FOUR, FOUR[1]]}, "listed twice"),
-        ({"vanity": bytes(31)}, "vanity"),
         ({"members": [FOUR[0], b"\x01" * 19]}, "a validator has another shape"),
         ({"extra_seals": [bytes(64)]}, "a seal has another shape"),
         ({"extra_seals": [bytes(66)]}, "a seal has another shape"),
         ({"gas_limit": 2**64}, "gasLimit is too large"),
         ({"timestamp": 2**64}, "timestamp is too large"),
-        ({"vote": (b"\x01" * 40, b"\x02" * 40)}, "vote is too long"),
         ({"bloom": bytes(255)}, "logsBloom"),
         ({"beneficiary": bytes(21)}, "miner"),
         ({"state_root": bytes(31)}, "stateRoot"),
@@ -122,6 +120,50 @@ def test_headers_that_break_a_rule_are_refused(
     if reason != "number of fields":
         with pytest.raises(HeaderRejected, match=reason):
             BftHeader.from_rpc(made.rpc(), kind)
+
+
+@pytest.mark.parametrize("kind", [BftKind.QBFT, BftKind.IBFT2])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"nonce": b"\xff" * 8}, "nonce"),
+        ({"vanity": bytes(31)}, "vanity"),
+        ({"vote": (b"\x01" * 40, b"\x02" * 40)}, "vote is too long"),
+    ],
+)
+def test_who_votes_in_extra_data_has_rules_for_it(
+    kind: BftKind, changes: dict[str, object], reason: str
+) -> None:
+    for read in (
+        draft(kind, **changes).header,
+        lambda: BftHeader.from_rpc(draft(kind, **changes).rpc(), kind),
+    ):
+        with pytest.raises(HeaderRejected, match=reason):
+            read()
+
+
+def test_legacy_istanbul_votes_by_the_nonce() -> None:
+    for nonce in (b"\xff" * 8, bytes(8), b"\x01" * 8):
+        header = draft(BftKind.ISTANBUL, nonce=nonce).header()
+        assert (header.vote, len(header.sealers())) == (nonce, 4)
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        (bytes(32) + rlp.encode([[b"\1" * 20], bytes(64), []]), "proposer's seal has another length"),
+        (bytes(32) + rlp.encode([[b"\1" * 20], [], []]), "proposer's seal is a list"),
+        (bytes(32) + rlp.encode([[b"\1" * 20], bytes(65)]), "another shape"),
+        (bytes(32) + rlp.encode([[b"\1" * 20], bytes(65), [], b""]), "another shape"),
+        (bytes(32) + rlp.encode([[b"\1" * 20], bytes(65), [bytes(64)]]), "a seal has another shape"),
+        (bytes(32) + rlp.encode([[b"\1" * 19], bytes(65), []]), "a validator has another shape"),
+        (bytes(32) + rlp.encode(b"text"), "another shape"),
+    ],
+)
+def test_the_extra_data_of_legacy_istanbul_has_three_parts(extra: bytes, reason: str) -> None:
+    block = draft(BftKind.ISTANBUL).rpc() | {"extraData": "0x" + extra.hex()}
+    with pytest.raises(HeaderRejected, match=reason):
+        BftHeader.from_rpc(block, BftKind.ISTANBUL)
 
 
 def test_the_largest_set_is_read_and_a_larger_one_refused() -> None:
@@ -212,9 +254,22 @@ def test_a_missing_field_is_named() -> None:
     del block["stateRoot"]
     with pytest.raises(HeaderRejected, match="no stateRoot"):
         BftHeader.from_rpc(block, BftKind.QBFT)
-    block = draft().rpc() | {"withdrawalsRoot": None}
-    with pytest.raises(HeaderRejected, match="no withdrawalsRoot"):
-        BftHeader.from_rpc(block, BftKind.QBFT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", range(7))
+def test_fields_that_are_told_and_not_hashed_are_left_out(kind: BftKind, count: int) -> None:
+    """Nodes tell fields of forks that a block is not of."""
+    made, more = draft(kind, tail=PRAGUE[:count]), draft(kind, tail=PRAGUE).rpc()
+    told = {**more, **made.rpc()}
+    assert BftHeader.from_rpc(told, kind) == made.header()
+    # A gap hides what is behind it.
+    if count < len(PRAGUE) - 1:
+        del told[execution_header.FIELDS[15 + count].name]
+        assert BftHeader.from_rpc(told, kind) == made.header()
+    told["hash"] = "0x" + "11" * 32
+    with pytest.raises(HeaderRejected, match="another block"):
+        BftHeader.from_rpc(told, kind)
 
 
 def test_a_hash_is_compared_when_it_is_named() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind
+from light_clients.bft.preimage import NO_VOTE, ROUND_ZERO, BftKind, BftKinds, KindChange
 from light_clients.bft.reader import ReadHeader, read_header
 from light_clients.bft.validators import set_hash
 from light_clients.cursor import Cursor
@@ -23,7 +23,7 @@ def draft(kind: BftKind = BftKind.QBFT, **changes: object) -> Draft:
     return replace(Draft(kind, FOUR, number=7, tail=PRAGUE), **changes)  # type: ignore[arg-type]
 
 
-def read(data: bytes, kind: BftKind = BftKind.QBFT, state_root: bytes | None = None) -> ReadHeader:
+def read(data: bytes, kind: BftKinds = BftKind.QBFT, state_root: bytes | None = None) -> ReadHeader:
     cursor = Cursor(data)
     header = read_header(cursor, kind, state_root)
     cursor.finish()
@@ -60,8 +60,8 @@ def test_every_form_of_header_hashes_as_the_chain_does(kind: BftKind, changes: d
     made = draft(kind, **changes)
     sent = header_parts(made)
     header = read(join(sent), kind)
-    assert header.preimage.block_hash(kind) == made.block_hash()
-    assert header.preimage.commit_seal_hash(kind) == made.seal_hash()
+    assert header.preimage.block_hash() == made.block_hash()
+    assert header.preimage.commit_seal_hash() == made.seal_hash()
     assert (header.number, header.timestamp, header.state_root) == (
         made.number,
         made.timestamp,
@@ -88,9 +88,7 @@ def test_all_forms_of_a_bloom_and_of_a_tail_say_the_same() -> None:
 def test_a_proof_has_the_state_root_put_in_its_place() -> None:
     made = draft(state_root=b"\x09" * 32)
     assert (
-        read(join(header_parts(made, state_root=False)), state_root=b"\x09" * 32).preimage.block_hash(
-            BftKind.QBFT
-        )
+        read(join(header_parts(made, state_root=False)), state_root=b"\x09" * 32).preimage.block_hash()
         == made.block_hash()
     )
     with pytest.raises(Rejection, match="seal 0"):
@@ -184,7 +182,7 @@ def test_malformed_headers_are_refused(changes: dict[str, bytes], reason: str) -
         read(join(PLAIN | changes))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [BftKind.QBFT, BftKind.IBFT2])
 @pytest.mark.parametrize(
     ("vote", "round_"), [(None, 0), (None, 200), ((b"\x07" * 20, b"\xff"), 0), ((b"\x07" * 20, b""), 200)]
 )
@@ -206,7 +204,7 @@ def test_a_sealed_vote_and_round_cannot_be_split_in_another_way(
             )
         except Rejection:
             continue
-        accepted.append(header.preimage.block_hash(kind))
+        accepted.append(header.preimage.block_hash())
     assert accepted == [made.block_hash()]
 
 
@@ -252,7 +250,29 @@ def test_vote_and_round_in_full_are_the_same_as_left_out() -> None:
         assert read(join(spelled), kind) == read(join(parts), kind)
 
 
+def test_legacy_istanbul_has_a_proposers_seal_and_may_vote() -> None:
+    made = draft(BftKind.ISTANBUL, nonce=b"\xff" * 8)
+    parts = header_parts(made)
+    found = read(join(parts), BftKind.ISTANBUL).preimage
+    assert (found.block_hash(), found.commit_seal_hash()) == (made.block_hash(), made.seal_hash())
+    flags = int.from_bytes(parts["flags"], "big")
+    with pytest.raises(Rejection, match="no proposer's seal"):
+        read(join(parts | {"flags": flag(flags & ~16), "round": b""}), BftKind.ISTANBUL)
+    # No vote in full is the same as left out.
+    silent = header_parts(draft(BftKind.ISTANBUL))
+    spelled = silent | {"flags": flag(flags), "vote": bytes(8)}
+    assert read(join(spelled), BftKind.ISTANBUL) == read(join(silent), BftKind.ISTANBUL)
+
+
+def test_a_header_is_read_by_the_protocol_of_its_height() -> None:
+    change = KindChange(BftKind.IBFT2, BftKind.QBFT, 7)
+    for number, right, wrong in ((6, BftKind.IBFT2, BftKind.QBFT), (7, BftKind.QBFT, BftKind.IBFT2)):
+        assert read(join(header_parts(draft(right, number=number))), change).preimage.kind is right
+        with pytest.raises(Rejection, match="seal 0"):
+            read(join(header_parts(draft(wrong, number=number))), change)
+
+
 def test_the_longest_vote_is_read() -> None:
     made = draft(vote=(b"\x01" * 20, b"\x02" * 33))
     assert len(rlp.encode(made.vote or b"")) == 56
-    assert read(join(header_parts(made))).preimage.block_hash(BftKind.QBFT) == made.block_hash()
+    assert read(join(header_parts(made))).preimage.block_hash() == made.block_hash()

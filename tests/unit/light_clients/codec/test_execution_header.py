@@ -30,6 +30,26 @@ def test_quantities_may_be_padded_in_json_and_not_in_rlp() -> None:
         execution_header.from_rlp(reference.encode([*fields[:8], b"\0\1", *fields[9:]]))
 
 
+def test_of_the_fields_that_are_told_those_are_taken_that_the_hash_names() -> None:
+    draft = Draft(BftKind.QBFT, validators(1), tail=FORK_TAILS["prague"])
+    all_fields, name = execution_header.from_rpc(draft.rpc()), execution_header.hash_of
+    for count in range(15, 22):
+        told = draft.rpc() | {"hash": "0x" + name(all_fields[:count]).hex()}
+        assert execution_header.from_rpc(told, name) == all_fields[:count]
+    # None fits: it is the caller's to refuse.
+    assert execution_header.from_rpc(draft.rpc() | {"hash": "0x" + "11" * 32}, name) == all_fields
+    assert execution_header.from_rpc(draft.rpc() | {"hash": None}, name) == all_fields
+    with pytest.raises(HeaderRejected, match="hash is malformed"):
+        execution_header.from_rpc(draft.rpc() | {"hash": "0x11"}, name)
+
+
+def test_what_is_behind_a_missing_field_is_no_field() -> None:
+    draft = Draft(BftKind.QBFT, validators(1), tail=FORK_TAILS["prague"])
+    told = draft.rpc()
+    del told["withdrawalsRoot"]
+    assert execution_header.from_rpc(told) == execution_header.from_rpc(draft.rpc())[:16]
+
+
 @pytest.mark.parametrize("item", [b"text", [], [b""] * 14, [b""] * 22])
 def test_headers_have_15_to_21_fields(item: reference.Item) -> None:
     with pytest.raises(HeaderRejected, match="number of fields"):

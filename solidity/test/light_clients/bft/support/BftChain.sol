@@ -5,8 +5,9 @@ import {BftHeader} from "../../../../src/light_clients/bft/BftHeader.sol";
 import {Rlp} from "../../../support/Rlp.sol";
 import {Test} from "../../../support/Test.sol";
 
-/// @notice A block of a QBFT or IBFT 2.0 chain, with all that a header may hold, the impossible included. `vote`, `round` and
-/// `tail` are RLP as it stands in the header; empty vote and round stand for the ordinary ones.
+/// @notice A block of a BFT chain, with all that a header may hold, the impossible included. `vote`, `round` and `tail` are
+/// RLP as it stands in the header; empty vote and round stand for the ordinary ones. In legacy Istanbul `round` is the
+/// proposer's seal, the vote is the nonce, and `vote` only says that the nonce is sent.
 struct Block {
     BftHeader.Kind kind;
     bytes32 parentHash;
@@ -127,10 +128,12 @@ abstract contract BftChain is Test {
     }
 
     function ordinaryRound(BftHeader.Kind kind) internal pure returns (bytes memory) {
+        if (kind == BftHeader.Kind.ISTANBUL) return bytes.concat(keccak256("r"), keccak256("s"), hex"01");
         return kind == BftHeader.Kind.QBFT ? bytes(hex"80") : bytes(hex"8400000000");
     }
 
     function commitSealHash(Block memory b) internal pure returns (bytes32) {
+        if (b.kind == BftHeader.Kind.ISTANBUL) return keccak256(abi.encodePacked(onChainHash(b), hex"02"));
         bytes memory round = b.round.length == 0 ? ordinaryRound(b.kind) : b.round;
         return keccak256(_header(b, b.kind == BftHeader.Kind.QBFT ? bytes.concat(round, hex"c0") : round));
     }
@@ -144,11 +147,14 @@ abstract contract BftChain is Test {
         for (uint256 i = 0; i < b.validators.length; ++i) {
             validators = bytes.concat(validators, Rlp.string_(abi.encodePacked(b.validators[i])));
         }
-        bytes memory extraData = Rlp.list(
-            bytes.concat(
-                Rlp.word(b.vanity), Rlp.list(validators), b.vote.length == 0 ? ordinaryVote(b.kind) : b.vote, ending
-            )
-        );
+        bytes memory extraData;
+        if (b.kind == BftHeader.Kind.ISTANBUL) {
+            bytes memory seal = Rlp.string_(b.round.length == 0 ? ordinaryRound(b.kind) : b.round);
+            extraData = bytes.concat(b.vanity, Rlp.list(bytes.concat(Rlp.list(validators), seal, hex"c0")));
+        } else {
+            bytes memory vote = b.vote.length == 0 ? ordinaryVote(b.kind) : b.vote;
+            extraData = Rlp.list(bytes.concat(Rlp.word(b.vanity), Rlp.list(validators), vote, ending));
+        }
         bytes memory front = bytes.concat(
             Rlp.word(b.parentHash),
             Rlp.word(b.ommersHash),
@@ -189,7 +195,8 @@ abstract contract BftChain is Test {
         uint256 flags = bloom | (emptyBlock ? 1 << 8 : 0) | (tail << 5);
         if (b.vanity != 0 || form.explicitVanity) flags |= 4;
         if (b.vote.length != 0 || form.explicitVote) flags |= 8;
-        if (b.round.length != 0 || form.explicitRound) flags |= 16;
+        bool istanbul = b.kind == BftHeader.Kind.ISTANBUL;
+        if (b.round.length != 0 || form.explicitRound || istanbul) flags |= 16;
 
         out = abi.encodePacked(uint16(flags), b.parentHash, b.beneficiary);
         if (!form.withoutStateRoot) out = abi.encodePacked(out, b.stateRoot);
@@ -199,8 +206,10 @@ abstract contract BftChain is Test {
         out = bytes.concat(out, sized(numbersOf(b)));
         if (flags & 4 != 0) out = abi.encodePacked(out, b.vanity);
         out = bytes.concat(out, bytes1(uint8(b.validators.length)), packed(b.validators));
-        if (flags & 8 != 0) out = bytes.concat(out, sized(b.vote.length == 0 ? ordinaryVote(b.kind) : b.vote));
-        if (flags & 16 != 0) out = bytes.concat(out, sized(b.round.length == 0 ? ordinaryRound(b.kind) : b.round));
+        bytes memory vote = b.vote.length == 0 ? ordinaryVote(b.kind) : b.vote;
+        bytes memory round = b.round.length == 0 ? ordinaryRound(b.kind) : b.round;
+        if (flags & 8 != 0) out = bytes.concat(out, istanbul ? b.nonce : sized(vote));
+        if (flags & 16 != 0) out = bytes.concat(out, istanbul ? round : sized(round));
         if (tail == 7) out = bytes.concat(out, sized(b.tail));
         else if (tail != 0) out = bytes.concat(out, sized(LONDON));
     }

@@ -56,8 +56,24 @@ abstract contract BftClientTest is BftChain {
 
     /// @notice A client that trusts these validators since TRUSTED_HEIGHT.
     function deploy(BftHeader.Kind kind, uint256[] memory keys) internal returns (BftLightClient) {
+        return deployChanging(kind, kind, 0, keys);
+    }
+
+    /// @notice The same of a chain that goes from one protocol to another.
+    function deployChanging(BftHeader.Kind kind, BftHeader.Kind later, uint64 laterFrom, uint256[] memory keys)
+        internal
+        returns (BftLightClient)
+    {
         return new BftLightClient(
-            address(manager), kind, addressesOf(keys), TRUSTED_HEIGHT, TRUSTED_TIME, TRUSTING_PERIOD, CLOCK_DRIFT
+            address(manager),
+            kind,
+            later,
+            laterFrom,
+            addressesOf(keys),
+            TRUSTED_HEIGHT,
+            TRUSTED_TIME,
+            TRUSTING_PERIOD,
+            CLOCK_DRIFT
         );
     }
 

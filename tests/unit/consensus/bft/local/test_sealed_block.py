@@ -23,8 +23,6 @@ from relayer.devnet.errors import ExecutionError
 from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_bytes, list_payload_bytes
 from relayer.devnet.state.identities import derive_account
 
-KINDS: Final = {BftKind.QBFT: BftKind.QBFT, BftKind.IBFT2: BftKind.IBFT2}
-
 
 def header_of(found: BftHeader) -> AnvilHeader:
     """What our own encoder starts from, out of a header that the light client read."""
@@ -58,7 +56,7 @@ def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, ki
         _, start, _ = rlp.span(raw, 0, len(raw))
         _, _, stop = rlp.span(raw, start, len(raw))
         raw = raw[start:stop]
-    found = BftHeader.from_rlp(raw, KINDS[kind])
+    found = BftHeader.from_rlp(raw, kind)
     round_number = int.from_bytes(rlp.decode(found.round) or b"\x00", "big")  # type: ignore[arg-type]
     consensus = ExtraDataParts(kind, found.validators, round=round_number, vanity=found.vanity)
     block = replace(
@@ -71,6 +69,26 @@ def test_real_headers_come_out_byte_for_byte(shared_vectors: Path, path: str, ki
     signers = {recover(block.seal_hash(), one[:64], one[64]) for one in found.seals}
     assert len(signers) == len(found.seals) >= quorum(len(found.validators))
     assert signers <= set(found.validators)
+
+
+def test_real_headers_of_legacy_istanbul_come_out_byte_for_byte(shared_vectors: Path) -> None:
+    """Block hashes, what the validators signed, and what their proposer did."""
+    blocks = json.loads((shared_vectors / "goquorum/ibft1_headers.json").read_text())["blocks"]
+    proposers, listed = set(), set()
+    for told in blocks[1:]:
+        found = BftHeader.from_rpc(told, BftKind.ISTANBUL)
+        consensus = ExtraDataParts(
+            BftKind.ISTANBUL, found.validators, vanity=found.vanity, proposer_seal=found.round
+        )
+        block = build_block(header_of(found), consensus, anvil_hash=bytes(32), body_bytes=3)
+        assert "0x" + block.hash.hex() == told["hash"]
+        assert consensus.stored(found.seals).hex() == told["extraData"][2:]
+        signers = {recover(block.seal_hash(), one[:64], one[64]) for one in found.seals}
+        assert len(signers) == len(found.seals) >= quorum(len(found.validators))
+        digest = keccak256(keccak256(block.rlp_with(consensus.proposed())))
+        proposers.add(recover(digest, found.round[:64], found.round[64]))
+        listed |= set(found.validators)
+    assert proposers == listed
 
 
 def test_official_extra_data(shared_vectors: Path) -> None:
@@ -129,7 +147,9 @@ ACCOUNTS: Final = {
 
 
 @given(
-    header=headers,
+    header=st.tuples(headers, st.integers(0, 24)).map(
+        lambda made: replace(made[0], beneficiary=sorted(ACCOUNTS)[made[1]])
+    ),
     kind=st.sampled_from(BftKind),
     count=st.integers(1, 25),
     vote=st.none() | st.builds(Vote, st.binary(min_size=20, max_size=20), add=st.booleans()),
@@ -143,10 +163,10 @@ def test_the_light_client_reads_what_we_seal(
     listed = tuple(sorted(ACCOUNTS)[:count])
     consensus = ExtraDataParts(kind, listed, vote, round_number, vanity)
     block = seal(build_block(header, consensus, anvil_hash=bytes(32), body_bytes=3), ACCOUNTS)
-    found = BftHeader.from_rlp(block.rlp(), KINDS[kind])
+    found = BftHeader.from_rlp(block.rlp(), kind)
     assert found.block_hash == block.hash
     assert found.commit_seal_hash == block.seal_hash()
-    assert header_of(found) == header
+    assert header_of(found) == replace(header, beneficiary=consensus.coinbase(header.beneficiary))
     assert (found.validators, found.vanity) == (listed, vanity)
     assert len(found.sealers()) == len(found.seals) == quorum(count)
 

@@ -34,7 +34,7 @@ def block_of(
         tail=(),
     )
     extra = ExtraDataParts(
-        validators.kind, validators.at(number), validators.vote_for(proposer), round_number
+        validators.kinds.at(number), validators.at(number), validators.vote_for(proposer), round_number
     )
     return build_block(header, extra, anvil_hash=bytes(32), body_bytes=3)
 

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""The BFT light client twice, in Python and on anvil."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from light_clients.bft.client import BftClient
+from light_clients.errors import Rejection
+from relayer.contracts import load
+from tests.differential.bft_cases import NOW, TRUSTED_TIME, World, anchor_of, make_case
+from tests.differential.clients import Case, Consensus, Deployed, deploy
+from tests.differential.evm import Anvil
+
+
+def trusted(client: BftClient) -> tuple[bytes, int, int, bool]:
+    state = client.state
+    return state.set_hash, state.height, state.timestamp, state.frozen
+
+
+BFT = Consensus("BftLightClient", ["bytes32", "uint64", "uint64", "bool"], trusted)
+
+
+def deploy_world(
+    anvil: Anvil, authority: bytes, world: World, *, anchored: bool, frozen: bool = False
+) -> Deployed:
+    state, params = world.client.state, world.client.params
+    creation = load(BFT.contract).encode_creation(
+        "0x" + authority.hex(),
+        *params.kinds.arguments(),
+        ["0x" + member.address.hex() for member in world.members],
+        state.height,
+        state.timestamp,
+        params.trusting_period_s,
+        params.max_clock_drift_s,
+    )
+    story: list[Case] = []
+    if anchored:
+        story.append(Case("anchor", anchor_of(world), now=NOW))
+    if frozen:
+        found = (make_case(random.Random(i), world).data for i in range(10_000))
+        story.append(Case("freeze", next(filter(freezes(world.client), found)), now=NOW))
+    return deploy(anvil, BFT, world.client, creation, story, TRUSTED_TIME)
+
+
+def freezes(client: BftClient) -> Callable[[bytes], bool]:
+    def does(data: bytes) -> bool:
+        try:
+            return client.freeze(data).state.frozen
+        except Rejection:
+            return False
+
+    return does

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""A chain goes from one BFT protocol to another while messages are under way, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.devnet.network.network import Network
+from tests.live.journey import Journal, send_for
+from tests.support.operator import Joined, Operator
+
+#: Messages that are proven before, between and after what happens.
+SOME = 3
+#: The first block of the later protocol: even on a slow machine, it comes after the chains are joined.
+CHANGE = 1_000
+#: How far before it blocks are made at once, so that nobody waits for them.
+NEAR = 40
+
+
+async def _join(network: Network, operator: Operator, then: str) -> Joined:
+    """Join `mine`, whose configuration gets a line more, with `partner`."""
+    mine, partner = network.chain_of("mine", LocalBftChain), network["partner"]
+    spare = await mine.add_rpc_server()
+    await operator.write_config(
+        {
+            "mine": (mine.describe().consensus["protocol"], [mine.http_url, mine.ws_url, spare.http_url]),
+            "partner": ("qbft", [partner.http_url, partner.ws_url]),
+        }
+    )
+    text = operator.config.read_text()
+    protocol = f'protocol = "{mine.describe().consensus["protocol"]}"\n'
+    assert text.count(protocol) == 1
+    operator.config.write_text(text.replace(protocol, protocol + then))
+    await operator.deploy_and_join("mine", "partner")
+    joined = await operator.put_recipients("mine", "partner")
+    assert mine.head.number < CHANGE - NEAR, "the machine is too slow for this test's blocks"
+    return joined
+
+
+async def _come_near(chain: LocalBftChain) -> None:
+    while chain.head.number < CHANGE - NEAR:
+        await chain.mine()
+
+
+@pytest.mark.parametrize("first", ["ibft2", "ibft"])
+async def test_a_change_of_the_protocol_is_followed_through(first: str, tmp_path: Path) -> None:
+    """INV-1, INV-2: with a removal before it and a new validator behind it, every message arrives, once."""
+    async with Network(f"mine=bft:{first}-qbft-{CHANGE}:5:free@0.2,partner=qbft:4:free@0.2") as network:
+        mine = network.chain_of("mine", LocalBftChain)
+        operator = Operator(tmp_path, cheap=True)
+        then = f'then = {{ protocol = "qbft", from_height = {CHANGE} }}\n'
+        joined = await _join(network, operator, then)
+        happened, journal = asyncio.Event(), Journal()
+
+        async def happen() -> None:
+            await _await_proven(journal, SOME)
+            await _come_near(mine)
+            mine.remove_validator(mine.validators[0])
+            await _await(lambda: len(mine.validators) == 4)
+            await _await_proven(journal, SOME)
+            await _await(lambda: mine.head.number > CHANGE)
+            mine.add_validator()
+            await _await(lambda: len(mine.validators) == 5)
+            await _await_proven(journal, 2 * SOME)
+            happened.set()
+
+        async with operator.relaying() as daemon, asyncio.timeout(240), asyncio.TaskGroup() as group:
+            group.create_task(happen())
+            await send_for(
+                joined,
+                [("mine", "partner"), ("partner", "mine")],
+                every_s=0.3,
+                enough=happened.is_set,
+                watch=lambda: _check_running(daemon.is_running()),
+                say=lambda _: None,
+                journal=journal,
+            )
+            # The relayer proves it for itself, some blocks after the one that shows it to us.
+            while await operator.json("pending"):  # noqa: ASYNC110  another process decides
+                await asyncio.sleep(0.5)
+        assert len(journal.proven) == len(journal.sent)
+        for name in network.chains:
+            arrived = await joined.arrivals(name)
+            assert set(arrived.values()) == {1}
+            assert set(arrived) == {message.id for message, _ in journal.sent if message.destination == name}
+        await operator.run("endpoint", "check")
+
+
+async def test_a_change_that_nobody_wrote_down_is_told_with_its_block_and_setting(tmp_path: Path) -> None:
+    """INV-10: what waits says why, and `check` says what to write."""
+    async with Network(f"mine=bft:ibft2-qbft-{CHANGE}:4:free@0.2,partner=qbft:4:free@0.2") as network:
+        mine = network.chain_of("mine", LocalBftChain)
+        operator = Operator(tmp_path, cheap=True)
+        joined = await _join(network, operator, "")
+        await _come_near(mine)
+        await _await(lambda: mine.head.number > CHANGE + 2)
+        checked = await operator.json("endpoint", "check", code=1)
+        told = str(checked)
+        assert f"a chain with IBFT 2.0 until block {CHANGE - 1} and QBFT from block {CHANGE} on" in told
+        setting = f'then = {{ protocol = "qbft", from_height = {CHANGE} }}'
+        assert setting in told
+        # With the setting, the chain is believed again, and the client on the other one is refused.
+        text = operator.config.read_text()
+        operator.config.write_text(text.replace('protocol = "ibft2"\n', f'protocol = "ibft2"\n{setting}\n'))
+        told = str(await operator.json("endpoint", "check", code=1))
+        assert "a client for IBFT 2.0" in told
+        assert "replace the client" in told
+        assert joined.endpoints.keys() == {"mine", "partner"}
+
+
+def _check_running(running: bool) -> None:
+    assert running, "the daemon ended"
+
+
+async def _await_proven(journal: Journal, more: int) -> None:
+    wanted = len(journal.proven) + more
+    await _await(lambda: len(journal.proven) >= wanted)
+
+
+async def _await(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110  the test's own timeout ends it
+        await asyncio.sleep(0.05)
