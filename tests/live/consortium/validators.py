@@ -21,7 +21,7 @@ from light_clients.errors import EncodingRejected
 from tests.live.execution import ask
 from tests.live.processes import Program, ProgramError, free_ports, make_folder
 
-_START_S = 90.0
+_START_S = 240.0
 _CHANGE_S = 180.0
 #: Keccak-256 of "Istanbul practical byzantine fault tolerance", in the headers of the whole family.
 MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"
