@@ -85,6 +85,7 @@ unit: $(VENV_STAMP) ## Only what needs no local chain
 .PHONY: contracts-test
 contracts-test: $(TOOLS_STAMP) ## Solidity: unit, fuzz, invariants, gas snapshots compared
 	cd solidity && $(FORGE) build && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
+	cd solidity && FOUNDRY_PROFILE=deep $(FORGE) test
 
 .PHONY: contracts-test-long
 contracts-test-long: $(TOOLS_STAMP) ## The same with 50,000 fuzz runs and long invariant campaigns

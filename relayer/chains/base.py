@@ -254,12 +254,23 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True)
 class RemoteState:
-    """What a gateway has registered for a remote endpoint."""
+    """What a gateway has registered for a remote endpoint.
+
+    Attributes:
+        client: its light client.
+        gateway: its gateway.
+        paused: whether nothing is sent to it or delivered from it.
+        retired: whether it was given up: nothing is sent to it any more.
+        succeeded: whether another endpoint was registered for its chain since: then nothing is delivered.
+        last_height: while it is retired, the highest block of its chain that a delivery can be proven by.
+    """
 
     client: Address
     gateway: Address
     paused: bool
     retired: bool
+    succeeded: bool = False
+    last_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)

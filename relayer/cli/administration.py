@@ -284,8 +284,7 @@ def show_plan(plan: AdministrationPlan, view: AdministrationView) -> None:
     for change in view.changes:
         for line in _plan_lines(view, change):
             out.print(line, markup=False)
-    if not plan.steps:
-        out.print("Nothing to send.")
+    out.print(f"About {plan.gas:,} gas." if plan.steps else "Nothing to send.")
 
 
 def _plan_lines(view: AdministrationView, change: ChangeView) -> list[str]:

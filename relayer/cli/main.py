@@ -28,8 +28,9 @@ _COMMANDS: Final = {
     "tx": ("relayer.cli.tx:tx", "List, replace and cancel the relayer's open transactions."),
     "deliver": ("relayer.cli.deliver:deliver", "Deliver one message by hand."),
     "client": ("relayer.cli.client:client", "Show, update, bootstrap and replace light clients."),
-    "remote": ("relayer.cli.remote:remote", "Pause the remotes of an endpoint."),
+    "remote": ("relayer.cli.remote:remote", "Pause, retire and reinstate the remotes of an endpoint."),
     "lane": ("relayer.cli.lane:lane", "Pause and unpause single lanes."),
+    "channel": ("relayer.cli.channel:channel", "Open channels, and say who sends on them."),
     "roles": ("relayer.cli.roles:roles", "Show, grant and revoke roles of an endpoint."),
     "doctor": ("relayer.cli.doctor:doctor", "Look for what is wrong with this installation."),
 }

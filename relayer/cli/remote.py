@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`postroad remote`: stops what an endpoint is joined to."""
+"""`postroad remote`: stops and gives up what an endpoint is joined to, and takes that back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RemoteParam(click.ParamType[str]):
 
 @click.group()
 def remote() -> None:
-    """Pause and unpause the remotes of an endpoint.
+    """Pause, retire and reinstate the remotes of an endpoint.
 
     REMOTE is the name of a configured chain, or an endpoint id: a chain that was reset is another endpoint
     now, and the former one is reached by its id.
@@ -61,5 +61,47 @@ def _pause(how: How, chain: str, word: str, *, pause: bool) -> None:
         from relayer.endpoint.administration.remotes import pause_remote
 
         return await pause_remote(site, word, pause=pause)
+
+    administrate(how, chain, want)
+
+
+@remote.command("retire")
+@click.argument("chain")
+@click.argument("remote_", metavar="REMOTE", type=RemoteParam())
+@click.option(
+    "--last-height",
+    type=click.IntRange(0, 2**64 - 1),
+    metavar="BLOCK",
+    help="The last block of REMOTE that is still believed.",
+)
+@administering
+def retire(how: How, chain: str, remote_: str, last_height: int | None) -> None:
+    """Give up REMOTE on CHAIN, because its chain was reset or its gateway replaced. For an admin.
+
+    What it sent up to its last block is still delivered, until another endpoint is registered for its chain.
+    """
+
+    async def want(site: Site) -> Wanted:
+        from relayer.endpoint.administration.remotes import retire_remote
+
+        return await retire_remote(site, remote_, last_height, cancel=how.cancel)
+
+    administrate(how, chain, want)
+
+
+@remote.command("reinstate")
+@click.argument("chain")
+@click.argument("remote_", metavar="REMOTE", type=RemoteParam())
+@administering
+def reinstate(how: How, chain: str, remote_: str) -> None:
+    """Take the retirement of REMOTE on CHAIN back. For an admin.
+
+    That works until another endpoint is registered for its chain.
+    """
+
+    async def want(site: Site) -> Wanted:
+        from relayer.endpoint.administration.remotes import reinstate_remote
+
+        return await reinstate_remote(site, remote_)
 
     administrate(how, chain, want)

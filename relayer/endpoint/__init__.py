@@ -11,6 +11,9 @@ An endpoint is made in four steps, and the manifest keeps what was done:
    resumed, and a second run does nothing.
 4. check.py judges what stands there, as view.py reads it from the chains, at any time afterwards.
 
+Whoever may, changes an endpoint afterwards: administration/ has a module for each group of commands. Who may
+do what, access.py reads; access_rules.py judges it for check.py.
+
 What depends on the kind of consensus is asked of the kind (relayer.consensus.kind.EndpointRole). Read
 steps.py, then plan.py.
 """

@@ -22,6 +22,7 @@ from relayer.contracts import load
 from relayer.endpoint.access import AccessView, Target, read_access
 from relayer.endpoint.access_rules import judge_access
 from relayer.endpoint.creation import Creation, find_creation, judge_creation
+from relayer.endpoint.former import judge_former, read_former
 from relayer.endpoint.manifest import Contract, Manifest, Record
 from relayer.endpoint.steps import locate, register_call
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
@@ -145,6 +146,13 @@ class _Examination:
             findings += await self._judge_manager(others)
         findings += await self._judge_joins(surveys, clients)
         named = {str(ChainId.evm(chain.chain_id)): name for name, chain in self._config.chains.items()}
+        former = await read_former(self._reader.node, view.located, record)
+        for name, survey in surveys.items():
+            located = None if name == view.name else locate(self._config, self._manifest, name)
+            if located is not None:
+                seen = view.remote(name)
+                client = None if seen is None else seen.client
+                findings += judge_former(f"{name} → {view.name}", former, located, survey, client)
         for remote in others:
             findings += _judge_unlisted(view, remote, clients.get(remote.client_address), named)
         return findings
@@ -208,10 +216,15 @@ class _Examination:
                     findings.append(Finding(severity, subject, "not joined", "a registered remote", advice))
                 continue
             if remote.is_retired:
-                advice = "It was given up for good; what it sent before can still be delivered."
+                advice = (
+                    "Another endpoint speaks for its chain: it delivers nothing any more."
+                    if remote.is_succeeded
+                    else f"What it sent by its block {remote.last_height} can be delivered until another endpoint is "
+                    "registered for its chain. The admin can reinstate it till then."
+                )
                 findings.append(Finding(Severity.WARNING, subject, "retired", "", advice))
             if remote.is_paused:
-                advice = "The admin can lift it (unpauseRemote), after the delay."
+                advice = "The admin can lift it (`postroad remote unpause`), after the delay."
                 findings.append(Finding(Severity.WARNING, subject, "paused", "not paused", advice))
             findings += await judge_client(subject, view, remote, surveys[name], config, self._nodes[name])
             if remote.client is not None:
@@ -338,7 +351,8 @@ def _judge_unlisted(
     )
     findings = [Finding(Severity.WARNING, subject, found, "a configured chain", advice)]
     same = named.get(remote.chain)
-    if same is not None and not remote.is_paused and not remote.is_retired:
+    # Until it has a successor, a retired endpoint delivers what it sent.
+    if same is not None and not remote.is_paused and not remote.is_succeeded:
         found = f"another endpoint than the config's speaks in the name of {same} ({remote.chain})"
         mend = "Recipients can't tell the two apart: pause it (pauseRemote), find out who registered it, and retire it."
         findings.append(Finding(Severity.REFUSAL, subject, found, "the endpoint of the config alone", mend))

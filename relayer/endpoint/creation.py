@@ -18,12 +18,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from light_clients.codec import rlp
-from light_clients.hashing import keccak256
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Finding, Severity
 from relayer.contracts import load, load_builds
 from relayer.endpoint.manifest import Contract
+from relayer.endpoint.one_by_one import created_address
 from relayer.errors import RpcAnswerInvalid, RpcRefused
 
 #: The event that each contract's constructor emits.
@@ -41,7 +40,8 @@ class Creation:
         contract: the artifact's name of what is at the address.
         address: 20 bytes.
         tx_hash: of the transaction that created it outright; empty where none was found.
-        block_number: of the block in which it was created; None where that is not known.
+        block_number: of the block in which it was created, by the node or else by the manifest; None where
+            that is not known.
         data: what that transaction ran; empty where none was found.
         reason: where none was found: why.
         is_known: whether the node showed enough to tell. Without a transaction, a creation that is known is
@@ -80,24 +80,25 @@ async def find_creation(
         ChainUnavailable: nobody answers.
     """
     reasons: list[str] = []
-    is_recorded = deployed is not None and bytes(deployed.address) == address
+    is_recorded = deployed is not None and bool(deployed.tx_hash) and bytes(deployed.address) == address
     async for transaction in _candidates(node, contract, address, deployed, reasons):
         if creates(transaction, address):
             number = int(str(transaction.get("blockNumber") or "0x0"), 16)
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
             return Creation(contract, address, tx_hash, number, data, is_known=True)
     try:
-        number = await _first_block_of(node, address)
-        transactions = await _transactions_of(node, number)
+        first = await _first_block_of(node, address)
+        transactions = await _transactions_of(node, first)
     except (RpcRefused, RpcAnswerInvalid) as error:
         reasons.append(f"the node has no old state to search ({error})")
-        return Creation(contract, address, reason="; ".join(reasons), is_recorded=is_recorded)
+        recorded = deployed.block_number if deployed is not None and is_recorded else None
+        return Creation(contract, address, b"", recorded, reason="; ".join(reasons), is_recorded=is_recorded)
     for transaction in transactions:
         if creates(transaction, address):
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
-            return Creation(contract, address, tx_hash, number, data, is_known=True)
-    reason = f"no transaction of block {number} created it outright, so another contract did"
-    return Creation(contract, address, block_number=number, reason=reason, is_known=True)
+            return Creation(contract, address, tx_hash, first, data, is_known=True)
+    reason = f"no transaction of block {first} created it outright, so another contract did"
+    return Creation(contract, address, block_number=first, reason=reason, is_known=True)
 
 
 def judge_creation(subject: str, name: str, creation: Creation) -> Finding:
@@ -122,18 +123,12 @@ def judge_creation(subject: str, name: str, creation: Creation) -> Finding:
     return Finding(Severity.REFUSAL, subject, found, ours, advice)
 
 
-def create_address(sender: bytes, nonce: int) -> bytes:
-    """Return the address (20 bytes) of a contract that a transaction of `sender` (20 bytes) creates."""
-    number = nonce.to_bytes((nonce.bit_length() + 7) // 8)
-    return keccak256(rlp.encode([sender, number]))[12:]
-
-
 def creates(transaction: Mapping[str, Any], address: bytes) -> bool:
     """Tell whether a transaction, as JSON-RPC gives it, creates the contract at an address outright."""
     sender, nonce = transaction.get("from"), transaction.get("nonce")
     if transaction.get("to") is not None or not isinstance(sender, str) or not isinstance(nonce, str):
         return False
-    return create_address(_bytes(sender), int(nonce, 16)) == address
+    return created_address(_bytes(sender), int(nonce, 16)) == address
 
 
 async def _candidates(

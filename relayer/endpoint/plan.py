@@ -22,6 +22,7 @@ from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import TrustStart
 from relayer.consensus.registry import configured, find_kind, kind_of, view_client
 from relayer.contracts import best_build, load, load_builds, recognise
+from relayer.endpoint.former import judge_former, judge_retired, read_former
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record
 from relayer.endpoint.probes import (
     ENVELOPE_BYTES,
@@ -238,11 +239,21 @@ class _Planner:
                 Severity.REFUSAL, f"{remote} → {on}", f"no gateway on {remote}", "one to join", advice
             )
             return [], [finding]
-        if gateway is not None and located is not None and await self._is_registered(on, gateway, located):
-            return [], []
         record = self._manifest.get(on)
+        if gateway is not None and located is not None:
+            subject = f"{remote} → {on}"
+            former = await read_former(self._nodes[on], gateway, record)
+            refused = judge_retired(subject, former, located)
+            refused += judge_former(subject, former, located, self._surveys[remote])
+            if refused or await self._is_registered(on, gateway, located):
+                return [], refused
         client = None if record is None else record.clients.get(remote)
-        if client is not None and await self._is_active(on, client):
+        # One that an earlier endpoint of the name was registered with follows another history.
+        if (
+            client is not None
+            and not _is_taken(record, remote, client, located)
+            and await self._is_active(on, client)
+        ):
             return await self._plan_registration(on, remote, has_client=True)
         first, findings = await plan_client(
             self._config, self._nodes[on], on, remote, self._trusts[remote], self._deployers[on]
@@ -318,6 +329,13 @@ class _Planner:
     async def _is_active(self, on: str, client: Client) -> bool:
         view = await view_client(ContractReader(self._nodes[on]), bytes(client.contract.address))
         return view is not None and view.status is Status.ACTIVE
+
+
+def _is_taken(record: Record | None, remote: str, client: Client, located: Located | None) -> bool:
+    joined = None if record is None else record.remotes.get(remote)
+    if joined is None or located is None or joined.client != client.contract.address:
+        return False
+    return bytes(joined.endpoint_id) != located.endpoint_id
 
 
 async def adopt(config: Config, manifest: Manifest, node: Node, name: str, genesis_hash: bytes) -> None:

@@ -178,15 +178,16 @@ def register_call(config: Config, manifest: Manifest, name: str, remote: str) ->
             "both",
             f"Run `endpoint deploy {remote}`.",
         )
-    limits = (
-        config.endpoints.default_gas_limit,
-        config.endpoints.max_gas_limit,
-        config.endpoints.max_payload_bytes,
-    )
     client = bytes(record.clients[remote].contract.address)
     return load("Gateway").encode_call(
-        "registerRemote", located.address7930, located.genesis_hash, client, limits
+        "registerRemote", located.address7930, located.genesis_hash, client, limits_of(config)
     )
+
+
+def limits_of(config: Config) -> tuple[int, int, int]:
+    """Return a lane's limits as the gateway takes them: gas by default and at most, bytes of payload."""
+    endpoints = config.endpoints
+    return (endpoints.default_gas_limit, endpoints.max_gas_limit, endpoints.max_payload_bytes)
 
 
 def client_creation(config: Config, authority: bytes, step: Step) -> bytes:

@@ -26,6 +26,7 @@ ADMIN_FUNCTIONS: Final = (
     "replaceClient",
     "unpauseRemote",
     "retireRemote",
+    "reinstateRemote",
     "limitLane",
     "unpauseLane",
     "unpauseInboundLane",
@@ -37,7 +38,8 @@ class RemoteView:
     """A remote endpoint as a gateway has it registered.
 
     `client` is None where the code at its address is not ours. `chain` is the CAIP-2 id that it was
-    registered with, where that was read.
+    registered with, where that was read. While it is retired, `last_height` is the highest block of its chain
+    that it is believed by; once it `is_succeeded`, another endpoint speaks for its chain.
     """
 
     name: str
@@ -47,6 +49,8 @@ class RemoteView:
     is_paused: bool
     is_retired: bool
     chain: str = ""
+    is_succeeded: bool = False
+    last_height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ async def view_remote(
         if error.name == "RemoteUnknown":
             return None
         raise
-    client, _, _, is_paused, is_retired = answer
+    client, _, _, is_paused, is_retired, is_succeeded, last_height = answer
     address = address_of(client)
     return RemoteView(
         name=name,
@@ -187,6 +191,8 @@ async def view_remote(
         client=await view_client(reader, address),
         is_paused=is_paused,
         is_retired=is_retired,
+        is_succeeded=is_succeeded,
+        last_height=last_height,
     )
 
 

@@ -461,7 +461,16 @@ def _wants_gas(error: CallReverted) -> bool:
     return error.name == "InsufficientGas" or (not error.name and not error.data)
 
 
-_PAUSES: Final = frozenset({"RemoteIsPaused", "InboundLaneIsPaused", "UnknownRemote", "UnsupportedLaneFlags"})
+_PAUSES: Final = frozenset(
+    {
+        "RemoteIsPaused",
+        "InboundLaneIsPaused",
+        "RemoteIsSucceeded",
+        "BeyondRetirement",
+        "UnknownRemote",
+        "UnsupportedLaneFlags",
+    }
+)
 
 
 def _reason_of(error: CallReverted) -> Waiting:

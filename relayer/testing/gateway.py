@@ -25,7 +25,7 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.reverts import decode_revert
 from relayer.errors import CallReverted, Malformed
 from relayer.protocol.batch import Batch, calldata_gas, decode_batch
-from relayer.protocol.lane import bit_of, delivered_slot, heads_slot, page_of
+from relayer.protocol.lane import Lane, bit_of, delivered_slot, heads_slot, page_of
 from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, next_head
 
 EXECUTION_GAS: Final = 60_000
@@ -189,8 +189,11 @@ def shorten_proof(proof: bytes) -> bytes:
     return _SHORT_TAG + proof[len(_PROOF_TAG) :]
 
 
-def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> bytes:
-    """Return the proven value of a slot. Raises CallReverted when the client rejects the proof."""
+def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> tuple[bytes, Height]:
+    """Return the proven value of a slot and the block that proves it.
+
+    Raises CallReverted when the client rejects the proof.
+    """
     is_short = proof.startswith(_SHORT_TAG)
     if not (is_short or proof.startswith(_PROOF_TAG)) or len(proof) != len(_PROOF_TAG) + 84:
         raise revert("ProofRejected()")
@@ -205,7 +208,7 @@ def verify_proof(client: MemoryClient, proof: bytes, slot: bytes) -> bytes:
     value = block.state.storage.get(slot, bytes(32))
     if body[20:] != slot + value or int.from_bytes(body[12:20]) != block.timestamp:
         raise revert("ProofRejected()")
-    return value
+    return value, block.number
 
 
 def apply_update(client: MemoryClient, data: bytes) -> None:
@@ -271,8 +274,6 @@ def execute_deliver(
         raise revert("UnknownRemote(bytes32)", int.from_bytes(lane.source))
     if remote.paused:
         raise revert("RemoteIsPaused(bytes32)", int.from_bytes(lane.source))
-    if lane.id in state.paused_lanes:
-        raise revert("InboundLaneIsPaused(bytes32)", int.from_bytes(lane.id))
     full = [item for item in batch.items if isinstance(item, Message)]
     base = calldata_gas(data)
     if full and all(_is_set(state, item) for item in full):
@@ -283,10 +284,11 @@ def execute_deliver(
     client = state.clients[remote.client]
     if client.status(now) is not Status.ACTIVE:
         raise revert("NotActive(uint8)", client.status(now))
-    proven = verify_proof(client, proof, heads_slot(lane.id, page_of(batch.last)))
+    proven, height = verify_proof(client, proof, heads_slot(lane.id, page_of(batch.last)))
     computed = batch.compute_head()
     if proven != computed:
         raise revert("HeadMismatch(bytes32,bytes32)", int.from_bytes(computed), int.from_bytes(proven))
+    _require_unbarred(state, lane, remote, height)
     needed = EXECUTION_GAS + sum(item.gas_limit + batch.extra_gas + MESSAGE_GAS for item in full)
     if gas < base.transaction_gas(needed):
         raise revert("InsufficientGas(uint256,uint256)", gas, base.transaction_gas(needed))
@@ -298,6 +300,18 @@ def execute_deliver(
     )
     ranges = _to_ranges(batch, turned_on)
     return MemoryExecution(base.transaction_gas(executed), simulated, ranges, tuple(events))
+
+
+def _require_unbarred(state: MemoryState, lane: Lane, remote: RemoteState, height: Height) -> None:
+    if lane.id in state.paused_lanes:
+        raise revert("InboundLaneIsPaused(bytes32)", int.from_bytes(lane.id))
+    if not remote.retired:
+        return
+    source = int.from_bytes(lane.source)
+    if remote.succeeded:
+        raise revert("RemoteIsSucceeded(bytes32)", source)
+    if height > remote.last_height:
+        raise revert("BeyondRetirement(bytes32,uint256,uint256)", source, height, remote.last_height)
 
 
 def _execute_items(

@@ -4,21 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from relayer.endpoint.access import role_text
-from relayer.endpoint.administration.decisions import SENDING_ACTS, Act, describe_arguments, printed_calls
 from relayer.views.finding import FindingView, finding_view
 
 if TYPE_CHECKING:
     from relayer.endpoint.administration.decisions import ChangeDecision, PrintedCall
     from relayer.endpoint.administration.run import AdministrationPlan
-
-
-#: What makes a change go on, so that people compare what it changes.
-_COMPARED: Final = SENDING_ACTS - {Act.CANCEL}
 
 
 class ChangeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +91,7 @@ class AdministrationView(msgspec.Struct, frozen=True, kw_only=True):
         refused: whether a finding forbids it.
         findings: what speaks for and against it.
         changes: what is changed.
+        gas: about what its transactions take; 0 where nothing is sent.
         applied: whether its transactions were sent.
         transactions: those that were sent, by this run or one before it that was cut short.
         calls: with `--print-call`, those to be sent by somebody else.
@@ -107,6 +102,7 @@ class AdministrationView(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool
     findings: tuple[FindingView, ...]
     changes: tuple[ChangeView, ...]
+    gas: int
     applied: bool
     transactions: tuple[SentCallView, ...]
     calls: tuple[PrintedCallView, ...]
@@ -129,6 +125,8 @@ def administration_view(
         scheduled: from when on what was scheduled just now can be executed, by its calldata.
         created_at_ms: the time now, in milliseconds since 1970, for the calls of a multisig; None for none.
     """
+    from relayer.endpoint.administration.decisions import printed_calls
+
     chain_id = plan.site.config.chain(plan.site.name).chain_id
     calls = [
         _printed(call, decision, chain_id, plan.account, created_at_ms)
@@ -142,6 +140,7 @@ def administration_view(
         refused=plan.is_refused,
         findings=tuple(finding_view(finding) for finding in plan.findings),
         changes=tuple(_change(decision, scheduled or {}) for decision in plan.decisions),
+        gas=plan.gas,
         applied=applied,
         transactions=tuple(transactions),
         calls=tuple(calls),
@@ -149,10 +148,15 @@ def administration_view(
 
 
 def _change(decision: ChangeDecision, scheduled: Mapping[bytes, int]) -> ChangeView:
+    from relayer.endpoint.access import role_text
+    from relayer.endpoint.administration.decisions import SENDING_ACTS, Act, describe_arguments
+
     change, operation, role = decision.change, decision.operation, decision.permission.role
     is_final = not change.is_provisional or operation is not None
     # To cancel, the calldata of what is scheduled has to be found first.
     is_known = is_final and (decision.act is not Act.NOTHING or bool(change.done))
+    # What takes a change back needs no comparing.
+    is_compared = change.is_provisional or decision.act in SENDING_ACTS - {Act.CANCEL}
     ready_at = scheduled.get(decision.data) if operation is None else operation.ready_at
     return ChangeView(
         name=change.name,
@@ -167,7 +171,7 @@ def _change(decision: ChangeDecision, scheduled: Mapping[bytes, int]) -> ChangeV
         delay_s=decision.permission.delay_s,
         scheduled_by=None if operation is None else operation.caller,
         ready_at=ready_at,
-        compare=change.compare if decision.act in _COMPARED or change.is_provisional else (),
+        compare=change.compare if is_compared else (),
     )
 
 

@@ -37,7 +37,7 @@ class ListedRemote(msgspec.Struct, frozen=True, kw_only=True):
         kind: its contract.
         details: what this kind of light client has besides.
         paused: whether its guardian has paused it.
-        retired: whether it was retired for good.
+        retired: whether it was retired.
     """
 
     chain: str

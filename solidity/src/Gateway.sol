@@ -14,6 +14,10 @@ import {Outbox} from "./Outbox.sol";
 /// @title An endpoint: one contract, one address, that sends and receives, and the registry of the endpoints it is joined to.
 /// @notice Not upgradeable: a moved bitmap would let every message run again.
 contract Gateway is Outbox, Inbox {
+    /// @dev The endpoint that was registered last for a chain, be it paused or retired. No earlier one ever speaks for that
+    /// chain again.
+    mapping(bytes32 routeKey => bytes32 endpointId) private _holders;
+
     /// @param authority The AccessManager that says who may register, replace and pause.
     /// @param genesisHash_ Hash of this chain's genesis block.
     constructor(address authority, bytes32 genesisHash_) AccessManaged(authority) Endpoint(genesisHash_) {}
@@ -32,14 +36,17 @@ contract Gateway is Outbox, Inbox {
         if (remoteId == endpointId) revert RemoteIsSelf(remoteId);
         if (address(_remotes[remoteId].client) != address(0)) revert RemoteAlreadyRegistered(remoteId);
         bytes32 key = CanonicalAddress.routeKey(gateway, chainLength);
-        bytes32 holder = _routes[key] != 0 ? _routes[key] : _withheldRoutes[key];
-        if (holder != 0) revert ChainAlreadyRouted(key, holder);
+        bytes32 holder = _holders[key];
+        if (holder != 0 && !_remotes[holder].retired) revert ChainAlreadyRouted(key, holder);
         _requireActive(client);
+        // Recipients know a chain by its id alone: from here on, that id is the new endpoint's.
+        if (holder != 0) _remotes[holder].succeeded = true;
 
         RemoteRecord storage record = _remotes[remoteId];
         record.client = client;
         record.gateway = address(uint160(uint256(account)));
         _setChainPart(remoteId, gateway[:chainLength]);
+        _holders[key] = remoteId;
         _routes[key] = remoteId;
         emit RemoteRegistered(remoteId, gateway, genesisHash_, address(client));
         _openLane(remoteId, 0, 0, limits, address(0));
@@ -59,7 +66,7 @@ contract Gateway is Outbox, Inbox {
         RemoteRecord storage record = _remotes[remoteId];
         if (record.paused) return;
         record.paused = true;
-        if (!record.retired) _move(_routeKey(remoteId), _routes, _withheldRoutes);
+        if (!record.retired) delete _routes[_routeKey(remoteId)];
         emit RemotePaused(remoteId, true);
     }
 
@@ -69,20 +76,32 @@ contract Gateway is Outbox, Inbox {
         RemoteRecord storage record = _remotes[remoteId];
         if (!record.paused) return;
         record.paused = false;
-        if (!record.retired) _move(_routeKey(remoteId), _withheldRoutes, _routes);
+        if (!record.retired) _routes[_routeKey(remoteId)] = remoteId;
         emit RemotePaused(remoteId, false);
     }
 
     /// @inheritdoc IGateway
-    function retireRemote(bytes32 remoteId) external restricted {
+    /// @dev While nobody has succeeded it, nobody else holds its route: what is deleted is its own, or nothing.
+    function retireRemote(bytes32 remoteId, uint256 lastHeight) external restricted {
         _requireRemote(remoteId);
         RemoteRecord storage record = _remotes[remoteId];
-        if (record.retired) return;
+        if (record.succeeded) revert RemoteIsSucceeded(remoteId);
         record.retired = true;
-        bytes32 key = _routeKey(remoteId);
-        delete _routes[key];
-        delete _withheldRoutes[key];
-        emit RemoteRetired(remoteId);
+        record.lastHeight = lastHeight;
+        delete _routes[_routeKey(remoteId)];
+        emit RemoteRetired(remoteId, lastHeight);
+    }
+
+    /// @inheritdoc IGateway
+    function reinstateRemote(bytes32 remoteId) external restricted {
+        _requireRemote(remoteId);
+        RemoteRecord storage record = _remotes[remoteId];
+        if (!record.retired) return;
+        if (record.succeeded) revert RemoteIsSucceeded(remoteId);
+        record.retired = false;
+        record.lastHeight = 0;
+        if (!record.paused) _routes[_routeKey(remoteId)] = remoteId;
+        emit RemoteReinstated(remoteId);
     }
 
     /// @inheritdoc IGateway
@@ -94,7 +113,9 @@ contract Gateway is Outbox, Inbox {
             gateway: record.gateway,
             chainPart: _chainPart(remoteId, record.chain),
             paused: record.paused,
-            retired: record.retired
+            retired: record.retired,
+            succeeded: record.succeeded,
+            lastHeight: record.lastHeight
         });
     }
 
@@ -117,11 +138,10 @@ contract Gateway is Outbox, Inbox {
         if (address(_remotes[remoteId].client) == address(0)) revert RemoteUnknown(remoteId);
     }
 
-    function _move(bytes32 key, mapping(bytes32 => bytes32) storage from, mapping(bytes32 => bytes32) storage to)
-        private
-    {
-        to[key] = from[key];
-        delete from[key];
+    function _revertUnrouted(bytes32 key) internal view override {
+        bytes32 holder = _holders[key];
+        if (holder != 0 && !_remotes[holder].retired) revert RouteIsPaused(holder);
+        revert NoRoute(key);
     }
 
     function _routeKey(bytes32 remoteId) private view returns (bytes32) {

@@ -17,7 +17,7 @@ import {Message, Messages} from "./libraries/Messages.sol";
 /// move. Cursors of ordered lanes and debts of fee-charging ones will have namespaces of their own. What stands below is
 /// read on this chain only.
 abstract contract Inbox is Endpoint, IInbox {
-    /// @dev A remote endpoint, in the two words that a delivery reads.
+    /// @dev A remote endpoint: two words that a delivery reads, and a third one when it is retired.
     struct RemoteRecord {
         ILightClient client;
         bool paused;
@@ -25,8 +25,12 @@ abstract contract Inbox is Endpoint, IInbox {
         bytes11 chain;
         address gateway;
         bool retired;
+        /// Whether another endpoint was registered for its chain after it was retired.
+        bool succeeded;
         /// How many of its inbound lanes are paused: their words are read only when there are any.
         uint32 pausedLanes;
+        /// While it is retired: the last height at which it is believed.
+        uint256 lastHeight;
     }
 
     /// @dev A batch on its way through `deliver`. Its messages are [first, stop). Its bytes lie in the call's data from `begin`
@@ -52,8 +56,16 @@ abstract contract Inbox is Endpoint, IInbox {
         uint256 bar;
     }
 
+    /// @dev Where members stand in the second word of a remote's record, behind its gateway.
+    uint256 private constant RETIRED_AT = 160;
+    uint256 private constant PAUSED_LANES_AT = 176;
     uint256 private constant FAILED = 1 << 64;
     uint256 private constant EXPIRED = 1 << 128;
+    /// @dev Block gas limits from here on let a call reach the end of the EVM's call stack, 1,024 below the transaction's own
+    /// frame. A call gets at most 63/64 of its caller's gas, so a delivery that leaves its recipient less than Frame.HEADROOM
+    /// frames, at depth 1,023 - Frame.HEADROOM = 959 or below it, has at most 2^35 * (63/64)^959 = 9,485 gas under a lower
+    /// limit: less than the 10,000 that the frame around a recipient asks for by itself.
+    uint256 private constant DEPTH_IN_REACH = 1 << 35;
     uint256 private constant INLINE_REFERENCE = 8;
     /// @dev Version, chain type and length before a chain reference.
     uint256 private constant BEFORE_REFERENCE = 5;
@@ -88,7 +100,6 @@ abstract contract Inbox is Endpoint, IInbox {
         if (address(client) == address(0)) revert UnknownRemote(source);
         if (record.paused) revert RemoteIsPaused(source);
         bytes32 laneId = Lanes.id(source, endpointId, channel, 0);
-        if (record.pausedLanes != 0 && _pausedLanes[laneId]) revert InboundLaneIsPaused(laneId);
 
         // First pass: what was sent, if the proof bears it out. Nothing is believed yet.
         (uint256 first, uint256 stop, uint256 extraGas, uint256 items) = BatchReader.readRange(batch, place);
@@ -122,11 +133,8 @@ abstract contract Inbox is Endpoint, IInbox {
         uint256 last = _last(run, place);
         if (!run.fresh) return (Outcome.AlreadyDelivered, 0, 0, 0);
         head = Messages.appendAll(head, place, run.end);
-        {
-            bytes32 slot = Lanes.slot(Lanes.root(Lanes.HEADS, laneId), last / Lanes.PAGE);
-            bytes32 proven = _proven(client, proof, record.gateway, slot);
-            if (proven != head) revert HeadMismatch(head, proven);
-        }
+        _requireSent(record, client, proof, laneId, last / Lanes.PAGE, head, source);
+        if (block.gaslimit >= DEPTH_IN_REACH) Frame.requireHeadroom(this.climb.selector);
 
         // Second pass: execute. Where several items have fields they are read again from the start, so what they carry on from
         // starts again too; where only the first has, the first pass has left them as all messages need them.
@@ -141,6 +149,13 @@ abstract contract Inbox is Endpoint, IInbox {
     /// dispatch.)
     function forwardMessage() external payable {
         Frame.enter();
+    }
+
+    /// @notice A ladder of calls to itself, as deep as asked for; returns when its last rung has. Only the gateway has a use for
+    /// it: it proves that the call stack goes on so far.
+    /// @param rungs How many further frames.
+    function climb(uint256 rungs) external view {
+        Frame.climb(rungs);
     }
 
     /// @inheritdoc IInbox
@@ -247,34 +262,58 @@ abstract contract Inbox is Endpoint, IInbox {
         }
     }
 
-    /// @dev Asks a light client for a word of the remote chain. Height and time of the header are the client's concern: heads
-    /// only grow, so any header that it believes will do.
-    function _proven(ILightClient client, bytes calldata proof, address account, bytes32 slot)
-        private
-        view
-        returns (bytes32 value)
-    {
+    /// @dev Asks a remote's light client whether its gateway holds this head for a page of a lane. Height and time of the header
+    /// are the client's concern, for heads only grow: any header that it believes will do, unless the remote is retired.
+    function _requireSent(
+        RemoteRecord storage record,
+        ILightClient client,
+        bytes calldata proof,
+        bytes32 laneId,
+        uint256 page,
+        bytes32 head,
+        bytes32 source
+    ) private view {
+        bytes32 slot = Lanes.slot(Lanes.root(Lanes.HEADS, laneId), page);
         bytes4 selector = ILightClient.storageAt.selector;
-        // As the compiler would call, but for the two numbers that are not looked at: their decoding would be a third of it. An
-        // answer that is too short, as from an account without code, is no answer.
+        // Loaded once and whole: what follows the gateway in the word is zero nearly always.
+        uint256 second;
+        bytes32 proven;
+        uint256 height;
+        // As the compiler would call, but for the two numbers that are not decoded, which would be a third of it: a height beyond
+        // 64 bits is higher than any. An answer that is too short, as from an account without code, is no answer.
         assembly ("memory-safe") {
+            second := sload(add(record.slot, 1))
             let place := mload(0x40)
             mstore(place, selector)
             mstore(add(place, 0x04), 0x60)
-            mstore(add(place, 0x24), account)
+            mstore(add(place, 0x24), shr(96, shl(96, second)))
             mstore(add(place, 0x44), slot)
             mstore(add(place, 0x64), proof.length)
             calldatacopy(add(place, 0x84), proof.offset, proof.length)
             mstore(add(add(place, 0x84), proof.length), 0)
             let size := add(0x84, and(add(proof.length, 0x1f), not(0x1f)))
-            let ok := staticcall(gas(), client, place, size, 0x00, 0x20)
+            let ok := staticcall(gas(), client, place, size, 0x00, 0x40)
             if iszero(ok) {
                 returndatacopy(place, 0x00, returndatasize())
                 revert(place, returndatasize())
             }
             if lt(returndatasize(), 0x60) { revert(0x00, 0x00) }
-            value := mload(0x00)
+            proven := mload(0x00)
+            height := mload(0x20)
         }
+        if (proven != head) revert HeadMismatch(head, proven);
+        if (second >> RETIRED_AT != 0) _requireUnbarred(source, laneId, second, height);
+    }
+
+    /// @dev Refuses a paused lane, what a retired remote sent after its last height, and all of it once another endpoint speaks for
+    /// its chain.
+    /// @param second The second word of the remote's record.
+    function _requireUnbarred(bytes32 source, bytes32 laneId, uint256 second, uint256 height) private view {
+        if (second >> PAUSED_LANES_AT != 0 && _pausedLanes[laneId]) revert InboundLaneIsPaused(laneId);
+        RemoteRecord storage record = _remotes[source];
+        if (!record.retired) return;
+        if (record.succeeded) revert RemoteIsSucceeded(source);
+        if (height > record.lastHeight) revert BeyondRetirement(source, height, record.lastHeight);
     }
 
     /// @dev Runs every full message of a proven batch that is due, page by page.

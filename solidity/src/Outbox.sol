@@ -26,12 +26,13 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
     /// @dev A payload's length has three bytes in a batch.
     uint256 private constant MOST_PAYLOAD = type(uint24).max;
 
-    /// @dev The endpoint that messages to a chain go to; 0 while there is none or it is paused.
+    /// @dev The endpoint that messages to a chain go to; 0 while there is none, or it is paused or retired: so sending reads
+    /// no further word to tell.
     mapping(bytes32 routeKey => bytes32 endpointId) internal _routes;
-    /// @dev Where a paused remote's route waits: sending then needs no word to tell that it is paused.
-    mapping(bytes32 routeKey => bytes32 endpointId) internal _withheldRoutes;
-    /// @dev Who opened a channel; 0 for public lanes.
+    /// @dev Who has a channel's list of senders; 0 for public lanes.
     mapping(bytes32 laneId => address) private _owners;
+    /// @dev Whom a channel's owner has offered it to.
+    mapping(bytes32 laneId => address) private _pendingOwners;
     mapping(bytes32 laneId => mapping(address sender => bool)) private _allowed;
 
     /// @inheritdoc IERC7786GatewaySource
@@ -91,19 +92,37 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
     }
 
     /// @inheritdoc IOutbox
-    function openChannel(bytes32 destination, bytes32 channel, uint8 flags, Limits calldata limits)
+    /// @dev The owner is an argument, for an opener behind a delay calls through its AccessManager: that is the caller then.
+    function openChannel(bytes32 destination, bytes32 channel, uint8 flags, Limits calldata limits, address owner)
         external
         restricted
         returns (bytes32 laneId)
     {
         if (flags != 0) revert UnsupportedFlags(flags);
+        if (owner == address(0)) revert LaneOwnerMissing();
         _requireRemote(destination);
-        return _openLane(destination, channel, flags, limits, msg.sender);
+        return _openLane(destination, channel, flags, limits, owner);
+    }
+
+    /// @inheritdoc IOutbox
+    function transferChannel(bytes32 laneId, address newOwner) external {
+        _requireOwner(laneId);
+        if (newOwner == msg.sender) newOwner = address(0);
+        _pendingOwners[laneId] = newOwner;
+        emit ChannelOffered(laneId, msg.sender, newOwner);
+    }
+
+    /// @inheritdoc IOutbox
+    function acceptChannel(bytes32 laneId) external {
+        if (_pendingOwners[laneId] != msg.sender) revert NotPendingLaneOwner(laneId, msg.sender);
+        emit ChannelTransferred(laneId, _owners[laneId], msg.sender);
+        _owners[laneId] = msg.sender;
+        delete _pendingOwners[laneId];
     }
 
     /// @inheritdoc IOutbox
     function allowSender(bytes32 laneId, address sender, bool allowed) external {
-        if (_owners[laneId] != msg.sender) revert NotLaneOwner(laneId, msg.sender);
+        _requireOwner(laneId);
         _allowed[laneId][sender] = allowed;
         emit SenderAllowed(laneId, sender, allowed);
     }
@@ -137,6 +156,11 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
     }
 
     /// @inheritdoc IOutbox
+    function laneOwner(bytes32 laneId) external view returns (address owner, address pendingOwner) {
+        return (_owners[laneId], _pendingOwners[laneId]);
+    }
+
+    /// @inheritdoc IOutbox
     function isSenderAllowed(bytes32 laneId, address sender) external view returns (bool) {
         if (!_lane(Lanes.root(Lanes.HEADS, laneId)).isOpen()) return false;
         return _owners[laneId] == address(0) || _allowed[laneId][sender];
@@ -159,6 +183,9 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
     /// @dev Reverts when no such remote is registered.
     function _requireRemote(bytes32 destination) internal view virtual;
 
+    /// @dev Reverts with the reason why a chain has no route.
+    function _revertUnrouted(bytes32 routeKey) internal view virtual;
+
     /// @dev Hashes the leaf into the lane's running head: page 0 starts from 0, every other from the page before.
     function _append(bytes32 root, uint256 sequence, bytes32 id) private {
         bytes32 slot = Lanes.slot(root, sequence / Lanes.PAGE);
@@ -179,10 +206,7 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
 
     function _destination(bytes32 routeKey) private view returns (bytes32 destination) {
         destination = _routes[routeKey];
-        if (destination == 0) {
-            if (_withheldRoutes[routeKey] != 0) revert RouteIsPaused(_withheldRoutes[routeKey]);
-            revert NoRoute(routeKey);
-        }
+        if (destination == 0) _revertUnrouted(routeKey);
     }
 
     /// @dev The gas limit is UNSET unless it is among the attributes.
@@ -215,6 +239,10 @@ abstract contract Outbox is Endpoint, IOutbox, IERC7786GatewaySource {
         // A deadline is a second of the destination's clock; refusing what is past by this one's is a courtesy to the sender.
         // slither-disable-next-line timestamp
         if (deadline != 0 && deadline < block.timestamp) revert DeadlinePassed(uint64(deadline), block.timestamp);
+    }
+
+    function _requireOwner(bytes32 laneId) private view {
+        if (_owners[laneId] != msg.sender) revert NotLaneOwner(laneId, msg.sender);
     }
 
     function _openedLane(bytes32 laneId) private view returns (LaneWord lane) {

@@ -36,7 +36,7 @@ contract GasTest is GatewayTest {
 
     function test_gas_send_on_a_channel() public {
         vm.startPrank(opener);
-        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits, opener);
         a.allowSender(channelLane, alice, true);
         vm.stopPrank();
         send(address(doorbell), "first", channelAttribute(CHANNEL));

@@ -166,47 +166,9 @@ contract GatewayRegistryTest is GatewayTest {
         assertFalse(a.remote(idB).paused);
     }
 
-    function test_a_retired_remote_makes_room_and_can_still_be_delivered_from() public {
-        Recorder recorder = new Recorder();
-        Sent[] memory sent = one(send(address(recorder), "sent before the chain was reset"));
-        vm.expectEmit(address(b));
-        emit IGateway.RemoteRetired(idA);
-        b.retireRemote(idA);
-        assertTrue(b.remote(idA).retired);
-        bytes32 key = keccak256(chainPart(CHAIN_A));
-        vm.expectRevert(abi.encodeWithSelector(IOutbox.NoRoute.selector, key));
-        b.sendMessage(interoperable(CHAIN_A, alice), "x", none());
-        (, uint256 executed,,) = deliverAll(sent);
-        assertEq(executed, 1);
-
-        bytes32 reset = b.registerRemote(interoperable(CHAIN_A, address(a)), GENESIS_C, clientOfA, limits);
-        assertEq(b.route(key), reset);
-        // Pausing and unpausing the retired one leaves the new route alone.
-        vm.prank(guardian);
-        b.pauseRemote(idA);
-        assertEq(b.route(key), reset);
-        b.unpauseRemote(idA);
-        assertEq(b.route(key), reset);
-        // And retiring it again does nothing to the new one.
-        b.retireRemote(idA);
-        assertEq(b.route(key), reset);
-        vm.expectRevert(abi.encodeWithSelector(IGateway.RemoteAlreadyRegistered.selector, idA));
-        b.registerRemote(interoperable(CHAIN_A, address(a)), GENESIS_A, clientOfA, limits);
-    }
-
-    function test_retiring_a_paused_remote_frees_its_chain() public {
-        vm.prank(guardian);
-        a.pauseRemote(idB);
-        a.retireRemote(idB);
-        a.unpauseRemote(idB);
-        assertEq(a.route(keccak256(chainPart(CHAIN_B))), 0, "retired for good");
-        bytes32 other = a.registerRemote(interoperable(CHAIN_B, address(b)), GENESIS_C, clientOfB, limits);
-        assertEq(a.route(keccak256(chainPart(CHAIN_B))), other);
-    }
-
     function test_a_new_remote_on_a_retired_chain_does_not_inherit_its_lanes() public {
         send(alice, "x");
-        a.retireRemote(idB);
+        a.retireRemote(idB, 7);
         bytes32 other = a.registerRemote(interoperable(CHAIN_B, address(b)), GENESIS_C, clientOfB, limits);
         assertEq(a.outboundLane(a.outboundLaneId(other, 0, 0)).nextSequence, 0);
         assertNotEq(a.outboundLaneId(other, 0, 0), lane);
@@ -238,7 +200,9 @@ contract GatewayRegistryTest is GatewayTest {
         vm.expectRevert(unknown);
         a.unpauseRemote(nobody);
         vm.expectRevert(unknown);
-        a.retireRemote(nobody);
+        a.retireRemote(nobody, 7);
+        vm.expectRevert(unknown);
+        a.reinstateRemote(nobody);
         vm.expectRevert(unknown);
         a.remote(nobody);
         vm.prank(guardian);
@@ -249,14 +213,15 @@ contract GatewayRegistryTest is GatewayTest {
     // Roles: who can, and who cannot.
 
     function test_only_the_admin_registers_replaces_retires_limits_and_opens_valves() public {
-        bytes[8] memory calls = [
+        bytes[9] memory calls = [
             abi.encodeCall(a.registerRemote, (interoperable(CHAIN_C, address(b)), GENESIS_C, clientOfB, limits)),
             abi.encodeCall(a.replaceClient, (idB, clientOfB)),
             abi.encodeCall(a.limitLane, (lane, limits)),
             abi.encodeCall(a.unpauseLane, (lane)),
             abi.encodeCall(a.unpauseInboundLane, (idB, 0, 0)),
             abi.encodeCall(a.unpauseRemote, (idB)),
-            abi.encodeCall(a.retireRemote, (idB)),
+            abi.encodeCall(a.retireRemote, (idB, 7)),
+            abi.encodeCall(a.reinstateRemote, (idB)),
             abi.encodeCall(a.setAuthority, (address(managerB)))
         ];
         address[4] memory others = [guardian, opener, alice, address(a)];
@@ -264,7 +229,7 @@ contract GatewayRegistryTest is GatewayTest {
             for (uint256 j = 0; j < others.length; ++j) {
                 _refused(others[j], calls[i]);
             }
-            vm.prank(i == 7 ? address(managerA) : address(this));
+            vm.prank(i == 8 ? address(managerA) : address(this));
             (bool ok,) = address(a).call(calls[i]);
             assertTrue(ok, "the admin may");
         }
@@ -290,7 +255,7 @@ contract GatewayRegistryTest is GatewayTest {
     }
 
     function test_only_the_channel_opener_opens_channels() public {
-        bytes memory call = abi.encodeCall(a.openChannel, (idB, bytes32("c"), 0, limits));
+        bytes memory call = abi.encodeCall(a.openChannel, (idB, bytes32("c"), 0, limits, alice));
         _refused(guardian, call);
         _refused(alice, call);
         vm.prank(opener);
@@ -302,7 +267,7 @@ contract GatewayRegistryTest is GatewayTest {
     function test_admin_operations_wait_for_their_delay() public {
         address slow = makeAddr("slow admin");
         managerA.grantRole(0, slow, 1 days);
-        bytes memory call = abi.encodeCall(a.retireRemote, (idB));
+        bytes memory call = abi.encodeCall(a.retireRemote, (idB, 7));
         vm.prank(slow);
         (bool ok,) = address(a).call(call);
         assertFalse(ok, "not scheduled");

@@ -267,7 +267,7 @@ contract InboxTest is GatewayTest {
     function test_messages_of_other_lanes_are_not_taken() public {
         bytes32 channel = keccak256("customs");
         vm.startPrank(opener);
-        bytes32 channelLane = a.openChannel(idB, channel, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, channel, 0, limits, opener);
         a.allowSender(channelLane, alice, true);
         vm.stopPrank();
         Sent memory message = send(address(recorder), "x", channelAttribute(channel));
@@ -337,7 +337,7 @@ contract InboxTest is GatewayTest {
     function test_an_inbound_lane_can_be_paused_alone() public {
         bytes32 channel = keccak256("customs");
         vm.startPrank(opener);
-        bytes32 channelLane = a.openChannel(idB, channel, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, channel, 0, limits, opener);
         a.allowSender(channelLane, alice, true);
         vm.stopPrank();
         Sent[] memory sent = one(send(address(recorder), "public"));
@@ -367,11 +367,17 @@ contract InboxTest is GatewayTest {
         b.unpauseInboundLane(idA, channel, 0);
         (, executed,,) = b.deliver(batch, "");
         assertEq(executed, 1);
-        bytes memory publicBatch = encodeAll(sent);
+        Sent[] memory more = new Sent[](2);
+        (more[0], more[1]) = (sent[0], send(address(recorder), "public again"));
+        prove(lane, 0);
+        bytes memory publicBatch = encodeAll(more);
         vm.expectRevert(abi.encodeWithSelector(IInbox.InboundLaneIsPaused.selector, lane));
         b.deliver(publicBatch, "");
+        (IInbox.Outcome outcome,,,) = b.deliver(encodeAll(sent), "");
+        assertTrue(outcome == IInbox.Outcome.AlreadyDelivered, "what was delivered before is told, paused or not");
         b.unpauseInboundLane(idA, 0, 0);
-        b.deliver(publicBatch, "");
+        (, executed,,) = b.deliver(publicBatch, "");
+        assertEq(executed, 1);
     }
 
     // Senders

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IInbox} from "../src/interfaces/IInbox.sol";
 import {BatchEncoder, Sent} from "./support/BatchEncoder.sol";
+import {FakeLightClient} from "./support/FakeLightClient.sol";
 import {GatewayTest} from "./support/GatewayTest.sol";
 import {Recorder} from "./support/Recipients.sol";
 
@@ -87,6 +88,40 @@ contract InboxBatchTest is GatewayTest {
                 abi.encodeWithSignature(
                     "receiveMessage(bytes32,bytes,bytes)", messages[i].leaf, sender, messages[i].payload
                 )
+            );
+        }
+    }
+
+    /// @dev The same for senders of 32 bytes, whose padding begins anywhere in a word, after a proof of ones that the memory held
+    /// before.
+    function test_call_data_is_canonical_with_senders_of_32_bytes() public {
+        bytes memory ones = new bytes(1_024);
+        for (uint256 i = 0; i < ones.length; ++i) {
+            ones[i] = 0xff;
+        }
+        RawRecorder raw = new RawRecorder();
+        for (uint256 length = 1; length <= 34; ++length) {
+            bytes memory part = abi.encodePacked(bytes4(0x00010077), uint8(length), new bytes(length));
+            FakeLightClient client = FakeLightClient(deployed("FakeLightClient"));
+            bytes32 id = b.registerRemote(abi.encodePacked(part, uint8(20), address(a)), GENESIS_A, client, limits);
+            Sent memory message;
+            message.laneId = b.inboundLaneId(id, 0, 0);
+            message.sender = bytes32(type(uint256).max);
+            message.recipient = bytes32(uint256(uint160(address(raw))));
+            message.gasLimit = 2_000_000;
+            message.payload = hex"ffff";
+            message.leaf = leafOf(message);
+            client.set(address(a), headSlot(message.laneId, 0), keccak256(bytes.concat(bytes32(0), message.leaf)));
+            b.deliver(
+                bytes.concat(
+                    BatchEncoder.prologue(id, 0, 0, 0, 0, 0, 1), BatchEncoder.items(one(message), 0, 1, 1, plain())
+                ),
+                ones
+            );
+            bytes memory sender = abi.encodePacked(part, uint8(32), message.sender);
+            assertEq(
+                raw.data(length - 1),
+                abi.encodeWithSignature("receiveMessage(bytes32,bytes,bytes)", message.leaf, sender, message.payload)
             );
         }
     }

@@ -164,7 +164,7 @@ contract InboxIsolationTest is GatewayTest {
     function test_deliver_cannot_be_entered_on_another_lane() public {
         bytes32 channel = keccak256("other");
         vm.startPrank(opener);
-        bytes32 channelLane = a.openChannel(idB, channel, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, channel, 0, limits, opener);
         a.allowSender(channelLane, alice, true);
         vm.stopPrank();
         Sent memory other = send(address(recorder), "other lane", channelAttribute(channel));

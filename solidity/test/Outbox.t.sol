@@ -257,7 +257,7 @@ contract OutboxTest is GatewayTest {
             a.limitLane(lane, bad[i]);
             vm.prank(opener);
             vm.expectRevert(abi.encodeWithSelector(IOutbox.InvalidLimits.selector, bad[i]));
-            a.openChannel(idB, CHANNEL, 0, bad[i]);
+            a.openChannel(idB, CHANNEL, 0, bad[i], opener);
         }
         a.limitLane(lane, IOutbox.Limits({defaultGasLimit: 1, maxGasLimit: type(uint32).max, maxPayload: 2 ** 24 - 1}));
         vm.expectRevert(abi.encodeWithSelector(IOutbox.LaneNotOpen.selector, bytes32(uint256(1))));
@@ -274,12 +274,12 @@ contract OutboxTest is GatewayTest {
         vm.expectEmit(address(a));
         emit IOutbox.LaneOpened(channelLane, idB, CHANNEL, 0, opener);
         vm.prank(opener);
-        assertEq(a.openChannel(idB, CHANNEL, 0, limits), channelLane);
+        assertEq(a.openChannel(idB, CHANNEL, 0, limits, opener), channelLane);
         assertEq(a.outboundLaneId(idB, CHANNEL, 0), channelLane);
 
         vm.prank(opener);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.LaneAlreadyOpen.selector, channelLane));
-        a.openChannel(idB, CHANNEL, 0, limits);
+        a.openChannel(idB, CHANNEL, 0, limits, opener);
 
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.SenderNotAllowed.selector, channelLane, alice));
@@ -314,7 +314,7 @@ contract OutboxTest is GatewayTest {
 
     function test_only_the_owner_of_a_lane_keeps_its_list() public {
         vm.prank(opener);
-        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits);
+        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits, opener);
         address[3] memory others = [address(this), guardian, alice];
         for (uint256 i = 0; i < others.length; ++i) {
             vm.prank(others[i]);
@@ -327,14 +327,118 @@ contract OutboxTest is GatewayTest {
         assertFalse(a.isSenderAllowed(bytes32(uint256(1)), alice), "nobody a lane that is not open");
     }
 
+    /// @dev An opener behind a delay calls through its manager: the channel belongs to whom it names all the same.
+    function test_a_channel_opened_through_the_manager_belongs_to_whom_its_opener_names() public {
+        address slow = makeAddr("slow opener");
+        managerA.grantRole(CHANNEL_OPENER, slow, 1 days);
+        bytes memory call = abi.encodeCall(a.openChannel, (idB, CHANNEL, 0, limits, bob));
+        vm.prank(slow);
+        managerA.schedule(address(a), call, 0);
+        vm.warp(block.timestamp + 1 days);
+        vm.prank(slow);
+        managerA.execute(address(a), call);
+        bytes32 channelLane = a.outboundLaneId(idB, CHANNEL, 0);
+        (address owner, address pending) = a.laneOwner(channelLane);
+        assertEq(owner, bob);
+        assertEq(pending, address(0));
+        address[2] memory others = [slow, address(managerA)];
+        for (uint256 i = 0; i < others.length; ++i) {
+            vm.prank(others[i]);
+            vm.expectRevert(abi.encodeWithSelector(IOutbox.NotLaneOwner.selector, channelLane, others[i]));
+            a.allowSender(channelLane, alice, true);
+        }
+        vm.prank(bob);
+        a.allowSender(channelLane, alice, true);
+        assertTrue(a.isSenderAllowed(channelLane, alice));
+    }
+
+    function test_a_channel_moves_in_two_steps() public {
+        vm.prank(opener);
+        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits, opener);
+        vm.prank(opener);
+        a.allowSender(channelLane, alice, true);
+
+        // Only the owner offers, and an offer alone moves nothing.
+        vm.prank(bob);
+        vm.expectRevert(abi.encodeWithSelector(IOutbox.NotLaneOwner.selector, channelLane, bob));
+        a.transferChannel(channelLane, bob);
+        vm.expectEmit(address(a));
+        emit IOutbox.ChannelOffered(channelLane, opener, bob);
+        vm.prank(opener);
+        a.transferChannel(channelLane, bob);
+        (address owner, address pending) = a.laneOwner(channelLane);
+        assertEq(owner, opener);
+        assertEq(pending, bob);
+        vm.prank(bob);
+        vm.expectRevert(abi.encodeWithSelector(IOutbox.NotLaneOwner.selector, channelLane, bob));
+        a.allowSender(channelLane, bob, true);
+
+        // Only the one it is offered to accepts.
+        address[3] memory others = [opener, alice, address(this)];
+        for (uint256 i = 0; i < others.length; ++i) {
+            vm.prank(others[i]);
+            vm.expectRevert(abi.encodeWithSelector(IOutbox.NotPendingLaneOwner.selector, channelLane, others[i]));
+            a.acceptChannel(channelLane);
+        }
+        vm.expectEmit(address(a));
+        emit IOutbox.ChannelTransferred(channelLane, opener, bob);
+        vm.prank(bob);
+        a.acceptChannel(channelLane);
+        (owner, pending) = a.laneOwner(channelLane);
+        assertEq(owner, bob);
+        assertEq(pending, address(0), "an offer is taken once");
+        assertTrue(a.isSenderAllowed(channelLane, alice), "its senders stay");
+        vm.prank(opener);
+        vm.expectRevert(abi.encodeWithSelector(IOutbox.NotLaneOwner.selector, channelLane, opener));
+        a.allowSender(channelLane, alice, false);
+        vm.prank(bob);
+        a.allowSender(channelLane, alice, false);
+        vm.prank(bob);
+        vm.expectRevert(abi.encodeWithSelector(IOutbox.NotPendingLaneOwner.selector, channelLane, bob));
+        a.acceptChannel(channelLane);
+    }
+
+    function test_an_offer_of_a_channel_is_taken_back() public {
+        vm.prank(opener);
+        bytes32 channelLane = a.openChannel(idB, CHANNEL, 0, limits, opener);
+        address[3] memory instead = [address(0), opener, alice];
+        for (uint256 i = 0; i < instead.length; ++i) {
+            vm.prank(opener);
+            a.transferChannel(channelLane, bob);
+            address pending = instead[i] == opener ? address(0) : instead[i];
+            vm.expectEmit(address(a));
+            emit IOutbox.ChannelOffered(channelLane, opener, pending);
+            vm.prank(opener);
+            a.transferChannel(channelLane, instead[i]);
+            vm.prank(bob);
+            vm.expectRevert(abi.encodeWithSelector(IOutbox.NotPendingLaneOwner.selector, channelLane, bob));
+            a.acceptChannel(channelLane);
+            (, address found) = a.laneOwner(channelLane);
+            assertEq(found, pending);
+        }
+    }
+
+    /// @dev Public lanes belong to nobody and cannot be taken: their owner is 0, and so is nobody's offer.
+    function test_a_public_lane_has_no_owner() public {
+        (address owner, address pending) = a.laneOwner(lane);
+        assertEq(owner, address(0));
+        assertEq(pending, address(0));
+        vm.expectRevert(abi.encodeWithSelector(IOutbox.NotLaneOwner.selector, lane, address(this)));
+        a.transferChannel(lane, alice);
+        vm.expectRevert(abi.encodeWithSelector(IOutbox.NotPendingLaneOwner.selector, lane, address(this)));
+        a.acceptChannel(lane);
+    }
+
     function test_channels_that_cannot_be_opened() public {
         vm.startPrank(opener);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.UnsupportedFlags.selector, 1));
-        a.openChannel(idB, CHANNEL, 1, limits);
+        a.openChannel(idB, CHANNEL, 1, limits, opener);
         vm.expectRevert(abi.encodeWithSelector(IOutbox.LaneAlreadyOpen.selector, lane));
-        a.openChannel(idB, 0, 0, limits);
+        a.openChannel(idB, 0, 0, limits, opener);
         vm.expectPartialRevert(bytes4(keccak256("RemoteUnknown(bytes32)")));
-        a.openChannel(keccak256("nobody"), CHANNEL, 0, limits);
+        a.openChannel(keccak256("nobody"), CHANNEL, 0, limits, opener);
+        vm.expectRevert(abi.encodeWithSelector(IOutbox.LaneOwnerMissing.selector));
+        a.openChannel(idB, CHANNEL, 0, limits, address(0));
         vm.stopPrank();
     }
 

@@ -6,11 +6,11 @@ printed, done twice, and cut short.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,26 @@ from light_clients.bft.preimage import BftKind
 from relayer import config as configuration
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
+from relayer.cli import main
 from relayer.config import Config
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.findings import Severity
 from relayer.contracts import load
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.network.join import consensus_table
+from relayer.devnet.network.spec import local_kind
 from relayer.endpoint.access import PUBLIC_ROLE
+from relayer.endpoint.administration.channels import (
+    accept_channel,
+    allow_sender,
+    open_channel,
+    transfer_channel,
+)
 from relayer.endpoint.administration.clients import bootstrap_client, replace_client
 from relayer.endpoint.administration.decisions import Act, printed_calls
 from relayer.endpoint.administration.lanes import pause_lane
-from relayer.endpoint.administration.remotes import pause_remote
+from relayer.endpoint.administration.remotes import pause_remote, reinstate_remote, retire_remote
 from relayer.endpoint.administration.roles import grant_role, revoke_role
 from relayer.endpoint.administration.run import (
     AdministrationPlan,
@@ -50,7 +59,7 @@ from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
 from tests.support.relaynet import count_pending
 
-BLOCK_TIME_S = 0.1
+OPTIONS = ChainOptions(block_time_s=0.1)
 DELAY_S = 3
 
 
@@ -63,7 +72,7 @@ class Site:
     """Two joined chains whose admin is behind a short delay, with everything to administrate them."""
 
     folder: Path
-    chains: dict[str, LocalBftChain]
+    chains: Mapping[str, LocalBftChain | LocalEthereumChain]
     nodes: dict[str, Node] = field(default_factory=dict)
     told: list[Progress] = field(default_factory=list)
 
@@ -87,6 +96,17 @@ class Site:
     def key(self, number: int = 0, name: str = "court") -> Key:
         """The admin's (who deploys), or another funded one."""
         return Key("key", self.chains[name].funded_keys[number].secret)
+
+    def write_files(self, **keys: int) -> None:
+        """Write what commands read; `keys` are funded ones of court by their names."""
+        (self.folder / "postroad.toml").write_text(self.text)
+        (self.folder / "password").write_text("secret\n")
+        store = KeyStore(self.config.keys_directory)
+        court = self.chains["court"].funded_keys
+        secrets = {f"{name}-admin": chain.funded_keys[0].secret for name, chain in self.chains.items()}
+        secrets |= {name: court[number].secret for name, number in keys.items()}
+        for name, secret in secrets.items():
+            store.import_private_key(name, secret.hex(), "secret", scrypt_n=2)
 
     async def deploy(self) -> None:
         pairs = [("court", "port"), ("port", "court")]
@@ -145,39 +165,47 @@ class Site:
         assert found is not None
         return found
 
+    async def next_change(self, words: Sequence[str]) -> Any:
+        """Run a command that makes one change, and tell what it did of it."""
+        (change,) = (await self.cli(*words, "--yes"))["changes"]
+        return change
+
     async def cli(self, *words: str, code: int = 0) -> Any:
         """Run a command with --json; what it prints, or its error where the code is another one."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "relayer.cli",
-            *words,
-            "--json",
-            cwd=self.folder,
-            env=os.environ | {"POSTROAD_CONFIG": "postroad.toml"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == code, f"{words}: {process.returncode}\n{out.decode()}\n{err.decode()}"
-        assert b"Traceback" not in err
-        return json.loads(out or err)
+        out, err = io.StringIO(), io.StringIO()
+
+        def run() -> object:
+            # A process each would take longer to start than to work.
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    main([*words, "--json", "--config", str(self.folder / "postroad.toml")])
+                except SystemExit as stop:
+                    return stop.code
+            return "no exit"
+
+        found = await asyncio.wait_for(asyncio.to_thread(run), 120)
+        assert found == code, f"{words}: {found}\n{out.getvalue()}\n{err.getvalue()}"
+        return json.loads(out.getvalue() or err.getvalue())
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    options = ChainOptions(block_time_s=BLOCK_TIME_S)
-    async with (
-        LocalBftChain("court", options, validators=4) as court,
-        LocalBftChain("port", options, protocol=BftKind.IBFT2, validators=4) as port,
-    ):
-        site = Site(tmp_path, {"court": court, "port": port})
+@contextlib.asynccontextmanager
+async def open_site(folder: Path, port: LocalBftChain | LocalEthereumChain) -> AsyncIterator[Site]:
+    async with LocalBftChain("court", OPTIONS, validators=4) as court, port:
+        site = Site(folder, {"court": court, "port": port})
         site.nodes = {name: Node.over(name, [chain.http_url]) for name, chain in site.chains.items()}
+        consensus = port.describe().consensus
+        await local_kind(consensus["kind"]).await_trust("port", consensus, lambda _: None)
         await site.deploy()
         yield site
         for node in site.nodes.values():
             await node.close()
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    port = LocalBftChain("port", OPTIONS, protocol=BftKind.IBFT2, validators=4)
+    async with open_site(tmp_path, port) as site:
+        yield site
 
 
 def acts(plan: AdministrationPlan) -> list[Act]:
@@ -389,6 +417,122 @@ async def test_a_command_that_is_killed_goes_on_where_it_was_and_sends_nothing_t
     assert await count_pending(site.nodes["court"], site.key().address) == before + 2
 
 
+def retiring(last_height: int | None = None, *, cancel: bool = False) -> Want:
+    async def want(site: Administrated) -> Any:
+        return await retire_remote(site, "port", last_height, cancel=cancel)
+
+    return want
+
+
+async def reinstating(site: Administrated) -> Any:
+    return await reinstate_remote(site, "port")
+
+
+async def test_a_remote_is_retired_at_a_height_and_reinstated(site: Site) -> None:
+    # A height is chosen by people; what is scheduled or done needs none.
+    with pytest.raises(NotAdministrable, match="trusts block"):
+        await site.plan(retiring())
+    assert acts(await site.run(retiring(40))) == [Act.SCHEDULE]
+    assert acts(await site.plan(retiring())) == [Act.WAIT]
+    other = await site.plan(retiring(41))
+    assert acts(other) == [Act.REFUSED]
+    assert "lastHeight: 40" in other.findings[0].found
+    assert acts(await site.run(retiring(cancel=True), cancel=True)) == [Act.CANCEL]
+    scheduled = await site.run(retiring(41))
+    assert "From court to port: 0 of 0 messages" in " ".join(scheduled.decisions[0].change.compare)
+    await site.wait(retiring())
+    assert acts(await site.run(retiring())) == [Act.EXECUTE]
+    retired = await site.remote()
+    assert (retired.is_retired, retired.last_height) == (True, 41)
+    assert acts(await site.plan(retiring())) == [Act.NOTHING]
+    # Another height is another retirement.
+    assert acts(await site.plan(retiring(42))) == [Act.SCHEDULE]
+    await site.run(reinstating)
+    await site.wait(reinstating)
+    assert acts(await site.run(reinstating)) == [Act.EXECUTE]
+    assert not (await site.remote()).is_retired
+    assert acts(await site.plan(reinstating)) == [Act.NOTHING]
+
+
+async def test_a_remote_with_a_successor_is_retired_for_good(site: Site) -> None:
+    look = await site.look()
+    remote = replace(await site.remote(), is_retired=True, is_succeeded=True, last_height=40)
+    look = replace(look, view=replace(look.view, remotes=(remote,)))
+    assert (await retire_remote(look, "port", 40)).changes[0].done
+    with pytest.raises(NotAdministrable, match="another endpoint is registered"):
+        await retire_remote(look, "port", 41)
+    with pytest.raises(NotAdministrable, match="another endpoint is registered"):
+        await reinstate_remote(look, "port")
+
+
+CHANNEL = b"\x07" * 32
+
+
+async def test_a_channel_is_opened_for_its_owner_who_allows_and_hands_it_over(site: Site) -> None:
+    owner, heir, sender = site.key(1), site.key(2), b"\x55" * 20
+
+    async def opening(site: Administrated) -> Any:
+        return await open_channel(site, "port", CHANNEL, owner.address)
+
+    def allowing(*, allow: bool) -> Want:
+        async def want(site: Administrated) -> Any:
+            return await allow_sender(site, "port", CHANNEL, sender, allow=allow)
+
+        return want
+
+    def offering(account: bytes) -> Want:
+        async def want(site: Administrated) -> Any:
+            return await transfer_channel(site, "port", CHANNEL, account)
+
+        return want
+
+    async def accepting(site: Administrated) -> Any:
+        return await accept_channel(site, "port", CHANNEL)
+
+    async def ask(function: str, *arguments: object) -> Any:
+        look = await site.look()
+        lane = Lane(EndpointId(look.view.own_id), EndpointId((await site.remote()).endpoint_id), CHANNEL)
+        return await look.reader.ask(look.gateway, "Gateway", function, lane.id, *arguments)
+
+    def shown(*accounts: bytes) -> tuple[str, ...]:
+        return tuple("0x" + account.hex() for account in accounts)
+
+    with pytest.raises(NotAdministrable, match="no channel"):
+        await site.plan(allowing(allow=True))
+    with pytest.raises(NotAdministrable, match="public lane"):
+        await open_channel(await site.look(), "port", bytes(32), owner.address)
+    # Through the manager, which calls in the end: the channel belongs to whom its opener names all the same.
+    assert acts(await site.run(opening)) == [Act.SCHEDULE]
+    await site.wait(opening)
+    assert acts(await site.run(opening)) == [Act.EXECUTE]
+    assert await ask("laneOwner") == shown(owner.address, bytes(20))
+    assert acts(await site.run(opening)) == [Act.NOTHING]
+
+    # Nobody but the owner, whom nothing delays.
+    refused = await site.plan(allowing(allow=True))
+    assert acts(refused) == [Act.REFUSED]
+    assert owner.address.hex() in refused.findings[0].expected
+    assert acts(await site.run(allowing(allow=True), key=owner)) == [Act.CALL]
+    assert await ask("isSenderAllowed", sender)
+    assert acts(await site.run(allowing(allow=True), key=owner)) == [Act.NOTHING]
+    assert acts(await site.run(allowing(allow=False), key=owner)) == [Act.CALL]
+    assert not await ask("isSenderAllowed", sender)
+
+    assert acts(await site.run(offering(sender), key=owner)) == [Act.CALL]
+    assert acts(await site.run(offering(owner.address), key=owner)) == [Act.CALL]
+    assert await ask("laneOwner") == shown(owner.address, bytes(20))
+    assert acts(await site.run(offering(owner.address), key=owner)) == [Act.NOTHING]
+    assert acts(await site.run(offering(heir.address), key=owner)) == [Act.CALL]
+    assert acts(await site.run(offering(heir.address), key=owner)) == [Act.NOTHING]
+    assert acts(await site.plan(accepting, key=owner)) == [Act.REFUSED]
+    # As a multisig: the printed bytes, and nothing else.
+    plan = await site.plan(accepting, key=heir)
+    (call,) = printed_calls(plan.decisions[0], plan.site.view.authority, heir.address)
+    await send_raw(site, heir, call.target, call.data)
+    assert await ask("laneOwner") == shown(heir.address, bytes(20))
+    assert acts(await site.plan(accepting, key=heir)) == [Act.NOTHING]
+
+
 def replacing(**options: Any) -> Want:
     async def want(site: Administrated) -> Any:
         return await replace_client(site, "port", **options)
@@ -407,25 +551,25 @@ async def test_a_light_client_is_deployed_judged_and_replaces_the_registered_one
         if progress.moment is Moment.DONE and progress.step.creates:
             raise Killed
 
-    replace = replacing(force=True)
-    first = await site.plan(replace)
+    force = replacing(force=True)
+    first = await site.plan(force)
     assert first.is_deploying
     assert first.decisions[0].change.is_provisional
     # What a person compares: who seals.
     assert any("validators" in line for line in first.decisions[0].change.compare)
     with pytest.raises(Killed):
-        await site.run(replace, on_progress=kill)
+        await site.run(force, on_progress=kill)
     record = site.manifest.get("court")
     assert record is not None
     deployed = bytes(record.clients["port"].contract.address)
     assert deployed != former
     # The one that was deployed is found, and no other is.
-    plan = await site.run(replace)
+    plan = await site.run(force)
     assert acts(plan) == [Act.SCHEDULE]
     assert not plan.is_deploying
     assert deployed in plan.decisions[0].data
-    await site.wait(replace)
-    assert acts(await site.run(replace)) == [Act.EXECUTE]
+    await site.wait(force)
+    assert acts(await site.run(force)) == [Act.EXECUTE]
     assert (await site.remote()).client_address == deployed
     # The former one is named, judged, and goes back in; one of strangers is refused.
     back = await site.plan(replacing(address=former))
@@ -436,17 +580,44 @@ async def test_a_light_client_is_deployed_judged_and_replaces_the_registered_one
     assert not stranger.steps
 
 
+def bootstrapping(**options: Any) -> Want:
+    async def want(site: Administrated) -> Any:
+        return await bootstrap_client(site, "port", **options)
+
+    return want
+
+
+async def test_a_beacon_client_is_bootstrapped_and_replaced_likewise(tmp_path: Path) -> None:
+    chain = LocalEthereumChain("port", ChainOptions(block_time_s=0.2))
+    async with open_site(tmp_path, chain) as site:
+        assert acts(await site.plan(bootstrapping())) == [Act.NOTHING]
+        force = bootstrapping(force=True)
+        scheduled = await site.run(force)
+        assert acts(scheduled) == [Act.SCHEDULE]
+        assert any("Compare" in line for line in scheduled.decisions[0].change.compare)
+        call = load("EthereumLightClient").decode_call(scheduled.decisions[0].data)
+        assert call is not None
+        await site.wait(force)
+        assert acts(await site.run(force)) == [Act.EXECUTE]
+        former = await site.remote()
+        reader = ContractReader(site.nodes["court"])
+        slot, _, committee, following, _ = await reader.ask(
+            former.client_address, "EthereumLightClient", "trustedState"
+        )
+        assert (slot, committee, following) == tuple(call.arguments.values())
+
+        force = replacing(force=True)
+        assert acts(await site.run(force)) == [Act.SCHEDULE]
+        await site.wait(force)
+        assert acts(await site.run(force)) == [Act.EXECUTE]
+        assert (await site.remote()).client_address != former.client_address
+
+
 async def test_a_bootstrap_is_executed_as_it_was_scheduled_and_can_be_taken_back(site: Site) -> None:
-    def want(**options: Any) -> Want:
-        async def inner(site: Administrated) -> Any:
-            return await bootstrap_client(site, "port", **options)
-
-        return inner
-
-    assert acts(await site.plan(want())) == [Act.NOTHING]
-    force = want(force=True)
+    assert acts(await site.plan(bootstrapping())) == [Act.NOTHING]
+    force = bootstrapping(force=True)
     await site.run(force)
-    assert acts(await site.run(want(cancel=True), cancel=True)) == [Act.CANCEL]
+    assert acts(await site.run(bootstrapping(cancel=True), cancel=True)) == [Act.CANCEL]
     assert not (await site.look()).access.operations
     scheduled = await site.run(force)
     call = load("BftLightClient").decode_call(scheduled.decisions[0].data)
@@ -461,13 +632,7 @@ async def test_a_bootstrap_is_executed_as_it_was_scheduled_and_can_be_taken_back
 
 
 async def test_the_commands_speak_json_and_exit_as_they_say(site: Site) -> None:
-    (site.folder / "postroad.toml").write_text(site.text)
-    (site.folder / "password").write_text("secret\n")
-    store = KeyStore(site.config.keys_directory)
-    for name, number in (("court-admin", 0), ("port-admin", 0), ("other", 3)):
-        chain = "port" if name == "port-admin" else "court"
-        secret = site.chains[chain].funded_keys[number].secret
-        store.import_private_key(name, secret.hex(), "secret", scrypt_n=2)
+    site.write_files(other=3)
     admin = "0x" + site.key().address.hex()
 
     roles = await site.cli("roles", "list", "court")
@@ -522,3 +687,51 @@ async def test_the_commands_speak_json_and_exit_as_they_say(site: Site) -> None:
     await site.cli("roles", "grant", "court", "emperor", admin, "--yes", code=5)
     revoked = await site.cli("roles", "revoke", "court", "admin", admin, "--yes", code=5)
     assert any(finding["severity"] == Severity.REFUSAL.value for finding in revoked["findings"])
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "administrate-an-endpoint.md"
+
+
+async def test_the_how_to_can_be_followed_word_for_word(site: Site) -> None:
+    site.write_files(**{"on-call": 1, "app-owner": 2})
+    addresses = {"ON_CALL": site.key(1), "APP_OWNER": site.key(2), "SAFE": site.key(3), "APP": site.key(4)}
+    words = {name: "0x" + key.address.hex() for name, key in addresses.items()}
+    words["CHANNEL"] = "0x" + CHANNEL.hex()
+    lines = [line.strip() for line in PAGE.read_text().splitlines() if line.startswith("    postroad ")]
+    assert len(lines) > 30
+    for line in lines:
+        command, _, comment = line.partition("#")
+        given = [words.get(word.removeprefix("$"), word) for word in command.split()[1:]]
+        is_reading = given[1] in {"list", "status"} or "--print-call" in given
+        if is_reading:
+            await site.cli(*given)
+            continue
+        change = await site.next_change(given)
+        for _ in range(20):
+            if change["act"] != "wait" or not comment.strip().startswith("after the delay"):
+                break
+            await asyncio.sleep(0.5)
+            change = await site.next_change(given)
+        assert change["act"] == expected_act(line), (line, change)
+    # What the page says that it did.
+    look, remote = await site.look(), await site.remote()
+    assert remote.is_paused
+    assert not remote.is_retired
+    assert {member.account for member in look.access.role(ADMIN_ROLE).members} >= {addresses["SAFE"].address}
+    assert [member.account for member in look.access.role(GUARDIAN_ROLE).members] == [site.key().address]
+    lane = Lane(EndpointId(look.view.own_id), EndpointId(remote.endpoint_id), CHANNEL)
+    owner, _ = await look.reader.ask(look.gateway, "Gateway", "laneOwner", lane.id)
+    assert owner == words["ON_CALL"]
+
+
+def expected_act(line: str) -> str:
+    """What a line of the page does, by what the page says of it, and whose it is."""
+    command, _, comment = line.partition("#")
+    if comment.strip().startswith("after the delay"):
+        return "execute"
+    if "nothing to do" in comment:
+        return "nothing"
+    if "--cancel" in command:
+        return "cancel"
+    of_an_owner = "channel" in command and " open " not in command
+    return "call" if of_an_owner or " pause " in command else "schedule"

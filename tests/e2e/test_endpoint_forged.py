@@ -16,11 +16,12 @@ from light_clients.hashing import keccak256
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.contracts import load
 from relayer.endpoint.access import PUBLIC_ROLE
-from relayer.endpoint.creation import create_address
 from relayer.endpoint.manifest import Contract, Hex, Record
+from relayer.endpoint.one_by_one import created_address
 from relayer.endpoint.steps import ADMIN_ROLE, locate
 from relayer.errors import CallReverted
 from relayer.protocol.interop_address import InteropAddress
+from relayer.protocol.lane import endpoint_id
 from tests.e2e.test_endpoint import Site, refusals, site
 from tests.support.bft import Draft, Validator
 from tests.support.foreign_code import foreign_creation
@@ -32,6 +33,10 @@ STRANGER = b"\x66" * 20
 GAS = 6_000_000
 GWEI = 10**9
 MANAGER, GATEWAY, CLIENT = load("AccessManager"), load("Gateway"), load("BftLightClient")
+#: Of a lane: gas where a message asks for none, most gas, most bytes of payload.
+LIMITS = (200_000, 2_000_000, 24_576)
+#: The slot of the gateway's registry.
+REMOTES = 5
 #: ERC-7201 `postroad.client.anchor`.
 ANCHOR = 0x45E7E18082D6D4E21ABF378A09F86348471982093F539FA3F1F10C670261F200
 
@@ -89,10 +94,15 @@ class Court:
     async def create(self, data: bytes) -> Contract:
         """Deploy creation code of the deployer's own."""
         node, key = self.site.nodes["court"], self.site.keys["court"]
-        address = create_address(key.address, await count_pending(node, key.address))
+        address = created_address(key.address, await count_pending(node, key.address))
         tx_hash, number = await self.send(None, data)
         code_hash = Hex(keccak256(await node.code(address)))
         return Contract(address=Hex(address), tx_hash=Hex(tx_hash), block_number=number, code_hash=code_hash)
+
+    async def word(self, address: bytes, slot: int) -> int:
+        """A word of a contract's storage."""
+        params = ["0x" + address.hex(), hex(slot), "latest"]
+        return int(await self.site.nodes["court"].request("eth_getStorageAt", params), 16)
 
     async def manage(self, function: str, *arguments: object) -> None:
         await self.send(self.manager, MANAGER.encode_call(function, *arguments))
@@ -104,14 +114,6 @@ class Court:
         except CallReverted as error:
             return error.name != "AccessManagedUnauthorized"
         return True
-
-    async def registered(self) -> list[bytes]:
-        """The ids of the remotes, in the order of their registration."""
-        topic = GATEWAY.event_topic("RemoteRegistered")
-        node = self.site.nodes["court"]
-        last = int(str((await node.block("latest"))["number"]), 16)
-        logs = await node.logs(self.gateway, [topic], 0, last)
-        return [bytes.fromhex(log["topics"][1][2:]) for log in logs]
 
     async def refusals(self) -> list[str]:
         """What the check refuses once the admin is behind its delay."""
@@ -190,15 +192,36 @@ async def test_an_admin_that_foreign_creation_code_left_in_the_manager(site: Sit
     assert await court.stranger_may(court.gateway, replace)
 
 
+async def test_a_remote_that_foreign_creation_code_left_in_the_gateway(site: Site) -> None:
+    """No event names it, and whoever made it up sends in its name."""
+    await site.apply(await site.plan(joins=False, close=False))
+    court, node, deployer = Court(site), site.nodes["court"], site.keys["court"].address
+    place = created_address(deployer, await count_pending(node, deployer))
+    chain, genesis_hash = site.chains["court"], Hex(site.chains["court"].genesis_hash)
+    own_id = endpoint_id(InteropAddress.evm(chain.chain_id, place).to_bytes(), genesis_hash)
+    good_id = await ContractReader(node).ask(court.gateway, "Gateway", "endpointId")
+    runtime = (await node.code(court.gateway)).replace(good_id, own_id).replace(court.gateway, place)
+    remote = keccak256(b"\x07" * 32 + REMOTES.to_bytes(32))
+    storage = {0: int.from_bytes(court.manager), int.from_bytes(remote): int.from_bytes(STRANGER)}
+    forged = await court.create(foreign_creation(runtime, storage))
+    assert bytes(forged.address) == place
+    client, *_ = await ContractReader(node).ask(place, "Gateway", "remote", b"\x07" * 32)
+    assert client == "0x" + STRANGER.hex()
+    manager = court.record.authority
+    site.manifest.put(
+        "court",
+        Record(chain=court.record.chain, genesis_hash=genesis_hash, authority=manager, gateway=forged),
+    )
+    found = await court.refusals()
+    assert f"court: the gateway 0x{place.hex()}, made by other creation code" in found[0]
+    assert len(found) == 1
+
+
 async def test_an_anchor_that_foreign_creation_code_left_in_a_light_client(site: Site) -> None:
     await site.apply(await site.plan(close=False))
     court, node = Court(site), site.nodes["court"]
-    good = "0x" + court.client.hex()
-    storage: dict[int, int] = {}
-    for slot in range(4):
-        word = int(await node.request("eth_getStorageAt", [good, hex(slot), "latest"]), 16)
-        storage |= {slot: word} if word else {}
-    assert storage
+    storage = {slot: await court.word(court.client, slot) for slot in range(4)}
+    assert any(storage.values())
     storage |= {ANCHOR: int.from_bytes(b"\xab" * 32), ANCHOR + 1: (1 << 64) | 1_700_000_000}
     forged = await court.create(foreign_creation(await node.code(court.client), storage))
     reader = ContractReader(node)
@@ -231,12 +254,32 @@ async def test_a_remote_that_the_configuration_does_not_name(site: Site) -> None
     # The gateway asks a client for its status when it is registered: 0 is active.
     quiet = await court.create(foreign_creation(b"\x60\x20\x5f\xf3", {}))
     address = InteropAddress.evm(777, STRANGER).to_bytes()
-    limits = (200_000, 2_000_000, 24_576)
-    call = GATEWAY.encode_call("registerRemote", address, b"\x07" * 32, bytes(quiet.address), limits)
+    call = GATEWAY.encode_call("registerRemote", address, b"\x07" * 32, bytes(quiet.address), LIMITS)
     await court.send(court.gateway, call)
     (refusal,) = await court.refusals()
     assert f"0x{quiet.address.hex()} has other code, or none" in refusal
     assert "eip155:777" in refusal
+
+
+async def test_light_clients_of_remotes_that_the_configuration_does_not_name(site: Site) -> None:
+    """Their chains can't be asked; nobody else may bootstrap them all the same, or have made them up."""
+    await site.apply(await site.plan(close=False))
+    court, node = Court(site), site.nodes["court"]
+    now = int(str((await node.block("latest"))["timestamp"]), 16)
+    other = await court.create(MANAGER.encode_creation(STRANGER))
+    creation = CLIENT.encode_creation(bytes(other.address), 0, [STRANGER], 5, now, 1_000, 60)
+    obeying_another = await court.create(creation)
+    storage = {slot: await court.word(court.client, slot) for slot in range(4)}
+    made_up = await court.create(foreign_creation(await node.code(court.client), storage))
+    for number, client in ((777, obeying_another), (778, made_up)):
+        address = InteropAddress.evm(number, STRANGER).to_bytes()
+        call = GATEWAY.encode_call("registerRemote", address, b"\x07" * 32, bytes(client.address), LIMITS)
+        await court.send(court.gateway, call)
+    first, second = await court.refusals()
+    assert "eip155:777" in first
+    assert f"the client's authority 0x{other.address.hex()}" in first
+    assert "eip155:778" in second
+    assert f"0x{made_up.address.hex()}, made by other creation code" in second
 
 
 async def test_another_endpoint_in_the_name_of_a_configured_chain(site: Site) -> None:
@@ -244,17 +287,28 @@ async def test_another_endpoint_in_the_name_of_a_configured_chain(site: Site) ->
     await site.apply(await site.plan(close=False))
     court = Court(site)
     number = site.chains["court"].chain_id
-    address = InteropAddress.evm(number, STRANGER).to_bytes()
-    call = GATEWAY.encode_call(
-        "registerRemote", address, b"\x07" * 32, court.client, (200_000, 2_000_000, 24_576)
-    )
-    await court.send(court.gateway, call)
-    (refusal,) = await court.refusals()
-    assert refusal.endswith(f"speaks in the name of court (eip155:{number})")
+
+    async def register(account: bytes) -> bytes:
+        address = InteropAddress.evm(number, account).to_bytes()
+        call = GATEWAY.encode_call("registerRemote", address, b"\x07" * 32, court.client, LIMITS)
+        await court.send(court.gateway, call)
+        return endpoint_id(address, b"\x07" * 32)
+
+    async def named() -> list[str]:
+        found = refusals(await site.check())
+        return [text for text in found if text.endswith(f"in the name of court (eip155:{number})")]
+
+    first = await register(STRANGER)
+    assert len(await named()) == 1
+    # What was sent before is delivered still, until another endpoint takes its place.
+    await court.send(court.gateway, GATEWAY.encode_call("retireRemote", first, 2**64 - 1))
+    assert len(await named()) == 1
+    second = await register(b"\x77" * 20)
+    (text,) = await named()
+    assert "7777" in text.split(" → ", maxsplit=1)[0]
     # What is paused delivers nothing.
-    remote_id = (await court.registered())[-1]
-    await court.send(court.gateway, GATEWAY.encode_call("pauseRemote", remote_id))
-    assert await court.refusals() == []
+    await court.send(court.gateway, GATEWAY.encode_call("pauseRemote", second))
+    assert await named() == []
 
 
 async def test_an_anchor_of_a_height_that_the_chain_does_not_have(site: Site) -> None:

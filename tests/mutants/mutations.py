@@ -157,11 +157,11 @@ MUTATIONS: Final = (
         "InboxBatch.t.sol::test_malformed_tags",
     ),
     Mutation(
-        "gateway-withheld-route",
+        "gateway-paused-route",
         "A paused remote keeps its chain.",
         "Gateway.sol",
-        "_routes[key] != 0 ? _routes[key] : _withheldRoutes[key]",
-        "_routes[key]",
+        "bytes32 holder = _holders[key];\n        if (holder != 0 && !_remotes[holder].retired) revert ChainAlreadyRouted",
+        "bytes32 holder = _routes[key];\n        if (holder != 0 && !_remotes[holder].retired) revert ChainAlreadyRouted",
         "Gateway.t.sol::test_a_paused_remote_keeps_its_chain",
     ),
     Mutation(

@@ -19,6 +19,7 @@ from relayer.consensus.bft.config import PROTOCOLS
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.bft.prover import BftBootstrap, BftProver
 from relayer.contracts import load
+from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.keys import Key
 from relayer.protocol.interop_address import InteropAddress
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
@@ -109,9 +110,10 @@ async def open_site(
     *,
     providers: Sequence[ProviderUrls] | None = None,
     keys: int = 1,
+    options: ChainOptions = ON_DEMAND,
 ) -> Site:
     """Start a chain with blocks on demand and deploy AccessManager and Gateway."""
-    local = LocalBftChain(name, ON_DEMAND, protocol=PROTOCOLS[consensus], validators=validators)
+    local = LocalBftChain(name, options, protocol=PROTOCOLS[consensus], validators=validators)
     await local.start()
     try:
         signers = [Key(f"key{index}", local.funded_keys[index].secret) for index in range(keys)]
@@ -167,13 +169,18 @@ async def register(here: Site, there: Site, consensus: Consensus) -> None:
 
 @contextlib.asynccontextmanager
 async def joined(
-    first: Consensus = "qbft", second: Consensus = "ibft2", *, validators: int = 4, keys: int = 1
+    first: Consensus = "qbft",
+    second: Consensus = "ibft2",
+    *,
+    validators: int = 4,
+    keys: int = 1,
+    options: ChainOptions = ON_DEMAND,
 ) -> AsyncIterator[tuple[Site, Site]]:
     """Give two chains whose endpoints are registered with each other, and stop them in the end."""
     async with contextlib.AsyncExitStack() as stack:
         sites = []
         for name, consensus in (("alpha", first), ("beta", second)):
-            site = await open_site(name, consensus, validators, keys=keys)
+            site = await open_site(name, consensus, validators, keys=keys, options=options)
             stack.push_async_callback(site.local.stop)
             stack.push_async_callback(site.chain.close)
             sites.append(site)

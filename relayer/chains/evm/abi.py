@@ -156,9 +156,11 @@ def decode_default_gas_limit(data: bytes) -> int:
 def decode_remote(data: bytes) -> RemoteState | None:
     """Decode the answer of `remote`; None when the gateway knows no such endpoint."""
     # A struct with a member of variable length, here the chain's ERC-7930 bytes, comes behind its own offset.
-    if decode_words(data, 6, "remote's answer")[0] != _WORD:
+    if decode_words(data, 8, "remote's answer")[0] != _WORD:
         raise RpcAnswerInvalid("remote's answer with an unusual offset", "32")
-    client, gateway, _, paused, retired = decode_words(data[_WORD:], 5, "remote's answer")
+    client, gateway, _, paused, retired, succeeded, last_height = decode_words(
+        data[_WORD:], 7, "remote's answer"
+    )
     if client == 0:
         return None
     return RemoteState(
@@ -166,6 +168,8 @@ def decode_remote(data: bytes) -> RemoteState | None:
         decode_address(gateway, "gateway"),
         decode_bool(paused, "paused"),
         decode_bool(retired, "retired"),
+        decode_bool(succeeded, "succeeded"),
+        last_height,
     )
 
 

@@ -32,6 +32,8 @@ STOPS: Final = (
     "UnknownRemote(bytes32 endpointId)",
     "RemoteUnknown(bytes32 endpointId)",
     "RemoteIsPaused(bytes32 endpointId)",
+    "RemoteIsSucceeded(bytes32 endpointId)",
+    "BeyondRetirement(bytes32 endpointId, uint256 height, uint256 lastHeight)",
     "InboundLaneIsPaused(bytes32 laneId)",
     "UnsupportedLaneFlags(uint256 found)",
     "NotActive(uint8 found)",
@@ -60,6 +62,8 @@ DROPS: Final = (
     "DuplicateAttribute(bytes4 selector)",
     "InvalidLimits((uint32,uint32,uint32) found)",
     "NotLaneOwner(bytes32 laneId, address caller)",
+    "NotPendingLaneOwner(bytes32 laneId, address caller)",
+    "LaneOwnerMissing()",
     "LaneAlreadyOpen(bytes32 laneId)",
     "InvalidGateway(bytes found)",
     "RemoteIsSelf(bytes32 endpointId)",
@@ -73,6 +77,7 @@ DROPS: Final = (
 #: the batch is built anew from newer state.
 RETRIES: Final = (
     "InsufficientGas(uint256 found, uint256 needed)",
+    "CallStackTooShort(uint256 frames)",
     "DeliverIsLocked()",
     "Error(string reason)",
     "Panic(uint256 code)",
@@ -81,6 +86,11 @@ RETRIES: Final = (
 #: What people can do about an error.
 _ADVICE: Final = {
     "RemoteIsPaused": "The remote's guardian or admin paused it",
+    "RemoteIsSucceeded": "The remote is retired and another endpoint was registered for its chain: what it "
+    "sent is not delivered any more",
+    "BeyondRetirement": "The remote is retired: its messages are delivered by proofs of its blocks up to "
+    "`lastHeight` alone. Where it was a mistake, the destination's admin reinstates the remote",
+    "CallStackTooShort": "`deliver` was called too deep in the call stack, or with too little gas",
     "InboundLaneIsPaused": "The guardian of the destination paused this lane",
     "RouteIsPaused": "The guardian of the source paused the remote",
     "LaneIsPaused": "The guardian of the source paused this lane",

@@ -398,7 +398,7 @@ class BftProver:
             return
         if sealed.validators == self._validators and len(sealed.sealers()) >= quorum(len(self._validators)):
             raise ClientExpired(
-                f"block {sealed.number} is sealed as {LABELS[sealed.kind]}: the chain has changed its protocol",
+                f"blocks are sealed as {LABELS[sealed.kind]} by the trusted validators: the chain has changed its protocol",
                 f"{describe(kinds)}, as configured",
                 "`postroad endpoint check` names the setting that follows the change",
             )
@@ -409,7 +409,7 @@ class BftProver:
         own, other = self._client.params.kinds.at(height), found.params.kinds.at(height)
         if own is not other:
             raise ClientExpired(
-                f"the light client 0x{client.hex()} reads block {height} as {LABELS[other]}, which is sealed as "
+                f"the light client 0x{client.hex()} reads the newest blocks as {LABELS[other]}, which are sealed as "
                 f"{LABELS[own]}",
                 describe(self._client.params.kinds),
                 "Its admin replaces it by one that knows the change of the protocol (`postroad client replace`)",

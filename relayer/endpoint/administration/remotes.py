@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.contracts import load
-from relayer.endpoint.administration.decisions import Change, identity_of
+from relayer.endpoint.administration.decisions import Change, find_operations, identity_of
 from relayer.endpoint.administration.site import NotAdministrable, Site, Wanted
 from relayer.endpoint.steps import (
     locate,
@@ -60,6 +61,77 @@ async def pause_remote(site: Site, word: str, *, pause: bool) -> Wanted:
         done=f"{remote.name} is {state} on {site.name} already" if remote.is_paused is pause else "",
     )
     return Wanted((change,))
+
+
+async def retire_remote(site: Site, word: str, last_height: int | None, *, cancel: bool = False) -> Wanted:
+    """Give up a remote whose chain was reset, or whose gateway was replaced.
+
+    Args:
+        site: the endpoint.
+        word: the remote.
+        last_height: the last block of the remote chain that is still believed. None: as it was scheduled.
+        cancel: whether a retirement that is scheduled is only to be found.
+
+    Raises:
+        NotAdministrable: there is no such remote, it was succeeded, or a height is needed.
+    """
+    remote = await find_remote(site, word)
+    change = Change(
+        name="remote retire",
+        effect=f"{site.name} sends nothing to {remote.name}, and delivers only what {remote.name} sent up to its last block",
+        contract="Gateway",
+        target=site.gateway,
+        data=load("Gateway").encode_call("retireRemote", remote.endpoint_id, last_height or 0),
+        identity=identity_of(1),
+        is_exact=last_height is not None,
+    )
+    if remote.is_retired and last_height in {None, remote.last_height}:
+        done = f"{remote.name} is retired on {site.name} already, at its block {remote.last_height}"
+        return Wanted((replace(change, done=done),))
+    _require_no_successor(site, remote)
+    scheduled = find_operations(change, site.access.operations)
+    if last_height is None and not cancel and not scheduled:
+        believed = "" if remote.client is None else f"; its light client trusts block {remote.client.height}"
+        raise NotAdministrable(
+            f"no last block of {remote.name}{believed}",
+            "--last-height N",
+            "Name the last block before the reset, or the last one that you trust: nothing that is proven by a later "
+            "one is delivered any more.",
+        )
+    if scheduled:
+        call = load("Gateway").decode_call(scheduled[0].data)
+        last_height = (
+            call.arguments["lastHeight"] if call is not None and last_height is None else last_height
+        )
+    waits = await count_waiting(site, remote)
+    compare = (f"The last block of {remote.name} that {site.name} believes: {last_height}.", *waits)
+    return Wanted((replace(change, compare=compare),))
+
+
+async def reinstate_remote(site: Site, word: str) -> Wanted:
+    """Take a remote's retirement back. Raises NotAdministrable, also where it was succeeded."""
+    remote = await find_remote(site, word)
+    if remote.is_retired:
+        _require_no_successor(site, remote)
+    change = Change(
+        name="remote reinstate",
+        effect=f"{site.name} believes all that {remote.name} sends again, and sends to it",
+        contract="Gateway",
+        target=site.gateway,
+        data=load("Gateway").encode_call("reinstateRemote", remote.endpoint_id),
+        identity=identity_of(1),
+        done="" if remote.is_retired else f"{remote.name} is not retired on {site.name}",
+    )
+    return Wanted((change,))
+
+
+def _require_no_successor(site: Site, remote: RemoteView) -> None:
+    if remote.is_succeeded:
+        raise NotAdministrable(
+            f"{remote.name}, in whose place another endpoint is registered on {site.name}",
+            "one without a successor",
+            "It is retired for good.",
+        )
 
 
 async def count_waiting(site: Site, remote: RemoteView) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class AdministrationPlan:
         decisions: one for each change.
         findings: what speaks for and against it.
         steps: the transactions, in their order. What waits for a deployment is not among them.
-        later_gas: about what those take that come after the deployment.
+        gas: about what they take, and those that come after a deployment.
     """
 
     site: Site
@@ -56,7 +56,7 @@ class AdministrationPlan:
     decisions: tuple[ChangeDecision, ...]
     findings: tuple[Finding, ...]
     steps: tuple[Step, ...]
-    later_gas: int = 0
+    gas: int = 0
 
     @property
     def is_refused(self) -> bool:
@@ -94,21 +94,23 @@ async def make_administration_plan(
         decisions.append(decide(change, permission, operations, account, now, cancel=cancel))
     # What speaks against a change speaks for taking it back.
     found = () if cancel else wanted.findings
-    findings = [*found, *(finding for decision in decisions for finding in decision.findings)]
+    # Of several changes one warning is enough.
+    told = (finding for decision in decisions for finding in decision.findings)
+    findings = list(dict.fromkeys([*found, *told]))
     steps = [] if wanted.deployment is None or cancel else [wanted.deployment]
-    later_gas = 0
+    gas = sum(step.gas for step in steps)
     for decision in decisions:
         if decision.act not in SENDING_ACTS:
             continue
         if decision.change.is_provisional and decision.act is not Act.CANCEL:
-            later_gas += _LATER_GAS
+            gas += _LATER_GAS
             continue
         if has_refusal(findings):
             continue
         call = call_of(decision, site.view.authority, account)
         text = f"{decision.act.value} {decision.change.name}: {decision.change.effect}"
         try:
-            gas = await site.nodes[site.name].estimate(*call, account)
+            step_gas = await site.nodes[site.name].estimate(*call, account)
         except CallReverted as error:
             advice = "Look at it with `postroad endpoint check`; nothing was sent."
             finding = Finding(
@@ -116,10 +118,11 @@ async def make_administration_plan(
             )
             findings.append(finding)
             continue
-        steps.append(Step(StepKind.ADMINISTER, site.name, gas, text, call=call))
+        steps.append(Step(StepKind.ADMINISTER, site.name, step_gas, text, call=call))
+        gas += step_gas
     if wanted.config is not None:
         site = replace(site, config=wanted.config)
-    return AdministrationPlan(site, account, tuple(decisions), tuple(findings), tuple(steps), later_gas)
+    return AdministrationPlan(site, account, tuple(decisions), tuple(findings), tuple(steps), gas)
 
 
 def find_senders(site: Site, change: Change) -> tuple[bytes, ...]:

@@ -29,6 +29,11 @@ interface IInbox {
     error HeadMismatch(bytes32 computed, bytes32 proven);
     /// @notice The transaction carries too little gas for the next recipient; nothing of the batch took place.
     error InsufficientGas(uint256 found, uint256 needed);
+    /// @notice A retired remote is believed up to the height that its retirement names; this proof is of a later one.
+    error BeyondRetirement(bytes32 endpointId, uint256 height, uint256 lastHeight);
+    /// @notice The recipient's own calls could not nest by this many frames: `deliver` was called too deep in the call stack, or
+    /// with too little gas to find out. Nothing of the batch took place.
+    error CallStackTooShort(uint256 frames);
     error DeliverIsLocked();
     error OnlySelf(address caller);
 

@@ -27,6 +27,36 @@ library Frame {
     /// @dev Gas that the frame needs beside the recipient's: a cold account 2,600, a cold EIP-7702 delegate 2,600, the frame's
     /// own steps below 400, and a margin for prices to come. It is asked for, not spent.
     uint256 private constant RESERVE = 10_000;
+    /// @dev How many frames a recipient's own calls may nest at least: several times what a governor, its timelock, proxies and
+    /// a bridged token with hooks need together, which is some 20.
+    uint256 private constant HEADROOM = 64;
+
+    /// @notice Reverts unless the call stack has room for a recipient and HEADROOM frames below it, whoever called the gateway
+    /// how deep. At the end of the stack a recipient's inner calls fail whatever their gas, and one that carries on without them
+    /// would be booked as executed without its effect.
+    /// @dev A rung answers only after the one below it has. So the end of the stack, and a lack of gas on any rung, end the batch.
+    function requireHeadroom(bytes4 selector) internal view {
+        bool reached;
+        // The first rung stands where the frame around a recipient will, the second where the recipient will.
+        assembly ("memory-safe") {
+            mstore(0x00, selector)
+            mstore(0x04, add(HEADROOM, 1))
+            reached := staticcall(gas(), address(), 0x00, 0x24, 0x00, 0x00)
+        }
+        if (!reached) revert IInbox.CallStackTooShort(HEADROOM);
+    }
+
+    /// @notice One rung: calls the next unless it is the last, and ends the frame.
+    function climb(uint256 rungs) internal view {
+        assembly ("memory-safe") {
+            if rungs {
+                calldatacopy(0x00, 0x00, 0x04)
+                mstore(0x04, sub(rungs, 1))
+                if iszero(staticcall(gas(), address(), 0x00, 0x24, 0x00, 0x00)) { revert(0x00, 0x00) }
+            }
+            return(0x00, 0x00)
+        }
+    }
 
     /// @notice Lays out call data up to the payload's length; the payload itself stands in free memory, from being written to
     /// being sent.

@@ -47,6 +47,11 @@ abstract contract SealedPair is GatewayTest, BftChain {
         return _proof(BftHeader.Kind.IBFT2, GROUP_B, VALIDATORS_B, address(b), headSlot(laneId, page), forgery);
     }
 
+    /// @notice The height of the header that the last proof is of.
+    function lastHeight() internal view returns (uint256) {
+        return _height;
+    }
+
     function honest() internal pure returns (Forgery memory forgery) {}
 
     /// @notice One whole message of a lane that holds nothing else before it than `previousHead`.

@@ -313,7 +313,7 @@ def test_init_overwrites_nothing_unless_told(capsys: pytest.CaptureFixture[str],
     [
         (["init"], "--chain"),
         (["init", "--chain", "court"], "NAME=CONSENSUS"),
-        (["init", "--chain", "court=clique,http://x"], "qbft or ibft2 or ethereum"),
+        (["init", "--chain", "court=aura,http://x"], "qbft or ibft2 or ibft or "),
         (["init", "--chain", "court=qbft,http://x,beacon=http://y"], "expected none before a URL"),
         (["init", "--offline", "--chain", "court=bft,http://x", "--chain-id", "court=1"], "protocol"),
         (["init", "--chain", "eth=ethereum,http://x,rpc=http://y"], "expected beacon= before a URL"),

@@ -272,6 +272,8 @@ def scheduled(target: Target, function: str, *arguments: object) -> Operation:
 
 BOOTSTRAP = load("BftLightClient").selector("bootstrap")
 GRANT = load("AccessManager").encode_call("grantRole", ADMIN_ROLE, STRANGER, 0)
+LABEL = load("AccessManager").encode_call("labelRole", OTHER_ROLE, "a label")
+NESTED = load("AccessManager").encode_call("multicall", [LABEL, GRANT])
 
 
 @pytest.mark.parametrize(
@@ -281,6 +283,8 @@ GRANT = load("AccessManager").encode_call("grantRole", ADMIN_ROLE, STRANGER, 0)
         (scheduled(GATEWAY, "replaceClient", bytes(32), STRANGER), "replaceClient(remoteId=0x00"),
         (scheduled(MANAGER, "grantRole", ADMIN_ROLE, STRANGER, 0), "grantRole(roleId=0, account=0x66"),
         (scheduled(MANAGER, "multicall", [GRANT]), "grantRole(roleId=0, account=0x66"),
+        (scheduled(MANAGER, "multicall", [LABEL, GRANT]), "grantRole(roleId=0, account=0x66"),
+        (scheduled(MANAGER, "multicall", [NESTED]), "grantRole(roleId=0, account=0x66"),
         (scheduled(MANAGER, "updateAuthority", GATEWAY.address, STRANGER), "updateAuthority(target=0x01"),
         (
             scheduled(MANAGER, "setTargetFunctionRole", CLIENT.address, [BOOTSTRAP], PUBLIC_ROLE),
@@ -294,6 +298,14 @@ def test_what_would_change_trust_is_refused_while_it_is_scheduled(operation: Ope
     text = refused(make_access(operations=(operation,)))
     assert f"scheduled by 0x{STRANGER.hex()}, can be executed in 60 s" in text
     assert words in text
+
+
+def test_a_scheduled_grant_of_any_role_that_changes_trust_is_refused() -> None:
+    granting = scheduled(MANAGER, "grantRole", OTHER_ROLE, STRANGER, 0)
+    trusted = RoleView(OTHER_ROLE, members=(member(),))
+    view = target_view(CLIENT, bootstrap=OTHER_ROLE)
+    texts = told(judge(make_access(view, roles=(trusted,), operations=(granting,))), Severity.REFUSAL)
+    assert any("grantRole(roleId=7" in text for text in texts)
 
 
 @pytest.mark.parametrize(
@@ -313,9 +325,12 @@ def test_what_changes_no_trust_is_shown(operation: Operation) -> None:
 
 def test_a_registration_that_this_configuration_plans_is_shown_and_not_refused() -> None:
     operation = scheduled(GATEWAY, "replaceClient", bytes(32), STRANGER)
-    findings = judge(make_access(operations=(operation,)), {(operation.address, operation.data)})
+    access = make_access(operations=(operation,))
+    findings = judge(access, {(operation.address, operation.data)})
     assert told(findings, Severity.REFUSAL) == []
     assert len(told(findings, Severity.WARNING)) == 1
+    for other in ((operation.address, b"\x01"), (CLIENT.address, operation.data)):
+        assert len(told(judge(access, {other}), Severity.REFUSAL)) == 1
 
 
 def test_a_call_that_can_not_be_read_is_refused_and_one_of_another_contract_is_shown() -> None:

@@ -10,7 +10,15 @@ import pytest
 
 from relayer.consensus.findings import Severity
 from relayer.contracts import load
-from relayer.endpoint.access import Membership, Operation, RoleView
+from relayer.endpoint.access import (
+    PUBLIC_ROLE,
+    AccessView,
+    Membership,
+    Operation,
+    RoleView,
+    Target,
+    TargetView,
+)
 from relayer.endpoint.administration.decisions import (
     SENDING_ACTS,
     Act,
@@ -21,6 +29,7 @@ from relayer.endpoint.administration.decisions import (
     decide,
     describe_arguments,
     find_operations,
+    permission_of,
     printed_calls,
 )
 
@@ -174,3 +183,67 @@ def test_calls_are_told_in_words() -> None:
     text = describe_arguments("Gateway", CHANGE.data)
     assert text == f"replaceClient(remoteId: 0x{REMOTE.hex()}, client: 0x{'05' * 20})"
     assert describe_arguments("Gateway", b"\x01\x02\x03\x04") == "0x01020304"
+
+
+# --- who may ---------------------------------------------------------------------------------------------
+
+THIRD = b"\x03" * 20
+GUARDIAN = RoleView(1, members=(Membership(ME, 0, 0),))
+ADMINS = RoleView(0, members=(Membership(ME, 0, 100), Membership(THIRD, NOW + 1, 0)))
+#: A role that another one grants, and a third one guards.
+RULED = RoleView(5, admin=6, guardian=7)
+
+
+def access(*, is_closed: bool = False, roles: dict[str, int] | None = None) -> AccessView:
+    given = {"pauseRemote": 1, "replaceClient": 0} | (roles or {})
+    gateway = TargetView(Target(GATEWAY, "gateway", "Gateway"), is_closed, 500, None, given)
+    known = (ADMINS, GUARDIAN, RULED, RoleView(6, members=(Membership(OTHER, 0, 7),)))
+    guards = RoleView(7, members=(Membership(THIRD, 0, 0),))
+    return AccessView(MANAGER, NOW, (gateway,), {role.number: role for role in (*known, guards)}, ())
+
+
+def of_manager(function: str, *arguments: object) -> Change:
+    data = load("AccessManager").encode_call(function, *arguments)
+    return replace(CHANGE, contract="AccessManager", target=MANAGER, data=data, identity=4)
+
+
+PAUSE = replace(CHANGE, data=load("Gateway").encode_call("pauseRemote", REMOTE))
+GIVE = of_manager("setTargetFunctionRole", GATEWAY, [b"\x01\x02\x03\x04"], 1)
+GRANT, GRANT_RULED = of_manager("grantRole", 1, OTHER, 0), of_manager("grantRole", 5, OTHER, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "view", "account", "is_immediate", "delay_s"),
+    [
+        (PAUSE, access(), ME, True, 0),
+        (PAUSE, access(), OTHER, False, 0),
+        (CHANGE, access(), ME, False, 100),
+        # A member that is still to come may nothing yet.
+        (CHANGE, access(), THIRD, False, 0),
+        # Everybody's, and nobody's.
+        (CHANGE, access(roles={"replaceClient": PUBLIC_ROLE}), OTHER, True, 0),
+        (CHANGE, access(is_closed=True), ME, False, 0),
+        (PAUSE, access(is_closed=True), ME, False, 0),
+        # The manager's own functions: the admin's, by the target's own delay where that is longer.
+        (GIVE, access(), ME, False, 500),
+        (GRANT, access(), ME, False, 100),
+        # Who grants a role is its admin, which here is another role.
+        (GRANT_RULED, access(), ME, False, 0),
+        (GRANT_RULED, access(), OTHER, False, 7),
+    ],
+)
+def test_who_may_call_and_after_which_delay(
+    change: Change, view: AccessView, account: bytes, is_immediate: bool, delay_s: int
+) -> None:
+    permission = permission_of(change, view, account)
+    assert (permission.is_immediate, permission.delay_s) == (is_immediate, delay_s)
+
+
+def test_an_admin_and_the_guardian_of_the_role_take_back_what_others_scheduled() -> None:
+    change = replace(CHANGE, data=load("Gateway").encode_call("limitLane", REMOTE, (1, 1, 1)))
+    view = access(roles={"limitLane": 5})
+    assert [permission_of(change, view, account).may_cancel for account in (ME, OTHER, THIRD)] == [
+        True,
+        False,
+        True,
+    ]

@@ -7,7 +7,7 @@ import pytest
 from eth_abi.abi import encode
 
 from light_clients.client import Status
-from relayer.chains.base import LaneState, RemoteState, SimulatedDelivery
+from relayer.chains.base import Address, LaneState, RemoteState, SimulatedDelivery
 from relayer.chains.evm import abi
 from relayer.consensus.bft.contract import decode_trusted_state
 from relayer.contracts import load
@@ -79,10 +79,17 @@ def test_a_lane_is_one_tuple() -> None:
 
 
 def test_a_remote_is_a_tuple_with_bytes() -> None:
-    types = ["(address,address,bytes,bool,bool)"]
-    data = encode(types, [("0x" + "11" * 20, "0x" + "22" * 20, b"chain part", True, False)])
-    assert abi.decode_remote(data) == RemoteState(b"\x11" * 20, b"\x22" * 20, paused=True, retired=False)  # type: ignore[arg-type]
-    unknown = encode(types, [("0x" + "00" * 20, "0x" + "00" * 20, b"", False, False)])
+    types = ["(address,address,bytes,bool,bool,bool,uint256)"]
+    client, gateway = Address(b"\x11" * 20), Address(b"\x22" * 20)
+    data = encode(types, [("0x" + client.hex(), "0x" + gateway.hex(), b"chain part", True, False, False, 0)])
+    assert abi.decode_remote(data) == RemoteState(client, gateway, paused=True, retired=False)
+    data = encode(
+        types, [("0x" + client.hex(), "0x" + gateway.hex(), b"chain part", False, True, True, 1234)]
+    )
+    assert abi.decode_remote(data) == RemoteState(
+        client, gateway, paused=False, retired=True, succeeded=True, last_height=1234
+    )
+    unknown = encode(types, [("0x" + "00" * 20, "0x" + "00" * 20, b"", False, False, False, 0)])
     assert abi.decode_remote(unknown) is None
 
 

@@ -329,6 +329,17 @@ def test_a_fork_that_is_missing_is_a_warning_before_and_a_refusal_after_it() -> 
     assert "No light client of this version" in finding.advice
 
 
+def test_a_fork_that_the_network_does_not_have_is_a_warning_before_and_a_refusal_after_it() -> None:
+    """Its layout decides which field of a signed header the client takes for the state root."""
+    last = PARAMS.forks[-1]
+    made_up = replace(PARAMS, forks=(*PARAMS.forks[:-1], replace(last, epoch=last.epoch + 5)))
+    for epoch, severity in ((last.epoch, Severity.WARNING), (last.epoch + 5, Severity.REFUSAL)):
+        missing, added = judge_forks("s", view(made_up), SEPOLIA_CONFIG, SEPOLIA_CONFIG, Slot(epoch * 32))
+        assert f"of epoch {last.epoch} missing" in missing.found
+        assert added.severity is severity
+        assert f"a fork of epoch {last.epoch + 5} in the deployed table" in added.found
+
+
 def test_a_fork_of_another_version_is_refused() -> None:
     last = PARAMS.forks[-1]
     wrong = replace(PARAMS, forks=(*PARAMS.forks[:-1], replace(last, version=b"\x01\x02\x03\x04")))

@@ -23,7 +23,9 @@ ACCOUNTS: Final = {
 }
 
 
-def block_of(count: int, number: int = 1, parent_hash: bytes = bytes(32)) -> SealedBlock:
+def block_of(
+    count: int, number: int = 1, parent_hash: bytes = bytes(32), kind: BftKind = BftKind.IBFT2
+) -> SealedBlock:
     """A block that the first validators of a set may seal; the last of them proposes it."""
     listed = tuple(sorted(ACCOUNTS)[:count])
     header = AnvilHeader(
@@ -34,7 +36,7 @@ def block_of(count: int, number: int = 1, parent_hash: bytes = bytes(32)) -> Sea
         timestamp=number,
         tail=(),
     )
-    return build_block(header, ExtraDataParts(BftKind.IBFT2, listed), anvil_hash=bytes(32), body_bytes=3)
+    return build_block(header, ExtraDataParts(kind, listed), anvil_hash=bytes(32), body_bytes=3)
 
 
 def signers(block: SealedBlock) -> list[bytes]:
@@ -53,10 +55,20 @@ def test_seals_are_distinct_and_begin_with_the_proposers(count: int, wanted: int
     assert sealed_by[:1] in ([], [block.proposer])
 
 
-def test_a_twin_is_another_block_of_the_height_that_a_quorum_sealed() -> None:
-    genesis = block_of(4, number=0)
+@pytest.mark.parametrize("kind", list(BftKind))
+def test_what_another_node_has_of_a_block_is_the_same_block(kind: BftKind) -> None:
+    block = seal(block_of(4, kind=kind), ACCOUNTS)
+    other = seal(block, ACCOUNTS, node=1)
+    assert other.hash == block.hash
+    assert set(signers(other)) != set(signers(block))
+    assert len(set(signers(other))) == quorum(4)
+
+
+@pytest.mark.parametrize("kind", list(BftKind))
+def test_a_twin_is_another_block_of_the_height_that_a_quorum_sealed(kind: BftKind) -> None:
+    genesis = block_of(4, number=0, kind=kind)
     ledger = Ledger(genesis)
-    block = seal(block_of(4, parent_hash=genesis.hash), ACCOUNTS)
+    block = seal(block_of(4, parent_hash=genesis.hash, kind=kind), ACCOUNTS)
     ledger.append(block)
     twin = make_twin(ledger, 1, ACCOUNTS)
     assert (twin.number, twin.parent_hash) == (block.number, block.parent_hash)
