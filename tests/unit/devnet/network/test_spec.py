@@ -47,8 +47,8 @@ def test_the_block_time_is_the_kinds_unless_somebody_says_otherwise() -> None:
         ("A=bft", "the chain name 'A'"),
         ("=bft", "the chain name ''"),
         (
-            "a=clique",
-            r"the kind 'clique' of chain 'a' \(expected one of bft\[:PROTOCOL\]\[:VALIDATORS\], ethereum\[",
+            "a=raft",
+            r"the kind 'raft' of chain 'a' \(expected one of bft\[:PROTOCOL.*, ethereum\[:VALIDATORS\]",
         ),
         ("a=", "the kind ''"),
         ("a=bft:5o", "the options '5o' of chain 'a'.*Rules are free, legacy, "),
