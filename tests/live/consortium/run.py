@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[3] / "docs/how-to/join-a-goquorum-chain.md"
 CHAIN_ID = 0x5000_1337
 MINE, PARTNER = "mine", "partner"
 #: All of it, starts and ends included.
-RUN_S = 900.0
+RUN_S = 1500.0
 _EVERY_S = 0.5
 #: Messages that are proven after every event before the next one comes.
 _AFTER = 6
