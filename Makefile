@@ -8,6 +8,11 @@ SLITHER_VENV := .venv-slither
 
 # One place knows where forge is; it is asked when a recipe runs, for it is not there before `make tools`.
 FORGE := "$$(cd .. && $(PY) -m tools.which forge)"
+# The build for older EVMs. A profile has no profiles of its own, so a run that compares gas says so besides.
+BASELINE := FOUNDRY_PROFILE=baseline
+COMPARED := FORGE_SNAPSHOT_CHECK=true FORGE_SNAPSHOT_EMIT=false
+# As in the profile `deep`.
+DEEP_GAS := 9007199254740991
 
 UV      := uv==0.13.9
 UV_BIN  := .venv-lock/bin/uv
@@ -83,9 +88,11 @@ unit: $(VENV_STAMP) ## Only what needs no local chain
 # All is built before a part is tested, and built anew before gas is written down: what the compiler inlines, and so gas,
 # depends on which sources it is given at once.
 .PHONY: contracts-test
-contracts-test: $(TOOLS_STAMP) ## Solidity: unit, fuzz, invariants, gas snapshots compared
+contracts-test: $(TOOLS_STAMP) ## Solidity, both builds: unit, fuzz, invariants, gas snapshots compared
 	cd solidity && $(FORGE) build && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
 	cd solidity && FOUNDRY_PROFILE=deep $(FORGE) test
+	cd solidity && $(BASELINE) $(FORGE) build && $(BASELINE) $(COMPARED) $(FORGE) test $(ARGS)
+	cd solidity && $(BASELINE) FOUNDRY_GAS_LIMIT=$(DEEP_GAS) $(FORGE) test --match-path 'test/deep/**' --no-match-path none
 
 .PHONY: contracts-test-long
 contracts-test-long: $(TOOLS_STAMP) ## The same with 50,000 fuzz runs and long invariant campaigns
@@ -123,6 +130,10 @@ live-goquorum: $(TOOLS_STAMP) ## A network of GoQuorum's own geth, joined, then 
 .PHONY: live-besu
 live-besu: $(TOOLS_STAMP) ## The same with Besu: QBFT, IBFT 2.0, from the one to the other (10 min each; POSTROAD_BESU=path, ARGS=qbft)
 	$(PY) -m tests.live.consortium besu $(ARGS)
+
+.PHONY: live-clique
+live-clique: $(TOOLS_STAMP) ## Signers of go-ethereum's Clique, joined, voted in and out, stopped (10 min; POSTROAD_GETH=path, or built where Go is)
+	$(PY) -m tests.live.clique $(ARGS)
 
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 
@@ -206,6 +217,7 @@ artifacts-check: $(TOOLS_STAMP) ## Fail when they are stale: hashes first, then 
 gas-snapshots: $(TOOLS_STAMP) ## Renew solidity/snapshots/ from the tests that take them
 	rm -rf solidity/snapshots
 	cd solidity && $(FORGE) build --force && $(FORGE) test $(ARGS)
+	cd solidity && $(BASELINE) $(FORGE) build --force && $(BASELINE) $(FORGE) test $(ARGS)
 
 .PHONY: lock
 lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index

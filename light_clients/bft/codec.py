@@ -53,8 +53,21 @@ def encode_header(
         QuorumNotReached: `seals` is not given, and too few validators sealed.
     """
     if seals is None:
-        # A seal above the quorum proves nothing more, and costs 64 bytes of calldata and 3,000 gas.
-        seals = _cheapest(header, quorum(len(header.validators)))
+        needed = quorum(len(header.validators))
+        _check_quorum(header, needed)
+        seals = cheapest(header.sealers(), needed)
+    fields = encode_fields(header, with_state_root=with_state_root)
+    return fields + encode_seals(seals, len(header.validators))
+
+
+def encode_seals(seals: Mapping[int, bytes], members: int) -> bytes:
+    """Encode seals, by the index of their validator among so many members."""
+    bits = sum(1 << index for index in seals)
+    return bits.to_bytes((members + 7) // 8, "big") + b"".join(seals[index] for index in sorted(seals))
+
+
+def encode_fields(header: BftHeader, *, with_state_root: bool) -> bytes:
+    """Encode a header up to its seals; `with_state_root` is as for `encode_header`."""
     flags = 0
     roots = b""
     if header.transactions_root == header.receipts_root == EMPTY_TRIE_ROOT:
@@ -72,8 +85,6 @@ def encode_header(
     flags |= form
     form, tail = _encode_tail(header.tail)
     flags |= form << TAIL_SHIFT
-    count = len(header.validators)
-    bits = sum(1 << index for index in seals)
     return b"".join(
         (
             flags.to_bytes(2, "big"),
@@ -84,12 +95,10 @@ def encode_header(
             bloom,
             _prefixed(numbers),
             vanity,
-            bytes((count,)),
+            bytes((len(header.validators),)),
             *header.validators,
             ending,
             tail,
-            bits.to_bytes((count + 7) // 8, "big"),
-            *(seals[index] for index in sorted(seals)),
         )
     )
 
@@ -262,9 +271,12 @@ def _check_quorum(header: BftHeader, needed: int) -> None:
         )
 
 
-def _cheapest(header: BftHeader, needed: int) -> dict[int, bytes]:
-    _check_quorum(header, needed)
-    return dict(sorted(header.sealers().items(), key=lambda item: _cost(item[1]))[:needed])
+def cheapest(sealers: Mapping[int, bytes], needed: int) -> dict[int, bytes]:
+    """Return as many seals as are needed, those that cost least.
+
+    A seal above the quorum proves nothing more, and costs 64 bytes of calldata and 3,000 gas.
+    """
+    return dict(sorted(sealers.items(), key=lambda item: _cost(item[1]))[:needed])
 
 
 def _cost(data: bytes) -> int:

@@ -7,7 +7,7 @@ legacy Istanbul it is vanity ‖ [validators, proposer's seal, seals] (EIP-650, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
@@ -105,7 +105,7 @@ class BftHeader:
     def __post_init__(self) -> None:
         if self.number < 1:
             raise HeaderRejected("block 0 has no seals", found=self.number, expected="a number of at least 1")
-        check_set(self.validators)
+        self._check_validators()
         self._check_items()
         preimage = Preimage(
             kind=self.kind,
@@ -240,11 +240,14 @@ class BftHeader:
         """
         if self._sealers is None:
             # One header serves many lanes, and recovering one signer takes tens of microseconds.
-            object.__setattr__(self, "_sealers", self._find_sealers())
+            object.__setattr__(self, "_sealers", self._find_sealers(self.validators))
         return dict(self._sealers or {})
 
-    def _find_sealers(self) -> dict[int, bytes]:
-        indexes = {validator: index for index, validator in enumerate(self.validators)}
+    def _check_validators(self) -> None:
+        check_set(self.validators)
+
+    def _find_sealers(self, validators: Sequence[bytes]) -> dict[int, bytes]:
+        indexes = {validator: index for index, validator in enumerate(validators)}
         found: dict[int, bytes] = {}
         # Neither hash of the block covers the seals, so a node can add any that it likes. Those that do not
         # count are passed over: refusing the header would let one node spoil an honest block.

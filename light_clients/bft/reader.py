@@ -8,7 +8,7 @@ decoded that the verdict does not need. How a node's header is read is another m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -74,7 +74,7 @@ class ReadHeader:
     Attributes:
         number: at least 1.
         timestamp: in seconds.
-        state_root: 32 bytes.
+        parent_hash, state_root: 32 bytes each.
         validators: 20 bytes each, as listed. Zero and duplicate members are not looked for here: the caller
             compares the hash with that of a trusted set, which has none, or calls `check_set`.
         set_hash: the hash of that list, 32 bytes.
@@ -86,6 +86,7 @@ class ReadHeader:
 
     number: Height
     timestamp: Timestamp
+    parent_hash: bytes
     state_root: bytes
     validators: tuple[bytes, ...]
     set_hash: bytes
@@ -97,6 +98,21 @@ class ReadHeader:
 def read_header(cursor: Cursor, kinds: BftKinds, state_root: bytes | None = None) -> ReadHeader:
     """Read a header and check its seals. The caller has to check the set, the quorum, and the time.
 
+    Args and errors are those of `read_fields`.
+
+    Raises:
+        HeaderRejected: a seal is not that of its validator, or there are no validators.
+    """
+    header = read_fields(cursor, kinds, state_root)
+    if not header.validators:
+        raise HeaderRejected("the validator list is empty", found=0, expected="1..255 validators")
+    sealers, seals = check_seals(cursor, header.validators, header.preimage.commit_seal_hash())
+    return replace(header, sealers=sealers, seals=seals)
+
+
+def read_fields(cursor: Cursor, kinds: BftKinds, state_root: bytes | None = None) -> ReadHeader:
+    """Read a header up to its seals. The list of validators may be empty, as where a contract chooses them.
+
     Args:
         cursor: at the header; it is moved behind it.
         kinds: the protocol of the client's chain, or the protocols with the height of the change.
@@ -105,7 +121,7 @@ def read_header(cursor: Cursor, kinds: BftKinds, state_root: bytes | None = None
 
     Raises:
         EncodingRejected: the bytes are malformed.
-        HeaderRejected: a seal is not that of its validator, there are no validators, or the number is 0.
+        HeaderRejected: the number is 0.
     """
     flags = cursor.uint(2)
     if flags & ~KNOWN_FLAGS:
@@ -137,15 +153,15 @@ def read_header(cursor: Cursor, kinds: BftKinds, state_root: bytes | None = None
         round=round_,
         tail=tail,
     )
-    sealers, seals = _check_seals(cursor, validators, preimage.commit_seal_hash())
     return ReadHeader(
         number=number,
         timestamp=timestamp,
+        parent_hash=parent_hash,
         state_root=state_root,
         validators=validators,
         set_hash=keccak256(members),
-        sealers=sealers,
-        seals=seals,
+        sealers=0,
+        seals=(),
         preimage=preimage,
     )
 
@@ -188,10 +204,7 @@ def _read_numbers(data: bytes) -> tuple[Height, Timestamp]:
 
 
 def _read_validators(cursor: Cursor) -> tuple[bytes, ...]:
-    count = cursor.uint(1)
-    if count == 0:
-        raise HeaderRejected("the validator list is empty", found=0, expected="1..255 validators")
-    packed = cursor.take(20 * count)
+    packed = cursor.take(20 * cursor.uint(1))
     return tuple([packed[at : at + 20] for at in range(0, len(packed), 20)])
 
 
@@ -252,10 +265,23 @@ def _read_tail(cursor: Cursor, form: int) -> bytes:
     return raw if form == TAIL_RAW else raw + _ENCODED_TAILS[form]
 
 
-def _check_seals(
+def check_seals(
     cursor: Cursor, validators: tuple[bytes, ...], digest: bytes
 ) -> tuple[int, tuple[bytes, ...]]:
-    """Read who sealed and their seals, and recover the signer of every seal."""
+    """Read who of a list sealed and their seals, and recover the signer of every seal.
+
+    Args:
+        cursor: at the bits of those who sealed; it is moved behind the seals.
+        validators: 20 bytes each.
+        digest: what they sealed, 32 bytes.
+
+    Returns:
+        The bits of those who sealed, and their seals, as `ReadHeader` has them.
+
+    Raises:
+        EncodingRejected: the bytes are cut short.
+        HeaderRejected: a bit or a seal is of no validator.
+    """
     count = len(validators)
     sealers = cursor.uint((count + 7) // 8)
     if sealers >> count:

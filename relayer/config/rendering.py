@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -49,10 +49,9 @@ def render_value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, (int, float)):
         return str(value)
-    if isinstance(value, msgspec.Struct):
-        return (
-            "{ " + ", ".join(f"{key} = {render_value(field)}" for key, field in written_fields(value)) + " }"
-        )
+    if isinstance(value, (msgspec.Struct, Mapping)):
+        fields = value.items() if isinstance(value, Mapping) else written_fields(value)
+        return "{ " + ", ".join(f"{key} = {render_value(field)}" for key, field in fields) + " }"
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(map(render_value, value)) + "]"
     text = str(value)

@@ -134,7 +134,7 @@ abstract contract Inbox is Endpoint, IInbox {
         if (!run.fresh) return (Outcome.AlreadyDelivered, 0, 0, 0);
         head = Messages.appendAll(head, place, run.end);
         _requireSent(record, client, proof, laneId, last / Lanes.PAGE, head, source);
-        if (block.gaslimit >= DEPTH_IN_REACH) Frame.requireHeadroom(this.climb.selector);
+        if (block.gaslimit >= DEPTH_IN_REACH) Frame.requireHeadroom();
 
         // Second pass: execute. Where several items have fields they are read again from the start, so what they carry on from
         // starts again too; where only the first has, the first pass has left them as all messages need them.
@@ -151,11 +151,11 @@ abstract contract Inbox is Endpoint, IInbox {
         Frame.enter();
     }
 
-    /// @notice A ladder of calls to itself, as deep as asked for; returns when its last rung has. Only the gateway has a use for
-    /// it: it proves that the call stack goes on so far.
-    /// @param rungs How many further frames.
-    function climb(uint256 rungs) external view {
-        Frame.climb(rungs);
+    /// @notice A ladder of calls to itself, as deep as the single byte of the call's data says; returns when its last rung has.
+    /// Only the gateway has a use for it: it proves that the call stack goes on so far. All else that fits no function reverts.
+    /// @dev Data of less than a selector reaches it before any function is looked for.
+    fallback() external {
+        Frame.climb();
     }
 
     /// @inheritdoc IInbox

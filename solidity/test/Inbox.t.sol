@@ -380,6 +380,23 @@ contract InboxTest is GatewayTest {
         assertEq(executed, 1);
     }
 
+    /// @dev One byte is a ladder's (test/deep/), which anybody may climb; nothing else without a function is taken.
+    function test_calls_that_fit_no_function_are_refused() public {
+        bytes[6] memory calls = [bytes(""), hex"0000", hex"000000", hex"00000000", hex"ffffffff", new bytes(36)];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            (bool refused, bytes memory answer) = address(b).call(calls[i]);
+            assertFalse(refused);
+            assertEq(answer, "");
+        }
+        (bool ok, bytes memory nothing) = address(b).call(hex"02");
+        assertTrue(ok);
+        assertEq(nothing, "");
+        (ok,) = address(b).call{value: 1}(hex"02");
+        assertFalse(ok, "no value");
+        (ok,) = address(b).call{value: 1}("");
+        assertFalse(ok, "no value");
+    }
+
     // Senders
 
     /// @dev A remote that is not an eip155 chain, or a sender that needs more than 20 bytes, is told with 32 bytes.

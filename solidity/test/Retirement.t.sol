@@ -216,9 +216,10 @@ contract SealedRetirementTest is SealedPair {
         assertEq(executed, 1);
         vm.revertToState(state);
 
-        BftLightClient fresh = new BftLightClient(
-            address(managerB), BftHeader.Kind.QBFT, addressesOf(keysOf(777, 4)), 100, uint64(NOW - 900), 14 days, 30
-        );
+        BftHeader.Kind qbft = BftHeader.Kind.QBFT;
+        address[] memory validators = addressesOf(keysOf(777, 4));
+        BftLightClient fresh =
+            new BftLightClient(address(managerB), qbft, qbft, 0, validators, 100, uint64(NOW - 900), 14 days, 30);
         b.registerRemote(interoperable(CHAIN_A, address(a)), keccak256("genesis of A, reset"), fresh, limits);
         bytes memory first = encodeAll(one(sent[0]));
         vm.expectRevert(abi.encodeWithSelector(IGateway.RemoteIsSucceeded.selector, idA));

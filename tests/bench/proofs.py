@@ -128,7 +128,7 @@ def main() -> int:
         "sign_fast": measure(lambda: fast.sign(digest, members[0].key)),
         "sign_python": measure(lambda: plain.sign(digest, members[0].key)),
         "header_from_json": measure(lambda: BftHeader.from_rpc(block, BftKind.QBFT)),
-        "header_7_seals": measure(header._find_sealers),  # noqa: SLF001  `sealers` remembers its result
+        "header_7_seals": measure(lambda: header._find_sealers(header.validators)),  # noqa: SLF001  `sealers` remembers
         "storage_at_7_validators": measure(lambda: client.storage_at(proof, ADDRESS, SLOT, NOW)),
     }
     hashing, recovery = times["hash_6_nodes"], times["recover_seal"]

@@ -5,11 +5,15 @@ block whose validators a contract chooses, so that its header lists none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from light_clients.bft.contract_mode.header import BareHeader
 from light_clients.bft.preimage import BftKind, KindChange
+from light_clients.bft.validators import quorum
 from tests.conformance._bft_chains import chain_cases, check_answer, check_refused
 from tests.conformance.case import Case, cases_in, read_json
 
@@ -52,4 +56,25 @@ def proof_cases(path: Path) -> Iterator[Case]:
 
 
 def contract_mode_cases(path: Path) -> Iterator[Case]:
-    yield Case(f"{path.stem}: refused", partial(check_refused, read_json(path)["result"]))
+    block = read_json(path)["result"]
+    yield Case(
+        f"{path.stem}: refused by the client of chains that list their validators",
+        partial(check_refused, block),
+    )
+    genesis = read_json(path.with_name("genesis_contract_mode.json"))
+    yield Case(f"{path.stem}: sealed by those whom the contract names", partial(check_chosen, block, genesis))
+
+
+def check_chosen(block: Mapping[str, object], genesis: Mapping[str, Any]) -> None:
+    """The header is read without a list, and a quorum of the contract's validators sealed it.
+
+    The contract of that network has its list in its code, which returns 32, the length, and the members.
+    """
+    code = genesis["alloc"][genesis["config"]["qbft"]["validatorcontractaddress"][2:]]["code"]
+    words = [bytes.fromhex(word) for word in re.findall(r"7f([0-9a-f]{64})60", code)]
+    members = [word[-20:] for word in words[2:]]
+    assert len(members) == int.from_bytes(words[1])
+    header = BareHeader.from_rpc(block, BftKind.QBFT)
+    assert header.validators == ()
+    assert len(header.sealers_among(members)) == quorum(len(members))
+    assert not header.sealers_among([bytes(19) + bytes([i]) for i in range(1, 5)])

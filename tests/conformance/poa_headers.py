@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Real sealed headers of consortium chains: QBFT, IBFT 2.0, and blocks of legacy Istanbul."""
+"""Real sealed headers of consortium chains: QBFT, IBFT 2.0, blocks of legacy Istanbul, and Clique."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from light_clients.bft.client import BftClient, BftParams, quorum
 from light_clients.bft.codec import encode_anchor, encode_update
 from light_clients.bft.header import BftHeader, BftKind, parse_extra_data
 from light_clients.client import Height, Timestamp
-from light_clients.codec import rlp
+from light_clients.clique.header import CliqueHeader
+from light_clients.codec import execution_header, rlp
 from light_clients.errors import Rejection
 from light_clients.hashing import keccak256
+from relayer.consensus.clique.config import DEFAULT_EPOCH
+from tests.conformance._clique_chains import chain_cases
+from tests.conformance._clique_chains import check_changes as check_clique
 from tests.conformance.case import Case, cases_in, expect, read_json, refuse, unhex
 
 FOLDER = "poa_headers"
-
-NOT_SERVED = {
-    "clique": "no Clique light client yet",
-}
 
 
 def cases(folder: Path) -> Iterator[Case]:
@@ -34,11 +34,10 @@ def cases(folder: Path) -> Iterator[Case]:
 def file_cases(path: Path) -> Iterator[Case]:
     kind = path.parent.name
     name = f"{kind}/{path.stem}"
-    if kind in NOT_SERVED:
-        yield Case(name, skipped=NOT_SERVED[kind])
-        return
     data = read_json(path)
-    if kind == "ibft1":
+    if kind == "clique":
+        yield from clique_cases(name, data)
+    elif kind == "ibft1":
         yield from istanbul_cases(name, data)
     elif path.stem == "official_bft_extra_data":
         for case, entry in data.items():
@@ -51,6 +50,34 @@ def file_cases(path: Path) -> Iterator[Case]:
         yield Case(f"{name}: hash, validators, seals, round", partial(check_header, data))
         yield Case(f"{name}: believed by a client", partial(check_client, data))
         yield Case(f"{name}: any change is refused", partial(check_changes, data))
+
+
+def clique_cases(name: str, data: list[Any]) -> Iterator[Case]:
+    """Headers by their fields, or whole blocks in RLP; where they follow from one another, a client of who
+    sealed them believes the first.
+    """
+    headers = [clique_header(entry) for entry in data if not is_genesis(entry)]
+    for header in headers:
+        yield Case(f"{name}: block {header.number}, any change is seen", partial(check_clique, header))
+    linked = all(header.parent_hash == parent.block_hash for parent, header in pairwise(headers))
+    if linked and len(headers) > 1:
+        signers = sorted({header.signer for header in headers if header.signer is not None})
+        yield from chain_cases(name, headers, signers, DEFAULT_EPOCH)
+
+
+def clique_header(entry: Any) -> CliqueHeader:
+    return (
+        CliqueHeader.from_rpc(entry)
+        if isinstance(entry, dict)
+        else CliqueHeader.from_rlp(rlp.encode(_first_item(unhex(entry))))
+    )
+
+
+def is_genesis(entry: Any) -> bool:
+    return (
+        not isinstance(entry, dict)
+        and not execution_header.from_rlp(rlp.encode(_first_item(unhex(entry))))[8]
+    )
 
 
 def istanbul_cases(name: str, data: Any) -> Iterator[Case]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from light_clients.bft.client import BftClient
 from light_clients.errors import Rejection
-from relayer.contracts import load
+from relayer.contracts import Build, load
 from tests.differential.bft_cases import NOW, TRUSTED_TIME, World, anchor_of, make_case
 from tests.differential.clients import Case, Consensus, Deployed, deploy
 from tests.differential.evm import Anvil
@@ -23,10 +23,16 @@ BFT = Consensus("BftLightClient", ["bytes32", "uint64", "uint64", "bool"], trust
 
 
 def deploy_world(
-    anvil: Anvil, authority: bytes, world: World, *, anchored: bool, frozen: bool = False
+    anvil: Anvil,
+    authority: bytes,
+    world: World,
+    *,
+    anchored: bool,
+    frozen: bool = False,
+    build: Build = Build.CANCUN,
 ) -> Deployed:
     state, params = world.client.state, world.client.params
-    creation = load(BFT.contract).encode_creation(
+    creation = load(BFT.contract, build).encode_creation(
         "0x" + authority.hex(),
         *params.kinds.arguments(),
         ["0x" + member.address.hex() for member in world.members],

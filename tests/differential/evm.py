@@ -22,12 +22,13 @@ from relayer.devnet.process import toolchain
 from tests.support.solc import Compiled, compile_contract
 
 GAS = 2**40
+PRICE_WEI = 2 * 10**9
 #: Calls in one eth_call. What one client call costs is far below a thousandth of what anvil lets through.
 BATCH = 64
 
 
 class Anvil:
-    """A local chain under Prague's rules that answers calls for any time that it is asked for."""
+    """A local chain that answers calls for any time that it is asked for."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -80,7 +81,13 @@ class Anvil:
         """
         self.rpc("anvil_setTime", now)
         self.rpc("evm_setNextBlockTimestamp", now)
-        request = {"from": self.sender, "data": "0x" + data.hex(), "gas": hex(GAS)}
+        # With a price it is a transaction that every fork knows.
+        request = {
+            "from": self.sender,
+            "data": "0x" + data.hex(),
+            "gas": hex(GAS),
+            "gasPrice": hex(PRICE_WEI),
+        }
         if to is not None:
             request["to"] = "0x" + to.hex()
         transaction = self.rpc("eth_sendTransaction", request)
@@ -97,15 +104,15 @@ class Anvil:
 
 
 @contextmanager
-def run_anvil() -> Iterator[Anvil]:
-    """Start anvil on a free port, and end it afterwards."""
+def run_anvil(hardfork: str = "prague") -> Iterator[Anvil]:
+    """Start anvil on a free port, and end it afterwards; `hardfork` is whose rules it runs."""
     port = _free_port()
     words = [
         toolchain.find_anvil(),
         "--port",
         port,
         "--hardfork",
-        "prague",
+        hardfork,
         "--gas-limit",
         GAS,
         "--timestamp",
@@ -151,8 +158,8 @@ def _free_port() -> int:
 
 
 def compile_probe() -> Compiled:
-    """The contract that tries calls for `probe`."""
-    return compile_contract(Path(__file__).with_name("Probe.sol"), "Probe")
+    """The contract that tries calls for `probe`, for the oldest rules that ours run under."""
+    return compile_contract(Path(__file__).with_name("Probe.sol"), "Probe", "istanbul")
 
 
 @dataclass(frozen=True)

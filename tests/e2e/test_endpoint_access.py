@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from light_clients.bft.preimage import BftKind
 from light_clients.hashing import keccak256
 from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
@@ -101,7 +102,9 @@ def fresh(anvil: Anvil) -> Deployed:
     admin = bytes.fromhex(anvil.sender[2:])
     manager = anvil.transact(None, MANAGER.encode_creation(admin), START)
     gateway = anvil.transact(None, GATEWAY.encode_creation(manager, b"\x01" * 32), START + 1)
-    creation = CLIENT.encode_creation(manager, 0, [b"\x11" * 20], 5, START, 14 * DAY_S, 60)
+    creation = CLIENT.encode_creation(
+        manager, *BftKind.QBFT.arguments(), [b"\x11" * 20], 5, START, 14 * DAY_S, 60
+    )
     client = anvil.transact(None, creation, START + 2)
     deployed = Deployed(anvil, manager, gateway, client, START + 3)
     guarded = [GATEWAY.selector(function) for function in GUARDED_FUNCTIONS]

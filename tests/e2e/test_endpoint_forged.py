@@ -267,7 +267,9 @@ async def test_light_clients_of_remotes_that_the_configuration_does_not_name(sit
     court, node = Court(site), site.nodes["court"]
     now = int(str((await node.block("latest"))["timestamp"]), 16)
     other = await court.create(MANAGER.encode_creation(STRANGER))
-    creation = CLIENT.encode_creation(bytes(other.address), 0, [STRANGER], 5, now, 1_000, 60)
+    creation = CLIENT.encode_creation(
+        bytes(other.address), *BftKind.QBFT.arguments(), [STRANGER], 5, now, 1_000, 60
+    )
     obeying_another = await court.create(creation)
     storage = {slot: await court.word(court.client, slot) for slot in range(4)}
     made_up = await court.create(foreign_creation(await node.code(court.client), storage))

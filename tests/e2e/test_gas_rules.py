@@ -21,6 +21,7 @@ from relayer.endpoint.apply import PlanRefused, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.manifest import Contract, Manifest, Record
 from relayer.endpoint.plan import make_plan
+from relayer.endpoint.probes import refuses_code, refuses_transaction
 from relayer.keys import Key
 from tests.support.daemon_process import DaemonProcess
 
@@ -148,6 +149,21 @@ def _contracts(record: Record) -> list[Contract]:
     return [record.authority, record.gateway, *(client.contract for client in record.clients.values())]
 
 
+@pytest.mark.parametrize(("rules", "takes_more"), [("tx64k", False), ("tx64k:bigcode", True)])
+async def test_what_a_chain_takes_at_most_is_found_by_asking(rules: str, *, takes_more: bool) -> None:
+    """EIP-170's limit, and a node's for transactions; nothing is sent."""
+    async with Network(f"old=bft:4:legacy:berlin:{rules}@0.2") as network:
+        chain = network["old"]
+        node = Node.over("old", [chain.http_url])
+        try:
+            assert await refuses_code(node, 24_576) == ""
+            assert (await refuses_code(node, 24_577) == "") == takes_more
+            assert await refuses_transaction(node, chain.chain_id, 65_000) == ""
+            assert "oversized data" in await refuses_transaction(node, chain.chain_id, 66_000)
+        finally:
+            await node.close()
+
+
 async def test_a_node_that_takes_no_transaction_of_a_deployments_size_is_told_in_the_plan(
     tmp_path: Path,
 ) -> None:
@@ -168,7 +184,8 @@ async def test_a_node_that_takes_no_transaction_of_a_deployments_size_is_told_in
             refusals = [finding for finding in plan.findings if finding.severity is Severity.REFUSAL]
             (refusal,) = refusals
             assert refusal.subject == "small"
-            assert "of the transaction that deploys the Gateway (oversized data" in refusal.found
+            assert "of the transaction that deploys the" in refusal.found
+            assert "(oversized data" in refusal.found
             assert "txnSizeLimit" in refusal.advice
             with pytest.raises(PlanRefused):
                 await apply_plan(plan, config, manifest, nodes, keys)

@@ -54,8 +54,10 @@ _FRAME: Final = "libraries/Frame.sol"
 _BATCH: Final = "libraries/BatchReader.sol"
 _PROOF: Final = "libraries/CompactProof.sol"
 _BFT: Final = "light_clients/bft/BftLightClient.sol"
+_BFT_TRUST: Final = "light_clients/bft/BftTrust.sol"
 _BFT_HEADER: Final = "light_clients/bft/BftHeader.sol"
 _ETHEREUM: Final = "light_clients/ethereum/EthereumLightClient.sol"
+_DEEP: Final = "deep/CallDepth.t.sol::test_INV2_whatIsDeliveredTookPlaceAtEveryDepth"
 _COMMITTEE: Final = "light_clients/ethereum/SyncCommittee.sol"
 
 MUTATIONS: Final = (
@@ -67,6 +69,46 @@ MUTATIONS: Final = (
         "needed = (gasLimit << 6) / 63 + RESERVE;",
         "needed = gasLimit + RESERVE;",
         "InboxGas.t.sol::test_the_boundary_itself",
+    ),
+    Mutation(
+        "frame-reserve",
+        "The whole reserve is asked for, with the margin for prices to come.",
+        _FRAME,
+        "RESERVE = 10_000;",
+        "RESERVE = 5_600;",
+        "InboxGas.t.sol::test_the_error_says_what_is_missing",
+    ),
+    Mutation(
+        "frame-sender-padding",
+        "A sender's padding is zeros.",
+        _FRAME,
+        "            mstore(add(add(place, 1), addressLength), 0)\n",
+        "",
+        "InboxBatch.t.sol::test_call_data_is_canonical_with_senders_of_32_bytes",
+    ),
+    Mutation(
+        "frame-no-headroom",
+        "No recipient runs at the end of the call stack (INV-2).",
+        "Inbox.sol",
+        "        if (block.gaslimit >= DEPTH_IN_REACH) Frame.requireHeadroom();\n",
+        "",
+        _DEEP,
+    ),
+    Mutation(
+        "frame-less-headroom",
+        "A recipient has all of its frames (INV-2).",
+        _FRAME,
+        "mstore8(0x00, add(HEADROOM, 1))",
+        "mstore8(0x00, HEADROOM)",
+        _DEEP,
+    ),
+    Mutation(
+        "frame-ladder-breaks",
+        "A rung that fails ends the ladder (INV-2).",
+        _FRAME,
+        "if iszero(staticcall(gas(), address(), 0x00, 0x01, 0x00, 0x00)) { revert(0x00, 0x00) }",
+        "pop(staticcall(gas(), address(), 0x00, 0x01, 0x00, 0x00))",
+        _DEEP,
     ),
     Mutation(
         "frame-short-answer",
@@ -149,6 +191,22 @@ MUTATIONS: Final = (
         "Gateway.t.sol::test_pausing_a_remote_stops_both_directions_at_once",
     ),
     Mutation(
+        "inbox-last-height",
+        "A retired remote is believed up to its last height (INV-1).",
+        "Inbox.sol",
+        "if (height > record.lastHeight) revert",
+        "if (height > record.lastHeight + 1) revert",
+        "Retirement.t.sol::test_what_was_sent_by_the_last_height_arrives",
+    ),
+    Mutation(
+        "inbox-succeeded",
+        "A remote whose chain another endpoint speaks for delivers nothing (INV-1).",
+        "Inbox.sol",
+        "        if (record.succeeded) revert RemoteIsSucceeded(source);\n",
+        "",
+        "Retirement.t.sol::test_INV1_a_retired_chain_does_not_speak_for_its_successor",
+    ),
+    Mutation(
         "batch-tag",
         "A tag of an unknown kind is refused.",
         _BATCH,
@@ -163,6 +221,54 @@ MUTATIONS: Final = (
         "bytes32 holder = _holders[key];\n        if (holder != 0 && !_remotes[holder].retired) revert ChainAlreadyRouted",
         "bytes32 holder = _routes[key];\n        if (holder != 0 && !_remotes[holder].retired) revert ChainAlreadyRouted",
         "Gateway.t.sol::test_a_paused_remote_keeps_its_chain",
+    ),
+    Mutation(
+        "gateway-successor",
+        "A registration ends the retired remote of the same chain (INV-1).",
+        "Gateway.sol",
+        "        if (holder != 0) _remotes[holder].succeeded = true;\n",
+        "",
+        "Retirement.t.sol::test_a_successor_ends_what_a_retired_remote_may_deliver",
+    ),
+    Mutation(
+        "gateway-reinstated-too-late",
+        "A remote that was succeeded is not reinstated.",
+        "Gateway.sol",
+        "        if (!record.retired) return;\n        if (record.succeeded) revert RemoteIsSucceeded(remoteId);\n",
+        "        if (!record.retired) return;\n",
+        "Retirement.t.sol::test_a_successor_ends_what_a_retired_remote_may_deliver",
+    ),
+    Mutation(
+        "gateway-reinstated-unpaused",
+        "A remote that is reinstated while it is paused has no route.",
+        "Gateway.sol",
+        "        record.lastHeight = 0;\n        if (!record.paused) _routes",
+        "        record.lastHeight = 0;\n        _routes",
+        "Retirement.t.sol::test_a_reinstated_remote_that_is_paused_stays_so",
+    ),
+    Mutation(
+        "outbox-owner",
+        "A channel belongs to whom its opener names.",
+        "Outbox.sol",
+        "_owners[laneId] = owner;",
+        "_owners[laneId] = owner == address(0) ? owner : msg.sender;",
+        "Outbox.t.sol::test_a_channel_opened_through_the_manager_belongs_to_whom_its_opener_names",
+    ),
+    Mutation(
+        "outbox-offer",
+        "A channel is taken by whom it was offered to.",
+        "Outbox.sol",
+        "if (_pendingOwners[laneId] != msg.sender) revert NotPendingLaneOwner(laneId, msg.sender);",
+        "",
+        "Outbox.t.sol::test_a_channel_moves_in_two_steps",
+    ),
+    Mutation(
+        "outbox-offer-once",
+        "An offer of a channel is taken once.",
+        "Outbox.sol",
+        "        delete _pendingOwners[laneId];\n",
+        "",
+        "Outbox.t.sol::test_a_channel_moves_in_two_steps",
     ),
     Mutation(
         "outbox-duplicate-attribute",
@@ -281,7 +387,7 @@ MUTATIONS: Final = (
     Mutation(
         "bft-member-twice",
         "No validator stands twice in a set.",
-        _BFT,
+        _BFT_TRUST,
         "for (uint256 j = 0; j < i; ++j) {",
         "for (uint256 j = 0; j + 1 < i; ++j) {",
         "light_clients/bft/BftUpdate.t.sol::test_INV7_memberTwice",
@@ -329,7 +435,7 @@ MUTATIONS: Final = (
     Mutation(
         "bft-trusted-set",
         "A header's set is the trusted one (INV-7).",
-        _BFT,
+        _BFT_TRUST,
         "if (found != trusted) revert NotTrustedSet(found, trusted);",
         "",
         "light_clients/bft/BftStorageAt.t.sol::test_INV7_selfDeclaredSet",

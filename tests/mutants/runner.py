@@ -94,6 +94,8 @@ class Workshop:
             "FOUNDRY_FUZZ_SEED": "0x1",
             "FOUNDRY_FUZZ_RUNS": "256",
         }
+        if mutation.file.startswith("deep/"):
+            environment["FOUNDRY_PROFILE"] = "deep"
         words = ["test", "--json", "--match-path", f"test/{mutation.file}"]
         words += [
             "--match-test",

@@ -17,7 +17,7 @@ from relayer import config as configuration
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.config.editing import save_endpoint
-from relayer.contracts import load
+from relayer.contracts import Build, load
 from relayer.devnet.chain.local_kind import AnyChain
 from relayer.devnet.network.join import consensus_table
 from relayer.endpoint.apply import apply_plan, created_address
@@ -44,7 +44,7 @@ class ChainAccess:
     """How to reach a local chain, wherever it runs.
 
     `consensus`: the keys of `[chains.NAME.consensus]`; `secrets`: private keys with
-    money, the relayer's last.
+    money, the relayer's last; `build`: of test contracts, by default the best.
     """
 
     name: str
@@ -53,6 +53,7 @@ class ChainAccess:
     http_url: str
     ws_url: str
     secrets: tuple[bytes, ...]
+    build: Build | None = None
 
 
 @dataclass
@@ -109,7 +110,7 @@ class Place:
         return mined.block_number
 
     async def create(self, contract: str, *arguments: object) -> bytes:
-        data = load(contract).encode_creation(*arguments)
+        data = load(contract, self.access.build).encode_creation(*arguments)
         nonce = await count_pending(self.node, self.user.address)
         await self.included(await self.transact(None, data, 3_000_000))
         return created_address(self.user.address, nonce)

@@ -74,4 +74,4 @@ def test_what_cannot_be_imported_is_told_with_its_reason(plug_in: PlugIn, value:
 
 
 def test_the_kinds_that_ship_are_entry_points() -> None:
-    assert plugins.names(plugins.CONSENSUS) == ("bft", "ethereum")
+    assert plugins.names(plugins.CONSENSUS) == ("bft", "clique", "ethereum")

@@ -18,5 +18,6 @@ KIND: Final = ConsensusKind(
     contract="BftLightClient",
     signers="validators",
     misbehaviour="Validators signed two blocks of one height.",
+    other_contracts=("BftValidatorContractLightClient",),
     dialects={name: {"protocol": name} for name in ("qbft", "ibft2", "ibft")},
 )

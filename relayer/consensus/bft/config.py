@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from light_clients.bft.contract_mode.validator_contract import ValidatorContract
 from light_clients.bft.preimage import BftKind, BftKinds, KindChange
 from relayer.config import Bytes20, ConsensusConfig, InvalidConfig, TrustTerms, Where
 from relayer.config.values import Height, Positive
@@ -25,6 +26,9 @@ LABELS: Final[Mapping[BftKind, str]] = {
     BftKind.IBFT2: "IBFT 2.0",
     BftKind.ISTANBUL: "legacy Istanbul",
 }
+
+#: The light client of chains whose validators a contract chooses.
+VALIDATOR_CONTRACT_CLIENT: Final = "BftValidatorContractLightClient"
 
 Protocol: TypeAlias = Literal["qbft", "ibft2", "ibft"]
 
@@ -50,12 +54,20 @@ class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What is trusted from the start: the validators that seal the block at a height, and its
     time in seconds.
 
-    A validator has 20 bytes; they stand in the order of the header.
+    A validator has 20 bytes; they stand in the order of the header. Where a contract chooses the validators,
+    it is the contract's list after the block, in the contract's order.
     """
 
     height: Height
     timestamp: Positive
     validators: Annotated[tuple[Bytes20, ...], msgspec.Meta(min_length=1, max_length=255)]
+
+
+class ValidatorContractConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The contract that chooses the validators, and the slot of its `address[]`, a number in hex."""
+
+    contract: Bytes20
+    slot: Annotated[str, msgspec.Meta(pattern="^0x[0-9a-fA-F]{1,64}$")]
 
 
 class NextProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +83,7 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
     kind: str = "bft"
     protocol: Protocol
     then: NextProtocol | None = None
+    validators: ValidatorContractConfig | None = None
     bootstrap: BootstrapConfig | None = None
 
     @property
@@ -87,6 +100,17 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
         return describe(self.kinds)
 
     @property
+    def contract(self) -> str | None:
+        """The light client for chains whose validators a contract chooses; None for all others."""
+        return None if self.validators is None else VALIDATOR_CONTRACT_CLIENT
+
+    @property
+    def validator_contract(self) -> ValidatorContract:
+        """Where the list of validators is; only valid where a contract chooses them."""
+        assert self.validators is not None
+        return ValidatorContract(bytes(self.validators.contract), int(self.validators.slot, 16).to_bytes(32))
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Holds `bootstrap` until an endpoint is deployed or joined."""
         return ("bootstrap",) if self.bootstrap is None else ()
@@ -98,13 +122,22 @@ class BftConfig(ConsensusConfig, msgspec.Struct, frozen=True, kw_only=True, forb
         return self.bootstrap.height
 
     def check(self, chain: TrustTerms, where: Where) -> None:  # noqa: ARG002  nothing of the chain matters here
-        """Raise InvalidConfig for a validator twice, the zero address, or a change that is none."""
+        """Raise InvalidConfig for a validator twice, the zero address, a change that is none, or a contract
+        that chooses validators by another protocol than QBFT.
+        """
         if self.then is not None and self.then.protocol == self.protocol:
             raise InvalidConfig(
                 where("then", "protocol"),
                 f'"{self.then.protocol}" again',
                 "another protocol",
                 "Leave `then` out where the protocol does not change.",
+            )
+        if self.validators is not None and (self.protocol != "qbft" or self.then is not None):
+            raise InvalidConfig(
+                where("validators"),
+                f"a contract that chooses the validators, and {self.label}",
+                'protocol = "qbft" alone, which lets a contract choose them',
+                "Take one of them out.",
             )
         validators = () if self.bootstrap is None else self.bootstrap.validators
         if len(set(validators)) != len(validators) or _NOBODY in validators:

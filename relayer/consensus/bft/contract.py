@@ -16,12 +16,13 @@ from typing import Any, Final
 import msgspec
 
 from light_clients.bft.client import BftParams, BftState
+from light_clients.bft.contract_mode.validator_contract import ValidatorContract
 from light_clients.bft.preimage import BftKind, BftKinds, KindChange
 from light_clients.client import Height, Status, Timestamp
 from relayer.chains.base import Address, Call, Chain
 from relayer.chains.evm import abi
 from relayer.chains.evm.contract_reader import ContractReader, address_of
-from relayer.consensus.bft.config import PROTOCOLS, BftConfig, name_kinds
+from relayer.consensus.bft.config import PROTOCOLS, VALIDATOR_CONTRACT_CLIENT, BftConfig, name_kinds
 from relayer.consensus.kind import ClientView, ConfiguredChain, ContractRole
 from relayer.contracts import load
 from relayer.errors import RpcAnswerInvalid
@@ -54,6 +55,28 @@ class BftClientView(ClientView):
         return {**name_kinds(self.kinds), "set_hash": self.set_hash}
 
 
+@dataclass(frozen=True, slots=True)
+class ContractModeView(BftClientView):
+    """A BftValidatorContractLightClient: it reads QBFT.
+
+    Attributes:
+        validators: where the contract that chooses the validators keeps their list.
+        storage_root: of that contract, from which the trusted set was read last, 32 bytes; zero after an
+            admin chose the set.
+    """
+
+    validators: ValidatorContract
+    storage_root: bytes
+
+    def details(self) -> Mapping[str, Any]:
+        """Return what BftClientView does, and where the list of validators is."""
+        return {
+            **BftClientView.details(self),
+            "validator_contract": self.validators.address,
+            "validator_slot": self.validators.slot,
+        }
+
+
 class BftContract(ContractRole[BftConfig, BftClientView]):
     """The light client of a BFT chain on a destination: the kind's ContractRole."""
 
@@ -64,9 +87,11 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
     ) -> bytes:
         """Return the init code; `initial_trust` is a BftInitialTrust."""
         trust = msgspec.convert(initial_trust, BftInitialTrust, from_attributes=True)
-        return load(NAME).encode_creation(
+        contract, consensus = chain.consensus.contract, chain.consensus
+        first = consensus.kinds.arguments() if contract is None else consensus.validator_contract.arguments()
+        return load(contract or NAME).encode_creation(
             authority,
-            *chain.consensus.kinds.arguments(),
+            *first,
             list(trust.validators),
             trust.height,
             trust.timestamp,
@@ -76,12 +101,15 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
 
     def bootstrap_call(self, chain: ConfiguredChain[BftConfig], initial_trust: msgspec.Struct) -> bytes:
         """Return the calldata of `bootstrap`; `initial_trust` is a BftInitialTrust."""
-        del chain
         trust = msgspec.convert(initial_trust, BftInitialTrust, from_attributes=True)
-        return load(NAME).encode_call("bootstrap", list(trust.validators), trust.height, trust.timestamp)
+        return load(chain.consensus.contract or NAME).encode_call(
+            "bootstrap", list(trust.validators), trust.height, trust.timestamp
+        )
 
     async def view(self, reader: ContractReader, address: bytes) -> BftClientView:
         """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
+        if load(VALIDATOR_CONTRACT_CLIENT).is_runtime(await reader.node.code(address)):
+            return await _view_contract_mode(reader, address)
         functions = ("status", "kinds", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
         values = await asyncio.gather(*(reader.ask(address, NAME, function) for function in functions))
         status, kinds, (trusted, height, timestamp, _), period, drift, authority = values
@@ -100,6 +128,36 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
 
 
 CONTRACT: Final = BftContract()
+
+
+async def _view_contract_mode(reader: ContractReader, address: bytes) -> ContractModeView:
+    functions = (
+        "status",
+        "trustedState",
+        "trustingPeriod",
+        "maxClockDrift",
+        "authority",
+        "validatorContract",
+        "validatorSlot",
+        "storageRoot",
+    )
+    name = VALIDATOR_CONTRACT_CLIENT
+    values = await asyncio.gather(*(reader.ask(address, name, function) for function in functions))
+    status, (trusted, height, timestamp, _), period, drift, authority, contract, slot, root = values
+    return ContractModeView(
+        contract=name,
+        address=address,
+        status=Status(status),
+        height=height,
+        timestamp=timestamp,
+        trusting_period_s=period,
+        max_clock_drift_s=drift,
+        authority=address_of(authority),
+        kinds=BftKind.QBFT,
+        set_hash=trusted,
+        validators=ValidatorContract(address_of(contract), slot),
+        storage_root=root,
+    )
 
 
 @dataclass(frozen=True, slots=True)

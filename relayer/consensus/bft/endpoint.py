@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from light_clients.bft.contract_mode.header import BareHeader
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import KindChange
 from light_clients.bft.validators import quorum, set_hash
@@ -23,7 +24,14 @@ from relayer.chains.evm.open_evm import open_evm
 from relayer.config import Bytes20
 from relayer.consensus.base import Prover
 from relayer.consensus.bft.config import NAMES, BftConfig, BootstrapConfig, describe
-from relayer.consensus.bft.contract import BftClientView, BftInitialTrust
+from relayer.consensus.bft.contract import BftClientView, BftInitialTrust, ContractModeView
+from relayer.consensus.bft.contract_mode.survey import (
+    judge_place,
+    prove_contract_trust,
+    read_bare,
+    refuse_unconfigured,
+    survey_contract,
+)
 from relayer.consensus.bft.protocols import find_change, sealed_as
 from relayer.consensus.bft.prover import BftProver, open_prover
 from relayer.consensus.findings import Finding, Severity
@@ -45,14 +53,23 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class BftTrust:
-    """The newest header of a chain, unverified: a light client is deployed with its validators."""
+    """The newest header of a chain, unverified: a light client is deployed with its validators.
+
+    Where a contract chooses the validators, `held` is its list after the header's block.
+    """
 
     header: BftHeader
+    held: tuple[bytes, ...] = ()
+
+    @property
+    def validators(self) -> tuple[bytes, ...]:
+        """Whom trust begins with, 20 bytes each."""
+        return self.held or self.header.validators
 
     def record(self) -> BftInitialTrust:
         """Return the header's number, time and validators."""
         header = self.header
-        return BftInitialTrust(height=header.number, timestamp=header.timestamp, validators=header.validators)
+        return BftInitialTrust(height=header.number, timestamp=header.timestamp, validators=self.validators)
 
     def with_rules(self, config: BftConfig) -> BftConfig:
         """Return the configuration as it is: the protocol is the only rule, and it is always given."""
@@ -64,22 +81,22 @@ class BftTrust:
         found = BootstrapConfig(
             height=header.number,
             timestamp=header.timestamp,
-            validators=tuple(Bytes20(validator) for validator in header.validators),
+            validators=tuple(Bytes20(validator) for validator in self.validators),
         )
         return msgspec.structs.replace(config, bootstrap=config.bootstrap or found)
 
     def describe(self, on: str, remote: str) -> Sequence[str]:
         """Return the validators, for people to compare."""
-        validators = self.header.validators
+        validators, verb = self.validators, "followed" if self.held else "sealed"
         return [
-            f"On {on}, trust in {remote} begins with block {self.header.number}, sealed by these",
+            f"On {on}, trust in {remote} begins with block {self.header.number}, {verb} by these",
             f"{len(validators)} validators. Compare them with what its owners say:",
             *(f"  0x{validator.hex()}" for validator in validators),
         ]
 
     def conflict(self, other: BftTrust) -> Conflict | None:
         """Return the conflict of two chains that share validators, because BFT headers carry no chain id."""
-        shared = set(self.header.validators) & set(other.header.validators)
+        shared = set(self.validators) & set(other.validators)
         if not shared:
             return None
         shown = ", ".join(f"0x{validator.hex()}" for validator in sorted(shared)[:_SHOWN]) + (
@@ -96,15 +113,17 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
 
     def refuse_head(self, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]) -> str | None:
         """Return why the light client would not read a block; None where it would."""
+        form = BftHeader if chain.consensus.validators is None else BareHeader
         try:
-            BftHeader.from_rpc(head, chain.consensus.kinds)
+            form.from_rpc(head, chain.consensus.kinds)
         except Rejection as error:
             return str(error)
         return None
 
     def recognise(self, head: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the protocol that a block's extra data shows, if a validator sealed it; else None."""
-        header = sealed_as(head)
+        # Where a contract chooses the validators, who sealed can't be told from the block alone.
+        header = sealed_as(head) or read_bare(head)
         return None if header is None else {"protocol": NAMES[header.kind]}
 
     async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:  # noqa: ARG002  as above
@@ -124,6 +143,9 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         some sizes of the set. The light client would refuse such blocks one day, so they are refused
         before anything is deployed.
         """
+        if chain.consensus.validators is not None:
+            chosen, findings = await survey_contract(node, chain, head)
+            return None if chosen is None else BftTrust(chosen[0], chosen[1].validators), findings
         name, label, kinds = chain.name, chain.consensus.label, chain.consensus.kinds
         number = int(str(head.get("number", "0x0")), 16)
         if number == 0:
@@ -132,6 +154,8 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         try:
             newest = BftHeader.from_rpc(head, kinds)
         except Rejection as error:
+            if (bare := read_bare(head)) is not None and kinds.at(number) is bare.kind:
+                return None, [await refuse_unconfigured(node, name, bare)]
             return None, [await _refuse_newest(node, chain, head, number, error)]
         lower = range(number - _SAMPLE_STEP, 0, -_SAMPLE_STEP)[: _SAMPLE - 1]
         blocks = await asyncio.gather(*(node.block(height) for height in lower))
@@ -166,6 +190,12 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
             return None, [_refuse(name, found, "a header that it leads to", advice)]
         finally:
             await evm.close()
+        if verified.hash != header.block_hash:
+            # A provider's block may be verified while another provider's was surveyed.
+            found = f"block {header.number} 0x{header.block_hash.hex()}, while 0x{verified.hash.hex()} is verified"
+            return None, [
+                _refuse(name, found, "one block", f"A provider in chains.{name}.rpc lies: take it out.")
+            ]
         text = f"block {verified.number} follows from the configured bootstrap"
         return trust, [Finding(Severity.OK, name, text)]
 
@@ -177,6 +207,8 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         self, subject: str, node: Node, chain: ConfiguredChain[BftConfig], client: BftClientView
     ) -> list[Finding]:
         """Compare the trusted set, and its time, with the header of the client's height."""
+        if isinstance(client, ContractModeView):
+            return await prove_contract_trust(subject, node, chain, client)
         height, trusted = client.height, client.set_hash
         head = await node.block("latest")
         if height > int(str(head.get("number", "0x0")), 16):
@@ -214,9 +246,11 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
     ) -> list[Finding]:
         """Judge a client's protocol, and whether it trusts the validators that seal now."""
         findings = _judge_kinds(subject, client, chain, 0 if trust is None else trust.header.number)
+        if isinstance(client, ContractModeView) and chain.consensus.validators is not None:
+            findings += judge_place(subject, client, chain.consensus.validator_contract)
         if trust is None:
             return findings
-        validators = trust.header.validators
+        validators = trust.validators
         if client.set_hash != set_hash(validators):
             advice = f"A running relayer updates it; by hand: `postroad client update {chain.name} {on}`."
             found = f"the validators of block {client.height}, which have changed since"

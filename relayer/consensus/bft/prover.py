@@ -38,6 +38,7 @@ from relayer.consensus.base import (
 from relayer.consensus.bft import KIND
 from relayer.consensus.bft.config import LABELS, BftConfig, describe
 from relayer.consensus.bft.contract import OnChainState, read_client
+from relayer.consensus.bft.contract_mode.prover import open_contract_mode
 from relayer.consensus.bft.protocols import sealed_as
 from relayer.consensus.bft.update_path import BftUpdatePath, HeaderSource, describe_change
 from relayer.consensus.kind import ConfiguredChain, OpenProver
@@ -544,6 +545,8 @@ def open_prover(
             "the validators that trust begins with",
             "Run `postroad endpoint deploy`, or copy them from the endpoint's owner",
         )
+    if chain.consensus.validators is not None:
+        return OpenProver(open_contract_mode(chain, bootstrap, source))
     return OpenProver(
         BftProver(
             source,

@@ -35,24 +35,25 @@ library Frame {
     /// how deep. At the end of the stack a recipient's inner calls fail whatever their gas, and one that carries on without them
     /// would be booked as executed without its effect.
     /// @dev A rung answers only after the one below it has. So the end of the stack, and a lack of gas on any rung, end the batch.
-    function requireHeadroom(bytes4 selector) internal view {
+    function requireHeadroom() internal view {
         bool reached;
         // The first rung stands where the frame around a recipient will, the second where the recipient will.
         assembly ("memory-safe") {
-            mstore(0x00, selector)
-            mstore(0x04, add(HEADROOM, 1))
-            reached := staticcall(gas(), address(), 0x00, 0x24, 0x00, 0x00)
+            mstore8(0x00, add(HEADROOM, 1))
+            reached := staticcall(gas(), address(), 0x00, 0x01, 0x00, 0x00)
         }
         if (!reached) revert IInbox.CallStackTooShort(HEADROOM);
     }
 
-    /// @notice One rung: calls the next unless it is the last, and ends the frame.
-    function climb(uint256 rungs) internal view {
+    /// @notice One rung: calls the next unless it is the last, and ends the frame. The call's data is one byte, how many rungs
+    /// follow; other data is no rung's.
+    function climb() internal view {
         assembly ("memory-safe") {
+            if xor(calldatasize(), 1) { revert(0x00, 0x00) }
+            let rungs := byte(0, calldataload(0x00))
             if rungs {
-                calldatacopy(0x00, 0x00, 0x04)
-                mstore(0x04, sub(rungs, 1))
-                if iszero(staticcall(gas(), address(), 0x00, 0x24, 0x00, 0x00)) { revert(0x00, 0x00) }
+                mstore8(0x00, sub(rungs, 1))
+                if iszero(staticcall(gas(), address(), 0x00, 0x01, 0x00, 0x00)) { revert(0x00, 0x00) }
             }
             return(0x00, 0x00)
         }

@@ -166,8 +166,8 @@ def test_what_keeps_it_from_starting_is_said(directory: Path, options: dict[str,
 
 
 def test_a_wrong_spec_starts_nothing(directory: Path) -> None:
-    with pytest.raises(SpecError, match="'clique'"):
-        up("a=clique:4", directory)
+    with pytest.raises(SpecError, match="'aura'"):
+        up("a=aura:4", directory)
     assert not directory.exists()
 
 

@@ -70,11 +70,11 @@ def test_a_table_may_stand_inline_and_its_texts_may_name_variables() -> None:
 
 
 def test_the_kinds_that_are_installed_are_known_by_name() -> None:
-    assert kind_names() == ("bft", "ethereum")
+    assert kind_names() == ("bft", "clique", "ethereum")
     assert config_of("bft") is BftConfig
     assert config_of("ethereum") is EthereumConfig
-    with pytest.raises(ConfigError, match="'clique'"):
-        config_of("clique")
+    with pytest.raises(ConfigError, match="'aura'"):
+        config_of("aura")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ MISTAKES = [
         'kind = "ethereum"; the keys of the consensus, such as bootstrap, belong there',
     ),
     (
-        CHAIN + 'consensus = "clique"\n',
+        CHAIN + 'consensus = "aura"\n',
         "chains.court.consensus",
-        "'clique'",
+        "'aura'",
         "a table [chains.court.consensus]",
         "its kind",
     ),
@@ -141,23 +141,29 @@ MISTAKES = [
         CHAIN + '\n[chains.court.consensus]\nprotocol = "qbft"\n',
         "postroad.toml:5: chains.court.consensus",
         "no 'kind'",
-        "one of bft, ethereum",
+        "one of bft, clique, ethereum",
         'kind = "bft"',
     ),
-    (kind("7"), "chains.court.consensus", "the kind 7", "one of bft, ethereum", "kind ="),
-    (kind('"bfd"'), "postroad.toml:6: chains.court.consensus.kind", "'bfd'", "bft, ethereum", "mean 'bft'?"),
+    (kind("7"), "chains.court.consensus", "the kind 7", "one of bft, clique, ethereum", "kind ="),
+    (
+        kind('"bfd"'),
+        "postroad.toml:6: chains.court.consensus.kind",
+        "'bfd'",
+        "bft, clique, ethereum",
+        "mean 'bft'?",
+    ),
     (
         kind('"tendermint"'),
         "postroad.toml:6: chains.court.consensus.kind",
         "the kind 'tendermint'",
-        "one of bft, ethereum",
+        "one of bft, clique, ethereum",
         "Install the distribution that offers it",
     ),
     (
         kind('"qbft"'),
         "postroad.toml:6: chains.court.consensus.kind",
         "the kind 'qbft'",
-        "one of bft, ethereum",
+        "one of bft, clique, ethereum",
         'Write kind = "bft" and protocol = "qbft".',
     ),
     # Keys that are nobody's, or another kind's
@@ -165,14 +171,14 @@ MISTAKES = [
         CHAIN + TABLE.replace("protocol", "protcol"),
         "postroad.toml:7: chains.court.consensus.protcol",
         "the unknown key 'protcol'",
-        "one of kind, protocol, bootstrap",
+        "one of kind, protocol, then, validators, bootstrap",
         "Did you mean 'protocol'?",
     ),
     (
         CHAIN + TABLE + 'beacon = ["http://127.0.0.1:5052"]\n',
         "postroad.toml:8: chains.court.consensus.beacon",
         "the unknown key 'beacon'",
-        "one of kind, protocol, bootstrap",
+        "one of kind, protocol, then, validators, bootstrap",
         "a key of kind = 'ethereum'",
     ),
     (
@@ -210,7 +216,7 @@ MISTAKES = [
         CHAIN + TABLE + 'keys = ["relayer"]\n',
         "postroad.toml:8: chains.court.consensus.keys",
         "the unknown key 'keys'",
-        "one of kind, protocol, bootstrap",
+        "one of kind, protocol, then, validators, bootstrap",
         "It belongs to [chains.court], above",
     ),
     # What types alone can't say
@@ -263,8 +269,8 @@ def test_a_plug_in_that_is_broken_hides_no_mistake_of_other_chains(plug_in: Plug
     plug_in("torn", "no_such_package.torn:KIND")
     assert consensus_in(CHAIN + TABLE) == BftConfig(protocol="qbft")
     assert "Did you mean 'protocol'?" in refusal(CHAIN + TABLE.replace("protocol", "protcol")).advice
-    assert "one of bft, ethereum, torn" in refusal(kind('"clique"')).expected
-    assert "a table [chains.court.consensus]" in refusal(CHAIN + 'consensus = "clique"\n').expected
+    assert "one of bft, clique, ethereum, torn" in refusal(kind('"aura"')).expected
+    assert "a table [chains.court.consensus]" in refusal(CHAIN + 'consensus = "aura"\n').expected
 
 
 def test_a_kind_that_two_distributions_offer_is_told_where_a_chain_uses_it(plug_in: PlugIn) -> None:

@@ -99,7 +99,12 @@ MISTAKES = [
         "postroad.toml:37: lanes[0].target",
         ["source, destination, channel"],
     ),
-    ('"ibft2"', '"ibft"', "postroad.toml:33: chains.port.consensus.protocol", ["'ibft'", "ibft2, qbft"]),
+    (
+        '"ibft2"',
+        '"tbft"',
+        "postroad.toml:33: chains.port.consensus.protocol",
+        ["'tbft'", "ibft, ibft2, qbft"],
+    ),
     ('protocol = "ibft2"', "", "postroad.toml:31: chains.port.consensus", ["no 'protocol'"]),
     (
         "height = 17",

@@ -49,7 +49,14 @@ bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x{"33" * 20}"
 )
 
 WHAT_ETHEREUM_NEEDS = ("relayer.consensus.ethereum", "light_clients.ethereum", "pyblst", "py_ecc")
-KINDS = ("relayer.consensus.bft", "relayer.consensus.ethereum", *WHAT_ETHEREUM_NEEDS, "light_clients.bft")
+KINDS = (
+    "relayer.consensus.bft",
+    "relayer.consensus.clique",
+    "relayer.consensus.ethereum",
+    *WHAT_ETHEREUM_NEEDS,
+    "light_clients.bft",
+    "light_clients.clique",
+)
 
 # What ends in a subprocess is the state of its own interpreter: nothing that another test imported is in it.
 SHOW_MODULES = "import json, sys; print(json.dumps(sorted(sys.modules)))"
@@ -121,12 +128,12 @@ except SystemExit as end:
 
 def test_the_names_of_kinds_import_none() -> None:
     modules = modules_after(
-        "from relayer.config import kind_names\nassert kind_names() == ('bft', 'ethereum')"
+        "from relayer.config import kind_names\nassert kind_names() == ('bft', 'clique', 'ethereum')"
     )
     assert below(modules, *KINDS) == []
 
 
-@pytest.mark.parametrize("name", ["bft", "ethereum"])
+@pytest.mark.parametrize("name", ["bft", "clique", "ethereum"])
 def test_a_kind_is_light_until_it_is_asked_for_a_role(name: str) -> None:
     modules = modules_after(f"from relayer.consensus.registry import find_kind\nfind_kind({name!r})")
     assert below(modules, f"relayer.consensus.{name}") == [f"relayer.consensus.{name}"]
@@ -138,7 +145,7 @@ def test_a_kind_is_light_until_it_is_asked_for_a_role(name: str) -> None:
 
 def test_every_kind_offers_every_role() -> None:
     found = kinds()
-    assert [kind.name for kind in found] == ["bft", "ethereum"]
+    assert [kind.name for kind in found] == ["bft", "clique", "ethereum"]
     for kind in found:
         table = kind.config
         assert issubclass(table, ConsensusConfig)
@@ -167,9 +174,9 @@ def test_a_configured_chain_is_handed_to_its_kind_with_its_own_table() -> None:
 
 
 def test_a_kind_that_is_not_installed_is_answered_with_those_that_are() -> None:
-    with pytest.raises(ConfigError, match="'clique'") as caught:
-        find_kind("clique")
-    assert caught.value.expected == "one of bft, ethereum"
+    with pytest.raises(ConfigError, match="'aura'") as caught:
+        find_kind("aura")
+    assert caught.value.expected == "one of bft, clique, ethereum"
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from light_clients.hashing import keccak256
-from relayer import contracts
+from relayer import contracts, plugins
 from relayer.contracts import Build, UnknownContract, best_build, load, load_builds, names, recognise
 
 
@@ -45,6 +46,20 @@ def test_a_contract_is_found_in_the_build_that_is_asked_for() -> None:
 def test_the_best_build_is_the_newest_that_a_chain_runs() -> None:
     assert [best_build("Gateway", rules) for rules in Build] == [Build.CANCUN, Build.BASELINE]
     assert [best_build("EthereumLightClient", rules) for rules in Build] == [Build.CANCUN, None]
+
+
+def test_another_distribution_offers_builds_in_folders_and_cancuns_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, shipped = tmp_path / "offered", Path(contracts.__file__).parent
+    (package / "baseline").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    shutil.copy(shipped / "cancun" / "Postbox.json", package / "Offered.json")
+    shutil.copy(shipped / "baseline" / "Postbox.json", package / "baseline" / "Offered.json")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(plugins, "values", lambda _: ("offered",))
+    for build in Build:
+        assert load("Offered", build).runtime_code == load("Postbox", build).runtime_code
 
 
 def test_init_code_becomes_that_of_another_build_with_the_same_arguments() -> None:

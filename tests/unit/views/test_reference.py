@@ -49,7 +49,7 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
     "postroad devnet up": (
         (LocalNetworkView, LocalChainView, FundedAccountView),
         # What only some kinds have.
-        frozenset({"protocol", "validators", "beacon", "checkpoint", "root", "slot"}),
+        frozenset({"protocol", "validators", "signers", "beacon", "checkpoint", "root", "slot"}),
     ),
     "postroad devnet status": ((LocalStatusView,), frozenset()),
     "postroad endpoint deploy": (
@@ -68,6 +68,8 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
                 "committee",
                 "next_committee",
                 "protocol",
+                "epoch",
+                "extra_depth",
             }
         ),
     ),

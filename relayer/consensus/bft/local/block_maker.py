@@ -96,6 +96,7 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
             validators=self._validators.at(number),
             vote=self._validators.vote_for(proposer),
             round=round_number,
+            by_contract=self._validators.by_contract,
         )
         block = seal_executed(executed.block, parent.hash, extra, legacy=self._parts.rules.legacy)
         self._parts.anvil_blocks.keep(number, executed.raw)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -13,6 +14,13 @@ from relayer.consensus.bft.local.faults import BFT_FAULTS
 from relayer.consensus.bft.local.sealed_block import SealedBlock
 from relayer.consensus.bft.local.sealing import make_twin
 from relayer.consensus.bft.local.served_blocks import ServedBftBlocks
+from relayer.consensus.bft.local.validator_contract import (
+    PLACE,
+    ContractBlockMaker,
+    ContractValidators,
+    contract_validators,
+    place_contract,
+)
 from relayer.consensus.bft.local.validators import Validators
 from relayer.devnet.chain.admin_server import AdminMethod, read_address
 from relayer.devnet.chain.anvil_chain import AnvilChain
@@ -20,6 +28,7 @@ from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.chain.running_chain import RunningChain
+from relayer.devnet.errors import SpecError
 from relayer.devnet.process.anvil import Anvil
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import Account, account_of, derive_account
@@ -39,6 +48,10 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         protocol: the one that seals its blocks, or two with the height of the change.
         validators: how many seal its first blocks.
         all_seals: every validator seals, where real chains import a block as soon as a quorum has.
+        by_contract: a contract chooses the validators, and headers list none.
+
+    Raises:
+        SpecError: a contract is to choose the validators of a chain that does not run QBFT.
     """
 
     kind: ClassVar = "bft"
@@ -56,19 +69,28 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         protocol: BftKinds = BftKind.QBFT,
         validators: int = DEFAULT_VALIDATORS,
         all_seals: bool = False,
+        by_contract: bool = False,
     ) -> None:
         super().__init__(name, ChainOptions() if options is None else options, Faults(BFT_FAULTS))
         self.kinds = protocol
         self._joined = validators
         self._all_seals = all_seals
-        self._validators = Validators.of(protocol, (self._validator(i) for i in range(validators)))
+        accounts = [self._validator(i) for i in range(validators)]
+        if not by_contract:
+            self._validators = Validators.of(protocol, accounts)
+        elif protocol is BftKind.QBFT:
+            self._validators = contract_validators(accounts)
+        else:
+            raise SpecError(f"a contract that chooses the validators, with {describe(protocol)}", "QBFT")
 
     def describe(self) -> ChainDetails:
         """Return the protocol, the change ahead where there is one, and the validators of the next block."""
         validators, protocol = self.validators, name_kinds(self.kinds)
+        contract = {"contract": "0x" + PLACE.address.hex(), "slot": hex(int.from_bytes(PLACE.slot))}
+        place = {"validators": contract} if self._validators.by_contract else {}
         return ChainDetails(
-            summary=f"{describe(self.kinds)}, {len(validators)} validators",
-            consensus={"kind": self.kind, **protocol},
+            summary=f"{describe(self.kinds)}, {len(validators)} validators{' of a contract' if place else ''}",
+            consensus={"kind": self.kind, **protocol, **place},
             facts={
                 **protocol,
                 "validators": ["0x" + address.hex() for address in validators],
@@ -89,6 +111,9 @@ class LocalBftChain(AnvilChain[SealedBlock]):
 
     def add_validator(self, secret: bytes | None = None, *, at: int | None = None) -> bytes:
         """Add a validator (with a key of its own unless one is given) and return its address.
+
+        Where a contract chooses, the next block has a transaction that changes its list, and `at` can't be
+        given.
 
         Without `at` the proposers of the next blocks vote for it, until floor(n/2) + 1 have; the block after
         lists the new set. With `at`, that block lists it without a vote, as after a transition in the chain's
@@ -149,11 +174,16 @@ class LocalBftChain(AnvilChain[SealedBlock]):
         genesis = await read_genesis(anvil, self.protocol, validators.current)
         parts = ChainParts.over(anvil, genesis, self.faults)
         protocols = {self.kinds.at(number) for number in (1, 2**64)}
+        maker = BftBlockMaker(parts, validators, all_seals=self._all_seals)
+        if isinstance(validators, ContractValidators):
+            keeper = derive_account(seed, self.name, "keeper", 0)
+            await place_contract(anvil, validators.listed, keeper)
+            maker = ContractBlockMaker(parts, validators, keeper, self.chain_id, all_seals=self._all_seals)
         return RunningChain(
             chain_id=self.chain_id,
             client=NAMES[self.protocol],
             parts=parts,
-            block_maker=BftBlockMaker(parts, validators, all_seals=self._all_seals),
+            block_maker=maker,
             serve=lambda faults: ServedBftBlocks(
                 parts, faults, validators.accounts, seed, node=len(parts.publishers)
             ),
@@ -161,6 +191,12 @@ class LocalBftChain(AnvilChain[SealedBlock]):
                 f"{_PREFIXES[protocol]}_getValidators": _list_validators for protocol in protocols
             },
         )
+
+    async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
+        del stack
+        if self._validators.by_contract:
+            # Trust can begin with block 2: block 0 has no seals, so nothing shows whose turn block 1 was.
+            await self.mine()
 
     def _admin_methods(self) -> dict[str, AdminMethod]:
         return {

@@ -18,6 +18,8 @@ from relayer.devnet.chain.chain_options import DEFAULT_BLOCK_TIME_S, ChainOption
 from relayer.devnet.chain.local_kind import read_count
 from relayer.devnet.errors import SpecError
 
+#: The word for a contract that chooses the validators.
+_BY_CONTRACT: Final = "contract-validators"
 #: No local chain lives as long.
 _LAST_HEIGHT: Final = 10**9
 
@@ -28,18 +30,24 @@ class BftSettings:
 
     protocol: BftKinds = BftKind.QBFT
     validators: int = DEFAULT_VALIDATORS
+    by_contract: bool = False
 
 
 class LocalBft:
     """The kind `bft` for the devnet (relayer.devnet.chain.local_kind.LocalKind)."""
 
-    grammar: Final = "bft[:PROTOCOL[-PROTOCOL-HEIGHT]][:VALIDATORS]"
+    grammar: Final = f"bft[:PROTOCOL[-PROTOCOL-HEIGHT]][:VALIDATORS][:{_BY_CONTRACT}]"
     words: Final[Mapping[str, str]] = {name: f"bft:{name}" for name in PROTOCOLS}
     block_time_s: Final = DEFAULT_BLOCK_TIME_S
 
     def read_options(self, chain: str, options: Sequence[str]) -> BftSettings:
-        """Read a protocol, a number of validators, or both in this order. Raises SpecError."""
+        """Read a protocol, a number of validators, or both in this order, and whether a contract chooses the
+        validators. Raises SpecError.
+        """
         settings, rest = BftSettings(), list(options)
+        if _BY_CONTRACT in rest:
+            rest.remove(_BY_CONTRACT)
+            settings = replace(settings, by_contract=True)
         if rest and (protocol := _read_protocol(rest[0])) is not None:
             settings = replace(settings, protocol=protocol)
             del rest[0]
@@ -55,7 +63,13 @@ class LocalBft:
 
     def build(self, name: str, settings: BftSettings, options: ChainOptions) -> LocalBftChain:
         """Make a chain."""
-        return LocalBftChain(name, options, protocol=settings.protocol, validators=settings.validators)
+        return LocalBftChain(
+            name,
+            options,
+            protocol=settings.protocol,
+            validators=settings.validators,
+            by_contract=settings.by_contract,
+        )
 
     async def await_trust(self, name: str, consensus: Mapping[str, Any], tell: Callable[[str], None]) -> None:
         """Return at once: every block is final, and a started chain has block 1, where trust begins."""

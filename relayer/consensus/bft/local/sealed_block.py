@@ -41,6 +41,8 @@ def quorum(validators: int) -> int:
 class ExtraDataParts:
     """What consensus adds to a header: who may seal, the proposer's vote, the round, and the vanity.
 
+    `by_contract` says that a contract chose the validators, so that the header lists none.
+
     Legacy Istanbul writes the vote into nonce and coinbase, has its proposer's seal (65 bytes; empty before
     it is given) in extraData, and does not tell the round.
     """
@@ -51,6 +53,7 @@ class ExtraDataParts:
     round: int = 0
     vanity: bytes = VANITY
     proposer_seal: bytes = b""
+    by_contract: bool = False
 
     @property
     def nonce(self) -> bytes:
@@ -90,7 +93,7 @@ class ExtraDataParts:
         return encode_list(self._common() + self._round() + sealed)
 
     def _listed(self) -> bytes:
-        return encode_list(b"".join(map(encode_bytes, self.validators)))
+        return encode_list(b"".join(map(encode_bytes, () if self.by_contract else self.validators)))
 
     def _common(self) -> bytes:
         return encode_bytes(self.vanity) + self._listed() + self._vote()

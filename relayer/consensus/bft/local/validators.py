@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final, Self
 
 from light_clients.bft.preimage import BftKinds
 from relayer.consensus.bft.local.sealed_block import SealedBlock, Vote
@@ -26,6 +26,9 @@ MAX_VALIDATORS: Final = 255
 class Validators:
     """The set that seals the next block, and what will change it."""
 
+    by_contract: ClassVar[bool] = False
+    """Whether headers leave the list to a contract."""
+
     kinds: BftKinds
     accounts: dict[bytes, Account]
     current: tuple[bytes, ...]
@@ -34,7 +37,7 @@ class Validators:
     _overrides: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kinds: BftKinds, accounts: Iterable[Account]) -> Validators:
+    def of(cls, kinds: BftKinds, accounts: Iterable[Account]) -> Self:
         """Return the set that a chain starts with.
 
         Raises:
@@ -50,6 +53,21 @@ class Validators:
         """Return the set that seals block `number`: certain for the next block, planned for later ones."""
         due = [first for first in self._overrides if first <= number]
         return self._overrides[max(due)] if due else self.current
+
+    def check(self, validators: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Return validators as a set has them, ascending.
+
+        Raises:
+            SpecError: there are none or too many, one is there twice, or one has no key here.
+        """
+        chosen = _checked_set(validators)
+        for address in chosen:
+            if address not in self.accounts:
+                raise SpecError(
+                    f"{checksum_address(address)} as a validator, whose key this chain does not have",
+                    "validators that were added with their key",
+                )
+        return chosen
 
     def know(self, account: Account) -> None:
         """Keep the key of someone who is, or may become, a validator."""
@@ -84,14 +102,7 @@ class Validators:
             raise SpecError(
                 f"a change of validators at block {first_block}", f"block {next_block} or a later one"
             )
-        chosen = _checked_set(validators)
-        for address in chosen:
-            if address not in self.accounts:
-                raise SpecError(
-                    f"{checksum_address(address)} as a validator, whose key this chain does not have",
-                    "validators that were added with their key",
-                )
-        self._overrides[first_block] = chosen
+        self._overrides[first_block] = self.check(validators)
 
     def proposer(self, number: int, parent_proposer: bytes, round_number: int) -> bytes:
         """Return who proposes block `number`. The genesis block's proposer is zero."""

@@ -34,7 +34,7 @@ library BftHeader {
         uint256 number;
         /// In seconds.
         uint256 timestamp;
-        /// Position of the number of validators, whom it precedes.
+        /// Position of the number of validators, whom it precedes. It is 0 where the chain takes them from a contract.
         uint256 validators;
         /// Position of the mask of those who sealed.
         uint256 sealers;
@@ -119,6 +119,40 @@ library BftHeader {
     function onChainHash(uint256 position, Kinds kinds) internal pure returns (bytes32 hash) {
         unchecked {
             (hash,,,,,) = _read(position, position + STATE_ROOT_OFFSET + 32, stateRootAt(position), kinds, ON_CHAIN);
+        }
+    }
+
+    /// @notice Reads a header with this stateRoot, whether it carries it or not.
+    /// @param next The byte after beneficiary (`afterBeneficiary`), and 32 bytes further where the header carries its stateRoot.
+    function readFrom(uint256 position, uint256 next, bytes32 stateRoot, Kinds kinds)
+        internal
+        pure
+        returns (Header memory header)
+    {
+        (header.hash, header.setHash, header.number, header.timestamp, header.validators, header.sealers) =
+            _read(position, next, stateRoot, kinds, 0);
+    }
+
+    /// @notice The position of the byte after a header's beneficiary, where its stateRoot stands if it carries it.
+    function afterBeneficiary(uint256 position) internal pure returns (uint256) {
+        unchecked {
+            return position + STATE_ROOT_OFFSET;
+        }
+    }
+
+    /// @notice As `onChainHash`, with arguments as for `readFrom`; and the position after the header's fields.
+    function onChainHashFrom(uint256 position, uint256 next, bytes32 stateRoot, Kinds kinds)
+        internal
+        pure
+        returns (bytes32 hash, uint256 end)
+    {
+        (hash,,,,, end) = _read(position, next, stateRoot, kinds, ON_CHAIN);
+    }
+
+    /// @notice The parentHash of a header.
+    function parentHashAt(uint256 position) internal pure returns (bytes32) {
+        unchecked {
+            return _wordAt(position + HASHES_OFFSET);
         }
     }
 
@@ -376,8 +410,6 @@ library BftHeader {
                 validators += 32;
             }
             uint256 count = _byteAt(validators);
-            // An empty list: the chain takes its validators from a contract, which no header shows.
-            if (count == 0) revert HeaderMalformed(validators);
             next = validators + 1 + count * 20;
             uint256 size = count * BftHeaderRlp.VALIDATOR_SIZE;
             // Taken right behind the front, so it needs no name of its own.

@@ -96,27 +96,41 @@ library BftHeaderRlp {
                 validators := add(place, 39)
             }
             default {
-                // Vanity, one validator and the shortest ending are 56 bytes, so the outer tags always have a length.
-                function longTag(short, payload) -> tag, tagSize {
-                    let wide := shl(3, gt(payload, 0xff))
-                    tag := shl(sub(240, wide), add(shl(wide, shl(8, short)), add(shl(13, wide), payload)))
-                    tagSize := add(2, shr(3, wide))
+                switch lt(size, 22)
+                case 1 {
+                    // No validators, and an ending so short that no tag has a length of its own.
+                    mstore(place, shl(232, add(0xa3e2a0, mul(0x010100, size))))
+                    mstore(add(place, 3), vanity)
+                    mstore8(add(place, 35), 0xc0)
+                    validators := add(place, 36)
                 }
+                default {
+                    // More than 55 bytes: the outer tags have a length.
+                    function longTag(short, payload) -> tag, tagSize {
+                        let wide := shl(3, gt(payload, 0xff))
+                        tag := shl(sub(240, wide), add(shl(wide, shl(8, short)), add(shl(13, wide), payload)))
+                        tagSize := add(2, shr(3, wide))
+                    }
 
-                let validatorsTag := shl(248, add(0xc0, validatorsSize))
-                let validatorsTagSize := 1
-                if gt(validatorsSize, 55) { validatorsTag, validatorsTagSize := longTag(0xf8, validatorsSize) }
-                size := add(add(33, validatorsTagSize), size)
-                let listTag, listTagSize := longTag(0xf8, size)
-                let stringTag, stringTagSize := longTag(0xb8, add(size, listTagSize))
-                mstore(place, stringTag)
-                place := add(place, stringTagSize)
-                mstore(place, listTag)
-                place := add(place, listTagSize)
-                mstore8(place, 0xa0)
-                mstore(add(place, 1), vanity)
-                mstore(add(place, 33), validatorsTag)
-                validators := add(add(place, 33), validatorsTagSize)
+                    let validatorsTag, validatorsTagSize
+                    switch gt(validatorsSize, 55)
+                    case 1 { validatorsTag, validatorsTagSize := longTag(0xf8, validatorsSize) }
+                    default {
+                        validatorsTag := shl(248, add(0xc0, validatorsSize))
+                        validatorsTagSize := 1
+                    }
+                    size := add(add(33, validatorsTagSize), size)
+                    let listTag, listTagSize := longTag(0xf8, size)
+                    let stringTag, stringTagSize := longTag(0xb8, add(size, listTagSize))
+                    mstore(place, stringTag)
+                    place := add(place, stringTagSize)
+                    mstore(place, listTag)
+                    place := add(place, listTagSize)
+                    mstore8(place, 0xa0)
+                    mstore(add(place, 1), vanity)
+                    mstore(add(place, 33), validatorsTag)
+                    validators := add(add(place, 33), validatorsTagSize)
+                }
             }
         }
     }

@@ -6,20 +6,12 @@ import {CompactProof} from "../../libraries/CompactProof.sol";
 import {TrieNodes} from "../../libraries/TrieNodes.sol";
 import {LightClient} from "../shared/LightClient.sol";
 import {BftHeader} from "./BftHeader.sol";
+import {BftTrust} from "./BftTrust.sol";
 
 /// @title A light client of a QBFT, IBFT 2.0 or legacy Istanbul chain (docs/reference/wire-formats.md §6).
 /// @notice Trusts one validator set, by its hash. A header is believed when its own list is that set and a quorum of it
 /// sealed; a new set only when a quorum of the old one sealed headers that list it (INV-7).
-contract BftLightClient is LightClient {
-    /// @dev All that a proof is checked against is in the first word, for a cold word costs 2,100 gas: the set is known there
-    /// by the first 26 bytes of its hash. Trust moves by the whole hash.
-    struct TrustedState {
-        /// The first 26 bytes of setHash, then timestamp (40 bits), then 1 in the last byte when frozen.
-        uint256 belief;
-        bytes32 setHash;
-        uint64 height;
-    }
-
+contract BftLightClient is BftTrust {
     /// @dev How an update names the validators: positions of the trusted ones and of each new one's index among them.
     struct Link {
         bool changes;
@@ -36,22 +28,9 @@ contract BftLightClient is LightClient {
     uint256 private constant NEWCOMER = 0xff;
 
     uint256 private constant MOST_HEADERS = 8;
-    uint256 private constant FROZEN = 1;
-    uint256 private constant TIMESTAMP_SHIFT = 8;
-    /// @dev Where the set's part of a belief begins.
-    uint256 private constant SET_SHIFT = 48;
-    uint256 private constant MOST_VALIDATORS = 255;
 
     BftHeader.Kinds private immutable _kinds;
 
-    TrustedState private _trusted;
-
-    /// @notice The admin chose the trusted state, at deployment or again. The validators are in no other place on this chain.
-    event Bootstrapped(uint64 indexed height, uint64 timestamp, address[] validators);
-
-    error NotTrustedSet(bytes32 found, bytes32 trusted);
-    error QuorumNotReached(uint256 found, uint256 needed);
-    error TimestampBelow(uint256 found, uint256 least);
     error HeaderCountInvalid(uint256 found, uint256 most);
     /// @notice Headers of one update list different sets.
     error SetsDiffer(bytes32 found, bytes32 expected);
@@ -60,13 +39,6 @@ contract BftLightClient is LightClient {
     error LinkLengthMismatch(uint256 found, uint256 expected);
     /// @notice A link's index names another validator than the header does, or none.
     error LinkMismatch(uint256 index, address found, address expected);
-    error ValidatorCountInvalid(uint256 found, uint256 most);
-    error ValidatorZero(uint256 index);
-    error ValidatorTwice(uint256 index, address validator);
-    error HeightsDiffer(uint256 first, uint256 second);
-    /// @notice Both headers are one block.
-    error NoMisbehaviour(bytes32 onChainHash);
-    error HeightZero();
 
     /// @param authority AccessManager whose roles say who may bootstrap again.
     /// @param kind_ The protocol of the blocks below `laterFrom_`.
@@ -209,66 +181,13 @@ contract BftLightClient is LightClient {
 
     // ------------------------------------------------------------------------------------------------ reading
 
-    /// @inheritdoc ILightClient
-    function status() public view returns (Status) {
-        return _statusOf(_trusted.belief);
-    }
-
-    /// @return setHash keccak256 of the validators' RLP payload, in their header's order.
-    function trustedState() external view returns (bytes32 setHash, uint64 height, uint64 timestamp, bool frozen) {
-        uint256 belief = _trusted.belief;
-        return (_trusted.setHash, _trusted.height, uint64(_timestampOf(belief)), belief & FROZEN != 0);
-    }
-
     /// @return first The protocol of the blocks below `laterFrom`.
     /// @return later The protocol of all others; the same where the chain has no change ahead.
     function kinds() external view returns (BftHeader.Kind first, BftHeader.Kind later, uint64 laterFrom) {
         return BftHeader.split(_kinds);
     }
 
-    /// @notice How many of `count` validators make a quorum.
-    function quorum(uint256 count) external pure returns (uint256) {
-        if (count > MOST_VALIDATORS) revert ValidatorCountInvalid(count, MOST_VALIDATORS);
-        return BftHeader.quorum(count);
-    }
-
     // ------------------------------------------------------------------------------------------------ rules
-
-    function _requireActive() private view returns (uint256 belief) {
-        belief = _trusted.belief;
-        Status found = _statusOf(belief);
-        if (found != Status.Active) revert NotActive(found);
-    }
-
-    function _statusOf(uint256 belief) private view returns (Status) {
-        if (belief & FROZEN != 0) return Status.Frozen;
-        return _isExpired(_timestampOf(belief)) ? Status.Expired : Status.Active;
-    }
-
-    function _timestampOf(uint256 belief) private pure returns (uint256) {
-        return uint40(belief >> TIMESTAMP_SHIFT);
-    }
-
-    function _beliefOf(bytes32 setHash, uint256 timestamp) private pure returns (uint256) {
-        return (uint256(setHash) >> SET_SHIFT << SET_SHIFT) | (timestamp << TIMESTAMP_SHIFT);
-    }
-
-    function _requireTrustedSet(bytes32 found) private view {
-        bytes32 trusted = _trusted.setHash;
-        if (found != trusted) revert NotTrustedSet(found, trusted);
-    }
-
-    /// @dev A quorum of the header's own list sealed, and nobody else. Returns the position after the seals.
-    function _requireQuorum(bytes32 hash, uint256 validators, uint256 sealers, uint256 buffer)
-        private
-        view
-        returns (uint256 next)
-    {
-        uint256 found;
-        (found, next) = BftHeader.checkSeals(hash, validators, sealers, buffer);
-        uint256 needed = BftHeader.quorum(_byteAt(validators));
-        if (found < needed) revert QuorumNotReached(found, needed);
-    }
 
     /// @dev A header of the trusted set, whatever its time. Returns its number and the position after it.
     function _requireTrusted(uint256 position, uint256 buffer) private view returns (uint256 number, uint256 next) {
@@ -310,6 +229,7 @@ contract BftLightClient is LightClient {
 
             if (header.setHash == trusted) revert SetUnchanged(trusted);
             uint256 count = _byteAt(header.validators);
+            if (count == 0) revert ValidatorCountInvalid(0, MOST_VALIDATORS);
             if (link.count != count) revert LinkLengthMismatch(link.count, count);
             address[] memory newSet = _list(header.validators + 1, count);
             _requireMembers(newSet);
@@ -340,68 +260,6 @@ contract BftLightClient is LightClient {
         unchecked {
             for (; mask != 0; mask &= mask - 1) {
                 ++count;
-            }
-        }
-    }
-
-    // ------------------------------------------------------------------------------------------------ validator sets
-
-    function _bootstrap(address[] memory validators, uint64 height, uint64 timestamp) private {
-        uint256 count = validators.length;
-        if (count == 0 || count > MOST_VALIDATORS) revert ValidatorCountInvalid(count, MOST_VALIDATORS);
-        _requireMembers(validators);
-        if (height == 0) revert HeightZero();
-        _requireNotAhead(timestamp);
-        bytes32 setHash = _setHash(validators);
-        _trusted = TrustedState({belief: _beliefOf(setHash, timestamp), setHash: setHash, height: height});
-        // A state that is too old to be believed is a mistake, not a state.
-        _requireActive();
-        emit Bootstrapped(height, timestamp, validators);
-    }
-
-    /// @dev No member is zero or there twice. Order is free, and ascending order, which these chains keep, costs one comparison
-    /// a member.
-    function _requireMembers(address[] memory validators) private pure {
-        unchecked {
-            address highest = address(0);
-            for (uint256 i = 0; i < validators.length; ++i) {
-                address validator = validators[i];
-                if (validator == address(0)) revert ValidatorZero(i);
-                if (validator > highest) {
-                    highest = validator;
-                    continue;
-                }
-                for (uint256 j = 0; j < i; ++j) {
-                    if (validators[j] == validator) revert ValidatorTwice(i, validator);
-                }
-            }
-        }
-    }
-
-    /// @dev keccak256(n × (0x94 ‖ address)).
-    function _setHash(address[] memory validators) private pure returns (bytes32 hash) {
-        assembly ("memory-safe") {
-            // Beyond the free pointer: hashed at once, so nothing needs to be taken.
-            let start := mload(0x40)
-            let to := start
-            let last := add(validators, shl(5, mload(validators)))
-            for { let from := validators } lt(from, last) {} {
-                from := add(from, 0x20)
-                mstore(to, or(shl(248, 0x94), shl(88, mload(from))))
-                to := add(to, 21)
-            }
-            hash := keccak256(start, sub(to, start))
-        }
-    }
-
-    function _list(uint256 position, uint256 count) private pure returns (address[] memory validators) {
-        validators = new address[](count);
-        assembly ("memory-safe") {
-            let to := validators
-            for { let left := count } left { left := sub(left, 1) } {
-                to := add(to, 0x20)
-                mstore(to, shr(96, calldataload(position)))
-                position := add(position, 20)
             }
         }
     }

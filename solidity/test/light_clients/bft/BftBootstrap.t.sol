@@ -5,6 +5,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {ILightClient} from "../../../src/interfaces/ILightClient.sol";
 import {BftHeader} from "../../../src/light_clients/bft/BftHeader.sol";
 import {BftLightClient} from "../../../src/light_clients/bft/BftLightClient.sol";
+import {BftTrust} from "../../../src/light_clients/bft/BftTrust.sol";
 import {LightClient} from "../../../src/light_clients/shared/LightClient.sol";
 import {Block} from "./support/BftChain.sol";
 import {BftClientTest} from "./support/BftClientTest.sol";
@@ -17,7 +18,7 @@ contract BftBootstrapTest is BftClientTest {
         uint256[] memory keys = keysOf(1, 4);
         address[] memory members = addressesOf(keys);
         vm.expectEmit();
-        emit BftLightClient.Bootstrapped(TRUSTED_HEIGHT, TRUSTED_TIME, members);
+        emit BftTrust.Bootstrapped(TRUSTED_HEIGHT, TRUSTED_TIME, members);
         BftLightClient client = deploy(BftHeader.Kind.IBFT2, keys);
         (bytes32 setHash, uint64 height, uint64 timestamp, bool frozen) = client.trustedState();
         assertEq(setHash, setHashOf(members));
@@ -41,7 +42,7 @@ contract BftBootstrapTest is BftClientTest {
             assertEq(client.quorum(n), needed[n]);
         }
         assertEq(client.quorum(255), 170);
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.ValidatorCountInvalid.selector, 256, 255));
+        vm.expectRevert(abi.encodeWithSelector(BftTrust.ValidatorCountInvalid.selector, 256, 255));
         client.quorum(256);
     }
 
@@ -52,18 +53,18 @@ contract BftBootstrapTest is BftClientTest {
             new address[](0),
             1,
             TRUSTED_TIME,
-            abi.encodeWithSelector(BftLightClient.ValidatorCountInvalid.selector, 0, 255)
+            abi.encodeWithSelector(BftTrust.ValidatorCountInvalid.selector, 0, 255)
         );
         _refused(
             new address[](256),
             1,
             TRUSTED_TIME,
-            abi.encodeWithSelector(BftLightClient.ValidatorCountInvalid.selector, 256, 255)
+            abi.encodeWithSelector(BftTrust.ValidatorCountInvalid.selector, 256, 255)
         );
         for (uint256 i = 0; i < 4; ++i) {
             address[] memory members = addressesOf(keysOf(1, 4));
             members[i] = address(0);
-            _refused(members, 1, TRUSTED_TIME, abi.encodeWithSelector(BftLightClient.ValidatorZero.selector, i));
+            _refused(members, 1, TRUSTED_TIME, abi.encodeWithSelector(BftTrust.ValidatorZero.selector, i));
             for (uint256 j = i + 1; j < 4; ++j) {
                 members = addressesOf(keysOf(1, 4));
                 members[j] = members[i];
@@ -71,7 +72,7 @@ contract BftBootstrapTest is BftClientTest {
                     members,
                     1,
                     TRUSTED_TIME,
-                    abi.encodeWithSelector(BftLightClient.ValidatorTwice.selector, j, members[i])
+                    abi.encodeWithSelector(BftTrust.ValidatorTwice.selector, j, members[i])
                 );
             }
         }
@@ -79,7 +80,7 @@ contract BftBootstrapTest is BftClientTest {
 
     function test_heightAndTime() public {
         address[] memory members = addressesOf(keysOf(1, 4));
-        _refused(members, 0, TRUSTED_TIME, abi.encodeWithSelector(BftLightClient.HeightZero.selector));
+        _refused(members, 0, TRUSTED_TIME, abi.encodeWithSelector(BftTrust.HeightZero.selector));
         _refused(
             members,
             1,
@@ -149,7 +150,7 @@ contract BftBootstrapTest is BftClientTest {
         uint256[] memory next = keysOf(2, 5);
         address[] memory members = addressesOf(next);
         vm.expectEmit(address(client));
-        emit BftLightClient.Bootstrapped(7, TRUSTED_TIME + 1, members);
+        emit BftTrust.Bootstrapped(7, TRUSTED_TIME + 1, members);
         client.bootstrap(members, 7, TRUSTED_TIME + 1);
 
         assertEq(uint256(client.status()), uint256(ILightClient.Status.Active));

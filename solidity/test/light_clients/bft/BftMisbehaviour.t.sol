@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ILightClient} from "../../../src/interfaces/ILightClient.sol";
 import {BftHeader} from "../../../src/light_clients/bft/BftHeader.sol";
 import {BftLightClient} from "../../../src/light_clients/bft/BftLightClient.sol";
+import {BftTrust} from "../../../src/light_clients/bft/BftTrust.sol";
 import {LightClient} from "../../../src/light_clients/shared/LightClient.sol";
 import {Rlp} from "../../support/Rlp.sol";
 import {Block, Form} from "./support/BftChain.sol";
@@ -175,7 +176,7 @@ contract BftMisbehaviourTest is BftClientTest {
         (Block memory one, Block memory other) = _fork(QBFT, keys);
         other.number += 1;
         bytes memory data = bytes.concat(sealedBlock(one, keys, 7), sealedBlock(other, keys, 7));
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.HeightsDiffer.selector, one.number, other.number));
+        vm.expectRevert(abi.encodeWithSelector(BftTrust.HeightsDiffer.selector, one.number, other.number));
         client.freeze(data);
     }
 
@@ -237,7 +238,7 @@ contract BftMisbehaviourTest is BftClientTest {
 
     function _isHonest(BftLightClient client, Block memory b, bytes memory one, bytes memory other) private {
         bytes memory data = bytes.concat(one, other);
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.NoMisbehaviour.selector, onChainHash(b)));
+        vm.expectRevert(abi.encodeWithSelector(BftTrust.NoMisbehaviour.selector, onChainHash(b)));
         client.freeze(data);
         assertEq(uint256(client.status()), uint256(ILightClient.Status.Active));
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {BftHeader} from "../../../src/light_clients/bft/BftHeader.sol";
 import {BftLightClient} from "../../../src/light_clients/bft/BftLightClient.sol";
+import {BftTrust} from "../../../src/light_clients/bft/BftTrust.sol";
 import {Rlp} from "../../support/Rlp.sol";
 import {Block, Form} from "./support/BftChain.sol";
 import {BftClientTest} from "./support/BftClientTest.sol";
@@ -99,7 +100,7 @@ contract BftProtocolsTest is BftClientTest {
         Block memory one = provingBlock(ISTANBUL, keys);
         Block memory other = provingBlock(ISTANBUL, keys);
         bytes memory header = sealedBlock(one, keys, 7);
-        vm.expectRevert(abi.encodeWithSelector(BftLightClient.NoMisbehaviour.selector, onChainHash(one)));
+        vm.expectRevert(abi.encodeWithSelector(BftTrust.NoMisbehaviour.selector, onChainHash(one)));
         client.freeze(bytes.concat(header, sealedBlock(one, keys, 14)));
         other.round = bytes.concat(keccak256("another"), keccak256("seal"), hex"00");
         client.freeze(bytes.concat(header, sealedBlock(other, keys, 14)));

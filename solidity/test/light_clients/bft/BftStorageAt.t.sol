@@ -5,6 +5,7 @@ import {ILightClient} from "../../../src/interfaces/ILightClient.sol";
 import {CompactProof} from "../../../src/libraries/CompactProof.sol";
 import {BftHeader} from "../../../src/light_clients/bft/BftHeader.sol";
 import {BftLightClient} from "../../../src/light_clients/bft/BftLightClient.sol";
+import {BftTrust} from "../../../src/light_clients/bft/BftTrust.sol";
 import {LightClient} from "../../../src/light_clients/shared/LightClient.sol";
 import {Block, Form} from "./support/BftChain.sol";
 import {BftClientTest} from "./support/BftClientTest.sol";
@@ -127,7 +128,7 @@ contract BftStorageAtTest is BftClientTest {
             client,
             proof,
             abi.encodeWithSelector(
-                BftLightClient.NotTrustedSet.selector, setHashOf(b.validators), setHashOf(addressesOf(keys))
+                BftTrust.NotTrustedSet.selector, setHashOf(b.validators), setHashOf(addressesOf(keys))
             )
         );
     }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ILightClient} from "../../../src/interfaces/ILightClient.sol";
 import {BftHeader} from "../../../src/light_clients/bft/BftHeader.sol";
 import {BftLightClient} from "../../../src/light_clients/bft/BftLightClient.sol";
+import {BftTrust} from "../../../src/light_clients/bft/BftTrust.sol";
 import {LightClient} from "../../../src/light_clients/shared/LightClient.sol";
 import {Block} from "./support/BftChain.sol";
 import {BftClientTest} from "./support/BftClientTest.sol";
@@ -61,7 +62,7 @@ contract BftUpdateTest is BftClientTest {
         _rejects(
             client,
             refresh(sealedBlock(b, keys, first(3)), 1),
-            abi.encodeWithSelector(BftLightClient.TimestampBelow.selector, TRUSTED_TIME - 1, TRUSTED_TIME)
+            abi.encodeWithSelector(BftTrust.TimestampBelow.selector, TRUSTED_TIME - 1, TRUSTED_TIME)
         );
         // Two blocks of one second are fine.
         b.timestamp = TRUSTED_TIME;
@@ -148,7 +149,7 @@ contract BftUpdateTest is BftClientTest {
         _rejects(
             client,
             refresh(bytes.concat(sealedBlock(one, keys, first(3)), sealedBlock(two, keys, first(3))), 2),
-            abi.encodeWithSelector(BftLightClient.TimestampBelow.selector, two.timestamp, one.timestamp)
+            abi.encodeWithSelector(BftTrust.TimestampBelow.selector, two.timestamp, one.timestamp)
         );
         _moves(client, refresh(bytes.concat(sealedBlock(one, keys, first(3)), good), 2), _next(QBFT, keys, 2));
     }
@@ -324,7 +325,7 @@ contract BftUpdateTest is BftClientTest {
         }
         BftLightClient client = deploy(QBFT, old);
         bytes memory header = sealedBlock(_next(QBFT, keys, 1), keys, first(3));
-        bytes memory twice = abi.encodeWithSelector(BftLightClient.ValidatorTwice.selector, 1, vm.addr(old[0]));
+        bytes memory twice = abi.encodeWithSelector(BftTrust.ValidatorTwice.selector, 1, vm.addr(old[0]));
         _rejects(client, bytes.concat(hex"01", linkWith(addressesOf(old), hex"000000"), header), twice);
         _rejects(client, bytes.concat(hex"01", linkWith(addressesOf(old), hex"00ffff"), header), twice);
         _rejects(client, bytes.concat(hex"01", linkWith(addressesOf(old), hex"ffffff"), header), twice);
@@ -343,7 +344,7 @@ contract BftUpdateTest is BftClientTest {
             change(addressesOf(old), addressesOf(keys), sealedBlock(_next(QBFT, keys, 1), keys, first(10)), 1);
         vm.expectRevert(
             abi.encodeWithSelector(
-                BftLightClient.ValidatorTwice.selector, one > other ? one : other, vm.addr(keys[one])
+                BftTrust.ValidatorTwice.selector, one > other ? one : other, vm.addr(keys[one])
             )
         );
         client.update(data);
@@ -357,7 +358,7 @@ contract BftUpdateTest is BftClientTest {
             b.validators[place] = address(0);
             uint256 sealers = first(5) ^ (1 << place);
             bytes memory data = change(addressesOf(old), b.validators, sealedBlock(b, keysOf(1, 5), sealers), 1);
-            _rejects(client, data, abi.encodeWithSelector(BftLightClient.ValidatorZero.selector, place));
+            _rejects(client, data, abi.encodeWithSelector(BftTrust.ValidatorZero.selector, place));
         }
     }
 
@@ -371,7 +372,7 @@ contract BftUpdateTest is BftClientTest {
         _rejects(
             client,
             change(new address[](0), addressesOf(next), header, 1),
-            abi.encodeWithSelector(BftLightClient.NotTrustedSet.selector, keccak256(""), setHashOf(addressesOf(keys)))
+            abi.encodeWithSelector(BftTrust.NotTrustedSet.selector, keccak256(""), setHashOf(addressesOf(keys)))
         );
     }
 

@@ -158,7 +158,11 @@ MISTAKES = [
         'kind = "ethereum"\n',
         'kind = "bft"\nprotocol = "qbft"\n',
         "chains.eth.consensus.beacon",
-        ["the unknown key 'beacon'", "kind, protocol, then, bootstrap", "a key of kind = 'ethereum'"],
+        [
+            "the unknown key 'beacon'",
+            "kind, protocol, then, validators, bootstrap",
+            "a key of kind = 'ethereum'",
+        ],
     ),
     (
         SEPOLIA,

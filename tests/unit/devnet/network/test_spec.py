@@ -47,8 +47,8 @@ def test_the_block_time_is_the_kinds_unless_somebody_says_otherwise() -> None:
         ("A=bft", "the chain name 'A'"),
         ("=bft", "the chain name ''"),
         (
-            "a=raft",
-            r"the kind 'raft' of chain 'a' \(expected one of bft\[:PROTOCOL.*, ethereum\[:VALIDATORS\]",
+            "a=aura",
+            r"the kind 'aura' of chain 'a' \(expected one of bft\[:PROTOCOL[^ ]*, clique\[",
         ),
         ("a=", "the kind ''"),
         ("a=bft:5o", "the options '5o' of chain 'a'.*Rules are free, legacy, "),

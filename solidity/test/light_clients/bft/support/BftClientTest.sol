@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {BftHeader} from "../../../../src/light_clients/bft/BftHeader.sol";
 import {BftLightClient} from "../../../../src/light_clients/bft/BftLightClient.sol";
+import {BftTrust} from "../../../../src/light_clients/bft/BftTrust.sol";
 import {Rlp} from "../../../support/Rlp.sol";
 import {Trie} from "../../../support/Trie.sol";
 import {BftChain, Block, Form} from "./BftChain.sol";
@@ -132,12 +133,12 @@ abstract contract BftClientTest is BftChain {
     }
 
     function quorumNotReached(uint256 found, uint256 needed) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(BftLightClient.QuorumNotReached.selector, found, needed);
+        return abi.encodeWithSelector(BftTrust.QuorumNotReached.selector, found, needed);
     }
 
     function notTrusted(uint256[] memory found, uint256[] memory trusted) internal pure returns (bytes memory) {
         return abi.encodeWithSelector(
-            BftLightClient.NotTrustedSet.selector, setHashOf(addressesOf(found)), setHashOf(addressesOf(trusted))
+            BftTrust.NotTrustedSet.selector, setHashOf(addressesOf(found)), setHashOf(addressesOf(trusted))
         );
     }
 
