@@ -124,7 +124,7 @@ live-ethereum: $(TOOLS_STAMP) ## Real consensus and execution clients, followed 
 	$(PY) -m tests.live $(ARGS)
 
 .PHONY: live-goquorum
-live-goquorum: $(TOOLS_STAMP) ## A network of GoQuorum's own geth, joined, then validators and nodes come and go (10 min; POSTROAD_GOQUORUM=path)
+live-goquorum: $(TOOLS_STAMP) ## A network of GoQuorum's own geth, joined, then validators and nodes come and go: QBFT, ibft, from the one to the other (6 min each; POSTROAD_GOQUORUM=path, ARGS=qbft)
 	$(PY) -m tests.live.consortium goquorum $(ARGS)
 
 .PHONY: live-besu

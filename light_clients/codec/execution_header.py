@@ -170,11 +170,11 @@ def read_data(name: str, value: object, length: int) -> bytes:
 def _read(field: _Field, value: object) -> bytes:
     if field.length is not None:
         return read_data(field.name, value, field.length)
-    if isinstance(value, str) and 3 <= len(value) <= 66 and _HEX.fullmatch(value):
-        # Leading zeros are tolerated: the number is encoded canonically again, and the block's hash decides
-        # whether these are the header's fields.
-        number = int(value, 16)
+    if isinstance(value, str) and 2 <= len(value) <= 66 and _HEX.fullmatch(value):
+        # Leading zeros are tolerated, and Besu's `0x` for 0: the number is encoded canonically again, and the
+        # block's hash decides whether these are the header's fields.
+        number = int(value[2:] or "0", 16)
         return number.to_bytes((number.bit_length() + 7) >> 3, "big")
     raise HeaderRejected(
-        f"{field.name} is malformed", found=repr(value), expected="0x and 1 to 64 hex digits"
+        f"{field.name} is malformed", found=repr(value), expected="0x and up to 64 hex digits"
     )

@@ -26,7 +26,11 @@ from tests.live.consortium.validators import Platform
 
 #: The runs of every platform, by name, and what makes the platform of its program.
 RUNS: Mapping[str, Mapping[str, Callable[[Path], Platform]]] = {
-    "goquorum": {"qbft": GoQuorum},
+    "goquorum": {
+        "qbft": GoQuorum,
+        "ibft": partial(GoQuorum, dialect="ibft"),
+        "migration": partial(GoQuorum, dialect="ibft", migrates_at=220),
+    },
     "besu": {
         "qbft": Besu,
         "ibft2": partial(Besu, dialect="ibft2", storage="FOREST"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""GoQuorum: one program, QBFT, gas that is free, and few blocks where nothing is sent."""
+"""GoQuorum: QBFT or legacy `ibft`, gas that is free, and few blocks where nothing is sent."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ _BERLIN = "homestead eip150 eip155 eip158 byzantium constantinople petersburg is
 
 
 class GoQuorum:
-    """Nodes of a `geth` binary of GoQuorum's (tests.live.consortium.validators.Platform)."""
+    """Nodes of a `geth` binary of GoQuorum's (tests.live.consortium.validators.Platform).
+
+    Args:
+        binary: the program.
+        dialect: `qbft` or `ibft`, with which the network begins.
+        migrates_at: the block from which a network of `ibft` runs QBFT.
+    """
 
     name = "goquorum"
-    dialect = "qbft"
-    migrates_at = None
 
-    def __init__(self, binary: Path) -> None:
+    def __init__(self, binary: Path, *, dialect: str = "qbft", migrates_at: int | None = None) -> None:
         self._binary = binary
+        self.dialect = dialect
+        self.migrates_at = migrates_at
 
     def propose(self, height: int) -> str:
         """See Platform."""
@@ -46,7 +52,11 @@ class GoQuorum:
 
     def genesis(self, chain_id: int, validators: Sequence[bytes]) -> dict[str, Any]:
         """See Platform."""
-        extra = rlp.encode([bytes(32), list(validators), [], b"", []])
+        if self.dialect == "qbft":
+            extra = rlp.encode([bytes(32), list(validators), [], b"", []])
+        else:
+            extra = bytes(32) + rlp.encode([list(validators), b"", []])
+        later = [] if self.migrates_at is None else [{"block": self.migrates_at, "algorithm": "qbft"}]
         return {
             "nonce": "0x0",
             "timestamp": hex(int(time.time()) - 60),
@@ -62,7 +72,8 @@ class GoQuorum:
                 "isQuorum": True,
                 "maxCodeSizeConfig": [{"block": 0, "size": 24}],
                 "txnSizeLimit": 64,
-                "qbft": {
+                "transitions": later,
+                self.dialect: {
                     "epochlength": 30_000,
                     "blockperiodseconds": BLOCK_PERIOD_S,
                     "emptyblockperiodseconds": EMPTY_BLOCK_PERIOD_S,

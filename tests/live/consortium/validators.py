@@ -17,11 +17,12 @@ import aiohttp
 
 from light_clients.codec import rlp
 from light_clients.ecdsa import BACKEND, address_of
+from light_clients.errors import EncodingRejected
 from tests.live.execution import ask
 from tests.live.processes import Program, ProgramError, free_ports, make_folder
 
-_START_S = 90.0
-_CHANGE_S = 120.0
+_START_S = 240.0
+_CHANGE_S = 180.0
 #: Keccak-256 of "Istanbul practical byzantine fault tolerance", in the headers of the whole family.
 MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"
 
@@ -124,8 +125,8 @@ class Validators:
             make_folder(place.folder)
             await self.platform.prepare(place, self._genesis, self.places)
         try:
-            for index in range(len(self.places)):
-                await self.start(index)
+            # All at once: who waits long for a quorum is in a late round by then, and those are long.
+            await self.start(*range(len(self.places)))
             await self.await_height(2)
         except BaseException:
             await self._stack.aclose()
@@ -197,11 +198,17 @@ class Validators:
         return await self.height()
 
     async def rounds(self, first: int, last: int) -> list[int]:
-        """The round in which each block from first to last was agreed on, both inclusive."""
+        """The round in which each block from first to last was agreed on, both inclusive.
+
+        Headers of legacy Istanbul don't tell it, so their blocks are left out.
+        """
         found = []
         for number in range(first, last + 1):
             block = await self.ask("eth_getBlockByNumber", hex(number), False)
-            items = cast("list[bytes]", rlp.decode(bytes.fromhex(block["extraData"][2:])))
+            try:
+                items = cast("list[bytes]", rlp.decode(bytes.fromhex(block["extraData"][2:])))
+            except EncodingRejected:
+                continue
             found.append(int.from_bytes(items[3], "big"))
         return found
 

@@ -23,8 +23,11 @@ def test_json_and_rlp_give_the_same_fields(fork: str) -> None:
 
 def test_quantities_may_be_padded_in_json_and_not_in_rlp() -> None:
     draft = Draft(BftKind.QBFT, validators(1))
-    padded = draft.rpc() | {"gasUsed": "0x000"}
-    assert execution_header.from_rpc(padded) == execution_header.from_rpc(draft.rpc())
+    # besu#8499: nothing behind the 0x.
+    for zero in ("0x000", "0x"):
+        assert execution_header.from_rpc(draft.rpc() | {"gasUsed": zero}) == execution_header.from_rpc(
+            draft.rpc()
+        )
     fields: list[reference.Item] = list(execution_header.from_rpc(draft.rpc()))
     with pytest.raises(EncodingRejected, match="leading zero"):
         execution_header.from_rlp(reference.encode([*fields[:8], b"\0\1", *fields[9:]]))
