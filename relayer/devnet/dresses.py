@@ -8,7 +8,7 @@ an empty block every five seconds. Each text is what the platform's own nodes an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relayer.devnet.errors import SpecError
@@ -27,6 +27,9 @@ class Dress:
     rules: ChainRules
     options: tuple[str, ...] = ()
 
+
+#: The option of a kind.
+_BY_CONTRACT: Final = "contract-validators"
 
 #: As GoQuorum 24.4.1 is set up for a consortium: Berlin's rules, transactions of types 0 and 1 that offer
 #: nothing, and blocks without transactions now and then.
@@ -62,8 +65,16 @@ BESU_FREE_GAS: Final = Dress(
         ),
     )
 )
+#: Such a network, where a contract chooses who seals.
+BESU_BY_CONTRACT: Final = Dress(
+    rules=replace(
+        BESU_FREE_GAS.rules,
+        manners=replace(BESU_FREE_GAS.rules.manners, dress=f"besu-{_BY_CONTRACT}"),
+    ),
+    options=(_BY_CONTRACT,),
+)
 
-DRESSES: Final = {dress.rules.manners.dress: dress for dress in (GOQUORUM, BESU_FREE_GAS)}
+DRESSES: Final = {dress.rules.manners.dress: dress for dress in (GOQUORUM, BESU_FREE_GAS, BESU_BY_CONTRACT)}
 
 
 def find_dress(chain: str, name: str) -> Dress:

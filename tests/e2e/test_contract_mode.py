@@ -122,7 +122,7 @@ async def test_messages_pass_both_ways_while_the_contract_changes_its_list(stage
 
 async def test_an_operator_joins_such_a_chain_and_the_daemon_follows_its_contract(tmp_path: Path) -> None:
     """INV-1, INV-2: every message arrives, once, while the list changes."""
-    async with Network("mine=bft:5:contract-validators:free@0.2,partner=qbft:4:free@0.2") as network:
+    async with Network("mine=qbft:5/besu-contract-validators@0.2,partner=qbft:4:free@0.2") as network:
         mine, partner = network.chain_of("mine", LocalBftChain), network["partner"]
         operator = Operator(tmp_path, cheap=True)
         chains = {

@@ -82,7 +82,8 @@ def test_a_protocol_stands_for_its_kind_and_an_option(word: str, written: str) -
 @pytest.mark.parametrize("dress", DRESSES)
 def test_a_dress_is_rules_and_manners_and_words_count_over_it(dress: str) -> None:
     (chain,) = parse_spec(f"a=qbft:7/{dress}@0.5")
-    assert (chain.kind, chain.settings, chain.block_time_s) == ("bft", BftSettings(validators=7), 0.5)
+    settings = BftSettings(validators=7, by_contract="contract" in dress)
+    assert (chain.kind, chain.settings, chain.block_time_s) == ("bft", settings, 0.5)
     assert chain.rules == DRESSES[dress].rules
     (changed,) = parse_spec(f"a=qbft:7:lazy5:tx128k/{dress}@0.5")
     assert changed.rules == replace(chain.rules, empty_block_period_s=5, max_tx_bytes=128 * 1024)
