@@ -26,6 +26,7 @@ library EvmAddress {
     /// @notice Reads what `write` writes.
     /// @return valid False for anything that `write` doesn't write; the rest is then meaningless.
     function read(bytes calldata interoperable) internal pure returns (bool valid, uint256 chainId, address account) {
+        // slither-disable-next-line unused-return
         (bool canonical, uint256 chainLength,, bytes32 word) = CanonicalAddress.read(interoperable);
         // A chain type that is not eip155 has other addresses.
         if (!canonical || bytes2(interoperable[2:4]) != 0) return (false, 0, address(0));

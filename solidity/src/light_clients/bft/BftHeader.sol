@@ -246,6 +246,8 @@ library BftHeader {
             uint256 list = BftHeaderRlp.allocate(BftHeaderRlp.FRONT_SIZE) + BftHeaderRlp.LIST_OFFSET;
             next = _readRoots(list, position, next, stateRoot, flags);
             next = _readBloom(list, next, flags);
+            // Slither does not see that `back` reads it.
+            // slither-disable-next-line write-after-write
             uint256 end;
             (number, timestamp, next, end) = _readNumbers(list, next);
             flags |= kindAt(kinds, number) << KIND_SHIFT;
@@ -265,6 +267,8 @@ library BftHeader {
         returns (bytes32 setHash, uint256 validators, uint256 next, uint256 end)
     {
         unchecked {
+            // Zero is what an absent vanity is.
+            // slither-disable-next-line uninitialized-local
             bytes32 vanity;
             validators = position;
             if (flags & HAS_VANITY != 0) {
