@@ -62,7 +62,8 @@ _FIRST_BASE_GAS: Final = 300_000
 
 _VALIDATOR_CONTRACT: Final = abi.selector("validatorContract()")
 _VALIDATOR_SLOT: Final = abi.selector("validatorSlot()")
-_STORAGE_ROOT: Final = abi.selector("storageRoot()")
+#: Asks a light client for the contract's storage root that its trusted set was read from; 0 for none.
+STORAGE_ROOT: Final = abi.selector("storageRoot()")
 
 
 class ContractModeSource(HeldSource, Protocol):
@@ -127,6 +128,14 @@ class ContractModeProver:
     def client(self) -> ContractModeClient:
         """Our own light client, with its trusted state."""
         return self._client
+
+    @property
+    def client_of_proofs(self) -> ContractModeClient:
+        """The same, with the contract's storage root that the clients know which proofs are sent to."""
+        # One proof serves every destination, so the list is left out only where all know the storage.
+        roots = set(self._known_roots.values())
+        known = roots.pop() if len(roots) == 1 else None
+        return replace(self._client, state=replace(self._client.state, storage_root=known))
 
     @property
     def validators(self) -> tuple[bytes, ...]:
@@ -378,14 +387,12 @@ class ContractModeProver:
     def _prove_slot(
         self, block: ProvenBlock, account: Address, slot: bytes, proof: AccountProof
     ) -> ProvenSlot:
-        contract, root = self._client.params.contract, block.before.storage_root
-        # One proof serves every destination, so the list is left out only where all know the storage.
-        known = root if set(self._known_roots.values()) == {root} else None
+        client = self.client_of_proofs
+        contract, known = client.params.contract, client.state.storage_root
         encoded = encode_proof(
             proof.storage_nodes[slot], proof.account_nodes, block, contract, known, account, slot
         )
         # The very bytes that will be sent are read by the contract's rules before anybody pays (INV-5).
-        client = replace(self._client, state=replace(self._client.state, storage_root=known))
         found = client.storage_at(encoded, account, slot, self._now())
         if found.height != block.header.number:
             raise ProofRejected("a proof of another height", found=found.height, expected=block.header.number)
@@ -428,7 +435,7 @@ class ContractModeProver:
             abi.CLIENT_MAX_CLOCK_DRIFT,
             _VALIDATOR_CONTRACT,
             _VALIDATOR_SLOT,
-            _STORAGE_ROOT,
+            STORAGE_ROOT,
         )
         answers = await asyncio.gather(*(destination.call(Call(client, data)) for data in asked))
         period, drift, contract, slot, root = (
