@@ -44,7 +44,7 @@ _SAMPLE: Final = 8
 _SAMPLE_STEP: Final = 16
 #: What to do about a client whose trusted set is none of its chain's.
 _HIJACKED: Final = (
-    "Whoever has the keys of that set forges every message: pause the remote (pauseRemote), find out who set it, and "
+    "Whoever has the keys of that set forges every message: pause the remote (`postroad remote pause`), find out who set it, and "
     "replace the client."
 )
 #: How many shared validators an error lists.

@@ -20,7 +20,7 @@ from relayer.consensus.findings import Finding, Severity
 from relayer.errors import NotFoundYet, PostroadError
 
 _HIJACKED: Final = (
-    "Whoever has the keys of that committee forges every message: pause the remote (pauseRemote), find out who set "
+    "Whoever has the keys of that committee forges every message: pause the remote (`postroad remote pause`), find out who set "
     "it, and replace the client."
 )
 

@@ -31,7 +31,7 @@ from relayer.errors import NotFoundYet, RpcAnswerInvalid, RpcRefused
 
 _GUIDE: Final = "docs/how-to/contract-chosen-validators.md"
 _HIJACKED: Final = (
-    "Whoever has the keys of that set forges every message: pause the remote (pauseRemote), find out who set it, and "
+    "Whoever has the keys of that set forges every message: pause the remote (`postroad remote pause`), find out who set it, and "
     "replace the client."
 )
 #: What a node answers with where it has a block or its state no more.
