@@ -36,6 +36,7 @@ from light_clients.errors import HeaderRejected, ProofRejected, Rejection
 from relayer.chains.base import AccountProof, Address, Call, Chain, Head
 from relayer.chains.evm import abi
 from relayer.consensus.accounts import prove_account
+from relayer.consensus.activity import require_active, require_own_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
@@ -49,7 +50,7 @@ from relayer.consensus.bft.contract import decode_trusted_state
 from relayer.consensus.bft.contract_mode.held_set import HeldSource
 from relayer.consensus.bft.contract_mode.update_path import ContractModePath, read_proven
 from relayer.consensus.kind import ConfiguredChain
-from relayer.errors import ClientExpired, ClientFrozen, MisbehaviourFound, RpcAnswerInvalid
+from relayer.errors import MisbehaviourFound, RpcAnswerInvalid
 
 T = TypeVar("T")
 
@@ -268,7 +269,7 @@ class ContractModeProver:
         """
         target = self._client.state.height
         status, found = await self._read_client(destination, client)
-        _check_usable(status, found, client)
+        require_active(status, client, found.state.timestamp + found.params.trusting_period_s)
         # The contract judges by its own chain's clock, which can't run behind its newest block.
         path = ContractModePath(self._source, found, (await destination.head()).timestamp)
         if await path.lead_to_turn(target) and target > path.client.state.height:
@@ -405,18 +406,8 @@ class ContractModeProver:
 
     def _check_own(self) -> None:
         status = self._client.status(self._now())
-        if status is Status.EXPIRED:
-            raise ClientExpired(
-                f"our own trusted state of height {self._client.state.height} is older than the trusting period",
-                f"a header of the last {self._client.params.trusting_period_s} s",
-                "Ask the chain's owners for its validators of today and put them into the chain's bootstrap",
-            )
-        if status is Status.FROZEN:
-            raise ClientFrozen(
-                "our own light client is frozen by misbehaviour",
-                "Active",
-                "Ask the chain's owners what happened",
-            )
+        period_s = self._client.params.trusting_period_s
+        require_own_active(status, self._client.state.height, period_s, KIND.signers)
 
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
@@ -473,19 +464,6 @@ def _read_again(block: Mapping[str, Any], header: VerifiedHeader) -> BareHeader:
     if found.block_hash != header.hash:
         raise HeaderRejected("another block", found=found.block_hash, expected=header.hash)
     return found
-
-
-def _check_usable(status: Status, found: ContractModeClient, client: Address) -> None:
-    if status is Status.FROZEN:
-        raise ClientFrozen(
-            f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
-        )
-    if status is Status.EXPIRED:
-        raise ClientExpired(
-            f"the light client 0x{client.hex()} expired at {found.state.timestamp + found.params.trusting_period_s}",
-            "Active",
-            "Its admin must bootstrap it again",
-        )
 
 
 def _to_verified(block: ProvenBlock) -> VerifiedHeader:
