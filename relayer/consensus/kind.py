@@ -179,6 +179,11 @@ class ConfiguredChain(Generic[C]):
 class TrustStart(Protocol[C]):
     """What a survey found that trust in a chain can begin with."""
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether `record` can be asked; where not, EndpointRole.follow verifies it first."""
+        ...
+
     def record(self) -> msgspec.Struct:
         """Return what a light client is deployed with, as a struct of the kind's own.
 

@@ -126,7 +126,8 @@ def judge_former(
         survey: of its chain.
         client: its light client, where it is registered.
     """
-    trusted = [] if survey.trust is None else [survey.trust.record()]
+    # What nobody has followed yet tells no signers; the deployed client does.
+    trusted = [survey.trust.record()] if survey.trust is not None and survey.trust.is_verified else []
     signers = frozenset(_signers_in([*trusted, {} if client is None else client.details()]))
     findings = []
     for gone in former:

@@ -67,6 +67,11 @@ class EthereumTrust:
     threshold: int
     state: EthereumState | None = None
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether the Python light client has followed the chain from the checkpoint."""
+        return self.state is not None
+
     def record(self) -> EthereumInitialTrust:
         """Return the newest finalized state that was verified, and the checkpoint that leads to it."""
         assert self.state is not None

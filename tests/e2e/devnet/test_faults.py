@@ -270,9 +270,11 @@ async def test_each_endpoint_fails_by_itself(chain: LocalBftChain, client: Clien
         await chain.mine()
         assert (await ours.event(heads))["number"] == "0x3"
         other.faults.clear()
-        assert await second.call("eth_getBlockByNumber", "0x3", True) == await client.call(
-            "eth_getBlockByNumber", "0x3", True
-        )
+        # Every node has other valid seals for one block.
+        same = await read(chain, client, "0x3")
+        block = await read(chain, second, "0x3")
+        assert block.block_hash == same.block_hash
+        assert len(block.sealers()) >= 3
     port = other.port
     await chain.stop()
     listen_on(port).close()
