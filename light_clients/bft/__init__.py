@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The light client of QBFT and IBFT 2.0 chains, whose headers carry the seals of their validators.
+"""The light client of QBFT, IBFT 2.0 and legacy Istanbul chains, whose headers carry their validators' seals.
 
 How it works
     The extraData of a header lists the validators of its block, and carries their seals: signatures of a hash
@@ -9,11 +9,11 @@ How it works
     quorum of the trusted one sealed headers that name it. A header declares its own list: with a lower bar,
     few stolen keys could name exactly themselves.
 
-    A block has two hashes: the one that names it on its chain, and the one that validators seal, which tells
-    its round as well (`preimage`).
+    A block has two hashes: the one that names it on its chain, and the one that validators seal, which in
+    QBFT and IBFT 2.0 tells its round as well (`preimage`).
 
 In which order to read it
     `validators` (what can be a list, and the quorum), `preimage` (the two hashes), `header` (a header as a
     node gives it), `reader` (a header as a proof carries it), `client` (the light client), `codec` (writes
-    what it reads).
+    what it reads). `contract_mode` is the client of QBFT chains whose validators a contract chooses.
 """

@@ -6,6 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+#: What to do about a light client that trusts signers who are none of its chain's.
+HIJACKED: Final = (
+    "Whoever has the keys of those signers forges every message: pause the remote (`postroad remote pause`), find "
+    "out who set them, and replace the client."
+)
 
 
 class Severity(Enum):

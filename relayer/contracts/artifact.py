@@ -47,7 +47,7 @@ class Build(Enum):
 
 
 class Decoded(NamedTuple):
-    """A decoded error or call: its name and its arguments by name."""
+    """A decoded call: its function and the arguments by name."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -177,21 +177,6 @@ class Artifact:
             if self.selector(entry.name) == data[:SELECTOR_BYTES]:
                 break
         else:
-            return None
-        try:
-            values = abi.decode(entry.input_types, data[SELECTOR_BYTES:])
-        except Exception:  # noqa: BLE001  as below
-            return None
-        return Decoded(
-            entry.name, {parameter.name: value for parameter, value in zip(entry.inputs, values, strict=True)}
-        )
-
-    def decode_error(self, data: bytes) -> Decoded | None:
-        """Return a revert's name and arguments; None when this contract has no such error."""
-        from eth_abi import abi
-
-        entry = self.errors.get(data[:SELECTOR_BYTES])
-        if entry is None:
             return None
         try:
             values = abi.decode(entry.input_types, data[SELECTOR_BYTES:])

@@ -354,7 +354,7 @@ def _judge_unlisted(
     # Until it has a successor, a retired endpoint delivers what it sent.
     if same is not None and not remote.is_paused and not remote.is_succeeded:
         found = f"another endpoint than the config's speaks in the name of {same} ({remote.chain})"
-        mend = "Recipients can't tell the two apart: pause it (pauseRemote), find out who registered it, and retire it."
+        mend = "Recipients can't tell the two apart: pause it (`postroad remote pause`), find out who registered it, and retire it."
         findings.append(Finding(Severity.REFUSAL, subject, found, "the endpoint of the config alone", mend))
     if remote.client.authority != view.authority:
         other = f"the client's authority 0x{remote.client.authority.hex()}"

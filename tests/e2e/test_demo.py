@@ -90,6 +90,29 @@ def test_the_demo_delivers_proves_and_refuses(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_chain_whose_validators_a_contract_chooses_is_shown_too(tmp_path: Path) -> None:
+    """INV-5, INV-7, INV-8: the list in the contract is explained, and forgeries are refused."""
+    done = subprocess.run(
+        [
+            *POSTROAD,
+            *("demo", "--json", "--messages", "1", "--batch", "2"),
+            *("--chains", "court=bft:4:contract-validators@0.2,port=bft:4@0.2"),
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the contract on court has that storage, and these validators in it" in done.stderr
+    forgeries = json.loads(done.stdout)["forgeries"]
+    assert all(forgery["python"] for forgery in forgeries)
+    names = [forgery["solidity"].partition("(")[0] for forgery in forgeries]
+    assert names == ["HeadMismatch", "SealRejected", "NotTrustedSet", "NotParent"]
+
+
 def test_plain_lines_tell_every_step_where_there_is_no_terminal(tmp_path: Path) -> None:
     process = start(
         tmp_path, "--messages", "1", "--batch", "2", stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -29,6 +29,7 @@ class ReadBlock:
         validators: the list that the seals were counted by, 20 bytes each.
         set_hash: the hash of that list, 32 bytes. The caller has to compare it with the trusted one.
         sealers: bit i is set when validator i sealed.
+        seals: of those who sealed, as `ReadHeader` has them.
         proven: what the contract held under the parent.
     """
 
@@ -36,6 +37,7 @@ class ReadBlock:
     validators: tuple[bytes, ...]
     set_hash: bytes
     sealers: int
+    seals: tuple[bytes, ...]
     proven: ReadSet
 
 
@@ -66,7 +68,7 @@ def read_block(
         )
     count = cursor.uint(1)
     validators = tuple(cursor.take(20) for _ in range(count))
-    sealers, _ = check_seals(cursor, validators, header.preimage.commit_seal_hash())
+    sealers, seals = check_seals(cursor, validators, header.preimage.commit_seal_hash())
     proven = read_set(cursor, contract, known_root)
     # The seals say what the parent's hash is, so the parent needs none of its own.
     parent = read_fields(cursor, KIND, proven.state_root)
@@ -75,4 +77,4 @@ def read_block(
         raise HeaderRejected(
             "the set is proven under another block", found=found, expected=header.parent_hash
         )
-    return ReadBlock(header, validators, set_hash(validators), sealers, proven)
+    return ReadBlock(header, validators, set_hash(validators), sealers, seals, proven)

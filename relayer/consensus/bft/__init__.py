@@ -3,7 +3,8 @@
 
 The rules are in light_clients/bft. prover.py follows a chain by them; update_path.py finds the updates from
 one validator set to another, for the prover and for a light client on a destination. protocols.py tells which
-protocol sealed a block, and where a chain went from one to another.
+protocol sealed a block, and where a chain went from one to another. contract_mode/ is for chains whose
+validators a contract chooses.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from relayer.consensus.bft.contract_mode.survey import (
 )
 from relayer.consensus.bft.protocols import find_change, sealed_as
 from relayer.consensus.bft.prover import BftProver, open_prover
-from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.findings import HIJACKED, Finding, Severity
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
@@ -42,11 +42,6 @@ from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefu
 #: behind it.
 _SAMPLE: Final = 8
 _SAMPLE_STEP: Final = 16
-#: What to do about a client whose trusted set is none of its chain's.
-_HIJACKED: Final = (
-    "Whoever has the keys of that set forges every message: pause the remote (pauseRemote), find out who set it, and "
-    "replace the client."
-)
 #: How many shared validators an error lists.
 _SHOWN: Final = 3
 
@@ -226,17 +221,17 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
             header = BftHeader.from_rpc(block, client.kinds)
         except Rejection as error:
             found = f"a client that trusts block {height}, which is not believed: {error}"
-            return [_refuse(subject, found, f"a {chain.consensus.label} header", _HIJACKED)]
+            return [_refuse(subject, found, f"a {chain.consensus.label} header", HIJACKED)]
         own = set_hash(header.validators)
         if trusted != own:
             found = (
                 f"a client that trusts a set with hash 0x{trusted.hex()}, which did not seal block {height}"
             )
             expected = f"the block's own, 0x{own.hex()} ({len(header.validators)} validators)"
-            return [_refuse(subject, found, expected, _HIJACKED)]
+            return [_refuse(subject, found, expected, HIJACKED)]
         if client.timestamp != header.timestamp:
             found = f"a client that trusts block {height} of time {client.timestamp}"
-            return [_refuse(subject, found, f"the block's own time, {header.timestamp}", _HIJACKED)]
+            return [_refuse(subject, found, f"the block's own time, {header.timestamp}", HIJACKED)]
         members = len(header.validators)
         text = f"trusts the {members} validators that block {height} itself lists"
         return [Finding(Severity.OK, subject, text)]
@@ -281,7 +276,7 @@ def _judge_ahead(
     number = _number_of(head)
     found = f"a client that trusts block {client.height}, while the newest one is {number}"
     if not _seals_now(client, head):
-        return _refuse(subject, f"{found}, and another set", "a block that the chain has", _HIJACKED)
+        return _refuse(subject, f"{found}, and another set", "a block that the chain has", HIJACKED)
     advice = f"Is the provider in chains.{chain.name}.rpc behind? If it is not, the client can't be updated: replace it."
     return Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)
 
@@ -305,7 +300,7 @@ def _judge_unshown(
             Severity.WARNING, subject, found, expected, f"{advice}. Its set is the one that seals now."
         )
     advice += ": until then its set, which does not seal now, may never have existed. "
-    return _refuse(subject, found, expected, advice + _HIJACKED)
+    return _refuse(subject, found, expected, advice + HIJACKED)
 
 
 def _seals_now(client: BftClientView, head: Mapping[str, Any]) -> bool:

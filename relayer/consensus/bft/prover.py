@@ -22,12 +22,13 @@ from light_clients.bft.codec import encode_misbehaviour, encode_proof
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKinds
 from light_clients.bft.validators import check_set
-from light_clients.client import Height, Status, Timestamp
+from light_clients.client import Height, Timestamp
 from light_clients.errors import HeaderRejected, ProofRejected, QuorumNotReached, Rejection
 from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
 from relayer.consensus.accounts import prove_account
+from relayer.consensus.activity import require_active, require_own_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
@@ -44,7 +45,6 @@ from relayer.consensus.bft.update_path import BftUpdatePath, HeaderSource, descr
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import (
     ClientExpired,
-    ClientFrozen,
     ConfigError,
     MisbehaviourFound,
     NotFoundYet,
@@ -276,7 +276,7 @@ class BftProver:
         if target is None:
             raise NotFoundYet("no verified header to bring the client to", "a verified head first")
         found = await read_client(destination, client)
-        _check_usable(found, client)
+        require_active(found.status, client, found.state.timestamp + found.params.trusting_period_s)
         self._check_reads(found, client)
         if target.number <= found.state.height:
             return ()
@@ -475,18 +475,8 @@ class BftProver:
 
     def _check_own(self) -> None:
         status = self._client.status(self._now())
-        if status is Status.EXPIRED:
-            raise ClientExpired(
-                f"our own trusted state of height {self._client.state.height} is older than the trusting period",
-                f"a header of the last {self._client.params.trusting_period_s} s",
-                "Ask the chain's owners for its validators of today and put them into the chain's bootstrap",
-            )
-        if status is Status.FROZEN:
-            raise ClientFrozen(
-                "our own light client is frozen by misbehaviour",
-                "Active",
-                "Ask the chain's owners what happened",
-            )
+        period_s = self._client.params.trusting_period_s
+        require_own_active(status, self._client.state.height, period_s, KIND.signers)
 
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
@@ -511,19 +501,6 @@ class BftProver:
             return header.validators
 
         return await self._source.checked_block(state.height, check)
-
-
-def _check_usable(found: OnChainState, client: Address) -> None:
-    if found.status is Status.FROZEN:
-        raise ClientFrozen(
-            f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
-        )
-    if found.status is Status.EXPIRED:
-        raise ClientExpired(
-            f"the light client 0x{client.hex()} expired at {found.state.timestamp + found.params.trusting_period_s}",
-            "Active",
-            "Its admin must bootstrap it again",
-        )
 
 
 def _to_verified(header: BftHeader) -> VerifiedHeader:

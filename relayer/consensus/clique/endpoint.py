@@ -27,7 +27,7 @@ from relayer.consensus.clique.contract import CliqueClientView, CliqueInitialTru
 from relayer.consensus.clique.prover import CliqueProver, open_prover, params_of
 from relayer.consensus.clique.signer_search import ReadBlocks, find_signers
 from relayer.consensus.clique.update_path import believe_run, heights, read_linked
-from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.findings import HIJACKED, Finding, Severity
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
@@ -36,11 +36,6 @@ from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefu
 _TRIES: Final = 4
 #: How many shared signers an error lists.
 _SHOWN: Final = 3
-#: What to do about a client whose trusted set is none of its chain's.
-_HIJACKED: Final = (
-    "Whoever has the keys of that set forges every message: pause the remote (pauseRemote), find out who set it, and "
-    "replace the client."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +210,15 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
             # the doubt.
             if await _is_trusted_now(node, chain, client, newest):
                 return [Finding(Severity.WARNING, subject, found, "those headers", advice)]
-            return [_refuse(subject, found, "those headers, or the signers of now", _HIJACKED)]
+            return [_refuse(subject, found, "those headers, or the signers of now", HIJACKED)]
         except Rejection as error:
             found = f"a client that trusts block {at}, up to which headers are not believed: {error}"
-            return [_refuse(subject, found, "Clique headers", _HIJACKED)]
+            return [_refuse(subject, found, "Clique headers", HIJACKED)]
         own = set_hash(signers)
         if client.set_hash != own:
             found = f"a client that trusts a set with hash 0x{client.set_hash.hex()}, which may not seal behind block {at}"
             return [
-                _refuse(subject, found, f"the chain's own, 0x{own.hex()} ({len(signers)} signers)", _HIJACKED)
+                _refuse(subject, found, f"the chain's own, 0x{own.hex()} ({len(signers)} signers)", HIJACKED)
             ]
         if height > newest:
             # With another set it was refused above: a height that no block has is what a forger would choose.
@@ -232,7 +227,7 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
             return [Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)]
         if client.timestamp != timestamp:
             found = f"a client that trusts block {height} of time {client.timestamp}"
-            return [_refuse(subject, found, f"the block's own time, {timestamp}", _HIJACKED)]
+            return [_refuse(subject, found, f"the block's own time, {timestamp}", HIJACKED)]
         text = f"trusts the {len(signers)} signers that the chain's own headers lead to at block {height}"
         return [Finding(Severity.OK, subject, text)]
 

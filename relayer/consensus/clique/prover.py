@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from light_clients.client import Height, Status, Timestamp
+from light_clients.client import Height, Timestamp
 from light_clients.clique.client import CliqueClient, CliqueParams, CliqueState
 from light_clients.clique.codec import encode_misbehaviour, encode_proof
 from light_clients.clique.header import CliqueHeader
@@ -31,6 +31,7 @@ from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
 from relayer.consensus.accounts import prove_account
+from relayer.consensus.activity import require_active, require_own_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
@@ -53,8 +54,6 @@ from relayer.consensus.clique.update_path import (
 from relayer.consensus.kind import ConfiguredChain, OpenProver
 from relayer.errors import (
     ChainUnavailable,
-    ClientExpired,
-    ClientFrozen,
     ConfigError,
     MisbehaviourFound,
     NotFoundYet,
@@ -488,7 +487,7 @@ class CliqueProver:
         if target is None:
             raise NotFoundYet("no verified header to bring the client to", "a verified head first")
         found = await self._read_client(destination, client)
-        _check_usable(found, client)
+        require_active(found.status, client, found.state.timestamp + found.params.trusting_period_s)
         if target.number <= found.state.height:
             return ()
         signers = await self._signers_of(found.state)
@@ -575,34 +574,11 @@ class CliqueProver:
 
     def _check_own(self) -> None:
         status = self._client.status(self._now())
-        if status is Status.EXPIRED:
-            raise ClientExpired(
-                f"our own trusted state of height {self._client.state.height} is older than the trusting period",
-                f"a header of the last {self._client.params.trusting_period_s} s",
-                "Ask the chain's owners for its signers of today and put them into the chain's bootstrap",
-            )
-        if status is Status.FROZEN:
-            raise ClientFrozen(
-                "our own light client is frozen by misbehaviour",
-                "Active",
-                "Ask the chain's owners what happened",
-            )
+        period_s = self._client.params.trusting_period_s
+        require_own_active(status, self._client.state.height, period_s, KIND.signers)
 
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
-
-
-def _check_usable(found: OnChainClique, client: Address) -> None:
-    if found.status is Status.FROZEN:
-        raise ClientFrozen(
-            f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
-        )
-    if found.status is Status.EXPIRED:
-        raise ClientExpired(
-            f"the light client 0x{client.hex()} expired at {found.state.timestamp + found.params.trusting_period_s}",
-            "Active",
-            "Its admin must bootstrap it again",
-        )
 
 
 def _read_again(blocks: Sequence[Mapping[str, Any]], header: VerifiedHeader) -> Sequence[CliqueHeader]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A light client of this chain on a destination: what its contract tells, and whether updates can help it."""
+"""A light client of this chain on a destination: what its contract tells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relayer.consensus.base import OnChainClient
 from relayer.consensus.ethereum.cache import EthereumCache
 from relayer.consensus.ethereum.contract import decode_parameters, decode_trusted_state
 from relayer.consensus.ethereum.headers import SignedHeader
-from relayer.errors import ClientExpired, ClientFrozen, RpcAnswerInvalid
+from relayer.errors import RpcAnswerInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +117,4 @@ def _check_network(found: EthereumParams, own: EthereumParams, current_slot: Slo
             f"the light client 0x{client.hex()} does not know the fork of epoch {fork.epoch}",
             f"version 0x{fork.version.hex()} in its table, found 0x{known.version.hex()}",
             "Deploy a new one and register it: `postroad endpoint deploy`, then `register`",
-        )
-
-
-def check_usable(found: DeployedClient, client: Address) -> None:
-    """Refuse a client that no update can help.
-
-    Raises:
-        ClientFrozen: misbehaviour was proven to it.
-        ClientExpired: what it trusts is too old.
-    """
-    if found.status is Status.FROZEN:
-        raise ClientFrozen(
-            f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
-        )
-    if found.status is Status.EXPIRED:
-        raise ClientExpired(
-            f"the light client 0x{client.hex()} expired at "
-            f"{found.client.timestamp + found.client.params.trusting_period_s}",
-            "Active",
-            "Its admin must bootstrap it again",
         )

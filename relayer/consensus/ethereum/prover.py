@@ -28,6 +28,7 @@ from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
 from relayer.consensus.accounts import prove_account
+from relayer.consensus.activity import require_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
@@ -40,7 +41,6 @@ from relayer.consensus.ethereum.beacon_api import BeaconApi
 from relayer.consensus.ethereum.config import EthereumConfig
 from relayer.consensus.ethereum.deployed_client import (
     DeployedClient,
-    check_usable,
     knows_signers,
     read_client,
 )
@@ -249,7 +249,8 @@ class EthereumProver:
             ChainUnavailable: no node's updates hold.
         """
         found = await self._read_client(destination, client)
-        check_usable(found, client)
+        expires_at = found.client.timestamp + found.client.params.trusting_period_s
+        require_active(found.status, client, expires_at)
         # The contract judges by its own chain's clock, which can't run behind its newest block.
         now = (await destination.head()).timestamp
         target = self._follower.newest

@@ -36,6 +36,7 @@ from light_clients.errors import HeaderRejected, ProofRejected, Rejection
 from relayer.chains.base import AccountProof, Address, Call, Chain, Head
 from relayer.chains.evm import abi
 from relayer.consensus.accounts import prove_account
+from relayer.consensus.activity import require_active, require_own_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
@@ -49,7 +50,7 @@ from relayer.consensus.bft.contract import decode_trusted_state
 from relayer.consensus.bft.contract_mode.held_set import HeldSource
 from relayer.consensus.bft.contract_mode.update_path import ContractModePath, read_proven
 from relayer.consensus.kind import ConfiguredChain
-from relayer.errors import ClientExpired, ClientFrozen, MisbehaviourFound, RpcAnswerInvalid
+from relayer.errors import MisbehaviourFound, RpcAnswerInvalid
 
 T = TypeVar("T")
 
@@ -62,7 +63,8 @@ _FIRST_BASE_GAS: Final = 300_000
 
 _VALIDATOR_CONTRACT: Final = abi.selector("validatorContract()")
 _VALIDATOR_SLOT: Final = abi.selector("validatorSlot()")
-_STORAGE_ROOT: Final = abi.selector("storageRoot()")
+#: Asks a light client for the contract's storage root that its trusted set was read from; 0 for none.
+STORAGE_ROOT: Final = abi.selector("storageRoot()")
 
 
 class ContractModeSource(HeldSource, Protocol):
@@ -127,6 +129,14 @@ class ContractModeProver:
     def client(self) -> ContractModeClient:
         """Our own light client, with its trusted state."""
         return self._client
+
+    @property
+    def client_of_proofs(self) -> ContractModeClient:
+        """The same, with the contract's storage root that the clients know which proofs are sent to."""
+        # One proof serves every destination, so the list is left out only where all know the storage.
+        roots = set(self._known_roots.values())
+        known = roots.pop() if len(roots) == 1 else None
+        return replace(self._client, state=replace(self._client.state, storage_root=known))
 
     @property
     def validators(self) -> tuple[bytes, ...]:
@@ -259,7 +269,7 @@ class ContractModeProver:
         """
         target = self._client.state.height
         status, found = await self._read_client(destination, client)
-        _check_usable(status, found, client)
+        require_active(status, client, found.state.timestamp + found.params.trusting_period_s)
         # The contract judges by its own chain's clock, which can't run behind its newest block.
         path = ContractModePath(self._source, found, (await destination.head()).timestamp)
         if await path.lead_to_turn(target) and target > path.client.state.height:
@@ -378,14 +388,12 @@ class ContractModeProver:
     def _prove_slot(
         self, block: ProvenBlock, account: Address, slot: bytes, proof: AccountProof
     ) -> ProvenSlot:
-        contract, root = self._client.params.contract, block.before.storage_root
-        # One proof serves every destination, so the list is left out only where all know the storage.
-        known = root if set(self._known_roots.values()) == {root} else None
+        client = self.client_of_proofs
+        contract, known = client.params.contract, client.state.storage_root
         encoded = encode_proof(
             proof.storage_nodes[slot], proof.account_nodes, block, contract, known, account, slot
         )
         # The very bytes that will be sent are read by the contract's rules before anybody pays (INV-5).
-        client = replace(self._client, state=replace(self._client.state, storage_root=known))
         found = client.storage_at(encoded, account, slot, self._now())
         if found.height != block.header.number:
             raise ProofRejected("a proof of another height", found=found.height, expected=block.header.number)
@@ -398,18 +406,8 @@ class ContractModeProver:
 
     def _check_own(self) -> None:
         status = self._client.status(self._now())
-        if status is Status.EXPIRED:
-            raise ClientExpired(
-                f"our own trusted state of height {self._client.state.height} is older than the trusting period",
-                f"a header of the last {self._client.params.trusting_period_s} s",
-                "Ask the chain's owners for its validators of today and put them into the chain's bootstrap",
-            )
-        if status is Status.FROZEN:
-            raise ClientFrozen(
-                "our own light client is frozen by misbehaviour",
-                "Active",
-                "Ask the chain's owners what happened",
-            )
+        period_s = self._client.params.trusting_period_s
+        require_own_active(status, self._client.state.height, period_s, KIND.signers)
 
     def _now(self) -> Timestamp:
         return Timestamp(int(self._clock()))
@@ -428,7 +426,7 @@ class ContractModeProver:
             abi.CLIENT_MAX_CLOCK_DRIFT,
             _VALIDATOR_CONTRACT,
             _VALIDATOR_SLOT,
-            _STORAGE_ROOT,
+            STORAGE_ROOT,
         )
         answers = await asyncio.gather(*(destination.call(Call(client, data)) for data in asked))
         period, drift, contract, slot, root = (
@@ -466,19 +464,6 @@ def _read_again(block: Mapping[str, Any], header: VerifiedHeader) -> BareHeader:
     if found.block_hash != header.hash:
         raise HeaderRejected("another block", found=found.block_hash, expected=header.hash)
     return found
-
-
-def _check_usable(status: Status, found: ContractModeClient, client: Address) -> None:
-    if status is Status.FROZEN:
-        raise ClientFrozen(
-            f"the light client 0x{client.hex()} is frozen", "Active", "Its admin must bootstrap it again"
-        )
-    if status is Status.EXPIRED:
-        raise ClientExpired(
-            f"the light client 0x{client.hex()} expired at {found.state.timestamp + found.params.trusting_period_s}",
-            "Active",
-            "Its admin must bootstrap it again",
-        )
 
 
 def _to_verified(block: ProvenBlock) -> VerifiedHeader:

@@ -25,15 +25,11 @@ from relayer.consensus.bft.contract_mode.finding import (
     try_held,
 )
 from relayer.consensus.bft.contract_mode.held_set import read_any_header, read_held
-from relayer.consensus.findings import Finding, Severity
+from relayer.consensus.findings import HIJACKED, Finding, Severity
 from relayer.consensus.kind import ConfiguredChain
 from relayer.errors import NotFoundYet, RpcAnswerInvalid, RpcRefused
 
 _GUIDE: Final = "docs/how-to/contract-chosen-validators.md"
-_HIJACKED: Final = (
-    "Whoever has the keys of that set forges every message: pause the remote (pauseRemote), find out who set it, and "
-    "replace the client."
-)
 #: What a node answers with where it has a block or its state no more.
 _GONE: Final = (RpcAnswerInvalid, RpcRefused, NotFoundYet)
 
@@ -130,23 +126,23 @@ async def prove_contract_trust(
             newest = "no such block" if head is None else f"block {head.number}"
             found = f"a client that trusts the set after block {height}, while the newest one is {newest}"
             if not await _holds_now(node, client, head):
-                return [_refuse(subject, found, "a block that the chain has", _HIJACKED)]
+                return [_refuse(subject, found, "a block that the chain has", HIJACKED)]
             advice = f"Is the provider in chains.{chain.name}.rpc behind? If it is not, replace the client."
             return [Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)]
         header = read_any_header(await node.block(height))
     except Rejection as error:
         found = f"a client that trusts block {height}, which is not believed: {error}"
-        return [_refuse(subject, found, "a QBFT header", _HIJACKED)]
+        return [_refuse(subject, found, "a QBFT header", HIJACKED)]
     except _GONE as error:
         return [await _judge_unshown(subject, chain.name, node, client, head, error)]
     if client.timestamp != header.timestamp:
         found = f"a client that trusts block {height} of time {client.timestamp}"
-        return [_refuse(subject, found, f"the block's own time, {header.timestamp}", _HIJACKED)]
+        return [_refuse(subject, found, f"the block's own time, {header.timestamp}", HIJACKED)]
     try:
         held = await read_held(NodeSource(node), place, header)
     except Rejection as error:
         found = f"a client that trusts a set after block {height}, where the contract holds none: {error}"
-        return [_refuse(subject, found, "the contract's list", _HIJACKED)]
+        return [_refuse(subject, found, "the contract's list", HIJACKED)]
     except _GONE as error:
         if not await _holds_now(node, client, head):
             return [await _judge_unshown(subject, chain.name, node, client, head, error)]
@@ -162,7 +158,7 @@ async def prove_contract_trust(
             f"block {height}"
         )
         expected = f"the contract's own, 0x{own.hex()} ({len(held.validators)} validators)"
-        return [_refuse(subject, found, expected, _HIJACKED)]
+        return [_refuse(subject, found, expected, HIJACKED)]
     text = f"trusts the {len(held.validators)} validators that the contract held after block {height}"
     return [Finding(Severity.OK, subject, text)]
 
@@ -218,7 +214,7 @@ async def _judge_unshown(
         advice += ". Its set is the one that the contract holds now."
         return Finding(Severity.WARNING, subject, found, expected, advice)
     advice += ": until then its set, which does not seal now, may never have existed. "
-    return _refuse(subject, found, expected, advice + _HIJACKED)
+    return _refuse(subject, found, expected, advice + HIJACKED)
 
 
 def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:

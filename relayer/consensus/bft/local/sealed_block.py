@@ -101,7 +101,7 @@ class ExtraDataParts:
     def _vote(self) -> bytes:
         if self.vote is None:
             return encode_list(b"") if self.kind is BftKind.QBFT else encode_bytes(b"")
-        # The two kinds write a vote alike: a drop is the byte 0x00, not the empty string.
+        # QBFT and IBFT 2.0 write a vote alike: a drop is the byte 0x00, not the empty string.
         return encode_list(
             encode_bytes(self.vote.candidate) + encode_bytes(b"\xff" if self.vote.add else b"\x00")
         )

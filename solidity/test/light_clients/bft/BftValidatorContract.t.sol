@@ -13,17 +13,27 @@ import {Block, Form} from "./support/BftChain.sol";
 import {BftClientTest} from "./support/BftClientTest.sol";
 
 /// @notice A state of the chain: its root, and compact proofs of it. `known` is the account's alone, `members` that of the
-/// list as well; `word` is that of SLOT.
+/// list as well, whose parts are `length`, `list` and `account`; `word` is that of SLOT.
 struct Held {
     bytes32 root;
     bytes32 storageRoot;
+    bytes length;
+    bytes list;
+    bytes account;
     bytes known;
     bytes members;
     bytes word;
 }
 
-/// @title The light client of a QBFT chain whose validators a contract chooses: its life, and what it costs. Every rule by
-/// itself is in tests/differential/test_contract_mode.py.
+/// @notice A block with what shows whose turn it was: its parent, and a proof of the set under that.
+struct Sent {
+    Block b;
+    Block parent;
+    bytes set;
+}
+
+/// @title The light client of a QBFT chain whose validators a contract chooses: its life, its rules, and what it costs. Every
+/// rule against the Python twin is in tests/differential/test_contract_mode.py.
 /// forge-config: default.isolate = true
 contract BftValidatorContractTest is BftClientTest {
     string private constant GROUP = "bft";
@@ -142,11 +152,130 @@ contract BftValidatorContractTest is BftClientTest {
         // One block in two seals' choices is no misbehaviour.
         vm.expectPartialRevert(BftTrust.NoMisbehaviour.selector);
         client.freeze(bytes.concat(one, _block(150, held, held, keys, 14, false)));
+        // Nor are blocks of two heights.
+        bytes memory next = _block(151, held, held, keys, 7, false);
+        vm.expectRevert(abi.encodeWithSelector(BftTrust.HeightsDiffer.selector, 150, 151));
+        client.freeze(bytes.concat(one, next));
         client.freeze(bytes.concat(one, other));
         assertEq(uint256(client.status()), uint256(ILightClient.Status.Frozen));
         bytes memory frozen = abi.encodeWithSelector(ILightClient.NotActive.selector, ILightClient.Status.Frozen);
         _refuses(client, _proof(150, held, held, keys, 7, false), frozen);
     }
+
+    // ------------------------------------------------------------------------------------------------ whose turn it is
+
+    function test_INV7_theSetUnderAnotherBlock() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        Held memory held = _held(keys, 0);
+        Held memory other = _held(keys, 1);
+        Sent memory sent = _sent(150, held, held, false);
+        (sent.parent.stateRoot, sent.set) = (other.root, other.members);
+        bytes memory reason = abi.encodeWithSelector(
+            BftValidatorContractLightClient.NotParent.selector, onChainHash(sent.parent), sent.b.parentHash
+        );
+        _refuses(client, _claim(held, sent, keys), reason);
+    }
+
+    /// @dev Whoever refers to the known storage still has to be the trusted set.
+    function test_INV7_strangersInTheTurnOfTheTrustedSet() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        Held memory held = _held(keys, 0);
+        client.update(bytes.concat(_block(101, held, held, keys, 7, false), held.members));
+        uint256[] memory strangers = keysOf(9, 4);
+        _refuses(client, _proof(150, held, held, strangers, 7, true), notTrusted(strangers, keys));
+    }
+
+    function test_INV7_aHeaderThatListsValidators() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        Held memory held = _held(keys, 0);
+        Sent memory sent = _sent(150, held, held, false);
+        sent.b.validators = addressesOf(keys);
+        bytes memory reason = abi.encodeWithSelector(BftValidatorContractLightClient.ValidatorsListed.selector, 4);
+        _refuses(client, _claim(held, sent, keys), reason);
+    }
+
+    // ------------------------------------------------------------------------------------------------ height and time
+
+    function test_heightMustRise() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        Held memory held = _held(keys, 0);
+        bytes memory reason =
+            abi.encodeWithSelector(LightClient.HeightNotAbove.selector, TRUSTED_HEIGHT, TRUSTED_HEIGHT);
+        _refusesUpdate(client, held, held, keys, TRUSTED_HEIGHT, reason);
+    }
+
+    function test_INV7_timeRunsBack() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        // The time of block 200.
+        client.bootstrap(addressesOf(keys), TRUSTED_HEIGHT, TRUSTED_TIME + 200);
+        Held memory held = _held(keys, 0);
+        bytes memory reason = abi.encodeWithSelector(
+            BftTrust.TimestampBelow.selector, uint256(TRUSTED_TIME) + 199, uint256(TRUSTED_TIME) + 200
+        );
+        _refusesUpdate(client, held, held, keys, 199, reason);
+        client.update(bytes.concat(_block(200, held, held, keys, 7, false), held.members));
+    }
+
+    function test_INV7_clockDrift() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        Held memory held = _held(keys, 0);
+        uint256 last = 1000 + CLOCK_DRIFT;
+        bytes memory reason =
+            abi.encodeWithSelector(LightClient.TimestampInFuture.selector, NOW + CLOCK_DRIFT + 1, NOW + CLOCK_DRIFT);
+        _refuses(client, _proof(last + 1, held, held, keys, 7, false), reason);
+        _refusesUpdate(client, held, held, keys, last + 1, reason);
+        bytes memory data = _block(last + 1, held, held, keys, 7, false);
+        vm.expectRevert(reason);
+        client.anchor(data);
+
+        _proves(client, _proof(last, held, held, keys, 7, false), last);
+        client.anchor(_block(last, held, held, keys, 7, false));
+        client.update(bytes.concat(_block(last, held, held, keys, 7, false), held.members));
+    }
+
+    // ------------------------------------------------------------------------------------------------ the list
+
+    /// @dev No set is empty: nobody at all would be a quorum of it.
+    function test_INV7_aListWithoutMembers() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        Held memory none = _heldWords(new uint256[](0), 0);
+        bytes memory reason = abi.encodeWithSelector(BftTrust.ValidatorCountInvalid.selector, 0, 255);
+        _refusesUpdate(client, _held(keys, 0), none, keys, 101, reason);
+    }
+
+    function test_INV7_membersOfAnotherStorage() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        Held memory held = _held(keys, 0);
+        Held memory theirs = _held(keysOf(9, 4), 0);
+        bytes memory mixed = bytes.concat(hex"01", held.length, theirs.list, held.account);
+        bytes memory data = bytes.concat(_block(101, held, held, keys, 7, false), mixed);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                BftValidatorContractLightClient.StorageRootsDiffer.selector, 0, theirs.storageRoot, held.storageRoot
+            )
+        );
+        client.update(data);
+    }
+
+    function test_INV7_aMemberThatIsNoAddress() public {
+        uint256[] memory keys = keysOf(1, 4);
+        BftValidatorContractLightClient client = _deploy(keys);
+        uint256[] memory words = _wordsOf(keys);
+        words[1] |= 1 << 160;
+        bytes memory reason =
+            abi.encodeWithSelector(BftValidatorContractLightClient.ValidatorMalformed.selector, 1, bytes32(words[1]));
+        _refusesUpdate(client, _held(keys, 0), _heldWords(words, 0), keys, 101, reason);
+    }
+
+    // ------------------------------------------------------------------------------------------------ bytes
 
     /// @dev No byte is without effect: cut, changed or moved, a call is refused.
     function test_INV1_mutated(uint256 seed) public {
@@ -206,30 +335,43 @@ contract BftValidatorContractTest is BftClientTest {
     }
 
     /// @dev A state in which the contract lists these validators. `salt` changes a word beside the list.
-    function _held(uint256[] memory keys, uint256 salt) private pure returns (Held memory held) {
-        uint256 count = keys.length;
-        bytes32[] memory slots = new bytes32[](count + 2);
-        bytes[] memory values = new bytes[](count + 2);
+    function _held(uint256[] memory keys, uint256 salt) private pure returns (Held memory) {
+        return _heldWords(_wordsOf(keys), salt);
+    }
+
+    function _wordsOf(uint256[] memory keys) private pure returns (uint256[] memory words) {
+        words = new uint256[](keys.length);
+        for (uint256 i = 0; i < keys.length; ++i) {
+            words[i] = uint160(vm.addr(keys[i]));
+        }
+    }
+
+    /// @dev A state in which the list has these words. Of an empty one there is no length in the storage.
+    function _heldWords(uint256[] memory words, uint256 salt) private pure returns (Held memory held) {
+        uint256 count = words.length;
+        uint256 others = count == 0 ? 1 : 2;
+        bytes32[] memory slots = new bytes32[](count + others);
+        bytes[] memory values = new bytes[](count + others);
         bytes32 base = keccak256(abi.encode(LIST_SLOT));
-        (slots[0], values[0]) = (base, Rlp.integer(count));
-        (slots[1], values[1]) = (keccak256(abi.encode(uint256(9))), Rlp.integer(1 + salt));
+        (slots[0], values[0]) = (keccak256(abi.encode(uint256(9))), Rlp.integer(1 + salt));
+        if (count != 0) (slots[1], values[1]) = (base, Rlp.integer(count));
         for (uint256 i = 0; i < count; ++i) {
             slots[i + 2] = keccak256(abi.encode(uint256(base) + i));
-            values[i + 2] = Rlp.integer(uint160(vm.addr(keys[i])));
+            values[i + 2] = Rlp.integer(words[i]);
         }
         bytes32[] memory places = slots;
         Trie.Pairs memory list = Trie.sorted(_copy(slots), values);
         held.storageRoot = Trie.root(list);
-        bytes memory proofs = Trie.storageProof(list, base);
+        held.length = Trie.storageProof(list, base);
         for (uint256 i = 0; i < count; ++i) {
-            proofs = bytes.concat(proofs, Trie.storageProof(list, places[i + 2]));
+            held.list = bytes.concat(held.list, Trie.storageProof(list, places[i + 2]));
         }
         Trie.Pairs memory accounts;
         (accounts, held.word) = _accounts(held.storageRoot);
         held.root = Trie.root(accounts);
-        bytes memory account = Trie.accountProof(accounts, keccak256(abi.encodePacked(CHOOSER)));
-        held.known = bytes.concat(hex"00", account);
-        held.members = bytes.concat(hex"01", proofs, account);
+        held.account = Trie.accountProof(accounts, keccak256(abi.encodePacked(CHOOSER)));
+        held.known = bytes.concat(hex"00", held.account);
+        held.members = bytes.concat(hex"01", held.length, held.list, held.account);
     }
 
     function _accounts(bytes32 storageRoot) private pure returns (Trie.Pairs memory accounts, bytes memory word) {
@@ -263,31 +405,36 @@ contract BftValidatorContractTest is BftClientTest {
         }
     }
 
+    /// @dev A block on another one, after which the contract held what `before` says.
+    function _sent(uint256 number, Held memory before, Held memory held, bool known)
+        private
+        pure
+        returns (Sent memory sent)
+    {
+        sent.parent = blockOf(QBFT, new address[](0), number - 1);
+        sent.parent.stateRoot = before.root;
+        sent.b = blockOf(QBFT, new address[](0), number);
+        (sent.b.stateRoot, sent.b.parentHash) = (held.root, onChainHash(sent.parent));
+        sent.set = known ? before.known : before.members;
+    }
+
     /// @dev A block as an update has it, or as a proof has it when `proving`, without its stateRoot.
-    function _sealed(
-        uint256 number,
-        Held memory before,
-        Held memory held,
-        uint256[] memory keys,
-        uint256 sealers,
-        bool known,
-        bool proving
-    ) private pure returns (bytes memory) {
-        Block memory parent = blockOf(QBFT, new address[](0), number - 1);
-        parent.stateRoot = before.root;
-        Block memory b = blockOf(QBFT, new address[](0), number);
-        (b.stateRoot, b.parentHash) = (held.root, onChainHash(parent));
+    function _encode(Sent memory sent, uint256[] memory keys, uint256 sealers, bool proving)
+        private
+        pure
+        returns (bytes memory)
+    {
         Form memory form;
         form.withoutStateRoot = proving;
         Form memory rootless;
         rootless.withoutStateRoot = true;
         return bytes.concat(
-            wire(b, form),
+            wire(sent.b, form),
             bytes1(uint8(keys.length)),
             packed(addressesOf(keys)),
-            sealsBy(b, keys, sealers),
-            known ? before.known : before.members,
-            wire(parent, rootless)
+            sealsBy(sent.b, keys, sealers),
+            sent.set,
+            wire(sent.parent, rootless)
         );
     }
 
@@ -299,7 +446,7 @@ contract BftValidatorContractTest is BftClientTest {
         uint256 sealers,
         bool known
     ) private pure returns (bytes memory) {
-        return _sealed(number, before, held, keys, sealers, known, false);
+        return _encode(_sent(number, before, held, known), keys, sealers, false);
     }
 
     function _proof(
@@ -310,7 +457,12 @@ contract BftValidatorContractTest is BftClientTest {
         uint256 sealers,
         bool known
     ) private pure returns (bytes memory) {
-        return bytes.concat(hex"00", held.word, _sealed(number, before, held, keys, sealers, known, true));
+        return bytes.concat(hex"00", held.word, _encode(_sent(number, before, held, known), keys, sealers, true));
+    }
+
+    /// @dev A proof by a block that the first three sealed.
+    function _claim(Held memory held, Sent memory sent, uint256[] memory keys) private pure returns (bytes memory) {
+        return bytes.concat(hex"00", held.word, _encode(sent, keys, 7, true));
     }
 
     // ------------------------------------------------------------------------------------------------ asking
@@ -332,5 +484,19 @@ contract BftValidatorContractTest is BftClientTest {
     function _refuses(BftValidatorContractLightClient client, bytes memory proof, bytes memory reason) private {
         vm.expectRevert(reason);
         client.storageAt(proof, ACCOUNT, SLOT);
+    }
+
+    /// @dev An update by a block of the first three, with the list that the contract holds after it.
+    function _refusesUpdate(
+        BftValidatorContractLightClient client,
+        Held memory before,
+        Held memory held,
+        uint256[] memory keys,
+        uint256 number,
+        bytes memory reason
+    ) private {
+        bytes memory data = bytes.concat(_block(number, before, held, keys, 7, false), held.members);
+        vm.expectRevert(reason);
+        client.update(data);
     }
 }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from light_clients.bft.validators import set_hash
 from light_clients.client import Status
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
+from relayer.consensus.bft import endpoint
 from relayer.consensus.bft.config import LABELS, NAMES, BftConfig, BootstrapConfig
 from relayer.consensus.bft.contract import BftClientView, BftInitialTrust
 from relayer.consensus.bft.endpoint import BftTrust
@@ -373,6 +375,57 @@ async def test_without_a_configured_bootstrap_people_are_shown_what_the_provider
     assert f"On port, trust in court begins with block {HEAD}" in text
     for address in ADDRESSES:
         assert f"  0x{address.hex()}" in text
+
+
+async def follow(
+    monkeypatch: pytest.MonkeyPatch, surveyed: Draft, served: Draft
+) -> tuple[BftTrust | None, Finding]:
+    """Follow a surveyed block from a bootstrap at the block before, with providers that serve another one."""
+
+    class Served:
+        provider_count = 1
+
+        async def checked_block(self, number: int, check: Callable[[Block], Any]) -> Any:
+            assert number == served.number
+            return check(served.rpc())
+
+        async def checked_blocks(self, numbers: Sequence[int], check: Callable[[list[Block]], Any]) -> Any:
+            assert set(numbers) == {served.number}
+            return check([served.rpc() for _ in numbers])
+
+        async def close(self) -> None:
+            """There is nothing to close."""
+
+    monkeypatch.setattr(endpoint, "open_evm", lambda *_: Served())
+    members = ", ".join(f'"0x{address.hex()}"' for address in ADDRESSES)
+    bootstrap = f"""
+[chains.court.consensus.bootstrap]
+height = {HEAD - 1}
+timestamp = {surveyed.timestamp - 1}
+validators = [{members}]"""
+    followed, (finding,) = await BFT.endpoint.follow(
+        chain(bootstrap=bootstrap), bytes(32), BftTrust(surveyed.header())
+    )
+    return followed, finding
+
+
+async def test_trust_begins_with_no_other_block_than_the_one_that_was_verified(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """INV-7: the owner's provider makes up a header that lists its own validators, others tell the truth."""
+    now = int(time.time())
+    true = Draft(BftKind.QBFT, FOUR, number=HEAD, timestamp=now)
+    followed, finding = await follow(monkeypatch, true, true)
+    assert (followed, finding.severity) == (BftTrust(true.header()), Severity.OK)
+    made_up = Draft(BftKind.QBFT, validators(4, 60), number=HEAD, timestamp=now)
+    followed, finding = await follow(monkeypatch, made_up, true)
+    assert (followed, finding.severity) == (None, Severity.REFUSAL)
+    for block in (made_up, true):
+        assert f"0x{block.block_hash().hex()}" in finding.found
+    # Where everybody serves the made-up block, it does not follow from the bootstrap.
+    followed, finding = await follow(monkeypatch, made_up, made_up)
+    assert (followed, finding.severity) == (None, Severity.REFUSAL)
+    assert "does not follow from the configured bootstrap" in finding.found
 
 
 def test_shared_validators_are_a_conflict_and_others_are_not() -> None:
