@@ -47,6 +47,7 @@ library Frame {
 
     /// @notice One rung: calls the next unless it is the last, and ends the frame. The call's data is one byte, how many rungs
     /// follow; other data is no rung's.
+    // slither-disable-start incorrect-exp
     function climb() internal view {
         assembly ("memory-safe") {
             if xor(calldatasize(), 1) { revert(0x00, 0x00) }
@@ -58,6 +59,7 @@ library Frame {
             return(0x00, 0x00)
         }
     }
+    // slither-disable-end incorrect-exp
 
     /// @notice Lays out call data up to the payload's length; the payload itself stands in free memory, from being written to
     /// being sent.

@@ -140,12 +140,16 @@ contract BftValidatorContractLightClient is BftTrust {
         if (belief & FROZEN != 0) revert NotActive(Status.Frozen);
         uint256 buffer = TrieNodes.allocateBuffer();
         uint256 position = _start(data);
+        // Both are the first header's, and read when the second is there.
+        // slither-disable-next-line uninitialized-local
         uint256 number;
+        // slither-disable-next-line uninitialized-local
         bytes32 hash;
         // One after the other in a loop, so that what reads a header is there once.
         for (uint256 i = 0; i < 2; ++i) {
             (BftHeader.Header memory header, uint256 next) = _requireBlock(position, belief, buffer);
             uint256 carried = BftHeader.afterBeneficiary(position);
+            // slither-disable-next-line unused-return
             (bytes32 found,) =
                 BftHeader.onChainHashFrom(position, carried + 32, BftHeader.stateRootAt(position), _kinds);
             if (i == 1) {

@@ -126,6 +126,7 @@ library CliqueRun {
         returns (uint256 next)
     {
         unchecked {
+            // slither-disable-next-line uninitialized-local
             Header memory header;
             next = _readFields(run, header, position, rooted, stateRoot);
             _requireNext(run, header);
