@@ -128,7 +128,7 @@ live-goquorum: $(TOOLS_STAMP) ## A network of GoQuorum's own geth, joined, then 
 	$(PY) -m tests.live.consortium goquorum $(ARGS)
 
 .PHONY: live-besu
-live-besu: $(TOOLS_STAMP) ## The same with Besu: QBFT, IBFT 2.0, from the one to the other (10 min each; POSTROAD_BESU=path, ARGS=qbft)
+live-besu: $(TOOLS_STAMP) ## The same with Besu: QBFT, IBFT 2.0, from the one to the other, contract, fees (10 min each; POSTROAD_BESU=path, ARGS=qbft)
 	$(PY) -m tests.live.consortium besu $(ARGS)
 
 .PHONY: live-clique

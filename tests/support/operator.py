@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.devnet.network.join import LocalEndpoint, put_applications
 from relayer.endpoint.manifest import Manifest
-from relayer.keys import SCRYPT_N_DEVNET, KeyStore
+from relayer.keys import SCRYPT_N_DEVNET, KeyStore, StoredKey
 from tests.support.daemon_process import DaemonProcess
 from tests.support.relaynet import RECEIVED
 
@@ -108,6 +108,7 @@ class Operator:
         page: Path,
         chains: Mapping[str, tuple[str, Sequence[str]]],
         edits: Mapping[str, str] | None = None,
+        made: Callable[[StoredKey], Awaitable[None]] | None = None,
     ) -> list[str]:
         """Run the commands of a how-to up to `postroad run`; return those behind it.
 
@@ -116,6 +117,7 @@ class Operator:
             chains: a word for the consensus and the URLs of every chain that the page names, by its name.
                 They stand in place of the page's; nothing else is changed.
             edits: texts of the configuration that `init` writes, and what is put in their place.
+            made: is called with every key when it is there, to give it money, for example.
 
         Raises:
             CommandError: a command fails, or the page has no `postroad run`.
@@ -124,11 +126,14 @@ class Operator:
         for index, command in enumerate(commands):
             if command == "postroad run":
                 return commands[index + 1 :]
-            if self.cheap and (key := command.removeprefix("postroad keys new ")) != command:
+            key, store = command.removeprefix("postroad keys new "), KeyStore(self.folder / "keys")
+            if self.cheap and key != command:
                 password = (self.folder / "password").read_text().strip()
-                KeyStore(self.folder / "keys").new(key, password, scrypt_n=SCRYPT_N_DEVNET)
-                continue
-            await self.shell(_CHAIN.sub(lambda found: _name_chain(found[1], *chains[found[1]]), command))
+                store.new(key, password, scrypt_n=SCRYPT_N_DEVNET)
+            else:
+                await self.shell(_CHAIN.sub(lambda found: _name_chain(found[1], *chains[found[1]]), command))
+            if made is not None and key != command:
+                await made(store.find(key))
             if command.startswith("postroad init"):
                 # The default port would clash with another relayer on this machine.
                 self._edit({"127.0.0.1:9464": f"127.0.0.1:{_free_port()}", **(edits or {})})

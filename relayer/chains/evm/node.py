@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from relayer.chains.base import GasMarket
+from relayer.chains.evm.market import choose_tip
 from relayer.chains.rpc_pool import is_method_missing
 from relayer.chains.rpc_provider import ProviderUrls, RpcLimits, RpcProvider, describe_url
 from relayer.errors import CallReverted, ChainUnavailable, RpcAnswerInvalid, RpcRefused, RpcUnavailable
@@ -123,14 +124,19 @@ class Node:
         A suggestion is 0 where the node has no method for it.
         """
         base = (await self.block("latest")).get("baseFeePerGas")
-        method = "eth_gasPrice" if base is None else "eth_maxPriorityFeePerGas"
+        price_wei = await self._suggestion("eth_gasPrice")
+        if base is None:
+            return GasMarket(None, price_wei)
+        tip_wei = await self._suggestion("eth_maxPriorityFeePerGas")
+        return GasMarket(_number(base), choose_tip(_number(base), tip_wei, price_wei))
+
+    async def _suggestion(self, method: str) -> int:
         try:
-            suggested = _number(await self.request(method, []))
+            return _number(await self.request(method, []))
         except RpcRefused as error:
             if not is_method_missing(error):
                 raise
-            suggested = 0
-        return GasMarket(None if base is None else _number(base), suggested)
+            return 0
 
     async def call(self, to: bytes | None, data: bytes, sender: bytes | None = None) -> bytes:
         """Simulate a call at the newest block; without `to`, `data` runs as init code.

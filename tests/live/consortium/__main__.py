@@ -34,7 +34,9 @@ RUNS: Mapping[str, Mapping[str, Callable[[Path], Platform]]] = {
     "besu": {
         "qbft": Besu,
         "ibft2": partial(Besu, dialect="ibft2", storage="FOREST"),
-        "migration": partial(Besu, dialect="ibft2", migrates_at=300),
+        "migration": partial(Besu, dialect="ibft2", migrates_at=180),
+        "contract": partial(Besu, by_contract=True),
+        "fees": partial(Besu, has_fees=True),
     },
 }
 _TEST_LINE = "{}: {} passed, {} failed"

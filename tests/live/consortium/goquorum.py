@@ -34,6 +34,9 @@ class GoQuorum:
     """
 
     name = "goquorum"
+    owner = None
+    settings = ()
+    has_fees = by_contract = restarts_after_change = False
 
     def __init__(self, binary: Path, *, dialect: str = "qbft", migrates_at: int | None = None) -> None:
         self._binary = binary

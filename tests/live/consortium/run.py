@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from relayer.devnet.network.network import Network
+from relayer.keys import StoredKey
 from tests.live.consortium.validators import Platform, Validators
 from tests.live.journey import Journal, Say, send_for
 from tests.live.processes import ProgramError
@@ -79,12 +80,18 @@ async def _go(
     operator = Operator(folder / "operator", say=say)
     urls = [nodes.places[0].ws_url, *(place.http_url for place in nodes.places[:4])]
     began = time.monotonic()
-    migrates_at, edits = nodes.platform.migrates_at, {}
+    migrates_at, settings = nodes.platform.migrates_at, list(nodes.platform.settings)
     if migrates_at is not None:
-        before = f'protocol = "{nodes.platform.dialect}"'
-        edits[before] = f'{before}\nthen = {{ protocol = "qbft", from_height = {migrates_at} }}'
+        settings.append(f'then = {{ protocol = "qbft", from_height = {migrates_at} }}')
+    table = f"[chains.{MINE}.consensus]\n"
+    edits = {table: table + "".join(f"{line}\n" for line in settings)}
+
+    async def pay(key: StoredKey) -> None:
+        if nodes.platform.has_fees and key.name.startswith(f"{MINE}-"):
+            await nodes.pay(key.address)
+
     chains = {MINE: (nodes.platform.dialect, urls), PARTNER: ("qbft", [partner_http, partner_ws])}
-    rest = await operator.follow(PAGE, chains, edits)
+    rest = await operator.follow(PAGE, chains, edits, made=pay)
     joined = await operator.put_recipients(MINE, PARTNER)
     outcome.rows.append(("deployed, joined and checked", f"in {time.monotonic() - began:.0f} s"))
     first, journal, waiting = await nodes.height(), Journal(), _Waiting(operator)
@@ -143,6 +150,8 @@ async def _disturb(
     await then("first provider killed, a validator too", lambda: nodes.stop(0, kill=True))
     await _await_proven(journal)
     await then("it came back", lambda: nodes.start(0))
+    if migrates_at is not None and nodes.platform.restarts_after_change:
+        await then("all others restarted, one by one", lambda: nodes.restart(1, 2, 3, 4))
     await then("a validator added", lambda: nodes.vote(4, add=True))
     await _await_proven(journal)
     await then("one of five validators stopped", lambda: nodes.stop(2))

@@ -18,11 +18,17 @@ import aiohttp
 from light_clients.codec import rlp
 from light_clients.ecdsa import BACKEND, address_of
 from light_clients.errors import EncodingRejected
+from relayer.consensus.bft.local.validator_contract import PLACE, words_of
+from relayer.devnet.state.identities import Account
+from relayer.keys import sign_transaction
 from tests.live.execution import ask
 from tests.live.processes import Program, ProgramError, free_ports, make_folder
 
 _START_S = 240.0
 _CHANGE_S = 180.0
+_TRANSFER_GAS, _LIST_GAS = 21_000, 600_000
+#: What an account gets where gas is not free.
+_PAID_WEI = 10**20
 #: Keccak-256 of "Istanbul practical byzantine fault tolerance", in the headers of the whole family.
 MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"
 
@@ -86,6 +92,31 @@ class Platform(Protocol):
     @property
     def migrates_at(self) -> int | None:
         """The block from which the network has another protocol; None = it keeps the one it has."""
+        ...
+
+    @property
+    def restarts_after_change(self) -> bool:
+        """Whether nodes count votes after that block only when they were started behind it."""
+        ...
+
+    @property
+    def owner(self) -> Account | None:
+        """Whom the genesis block gives money where gas is paid for, and the contract where one chooses."""
+        ...
+
+    @property
+    def has_fees(self) -> bool:
+        """Whether gas is paid for: the owner gives money then."""
+        ...
+
+    @property
+    def by_contract(self) -> bool:
+        """Whether a contract chooses the validators: the owner writes into it then."""
+        ...
+
+    @property
+    def settings(self) -> Sequence[str]:
+        """What the chain's `consensus` table has besides what `postroad init` finds, line by line."""
         ...
 
 
@@ -152,6 +183,20 @@ class Validators:
         for index in indices:
             await self._programs.pop(index).stop(signal.SIGKILL if kill else signal.SIGTERM)
 
+    async def restart(self, *indices: int) -> None:
+        """Restart nodes one after the other, each when the one before follows the chain again.
+
+        Raises ProgramError, and TimeoutError when one does not come back.
+        """
+        for index in indices:
+            await self.stop(index)
+            await self.start(index)
+            wanted = await self.height() + 2
+            async with asyncio.timeout(_CHANGE_S):
+                while int(await self._try(index, "eth_blockNumber") or "0x0", 16) < wanted:
+                    self.check()
+                    await asyncio.sleep(0.3)
+
     def check(self) -> None:
         """Raise ProgramError when a node has ended by itself."""
         for program in self._programs.values():
@@ -183,19 +228,34 @@ class Validators:
         return sorted(bytes.fromhex(address[2:]) for address in listed)
 
     async def vote(self, index: int, *, add: bool) -> int:
-        """Let all validators vote a node in or out; the height at which the set has changed.
+        """Let all validators vote a node in or out, or the owner change the contract's list.
+
+        Returns the height at which the set has changed.
 
         Raises ProgramError, and TimeoutError when the set does not change.
         """
         address, members = self.places[index].address, set(await self.validators())
-        propose = self.platform.propose(await self.height())
-        for voter, place in enumerate(self.places):
-            if place.address in members and voter in self._programs:
-                await ask(place.http_url, propose, "0x" + address.hex(), add)
+        if self.platform.by_contract:
+            listed = sorted(members | {address} if add else members - {address})
+            words = words_of(tuple(listed), len(members))
+            data = b"".join(slot + word for slot, word in words.items())
+            await self._transact(PLACE.address, data=data, gas=_LIST_GAS)
+        else:
+            propose = self.platform.propose(await self.height())
+            for voter, place in enumerate(self.places):
+                if place.address in members and voter in self._programs:
+                    await ask(place.http_url, propose, "0x" + address.hex(), add)
         async with asyncio.timeout(_CHANGE_S):
             while (address in await self.validators()) != add:  # noqa: ASYNC110  another process decides
                 await asyncio.sleep(0.3)
         return await self.height()
+
+    async def pay(self, address: bytes) -> None:
+        """Give an account money, and wait until it has it. Raises ProgramError and TimeoutError."""
+        await self._transact(address, value=_PAID_WEI, gas=_TRANSFER_GAS)
+        async with asyncio.timeout(_CHANGE_S):
+            while not await self._has_money(address):  # noqa: ASYNC110  another process decides
+                await asyncio.sleep(0.3)
 
     async def rounds(self, first: int, last: int) -> list[int]:
         """The round in which each block from first to last was agreed on, both inclusive.
@@ -215,6 +275,26 @@ class Validators:
     def log_ends(self) -> str:
         """What every running node said last."""
         return "\n".join(f"--- {program.name}\n{program.log_end(8)}" for program in self._programs.values())
+
+    async def _has_money(self, address: bytes) -> bool:
+        return int(await self.ask("eth_getBalance", "0x" + address.hex(), "latest"), 16) > 0
+
+    async def _transact(self, to: bytes, *, gas: int, value: int = 0, data: bytes = b"") -> None:
+        owner = self.platform.owner
+        if owner is None:
+            raise ProgramError(f"nobody on this network of {self.platform.name} has money")
+        nonce = await self.ask("eth_getTransactionCount", owner.address_text, "pending")
+        transaction = {
+            "chainId": self._chain_id,
+            "nonce": int(nonce, 16),
+            "to": to,
+            "value": value,
+            "data": data,
+            "gas": gas,
+            "gasPrice": 2 * int(await self.ask("eth_gasPrice"), 16),
+        }
+        raw, _ = sign_transaction(transaction, owner.secret)
+        await self.ask("eth_sendRawTransaction", "0x" + raw.hex())
 
     async def _try(self, index: int, method: str, *params: object) -> Any:
         with contextlib.suppress(aiohttp.ClientError, ProgramError, TimeoutError, OSError):

@@ -217,12 +217,14 @@ def words_of(listed: tuple[bytes, ...], before: int = 0) -> dict[bytes, bytes]:
     return {PLACE.slot: len(listed).to_bytes(32), **dict(zip(slots, members, strict=True))}
 
 
+def contract_code(keeper: Account) -> bytes:
+    """Return the code of the contract that this account writes into."""
+    return _assemble(_PROGRAM.format(keeper=int.from_bytes(keeper.address)))
+
+
 async def place_contract(anvil: Anvil, listed: tuple[bytes, ...], keeper: Account) -> None:
     """Put the contract with its first list, and money for its keeper, into the state before block 1."""
-    code, address = (
-        _assemble(_PROGRAM.format(keeper=int.from_bytes(keeper.address))),
-        "0x" + PLACE.address.hex(),
-    )
+    code, address = contract_code(keeper), "0x" + PLACE.address.hex()
     await anvil.upstream.call("anvil_setBalance", keeper.address_text, hex(_KEEPER_WEI))
     await anvil.upstream.call("anvil_setCode", address, "0x" + code.hex())
     for slot, word in words_of(listed).items():

@@ -55,7 +55,7 @@ def pricing(base_fee: int | None, **answers: Any) -> Node:
         eth_getBlockByNumber=lambda params: (
             {"hash": "0x" + GENESIS.hex()} if params[0] == "0x0" else block(9, baseFeePerGas=fee)
         ),
-        **answers,
+        **{"eth_gasPrice": refuse(-32601, "Method not found"), **answers},
     )
 
 
@@ -100,6 +100,13 @@ async def test_gas_is_estimated_for_the_account_that_sends_with_room(bench: Chai
         (pricing(7, eth_maxPriorityFeePerGas=hex(GWEI)), GasMarket(7, GWEI)),
         (pricing(0, eth_maxPriorityFeePerGas="0x0"), GasMarket(0, 0)),
         (pricing(7, eth_maxPriorityFeePerGas=refuse(-32601, "the method does not exist")), GasMarket(7, 0)),
+        # Besu without transactions for a while: the base fee has fallen, and its least price has not.
+        (pricing(7, eth_maxPriorityFeePerGas="0x0", eth_gasPrice="0x3e8"), GasMarket(7, 1000)),
+        (pricing(7, eth_maxPriorityFeePerGas="0x1f4", eth_gasPrice="0x3e8"), GasMarket(7, 1000)),
+        # The whole price is of another block than the base fee: an eighth lies between two.
+        (pricing(80, eth_maxPriorityFeePerGas="0x0", eth_gasPrice=hex(90)), GasMarket(80, 0)),
+        (pricing(80, eth_maxPriorityFeePerGas="0x8", eth_gasPrice=hex(99)), GasMarket(80, 8)),
+        (pricing(80, eth_maxPriorityFeePerGas="0x8", eth_gasPrice=hex(100)), GasMarket(80, 100)),
         # GoQuorum has neither a base fee nor the other method.
         (pricing(None, eth_gasPrice=hex(GWEI)), GasMarket(None, GWEI)),
         (pricing(None, eth_gasPrice="0x0"), GasMarket(None, 0)),

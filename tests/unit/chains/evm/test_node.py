@@ -50,11 +50,20 @@ async def test_logs_are_asked_for_in_halves_where_a_range_is_refused() -> None:
 @pytest.mark.parametrize(
     ("base", "answers", "market"),
     [
-        ("0x7", {"eth_maxPriorityFeePerGas": "0x5"}, GasMarket(7, 5)),
-        ("0x0", {"eth_maxPriorityFeePerGas": "0x0"}, GasMarket(0, 0)),
+        ("0x7", {"eth_maxPriorityFeePerGas": "0x5", "eth_gasPrice": "0xc"}, GasMarket(7, 5)),
+        ("0x0", {"eth_maxPriorityFeePerGas": "0x0", "eth_gasPrice": "0x0"}, GasMarket(0, 0)),
+        # A node's least price, which the base fee and the tip don't reach.
+        ("0x7", {"eth_maxPriorityFeePerGas": "0x0", "eth_gasPrice": "0x3e8"}, GasMarket(7, 1000)),
         (None, {"eth_gasPrice": "0x9"}, GasMarket(None, 9)),
         # Some chains have no use for a price, and their nodes no method for it.
-        ("0x7", {"eth_maxPriorityFeePerGas": RpcRefused(-32601, "no such method")}, GasMarket(7, 0)),
+        (
+            "0x7",
+            {
+                "eth_maxPriorityFeePerGas": RpcRefused(-32601, "no such method"),
+                "eth_gasPrice": RpcRefused(-32601, "no such method"),
+            },
+            GasMarket(7, 0),
+        ),
     ],
 )
 async def test_what_gas_costs_is_the_base_fee_and_a_suggestion(
