@@ -75,8 +75,9 @@ def choose_tip(base_fee_wei: int, tip_wei: int, price_wei: int) -> int:
 
     Besu's nodes have a least price (`--min-gas-price`), by default 1000 wei. It counts for the base fee and
     the tip together, and only the whole price tells it. Where blocks are empty the base fee falls to a few
-    wei, and a transaction with no tip is never put into a block. Then the tip alone has to reach the whole
-    price, for the base fee may fall on. A base fee that moved between two questions is no reason.
+    wei, and a transaction with no tip is put into a block by no node but the one that it was given to, which
+    may make no blocks. Then the tip alone has to reach the whole price, for the base fee may fall on. A base
+    fee that moved between two questions is no reason.
     """
     reached_wei = base_fee_wei + tip_wei
     return price_wei if price_wei > reached_wei + reached_wei // _BLOCK_CHANGE else tip_wei
