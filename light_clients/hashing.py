@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-__all__ = ["EMPTY_TRIE_ROOT", "IS_FAST", "SLOW_ADVICE", "keccak256"]
+__all__ = ["EMPTY_OMMERS", "EMPTY_TRIE_ROOT", "IS_FAST", "SLOW_ADVICE", "keccak256"]
 
 Keccak: TypeAlias = Callable[[bytes], bytes]
 
@@ -59,3 +59,6 @@ SLOW_ADVICE: Final = "Hashing takes four to eight times as long without it: inst
 
 #: keccak256(0x80): the root of a Merkle-Patricia trie that holds nothing.
 EMPTY_TRIE_ROOT: Final = keccak256(b"\x80")
+
+#: keccak256 of the RLP of an empty list: the ommers of a block that has none.
+EMPTY_OMMERS: Final = keccak256(b"\xc0")

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Self
 
 from light_clients.bft.preimage import (
-    EMPTY_OMMERS,
     ISTANBUL_MIX_HASH,
     NONCE,
     PROPOSER_SEAL_BYTES,
@@ -26,6 +25,7 @@ from light_clients.client import Height, Timestamp
 from light_clients.codec import execution_header, rlp
 from light_clients.ecdsa import ORDER, recover
 from light_clients.errors import HeaderRejected
+from light_clients.hashing import EMPTY_OMMERS
 
 __all__ = ["BftHeader", "BftKind", "ExtraData", "parse_extra_data"]
 
@@ -153,7 +153,7 @@ class BftHeader:
             EncodingRejected: the bytes are not canonical RLP.
         """
         fields = execution_header.from_rlp(data)
-        return cls._from_fields(fields, kinds.at(_u64("number", fields[_NUMBER])))
+        return cls._from_fields(fields, kinds.at(execution_header.read_uint64("number", fields[_NUMBER])))
 
     @classmethod
     def from_rpc(cls, block: Mapping[str, object], kinds: BftKinds) -> Self:
@@ -172,7 +172,7 @@ class BftHeader:
             EncodingRejected: extraData is not canonical RLP.
         """
         fields = execution_header.from_rpc(block)
-        header = longest = cls._from_fields(fields, kinds.at(_u64("number", fields[_NUMBER])))
+        header = longest = cls._from_fields(fields, kinds.at(execution_header.read_uint64("number", fields[_NUMBER])))
         named = block.get("hash")
         if named is None:
             return header
@@ -211,10 +211,10 @@ class BftHeader:
             transactions_root=transactions_root,
             receipts_root=receipts_root,
             bloom=bloom,
-            number=Height(_u64("number", number)),
-            gas_limit=_u64("gasLimit", gas_limit),
-            gas_used=_u64("gasUsed", gas_used),
-            timestamp=Timestamp(_u64("timestamp", timestamp)),
+            number=Height(execution_header.read_uint64("number", number)),
+            gas_limit=execution_header.read_uint64("gasLimit", gas_limit),
+            gas_used=execution_header.read_uint64("gasUsed", gas_used),
+            timestamp=Timestamp(execution_header.read_uint64("timestamp", timestamp)),
             vanity=extra.vanity,
             validators=extra.validators,
             vote=nonce if votes_by_nonce else extra.vote,
@@ -333,9 +333,3 @@ def _strings(name: str, items: rlp.Item, length: int) -> tuple[bytes, ...]:
             f"{name} has another shape", found=rlp.encode(items), expected=f"{length} bytes each"
         )
     return strings
-
-
-def _u64(name: str, payload: bytes) -> int:
-    if len(payload) > 8:
-        raise HeaderRejected(f"{name} is too large", found=payload, expected="less than 2^64")
-    return int.from_bytes(payload, "big")

@@ -21,7 +21,7 @@ import enum
 from typing import Final, NamedTuple, TypeAlias
 
 from light_clients.codec import rlp
-from light_clients.hashing import keccak256
+from light_clients.hashing import EMPTY_OMMERS, keccak256
 
 
 class BftKind(enum.IntEnum):
@@ -67,8 +67,6 @@ class KindChange(NamedTuple):
 BftKinds: TypeAlias = BftKind | KindChange
 
 
-#: keccak256 of the RLP of an empty list: the ommers of a block that has none.
-EMPTY_OMMERS: Final = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")
 #: The mixHash that tells these headers from others: "ctical byzantine fault tolerance" in ASCII (EIP-650).
 ISTANBUL_MIX_HASH: Final = bytes.fromhex("63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365")
 #: The nonce of a header in which nobody votes by it; QBFT and IBFT 2.0 have no other.

@@ -16,10 +16,8 @@ from light_clients.clique.signers import check_set
 from light_clients.codec import execution_header, rlp
 from light_clients.ecdsa import recover
 from light_clients.errors import HeaderRejected
-from light_clients.hashing import keccak256
+from light_clients.hashing import EMPTY_OMMERS, keccak256
 
-#: keccak256 of the RLP of an empty list: the ommers of a block that has none.
-EMPTY_OMMERS: Final = bytes.fromhex("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347")
 #: The mixHash of every Clique header.
 MIX_HASH: Final = bytes(32)
 #: The nonces: a vote to add the beneficiary, and a vote to drop it or no vote.
@@ -145,10 +143,10 @@ class CliqueHeader:
             receipts_root=receipts_root,
             bloom=bloom,
             difficulty=difficulty[0],
-            number=Height(_u64("number", number)),
-            gas_limit=_u64("gasLimit", gas_limit),
-            gas_used=_u64("gasUsed", gas_used),
-            timestamp=Timestamp(_u64("timestamp", timestamp)),
+            number=Height(execution_header.read_uint64("number", number)),
+            gas_limit=execution_header.read_uint64("gasLimit", gas_limit),
+            gas_used=execution_header.read_uint64("gasUsed", gas_used),
+            timestamp=Timestamp(execution_header.read_uint64("timestamp", timestamp)),
             vanity=vanity,
             listed=listed,
             seal=seal,
@@ -215,9 +213,3 @@ def parse_extra_data(data: bytes) -> tuple[bytes, tuple[bytes, ...], bytes]:
 
 def _hash(front: bytes, extra_data: bytes, back: bytes) -> bytes:
     return keccak256(rlp.encode_list(front + rlp.encode_bytes(extra_data) + back))
-
-
-def _u64(name: str, payload: bytes) -> int:
-    if len(payload) > 8:
-        raise HeaderRejected(f"{name} is too large", found=payload, expected="less than 2^64")
-    return int.from_bytes(payload, "big")

@@ -167,6 +167,16 @@ def read_data(name: str, value: object, length: int) -> bytes:
     )
 
 
+def read_uint64(name: str, payload: bytes) -> int:
+    """Return the number of a field that has to be below 2^64, given the payload of its RLP string.
+
+    Raises HeaderRejected: it is not.
+    """
+    if len(payload) > 8:
+        raise HeaderRejected(f"{name} is too large", found=payload, expected="less than 2^64")
+    return int.from_bytes(payload, "big")
+
+
 def _read(field: _Field, value: object) -> bytes:
     if field.length is not None:
         return read_data(field.name, value, field.length)

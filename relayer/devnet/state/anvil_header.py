@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 from light_clients.codec.rlp import encode_bytes, encode_int, encode_list
-from light_clients.hashing import keccak256
+from light_clients.hashing import EMPTY_OMMERS, keccak256
 from relayer.devnet.errors import ExecutionError
 
-EMPTY_OMMERS_HASH: Final = keccak256(b"\xc0")
 #: In the order of the header; all of London's and later forks', so that Berlin's headers have none.
 _TAIL_FIELDS: Final = (
     ("baseFeePerGas", True),
@@ -78,7 +77,7 @@ class AnvilHeader:
         return b"".join(
             (
                 encode_bytes(self.parent_hash),
-                encode_bytes(EMPTY_OMMERS_HASH),
+                encode_bytes(EMPTY_OMMERS),
                 encode_bytes(self.beneficiary),
                 encode_bytes(self.state_root),
                 encode_bytes(self.transactions_root),
