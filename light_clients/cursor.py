@@ -49,6 +49,11 @@ class Cursor:
         """Return bytes whose length stands in one byte before them."""
         return self.take(self.uint(1))
 
+    def addresses(self) -> tuple[bytes, ...]:
+        """Return addresses, 20 bytes each, whose number stands in one byte before them."""
+        packed = self.take(20 * self.uint(1))
+        return tuple([packed[at : at + 20] for at in range(0, len(packed), 20)])
+
     def finish(self) -> None:
         """Check that nothing is left over.
 

@@ -292,9 +292,7 @@ def _read_link(cursor: Cursor) -> _Link | None:
         raise EncodingRejected("a link is of no known kind", found=kind, expected="0 or 1")
     if kind == 0:
         return None
-    packed = cursor.take(20 * cursor.uint(1))
-    trusted = tuple([packed[at : at + 20] for at in range(0, len(packed), 20)])
-    return _Link(trusted, cursor.prefixed())
+    return _Link(cursor.addresses(), cursor.prefixed())
 
 
 def _check_quorum(found: int, expected: int) -> None:

@@ -137,7 +137,7 @@ def read_fields(cursor: Cursor, kinds: BftKinds, state_root: bytes | None = None
     numbers = cursor.prefixed()
     number, timestamp = _read_numbers(numbers)
     vanity = cursor.take(32) if flags & FLAG_VANITY else _ZERO_VANITY
-    validators = _read_validators(cursor)
+    validators = cursor.addresses()
     kind = kinds.at(number)
     vote, round_ = _read_ending(cursor, flags, kind)
     tail = _read_tail(cursor, flags >> TAIL_SHIFT & 7)
@@ -201,11 +201,6 @@ def _read_numbers(data: bytes) -> tuple[Height, Timestamp]:
     if numbers[0] == 0:
         raise HeaderRejected("block 0 has no seals", found=0, expected="a number of at least 1")
     return Height(numbers[0]), Timestamp(numbers[3])
-
-
-def _read_validators(cursor: Cursor) -> tuple[bytes, ...]:
-    packed = cursor.take(20 * cursor.uint(1))
-    return tuple([packed[at : at + 20] for at in range(0, len(packed), 20)])
 
 
 def _read_ending(cursor: Cursor, flags: int, kind: BftKind) -> tuple[bytes, bytes]:

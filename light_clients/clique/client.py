@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from light_clients.client import Height, Status, StorageValue, Timestamp
 from light_clients.clique.header import CliqueHeader
-from light_clients.clique.reader import Run, read_set
+from light_clients.clique.reader import Run
 from light_clients.clique.signers import check_set, majority, set_hash
 from light_clients.cursor import Cursor
 from light_clients.errors import (
@@ -155,7 +155,7 @@ class CliqueClient:
             raise EncodingRejected("an update is of no known form", found=form, expected="0 or 1")
         first = trusted
         if form == FROM_EPOCH:
-            first = read_set(cursor)
+            first = cursor.addresses()
             check_set(first)
         count = cursor.uint(1)
         run = Run(first, self.params.epoch, tallied=True)
@@ -220,7 +220,7 @@ class CliqueClient:
         return TrustWindow(state.timestamp, params.trusting_period_s, params.max_clock_drift_s, state.frozen)
 
     def _read_trusted_set(self, cursor: Cursor) -> tuple[bytes, ...]:
-        signers = read_set(cursor)
+        signers = cursor.addresses()
         found = set_hash(signers)
         if found != self.state.set_hash:
             raise ValidatorSetRejected(

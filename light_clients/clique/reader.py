@@ -33,12 +33,6 @@ NO_BLOOM: Final = bytes(256)
 NO_VANITY: Final = bytes(32)
 
 
-def read_set(cursor: Cursor) -> tuple[bytes, ...]:
-    """Read a signer list, whatever it is."""
-    packed = cursor.take(20 * cursor.uint(1))
-    return tuple(packed[at : at + 20] for at in range(0, len(packed), 20))
-
-
 class Run:
     """Consecutive headers, each valid after the one before it, from a set of signers on.
 

@@ -66,8 +66,7 @@ def read_block(
         raise ValidatorSetRejected(
             "the header lists its validators", found=len(header.validators), expected="an empty list"
         )
-    count = cursor.uint(1)
-    validators = tuple(cursor.take(20) for _ in range(count))
+    validators = cursor.addresses()
     sealers, seals = check_seals(cursor, validators, header.preimage.commit_seal_hash())
     proven = read_set(cursor, contract, known_root)
     # The seals say what the parent's hash is, so the parent needs none of its own.

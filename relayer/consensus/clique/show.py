@@ -13,7 +13,7 @@ from light_clients.client import Height
 from light_clients.clique.client import CliqueClient
 from light_clients.clique.codec import encode_proof
 from light_clients.clique.header import CliqueHeader
-from light_clients.clique.reader import Run, read_set
+from light_clients.clique.reader import Run
 from light_clients.clique.signers import majority, set_hash
 from light_clients.cursor import Cursor
 from relayer.chains.base import Address, Call
@@ -72,7 +72,7 @@ class CliqueShow:
         """Read the headers that were delivered, and what the contract trusted then."""
         carried = await read_carried(delivered)
         cursor = Cursor(carried.data)
-        signers = read_set(cursor)
+        signers = cursor.addresses()
         run = Run(signers, self.client.params.epoch)
         run.read(cursor, None if carried.anchored_by else carried.state_root)
         for _ in range(self.client.params.depth(len(signers))):

@@ -17,6 +17,14 @@ def test_bytes_are_taken_from_the_front_to_the_end() -> None:
     cursor.finish()
 
 
+def test_addresses_stand_behind_their_number() -> None:
+    cursor = Cursor(b"\x02" + b"a" * 20 + b"b" * 20 + b"\x00\x01c")
+    assert cursor.addresses() == (b"a" * 20, b"b" * 20)
+    assert cursor.addresses() == ()
+    with pytest.raises(EncodingRejected, match="cut short"):
+        cursor.addresses()
+
+
 def test_nothing_is_read_beyond_the_end() -> None:
     cursor = Cursor(b"\x05abc")
     for read in (lambda: cursor.take(5), lambda: cursor.uint(5), cursor.uint64_le):
