@@ -34,8 +34,6 @@ _TOP_BIT: Final = 1 << 255
 #: (wire-formats §6.1).
 _MAX_ITEM: Final = 56
 _VANITY_BYTES: Final = 32
-#: Where a header has its number.
-_NUMBER: Final = 8
 
 
 class ExtraData(NamedTuple):
@@ -152,8 +150,7 @@ class BftHeader:
             HeaderRejected: a rule of the consensus does not hold.
             EncodingRejected: the bytes are not canonical RLP.
         """
-        fields = execution_header.from_rlp(data)
-        return cls._from_fields(fields, kinds.at(execution_header.read_uint64("number", fields[_NUMBER])))
+        return cls._from_fields(execution_header.from_rlp(data), kinds)
 
     @classmethod
     def from_rpc(cls, block: Mapping[str, object], kinds: BftKinds) -> Self:
@@ -171,8 +168,7 @@ class BftHeader:
                 another.
             EncodingRejected: extraData is not canonical RLP.
         """
-        fields = execution_header.from_rpc(block)
-        header = longest = cls._from_fields(fields, kinds.at(execution_header.read_uint64("number", fields[_NUMBER])))
+        header = longest = cls._from_fields(execution_header.from_rpc(block), kinds)
         named = block.get("hash")
         if named is None:
             return header
@@ -188,9 +184,11 @@ class BftHeader:
         return header
 
     @classmethod
-    def _from_fields(cls, fields: tuple[bytes, ...], kind: BftKind) -> Self:
+    def _from_fields(cls, fields: tuple[bytes, ...], kinds: BftKinds) -> Self:
         (parent_hash, ommers, beneficiary, state_root, transactions_root, receipts_root, bloom) = fields[:7]
-        (difficulty, number, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce) = fields[7:15]
+        (difficulty, told, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce) = fields[7:15]
+        number = Height(execution_header.read_uint64("number", told))
+        kind = kinds.at(number)
         votes_by_nonce = kind is BftKind.ISTANBUL
         # The contract puts these four in as constants (wire-formats §6.1). A header with other values could
         # be read here, and never be proven there.
@@ -211,7 +209,7 @@ class BftHeader:
             transactions_root=transactions_root,
             receipts_root=receipts_root,
             bloom=bloom,
-            number=Height(execution_header.read_uint64("number", number)),
+            number=number,
             gas_limit=execution_header.read_uint64("gasLimit", gas_limit),
             gas_used=execution_header.read_uint64("gasUsed", gas_used),
             timestamp=Timestamp(execution_header.read_uint64("timestamp", timestamp)),
