@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the light clients of every kind share: how long trust lasts, the anchor, and the front of a proof.
+"""What the light clients of every kind share: how long trust lasts, what it moves to, the anchor, and the
+front of a proof.
 
 A proof (the argument of `storageAt`, docs/reference/wire-formats.md §5 to §7) begins with its mode and two
 trie proofs. These lead to a state root, which is a claim until something vouches for it: a header that
@@ -18,8 +19,10 @@ from light_clients.errors import (
     AnchorRejected,
     EncodingRejected,
     HeaderRejected,
+    MisbehaviourRejected,
     TrustExpired,
     TrustFrozen,
+    UpdateRejected,
 )
 from light_clients.proofs.compact import encode_account, encode_storage, read_account, read_storage
 
@@ -109,6 +112,42 @@ class TrustWindow:
         latest = now + self.max_clock_drift_s
         if timestamp > latest:
             raise HeaderRejected("a header is from the future", found=timestamp, expected=f"at most {latest}")
+
+
+def check_later(
+    height: Height, timestamp: Timestamp, trusted_height: Height, trusted_timestamp: Timestamp
+) -> None:
+    """Check that trust can move from one block to another: that its height ascends, and its time does not
+    descend.
+
+    Raises:
+        UpdateRejected: trust can't.
+    """
+    if height <= trusted_height:
+        raise UpdateRejected(
+            "the height does not ascend", found=height, expected=f"more than {trusted_height}"
+        )
+    # An equal time is no fault: a chain with more than one block a second repeats its timestamp.
+    if timestamp < trusted_timestamp:
+        raise UpdateRejected(
+            "the timestamp descends", found=timestamp, expected=f"at least {trusted_timestamp}"
+        )
+
+
+def check_contradiction(heights: tuple[Height, Height], names: tuple[bytes, bytes]) -> None:
+    """Check that two blocks contradict each other: that they are two of one height.
+
+    Args:
+        heights: of the two blocks.
+        names: the hashes that the chain gives them.
+
+    Raises:
+        MisbehaviourRejected: they don't.
+    """
+    if heights[0] != heights[1]:
+        raise MisbehaviourRejected("the headers are of two heights", found=heights[1], expected=heights[0])
+    if names[0] == names[1]:
+        raise MisbehaviourRejected("the headers are of one block", found=names[0], expected="two blocks")
 
 
 class StorageClaim(NamedTuple):

@@ -13,18 +13,24 @@ from typing import Self
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind, BftKinds
 from light_clients.bft.reader import MAX_HEADERS, NOT_TRUSTED, ReadHeader, read_header
-from light_clients.bft.validators import check_set, quorum, set_hash
+from light_clients.bft.validators import check_quorum, check_set, quorum, set_hash
 from light_clients.client import Height, Status, StorageValue, Timestamp
 from light_clients.cursor import Cursor
 from light_clients.errors import (
     EncodingRejected,
     HeaderRejected,
-    MisbehaviourRejected,
-    QuorumNotReached,
     UpdateRejected,
     ValidatorSetRejected,
 )
-from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import (
+    Anchor,
+    TrustWindow,
+    check_contradiction,
+    check_later,
+    move_anchor,
+    prove_by_anchor,
+    read_claim,
+)
 
 __all__ = ["Anchor", "BftClient", "BftKind", "BftParams", "BftState", "quorum", "set_hash"]
 
@@ -62,6 +68,21 @@ class BftState:
     frozen: bool = False
     anchor: Anchor | None = None
 
+    @classmethod
+    def begin(cls, validators: Sequence[bytes], height: Height, timestamp: Timestamp) -> Self:
+        """Return trust in a validator list, as the contract's constructor has it; raises as `bootstrap`."""
+        check_set(validators)
+        if height < 1:
+            raise HeaderRejected(
+                "block 0 has no seals to trust", found=height, expected="a height of at least 1"
+            )
+        return cls(set_hash(validators), height, timestamp)
+
+    def check_set_hash(self, found: bytes) -> None:
+        """Check that a hash is the trusted set's. Raises ValidatorSetRejected: it is another one's."""
+        if found != self.set_hash:
+            raise ValidatorSetRejected("the set is not the trusted one", found=found, expected=self.set_hash)
+
 
 @dataclass(frozen=True, slots=True)
 class BftClient:
@@ -85,12 +106,7 @@ class BftClient:
             ValidatorSetRejected: the list cannot be a validator set.
             HeaderRejected: the height is 0.
         """
-        check_set(validators)
-        if height < 1:
-            raise HeaderRejected(
-                "block 0 has no seals to trust", found=height, expected="a height of at least 1"
-            )
-        return cls(params, BftState(set_hash(validators), height, timestamp))
+        return cls(params, BftState.begin(validators, height, timestamp))
 
     def status(self, now: Timestamp) -> Status:
         """Return whether the client is Active, Expired or Frozen at this time."""
@@ -110,8 +126,8 @@ class BftClient:
                 "the header is of another protocol", found=header.kind.name, expected=kind.name
             )
         # A header names its own validators, so their quorum says nothing before the list is the trusted one.
-        self._check_set_hash(set_hash(header.validators))
-        _check_quorum(len(header.sealers()), quorum(len(header.validators)))
+        self.state.check_set_hash(set_hash(header.validators))
+        check_quorum(len(header.sealers()), len(header.validators))
         self._trust().check_not_ahead(header.timestamp, now)
 
     def storage_at(self, proof: bytes, account: bytes, slot: bytes, now: Timestamp) -> StorageValue:
@@ -152,10 +168,10 @@ class BftClient:
         # A header below the quorum of its own list is no block of its chain, whoever of the trusted set
         # sealed it (INV-7).
         for header in headers:
-            _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
+            check_quorum(header.sealers.bit_count(), len(header.validators))
         if link is None:
             # All headers list one set, as `_check_sequence` has found, so the last one speaks for all.
-            self._check_set_hash(last.set_hash)
+            self.state.check_set_hash(last.set_hash)
         else:
             self._check_link(link, headers)
         return replace(
@@ -187,18 +203,13 @@ class BftClient:
         for header in pair:
             # Keys of validators that have left may have been sold. Whoever bought them must not be able to
             # freeze the client, so only the set that is trusted now counts.
-            self._check_set_hash(header.set_hash)
-            _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
+            self.state.check_set_hash(header.set_hash)
+            check_quorum(header.sealers.bit_count(), len(header.validators))
         first, second = pair
-        if first.number != second.number:
-            raise MisbehaviourRejected(
-                "the headers are of two heights", found=second.number, expected=first.number
-            )
         # Blocks are compared by the hash that the chain gives them. An honest validator may seal the same
         # block in two rounds, and the hashes that it then seals differ.
-        name = first.preimage.block_hash()
-        if name == second.preimage.block_hash():
-            raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
+        names = first.preimage.block_hash(), second.preimage.block_hash()
+        check_contradiction((first.number, second.number), names)
         return replace(self, state=replace(self.state, frozen=True))
 
     def _trust(self) -> TrustWindow:
@@ -206,15 +217,9 @@ class BftClient:
         return TrustWindow(state.timestamp, params.trusting_period_s, params.max_clock_drift_s, state.frozen)
 
     def _check_trusted(self, header: ReadHeader, now: Timestamp) -> None:
-        self._check_set_hash(header.set_hash)
-        _check_quorum(header.sealers.bit_count(), quorum(len(header.validators)))
+        self.state.check_set_hash(header.set_hash)
+        check_quorum(header.sealers.bit_count(), len(header.validators))
         self._trust().check_not_ahead(header.timestamp, now)
-
-    def _check_set_hash(self, found: bytes) -> None:
-        if found != self.state.set_hash:
-            raise ValidatorSetRejected(
-                "the set is not the trusted one", found=found, expected=self.state.set_hash
-            )
 
     def _check_sequence(self, headers: Sequence[ReadHeader]) -> None:
         """Check that heights ascend from the trusted one, timestamps do not descend, and all headers list one
@@ -222,15 +227,7 @@ class BftClient:
         """
         height, timestamp = self.state.height, self.state.timestamp
         for header in headers:
-            if header.number <= height:
-                raise UpdateRejected(
-                    "heights do not ascend", found=header.number, expected=f"more than {height}"
-                )
-            # An equal time is no fault: a chain with more than one block a second repeats its timestamp.
-            if header.timestamp < timestamp:
-                raise UpdateRejected(
-                    "timestamps descend", found=header.timestamp, expected=f"at least {timestamp}"
-                )
+            check_later(header.number, header.timestamp, height, timestamp)
             if header.set_hash != headers[0].set_hash:
                 raise UpdateRejected(
                     "headers list different sets", found=header.set_hash, expected=headers[0].set_hash
@@ -246,7 +243,7 @@ class BftClient:
         """
         # The state has only the hash of the trusted set, so the update brings its members. What hashes to it
         # was checked for zeros and duplicates when it was let in.
-        self._check_set_hash(set_hash(link.trusted))
+        self.state.check_set_hash(set_hash(link.trusted))
         validators = headers[0].validators
         if headers[0].set_hash == self.state.set_hash:
             raise UpdateRejected(
@@ -270,7 +267,7 @@ class BftClient:
                 raise UpdateRejected("an index names another validator", found=index, expected=validator)
             # The new members are distinct, so no trusted validator is counted twice.
             vouching += union >> i & 1
-        _check_quorum(vouching, quorum(len(link.trusted)))
+        check_quorum(vouching, len(link.trusted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +290,3 @@ def _read_link(cursor: Cursor) -> _Link | None:
     if kind == 0:
         return None
     return _Link(cursor.addresses(), cursor.prefixed())
-
-
-def _check_quorum(found: int, expected: int) -> None:
-    if found < expected:
-        raise QuorumNotReached("too few validators sealed", found=found, expected=f"at least {expected}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from light_clients.errors import ValidatorSetRejected
+from light_clients.errors import QuorumNotReached, ValidatorSetRejected
 from light_clients.hashing import keccak256
 
 _NOBODY: Final = bytes(20)
@@ -22,6 +22,18 @@ def quorum(members: int) -> int:
     than a third are hostile. GoQuorum's former 2F + 1 is less than this for some n.
     """
     return -(-2 * members // 3)
+
+
+def check_quorum(sealed: int, members: int) -> None:
+    """Check that as many members of a set sealed as its quorum is.
+
+    Raises:
+        QuorumNotReached: there are fewer.
+    """
+    if sealed < quorum(members):
+        raise QuorumNotReached(
+            "too few validators sealed", found=sealed, expected=f"at least {quorum(members)}"
+        )
 
 
 def set_hash(validators: Sequence[bytes]) -> bytes:

@@ -18,12 +18,19 @@ from light_clients.cursor import Cursor
 from light_clients.errors import (
     EncodingRejected,
     HeaderRejected,
-    MisbehaviourRejected,
     QuorumNotReached,
     UpdateRejected,
     ValidatorSetRejected,
 )
-from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
+from light_clients.trust import (
+    Anchor,
+    TrustWindow,
+    check_contradiction,
+    check_later,
+    move_anchor,
+    prove_by_anchor,
+    read_claim,
+)
 
 #: The first byte behind the trusted set in an update: its run begins with this set, or with an epoch block.
 FROM_TRUSTED: Final = 0
@@ -173,14 +180,7 @@ class CliqueClient:
             raise UpdateRejected(
                 "the signers change too late", found=run.changed, expected=f"at most {count - depth}"
             )
-        if last.number <= self.state.height:
-            raise UpdateRejected(
-                "the height does not ascend", found=last.number, expected=f"more than {self.state.height}"
-            )
-        if last.timestamp < self.state.timestamp:
-            raise UpdateRejected(
-                "the timestamp descends", found=last.timestamp, expected=f"at least {self.state.timestamp}"
-            )
+        check_later(last.number, last.timestamp, self.state.height, self.state.timestamp)
         self._trust().check_not_ahead(last.timestamp, now)
         moved = replace(
             self.state, set_hash=set_hash(run.signers), height=last.number, timestamp=last.timestamp
@@ -205,14 +205,7 @@ class CliqueClient:
         trusted = self._read_trusted_set(cursor)
         first, second = self._read_believed(cursor, trusted), self._read_believed(cursor, trusted)
         cursor.finish()
-        if first.number != second.number:
-            raise MisbehaviourRejected(
-                "the headers are of two heights", found=second.number, expected=first.number
-            )
-        if first.block_hash == second.block_hash:
-            raise MisbehaviourRejected(
-                "the headers are of one block", found=first.block_hash, expected="two blocks"
-            )
+        check_contradiction((first.number, second.number), (first.block_hash, second.block_hash))
         return replace(self, state=replace(self.state, frozen=True))
 
     def _trust(self) -> TrustWindow:

@@ -14,18 +14,19 @@ from typing import Self
 from light_clients.bft.client import BftState
 from light_clients.bft.contract_mode.reader import ReadBlock, read_block
 from light_clients.bft.contract_mode.validator_contract import ValidatorContract, read_set
-from light_clients.bft.validators import check_set, quorum, set_hash
+from light_clients.bft.validators import check_quorum
 from light_clients.client import Height, Status, StorageValue, Timestamp
 from light_clients.cursor import Cursor
-from light_clients.errors import (
-    HeaderRejected,
-    MisbehaviourRejected,
-    ProofRejected,
-    QuorumNotReached,
-    UpdateRejected,
-    ValidatorSetRejected,
+from light_clients.errors import ProofRejected
+from light_clients.trust import (
+    Anchor,
+    TrustWindow,
+    check_contradiction,
+    check_later,
+    move_anchor,
+    prove_by_anchor,
+    read_claim,
 )
-from light_clients.trust import Anchor, TrustWindow, move_anchor, prove_by_anchor, read_claim
 
 __all__ = ["ContractModeClient", "ContractModeParams", "ContractModeState"]
 
@@ -84,12 +85,7 @@ class ContractModeClient:
             ValidatorSetRejected: the list cannot be a validator set.
             HeaderRejected: the height is 0.
         """
-        check_set(validators)
-        if height < 1:
-            raise HeaderRejected(
-                "block 0 has no seals to trust", found=height, expected="a height of at least 1"
-            )
-        return cls(params, ContractModeState(set_hash(validators), height, timestamp))
+        return cls(params, ContractModeState.begin(validators, height, timestamp))
 
     def status(self, now: Timestamp) -> Status:
         """Return whether the client is Active, Expired or Frozen at this time."""
@@ -121,15 +117,7 @@ class ContractModeClient:
         header = self._read_block(cursor).header
         after = read_set(cursor, self.params.contract, state.storage_root)
         cursor.finish()
-        if header.number <= state.height:
-            raise UpdateRejected(
-                "the height does not ascend", found=header.number, expected=f"more than {state.height}"
-            )
-        # An equal time is no fault: a chain with more than one block a second repeats its timestamp.
-        if header.timestamp < state.timestamp:
-            raise UpdateRejected(
-                "the timestamp descends", found=header.timestamp, expected=f"at least {state.timestamp}"
-            )
+        check_later(header.number, header.timestamp, state.height, state.timestamp)
         self._trust().check_not_ahead(header.timestamp, now)
         if after.state_root != header.state_root:
             raise ProofRejected(
@@ -167,15 +155,10 @@ class ContractModeClient:
         cursor = Cursor(data)
         first, second = self._read_block(cursor).header, self._read_block(cursor).header
         cursor.finish()
-        if first.number != second.number:
-            raise MisbehaviourRejected(
-                "the headers are of two heights", found=second.number, expected=first.number
-            )
         # Blocks are compared by the hash that the chain gives them. An honest validator may seal the same
         # block in two rounds, and the hashes that it then seals differ.
-        name = first.preimage.block_hash()
-        if name == second.preimage.block_hash():
-            raise MisbehaviourRejected("the headers are of one block", found=name, expected="two blocks")
+        names = first.preimage.block_hash(), second.preimage.block_hash()
+        check_contradiction((first.number, second.number), names)
         return replace(self, state=replace(self.state, frozen=True))
 
     def _trust(self) -> TrustWindow:
@@ -187,17 +170,9 @@ class ContractModeClient:
         turn. Raises Rejection.
         """
         block = read_block(cursor, self.params.contract, self.state.storage_root, state_root)
-        self._check_set_hash(block.set_hash)
+        self.state.check_set_hash(block.set_hash)
         # Members of the trusted set who are no quorum of the set that sealed say nothing: they may have
         # sealed a block that was proposed and not decided.
-        self._check_set_hash(block.proven.set_hash or self.state.set_hash)
-        found, needed = block.sealers.bit_count(), quorum(len(block.validators))
-        if found < needed:
-            raise QuorumNotReached("too few validators sealed", found=found, expected=f"at least {needed}")
+        self.state.check_set_hash(block.proven.set_hash or self.state.set_hash)
+        check_quorum(block.sealers.bit_count(), len(block.validators))
         return block
-
-    def _check_set_hash(self, found: bytes) -> None:
-        if found != self.state.set_hash:
-            raise ValidatorSetRejected(
-                "the set is not the trusted one", found=found, expected=self.state.set_hash
-            )

@@ -291,12 +291,12 @@ def test_the_last_of_several_headers_becomes_trusted() -> None:
 @pytest.mark.parametrize(
     ("drafts", "reason"),
     [
-        ([draft(number=10)], "heights do not ascend"),
-        ([draft(number=9)], "heights do not ascend"),
-        ([draft(number=12), draft(number=12)], "heights do not ascend"),
-        ([draft(number=13), draft(number=12)], "heights do not ascend"),
-        ([draft(timestamp=NOW - 1)], "timestamps descend"),
-        ([draft(timestamp=NOW + 2), draft(number=12, timestamp=NOW + 1)], "timestamps descend"),
+        ([draft(number=10)], "the height does not ascend"),
+        ([draft(number=9)], "the height does not ascend"),
+        ([draft(number=12), draft(number=12)], "the height does not ascend"),
+        ([draft(number=13), draft(number=12)], "the height does not ascend"),
+        ([draft(timestamp=NOW - 1)], "the timestamp descends"),
+        ([draft(timestamp=NOW + 2), draft(number=12, timestamp=NOW + 1)], "the timestamp descends"),
         ([draft(), draft(number=12, members=FOUR[:3])], "different sets"),
         ([draft(number=11 + i) for i in range(9)], "another number of headers"),
         ([], "another number of headers"),
