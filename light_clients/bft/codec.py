@@ -53,9 +53,7 @@ def encode_header(
         QuorumNotReached: `seals` is not given, and too few validators sealed.
     """
     if seals is None:
-        needed = quorum(len(header.validators))
-        _check_quorum(header, needed)
-        seals = cheapest(header.sealers(), needed)
+        seals = choose_quorum(header.number, header.sealers(), len(header.validators))
     fields = encode_fields(header, with_state_root=with_state_root)
     return fields + encode_seals(seals, len(header.validators))
 
@@ -205,7 +203,7 @@ def _choose(
     own, needed = quorum(len(last.validators)), quorum(len(trusted))
     for header in headers:
         # One header below its own quorum would have the whole update rejected.
-        _check_quorum(header, own)
+        _check_sealed(header.number, len(header.sealers()), len(header.validators))
     vouching = [vouchers & header.sealers().keys() for header in headers]
     # The last header is sent whatever seals it brings, because its height, time and set become trusted.
     picked = [len(headers) - 1]
@@ -261,22 +259,30 @@ def _choose_seals(
     return list(zip(headers, chosen, strict=True))
 
 
-def _check_quorum(header: BftHeader, needed: int) -> None:
-    found = len(header.sealers())
-    if found < needed:
-        raise QuorumNotReached(
-            f"too few validators sealed block {header.number}",
-            found=found,
-            expected=f"at least {needed} of {len(header.validators)}",
-        )
-
-
-def cheapest(sealers: Mapping[int, bytes], needed: int) -> dict[int, bytes]:
-    """Return as many seals as are needed, those that cost least.
+def choose_quorum(number: int, sealers: Mapping[int, bytes], members: int) -> dict[int, bytes]:
+    """Return the quorum of a block's seals that costs least.
 
     A seal above the quorum proves nothing more, and costs 64 bytes of calldata and 3,000 gas.
+
+    Args:
+        number: of the block.
+        sealers: the seals that count, by the index of their validator.
+        members: how many validators the set has.
+
+    Raises:
+        QuorumNotReached: too few sealed.
     """
-    return dict(sorted(sealers.items(), key=lambda item: _cost(item[1]))[:needed])
+    _check_sealed(number, len(sealers), members)
+    return dict(sorted(sealers.items(), key=lambda item: _cost(item[1]))[: quorum(members)])
+
+
+def _check_sealed(number: int, found: int, members: int) -> None:
+    if found < quorum(members):
+        raise QuorumNotReached(
+            f"too few validators sealed block {number}",
+            found=found,
+            expected=f"at least {quorum(members)} of {members}",
+        )
 
 
 def _cost(data: bytes) -> int:

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from light_clients.bft.codec import cheapest, encode_fields, encode_seals
+from light_clients.bft.codec import choose_quorum, encode_fields, encode_seals
 from light_clients.bft.contract_mode.header import BareHeader
 from light_clients.bft.contract_mode.validator_contract import SetProof, ValidatorContract, encode_set
 from light_clients.bft.header import BftHeader
-from light_clients.bft.validators import quorum
-from light_clients.errors import QuorumNotReached
 from light_clients.trust import encode_claim
 
 
@@ -49,19 +47,13 @@ def encode_block(
         ProofRejected: the nodes cannot be those of the contract and its slots.
     """
     validators = block.before.validators
-    sealers, needed = block.header.sealers_among(validators), quorum(len(validators))
-    if len(sealers) < needed:
-        raise QuorumNotReached(
-            f"too few validators sealed block {block.header.number}",
-            found=len(sealers),
-            expected=f"at least {needed} of {len(validators)}",
-        )
+    seals = choose_quorum(block.header.number, block.header.sealers_among(validators), len(validators))
     return b"".join(
         (
             encode_fields(block.header, with_state_root=with_state_root),
             bytes((len(validators),)),
             *validators,
-            encode_seals(cheapest(sealers, needed), len(validators)),
+            encode_seals(seals, len(validators)),
             encode_set(contract, block.before, known_root),
             encode_fields(block.parent, with_state_root=False),
         )
