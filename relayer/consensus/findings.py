@@ -40,6 +40,11 @@ class Finding:
     advice: str = ""
 
 
+def refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
+    """Return a refusal."""
+    return Finding(Severity.REFUSAL, subject, found, expected, advice)
+
+
 def has_refusal(findings: Iterable[Finding]) -> bool:
     """Return whether any of the findings forbids to go on."""
     return any(finding.severity is Severity.REFUSAL for finding in findings)

@@ -34,7 +34,7 @@ from relayer.consensus.bft.contract_mode.survey import (
 )
 from relayer.consensus.bft.protocols import find_change, sealed_as
 from relayer.consensus.bft.prover import BftProver, open_prover
-from relayer.consensus.findings import HIJACKED, Finding, Severity
+from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
@@ -150,7 +150,7 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         number = int(str(head.get("number", "0x0")), 16)
         if number == 0:
             found, advice = "block 0 as the newest", "Start its validators, or wait for the first block."
-            return None, [_refuse(name, found, "a sealed block to start trust from", advice)]
+            return None, [refuse(name, found, "a sealed block to start trust from", advice)]
         try:
             newest = BftHeader.from_rpc(head, kinds)
         except Rejection as error:
@@ -187,14 +187,14 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
                 f"chains.{name}.consensus.bootstrap."
             )
             found = f"block {header.number} does not follow from the configured bootstrap: {error}"
-            return None, [_refuse(name, found, "a header that it leads to", advice)]
+            return None, [refuse(name, found, "a header that it leads to", advice)]
         finally:
             await evm.close()
         if verified.hash != header.block_hash:
             # A provider's block may be verified while another provider's was surveyed.
             found = f"block {header.number} 0x{header.block_hash.hex()}, while 0x{verified.hash.hex()} is verified"
             return None, [
-                _refuse(name, found, "one block", f"A provider in chains.{name}.rpc lies: take it out.")
+                refuse(name, found, "one block", f"A provider in chains.{name}.rpc lies: take it out.")
             ]
         text = f"block {verified.number} follows from the configured bootstrap"
         return trust, [Finding(Severity.OK, name, text)]
@@ -221,17 +221,17 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
             header = BftHeader.from_rpc(block, client.kinds)
         except Rejection as error:
             found = f"a client that trusts block {height}, which is not believed: {error}"
-            return [_refuse(subject, found, f"a {chain.consensus.label} header", HIJACKED)]
+            return [refuse(subject, found, f"a {chain.consensus.label} header", HIJACKED)]
         own = set_hash(header.validators)
         if trusted != own:
             found = (
                 f"a client that trusts a set with hash 0x{trusted.hex()}, which did not seal block {height}"
             )
             expected = f"the block's own, 0x{own.hex()} ({len(header.validators)} validators)"
-            return [_refuse(subject, found, expected, HIJACKED)]
+            return [refuse(subject, found, expected, HIJACKED)]
         if client.timestamp != header.timestamp:
             found = f"a client that trusts block {height} of time {client.timestamp}"
-            return [_refuse(subject, found, f"the block's own time, {header.timestamp}", HIJACKED)]
+            return [refuse(subject, found, f"the block's own time, {header.timestamp}", HIJACKED)]
         members = len(header.validators)
         text = f"trusts the {members} validators that block {height} itself lists"
         return [Finding(Severity.OK, subject, text)]
@@ -276,7 +276,7 @@ def _judge_ahead(
     number = _number_of(head)
     found = f"a client that trusts block {client.height}, while the newest one is {number}"
     if not _seals_now(client, head):
-        return _refuse(subject, f"{found}, and another set", "a block that the chain has", HIJACKED)
+        return refuse(subject, f"{found}, and another set", "a block that the chain has", HIJACKED)
     advice = f"Is the provider in chains.{chain.name}.rpc behind? If it is not, the client can't be updated: replace it."
     return Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)
 
@@ -300,7 +300,7 @@ def _judge_unshown(
             Severity.WARNING, subject, found, expected, f"{advice}. Its set is the one that seals now."
         )
     advice += ": until then its set, which does not seal now, may never have existed. "
-    return _refuse(subject, found, expected, advice + HIJACKED)
+    return refuse(subject, found, expected, advice + HIJACKED)
 
 
 def _seals_now(client: BftClientView, head: Mapping[str, Any]) -> bool:
@@ -318,7 +318,7 @@ async def _refuse_newest(
     if sealed is None or sealed.kind is chain.consensus.kinds.at(number):
         found = f"a block {number} that is not believed: {error}"
         advice = f"Is it a {label} chain ({table}.protocol), and its fork one that is known?"
-        return _refuse(name, found, f"{label} headers", advice)
+        return refuse(name, found, f"{label} headers", advice)
     change = await find_change(node.block, sealed)
     advice = f"Write {change.setting} into {table}."
     if change.before is not None:
@@ -326,7 +326,7 @@ async def _refuse_newest(
             " A light client that was deployed without it believes no later block: replace it by one that is "
             "deployed with it (docs/how-to/join-a-besu-chain.md)."
         )
-    return _refuse(name, f"a chain with {change}", f"{label}, as configured", advice)
+    return refuse(name, f"a chain with {change}", f"{label}, as configured", advice)
 
 
 async def _read_sample(
@@ -369,7 +369,7 @@ def _judge_kinds(
         found = f"a client for {describe(client.kinds)}"
         if height == newest:
             advice = "It can't believe any header of that chain: replace the client."
-            return [_refuse(subject, found, chain.consensus.label, advice)]
+            return [refuse(subject, found, chain.consensus.label, advice)]
         advice = f"From block {height} on it believes no header of that chain: replace it before."
         return [Finding(Severity.WARNING, subject, found, chain.consensus.label, advice)]
     return []
@@ -399,7 +399,7 @@ def _judge_seals(name: str, header: BftHeader) -> Finding | None:
             "Chains with the old quorum 2F+1 are not safe to believe: let blocks be sealed by two thirds, rounded up "
             "(GoQuorum: ceil2Nby3Block, and no 2FPlus1Enabled), and join when they are."
         )
-    return _refuse(name, found, expected, advice)
+    return refuse(name, found, expected, advice)
 
 
 def bft_prover(prover: Prover) -> BftProver:
@@ -410,7 +410,3 @@ def bft_prover(prover: Prover) -> BftProver:
     if not isinstance(prover, BftProver):
         raise ConfigError(f"a {type(prover).__name__}", "a BFT chain", "Choose a chain of kind bft")
     return prover
-
-
-def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
-    return Finding(Severity.REFUSAL, subject, found, expected, advice)

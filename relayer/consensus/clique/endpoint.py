@@ -27,7 +27,7 @@ from relayer.consensus.clique.contract import CliqueClientView, CliqueInitialTru
 from relayer.consensus.clique.prover import CliqueProver, open_prover, params_of
 from relayer.consensus.clique.signer_search import ReadBlocks, find_signers
 from relayer.consensus.clique.update_path import believe_run, heights, read_linked
-from relayer.consensus.findings import HIJACKED, Finding, Severity
+from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
@@ -141,11 +141,11 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
         except Rejection as error:
             advice = f"Is it a Clique chain, and does chains.{chain.name}.consensus.epoch say what its genesis file says?"
             found = f"blocks that are not believed: {error}"
-            return None, [_refuse(chain.name, found, "Clique headers", advice)]
+            return None, [refuse(chain.name, found, "Clique headers", advice)]
         if trust is None:
             found = f"no block that enough others stand on, up to block {newest.number}"
             advice = "Wait for more blocks, and until votes on signers are decided; then run this again."
-            return None, [_refuse(chain.name, found, "a block to start trust from", advice)]
+            return None, [refuse(chain.name, found, "a block to start trust from", advice)]
         text = (
             f"Clique, {len(trust.signers)} signers, a block is believed under {trust.depth} others: probable, never "
             "final"
@@ -171,7 +171,7 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
                 f"chains.{name}.consensus.bootstrap."
             )
             found = f"block {trust.height} does not follow from the configured bootstrap: {error}"
-            return None, [_refuse(name, found, "signers that it leads to", advice)]
+            return None, [refuse(name, found, "signers that it leads to", advice)]
         finally:
             await evm.close()
         state, signers = prover.client.state, prover.trusted_signers
@@ -195,7 +195,7 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
             newest = CliqueHeader.from_rpc(head).number
         except Rejection as error:
             found = f"a newest block that is not believed: {error}"
-            return [_refuse(subject, found, "a Clique header", "Is it a Clique chain?")]
+            return [refuse(subject, found, "a Clique header", "Is it a Clique chain?")]
         at = min(height, newest)
         try:
             signers = await find_signers(_reader(node), at, chain.consensus.epoch)
@@ -210,15 +210,15 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
             # the doubt.
             if await _is_trusted_now(node, chain, client, newest):
                 return [Finding(Severity.WARNING, subject, found, "those headers", advice)]
-            return [_refuse(subject, found, "those headers, or the signers of now", HIJACKED)]
+            return [refuse(subject, found, "those headers, or the signers of now", HIJACKED)]
         except Rejection as error:
             found = f"a client that trusts block {at}, up to which headers are not believed: {error}"
-            return [_refuse(subject, found, "Clique headers", HIJACKED)]
+            return [refuse(subject, found, "Clique headers", HIJACKED)]
         own = set_hash(signers)
         if client.set_hash != own:
             found = f"a client that trusts a set with hash 0x{client.set_hash.hex()}, which may not seal behind block {at}"
             return [
-                _refuse(subject, found, f"the chain's own, 0x{own.hex()} ({len(signers)} signers)", HIJACKED)
+                refuse(subject, found, f"the chain's own, 0x{own.hex()} ({len(signers)} signers)", HIJACKED)
             ]
         if height > newest:
             # With another set it was refused above: a height that no block has is what a forger would choose.
@@ -227,7 +227,7 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
             return [Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)]
         if client.timestamp != timestamp:
             found = f"a client that trusts block {height} of time {client.timestamp}"
-            return [_refuse(subject, found, f"the block's own time, {timestamp}", HIJACKED)]
+            return [refuse(subject, found, f"the block's own time, {timestamp}", HIJACKED)]
         text = f"trusts the {len(signers)} signers that the chain's own headers lead to at block {height}"
         return [Finding(Severity.OK, subject, text)]
 
@@ -249,7 +249,7 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
                 f"A relayer can't serve it. Put right chains.{chain.name}.consensus, or replace the client: with another "
                 "epoch than the chain's it follows no epoch block."
             )
-            findings.append(_refuse(subject, found, expected, advice))
+            findings.append(refuse(subject, found, expected, advice))
         if trust is None:
             return findings
         if client.set_hash != set_hash(trust.signers):
@@ -320,7 +320,3 @@ async def _begin_trust(
         else:
             height = newest.number - depth
     return None
-
-
-def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
-    return Finding(Severity.REFUSAL, subject, found, expected, advice)

@@ -33,7 +33,7 @@ from relayer.consensus.ethereum.discovery import discover_network, find_differen
 from relayer.consensus.ethereum.judging import judge_forks, judge_parameters
 from relayer.consensus.ethereum.prover import build_prover
 from relayer.consensus.ethereum.proving_trust import compare_committees, unproven
-from relayer.consensus.findings import Finding, Severity, has_refusal
+from relayer.consensus.findings import Finding, Severity, has_refusal, refuse
 from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, Question
 from relayer.errors import ConfigError, NotFoundYet, PostroadError, RpcAnswerInvalid
 
@@ -174,12 +174,12 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         refused = self.refuse_head(chain, head)
         if refused is not None:
             advice = f"Correct chains.{name}.consensus, or the RPC URL."
-            return None, [_refuse(name, refused, "a proof-of-stake chain", advice)]
+            return None, [refuse(name, refused, "a proof-of-stake chain", advice)]
         urls = config.beacon_urls
         try:
             told = await discover_network(name, urls)
         except PostroadError as error:
-            return None, [_refuse(name, error.found, error.expected, error.advice)]
+            return None, [refuse(name, error.found, error.expected, error.advice)]
         findings: list[Finding] = []
         if config.network is not None:
             rules = config.rules()
@@ -200,14 +200,14 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         if not least_threshold(size) <= threshold <= size:
             expected = f"{least_threshold(size)} to {size} of {size} members"
             advice = f"Correct chains.{name}.consensus.threshold."
-            return None, [*findings, _refuse(name, f"a threshold of {threshold}", expected, advice)]
+            return None, [*findings, refuse(name, f"a threshold of {threshold}", expected, advice)]
         api = BeaconApi(name, urls, rules)
         try:
             trust = await _newest_finalized(name, api, rules, told, threshold)
         except (PostroadError, Rejection) as error:
             advice = "Nothing is final yet, or its Beacon API does not serve light clients: wait, or configure another."
             found = f"no finalized block to begin with: {error}"
-            return None, [*findings, _refuse(name, found, "a finalized block", advice)]
+            return None, [*findings, refuse(name, found, "a finalized block", advice)]
         finally:
             await api.close()
         same = await _judge_execution(node, trust.number, trust.block_hash)
@@ -245,7 +245,7 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
             )
             which = "the configured checkpoint" if configured else "its own finalized block"
             found = f"what the Beacon API has does not follow from {which}: {error}"
-            return None, [_refuse(name, found, "a finalized header that it leads to", advice)]
+            return None, [refuse(name, found, "a finalized header that it leads to", advice)]
         finally:
             await evm.close()
             await api.close()
@@ -268,7 +268,7 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
             f"{node.name} can be joined with chains whose light clients need no such precompile."
         )
         found = f"no BLS12-381 precompiles (EIP-2537: {reason})"
-        return [_refuse(f"{source} → {node.name}", found, "Prague or newer rules", advice)]
+        return [refuse(f"{source} → {node.name}", found, "Prague or newer rules", advice)]
 
     async def prove_trust(
         self,
@@ -365,19 +365,17 @@ async def _judge_execution(node: Node, number: int, block_hash: bytes) -> Findin
         block = await node.block(number)
     except PostroadError as error:
         advice = "The execution node is behind, or of another chain than the Beacon API."
-        return _refuse(node.name, f"no block {number}: {error}", "the finalized execution block", advice)
+        return refuse(node.name, f"no block {number}: {error}", "the finalized execution block", advice)
     if block.get("hash") != "0x" + block_hash.hex():
         advice = "The RPC and the Beacon API are of different chains: correct one of them."
         found = f"block {number} with hash {str(block.get('hash'))[:66]}"
-        return _refuse(
-            node.name, found, f"0x{block_hash.hex()}, which the beacon chain has finalized", advice
-        )
+        return refuse(node.name, found, f"0x{block_hash.hex()}, which the beacon chain has finalized", advice)
     return None
 
 
 def _judge_network(subject: str, name: str, configured: NetworkConfig, told: NetworkConfig) -> list[Finding]:
     findings = [
-        _refuse(
+        refuse(
             subject,
             f"{difference.what}: {difference.found}",
             f"{difference.expected} (chains.{name}.consensus.network)",
@@ -437,11 +435,7 @@ async def _check_beacon(chain: ConfiguredChain[EthereumConfig], url: SecretUrl) 
     except (PostroadError, Rejection, TimeoutError) as error:
         found = getattr(error, "found", None) or str(error) or f"no answer in {_TIMEOUT_S:g} s"
         advice = "Is the URL right, and the consensus client up and serving light clients?"
-        return [Finding(Severity.REFUSAL, subject, str(found), "a Beacon API", advice)]
-
-
-def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
-    return Finding(Severity.REFUSAL, subject, found, expected, advice)
+        return [refuse(subject, str(found), "a Beacon API", advice)]
 
 
 ENDPOINT: Final = EthereumEndpoint()

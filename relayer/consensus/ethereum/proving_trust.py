@@ -14,7 +14,7 @@ from light_clients.ethereum.containers import LightClientUpdate
 from light_clients.ethereum.sync_protocol import initialize_light_client_store
 from relayer.consensus.ethereum.beacon_api import BeaconApi
 from relayer.consensus.ethereum.contract import EthereumClientView
-from relayer.consensus.findings import HIJACKED, Finding, Severity
+from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
 from relayer.errors import NotFoundYet, PostroadError
 
 
@@ -40,7 +40,7 @@ async def compare_committees(
         return [await _judge_unshown(subject, name, api, client, error)]
     if client.committee != own:
         found = f"a client that trusts the committee 0x{client.committee.hex()} in period {period}"
-        return [Finding(Severity.REFUSAL, subject, found, f"the chain's own, 0x{own.hex()}", HIJACKED)]
+        return [refuse(subject, found, f"the chain's own, 0x{own.hex()}", HIJACKED)]
     if client.next_committee is not None:
         try:
             following = await _next_committee_of(api, period)
@@ -51,7 +51,7 @@ async def compare_committees(
                 f"a client that trusts the committee 0x{client.next_committee.hex()} in period {period + 1}"
             )
             expected = f"the chain's own, 0x{following.hex()}"
-            return [Finding(Severity.REFUSAL, subject, found, expected, HIJACKED)]
+            return [refuse(subject, found, expected, HIJACKED)]
     try:
         newest = (await api.finality_update()).finalized_header.beacon.slot
     except (PostroadError, Rejection) as error:
@@ -83,7 +83,7 @@ def unproven(
             Severity.WARNING, subject, found, expected, f"{advice}. Its committee is the one that signs now."
         )
     advice += f": until then its committee may never have existed. {HIJACKED}"
-    return Finding(Severity.REFUSAL, subject, found, expected, advice)
+    return refuse(subject, found, expected, advice)
 
 
 async def _judge_unshown(

@@ -25,7 +25,7 @@ from relayer.consensus.bft.contract_mode.finding import (
     try_held,
 )
 from relayer.consensus.bft.contract_mode.held_set import read_any_header, read_held
-from relayer.consensus.findings import HIJACKED, Finding, Severity
+from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
 from relayer.consensus.kind import ConfiguredChain
 from relayer.errors import NotFoundYet, RpcAnswerInvalid, RpcRefused
 
@@ -54,10 +54,10 @@ async def survey_contract(
     if header is None:
         found = f"a block {number} that is no QBFT block without a list of validators"
         advice = f"Take `validators` out of chains.{name}.consensus, unless a contract does choose them."
-        return None, [_refuse(name, found, "headers that list nobody", advice)]
+        return None, [refuse(name, found, "headers that list nobody", advice)]
     if number < 2:
         advice = "Wait for the next block."
-        return None, [_refuse(name, f"block {number} as the newest", "block 2 or a later one", advice)]
+        return None, [refuse(name, f"block {number} as the newest", "block 2 or a later one", advice)]
     place = chain.consensus.validator_contract
     try:
         parent = read_any_header(await node.block(number - 1))
@@ -69,13 +69,11 @@ async def survey_contract(
             what = f"a list of {members}, of whom {sealed} sealed block {number}"
             return None, [await _refuse_place(node, name, place, header, what)]
     except Rejection as error:
-        return None, [
-            _refuse(name, f"a block {number - 1} that is not believed: {error}", "QBFT headers", "")
-        ]
+        return None, [refuse(name, f"a block {number - 1} that is not believed: {error}", "QBFT headers", "")]
     except _GONE as error:
         advice = "Name a provider that serves eth_getProof of its newest blocks."
         found = f"a node that does not prove the validators of block {number}: {error}"
-        return None, [_refuse(name, found, "account and storage proofs", advice)]
+        return None, [refuse(name, found, "account and storage proofs", advice)]
     told = await ask_validators(node, place.address)
     # The answer is of the newest block, which may be a later one.
     if sorted(told) not in (sorted(before.validators), sorted(after.validators)):
@@ -84,7 +82,7 @@ async def survey_contract(
             f"validators will be others one day ({_GUIDE})."
         )
         found = f"another list in slot {int.from_bytes(place.slot):#x} than getValidators() answers"
-        return None, [_refuse(name, found, "one list", advice)]
+        return None, [refuse(name, found, "one list", advice)]
     count = len(after.validators)
     text = f"QBFT, {count} validators chosen by 0x{place.address.hex()}, {quorum(count)} to seal"
     return (header, after), [Finding(Severity.OK, name, text)]
@@ -104,12 +102,12 @@ async def refuse_unconfigured(node: Node, name: str, header: BareHeader) -> Find
             f"Write {describe_place(place)} into {table}. That is where this node has them; compare the address with "
             f"`validatorcontractaddress` in the chain's genesis file ({_GUIDE})."
         )
-        return _refuse(name, found, expected, advice)
+        return refuse(name, found, expected, advice)
     advice = (
         f"Write validators = {{ contract = …, slot = … }} into {table}: the `validatorcontractaddress` of the chain's "
         f"genesis file, and the slot of the contract's list, an address[] ({_GUIDE})."
     )
-    return _refuse(name, found, expected, advice)
+    return refuse(name, found, expected, advice)
 
 
 async def prove_contract_trust(
@@ -126,23 +124,23 @@ async def prove_contract_trust(
             newest = "no such block" if head is None else f"block {head.number}"
             found = f"a client that trusts the set after block {height}, while the newest one is {newest}"
             if not await _holds_now(node, client, head):
-                return [_refuse(subject, found, "a block that the chain has", HIJACKED)]
+                return [refuse(subject, found, "a block that the chain has", HIJACKED)]
             advice = f"Is the provider in chains.{chain.name}.rpc behind? If it is not, replace the client."
             return [Finding(Severity.WARNING, subject, found, "a block that the chain has", advice)]
         header = read_any_header(await node.block(height))
     except Rejection as error:
         found = f"a client that trusts block {height}, which is not believed: {error}"
-        return [_refuse(subject, found, "a QBFT header", HIJACKED)]
+        return [refuse(subject, found, "a QBFT header", HIJACKED)]
     except _GONE as error:
         return [await _judge_unshown(subject, chain.name, node, client, head, error)]
     if client.timestamp != header.timestamp:
         found = f"a client that trusts block {height} of time {client.timestamp}"
-        return [_refuse(subject, found, f"the block's own time, {header.timestamp}", HIJACKED)]
+        return [refuse(subject, found, f"the block's own time, {header.timestamp}", HIJACKED)]
     try:
         held = await read_held(NodeSource(node), place, header)
     except Rejection as error:
         found = f"a client that trusts a set after block {height}, where the contract holds none: {error}"
-        return [_refuse(subject, found, "the contract's list", HIJACKED)]
+        return [refuse(subject, found, "the contract's list", HIJACKED)]
     except _GONE as error:
         if not await _holds_now(node, client, head):
             return [await _judge_unshown(subject, chain.name, node, client, head, error)]
@@ -158,7 +156,7 @@ async def prove_contract_trust(
             f"block {height}"
         )
         expected = f"the contract's own, 0x{own.hex()} ({len(held.validators)} validators)"
-        return [_refuse(subject, found, expected, HIJACKED)]
+        return [refuse(subject, found, expected, HIJACKED)]
     text = f"trusts the {len(held.validators)} validators that the contract held after block {height}"
     return [Finding(Severity.OK, subject, text)]
 
@@ -169,7 +167,7 @@ def judge_place(subject: str, client: ContractModeView, place: ValidatorContract
         return []
     advice = "It believes whomever that storage names: replace the client, or correct the configuration."
     found = f"a client with {describe_place(client.validators)}"
-    return [_refuse(subject, found, describe_place(place), advice)]
+    return [refuse(subject, found, describe_place(place), advice)]
 
 
 async def _refuse_place(
@@ -180,13 +178,13 @@ async def _refuse_place(
     expected = f"the list of those who seal, as of block {header.number}"
     better = await find_slot(node, place.address, header)
     if better is not None:
-        return _refuse(name, found, expected, f"Write {describe_place(better)} into chains.{name}.consensus.")
+        return refuse(name, found, expected, f"Write {describe_place(better)} into chains.{name}.consensus.")
     advice = (
         "Take the contract's address from the chain's genesis file (`validatorcontractaddress`, also in its "
         "transitions), and the slot of its address[] from its storage layout. A contract that computes its list, or "
         f"keeps it in another form, can't be followed ({_GUIDE})."
     )
-    return _refuse(name, found, expected, advice)
+    return refuse(name, found, expected, advice)
 
 
 async def _holds_now(node: Node, client: ContractModeView, head: BareHeader | None) -> bool:
@@ -214,8 +212,4 @@ async def _judge_unshown(
         advice += ". Its set is the one that the contract holds now."
         return Finding(Severity.WARNING, subject, found, expected, advice)
     advice += ": until then its set, which does not seal now, may never have existed. "
-    return _refuse(subject, found, expected, advice + HIJACKED)
-
-
-def _refuse(subject: str, found: str, expected: str, advice: str) -> Finding:
-    return Finding(Severity.REFUSAL, subject, found, expected, advice)
+    return refuse(subject, found, expected, advice + HIJACKED)
