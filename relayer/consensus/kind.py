@@ -22,7 +22,7 @@ import importlib.util
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -35,6 +35,9 @@ from relayer.config import ChainConfig, ConsensusConfig
 from relayer.consensus.base import Prover
 from relayer.consensus.findings import Finding
 from relayer.errors import ConfigError
+
+#: How many shared signers an error lists.
+_SHOWN: Final = 3
 
 #: A kind's own configuration.
 C = TypeVar("C", bound=ConsensusConfig)
@@ -224,6 +227,24 @@ class Conflict:
     found: str
     expected: str
     advice: str
+
+
+def find_shared_signers(own: Sequence[bytes], other: Sequence[bytes], called: str) -> Conflict | None:
+    """Return the conflict of two chains that share signers, where headers carry no chain id; None if none.
+
+    Args:
+        own: who signs on one chain, addresses.
+        other: who signs on the other.
+        called: how people call them, in the plural.
+    """
+    shared = sorted(set(own) & set(other))
+    if not shared:
+        return None
+    names = [f"0x{signer.hex()}" for signer in shared[:_SHOWN]] + ["…"] * (len(shared) > _SHOWN)
+    advice = (
+        "Headers of such chains carry no chain id, so one chain's could pass for the other's: use other keys."
+    )
+    return Conflict(f"{len(shared)} shared {called} ({', '.join(names)})", "none", advice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,15 +35,13 @@ from relayer.consensus.bft.contract_mode.survey import (
 from relayer.consensus.bft.protocols import find_change, sealed_as
 from relayer.consensus.bft.prover import BftProver, open_prover
 from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
-from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
+from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, find_shared_signers
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
 #: How many headers are searched for a quorum below two thirds: the newest, and one every so many blocks
 #: behind it.
 _SAMPLE: Final = 8
 _SAMPLE_STEP: Final = 16
-#: How many shared validators an error lists.
-_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +94,7 @@ class BftTrust:
 
     def conflict(self, other: BftTrust) -> Conflict | None:
         """Return the conflict of two chains that share validators, because BFT headers carry no chain id."""
-        shared = set(self.validators) & set(other.validators)
-        if not shared:
-            return None
-        shown = ", ".join(f"0x{validator.hex()}" for validator in sorted(shared)[:_SHOWN]) + (
-            ", …" if len(shared) > _SHOWN else ""
-        )
-        advice = "Headers of such chains carry no chain id, so one chain's could pass for the other's: use other keys."
-        return Conflict(f"{len(shared)} shared validators ({shown})", "none", advice)
+        return find_shared_signers(self.validators, other.validators, "validators")
 
 
 class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):

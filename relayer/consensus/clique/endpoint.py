@@ -28,14 +28,12 @@ from relayer.consensus.clique.prover import CliqueProver, open_prover, params_of
 from relayer.consensus.clique.signer_search import ReadBlocks, find_signers
 from relayer.consensus.clique.update_path import believe_run, heights, read_linked
 from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
-from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole
+from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, find_shared_signers
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
 #: Blocks that are tried as the start of trust, each as far below the one before as headers stand on it: votes
 #: that are decided on top of a block are in the way.
 _TRIES: Final = 4
-#: How many shared signers an error lists.
-_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +86,7 @@ class CliqueTrust:
 
     def conflict(self, other: CliqueTrust) -> Conflict | None:
         """Return the conflict of two chains that share signers, because Clique headers carry no chain id."""
-        shared = sorted(set(self.signers) & set(other.signers))
-        if not shared:
-            return None
-        names = [f"0x{signer.hex()}" for signer in shared[:_SHOWN]] + ["…"] * (len(shared) > _SHOWN)
-        advice = "Headers of such chains carry no chain id, so one chain's could pass for the other's: use other keys."
-        return Conflict(f"{len(shared)} shared signers ({', '.join(names)})", "none", advice)
+        return find_shared_signers(self.signers, other.signers, "signers")
 
 
 class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
