@@ -16,12 +16,11 @@ from light_clients.bft.contract_mode.validator_contract import SetProof, Validat
 from light_clients.bft.header import BftHeader
 from light_clients.client import Height
 from light_clients.errors import Rejection
-from light_clients.proofs.compact import encode_storage, read_storage
 from relayer.chains.base import AccountProof, Address
 from relayer.chains.evm import abi
 from relayer.chains.evm.node import Node
 from relayer.chains.evm.rpc_types import ProofAnswer, parse_proof
-from relayer.consensus.bft.contract_mode.held_set import read_held
+from relayer.consensus.bft.contract_mode.held_set import read_held, read_word
 from relayer.errors import PostroadError, RpcAnswerInvalid
 
 T = TypeVar("T")
@@ -93,10 +92,7 @@ async def find_slot(node: Node, contract: bytes, header: BftHeader) -> Validator
     source, slots = NodeSource(node), tuple(number.to_bytes(32) for number in range(_SLOTS))
 
     def check(proof: AccountProof) -> list[bytes]:
-        words = {
-            slot: read_storage(encode_storage(slot, proof.storage_nodes[slot]), 0, slot) for slot in slots
-        }
-        return [slot for slot, word in words.items() if int.from_bytes(word.value) == len(wanted)]
+        return [slot for slot in slots if int.from_bytes(read_word(proof, slot).value) == len(wanted)]
 
     try:
         likely = await source.checked_proof(Address(contract), slots, header.number, check)

@@ -26,6 +26,7 @@ from light_clients.proofs.compact import (
     read_storage,
 )
 from relayer.chains.base import AccountProof, Address
+from relayer.consensus.accounts import ProofSource
 
 T = TypeVar("T")
 
@@ -33,21 +34,11 @@ T = TypeVar("T")
 _GUESS: Final = 8
 
 
-class HeldSource(Protocol):
+class HeldSource(ProofSource, Protocol):
     """What is asked of the chain; relayer.chains.evm.chain.EvmChain offers it."""
 
     async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
         """Return what `check` makes of a block; where it raises Rejection, the next provider is asked."""
-        ...
-
-    async def checked_proof(
-        self,
-        account: Address,
-        slots: Sequence[bytes],
-        number: Height,
-        check: Callable[[AccountProof], T],
-    ) -> T:
-        """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
         ...
 
 
@@ -94,7 +85,7 @@ def _read(
 ) -> SetProof | int:
     """Return the set, or how many members it has where the proof has fewer slots. Raises Rejection."""
     length, *members = slots
-    told = _read_word(proof, length)
+    told = read_word(proof, length)
     account = encode_account(contract.address, proof.account_nodes)
     found = read_account(account, 0, contract.address, told.root).root
     if found != state_root:
@@ -103,7 +94,7 @@ def _read(
     if count > len(members):
         return count
     # What stands behind the end of the list is not looked at.
-    words = [_read_word(proof, slot) for slot in members[:count]]
+    words = [read_word(proof, slot) for slot in members[:count]]
     if any(word.root != told.root for word in words):
         raise ProofRejected("a validator is of another storage", found="several roots", expected="one")
     validators = tuple(read_member(word.value) for word in words)
@@ -112,5 +103,6 @@ def _read(
     return SetProof(validators, told.root, proof.account_nodes, nodes)
 
 
-def _read_word(proof: AccountProof, slot: bytes) -> CompactStorage:
+def read_word(proof: AccountProof, slot: bytes) -> CompactStorage:
+    """Return what a node's proof says of a slot, and the storage root that it leads to. Raises Rejection."""
     return read_storage(encode_storage(slot, proof.storage_nodes[slot]), 0, slot)
