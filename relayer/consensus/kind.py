@@ -331,12 +331,16 @@ class Discovered:
 
 
 class EndpointRole(Protocol[C, T, V_contra]):
-    """What deploying, joining and checking ask of a kind."""
+    """What deploying, joining and checking ask of a kind.
+
+    A kind whose chains are known by their own providers and blocks alone, and whose light client needs no
+    more than a gateway, leaves out `questions`, `discover`, `check_live` and `survey_destination`.
+    """
 
     @property
     def questions(self) -> tuple[Question, ...]:
         """What `init` asks for besides RPC URLs."""
-        ...
+        return ()
 
     def refuse_head(self, chain: ConfiguredChain[C], head: Mapping[str, Any]) -> str | None:
         """Return why a provider's newest block can't be of this consensus; None where it can."""
@@ -351,13 +355,15 @@ class EndpointRole(Protocol[C, T, V_contra]):
 
         Raises ChainUnavailable.
         """
-        ...
+        del name, keys
+        return Discovered({})
 
     async def check_live(self, chain: ConfiguredChain[C]) -> list[Finding]:
         """Report on the servers that the kind asks besides the chain's RPC providers; empty where
         there are none.
         """
-        ...
+        del chain
+        return []
 
     async def survey(
         self, node: Node, chain: ConfiguredChain[C], head: Mapping[str, Any]
@@ -388,7 +394,8 @@ class EndpointRole(Protocol[C, T, V_contra]):
 
         Raises ChainUnavailable.
         """
-        ...
+        del node, source
+        return []
 
     async def prove_trust(
         self, subject: str, node: Node, chain: ConfiguredChain[C], client: V_contra

@@ -35,7 +35,7 @@ from relayer.consensus.bft.contract_mode.survey import (
 from relayer.consensus.bft.protocols import find_change, sealed_as
 from relayer.consensus.bft.prover import BftProver, open_prover
 from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
-from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, find_shared_signers
+from relayer.consensus.kind import ConfiguredChain, Conflict, EndpointRole, find_shared_signers
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
 #: How many headers are searched for a quorum below two thirds: the newest, and one every so many blocks
@@ -100,8 +100,6 @@ class BftTrust:
 class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
     """What deploying, joining and checking ask of a BFT chain: the kind's EndpointRole."""
 
-    questions = ()
-
     def refuse_head(self, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]) -> str | None:
         """Return why the light client would not read a block; None where it would."""
         form = BftHeader if chain.consensus.validators is None else BareHeader
@@ -116,14 +114,6 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         # Where a contract chooses the validators, who sealed can't be told from the block alone.
         header = sealed_as(head) or read_bare(head)
         return None if header is None else {"protocol": NAMES[header.kind]}
-
-    async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:  # noqa: ARG002  as above
-        """Return no further keys: a header tells all."""
-        return Discovered({})
-
-    async def check_live(self, chain: ConfiguredChain[BftConfig]) -> list[Finding]:  # noqa: ARG002
-        """Return no findings: nothing is asked of anybody but the chain's own providers."""
-        return []
 
     async def survey(
         self, node: Node, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]
@@ -189,10 +179,6 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
             ]
         text = f"block {verified.number} follows from the configured bootstrap"
         return trust, [Finding(Severity.OK, name, text)]
-
-    async def survey_destination(self, node: Node, source: str) -> list[Finding]:  # noqa: ARG002
-        """Return no findings: the light client needs nothing that a gateway doesn't need."""
-        return []
 
     async def prove_trust(
         self, subject: str, node: Node, chain: ConfiguredChain[BftConfig], client: BftClientView

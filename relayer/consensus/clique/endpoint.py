@@ -28,7 +28,7 @@ from relayer.consensus.clique.prover import CliqueProver, open_prover, params_of
 from relayer.consensus.clique.signer_search import ReadBlocks, find_signers
 from relayer.consensus.clique.update_path import believe_run, heights, read_linked
 from relayer.consensus.findings import HIJACKED, Finding, Severity, refuse
-from relayer.consensus.kind import ConfiguredChain, Conflict, Discovered, EndpointRole, find_shared_signers
+from relayer.consensus.kind import ConfiguredChain, Conflict, EndpointRole, find_shared_signers
 from relayer.errors import ConfigError, PostroadError, RpcAnswerInvalid, RpcRefused
 
 #: Blocks that are tried as the start of trust, each as far below the one before as headers stand on it: votes
@@ -92,8 +92,6 @@ class CliqueTrust:
 class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
     """What deploying, joining and checking ask of a Clique chain: the kind's EndpointRole."""
 
-    questions = ()
-
     def refuse_head(self, chain: ConfiguredChain[CliqueConfig], head: Mapping[str, Any]) -> str | None:
         """Return why the light client would not read a block; None where it would."""
         del chain
@@ -109,16 +107,6 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
             return {} if CliqueHeader.from_rpc(head).signer is not None else None
         except Rejection:
             return None
-
-    async def discover(self, name: str, keys: Mapping[str, Any]) -> Discovered:
-        """Return no further keys: what is not EIP-225's own number, the survey finds."""
-        del name, keys
-        return Discovered({})
-
-    async def check_live(self, chain: ConfiguredChain[CliqueConfig]) -> list[Finding]:
-        """Return no findings: nothing is asked of anybody but the chain's own providers."""
-        del chain
-        return []
 
     async def survey(
         self, node: Node, chain: ConfiguredChain[CliqueConfig], head: Mapping[str, Any]
@@ -172,11 +160,6 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
         text = f"block {state.height} follows from the configured bootstrap"
         followed = CliqueTrust(signers, state.height, state.timestamp, depth, trust.head)
         return followed, [Finding(Severity.OK, name, text)]
-
-    async def survey_destination(self, node: Node, source: str) -> list[Finding]:
-        """Return no findings: the light client needs nothing that a gateway doesn't need."""
-        del node, source
-        return []
 
     async def prove_trust(
         self, subject: str, node: Node, chain: ConfiguredChain[CliqueConfig], client: CliqueClientView
