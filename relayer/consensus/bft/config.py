@@ -10,6 +10,7 @@ import msgspec
 
 from light_clients.bft.contract_mode.validator_contract import ValidatorContract
 from light_clients.bft.preimage import BftKind, BftKinds, KindChange
+from light_clients.bft.validators import MAX_VALIDATORS
 from relayer.config import Bytes20, ConsensusConfig, InvalidConfig, TrustTerms, Where
 from relayer.config.values import Height, Positive
 
@@ -60,7 +61,7 @@ class BootstrapConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     height: Height
     timestamp: Positive
-    validators: Annotated[tuple[Bytes20, ...], msgspec.Meta(min_length=1, max_length=255)]
+    validators: Annotated[tuple[Bytes20, ...], msgspec.Meta(min_length=1, max_length=MAX_VALIDATORS)]
 
 
 class ValidatorContractConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
