@@ -19,7 +19,7 @@ from light_clients.clique.reader import (
     NO_VANITY,
 )
 from light_clients.clique.signers import Tally
-from light_clients.errors import HeaderRejected, UpdateRejected
+from light_clients.errors import UpdateRejected
 from light_clients.hashing import EMPTY_TRIE_ROOT
 from light_clients.trust import encode_claim
 
@@ -49,16 +49,11 @@ def encode_run(
     parts = []
     vanity = NO_VANITY
     for place, header in enumerate(headers):
-        if header.signer not in tally.signers:
-            raise HeaderRejected(
-                f"block {header.number} is sealed by nobody of the set",
-                found=header.signer or "no key",
-                expected=f"one of {len(tally.signers)} signers",
-            )
+        index = tally.index_of(header.signer, header.number)
         parts.append(
             _encode_header(
                 header,
-                tally.signers.index(header.signer),
+                index,
                 vanity,
                 is_first=place == 0,
                 with_root=with_first_root or place > 0,
@@ -68,7 +63,7 @@ def encode_run(
         if header.number % epoch == 0:
             tally.clear()
         elif tallied and header.has_vote:
-            tally.vote(header.signer, header.candidate, add=header.add)
+            tally.vote(tally.signers[index], header.candidate, add=header.add)
     return b"".join(parts)
 
 

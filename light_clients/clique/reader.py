@@ -138,14 +138,8 @@ class Run:
                 found=len(header.listed),
                 expected=f"{len(self.signers)} in an epoch block, else none",
             )
-        signer = header.signer
-        if signer not in self.signers:
-            raise HeaderRejected(
-                f"block {header.number} is sealed by nobody of the set",
-                found=signer or "no key",
-                expected=f"one of {len(self.signers)} signers",
-            )
-        expected = self._difficulty(header.number, self.signers.index(signer))
+        index = self._tally.index_of(header.signer, header.number)
+        signer, expected = self.signers[index], self._difficulty(header.number, index)
         if header.difficulty != expected:
             raise HeaderRejected(
                 f"block {header.number} has another difficulty", found=header.difficulty, expected=expected

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from light_clients.errors import ValidatorSetRejected
+from light_clients.errors import HeaderRejected, ValidatorSetRejected
 from light_clients.hashing import keccak256
 
 _NOBODY: Final = bytes(20)
@@ -63,6 +63,24 @@ class Tally:
         self.signers = tuple(signers)
         # Of every candidate the voters, in whose latest vote it changes its place.
         self._votes: dict[bytes, set[bytes]] = {}
+
+    def index_of(self, signer: bytes | None, number: int) -> int:
+        """Return the place of a block's signer in the set.
+
+        Args:
+            signer: 20 bytes; None where the seal is no signature.
+            number: of the block, for the error.
+
+        Raises:
+            HeaderRejected: the signer is none of the set.
+        """
+        if signer not in self.signers:
+            raise HeaderRejected(
+                f"block {number} is sealed by nobody of the set",
+                found=signer or "no key",
+                expected=f"one of {len(self.signers)} signers",
+            )
+        return self.signers.index(signer)
 
     def clear(self) -> None:
         """Discard all votes, as an epoch block does."""

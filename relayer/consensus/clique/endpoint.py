@@ -279,7 +279,7 @@ async def _begin_trust(
 
     Raises Rejection, ChainUnavailable.
     """
-    params, depth, height = params_of(chain), 1, newest.number - 1
+    params, height = params_of(chain), newest.number - 1
     for _ in range(_TRIES):
         if height < 1:
             return None

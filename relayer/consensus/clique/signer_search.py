@@ -59,15 +59,9 @@ def _count(tally: Tally, header: CliqueHeader, start: int) -> None:
             found=len(header.listed),
             expected="none between two epoch blocks",
         )
-    signer = header.signer
-    if signer is None or signer not in tally.signers:
-        raise HeaderRejected(
-            f"block {header.number} is sealed by nobody of the set",
-            found=signer or "no key",
-            expected=f"one of {len(tally.signers)} signers",
-        )
+    index = tally.index_of(header.signer, header.number)
     if header.has_vote:
-        tally.vote(signer, header.candidate, add=header.add)
+        tally.vote(tally.signers[index], header.candidate, add=header.add)
 
 
 def _listed(block: Mapping[str, Any], number: int, epoch: int) -> tuple[bytes, ...]:
