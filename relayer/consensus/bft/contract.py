@@ -24,7 +24,7 @@ from relayer.chains.evm import abi
 from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.consensus.bft.config import PROTOCOLS, VALIDATOR_CONTRACT_CLIENT, BftConfig, name_kinds
 from relayer.consensus.kind import ClientView, ConfiguredChain, ContractRole
-from relayer.contracts import load
+from relayer.contracts import load, recognise
 from relayer.errors import RpcAnswerInvalid
 
 NAME: Final = "BftLightClient"
@@ -108,7 +108,7 @@ class BftContract(ContractRole[BftConfig, BftClientView]):
 
     async def view(self, reader: ContractReader, address: bytes) -> BftClientView:
         """Read a client whose code is known to be of this kind. Raises ChainUnavailable."""
-        if load(VALIDATOR_CONTRACT_CLIENT).is_runtime(await reader.node.code(address)):
+        if recognise(VALIDATOR_CONTRACT_CLIENT, await reader.node.code(address)) is not None:
             return await _view_contract_mode(reader, address)
         functions = ("status", "kinds", "trustedState", "trustingPeriod", "maxClockDrift", "authority")
         values = await asyncio.gather(*(reader.ask(address, NAME, function) for function in functions))
