@@ -24,7 +24,6 @@ from relayer.consensus.bft.local.faults import (
     RepeatedSeals,
     Rounds,
 )
-from relayer.devnet.network.network import Network
 from relayer.devnet.state.faults import (
     DropConnections,
     Fault,
@@ -34,9 +33,9 @@ from relayer.devnet.state.faults import (
     WrongLogs,
     WrongProofs,
 )
-from tests.support.daemon_process import DaemonProcess
 from tests.support.journal import gas_totals
-from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, access_of, join_network
+from tests.support.relayed import relayed
+from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE
 
 SETTINGS = '[metrics]\nlisten = ""\n\n[log]\nlevel = "error"\n\n[batch]\nmax_wait_ms = 100\n'
 #: How long each fault acts, and how many messages are sent meanwhile. POSTROAD_CHAOS_S makes it long.
@@ -72,40 +71,27 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_no_fault_of_providers_loses_doubles_or_wastes_anything(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5."""
-    async with Network("a=bft:4@0.3,b=bft:ibft2:7@0.3") as network:
-        net = await join_network(
-            tmp_path, [access_of(chain) for chain in network.chains.values()], extra=SETTINGS
-        )
-        daemon = DaemonProcess(net.config_path)
-        await daemon.start()
-        try:
-            await net.send_counted("a", "b", 1, 10**6)
-            await net.await_delivered("a", "b", 1)
-            total = 1
-            for name, fault in FAULTS:
-                # Sent before the fault begins: they are in a block, or will be, when it acts.
-                await net.send_counted("a", "b", MESSAGES, total)
-                total += MESSAGES
-                with contextlib.ExitStack() as faults:
-                    for chain in network.chains.values():
-                        faults.enter_context(chain.faults.on(fault))
-                    await asyncio.sleep(ACTS_S)
-                assert daemon.is_running(), f"{name}:\n{daemon.log_end()}"
-            await net.await_delivered("a", "b", total, timeout_s=240)
-            await net.await_settled("a", "b", total, timeout_s=240)
-            assert await daemon.stop() == 0
-            # Trouble with providers is expected and handled; a task that ends by it would be a fault of ours.
-            assert "a task failed" not in daemon.log.read_text()
-            receipts = await net.receipts_by_id("b")
-            assert len(receipts) == total
-            assert set(receipts.values()) == {1}
-            with net.open_journal() as journal, journal.reading() as reading:
-                assert journal.pending() == ()
-                assert gas_totals(reading)[1] == 0
-        except BaseException:
-            print(daemon.log_end(40))
-            raise
-        finally:
-            if daemon.is_running():
-                await daemon.kill()
-            await net.close()
+    async with relayed("a=bft:4@0.3,b=bft:ibft2:7@0.3", tmp_path, SETTINGS) as (network, net, daemon):
+        await net.send_counted("a", "b", 1, 10**6)
+        await net.await_delivered("a", "b", 1)
+        total = 1
+        for name, fault in FAULTS:
+            # Sent before the fault begins: they are in a block, or will be, when it acts.
+            await net.send_counted("a", "b", MESSAGES, total)
+            total += MESSAGES
+            with contextlib.ExitStack() as faults:
+                for chain in network.chains.values():
+                    faults.enter_context(chain.faults.on(fault))
+                await asyncio.sleep(ACTS_S)
+            assert daemon.is_running(), f"{name}:\n{daemon.log_end()}"
+        await net.await_delivered("a", "b", total, timeout_s=240)
+        await net.await_settled("a", "b", total, timeout_s=240)
+        assert await daemon.stop() == 0
+        # Trouble with providers is expected and handled; a task that ends by it would be a fault of ours.
+        assert "a task failed" not in daemon.log.read_text()
+        receipts = await net.receipts_by_id("b")
+        assert len(receipts) == total
+        assert set(receipts.values()) == {1}
+        with net.open_journal() as journal, journal.reading() as reading:
+            assert journal.pending() == ()
+            assert gas_totals(reading)[1] == 0

@@ -10,16 +10,10 @@ from light_clients.bft.client import BftClient
 from light_clients.errors import Rejection
 from relayer.contracts import Build, load
 from tests.differential.bft_cases import NOW, TRUSTED_TIME, World, anchor_of, make_case
-from tests.differential.clients import Case, Consensus, Deployed, deploy
+from tests.differential.clients import Case, Deployed, deploy, trusting_a_set
 from tests.differential.evm import Anvil
 
-
-def trusted(client: BftClient) -> tuple[bytes, int, int, bool]:
-    state = client.state
-    return state.set_hash, state.height, state.timestamp, state.frozen
-
-
-BFT = Consensus("BftLightClient", ["bytes32", "uint64", "uint64", "bool"], trusted)
+BFT = trusting_a_set("BftLightClient")
 
 
 def deploy_world(

@@ -5,9 +5,10 @@ what every consensus's comparison has in common.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -31,6 +32,16 @@ class Case:
     now: int = 0
 
 
+def cut_at_times(rng: random.Random, chance: float, case: Case) -> Case:
+    """The case, or at this chance the case cut short: what is missing lies in calldata behind the argument,
+    where it must not be read.
+    """
+    if rng.random() >= chance:
+        return case
+    kept = rng.randrange(len(case.data) + 1)
+    return replace(case, data=case.data[:kept], behind=case.data[kept:])
+
+
 @dataclass(frozen=True)
 class Consensus:
     """What differs between clients: the contract's name, its trusted state's types,
@@ -40,6 +51,16 @@ class Consensus:
     contract: str
     trusted_types: Sequence[str]
     trusted: Callable[[Any], tuple[Any, ...]]
+
+
+def trusting_a_set(contract: str) -> Consensus:
+    """A client that trusts a set of signers, a height and its time, until it is frozen."""
+
+    def trusted(client: Any) -> tuple[bytes, int, int, bool]:
+        state = client.state
+        return state.set_hash, state.height, state.timestamp, state.frozen
+
+    return Consensus(contract, ["bytes32", "uint64", "uint64", "bool"], trusted)
 
 
 @dataclass(frozen=True)
@@ -131,6 +152,13 @@ def compare(anvil: Anvil, deployed: Deployed, cases: Sequence[Case], seed: str) 
             assert _on_chain(outcome, deployed.consensus) == _in_python(after, deployed.consensus), told
             verdicts[case.method, found is not None] += 1
     return verdicts
+
+
+def check_both_ways(verdicts: Counter[tuple[str, bool]], share: int = 20) -> None:
+    """Cases that only ever go one way compare nothing: more than this share of each method's goes either."""
+    for method in ("storageAt", "update", "anchor", "freeze"):
+        believed, refused = verdicts[method, True], verdicts[method, False]
+        assert min(believed, refused) > (believed + refused) // share, verdicts
 
 
 def _in_python(client: Any, consensus: Consensus) -> tuple[Any, ...]:

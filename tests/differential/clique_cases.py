@@ -15,7 +15,7 @@ from light_clients.client import Height, Timestamp
 from light_clients.clique.client import CliqueClient, CliqueParams
 from light_clients.errors import Rejection
 from light_clients.proofs.compact import read_account, read_storage
-from tests.differential.clients import ACCOUNT, SLOT, Case
+from tests.differential.clients import ACCOUNT, SLOT, Case, cut_at_times
 from tests.differential.compact_cases import account_proof, storage_proof
 from tests.support import rlp
 from tests.support.bft import Validator, validator
@@ -119,11 +119,7 @@ def make_case(rng: random.Random, world: World) -> Case:
     if rng.random() < 0.06:
         data = mutate(rng, data, [world.storage, world.account])
     now = rng.choice([NOW] * 12 + [TRUSTED_TIME + PERIOD, TRUSTED_TIME + PERIOD + 1, TRUSTED_TIME - 20])
-    if rng.random() < 0.05:
-        # Cut short, with what is missing lying in calldata behind the argument: it must not be read.
-        kept = rng.randrange(len(data) + 1)
-        return Case(method, data[:kept], data[kept:], now)
-    return Case(method, data, now=now)
+    return cut_at_times(rng, 0.05, Case(method, data, now=now))
 
 
 # --- runs ---------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from light_clients.ethereum.client import EthereumClient, EthereumParams, WireFo
 from light_clients.ethereum.config import Slot
 from light_clients.ethereum.params import least_threshold
 from light_clients.proofs.compact import read_account, read_storage
-from tests.differential.clients import ACCOUNT, SLOT, Case
+from tests.differential.clients import ACCOUNT, SLOT, Case, cut_at_times
 from tests.differential.compact_cases import account_proof, grammatical_account, storage_case, storage_proof
 from tests.support.beacon import (
     ORDER,
@@ -490,11 +490,7 @@ def make_case(rng: random.Random, world: World) -> Case:
     data = MAKE[method](rng, world, now, calm)
     if rng.random() < (0.02 if calm else 0.1):
         data = mutate(rng, data, [world.storage, world.account])
-    if rng.random() < 0.05:
-        # Cut short, with what is missing lying in calldata behind the argument: it must not be read.
-        kept = rng.randrange(len(data) + 1)
-        return Case(method, data[:kept], data[kept:], now)
-    return Case(method, data, now=now)
+    return cut_at_times(rng, 0.05, Case(method, data, now=now))
 
 
 def make_proof(rng: random.Random, world: World, now: int, calm: bool) -> bytes:

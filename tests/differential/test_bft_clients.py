@@ -7,7 +7,6 @@ long), and POSTROAD_DIFFERENTIAL_SEED from which seed. A difference is reported 
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,30 +30,17 @@ from tests.differential.bft_cases import (
     make_world,
 )
 from tests.differential.bft_twins import deploy_world
-from tests.differential.clients import compare, is_known
+from tests.differential.chances import SEED, case_count, new_seed
+from tests.differential.clients import check_both_ways, compare, is_known
 from tests.differential.compact_cases import account_case, storage_case
 from tests.differential.evm import Anvil, compile_probe, probe, run_anvil, selector
 from tests.support.bft import validator
 from tests.support.secp256k1 import N
 from tests.support.solc import ROOT, compile_contract
-from tools.build_contracts import check_hashes
 
-SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
 SIZES = [1, 2, 3, 4, 5, 7, 9, 21]
 ECRECOVER = (1).to_bytes(20, "big")
 HARNESS = ROOT / "solidity/test/support/CompactProofHarness.sol"
-
-
-def case_count(default: int) -> int:
-    return int(os.environ.get("POSTROAD_DIFFERENTIAL_CASES", default))
-
-
-@pytest.fixture(scope="module")
-def anvil() -> Iterator[Anvil]:
-    # What ships must be what the sources say: agreeing with last week's contract proves nothing.
-    check_hashes()
-    with run_anvil() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -188,11 +174,6 @@ def test_compact_proofs_lead_to_the_same_root(anvil: Anvil, bare_probe: bytes, h
 # --- clients ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def authority(anvil: Anvil) -> bytes:
-    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
-
-
 def compare_worlds(
     anvil: Anvil, authority: bytes, seed: int, count: int, build: Build = Build.CANCUN
 ) -> None:
@@ -204,10 +185,7 @@ def compare_worlds(
         deployed = deploy_world(anvil, authority, world, anchored=index % 4 != 0, build=build)
         cases = [make_case(rng, world) for _ in range(count // len(worlds))]
         verdicts += compare(anvil, deployed, cases, f"seed {seed}, {kinds!r} of {size}")
-    for method in ("storageAt", "update", "anchor", "freeze"):
-        believed, refused = verdicts[method, True], verdicts[method, False]
-        # Cases that only ever go one way would compare nothing.
-        assert min(believed, refused) > (believed + refused) // 20, verdicts
+    check_both_ways(verdicts)
 
 
 def test_clients_believe_the_same(anvil: Anvil, authority: bytes) -> None:
@@ -253,7 +231,7 @@ def test_at_length(anvil: Anvil, authority: bytes, bare_probe: bytes, harness: b
     """The same comparisons over as many cases as a release deserves,
     from a seed of the day unless one is given.
     """
-    seed = SEED if "POSTROAD_DIFFERENTIAL_SEED" in os.environ else random.SystemRandom().randrange(2**32)
+    seed = new_seed()
     count, slices = case_count(200_000), 20
     for part in range(slices):
         compare_proofs(anvil, bare_probe, harness, seed + part, count // 2 // slices)

@@ -4,23 +4,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from light_clients.bft.client import BftKind
 from light_clients.bft.preimage import BftKinds, KindChange
-from relayer.contracts import load
 from tests.differential.bft_cases import DRIFT, NOW, PERIOD, TRUSTED_TIME, World, make_world
 from tests.differential.bft_twins import deploy_world
 from tests.differential.clients import Case, Deployed, live_on
-from tests.differential.evm import Anvil, run_anvil
+from tests.differential.evm import Anvil
 from tests.differential.rules import Rule, check_refused, check_rules
 from tests.support import rlp
 from tests.support.bft import PRAGUE, Draft, Validator, validators
 from tests.support.wire import flag, header_parts, join, prefixed, reseal
-from tools.build_contracts import check_hashes
 
 #: What `make_world` trusts at.
 HEIGHT = 10
@@ -28,18 +26,6 @@ CHANGE = KindChange(BftKind.IBFT2, BftKind.QBFT, HEIGHT + 2)
 TAIL_SHIFT = 5
 
 Parts = dict[str, bytes]
-
-
-@pytest.fixture(scope="module")
-def anvil() -> Iterator[Anvil]:
-    check_hashes()
-    with run_anvil() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def authority(anvil: Anvil) -> bytes:
-    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
 
 
 def open_world(

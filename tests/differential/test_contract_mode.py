@@ -7,30 +7,29 @@ one rule broken at the most.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import pytest
 
-from light_clients.bft.contract_mode.client import ContractModeClient
 from relayer.contracts import load
 from tests.differential.clients import (
     Case,
-    Consensus,
     Deployed,
     ask_python,
     compare,
     deploy,
     encode_call,
     live_on,
+    trusting_a_set,
 )
-from tests.differential.evm import Anvil, probe, run_anvil
+from tests.differential.evm import Anvil, probe
 from tests.support.bft import validators
 from tests.support.contract_mode import ACCOUNT, NOW, SLOT, TRUSTED_TIME, ContractWorld
 from tests.support.contract_mode_rules import RuleCase, after_update, believed, broken
 from tests.support.mutation import mutate
-from tools.build_contracts import check_hashes
 
+CONTRACT_MODE: Final = trusting_a_set("BftValidatorContractLightClient")
 SIZES: Final = (1, 4, 9)
 #: The contract's error for a reason that Python gives; where Python's is not told, any error of its own.
 ERRORS: Final = {
@@ -61,28 +60,6 @@ ERRORS: Final = {
     "too few": "QuorumNotReached",
     "zero address": "ValidatorZero",
 }
-
-
-def trusted(client: ContractModeClient) -> tuple[bytes, int, int, bool]:
-    state = client.state
-    return state.set_hash, state.height, state.timestamp, state.frozen
-
-
-CONTRACT_MODE: Final = Consensus(
-    "BftValidatorContractLightClient", ["bytes32", "uint64", "uint64", "bool"], trusted
-)
-
-
-@pytest.fixture(scope="module")
-def anvil() -> Iterator[Anvil]:
-    check_hashes()
-    with run_anvil() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def authority(anvil: Anvil) -> bytes:
-    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), TRUSTED_TIME)
 
 
 def deploy_world(anvil: Anvil, authority: bytes, world: ContractWorld) -> Deployed:

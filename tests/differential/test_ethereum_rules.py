@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from relayer.contracts import load
 from tests.differential.clients import Case, Deployed, deploy, live_on
 from tests.differential.ethereum_cases import (
     DRIFT,
     EPOCH,
     EPOCH_SLOTS,
     FIRST,
-    GENESIS,
     PERIOD,
     PERIOD_SLOTS,
     Setting,
@@ -29,10 +26,9 @@ from tests.differential.ethereum_cases import (
     sign,
 )
 from tests.differential.ethereum_twins import BEACON, creation_of
-from tests.differential.evm import Anvil, run_anvil
+from tests.differential.evm import Anvil
 from tests.differential.rules import Rule, check_refused, check_rules
 from tests.support.beacon import Committee, Draft, join, resign, seat, signed_parts, stray_signature
-from tools.build_contracts import check_hashes
 
 SIZE = 8
 TRUSTED = FIRST + 9
@@ -41,18 +37,6 @@ ALTAIR, CAPELLA, ELECTRA = 1, 2, 4
 #: The first slot of the next period.
 NEXT = FIRST + PERIOD_SLOTS
 ORDINARY = Setting(SIZE, ((0, ELECTRA),), ("ordinary", "ordinary"), TRUSTED, knows_next=True)
-
-
-@pytest.fixture(scope="module")
-def anvil() -> Iterator[Anvil]:
-    check_hashes()
-    with run_anvil() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def authority(anvil: Anvil) -> bytes:
-    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), GENESIS)
 
 
 def open_world(

@@ -8,7 +8,7 @@ us made.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,23 +57,12 @@ from tests.conformance.beacon_updates import (
 from tests.conformance.case import read_json, unhex
 from tests.differential.clients import Case, Deployed, compare, deploy, live_on
 from tests.differential.ethereum_twins import BEACON, creation_of
-from tests.differential.evm import Anvil, run_anvil
+from tests.differential.evm import Anvil
 from tests.support.beacon_json import beacon_api
 from tests.support.mutation import mutate
 
 TRUSTING_PERIOD, DRIFT = 30 * 86_400, 15
 Record = Any
-
-
-@pytest.fixture(scope="module")
-def anvil() -> Iterator[Anvil]:
-    with run_anvil() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def authority(anvil: Anvil) -> bytes:
-    return anvil.transact(None, load("AccessManager").encode_creation(anvil.sender), 1)
 
 
 @pytest.fixture

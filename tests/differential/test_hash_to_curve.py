@@ -6,7 +6,6 @@ POSTROAD_DIFFERENTIAL_SEED says which messages are drawn. A difference is report
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +15,10 @@ from eth_abi.abi import decode, encode
 
 from light_clients.bls import PY_ECC, backend
 from light_clients.bls.encoding import MODULUS
+from tests.differential.chances import SEED
 from tests.differential.evm import Anvil, run_anvil, selector
 from tests.support.solc import compile_contract
 
-SEED = int(os.environ.get("POSTROAD_DIFFERENTIAL_SEED", "1"))
 MESSAGES = 1_200
 LONG_MESSAGES = 50_000
 REFERENCE_MESSAGES = 20

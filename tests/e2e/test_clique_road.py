@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,32 +12,9 @@ from light_clients.clique.signers import set_hash
 from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.consensus.clique.local.chain import LocalCliqueChain
 from relayer.consensus.clique.local.faults import ForeignSeal, ForgedRoot
-from relayer.devnet.network.network import Network
-from tests.support.daemon_process import DaemonProcess
 from tests.support.journal import gas_totals
-from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RelayNet, access_of, join_network
-
-SETTINGS = '[metrics]\nlisten = ""\n\n[batch]\nmax_wait_ms = 100\n'
-
-
-@asynccontextmanager
-async def relayed(spec: str, folder: Path) -> AsyncIterator[tuple[LocalCliqueChain, RelayNet, DaemonProcess]]:
-    """The chain `court` of the spec, joined with `port`, and a running daemon."""
-    async with Network(spec) as network:
-        net = await join_network(
-            folder, [access_of(chain) for chain in network.chains.values()], extra=SETTINGS
-        )
-        daemon = DaemonProcess(net.config_path)
-        await daemon.start()
-        try:
-            yield network.chain_of("court", LocalCliqueChain), net, daemon
-        except BaseException:
-            print(daemon.log_end(60))
-            raise
-        finally:
-            if daemon.is_running():
-                await daemon.kill()
-            await net.close()
+from tests.support.relayed import relayed
+from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RelayNet
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +43,8 @@ async def test_messages_both_ways_while_signers_are_voted_in_and_out(tmp_path: P
     """INV-1, INV-2, INV-5, INV-6, INV-10: three signers become four and three again, one is down, and the
     daemon is killed meanwhile.
     """
-    async with relayed("court=clique:3@0.3,port=bft:4@0.3", tmp_path) as (court, net, daemon):
+    async with relayed("court=clique:3@0.3,port=bft:4@0.3", tmp_path) as (network, net, daemon):
+        court = network.chain_of("court", LocalCliqueChain)
         await both_ways(net, 5, 5)
 
         added = court.add_signer()
@@ -101,7 +77,8 @@ async def test_messages_both_ways_while_signers_are_voted_in_and_out(tmp_path: P
 
 async def test_an_epoch_block_leads_on_where_votes_lie_too_far_back(tmp_path: Path) -> None:
     """INV-6: both votes are on chain before the daemon is started, under an epoch block by then."""
-    async with relayed("court=clique:2:epoch20@0.2,port=bft:4@0.3", tmp_path) as (court, net, daemon):
+    async with relayed("court=clique:2:epoch20@0.2,port=bft:4@0.3", tmp_path) as (network, net, daemon):
+        court = network.chain_of("court", LocalCliqueChain)
         await both_ways(net, 2, 2)
         assert await daemon.stop() == 0
         court.add_signer()
@@ -116,7 +93,8 @@ async def test_a_provider_that_forges_is_not_believed(tmp_path: Path) -> None:
     """INV-5, INV-7: strangers' seals and invented roots, for blocks that nobody else serves, delay; they
     never deliver.
     """
-    async with relayed("court=clique:3@0.3,port=bft:4@0.3", tmp_path) as (court, net, _):
+    async with relayed("court=clique:3@0.3,port=bft:4@0.3", tmp_path) as (network, net, _):
+        court = network.chain_of("court", LocalCliqueChain)
         await both_ways(net, 2, 2)
         with court.faults.on(ForeignSeal()):
             await net.send_counted("court", "port", 2, 100)

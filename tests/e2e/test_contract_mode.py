@@ -5,7 +5,6 @@ its list.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +28,9 @@ from relayer.devnet.network.network import Network
 from relayer.keys import Key
 from relayer.road import Road
 from relayer.road.deliver import HandDelivery, client_address, deliver_by_hand, update_client
-from tests.live.journey import Journal, send_for
+from tests.live.journey import Journal
 from tests.support.operator import Operator
+from tests.support.under_way import relay_while
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/join-a-goquorum-chain.md"
 SPEC = "court=bft:4:contract-validators@0.2,port=bft:4@0.2"
@@ -133,45 +133,17 @@ async def test_an_operator_joins_such_a_chain_and_the_daemon_follows_its_contrac
         table = "[chains.mine.consensus]\n"
         await operator.follow(PAGE, chains, {table: f"{table}validators = {place}\n"})
         joined = await operator.put_recipients("mine", "partner")
-        happened, journal = asyncio.Event(), Journal()
 
-        async def happen() -> None:
-            await _await_proven(journal, 3)
+        async def happen(journal: Journal) -> None:
+            await journal.await_proven(3)
             mine.remove_validator(mine.validators[0])
             await mine.wait_for(mine.head.number + 2)
             mine.add_validator()
             await mine.wait_for(mine.head.number + 2)
-            await _await_proven(journal, 3)
+            await journal.await_proven(3)
             mine.set_validators(mine.new_validators(4))
             await mine.wait_for(mine.head.number + 2)
-            await _await_proven(journal, 6)
-            happened.set()
+            await journal.await_proven(6)
 
-        async with operator.relaying() as daemon, asyncio.timeout(240), asyncio.TaskGroup() as group:
-            group.create_task(happen())
-
-            def watch() -> None:
-                assert daemon.is_running(), "the daemon ended"
-
-            await send_for(
-                joined,
-                [("mine", "partner"), ("partner", "mine")],
-                every_s=0.3,
-                enough=happened.is_set,
-                watch=watch,
-                say=lambda _: None,
-                journal=journal,
-            )
-            while await operator.json("pending"):  # noqa: ASYNC110  another process decides
-                await asyncio.sleep(0.5)
-        assert len(journal.proven) == len(journal.sent)
-        for name in network.chains:
-            arrived = await joined.arrivals(name)
-            assert set(arrived.values()) == {1}
+        await relay_while(operator, joined, happen)
         assert "validators that the contract" in str(await operator.json("endpoint", "check"))
-
-
-async def _await_proven(journal: Journal, more: int) -> None:
-    wanted = len(journal.proven) + more
-    while len(journal.proven) < wanted:  # noqa: ASYNC110  the test's own timeout ends it
-        await asyncio.sleep(0.05)

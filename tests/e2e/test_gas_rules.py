@@ -33,14 +33,8 @@ async def relayed(spec: str, folder: Path) -> AsyncIterator[tuple[Network, Local
         sites = [site_of(chain) for chain in network.chains.values()]
         roads = await join_local(sites, folder, poll_interval_ms=100)
         daemon = DaemonProcess(roads.config_path)
-        try:
+        async with daemon.guarded():
             yield network, roads, daemon
-        except BaseException:
-            print(daemon.log_end(40))
-            raise
-        finally:
-            if daemon.is_running():
-                await daemon.kill()
 
 
 @pytest.mark.parametrize(

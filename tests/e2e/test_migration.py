@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.devnet.network.network import Network
-from tests.live.journey import Journal, send_for
+from tests.live.journey import Journal
 from tests.support.operator import Joined, Operator
+from tests.support.under_way import relay_while, until
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/join-a-goquorum-chain.md"
 #: Messages that are proven before, between and after what happens.
@@ -52,39 +52,19 @@ async def test_a_change_of_the_protocol_is_followed_through(first: str, tmp_path
         operator = Operator(tmp_path, cheap=True)
         then = f'then = {{ protocol = "qbft", from_height = {CHANGE} }}\n'
         joined = await _join(network, operator, then)
-        happened, journal = asyncio.Event(), Journal()
 
-        async def happen() -> None:
-            await _await_proven(journal, SOME)
+        async def happen(journal: Journal) -> None:
+            await journal.await_proven(SOME)
             await _come_near(mine)
             mine.remove_validator(mine.validators[0])
-            await _await(lambda: len(mine.validators) == 4)
-            await _await_proven(journal, SOME)
-            await _await(lambda: mine.head.number > CHANGE)
+            await until(lambda: len(mine.validators) == 4)
+            await journal.await_proven(SOME)
+            await until(lambda: mine.head.number > CHANGE)
             mine.add_validator()
-            await _await(lambda: len(mine.validators) == 5)
-            await _await_proven(journal, 2 * SOME)
-            happened.set()
+            await until(lambda: len(mine.validators) == 5)
+            await journal.await_proven(2 * SOME)
 
-        async with operator.relaying() as daemon, asyncio.timeout(240), asyncio.TaskGroup() as group:
-            group.create_task(happen())
-            await send_for(
-                joined,
-                [("mine", "partner"), ("partner", "mine")],
-                every_s=0.3,
-                enough=happened.is_set,
-                watch=lambda: _check_running(daemon.is_running()),
-                say=lambda _: None,
-                journal=journal,
-            )
-            # The relayer proves it for itself, some blocks after the one that shows it to us.
-            while await operator.json("pending"):  # noqa: ASYNC110  another process decides
-                await asyncio.sleep(0.5)
-        assert len(journal.proven) == len(journal.sent)
-        for name in network.chains:
-            arrived = await joined.arrivals(name)
-            assert set(arrived.values()) == {1}
-            assert set(arrived) == {message.id for message, _ in journal.sent if message.destination == name}
+        await relay_while(operator, joined, happen)
         await operator.shell("postroad endpoint check")
 
 
@@ -96,7 +76,7 @@ async def test_a_change_that_nobody_wrote_down_is_told_with_its_block_and_settin
         joined = await _join(network, operator, "")
         async with operator.relaying(), asyncio.timeout(150):
             await _come_near(mine)
-            await _await(lambda: mine.head.number > CHANGE + 2)
+            await until(lambda: mine.head.number > CHANGE + 2)
             # Nobody sends what could not be proven; what is under way to the chain says what it waits for.
             to = {name: "0x" + endpoint.postbox.hex() for name, endpoint in joined.endpoints.items()}
             await operator.shell(f"postroad send mine partner --to {to['partner']} --text no", code=5)
@@ -117,17 +97,3 @@ async def test_a_change_that_nobody_wrote_down_is_told_with_its_block_and_settin
         assert "replace the client" in told
         # Another one can be deployed at once; that it is believed waits for the admin's delay.
         await operator.shell("postroad client replace mine partner --yes")
-
-
-def _check_running(running: bool) -> None:
-    assert running, "the daemon ended"
-
-
-async def _await_proven(journal: Journal, more: int) -> None:
-    wanted = len(journal.proven) + more
-    await _await(lambda: len(journal.proven) >= wanted)
-
-
-async def _await(holds: Callable[[], bool]) -> None:
-    while not holds():  # noqa: ASYNC110  the test's own timeout ends it
-        await asyncio.sleep(0.05)

@@ -4,41 +4,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.devnet.network.network import Network
 from relayer.protocol.delivery import DeliveryState, WaitingReason
-from tests.support.daemon_process import DaemonProcess
 from tests.support.journal import gas_totals
-from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RelayNet, access_of, join_network
+from tests.support.relayed import relayed
+from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE, RelayNet
 
 SPEC = "a=bft:4@0.3,b=bft:ibft2:7@0.3"
-SETTINGS = '[metrics]\nlisten = ""\n\n[batch]\nmax_wait_ms = 100\n'
 NO_CONTRACT = b"\x99" * 20
-
-
-@asynccontextmanager
-async def relayed(folder: Path) -> AsyncIterator[tuple[Network, RelayNet, DaemonProcess]]:
-    async with Network(SPEC) as network:
-        net = await join_network(
-            folder, [access_of(chain) for chain in network.chains.values()], extra=SETTINGS
-        )
-        daemon = DaemonProcess(net.config_path)
-        await daemon.start()
-        try:
-            yield network, net, daemon
-        except BaseException:
-            print(daemon.log_end(40))
-            raise
-        finally:
-            if daemon.is_running():
-                await daemon.kill()
-            await net.close()
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +34,7 @@ async def test_the_first_road(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-4, INV-6, INV-10: both ways, a refusing recipient, new validators,
     a killed daemon, a clean end.
     """
-    async with relayed(tmp_path) as (network, net, daemon):
+    async with relayed(SPEC, tmp_path) as (network, net, daemon):
         # Both ways, over several pages
         await net.send_counted("a", "b", 200, 1)
         await net.send_counted("a", "b", 200, 1_000)
@@ -128,29 +105,21 @@ async def test_metrics_and_readiness_are_served(tmp_path: Path) -> None:
     from relayer.devnet.process.anvil import free_port
 
     port = free_port()
-    async with Network(SPEC) as network:
-        settings = f'[metrics]\nlisten = "127.0.0.1:{port}"\n'
-        net = await join_network(
-            tmp_path, [access_of(chain) for chain in network.chains.values()], extra=settings
-        )
-        daemon = DaemonProcess(net.config_path)
-        await daemon.start()
-        try:
-            await net.send_counted("a", "b", 5, 1)
-            await net.await_delivered("a", "b", 5)
-            await net.await_settled("a", "b", 5)
-            async with aiohttp.ClientSession() as session:
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                    assert (answer.status, await answer.text()) == (200, "ok\n")
-                async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
-                    assert answer.status == 200
-                async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-                    text = await answer.text()
-            assert 'postroad_messages_total{lane="a>b",step="confirmed"} 5.0' in text
-            assert 'postroad_lane_settled{lane="a>b"} 5.0' in text
-            assert 'postroad_client_active{destination="b",source="a"} 1.0' in text
-            assert 'postroad_backlog_messages{lane="a>b"} 0.0' in text
-            assert "postroad_balance_wei" in text
-        finally:
-            assert await daemon.stop() == 0
-            await net.close()
+    settings = f'[metrics]\nlisten = "127.0.0.1:{port}"\n'
+    async with relayed(SPEC, tmp_path, settings) as (_, net, daemon):
+        await net.send_counted("a", "b", 5, 1)
+        await net.await_delivered("a", "b", 5)
+        await net.await_settled("a", "b", 5)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                assert (answer.status, await answer.text()) == (200, "ok\n")
+            async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
+                assert answer.status == 200
+            async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                text = await answer.text()
+        assert 'postroad_messages_total{lane="a>b",step="confirmed"} 5.0' in text
+        assert 'postroad_lane_settled{lane="a>b"} 5.0' in text
+        assert 'postroad_client_active{destination="b",source="a"} 1.0' in text
+        assert 'postroad_backlog_messages{lane="a>b"} 0.0' in text
+        assert "postroad_balance_wei" in text
+        assert await daemon.stop() == 0

@@ -49,6 +49,12 @@ class Journal:
         began = {message.id: at for message, at in self.sent}
         return sorted(at - began[message.id] for message, _, at in self.proven if message.source == source)
 
+    async def await_proven(self, more: int) -> None:
+        """Wait until so many more are proven; their deadline and the caller's timeout end it."""
+        wanted = len(self.proven) + more
+        while len(self.proven) < wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
 
 @contextlib.asynccontextmanager
 async def daemon(config_path: Path) -> AsyncIterator[DaemonProcess]:

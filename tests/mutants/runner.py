@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from tests.mutants.mutations import Mutation
+from tests.mutants.mutation import Mutation
 from tools._toolchain import toolchain
 
 ROOT: Final = Path(__file__).resolve().parents[2]

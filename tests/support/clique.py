@@ -13,57 +13,29 @@ from dataclasses import dataclass, field, replace
 
 from light_clients.ecdsa import ORDER
 from tests.support import rlp
-from tests.support.bft import NO_OMMERS, Validator, validator
+from tests.support.bft import Validator, validator
+from tests.support.execution_header import HeaderDraft
 from tests.support.trie import EMPTY_ROOT, keccak
 
 ADD, DROP = b"\xff" * 8, bytes(8)
 NOBODY = bytes(20)
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A header before its seal. Fields may break any rule."""
+@dataclass(frozen=True, kw_only=True)
+class Draft(HeaderDraft):
+    """A header before its seal."""
 
-    number: int
-    timestamp: int
-    difficulty: int
-    parent_hash: bytes = bytes(range(32))
     beneficiary: bytes = NOBODY
-    nonce: bytes = DROP
     listed: tuple[bytes, ...] = ()
-    state_root: bytes = EMPTY_ROOT
-    transactions_root: bytes = EMPTY_ROOT
-    receipts_root: bytes = EMPTY_ROOT
-    bloom: bytes = bytes(256)
-    gas_limit: int = 30_000_000
-    gas_used: int = 0
-    vanity: bytes = bytes(32)
     tail: tuple[bytes, ...] = (rlp.integer(7),)
-    mix_hash: bytes = bytes(32)
-    ommers: bytes = NO_OMMERS
+
+    def extra_data(self, seal: bytes) -> bytes:
+        """The field extraData with this seal behind it."""
+        return self.vanity + b"".join(self.listed) + seal
 
     def rlp(self, seal: bytes = b"") -> bytes:
-        """The header, with this seal behind its extraData."""
-        return rlp.encode(
-            [
-                self.parent_hash,
-                self.ommers,
-                self.beneficiary,
-                self.state_root,
-                self.transactions_root,
-                self.receipts_root,
-                self.bloom,
-                rlp.integer(self.difficulty),
-                rlp.integer(self.number),
-                rlp.integer(self.gas_limit),
-                rlp.integer(self.gas_used),
-                rlp.integer(self.timestamp),
-                self.vanity + b"".join(self.listed) + seal,
-                self.mix_hash,
-                self.nonce,
-                *self.tail,
-            ]
-        )
+        """The header with this seal."""
+        return self.encode_with(self.extra_data(seal))
 
     def seal(self, signer: Validator, *, high_s: bool = False) -> Sealed:
         """The header, sealed; with a high s, which the precompile accepts as well."""
@@ -93,33 +65,7 @@ class Sealed:
     def rpc(self) -> dict[str, object]:
         """The block as `eth_getBlockByNumber` gives it."""
         draft = self.draft
-        names = ("baseFeePerGas", "withdrawalsRoot")
-        data = {
-            "hash": self.hash,
-            "parentHash": draft.parent_hash,
-            "sha3Uncles": draft.ommers,
-            "miner": draft.beneficiary,
-            "stateRoot": draft.state_root,
-            "transactionsRoot": draft.transactions_root,
-            "receiptsRoot": draft.receipts_root,
-            "logsBloom": draft.bloom,
-            "extraData": draft.vanity + b"".join(draft.listed) + self.seal,
-            "mixHash": draft.mix_hash,
-            "nonce": draft.nonce,
-        }
-        quantities = {
-            "difficulty": draft.difficulty,
-            "number": draft.number,
-            "gasLimit": draft.gas_limit,
-            "gasUsed": draft.gas_used,
-            "timestamp": draft.timestamp,
-        }
-        tail = {name: hex(int.from_bytes(value)) for name, value in zip(names, draft.tail, strict=False)}
-        return {
-            **{name: "0x" + value.hex() for name, value in data.items()},
-            **{name: hex(value) for name, value in quantities.items()},
-            **tail,
-        }
+        return draft.json_with(draft.extra_data(self.seal)) | {"hash": "0x" + self.hash.hex()}
 
 
 @dataclass
@@ -182,7 +128,9 @@ class Chain:
     ) -> None:
         self.rng, self.keys = rng, keys
         self.snapshot = Snapshot(sorted(signers), epoch)
-        self.next = Draft(number, timestamp, 0, parent_hash=rng.randbytes(32), vanity=rng.randbytes(32))
+        self.next = Draft(
+            number=number, timestamp=timestamp, parent_hash=rng.randbytes(32), vanity=rng.randbytes(32)
+        )
         self.sealed: list[Sealed] = []
 
     def draft(self, signer: bytes) -> Draft:

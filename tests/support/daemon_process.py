@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +91,18 @@ class DaemonProcess:
                 raise
         assert self._process.returncode is not None
         return self._process.returncode
+
+    @contextlib.asynccontextmanager
+    async def guarded(self) -> AsyncIterator[None]:
+        """Print what it said last when the context fails, and leave no process behind."""
+        try:
+            yield
+        except BaseException:
+            print(self.log_end(40))
+            raise
+        finally:
+            if self.is_running():
+                await self.kill()
 
     def log_end(self, lines: int = 20) -> str:
         """The end of what it said."""

@@ -238,14 +238,10 @@ async def open_ethereum_road(
         path.write_text(edit(path.read_text(), eth))
         configuration.load(path)
         try:
-            await road.start_daemon()
-            yield road
-        except BaseException:
-            print(road.daemon.log_end(40))
-            raise
+            async with road.daemon.guarded():
+                await road.start_daemon()
+                yield road
         finally:
-            if road.daemon.is_running():
-                await road.daemon.kill()
             await road.net.close()
 
 

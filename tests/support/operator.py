@@ -163,16 +163,11 @@ class Operator:
         """`postroad run`, until the context ends; it must end by itself then."""
         daemon = DaemonProcess(self.config)
         self.say("$ postroad run")
-        await daemon.start()
-        try:
+        async with daemon.guarded():
+            await daemon.start()
             yield daemon
-        except BaseException:
-            print(daemon.log_end(40))
-            if daemon.is_running():
-                await daemon.kill()
-            raise
-        if await daemon.stop() != 0:
-            raise CommandError(f"postroad run did not end well:\n{daemon.log_end(40)}")
+            if await daemon.stop() != 0:
+                raise CommandError("postroad run did not end well")
 
 
 def read_commands(page: Path) -> list[str]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from light_clients.bft.header import BftKind
 from tests.support import rlp
-from tests.support.bft import CANCUN, ISTANBUL, NO_OMMERS, PRAGUE, SHANGHAI, Draft, Validator
+from tests.support.bft import CANCUN, ISTANBUL, PRAGUE, SHANGHAI, Draft, Validator
+from tests.support.execution_header import NO_OMMERS
 from tests.support.trie import EMPTY_ROOT, keccak
 
 ORDER = (

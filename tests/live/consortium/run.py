@@ -144,31 +144,24 @@ async def _disturb(
 
     migrates_at = nodes.platform.migrates_at
     if migrates_at is not None:
-        await then("before the protocol changes", lambda: _await_proven(journal))
+        await then("before the protocol changes", lambda: journal.await_proven(_AFTER))
         await then("the protocol changed", lambda: nodes.await_height(migrates_at + 2))
-    await _await_proven(journal)
+    await journal.await_proven(_AFTER)
     await then("first provider killed, a validator too", lambda: nodes.stop(0, kill=True))
-    await _await_proven(journal)
+    await journal.await_proven(_AFTER)
     await then("it came back", lambda: nodes.start(0))
     if migrates_at is not None and nodes.platform.restarts_after_change:
         await then("all others restarted, one by one", lambda: nodes.restart(1, 2, 3, 4))
     await then("a validator added", lambda: nodes.vote(4, add=True))
-    await _await_proven(journal)
+    await journal.await_proven(_AFTER)
     await then("one of five validators stopped", lambda: nodes.stop(2))
     await then("it came back", lambda: away(2))
     await then("a validator removed", lambda: nodes.vote(1, add=False))
-    await _await_proven(journal)
+    await journal.await_proven(_AFTER)
     await then("two of four validators stopped: no blocks", lambda: nodes.stop(2, 3))
     await then("they came back", lambda: away(2, 3))
-    await _await_proven(journal)
+    await journal.await_proven(_AFTER)
     over.set()
-
-
-async def _await_proven(journal: Journal) -> None:
-    wanted = len(journal.proven) + _AFTER
-    # The run's own timeout ends it, and the deadline of every message.
-    while len(journal.proven) < wanted:  # noqa: ASYNC110
-        await asyncio.sleep(0.2)
 
 
 async def _await_settled(operator: Operator, outcome: Outcome) -> None:

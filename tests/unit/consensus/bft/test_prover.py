@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -17,7 +16,7 @@ from light_clients.bft.header import BftHeader, BftKind
 from light_clients.bft.preimage import BftKinds, KindChange
 from light_clients.client import Height, Status, Timestamp
 from light_clients.errors import HeaderRejected, MisbehaviourRejected, Rejection, ValidatorSetRejected
-from relayer.chains.base import AccountProof, Address, Call, Head
+from relayer.chains.base import Address, Call, Head
 from relayer.chains.evm import abi
 from relayer.consensus.base import DeliveryCost, ProvenAccount, VerifiedHeader
 from relayer.consensus.bft.prover import BftBootstrap, BftProver
@@ -30,80 +29,11 @@ from relayer.errors import (
     RpcAnswerInvalid,
 )
 from tests.support.bft import CANCUN, Draft, Validator, validator, validators
+from tests.support.providers import GATEWAY, SENDER, SLOT, STATE, Provider, Source
 from tests.support.trie import AccountEntry, State
 
-T = TypeVar("T")
-
 START = 1_700_000_000
-GATEWAY = Address(b"\x42" * 20)
-SLOT = b"\x07" * 32
 EMPTY_SLOT = b"\x08" * 32
-SENDER = Address(b"\x01" * 20)
-STATE = State({GATEWAY: AccountEntry(storage={SLOT: b"\x99" * 32}), SENDER: AccountEntry(nonce=3, balance=5)})
-
-
-@dataclass
-class Provider:
-    """What one provider says. `proofs` are by height; a missing block is 'not yet'."""
-
-    blocks: dict[int, Draft]
-    state: State = STATE
-    asked: int = 0
-
-    def block(self, number: int) -> Mapping[str, Any]:
-        self.asked += 1
-        if number not in self.blocks:
-            raise NotFoundYet(f"no block {number}")
-        return self.blocks[number].rpc()
-
-    def proof(self, account: bytes, slots: Sequence[bytes]) -> AccountProof:
-        proofs = {slot: self.state.prove(account, slot) for slot in slots}
-        return AccountProof(
-            tuple(self.state.prove(account, SLOT).account),
-            {slot: tuple(proof.storage) for slot, proof in proofs.items()},
-        )
-
-
-@dataclass
-class Source:
-    """Several providers, asked in turn as the pool does; who was blamed is kept."""
-
-    providers: list[Provider]
-    blamed: list[int] = field(default_factory=list)
-
-    async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
-        return self._ask(lambda provider: check(provider.block(number)))
-
-    async def checked_blocks(
-        self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
-    ) -> T:
-        return self._ask(lambda provider: check([provider.block(number) for number in numbers]))
-
-    async def checked_proof(
-        self, account: Address, slots: Sequence[bytes], number: Height, check: Callable[[AccountProof], T]
-    ) -> T:
-        del number
-        return self._ask(lambda provider: check(provider.proof(account, slots)))
-
-    @property
-    def provider_count(self) -> int:
-        return len(self.providers)
-
-    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        return [(str(index), provider.block(number)) for index, provider in enumerate(self.providers)]
-
-    def _ask(self, use: Callable[[Provider], T]) -> T:
-        missing: NotFoundYet | None = None
-        # The healthy ones first, as the pool has it.
-        order = sorted(range(len(self.providers)), key=self.blamed.count)
-        for index in order:
-            try:
-                return use(self.providers[index])
-            except Rejection:
-                self.blamed.append(index)
-            except NotFoundYet as error:
-                missing = error
-        raise missing or ChainUnavailable("nobody's answer holds")
 
 
 Sets = Sequence[Sequence[Validator]]
@@ -328,7 +258,7 @@ async def test_a_removal_waits_for_the_seals_that_are_missing() -> None:
 
 def sealed_differently(
     members: Sequence[Validator], sealers: Sequence[Sequence[Validator]]
-) -> list[Provider]:
+) -> list[Provider[Draft]]:
     """One chain as several nodes keep it: five validators, and four of them from block 4 on."""
     providers = []
     for own in sealers:

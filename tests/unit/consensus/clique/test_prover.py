@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -17,7 +17,7 @@ from light_clients.client import Height, Status, Timestamp
 from light_clients.clique.client import CliqueClient, CliqueParams, CliqueState
 from light_clients.clique.signers import set_hash
 from light_clients.errors import Rejection
-from relayer.chains.base import AccountProof, Address, Call, Head
+from relayer.chains.base import Call, Head
 from relayer.chains.evm import abi
 from relayer.consensus.base import ProvenAccount
 from relayer.consensus.clique.prover import CliqueProver
@@ -31,79 +31,13 @@ from relayer.errors import (
     RpcAnswerInvalid,
 )
 from tests.support.clique import ADD, DROP, Chain, Sealed, signer_keys
+from tests.support.providers import GATEWAY, SENDER, SLOT, STATE, Provider, Source
 from tests.support.trie import AccountEntry, State
-
-T = TypeVar("T")
 
 START = 1_700_000_000
 EPOCH = 30_000
-GATEWAY = Address(b"\x42" * 20)
-SLOT = b"\x07" * 32
-SENDER = Address(b"\x01" * 20)
-STATE = State({GATEWAY: AccountEntry(storage={SLOT: b"\x99" * 32}), SENDER: AccountEntry(nonce=3, balance=5)})
 KEYS = signer_keys(8)
 THREE = sorted(KEYS)[:3]
-
-
-@dataclass
-class Provider:
-    """What one provider says. A missing block is 'not yet'."""
-
-    blocks: dict[int, Sealed]
-    state: State = STATE
-
-    def block(self, number: int) -> Mapping[str, Any]:
-        if number not in self.blocks:
-            raise NotFoundYet(f"no block {number}")
-        return self.blocks[number].rpc()
-
-    def proof(self, account: bytes, slots: Sequence[bytes]) -> AccountProof:
-        proofs = {slot: self.state.prove(account, slot) for slot in slots}
-        return AccountProof(
-            tuple(self.state.prove(account, SLOT).account),
-            {slot: tuple(proof.storage) for slot, proof in proofs.items()},
-        )
-
-
-@dataclass
-class Source:
-    """Several providers, asked in turn as the pool does; who was blamed is kept."""
-
-    providers: list[Provider]
-    blamed: list[int] = field(default_factory=list)
-
-    async def checked_blocks(
-        self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
-    ) -> T:
-        return self._ask(lambda provider: check([provider.block(number) for number in numbers]))
-
-    async def checked_proof(
-        self, account: Address, slots: Sequence[bytes], number: Height, check: Callable[[AccountProof], T]
-    ) -> T:
-        del number
-        return self._ask(lambda provider: check(provider.proof(account, slots)))
-
-    @property
-    def provider_count(self) -> int:
-        return len(self.providers)
-
-    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        return [
-            (str(index), provider.block(number))
-            for index, provider in enumerate(self.providers)
-            if number in provider.blocks
-        ]
-
-    def _ask(self, use: Callable[[Provider], T]) -> T:
-        missing: NotFoundYet | None = None
-        for index in sorted(range(len(self.providers)), key=self.blamed.count):
-            try:
-                return use(self.providers[index])
-            except Rejection:
-                self.blamed.append(index)
-            except NotFoundYet as error:
-                missing = error
-        raise missing or ChainUnavailable("nobody's answer holds")
 
 
 @dataclass
