@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from relayer.chains.evm.contract_reader import ContractReader
+from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.contracts import load
 from relayer.contracts.artifact import Artifact
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, OPENER_FUNCTIONS
@@ -245,9 +245,8 @@ async def read_access(
         ChainUnavailable, RpcRefused: the node can't tell.
     """
     every = (*targets, Target(manager, "manager", "AccessManager"))
-    head = await reader.node.block("latest")
-    now, last = int(str(head["timestamp"]), 16), int(str(head["number"]), 16)
-    events = await _read_events(reader, manager, first, last)
+    now = int(str((await reader.node.block("latest"))["timestamp"]), 16)
+    events = await _read_events(reader, manager, first)
     asker = _Asker(reader, manager)
     views = [await _read_target(asker, target, events, now) for target in every]
     wanted = {ADMIN_ROLE, *events.roles, *(role for view in views for role in view.roles.values())}
@@ -285,24 +284,17 @@ class _Events:
     scheduled: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
 
 
-async def _read_events(reader: ContractReader, manager: bytes, first: int, last: int) -> _Events:
-    artifact = load("AccessManager")
-    names = {artifact.event_topic(name): name for name in artifact.events}
+async def _read_events(reader: ContractReader, manager: bytes, first: int) -> _Events:
     found = _Events()
-    for log in await reader.node.logs(manager, [list(names)], first, last):
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        name = names.get(topics[0])
-        if name is None:
-            continue
-        event = artifact.decode_event(name, topics, bytes.fromhex(log["data"][2:]))
+    for name, event in await reader.events(manager, "AccessManager", load("AccessManager").events, first):
         if name == "RoleLabel":
             found.labels[event["roleId"]] = event["label"]
         elif name == "RoleGranted":
-            found.granted.add((event["roleId"], _address(event["account"])))
+            found.granted.add((event["roleId"], address_of(event["account"])))
         elif name == "RoleGrantDelayChanged":
             found.grant_changes[event["roleId"]] = DelayChange(event["delay"], event["since"])
         elif name == "TargetAdminDelayUpdated":
-            found.admin_changes[_address(event["target"])] = DelayChange(event["delay"], event["since"])
+            found.admin_changes[address_of(event["target"])] = DelayChange(event["delay"], event["since"])
         elif name == "OperationScheduled":
             found.scheduled[event["operationId"]] = event
         if "roleId" in event:
@@ -386,15 +378,11 @@ async def _read_operations(
     for (identity, event), ready_at in zip(events.scheduled.items(), times, strict=True):
         if not ready_at:
             continue
-        address, data = _address(event["target"]), event["data"]
+        address, data = address_of(event["target"]), event["data"]
         calls = tuple(decode_calls(address, data, targets))
-        operations.append(Operation(identity, _address(event["caller"]), address, data, ready_at, calls))
+        operations.append(Operation(identity, address_of(event["caller"]), address, data, ready_at, calls))
     return tuple(sorted(operations, key=lambda operation: operation.ready_at))
 
 
 def _pending(change: DelayChange | None, now: int) -> DelayChange | None:
     return change if change is not None and change.effect > now else None
-
-
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text[2:])

@@ -142,7 +142,7 @@ async def _candidates(
         reasons.append(f"the manifest's transaction {tx_hash} did not, or is not told any more")
     artifact = load(contract)
     topic = artifact.event_topic(_FIRST_EVENTS.get(contract, _FIRST_EVENT))
-    last = int(str((await node.block("latest"))["number"]), 16)
+    last = await node.height()
     try:
         # One question: a provider that answers narrow ranges alone would be asked without an end.
         logs = await node.logs(address, [topic], 0, last, split=False)
@@ -190,7 +190,7 @@ async def _first_block_of(node: Node, address: bytes) -> int:
             raise RpcAnswerInvalid(f"no code of block {number}", "code as hex")
         return len(code) > len("0x")
 
-    low, high = 0, int(str((await node.block("latest"))["number"]), 16)
+    low, high = 0, await node.height()
     for _ in range(_MOST_STEPS):
         if low >= high:
             break

@@ -201,13 +201,10 @@ async def view_unlisted(reader: ContractReader, view: EndpointView, first: int) 
 
     They are called by the chain and the address that they were registered with.
     """
-    gateway, address = load("Gateway"), view.located.gateway
-    last = int(str((await reader.node.block("latest"))["number"]), 16)
+    address = view.located.gateway
     known = {remote.endpoint_id for remote in view.remotes}
     found = []
-    for log in await reader.node.logs(address, [gateway.event_topic("RemoteRegistered")], first, last):
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        event = gateway.decode_event("RemoteRegistered", topics, bytes.fromhex(log["data"][2:]))
+    for _, event in await reader.events(address, "Gateway", ["RemoteRegistered"], first):
         if event["endpointId"] not in known:
             name, chain = _names_of(event["gateway"])
             remote = await view_remote(reader, address, name, event["endpointId"])
