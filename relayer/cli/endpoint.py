@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from relayer.chains.evm.node import Node
     from relayer.config import Config
     from relayer.consensus.findings import Finding
+    from relayer.endpoint.access import AccessView
     from relayer.endpoint.apply import Progress
     from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.plan import DeploymentPlan
@@ -137,14 +138,14 @@ def register(
 def list_(config_path: Path, as_json: bool) -> None:
     """List the endpoints of the configured chains, with what they are joined to, as read on chain."""
     config = load_config(config_path)
-    views = run_async(_view_all(config))
+    views = run_async(_view_all(config, with_access=as_json))
     if as_json:
         from relayer.views.endpoint import listed_endpoint
 
-        print_json([listed_endpoint(name, view) for name, view in views.items()])
+        print_json([listed_endpoint(name, view, access) for name, (view, access) in views.items()])
         return
     rows = []
-    for name, view in views.items():
+    for name, (view, _) in views.items():
         if view is None:
             rows.append((name, "-", "-", "no endpoint yet"))
             continue
@@ -450,12 +451,22 @@ async def open_nodes(config: Config, names: Iterable[str]) -> AsyncIterator[dict
             await node.close()
 
 
-async def _view_all(config: Config) -> dict[str, EndpointView | None]:
+async def _view_all(
+    config: Config, *, with_access: bool
+) -> dict[str, tuple[EndpointView | None, AccessView | None]]:
+    """Read every endpoint, and who may do what there where that is asked for and can be read."""
+    from relayer.endpoint.access import read_access_of
     from relayer.endpoint.view import view_endpoint
 
-    manifest = _manifest(config)
+    manifest, views = _manifest(config), {}
     async with open_nodes(config, config.chains) as nodes:
-        return {name: await view_endpoint(config, manifest, nodes[name], name) for name in config.chains}
+        for name, node in nodes.items():
+            view = await view_endpoint(config, manifest, node, name)
+            access = None
+            if with_access and view is not None and view.is_manager:
+                access = await read_access_of(node, manifest, view)
+            views[name] = (view, access)
+    return views
 
 
 def _remote_text(view: EndpointView, name: str) -> str:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from relayer.chains.evm.contract_reader import ContractReader, address_of
+from relayer.chains.evm.node import Node
 from relayer.contracts import load
 from relayer.contracts.artifact import Artifact
+from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, OPENER_FUNCTIONS
-from relayer.endpoint.view import ADMIN_FUNCTIONS
+from relayer.endpoint.view import EndpointView, RemoteView
 
 #: The AccessManager's role that everybody has, without a delay (PUBLIC_ROLE).
 PUBLIC_ROLE: Final = (1 << 64) - 1
@@ -37,7 +39,18 @@ GRANTING_FUNCTIONS: Final = ("grantRole", "revokeRole")
 
 #: The functions of a gateway, and of a light client, that ask the manager who calls. They are for people to
 #: see; judged is every function that changes state, so that a light client may have others.
-GATEWAY_FUNCTIONS: Final = (*ADMIN_FUNCTIONS, *GUARDED_FUNCTIONS, *OPENER_FUNCTIONS)
+GATEWAY_FUNCTIONS: Final = (
+    "registerRemote",
+    "replaceClient",
+    "unpauseRemote",
+    "retireRemote",
+    "reinstateRemote",
+    "limitLane",
+    "unpauseLane",
+    "unpauseInboundLane",
+    *GUARDED_FUNCTIONS,
+    *OPENER_FUNCTIONS,
+)
 CLIENT_FUNCTIONS: Final = ("bootstrap",)
 
 #: How many calls one request of the manager's `multicall` carries.
@@ -181,6 +194,10 @@ class AccessView:
         """Return a role; one that nothing is known of has no members."""
         return self.roles.get(number, RoleView(number))
 
+    def members(self, number: int) -> tuple[Membership, ...]:
+        """Return who has a role now, without those who are still to get it."""
+        return tuple(member for member in self.role(number).members if member.since <= self.now)
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -223,6 +240,29 @@ def role_text(role: RoleView) -> str:
     # Whoever labels a role chooses the text: what could pass for something else on a screen is left out.
     label = "".join(letter for letter in role.label if letter.isalnum() or letter in " -_.")[:_LABEL]
     return f"{label} ({role.number})" if label else f"role {role.number}"
+
+
+def targets_of(view: EndpointView, others: Iterable[RemoteView] = ()) -> tuple[Target, ...]:
+    """Return what obeys an endpoint's manager: its gateway, and the light clients of its remotes.
+
+    `others` are remotes that the view doesn't have.
+    """
+    targets = {view.located.gateway: Target(view.located.gateway, "gateway", "Gateway")}
+    for remote in (*view.remotes, *others):
+        address, client = remote.client_address, remote.client
+        if client is not None and client.authority == view.authority:
+            targets[address] = Target(address, f"light client of {remote.name}", client.contract)
+    return tuple(targets.values())
+
+
+async def read_access_of(node: Node, manifest: Manifest, view: EndpointView) -> AccessView:
+    """Read who may do what to an endpoint and to its light clients, and what is scheduled.
+
+    Its authority is an AccessManager (`view.is_manager`). Raises as `read_access` does.
+    """
+    record = manifest.get(view.name)
+    first = 0 if record is None or record.authority is None else record.authority.block_number
+    return await read_access(ContractReader(node), view.authority, targets_of(view), first)
 
 
 async def read_access(

@@ -19,7 +19,7 @@ from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, ConsensusKind
 from relayer.consensus.registry import configured, kind_of
 from relayer.contracts import load
-from relayer.endpoint.access import AccessView, Target, read_access
+from relayer.endpoint.access import AccessView, read_access, targets_of
 from relayer.endpoint.access_rules import judge_access
 from relayer.endpoint.creation import Creation, find_creation, judge_creation
 from relayer.endpoint.former import judge_former, read_former
@@ -161,19 +161,13 @@ class _Examination:
         view, record, name = self._view, self._record, self._view.name
         deployed = None if record is None else record.authority
         creation = await self._creation("AccessManager", view.authority, deployed)
-        targets = {view.located.gateway: Target(view.located.gateway, "gateway", "Gateway")}
-        for remote in (*view.remotes, *others):
-            address, client = remote.client_address, remote.client
-            if client is not None and client.authority == view.authority:
-                targets[address] = Target(address, f"light client of {remote.name}", client.contract)
         owners = self._config.endpoints
         accounts = {account for account in (owners.admin, owners.guardian, owners.channel_opener) if account}
-        first = creation.block_number or 0
-        self.access = await read_access(self._reader, view.authority, list(targets.values()), first, accounts)
-        promised_s = self._config.endpoints.admin_delay_s
+        targets, first = targets_of(view, others), creation.block_number or 0
+        self.access = await read_access(self._reader, view.authority, targets, first, accounts)
         return [
             judge_creation(name, "manager", creation),
-            *judge_access(name, self.access, promised_s, self._planned()),
+            *judge_access(name, self.access, owners.admin_delay_s, self._planned()),
         ]
 
     def _planned(self) -> set[tuple[bytes, bytes]]:

@@ -163,9 +163,8 @@ def permission_of(change: Change, access: AccessView, account: bytes) -> Permiss
     if change.owner is not None:
         return Permission(None, is_immediate=change.owner == account)
     role, floor_s, is_closed = _restriction(change, access)
-    member = _member(role, account, access.now)
-    guards = (access.role(ADMIN_ROLE), access.role(role.guardian))
-    may_cancel = any(_member(guard, account, access.now) is not None for guard in guards)
+    member = _member(access, role.number, account)
+    may_cancel = any(_member(access, guard, account) is not None for guard in (ADMIN_ROLE, role.guardian))
     if role.number == PUBLIC_ROLE:
         return Permission(role, is_immediate=not is_closed, may_cancel=may_cancel)
     if member is None or is_closed:
@@ -189,9 +188,9 @@ def _restriction(change: Change, access: AccessView) -> tuple[RoleView, int, boo
     return access.role(ADMIN_ROLE), 0 if target is None else target.admin_delay_s, False
 
 
-def _member(role: RoleView, account: bytes, now: int) -> Membership | None:
+def _member(access: AccessView, role: int, account: bytes) -> Membership | None:
     """Return an account's membership that is in force now."""
-    return next((one for one in role.members if one.account == account and one.since <= now), None)
+    return next((member for member in access.members(role) if member.account == account), None)
 
 
 def find_operations(change: Change, operations: Iterable[Operation]) -> list[Operation]:
