@@ -74,13 +74,14 @@ async def find_creation(
         node: of its chain.
         contract: the artifact's name of what is at the address.
         address: 20 bytes.
-        deployed: what the manifest has of it.
+        deployed: what the manifest has in its place, be it of another address.
 
     Raises:
         ChainUnavailable: nobody answers.
     """
     reasons: list[str] = []
-    is_recorded = deployed is not None and bool(deployed.tx_hash) and bytes(deployed.address) == address
+    if deployed is not None and (not deployed.tx_hash or bytes(deployed.address) != address):
+        deployed = None
     async for transaction in _candidates(node, contract, address, deployed, reasons):
         if creates(transaction, address):
             number = int(str(transaction.get("blockNumber") or "0x0"), 16)
@@ -91,8 +92,9 @@ async def find_creation(
         transactions = await _transactions_of(node, first)
     except (RpcRefused, RpcAnswerInvalid) as error:
         reasons.append(f"the node has no old state to search ({error})")
-        recorded = deployed.block_number if deployed is not None and is_recorded else None
-        return Creation(contract, address, b"", recorded, reason="; ".join(reasons), is_recorded=is_recorded)
+        recorded = None if deployed is None else deployed.block_number
+        reason = "; ".join(reasons)
+        return Creation(contract, address, b"", recorded, reason=reason, is_recorded=deployed is not None)
     for transaction in transactions:
         if creates(transaction, address):
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
@@ -135,7 +137,7 @@ async def _candidates(
     node: Node, contract: str, address: bytes, deployed: Contract | None, reasons: list[str]
 ) -> AsyncIterator[Mapping[str, Any]]:
     """Yield transactions that may have created a contract; what speaks against one goes to `reasons`."""
-    if deployed is not None and deployed.tx_hash:
+    if deployed is not None:
         for found in await _transaction(node, bytes(deployed.tx_hash), deployed.block_number):
             yield found
         tx_hash = f"0x{deployed.tx_hash.hex()}"

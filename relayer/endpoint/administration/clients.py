@@ -224,8 +224,8 @@ async def _judge(site: Site, remote: RemoteView, surveyed: _Surveyed) -> list[Fi
         return findings
     record = site.manifest.get(site.name)
     kept = None if record is None else record.clients.get(remote.name)
-    known = kept.contract if kept is not None and bytes(kept.contract.address) == client.address else None
-    creation = await find_creation(site.reader.node, client.contract, client.address, known)
+    deployed = None if kept is None else kept.contract
+    creation = await find_creation(site.reader.node, client.contract, client.address, deployed)
     findings.append(judge_creation(subject, "light client", creation))
     return findings + await judge_anchor(subject, site.reader, client, node)
 
