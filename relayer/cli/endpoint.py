@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from relayer.config import Config
     from relayer.consensus.findings import Finding
     from relayer.endpoint.access import AccessView
+    from relayer.endpoint.administration.run import AdministrationPlan
     from relayer.endpoint.apply import Progress
     from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.plan import DeploymentPlan
     from relayer.endpoint.view import EndpointView
     from relayer.views.endpoint import EndpointAccessView, RuleView
-    from relayer.views.plan import SavedEndpointView
+    from relayer.views.plan import PlanOutcomeView, SavedEndpointView
 
 
 @click.group()
@@ -218,7 +219,7 @@ async def _plan_and_apply(
             plan = await make_plan(config, manifest, nodes, deployers, pairs, close=close)
             if not as_json:
                 show_plan(plan)
-            _refuse(plan, as_json=as_json)
+            stop_if_refused(plan, _outcome(plan, {}, applied=False), as_json=as_json)
             goes_on = bool(plan.steps) and not dry_run
             if goes_on and not yes:
                 confirm_sending(as_json=as_json)
@@ -228,7 +229,7 @@ async def _plan_and_apply(
             # without writing it down.
             saved = {} if dry_run else _save(config, config_path, names, plan)
     if as_json:
-        _print_outcome(plan, saved, applied=goes_on)
+        print_json(_outcome(plan, saved, applied=goes_on))
         return
     if dry_run:
         console().print("Nothing was sent (--dry-run).")
@@ -236,14 +237,14 @@ async def _plan_and_apply(
         console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
-def _refuse(plan: DeploymentPlan, *, as_json: bool) -> None:
-    """Raise PlanRefused where a finding forbids the plan."""
+def stop_if_refused(plan: DeploymentPlan | AdministrationPlan, view: object, *, as_json: bool) -> None:
+    """Raise PlanRefused where a finding forbids the plan; with `as_json`, its view is printed first."""
     from relayer.endpoint.apply import PlanRefused
 
     if not plan.is_refused:
         return
     if as_json:
-        _print_outcome(plan, {}, applied=False)
+        print_json(view)
     raise PlanRefused(
         "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
     )
@@ -262,10 +263,12 @@ def _require_endpoints(config: Config, manifest: Manifest, names: Iterable[str])
             )
 
 
-def _print_outcome(plan: DeploymentPlan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
+def _outcome(
+    plan: DeploymentPlan, saved: Mapping[str, SavedEndpointView], *, applied: bool
+) -> PlanOutcomeView:
     from relayer.views.plan import PlanOutcomeView, plan_view
 
-    print_json(PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved))
+    return PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved)
 
 
 def _save(
