@@ -7,29 +7,10 @@ proof is for ourselves, so that no provider's word decides which nonce is signed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
-
-from light_clients.client import Height
 from light_clients.proofs import mpt
 from relayer.chains.base import AccountProof, Address
 from relayer.consensus.base import ProvenAccount, VerifiedHeader
-
-T = TypeVar("T")
-
-
-class ProofSource(Protocol):
-    """What is asked of the chain; relayer.chains.evm.chain.EvmChain offers it."""
-
-    async def checked_proof(
-        self,
-        account: Address,
-        slots: Sequence[bytes],
-        number: Height,
-        check: Callable[[AccountProof], T],
-    ) -> T:
-        """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
-        ...
+from relayer.consensus.sources import ProofSource
 
 
 async def prove_account(source: ProofSource, header: VerifiedHeader, account: Address) -> ProvenAccount:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
@@ -23,17 +23,14 @@ from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKinds
 from light_clients.bft.validators import check_set
 from light_clients.client import Height, Timestamp
-from light_clients.errors import HeaderRejected, ProofRejected, QuorumNotReached, Rejection
+from light_clients.errors import HeaderRejected, QuorumNotReached, Rejection
 from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
-from relayer.consensus.accounts import prove_account
-from relayer.consensus.activity import require_active, require_own_active
+from relayer.consensus.activity import require_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
-    ProvenAccount,
-    ProvenSlot,
     VerifiedHeader,
 )
 from relayer.consensus.bft import KIND
@@ -41,8 +38,10 @@ from relayer.consensus.bft.config import LABELS, BftConfig, describe
 from relayer.consensus.bft.contract import OnChainState, read_client
 from relayer.consensus.bft.contract_mode.prover import open_contract_mode
 from relayer.consensus.bft.protocols import sealed_as
-from relayer.consensus.bft.update_path import BftUpdatePath, HeaderSource, describe_change
+from relayer.consensus.bft.update_path import BftHeaderSource, BftUpdatePath, describe_change
+from relayer.consensus.header_prover import HeaderProver, HeaderSource, to_verified
 from relayer.consensus.kind import ConfiguredChain, OpenProver
+from relayer.consensus.sources import BlockSource
 from relayer.errors import (
     ClientExpired,
     ConfigError,
@@ -58,22 +57,8 @@ _STATE_VERSION: Final = 1
 _KEPT_HEADERS: Final = 128
 
 
-class BftSource(HeaderSource, Protocol):
+class BftSource(BlockSource, BftHeaderSource, HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
-
-    async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
-        """Return what `check` makes of a block; where it raises Rejection, the next provider is asked."""
-        ...
-
-    async def checked_proof(
-        self,
-        account: Address,
-        slots: Sequence[bytes],
-        number: Height,
-        check: Callable[[AccountProof], T],
-    ) -> T:
-        """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +92,7 @@ class _ExportedBftState(msgspec.Struct):
     frozen: bool
 
 
-class BftProver:
+class BftProver(HeaderProver[BftSource, BftClient, BftHeader]):
     """Proves one BFT chain. Implements relayer.consensus.base.Prover.
 
     Args:
@@ -116,15 +101,16 @@ class BftProver:
         clock: our own time, in seconds since 1970.
     """
 
+    signers = KIND.signers
+    #: Seals are cheap to check, and no precompile hides that gas ran out.
+    costs = DeliveryCost()
+
     def __init__(
         self, source: BftSource, bootstrap: BftBootstrap, clock: Callable[[], float] = time.time
     ) -> None:
-        self._source = source
-        self._clock = clock
         params = BftParams(bootstrap.kinds, bootstrap.trusting_period_s, bootstrap.max_clock_drift_s)
-        self._client = BftClient.bootstrap(
-            params, bootstrap.validators, bootstrap.height, bootstrap.timestamp
-        )
+        client = BftClient.bootstrap(params, bootstrap.validators, bootstrap.height, bootstrap.timestamp)
+        super().__init__(source, client, clock)
         self._validators = bootstrap.validators
         self._headers: OrderedDict[Height, BftHeader] = OrderedDict()
         self._newest: BftHeader | None = None
@@ -135,39 +121,9 @@ class BftProver:
         self._lock = asyncio.Lock()
 
     @property
-    def client(self) -> BftClient:
-        """Our own light client, with its trusted state."""
-        return self._client
-
-    @property
     def validators(self) -> tuple[bytes, ...]:
         """The trusted set, 20 bytes each, in the order of the header."""
         return self._validators
-
-    @property
-    def has_delayed_finality(self) -> bool:
-        """False: a sealed block is final."""
-        return False
-
-    @property
-    def provider_count(self) -> int:
-        """How many providers the chain has, which could contradict one another."""
-        return self._source.provider_count
-
-    @property
-    def signers(self) -> str:
-        """How people call those who sign headers, in the plural."""
-        return KIND.signers
-
-    @property
-    def costs(self) -> DeliveryCost:
-        """The defaults: seals are cheap to check, and no precompile hides that gas ran out."""
-        return DeliveryCost()
-
-    @property
-    def signer_set_id(self) -> bytes:
-        """The hash of the trusted set, 32 bytes."""
-        return self._client.state.set_hash
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:  # noqa: ARG002  always
         """Verify the block of a head's number, and follow every change of the validators up to it.
@@ -185,24 +141,16 @@ class BftProver:
             # The head's hash is hearsay. It decides only whether a header that was verified before will do.
             known = self._headers.get(head.number)
             if known is not None and known.block_hash == head.hash:
-                return _to_verified(known)
+                return to_verified(known)
             header = await self._source.checked_block(head.number, self._read_header)
             if header.validators != self._validators:
                 await self._follow(header)
             # This is asked after following as well: only the light client's own verdict counts (INV-7).
             self._client.check_header(header, self._now())
             self._keep(header)
-            return _to_verified(header)
+            return to_verified(header)
 
-    async def prove(
-        self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
-    ) -> tuple[ProvenSlot, ...]:
-        """Return proofs of slots at a verified header, each accepted by our light client.
-
-        Raises:
-            ChainUnavailable: no provider gave a proof that our light client accepts.
-            Rejection: the header was sealed by a set that is no longer the trusted one.
-        """
+    async def _find_verified(self, header: VerifiedHeader) -> BftHeader:
         sealed = self._headers.get(header.number)
         if sealed is None or sealed.block_hash != header.hash:
             sealed = await self._source.checked_block(
@@ -210,34 +158,10 @@ class BftProver:
             )
         # The validators may have changed since it was verified, and then the contract would refuse the proof.
         self._client.check_header(sealed, self._now())
-        found = sealed
+        return sealed
 
-        def check(proof: AccountProof) -> tuple[ProvenSlot, ...]:
-            return tuple(self._prove_slot(found, account, slot, proof) for slot in slots)
-
-        return await self._source.checked_proof(account, slots, header.number, check)
-
-    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount:
-        """Return an account's nonce and balance at a verified header.
-
-        Raises ChainUnavailable, NotFoundYet.
-        """
-        return await prove_account(self._source, header, account)
-
-    def describe_finality_wait(self, head: Head, number: Height) -> str:
-        """Return "": nothing waits, a sealed block is final."""
-        del head, number
-        return ""
-
-    def anchor_for(self, height: Height) -> bytes | None:
-        """Return None: seals cost less than an anchor's transaction."""
-        del height
-        return None
-
-    def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
-        """Return None: nothing is anchored."""
-        del height, proof
-        return None
+    def _encode_proof(self, block: BftHeader, account: Address, slot: bytes, proof: AccountProof) -> bytes:
+        return encode_proof(proof.storage_nodes[slot], proof.account_nodes, block, account, slot)
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Read this chain's light client on a destination.
@@ -458,28 +382,10 @@ class BftProver:
             moved = BftState(state.set_hash, header.number, header.timestamp, state.frozen)
             self._client = BftClient(self._client.params, moved)
 
-    def _prove_slot(
-        self, header: BftHeader, account: Address, slot: bytes, proof: AccountProof
-    ) -> ProvenSlot:
-        encoded = encode_proof(proof.storage_nodes[slot], proof.account_nodes, header, account, slot)
-        # The very bytes that will be sent are read by the contract's rules before anybody pays (INV-5).
-        found = self._client.storage_at(encoded, account, slot, self._now())
-        if found.height != header.number:
-            raise ProofRejected("a proof of another height", found=found.height, expected=header.number)
-        return ProvenSlot(slot, found.value, found.height, found.timestamp, encoded)
-
     def _freeze_data(self, first: BftHeader, second: BftHeader) -> bytes:
         data = encode_misbehaviour(first, second)
         self._client.freeze(data)
         return data
-
-    def _check_own(self) -> None:
-        status = self._client.status(self._now())
-        period_s = self._client.params.trusting_period_s
-        require_own_active(status, self._client.state.height, period_s, KIND.signers)
-
-    def _now(self) -> Timestamp:
-        return Timestamp(int(self._clock()))
 
     # --- clients on destinations ----------------------------------------------------------------------------
 
@@ -501,12 +407,6 @@ class BftProver:
             return header.validators
 
         return await self._source.checked_block(state.height, check)
-
-
-def _to_verified(header: BftHeader) -> VerifiedHeader:
-    return VerifiedHeader(
-        header.number, header.block_hash, header.timestamp, header.state_root, header.base_fee_wei
-    )
 
 
 def open_prover(

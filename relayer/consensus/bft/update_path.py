@@ -12,7 +12,7 @@ and not those that other nodes keep, so where one provider's copies have too few
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
@@ -24,6 +24,7 @@ from light_clients.bft.reader import MAX_HEADERS
 from light_clients.bft.validators import quorum
 from light_clients.client import Height, Timestamp
 from light_clients.errors import QuorumNotReached, Rejection
+from relayer.consensus.sources import ComparedSource, RunSource
 from relayer.errors import ChainUnavailable, NotFoundYet
 
 T = TypeVar("T")
@@ -40,23 +41,8 @@ _GATHERED: Final = 8
 _MAX_STEPS: Final = 32
 
 
-class HeaderSource(Protocol):
+class BftHeaderSource(RunSource, ComparedSource, Protocol):
     """Serves headers; relayer.chains.evm.chain.EvmChain is one."""
-
-    async def checked_blocks(
-        self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
-    ) -> T:
-        """Return what `check` makes of one provider's blocks; where it raises Rejection, ask the next one."""
-        ...
-
-    @property
-    def provider_count(self) -> int:
-        """How many providers there are."""
-        ...
-
-    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return one block as every provider tells it, with the provider's label."""
-        ...
 
 
 class _Found(Enum):
@@ -79,7 +65,7 @@ class BftUpdatePath:
     """
 
     def __init__(
-        self, source: HeaderSource, client: BftClient, validators: Sequence[bytes], now: Timestamp
+        self, source: BftHeaderSource, client: BftClient, validators: Sequence[bytes], now: Timestamp
     ) -> None:
         self._source = source
         self._now = now

@@ -26,17 +26,14 @@ from light_clients.clique.client import CliqueClient, CliqueParams, CliqueState
 from light_clients.clique.codec import encode_misbehaviour, encode_proof
 from light_clients.clique.header import CliqueHeader
 from light_clients.clique.signers import check_set, set_hash
-from light_clients.errors import HeaderRejected, ProofRejected, Rejection
+from light_clients.errors import HeaderRejected, Rejection
 from relayer.chains.base import AccountProof, Address, Chain, Head
 from relayer.chains.evm.chain import EvmChain
 from relayer.chains.provider_pool import OnRpcError
-from relayer.consensus.accounts import prove_account
-from relayer.consensus.activity import require_active, require_own_active
+from relayer.consensus.activity import require_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
-    ProvenAccount,
-    ProvenSlot,
     VerifiedHeader,
 )
 from relayer.consensus.clique import KIND
@@ -44,14 +41,15 @@ from relayer.consensus.clique.config import CliqueConfig
 from relayer.consensus.clique.contract import OnChainClique, read_client
 from relayer.consensus.clique.signer_search import find_signers
 from relayer.consensus.clique.update_path import (
-    CliqueHeaderSource,
     CliqueUpdatePath,
     believe_run,
     first_to_read,
     heights,
     read_linked,
 )
+from relayer.consensus.header_prover import HeaderProver, HeaderSource, to_verified
 from relayer.consensus.kind import ConfiguredChain, OpenProver
+from relayer.consensus.sources import RunSource
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
@@ -72,27 +70,8 @@ _LINKED: Final = 64
 _IDLE_BLOCKS: Final = 64
 
 
-class CliqueSource(CliqueHeaderSource, Protocol):
+class CliqueSource(RunSource, HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
-
-    @property
-    def provider_count(self) -> int:
-        """How many providers there are, which could contradict one another."""
-        ...
-
-    async def checked_proof(
-        self,
-        account: Address,
-        slots: Sequence[bytes],
-        number: Height,
-        check: Callable[[AccountProof], T],
-    ) -> T:
-        """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
-        ...
-
-    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return one block as every provider tells it, with the provider's label."""
-        ...
 
 
 class _ExportedCliqueState(msgspec.Struct):
@@ -107,7 +86,7 @@ class _ExportedCliqueState(msgspec.Struct):
     sealing_since: int
 
 
-class CliqueProver:
+class CliqueProver(HeaderProver[CliqueSource, CliqueClient, Sequence[CliqueHeader]]):
     """Proves one Clique chain. Implements relayer.consensus.base.Prover.
 
     Args:
@@ -117,6 +96,10 @@ class CliqueProver:
         clock: our own time, in seconds since 1970.
     """
 
+    signers = KIND.signers
+    #: A block is believed when enough others stand on it.
+    has_delayed_finality = True
+
     def __init__(
         self,
         source: CliqueSource,
@@ -124,10 +107,8 @@ class CliqueProver:
         signers: Sequence[bytes],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._source = source
-        self._client = client
+        super().__init__(source, client, clock)
         self._signers = tuple(signers)
-        self._clock = clock
         # By number, verified blocks with those that stand on them.
         self._runs: OrderedDict[Height, Sequence[CliqueHeader]] = OrderedDict()
         self._newest: CliqueHeader | None = None
@@ -143,39 +124,14 @@ class CliqueProver:
         self._lock = asyncio.Lock()
 
     @property
-    def client(self) -> CliqueClient:
-        """Our own light client, with its trusted state."""
-        return self._client
-
-    @property
     def trusted_signers(self) -> tuple[bytes, ...]:
         """The trusted set, 20 bytes each, ascending."""
         return self._signers
 
     @property
-    def has_delayed_finality(self) -> bool:
-        """True: a block is believed when enough others stand on it."""
-        return True
-
-    @property
-    def provider_count(self) -> int:
-        """How many providers the chain has, which could contradict one another."""
-        return self._source.provider_count
-
-    @property
-    def signers(self) -> str:
-        """How people call those who sign headers, in the plural."""
-        return KIND.signers
-
-    @property
     def costs(self) -> DeliveryCost:
         """A delivery brings a header for every second signer. No precompile hides that gas ran out."""
         return DeliveryCost(first_base_gas=150_000 + 20_000 * self._depth)
-
-    @property
-    def signer_set_id(self) -> bytes:
-        """The hash of the trusted set, 32 bytes."""
-        return self._client.state.set_hash
 
     @property
     def _depth(self) -> int:
@@ -201,7 +157,7 @@ class CliqueProver:
             if newest is not None and (
                 number <= newest.number or not (wanted or number > newest.number + _IDLE_BLOCKS)
             ):
-                return _to_verified(newest)
+                return to_verified(newest)
             if number < 1:
                 raise NotFoundYet(
                     f"a chain of {head.number} blocks",
@@ -214,10 +170,10 @@ class CliqueProver:
                 self._trouble = str(error)
                 if newest is None:
                     raise
-                return _to_verified(newest)
+                return to_verified(newest)
             self._trouble = ""
             self._keep(run)
-            return _to_verified(run[0])
+            return to_verified(run[0])
 
     async def _follow(self, number: Height) -> Sequence[CliqueHeader]:
         """Return a block with those that stand on it, believed by our own client, which follows there."""
@@ -364,56 +320,21 @@ class CliqueProver:
 
     # --- proving --------------------------------------------------------------------------------------------
 
-    async def prove(
-        self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
-    ) -> tuple[ProvenSlot, ...]:
-        """Return proofs of slots at a verified header, each accepted by our light client.
-
-        Raises:
-            ChainUnavailable: no provider gave a proof that our light client accepts.
-            Rejection: the header was sealed under a set that is no longer the trusted one.
-        """
+    async def _find_verified(self, header: VerifiedHeader) -> Sequence[CliqueHeader]:
         run = self._runs.get(header.number)
         if run is None or run[0].block_hash != header.hash:
             run = await self._source.checked_blocks(
                 heights(header.number, header.number + self._depth),
                 lambda blocks: _read_again(blocks, header),
             )
-        found = run
+        return run
 
-        def check(proof: AccountProof) -> tuple[ProvenSlot, ...]:
-            return tuple(self._prove_slot(found, account, slot, proof) for slot in slots)
-
-        return await self._source.checked_proof(account, slots, header.number, check)
-
-    def _prove_slot(
-        self, run: Sequence[CliqueHeader], account: Address, slot: bytes, proof: AccountProof
-    ) -> ProvenSlot:
+    def _encode_proof(
+        self, block: Sequence[CliqueHeader], account: Address, slot: bytes, proof: AccountProof
+    ) -> bytes:
         # A run that was read under a smaller set may be too short by now; then the client says so.
-        believed = (self._signers, run[: self._depth + 1], self._client.params.epoch)
-        encoded = encode_proof(proof.storage_nodes[slot], proof.account_nodes, believed, account, slot)
-        # The very bytes that will be sent are read by the contract's rules before anybody pays (INV-5).
-        found = self._client.storage_at(encoded, account, slot, self._now())
-        if found.height != run[0].number:
-            raise ProofRejected("a proof of another height", found=found.height, expected=run[0].number)
-        return ProvenSlot(slot, found.value, found.height, found.timestamp, encoded)
-
-    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount:
-        """Return an account's nonce and balance at a verified header.
-
-        Raises ChainUnavailable, NotFoundYet.
-        """
-        return await prove_account(self._source, header, account)
-
-    def anchor_for(self, height: Height) -> bytes | None:
-        """Return None: headers cost less than an anchor's transaction."""
-        del height
-        return None
-
-    def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
-        """Return None: nothing is anchored."""
-        del height, proof
-        return None
+        believed = (self._signers, block[: self._depth + 1], self._client.params.epoch)
+        return encode_proof(proof.storage_nodes[slot], proof.account_nodes, believed, account, slot)
 
     # --- misbehaviour ---------------------------------------------------------------------------------------
 
@@ -572,14 +493,6 @@ class CliqueProver:
         self._known[trusted] = signers
         self._sealing_since = Height(found.sealing_since)
 
-    def _check_own(self) -> None:
-        status = self._client.status(self._now())
-        period_s = self._client.params.trusting_period_s
-        require_own_active(status, self._client.state.height, period_s, KIND.signers)
-
-    def _now(self) -> Timestamp:
-        return Timestamp(int(self._clock()))
-
 
 def _read_again(blocks: Sequence[Mapping[str, Any]], header: VerifiedHeader) -> Sequence[CliqueHeader]:
     headers = read_linked(blocks)
@@ -594,12 +507,6 @@ def _hash_of(block: Mapping[str, Any]) -> bytes:
         return CliqueHeader.from_rpc(block).block_hash
     except Rejection:
         return b""
-
-
-def _to_verified(header: CliqueHeader) -> VerifiedHeader:
-    return VerifiedHeader(
-        header.number, header.block_hash, header.timestamp, header.state_root, header.base_fee_wei
-    )
 
 
 def open_prover(

@@ -11,9 +11,9 @@ signers long. Where votes lie farther apart than one update holds, the next epoc
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from light_clients.client import Height, Timestamp
 from light_clients.clique.client import CliqueClient
@@ -21,6 +21,7 @@ from light_clients.clique.codec import encode_anchor, encode_update
 from light_clients.clique.header import CliqueHeader
 from light_clients.clique.reader import Run
 from light_clients.errors import HeaderRejected, Rejection
+from relayer.consensus.sources import RunSource
 from relayer.errors import NotFoundYet
 
 T = TypeVar("T")
@@ -31,16 +32,6 @@ MAX_HEADERS: Final = 255
 _MAX_STEPS: Final = 16
 #: Epoch blocks that are tried for one jump.
 _EPOCHS_TRIED: Final = 3
-
-
-class CliqueHeaderSource(Protocol):
-    """Serves headers; relayer.chains.evm.chain.EvmChain is one."""
-
-    async def checked_blocks(
-        self, numbers: Sequence[Height], check: Callable[[Sequence[Mapping[str, Any]]], T]
-    ) -> T:
-        """Return what `check` makes of one provider's blocks; where it raises Rejection, ask the next one."""
-        ...
 
 
 class CliqueUpdatePath:
@@ -60,7 +51,7 @@ class CliqueUpdatePath:
 
     def __init__(
         self,
-        source: CliqueHeaderSource,
+        source: RunSource,
         client: CliqueClient,
         signers: Sequence[bytes],
         head: Height,

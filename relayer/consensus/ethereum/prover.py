@@ -54,10 +54,11 @@ from relayer.consensus.ethereum.follower import (
 )
 from relayer.consensus.ethereum.proofs import prove_slots, read_proof, shorten_proof
 from relayer.consensus.ethereum.schedule import UpdatesRequest
-from relayer.consensus.ethereum.sources import BeaconSource, EthereumSource
+from relayer.consensus.ethereum.sources import BeaconSource
 from relayer.consensus.ethereum.store import Followed
 from relayer.consensus.ethereum.update_path import EthereumUpdatePath, PeriodSource
 from relayer.consensus.kind import ConfiguredChain, OpenProver
+from relayer.consensus.sources import ProofSource
 from relayer.errors import ConfigError, MisbehaviourFound, NotFoundYet
 
 #: An update of the light client takes 204,200 gas, and 250,700 where 5 of 512 members are absent (ADR 0011).
@@ -83,7 +84,7 @@ class EthereumProver:
 
     def __init__(
         self,
-        source: EthereumSource,
+        source: ProofSource,
         beacon: BeaconSource,
         bootstrap: EthereumBootstrap,
         clock: Callable[[], float] = time.time,
@@ -305,7 +306,7 @@ def open_prover(
 
 
 def build_prover(
-    chain: ConfiguredChain[EthereumConfig], source: EthereumSource, beacon: BeaconSource
+    chain: ConfiguredChain[EthereumConfig], source: ProofSource, beacon: BeaconSource
 ) -> EthereumProver:
     """Build the prover over a Beacon API that is open. Raises ConfigError without network and checkpoint."""
     config = chain.consensus

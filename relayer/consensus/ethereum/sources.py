@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from light_clients.client import Height
 from light_clients.ethereum.config import Period
 from light_clients.ethereum.containers import (
     LightClientBootstrap,
     LightClientFinalityUpdate,
     LightClientUpdate,
 )
-from relayer.chains.base import AccountProof, Address
 
 T = TypeVar("T")
 
@@ -50,21 +48,4 @@ class BeaconSource(Protocol):
 
     async def updates_of_everyone(self, period: Period) -> list[tuple[str, LightClientUpdate]]:
         """The best update of a period of every node that has one, with the node's label. Unverified."""
-        ...
-
-
-class EthereumSource(Protocol):
-    """What is asked of the execution chain; relayer.chains.evm.chain.EvmChain has it."""
-
-    async def checked_proof(
-        self,
-        account: Address,
-        slots: Sequence[bytes],
-        number: Height,
-        check: Callable[[AccountProof], T],
-    ) -> T:
-        """What `check` makes of a provider's proof of slots (32 bytes) at a block.
-
-        Where `check` raises Rejection, the provider is blamed and the next one is asked.
-        """
         ...

@@ -41,6 +41,7 @@ class Besu:
         dialect: `qbft` or `ibft2`, with which the network begins.
         storage: of the world state, `BONSAI` or `FOREST`.
         migrates_at: the block from which a network of IBFT 2.0 runs QBFT.
+        slows_at: the block from which blocks come half as often, by a transition.
         by_contract: a contract in the genesis block chooses the validators.
         has_fees: blocks have a base fee, and nodes their default least price.
     """
@@ -56,6 +57,7 @@ class Besu:
         dialect: str = "qbft",
         storage: str = "BONSAI",
         migrates_at: int | None = None,
+        slows_at: int | None = None,
         by_contract: bool = False,
         has_fees: bool = False,
     ) -> None:
@@ -63,6 +65,7 @@ class Besu:
         self._storage = storage
         self.dialect = dialect
         self.migrates_at = migrates_at
+        self._slows_at = slows_at
         self.by_contract = by_contract
         self.has_fees = has_fees
         self.owner: Account = account_of(secrets.token_bytes(32))
@@ -104,6 +107,9 @@ class Besu:
         consensus: dict[str, Any] = {self.dialect: settings}
         if self.migrates_at is not None:
             consensus["qbft"] = _SETTINGS | {"startblock": self.migrates_at}
+        if self._slows_at is not None:
+            slower = {"block": self._slows_at, "blockperiodseconds": 2 * BLOCK_PERIOD_S}
+            consensus["transitions"] = {self.dialect: [slower]}
         return {
             "nonce": "0x0",
             "timestamp": hex(int(time.time()) - 60),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from light_clients.bft.contract_mode.header import BareHeader
@@ -16,7 +16,6 @@ from light_clients.bft.contract_mode.validator_contract import (
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind
 from light_clients.bft.validators import check_set
-from light_clients.client import Height
 from light_clients.errors import ProofRejected, ValidatorSetRejected
 from light_clients.proofs.compact import (
     CompactStorage,
@@ -26,6 +25,7 @@ from light_clients.proofs.compact import (
     read_storage,
 )
 from relayer.chains.base import AccountProof, Address
+from relayer.consensus.sources import BlockSource, ProofSource
 
 T = TypeVar("T")
 
@@ -33,22 +33,8 @@ T = TypeVar("T")
 _GUESS: Final = 8
 
 
-class HeldSource(Protocol):
+class HeldSource(BlockSource, ProofSource, Protocol):
     """What is asked of the chain; relayer.chains.evm.chain.EvmChain offers it."""
-
-    async def checked_block(self, number: Height, check: Callable[[Mapping[str, Any]], T]) -> T:
-        """Return what `check` makes of a block; where it raises Rejection, the next provider is asked."""
-        ...
-
-    async def checked_proof(
-        self,
-        account: Address,
-        slots: Sequence[bytes],
-        number: Height,
-        check: Callable[[AccountProof], T],
-    ) -> T:
-        """Return what `check` makes of a proof; where it raises Rejection, the next provider is asked."""
-        ...
 
 
 def read_any_header(block: Mapping[str, Any]) -> BftHeader:

@@ -32,24 +32,22 @@ from light_clients.bft.contract_mode.validator_contract import ValidatorContract
 from light_clients.bft.preimage import BftKind
 from light_clients.bft.validators import check_set, set_hash
 from light_clients.client import Height, Status, Timestamp
-from light_clients.errors import HeaderRejected, ProofRejected, Rejection
+from light_clients.errors import HeaderRejected, Rejection
 from relayer.chains.base import AccountProof, Address, Call, Chain, Head
 from relayer.chains.evm import abi
-from relayer.consensus.accounts import prove_account
-from relayer.consensus.activity import require_active, require_own_active
+from relayer.consensus.activity import require_active
 from relayer.consensus.base import (
     DeliveryCost,
     OnChainClient,
-    ProvenAccount,
-    ProvenSlot,
     VerifiedHeader,
 )
 from relayer.consensus.bft import KIND
 from relayer.consensus.bft.config import BftConfig, BootstrapConfig
 from relayer.consensus.bft.contract import decode_trusted_state
-from relayer.consensus.bft.contract_mode.held_set import HeldSource
 from relayer.consensus.bft.contract_mode.update_path import ContractModePath, read_proven
+from relayer.consensus.header_prover import HeaderProver, HeaderSource, to_verified
 from relayer.consensus.kind import ConfiguredChain
+from relayer.consensus.sources import BlockSource
 from relayer.errors import MisbehaviourFound, RpcAnswerInvalid
 
 T = TypeVar("T")
@@ -67,17 +65,8 @@ _VALIDATOR_SLOT: Final = abi.selector("validatorSlot()")
 STORAGE_ROOT: Final = abi.selector("storageRoot()")
 
 
-class ContractModeSource(HeldSource, Protocol):
+class ContractModeSource(BlockSource, HeaderSource, Protocol):
     """What is asked of the chain that is to be proven; relayer.chains.evm.chain.EvmChain offers it."""
-
-    @property
-    def provider_count(self) -> int:
-        """How many providers there are, which could contradict one another."""
-        ...
-
-    async def blocks_of_everyone(self, number: Height) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return one block as every provider tells it, with the provider's label."""
-        ...
 
 
 class _ExportedContractModeState(msgspec.Struct):
@@ -92,7 +81,7 @@ class _ExportedContractModeState(msgspec.Struct):
     frozen: bool
 
 
-class ContractModeProver:
+class ContractModeProver(HeaderProver[ContractModeSource, ContractModeClient, ProvenBlock]):
     """Proves one chain whose validators a contract chooses. Implements relayer.consensus.base.Prover.
 
     Args:
@@ -104,6 +93,10 @@ class ContractModeProver:
         clock: our own time, in seconds since 1970.
     """
 
+    signers = KIND.signers
+    #: More than the defaults, for the proof of whose turn it was.
+    costs = DeliveryCost(first_base_gas=_FIRST_BASE_GAS)
+
     def __init__(
         self,
         source: ContractModeSource,
@@ -113,9 +106,7 @@ class ContractModeProver:
         timestamp: Timestamp,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._source = source
-        self._clock = clock
-        self._client = ContractModeClient.bootstrap(params, validators, height, timestamp)
+        super().__init__(source, ContractModeClient.bootstrap(params, validators, height, timestamp), clock)
         self._validators = tuple(validators)
         self._blocks: OrderedDict[Height, ProvenBlock] = OrderedDict()
         self._newest: ProvenBlock | None = None
@@ -126,13 +117,8 @@ class ContractModeProver:
         self._lock = asyncio.Lock()
 
     @property
-    def client(self) -> ContractModeClient:
-        """Our own light client, with its trusted state."""
-        return self._client
-
-    @property
     def client_of_proofs(self) -> ContractModeClient:
-        """The same, with the contract's storage root that the clients know which proofs are sent to."""
+        """Our own, with the contract's storage root that the clients know which proofs are sent to."""
         # One proof serves every destination, so the list is left out only where all know the storage.
         roots = set(self._known_roots.values())
         known = roots.pop() if len(roots) == 1 else None
@@ -142,31 +128,6 @@ class ContractModeProver:
     def validators(self) -> tuple[bytes, ...]:
         """The trusted set, 20 bytes each, in the contract's order."""
         return self._validators
-
-    @property
-    def has_delayed_finality(self) -> bool:
-        """False: a sealed block is final."""
-        return False
-
-    @property
-    def provider_count(self) -> int:
-        """How many providers the chain has, which could contradict one another."""
-        return self._source.provider_count
-
-    @property
-    def signers(self) -> str:
-        """How people call those who sign headers, in the plural."""
-        return KIND.signers
-
-    @property
-    def costs(self) -> DeliveryCost:
-        """More than the defaults, for the proof of whose turn it was."""
-        return DeliveryCost(first_base_gas=_FIRST_BASE_GAS)
-
-    @property
-    def signer_set_id(self) -> bytes:
-        """The hash of the trusted set, 32 bytes."""
-        return self._client.state.set_hash
 
     async def verify_head(self, head: Head, *, wanted: bool = True) -> VerifiedHeader:  # noqa: ARG002  always
         """Verify the block of a head's number, and follow every change of the validators up to it.
@@ -184,58 +145,30 @@ class ContractModeProver:
             # The head's hash is hearsay. It decides only whether a block that was verified before will do.
             known = self._blocks.get(head.number)
             if known is not None and known.header.block_hash == head.hash:
-                return _to_verified(known)
+                return to_verified(known.header)
             header = await self._source.checked_block(head.number, _read_bare)
             block = await read_proven(self._source, self._client, header)
             if set_hash(block.before.validators) != self._client.state.set_hash:
                 await self._follow(header.number)
             self._check(block)
             self._keep(block)
-            return _to_verified(block)
+            return to_verified(block.header)
 
-    async def prove(
-        self, header: VerifiedHeader, account: Address, slots: tuple[bytes, ...]
-    ) -> tuple[ProvenSlot, ...]:
-        """Return proofs of slots at a verified header, each accepted by our light client.
-
-        Raises:
-            ChainUnavailable: no provider gave a proof that our light client accepts.
-            Rejection: the header was sealed by a set that is no longer the trusted one.
-        """
+    async def _find_verified(self, header: VerifiedHeader) -> ProvenBlock:
         block = self._blocks.get(header.number)
         if block is None or block.header.block_hash != header.hash:
             again = await self._source.checked_block(header.number, lambda told: _read_again(told, header))
             block = await read_proven(self._source, self._client, again)
         # The validators may have changed since it was verified, and then the contract would refuse the proof.
         self._check(block)
-        found = block
+        return block
 
-        def check(proof: AccountProof) -> tuple[ProvenSlot, ...]:
-            return tuple(self._prove_slot(found, account, slot, proof) for slot in slots)
-
-        return await self._source.checked_proof(account, slots, header.number, check)
-
-    async def prove_account(self, header: VerifiedHeader, account: Address) -> ProvenAccount:
-        """Return an account's nonce and balance at a verified header.
-
-        Raises ChainUnavailable, NotFoundYet.
-        """
-        return await prove_account(self._source, header, account)
-
-    def describe_finality_wait(self, head: Head, number: Height) -> str:
-        """Return "": nothing waits, a sealed block is final."""
-        del head, number
-        return ""
-
-    def anchor_for(self, height: Height) -> bytes | None:
-        """Return None: seals cost less than an anchor's transaction."""
-        del height
-        return None
-
-    def to_anchored(self, height: Height, proof: bytes) -> bytes | None:
-        """Return None: nothing is anchored."""
-        del height, proof
-        return None
+    def _encode_proof(self, block: ProvenBlock, account: Address, slot: bytes, proof: AccountProof) -> bytes:
+        client = self.client_of_proofs
+        contract, known = client.params.contract, client.state.storage_root
+        return encode_proof(
+            proof.storage_nodes[slot], proof.account_nodes, block, contract, known, account, slot
+        )
 
     async def client_at(self, destination: Chain, client: Address) -> OnChainClient:
         """Read this chain's light client on a destination.
@@ -385,32 +318,10 @@ class ContractModeProver:
             moved = replace(state, height=parent.number, timestamp=parent.timestamp)
             self._client = replace(self._client, state=moved)
 
-    def _prove_slot(
-        self, block: ProvenBlock, account: Address, slot: bytes, proof: AccountProof
-    ) -> ProvenSlot:
-        client = self.client_of_proofs
-        contract, known = client.params.contract, client.state.storage_root
-        encoded = encode_proof(
-            proof.storage_nodes[slot], proof.account_nodes, block, contract, known, account, slot
-        )
-        # The very bytes that will be sent are read by the contract's rules before anybody pays (INV-5).
-        found = client.storage_at(encoded, account, slot, self._now())
-        if found.height != block.header.number:
-            raise ProofRejected("a proof of another height", found=found.height, expected=block.header.number)
-        return ProvenSlot(slot, found.value, found.height, found.timestamp, encoded)
-
     def _freeze_data(self, first: ProvenBlock, second: ProvenBlock) -> bytes:
         data = encode_misbehaviour(first, second, self._client.params.contract, None)
         self._client.freeze(data)
         return data
-
-    def _check_own(self) -> None:
-        status = self._client.status(self._now())
-        period_s = self._client.params.trusting_period_s
-        require_own_active(status, self._client.state.height, period_s, KIND.signers)
-
-    def _now(self) -> Timestamp:
-        return Timestamp(int(self._clock()))
 
     async def _read_client(self, destination: Chain, client: Address) -> tuple[Status, ContractModeClient]:
         """Read a client through a chain's distrusted providers.
@@ -464,13 +375,6 @@ def _read_again(block: Mapping[str, Any], header: VerifiedHeader) -> BareHeader:
     if found.block_hash != header.hash:
         raise HeaderRejected("another block", found=found.block_hash, expected=header.hash)
     return found
-
-
-def _to_verified(block: ProvenBlock) -> VerifiedHeader:
-    header = block.header
-    return VerifiedHeader(
-        header.number, header.block_hash, header.timestamp, header.state_root, header.base_fee_wei
-    )
 
 
 def open_contract_mode(
