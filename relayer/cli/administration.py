@@ -8,15 +8,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from relayer.cli.endpoint import confirm_sending, describe_step, open_nodes, show_findings, teller
+from relayer.cli.endpoint import (
+    confirm_sending,
+    describe_step,
+    open_nodes,
+    show_findings,
+    stop_if_refused,
+    teller,
+)
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import (
     AddressParam,
+    combine,
     config_option,
     json_option,
     key_option,
@@ -38,8 +46,6 @@ if TYPE_CHECKING:
     from relayer.endpoint.manifest import Manifest
     from relayer.keys import Key
     from relayer.views.administration import AdministrationView, ChangeView, SentCallView
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,24 @@ class How:
         return not self.dry_run and not self.print_call
 
 
+_how = combine(
+    click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
+    click.option("--cancel", is_flag=True, help="Take it back where it is scheduled."),
+    click.option("--print-call", is_flag=True, help="Print the calls for a multisig, and send nothing."),
+    click.option(
+        "--from",
+        "sender",
+        type=AddressParam(),
+        metavar="ADDRESS",
+        help="Who will send what --print-call prints.",
+    ),
+    key_option,
+    yes_option,
+    config_option,
+    json_option,
+)
+
+
 def administering(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of the administration to a command, which gets them as `how`."""
 
@@ -95,24 +119,7 @@ def administering(command: Callable[..., None]) -> Callable[..., None]:
             )
         command(how=how, **others)
 
-    for option in (
-        json_option,
-        config_option,
-        yes_option,
-        key_option,
-        click.option(
-            "--from",
-            "sender",
-            type=AddressParam(),
-            metavar="ADDRESS",
-            help="Who will send what --print-call prints.",
-        ),
-        click.option("--print-call", is_flag=True, help="Print the calls for a multisig, and send nothing."),
-        click.option("--cancel", is_flag=True, help="Take it back where it is scheduled."),
-        click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
-    ):
-        run = option(run)
-    return run
+    return _how(run)
 
 
 def administrate(how: How, chain: str, want: Want, *, deploy_only: bool = False) -> None:
@@ -163,7 +170,7 @@ async def _only_show(
         )
     if not how.as_json:
         show_plan(plan, view)
-    _refuse(plan, view, how)
+    stop_if_refused(plan, view, as_json=how.as_json)
     if how.as_json:
         print_json(view)
     elif how.print_call:
@@ -231,7 +238,7 @@ class _Sending:
         view = administration_view(plan)
         if not self.how.as_json:
             show_plan(plan, view)
-        _refuse(plan, view, self.how)
+        stop_if_refused(plan, view, as_json=self.how.as_json)
         goes_on = bool(plan.steps)
         if goes_on and not self.how.yes:
             confirm_sending(as_json=self.how.as_json)
@@ -240,7 +247,7 @@ class _Sending:
             if plan.is_deploying and not deploy_only:
                 # The client's address is known now, and what was deployed is judged as it stands there.
                 plan = await self._plan(want)
-                _refuse(plan, administration_view(plan), self.how)
+                stop_if_refused(plan, administration_view(plan), as_json=self.how.as_json)
                 await apply_administration(plan, self.key, tell)
         scheduled = await find_scheduled(plan.site, [decision.change for decision in plan.decisions])
         view = administration_view(plan, applied=goes_on, transactions=sent, scheduled=scheduled)
@@ -258,18 +265,6 @@ class _Sending:
         return await make_administration_plan(
             site, wanted, self.key.address, cancel=self.how.cancel, only_deploy=deploy_only
         )
-
-
-def _refuse(plan: AdministrationPlan, view: AdministrationView, how: How) -> None:
-    from relayer.endpoint.apply import PlanRefused
-
-    if not plan.is_refused:
-        return
-    if how.as_json:
-        print_json(view)
-    raise PlanRefused(
-        "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
-    )
 
 
 def show_plan(plan: AdministrationPlan, view: AdministrationView) -> None:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from relayer.cli.administration import How, administering, administrate
-from relayer.cli.options import AddressParam, HexParam
+from relayer.cli.options import AddressParam, HexParam, combine
 
 if TYPE_CHECKING:
     from relayer.endpoint.administration.site import Site, Wanted
@@ -24,14 +23,11 @@ def channel() -> None:
     """
 
 
-def _channel(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.argument("channel_", metavar="CHANNEL", type=HexParam(32)),
-        click.argument("destination"),
-        click.argument("source"),
-    ):
-        command = option(command)
-    return command
+_channel = combine(
+    click.argument("source"),
+    click.argument("destination"),
+    click.argument("channel_", metavar="CHANNEL", type=HexParam(32)),
+)
 
 
 @channel.command("open")

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from relayer.chains.evm.node import Node
     from relayer.config import Config
     from relayer.consensus.findings import Finding
+    from relayer.endpoint.access import AccessView
+    from relayer.endpoint.administration.run import AdministrationPlan
     from relayer.endpoint.apply import Progress
     from relayer.endpoint.manifest import Manifest
     from relayer.endpoint.plan import DeploymentPlan
     from relayer.endpoint.view import EndpointView
     from relayer.views.endpoint import EndpointAccessView, RuleView
-    from relayer.views.plan import SavedEndpointView
+    from relayer.views.plan import PlanOutcomeView, SavedEndpointView
 
 
 @click.group()
@@ -137,14 +139,14 @@ def register(
 def list_(config_path: Path, as_json: bool) -> None:
     """List the endpoints of the configured chains, with what they are joined to, as read on chain."""
     config = load_config(config_path)
-    views = run_async(_view_all(config))
+    views = run_async(_view_all(config, with_access=as_json))
     if as_json:
         from relayer.views.endpoint import listed_endpoint
 
-        print_json([listed_endpoint(name, view) for name, view in views.items()])
+        print_json([listed_endpoint(name, view, access) for name, (view, access) in views.items()])
         return
     rows = []
-    for name, view in views.items():
+    for name, (view, _) in views.items():
         if view is None:
             rows.append((name, "-", "-", "no endpoint yet"))
             continue
@@ -217,7 +219,7 @@ async def _plan_and_apply(
             plan = await make_plan(config, manifest, nodes, deployers, pairs, close=close)
             if not as_json:
                 show_plan(plan)
-            _refuse(plan, as_json=as_json)
+            stop_if_refused(plan, _outcome(plan, {}, applied=False), as_json=as_json)
             goes_on = bool(plan.steps) and not dry_run
             if goes_on and not yes:
                 confirm_sending(as_json=as_json)
@@ -227,7 +229,7 @@ async def _plan_and_apply(
             # without writing it down.
             saved = {} if dry_run else _save(config, config_path, names, plan)
     if as_json:
-        _print_outcome(plan, saved, applied=goes_on)
+        print_json(_outcome(plan, saved, applied=goes_on))
         return
     if dry_run:
         console().print("Nothing was sent (--dry-run).")
@@ -235,14 +237,14 @@ async def _plan_and_apply(
         console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
-def _refuse(plan: DeploymentPlan, *, as_json: bool) -> None:
-    """Raise PlanRefused where a finding forbids the plan."""
+def stop_if_refused(plan: DeploymentPlan | AdministrationPlan, view: object, *, as_json: bool) -> None:
+    """Raise PlanRefused where a finding forbids the plan; with `as_json`, its view is printed first."""
     from relayer.endpoint.apply import PlanRefused
 
     if not plan.is_refused:
         return
     if as_json:
-        _print_outcome(plan, {}, applied=False)
+        print_json(view)
     raise PlanRefused(
         "the plan is refused by its findings", "none that forbid it", "Mend them, and run again."
     )
@@ -261,10 +263,12 @@ def _require_endpoints(config: Config, manifest: Manifest, names: Iterable[str])
             )
 
 
-def _print_outcome(plan: DeploymentPlan, saved: Mapping[str, SavedEndpointView], *, applied: bool) -> None:
+def _outcome(
+    plan: DeploymentPlan, saved: Mapping[str, SavedEndpointView], *, applied: bool
+) -> PlanOutcomeView:
     from relayer.views.plan import PlanOutcomeView, plan_view
 
-    print_json(PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved))
+    return PlanOutcomeView(plan=plan_view(plan), applied=applied, endpoints=saved)
 
 
 def _save(
@@ -450,12 +454,22 @@ async def open_nodes(config: Config, names: Iterable[str]) -> AsyncIterator[dict
             await node.close()
 
 
-async def _view_all(config: Config) -> dict[str, EndpointView | None]:
+async def _view_all(
+    config: Config, *, with_access: bool
+) -> dict[str, tuple[EndpointView | None, AccessView | None]]:
+    """Read every endpoint, and who may do what there where that is asked for and can be read."""
+    from relayer.endpoint.access import read_access_of
     from relayer.endpoint.view import view_endpoint
 
-    manifest = _manifest(config)
+    manifest, views = _manifest(config), {}
     async with open_nodes(config, config.chains) as nodes:
-        return {name: await view_endpoint(config, manifest, nodes[name], name) for name in config.chains}
+        for name, node in nodes.items():
+            view = await view_endpoint(config, manifest, node, name)
+            access = None
+            if with_access and view is not None and view.is_manager:
+                access = await read_access_of(node, manifest, view)
+            views[name] = (view, access)
+    return views
 
 
 def _remote_text(view: EndpointView, name: str) -> str:

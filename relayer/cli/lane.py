@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from relayer.cli.administration import How, administering, administrate
-from relayer.cli.options import HexParam
+from relayer.cli.options import HexParam, combine
 
 if TYPE_CHECKING:
     from relayer.endpoint.administration.site import Site, Wanted
@@ -24,20 +23,17 @@ def lane() -> None:
     """
 
 
-def _lane(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option(
-            "--channel",
-            type=HexParam(32),
-            metavar="HEX",
-            help="The lane's channel (32 bytes); the public lane without.",
-        ),
-        click.option("--inbound", is_flag=True, help="At DESTINATION, where it is delivered."),
-        click.argument("destination"),
-        click.argument("source"),
-    ):
-        command = option(command)
-    return command
+_lane = combine(
+    click.argument("source"),
+    click.argument("destination"),
+    click.option("--inbound", is_flag=True, help="At DESTINATION, where it is delivered."),
+    click.option(
+        "--channel",
+        type=HexParam(32),
+        metavar="HEX",
+        help="The lane's channel (32 bytes); the public lane without.",
+    ),
+)
 
 
 @lane.command("pause")

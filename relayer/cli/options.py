@@ -22,6 +22,17 @@ _DURATION: Final = re.compile(r"(\d+)\s*(ms|s|m|h|d)?")
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+def combine(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return one decorator that adds several options and arguments, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def json_option(command: F) -> F:
     """Add `--json`, passed as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/cli.md).")(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from relayer.cli.administration import How, administering, administrate
+from relayer.cli.options import combine
 
 if TYPE_CHECKING:
     from relayer.endpoint.administration.site import Site, Wanted
@@ -38,9 +39,14 @@ def remote() -> None:
     """
 
 
+_remote = combine(
+    click.argument("chain"),
+    click.argument("remote_", metavar="REMOTE", type=RemoteParam()),
+)
+
+
 @remote.command("pause")
-@click.argument("chain")
-@click.argument("remote_", metavar="REMOTE", type=RemoteParam())
+@_remote
 @administering
 def pause(how: How, chain: str, remote_: str) -> None:
     """Stop all messages between CHAIN and REMOTE, both ways, at CHAIN's endpoint. For a guardian, at once."""
@@ -48,8 +54,7 @@ def pause(how: How, chain: str, remote_: str) -> None:
 
 
 @remote.command("unpause")
-@click.argument("chain")
-@click.argument("remote_", metavar="REMOTE", type=RemoteParam())
+@_remote
 @administering
 def unpause(how: How, chain: str, remote_: str) -> None:
     """Let messages between CHAIN and REMOTE flow again. For an admin."""
@@ -66,8 +71,7 @@ def _pause(how: How, chain: str, word: str, *, pause: bool) -> None:
 
 
 @remote.command("retire")
-@click.argument("chain")
-@click.argument("remote_", metavar="REMOTE", type=RemoteParam())
+@_remote
 @click.option(
     "--last-height",
     type=click.IntRange(0, 2**64 - 1),
@@ -90,8 +94,7 @@ def retire(how: How, chain: str, remote_: str, last_height: int | None) -> None:
 
 
 @remote.command("reinstate")
-@click.argument("chain")
-@click.argument("remote_", metavar="REMOTE", type=RemoteParam())
+@_remote
 @administering
 def reinstate(how: How, chain: str, remote_: str) -> None:
     """Take the retirement of REMOTE on CHAIN back. For an admin.

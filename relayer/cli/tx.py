@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,7 +15,7 @@ import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
-from relayer.cli.options import DurationParam, config_option, json_option, load_config
+from relayer.cli.options import DurationParam, combine, config_option, json_option, load_config
 from relayer.cli.output import console, gwei, print_json, print_table, span
 from relayer.cli.running import run_async
 from relayer.text import hex_of
@@ -96,18 +96,15 @@ def _row(view: SignedTransactionView, now_s: float) -> tuple[str, ...]:
     )
 
 
-def _steering(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        json_option,
-        config_option,
-        click.option(
-            "--timeout", type=DurationParam(), default="3m", show_default=True, help="How long to watch it."
-        ),
-        click.option("--wait", is_flag=True, help="Where a daemon is asked: watch until it is in a block."),
-        click.argument("transaction", metavar="ID|HASH"),
-    ):
-        command = option(command)
-    return command
+_steering = combine(
+    click.argument("transaction", metavar="ID|HASH"),
+    click.option("--wait", is_flag=True, help="Where a daemon is asked: watch until it is in a block."),
+    click.option(
+        "--timeout", type=DurationParam(), default="3m", show_default=True, help="How long to watch it."
+    ),
+    config_option,
+    json_option,
+)
 
 
 @tx.command("replace")

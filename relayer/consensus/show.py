@@ -12,10 +12,12 @@ kind's light client (in this house under `light_clients/`) reads them, and names
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from light_clients import ecdsa
 from light_clients.client import Height, LightClient
 from light_clients.cursor import Cursor
 from light_clients.trust import read_claim
@@ -239,6 +241,12 @@ async def read_carried(delivered: Delivered) -> Carried:
     node = delivered.destination.node
     tx_hash = await find_anchor(node, delivered.client, delivered.height, delivered.block)
     return Carried(claim.state_root, await read_anchor(node, tx_hash), tx_hash)
+
+
+def make_up_signers(count: int) -> dict[bytes, bytes]:
+    """Return signers that a forger has made up: addresses (20 bytes), ascending, each with its secret key."""
+    made_up = [(1 + secrets.randbelow(ecdsa.ORDER - 1)).to_bytes(32) for _ in range(count)]
+    return dict(sorted((ecdsa.address_of(secret), secret) for secret in made_up))
 
 
 def judge(printer: Printer, text: str, *, holds: bool) -> bool:

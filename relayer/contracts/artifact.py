@@ -47,7 +47,7 @@ class Build(Enum):
 
 
 class Decoded(NamedTuple):
-    """A decoded call: its function and the arguments by name."""
+    """A decoded call or event: the name of the function or event, and the arguments by name."""
 
     name: str
     arguments: Mapping[str, Any]

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from relayer.chains.evm.contract_reader import ContractReader
+from relayer.chains.evm.contract_reader import ContractReader, address_of
+from relayer.chains.evm.node import Node
 from relayer.contracts import load
 from relayer.contracts.artifact import Artifact
+from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, OPENER_FUNCTIONS
-from relayer.endpoint.view import ADMIN_FUNCTIONS
+from relayer.endpoint.view import EndpointView, RemoteView
 
 #: The AccessManager's role that everybody has, without a delay (PUBLIC_ROLE).
 PUBLIC_ROLE: Final = (1 << 64) - 1
@@ -37,7 +39,18 @@ GRANTING_FUNCTIONS: Final = ("grantRole", "revokeRole")
 
 #: The functions of a gateway, and of a light client, that ask the manager who calls. They are for people to
 #: see; judged is every function that changes state, so that a light client may have others.
-GATEWAY_FUNCTIONS: Final = (*ADMIN_FUNCTIONS, *GUARDED_FUNCTIONS, *OPENER_FUNCTIONS)
+GATEWAY_FUNCTIONS: Final = (
+    "registerRemote",
+    "replaceClient",
+    "unpauseRemote",
+    "retireRemote",
+    "reinstateRemote",
+    "limitLane",
+    "unpauseLane",
+    "unpauseInboundLane",
+    *GUARDED_FUNCTIONS,
+    *OPENER_FUNCTIONS,
+)
 CLIENT_FUNCTIONS: Final = ("bootstrap",)
 
 #: How many calls one request of the manager's `multicall` carries.
@@ -181,6 +194,10 @@ class AccessView:
         """Return a role; one that nothing is known of has no members."""
         return self.roles.get(number, RoleView(number))
 
+    def members(self, number: int) -> tuple[Membership, ...]:
+        """Return who has a role now, without those who are still to get it."""
+        return tuple(member for member in self.role(number).members if member.since <= self.now)
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -225,6 +242,29 @@ def role_text(role: RoleView) -> str:
     return f"{label} ({role.number})" if label else f"role {role.number}"
 
 
+def targets_of(view: EndpointView, others: Iterable[RemoteView] = ()) -> tuple[Target, ...]:
+    """Return what obeys an endpoint's manager: its gateway, and the light clients of its remotes.
+
+    `others` are remotes that the view doesn't have.
+    """
+    targets = {view.located.gateway: Target(view.located.gateway, "gateway", "Gateway")}
+    for remote in (*view.remotes, *others):
+        address, client = remote.client_address, remote.client
+        if client is not None and client.authority == view.authority:
+            targets[address] = Target(address, f"light client of {remote.name}", client.contract)
+    return tuple(targets.values())
+
+
+async def read_access_of(node: Node, manifest: Manifest, view: EndpointView) -> AccessView:
+    """Read who may do what to an endpoint and to its light clients, and what is scheduled.
+
+    Its authority is an AccessManager (`view.is_manager`). Raises as `read_access` does.
+    """
+    record = manifest.get(view.name)
+    first = 0 if record is None or record.authority is None else record.authority.block_number
+    return await read_access(ContractReader(node), view.authority, targets_of(view), first)
+
+
 async def read_access(
     reader: ContractReader,
     manager: bytes,
@@ -245,9 +285,8 @@ async def read_access(
         ChainUnavailable, RpcRefused: the node can't tell.
     """
     every = (*targets, Target(manager, "manager", "AccessManager"))
-    head = await reader.node.block("latest")
-    now, last = int(str(head["timestamp"]), 16), int(str(head["number"]), 16)
-    events = await _read_events(reader, manager, first, last)
+    now = int(str((await reader.node.block("latest"))["timestamp"]), 16)
+    events = await _read_events(reader, manager, first)
     asker = _Asker(reader, manager)
     views = [await _read_target(asker, target, events, now) for target in every]
     wanted = {ADMIN_ROLE, *events.roles, *(role for view in views for role in view.roles.values())}
@@ -285,24 +324,17 @@ class _Events:
     scheduled: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
 
 
-async def _read_events(reader: ContractReader, manager: bytes, first: int, last: int) -> _Events:
-    artifact = load("AccessManager")
-    names = {artifact.event_topic(name): name for name in artifact.events}
+async def _read_events(reader: ContractReader, manager: bytes, first: int) -> _Events:
     found = _Events()
-    for log in await reader.node.logs(manager, [list(names)], first, last):
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        name = names.get(topics[0])
-        if name is None:
-            continue
-        event = artifact.decode_event(name, topics, bytes.fromhex(log["data"][2:]))
+    for name, event in await reader.events(manager, "AccessManager", load("AccessManager").events, first):
         if name == "RoleLabel":
             found.labels[event["roleId"]] = event["label"]
         elif name == "RoleGranted":
-            found.granted.add((event["roleId"], _address(event["account"])))
+            found.granted.add((event["roleId"], address_of(event["account"])))
         elif name == "RoleGrantDelayChanged":
             found.grant_changes[event["roleId"]] = DelayChange(event["delay"], event["since"])
         elif name == "TargetAdminDelayUpdated":
-            found.admin_changes[_address(event["target"])] = DelayChange(event["delay"], event["since"])
+            found.admin_changes[address_of(event["target"])] = DelayChange(event["delay"], event["since"])
         elif name == "OperationScheduled":
             found.scheduled[event["operationId"]] = event
         if "roleId" in event:
@@ -386,15 +418,11 @@ async def _read_operations(
     for (identity, event), ready_at in zip(events.scheduled.items(), times, strict=True):
         if not ready_at:
             continue
-        address, data = _address(event["target"]), event["data"]
+        address, data = address_of(event["target"]), event["data"]
         calls = tuple(decode_calls(address, data, targets))
-        operations.append(Operation(identity, _address(event["caller"]), address, data, ready_at, calls))
+        operations.append(Operation(identity, address_of(event["caller"]), address, data, ready_at, calls))
     return tuple(sorted(operations, key=lambda operation: operation.ready_at))
 
 
 def _pending(change: DelayChange | None, now: int) -> DelayChange | None:
     return change if change is not None and change.effect > now else None
-
-
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text[2:])

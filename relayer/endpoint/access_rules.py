@@ -8,7 +8,7 @@ counts, found in the ABI: what is not named here as harmless is the admin's alon
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from relayer.consensus.findings import Finding, Severity
@@ -71,14 +71,9 @@ def judge_access(
     if not any(finding.severity is Severity.REFUSAL for finding in findings):
         names = ", ".join(view.target.name for view in access.targets)
         findings.append(Finding(Severity.OK, subject, f"what changes trust is for the admin alone: {names}"))
-    guards = {
-        member.account
-        for view in access.targets
-        for function in GUARDED_FUNCTIONS
-        if view.target.contract == "Gateway" and view.roles[function] != ADMIN_ROLE
-        for member in access.role(view.roles[function]).members
-    }
-    if not guards or _admin_guards(access):
+    gateways = (view for view in access.targets if view.target.contract == "Gateway")
+    guarding = {view.roles[function] for view in gateways for function in GUARDED_FUNCTIONS}
+    if ADMIN_ROLE in guarding or not any(access.role(number).members for number in guarding):
         advice = "Without one nobody can stop a lane at once."
         findings.append(Finding(Severity.WARNING, subject, "no guardian", "somebody who may pause", advice))
     return findings
@@ -241,28 +236,27 @@ def _open_roles(access: AccessView) -> set[int]:
 
 def _trusting_roles(access: AccessView) -> set[int]:
     """Return the roles whose members can change trust, be it by making themselves members of another."""
-    found = {ADMIN_ROLE}
-    for view in access.targets:
-        found |= {role for name, role in view.roles.items() if not is_delegable(view.target, name)}
-    while more := {access.role(number).admin for number in found} - found:
-        found |= more
-    return found - {PUBLIC_ROLE}
+    return _with_admins(
+        access,
+        (
+            role
+            for view in access.targets
+            for name, role in view.roles.items()
+            if not is_delegable(view.target, name)
+        ),
+    )
 
 
 def _used_roles(access: AccessView) -> set[int]:
-    found = {ADMIN_ROLE} | {role for view in access.targets for role in view.roles.values()}
+    return _with_admins(access, (role for view in access.targets for role in view.roles.values()))
+
+
+def _with_admins(access: AccessView, roles: Iterable[int]) -> set[int]:
+    """Return roles, those that grant them, and so on; without everybody's."""
+    found = {ADMIN_ROLE, *roles}
     while more := {access.role(number).admin for number in found} - found:
         found |= more
     return found - {PUBLIC_ROLE}
-
-
-def _admin_guards(access: AccessView) -> bool:
-    return any(
-        view.roles[function] == ADMIN_ROLE
-        for view in access.targets
-        if view.target.contract == "Gateway"
-        for function in GUARDED_FUNCTIONS
-    )
 
 
 def _named_functions(arguments: Mapping[str, Any], access: AccessView) -> tuple[str, list[str]]:

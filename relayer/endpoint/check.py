@@ -19,11 +19,11 @@ from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, ConsensusKind
 from relayer.consensus.registry import configured, kind_of
 from relayer.contracts import load
-from relayer.endpoint.access import AccessView, Target, read_access
+from relayer.endpoint.access import AccessView, read_access, targets_of
 from relayer.endpoint.access_rules import judge_access
 from relayer.endpoint.creation import Creation, find_creation, judge_creation
 from relayer.endpoint.former import judge_former, read_former
-from relayer.endpoint.manifest import Contract, Manifest, Record
+from relayer.endpoint.manifest import Manifest, Record
 from relayer.endpoint.steps import locate, register_call
 from relayer.endpoint.survey import Survey, compare_chains, survey_chain
 from relayer.endpoint.view import EndpointView, RemoteView, view_endpoint, view_unlisted
@@ -132,9 +132,8 @@ class _Examination:
     async def run(self, surveys: Mapping[str, Survey]) -> list[Finding]:
         """Ask and judge; `surveys` are those of all configured chains."""
         view, record = self._view, self._record
-        gateway = await self._creation(
-            "Gateway", view.located.gateway, None if record is None else record.gateway
-        )
+        deployed = None if record is None else record.gateway
+        gateway = await find_creation(self._reader.node, "Gateway", view.located.gateway, deployed)
         findings = [judge_creation(view.name, "gateway", gateway)]
         others = await view_unlisted(self._reader, view, gateway.block_number or 0)
         clients = {
@@ -160,20 +159,14 @@ class _Examination:
     async def _judge_manager(self, others: Sequence[RemoteView]) -> list[Finding]:
         view, record, name = self._view, self._record, self._view.name
         deployed = None if record is None else record.authority
-        creation = await self._creation("AccessManager", view.authority, deployed)
-        targets = {view.located.gateway: Target(view.located.gateway, "gateway", "Gateway")}
-        for remote in (*view.remotes, *others):
-            address, client = remote.client_address, remote.client
-            if client is not None and client.authority == view.authority:
-                targets[address] = Target(address, f"light client of {remote.name}", client.contract)
+        creation = await find_creation(self._reader.node, "AccessManager", view.authority, deployed)
         owners = self._config.endpoints
         accounts = {account for account in (owners.admin, owners.guardian, owners.channel_opener) if account}
-        first = creation.block_number or 0
-        self.access = await read_access(self._reader, view.authority, list(targets.values()), first, accounts)
-        promised_s = self._config.endpoints.admin_delay_s
+        targets, first = targets_of(view, others), creation.block_number or 0
+        self.access = await read_access(self._reader, view.authority, targets, first, accounts)
         return [
             judge_creation(name, "manager", creation),
-            *judge_access(name, self.access, promised_s, self._planned()),
+            *judge_access(name, self.access, owners.admin_delay_s, self._planned()),
         ]
 
     def _planned(self) -> set[tuple[bytes, bytes]]:
@@ -188,15 +181,11 @@ class _Examination:
             if remote in self._config.chains and locate(self._config, self._manifest, remote) is not None
         }
 
-    async def _creation(self, contract: str, address: bytes, deployed: Contract | None) -> Creation:
-        known = deployed if deployed is not None and bytes(deployed.address) == address else None
-        return await find_creation(self._reader.node, contract, address, known)
-
     async def _client_creation(self, remote: RemoteView) -> Creation:
         assert remote.client is not None
-        deployed = None if self._record is None else self._record.clients.get(remote.name)
-        contract = None if deployed is None else deployed.contract
-        return await self._creation(remote.client.contract, remote.client_address, contract)
+        kept = None if self._record is None else self._record.clients.get(remote.name)
+        deployed = None if kept is None else kept.contract
+        return await find_creation(self._reader.node, remote.client.contract, remote.client_address, deployed)
 
     async def _judge_joins(
         self, surveys: Mapping[str, Survey], clients: Mapping[bytes, Creation]

@@ -74,13 +74,14 @@ async def find_creation(
         node: of its chain.
         contract: the artifact's name of what is at the address.
         address: 20 bytes.
-        deployed: what the manifest has of it.
+        deployed: what the manifest has in its place, be it of another address.
 
     Raises:
         ChainUnavailable: nobody answers.
     """
     reasons: list[str] = []
-    is_recorded = deployed is not None and bool(deployed.tx_hash) and bytes(deployed.address) == address
+    if deployed is not None and (not deployed.tx_hash or bytes(deployed.address) != address):
+        deployed = None
     async for transaction in _candidates(node, contract, address, deployed, reasons):
         if creates(transaction, address):
             number = int(str(transaction.get("blockNumber") or "0x0"), 16)
@@ -91,8 +92,9 @@ async def find_creation(
         transactions = await _transactions_of(node, first)
     except (RpcRefused, RpcAnswerInvalid) as error:
         reasons.append(f"the node has no old state to search ({error})")
-        recorded = deployed.block_number if deployed is not None and is_recorded else None
-        return Creation(contract, address, b"", recorded, reason="; ".join(reasons), is_recorded=is_recorded)
+        recorded = None if deployed is None else deployed.block_number
+        reason = "; ".join(reasons)
+        return Creation(contract, address, b"", recorded, reason=reason, is_recorded=deployed is not None)
     for transaction in transactions:
         if creates(transaction, address):
             tx_hash, data = _bytes(transaction.get("hash")), _bytes(transaction.get("input"))
@@ -135,14 +137,14 @@ async def _candidates(
     node: Node, contract: str, address: bytes, deployed: Contract | None, reasons: list[str]
 ) -> AsyncIterator[Mapping[str, Any]]:
     """Yield transactions that may have created a contract; what speaks against one goes to `reasons`."""
-    if deployed is not None and deployed.tx_hash:
+    if deployed is not None:
         for found in await _transaction(node, bytes(deployed.tx_hash), deployed.block_number):
             yield found
         tx_hash = f"0x{deployed.tx_hash.hex()}"
         reasons.append(f"the manifest's transaction {tx_hash} did not, or is not told any more")
     artifact = load(contract)
     topic = artifact.event_topic(_FIRST_EVENTS.get(contract, _FIRST_EVENT))
-    last = int(str((await node.block("latest"))["number"]), 16)
+    last = await node.height()
     try:
         # One question: a provider that answers narrow ranges alone would be asked without an end.
         logs = await node.logs(address, [topic], 0, last, split=False)
@@ -190,7 +192,7 @@ async def _first_block_of(node: Node, address: bytes) -> int:
             raise RpcAnswerInvalid(f"no code of block {number}", "code as hex")
         return len(code) > len("0x")
 
-    low, high = 0, int(str((await node.block("latest"))["number"]), 16)
+    low, high = 0, await node.height()
     for _ in range(_MOST_STEPS):
         if low >= high:
             break

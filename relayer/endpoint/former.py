@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -55,43 +55,34 @@ async def read_former(node: Node, on: Located, record: Record | None) -> tuple[F
         on: where the gateway is.
         record: what the manifest has of it, for the block that it was deployed in.
     """
-    gateway = load("Gateway")
+    reader = ContractReader(node)
     first = 0 if record is None or record.gateway is None else record.gateway.block_number
-    last = int(str((await node.block("latest"))["number"]), 16)
-    logs = await node.logs(on.gateway, [gateway.event_topic("RemoteRetired")], first, last)
-    retired = sorted({bytes.fromhex(log["topics"][1][2:]) for log in logs})
-    found = await asyncio.gather(*(_read_one(node, on.gateway, remote, first, last) for remote in retired))
+    events = await reader.events(on.gateway, "Gateway", ["RemoteRetired"], first)
+    retired = sorted({event.arguments["endpointId"] for event in events})
+    found = await asyncio.gather(*(_read_one(reader, on.gateway, remote, first) for remote in retired))
     return tuple(former for former in found if former is not None)
 
 
-async def _read_one(node: Node, on: bytes, remote: bytes, first: int, last: int) -> FormerEndpoint | None:
-    gateway, reader = load("Gateway"), ContractReader(node)
+async def _read_one(reader: ContractReader, on: bytes, remote: bytes, first: int) -> FormerEndpoint | None:
     client, _, _, _, is_retired, _, _ = await reader.ask(on, "Gateway", "remote", remote)
     if not is_retired:
         return None
-    logs = await node.logs(on, [gateway.event_topic("RemoteRegistered"), remote], first, last)
-    registered = _decode("Gateway", "RemoteRegistered", logs[0])
-    clients = {address_of(client), address_of(registered["client"])}
-    signers = [await _read_signers(node, address, first, last) for address in clients]
-    return FormerEndpoint(remote, registered["gateway"], frozenset().union(*signers))
+    registered, *_ = await reader.events(on, "Gateway", ["RemoteRegistered"], first, remote)
+    clients = {address_of(client), address_of(registered.arguments["client"])}
+    signers = [await _read_signers(reader, address, first) for address in clients]
+    return FormerEndpoint(remote, registered.arguments["gateway"], frozenset().union(*signers))
 
 
-async def _read_signers(node: Node, client: bytes, first: int, last: int) -> frozenset[bytes]:
-    view = await view_client(ContractReader(node), client)
+async def _read_signers(reader: ContractReader, client: bytes, first: int) -> frozenset[bytes]:
+    view = await view_client(reader, client)
     if view is None:
         return frozenset()
     told: list[object] = [view.details()]
     # A kind without the event tells by its state alone.
     if "Bootstrapped" in load(view.contract).events:
-        topic = load(view.contract).event_topic("Bootstrapped")
-        logs = await node.logs(client, [topic], first, last)
-        told += [_decode(view.contract, "Bootstrapped", log) for log in logs]
+        events = await reader.events(client, view.contract, ["Bootstrapped"], first)
+        told += [dict(event.arguments) for event in events]
     return frozenset(_signers_in(told))
-
-
-def _decode(contract: str, event: str, log: Any) -> Any:
-    topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-    return load(contract).decode_event(event, topics, bytes.fromhex(log["data"][2:]))
 
 
 def _signers_in(value: object) -> Iterator[bytes]:

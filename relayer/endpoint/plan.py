@@ -15,7 +15,7 @@ from typing import Any, Final
 from light_clients.client import Status
 from light_clients.hashing import keccak256
 from relayer.chains.base import GasPrice
-from relayer.chains.evm.contract_reader import ContractReader
+from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
 from relayer.config import Config, EndpointConfig
 from relayer.consensus.findings import Finding, Severity, has_refusal
@@ -144,7 +144,7 @@ async def make_plan(
         # What is planned on a chain that isn't the one that was meant would only mislead.
         return DeploymentPlan((), tuple(findings), surveys, deployers, trusts, prices)
     for name in deployers:
-        await planner.adopt(name)
+        await adopt(config, manifest, nodes[name], name, surveys[name].genesis_hash)
     steps = [step for name in deployers for step in planner.plan_endpoint(name)]
     for on, remote in joins:
         more, found = await planner.plan_join(on, remote)
@@ -204,10 +204,6 @@ class _Planner:
                 found = f"{'other' if code else 'no'} code at 0x{contract.address.hex()}"
                 findings.append(Finding(Severity.REFUSAL, name, found, f"the {kind} of the manifest", advice))
         return findings
-
-    async def adopt(self, name: str) -> None:
-        """Put an endpoint into the manifest that the configuration names and the manifest doesn't know."""
-        await adopt(self._config, self._manifest, self._nodes[name], name, self._surveys[name].genesis_hash)
 
     def plan_endpoint(self, name: str) -> list[Step]:
         """Return the steps for the contracts and roles of one endpoint that are missing."""
@@ -310,10 +306,8 @@ class _Planner:
         return [Step(StepKind.EXECUTE, on, _GAS[StepKind.EXECUTE], remote)], []
 
     async def _ask(self, name: str, record: Record, function: str, *arguments: object) -> Any:
-        manager = load("AccessManager")
-        data = manager.encode_call(function, *arguments)
-        answer = await self._nodes[name].call(authority_of(record, name), data)
-        return manager.decode_result(function, answer)
+        reader = ContractReader(self._nodes[name])
+        return await reader.ask(authority_of(record, name), "AccessManager", function, *arguments)
 
     async def _is_registered(self, on: str, gateway: Located, remote: Located) -> bool:
         try:
@@ -346,12 +340,9 @@ async def adopt(config: Config, manifest: Manifest, node: Node, name: str, genes
     gateway = config.chain(name).gateway
     if gateway is None or manifest.get(name) is not None:
         return
-    artifact = load("Gateway")
-    authority = artifact.decode_result(
-        "authority", await node.call(gateway, artifact.encode_call("authority"))
-    )
+    authority = address_of(await ContractReader(node).ask(gateway, "Gateway", "authority"))
     found = []
-    for contract, address in (("AccessManager", bytes.fromhex(authority[2:])), ("Gateway", gateway)):
+    for contract, address in (("AccessManager", authority), ("Gateway", gateway)):
         code = await node.code(address)
         found.append(
             Contract(

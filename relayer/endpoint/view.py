@@ -1,36 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Reads what lies on a chain: the endpoint, its authority, and each remote with its light client."""
+"""Reads what lies on a chain: the endpoint, its authority, and each remote with its light client.
+
+Who may do what there, access.py reads.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from relayer.chains.evm.contract_reader import ContractReader, address_of
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.kind import ClientView
 from relayer.consensus.registry import view_client
-from relayer.contracts import Build, load, recognise
+from relayer.contracts import Build, recognise
 from relayer.endpoint.manifest import Manifest
-from relayer.endpoint.steps import ADMIN_ROLE, GUARDED_FUNCTIONS, Located, locate
+from relayer.endpoint.steps import Located, locate
 from relayer.errors import CallReverted, Malformed
 from relayer.protocol.interop_address import InteropAddress
-
-#: What nobody but the delayed admin may do.
-ADMIN_FUNCTIONS: Final = (
-    "registerRemote",
-    "replaceClient",
-    "unpauseRemote",
-    "retireRemote",
-    "reinstateRemote",
-    "limitLane",
-    "unpauseLane",
-    "unpauseInboundLane",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +43,6 @@ class RemoteView:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """An account with a role of the AccessManager, and how long each of its calls waits."""
-
-    role: int
-    account: bytes
-    delay_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class AdminView:
-    """An account with the admin's role, and how long each of its changes waits."""
-
-    account: bytes
-    delay_s: int
-
-
-@dataclass(frozen=True, slots=True)
 class EndpointView:
     """An endpoint as it stands on its chain.
 
@@ -81,13 +53,9 @@ class EndpointView:
             is read.
         own_id: the endpoint id that the gateway itself tells, 32 bytes.
         authority: the contract that the gateway obeys, 20 bytes.
-        is_manager: whether that is OpenZeppelin's AccessManager; where it isn't, roles are not read.
-        admins: who may change it.
-        guardians: who may pause.
-        function_roles: which role may call a function, by the function's name.
+        is_manager: whether that is OpenZeppelin's AccessManager.
         remotes: those of the configured chains that are registered.
         now: the timestamp of the chain's newest block, in seconds.
-        members: who has which role.
         build: which build of our Gateway the code is; None where it is none.
     """
 
@@ -97,12 +65,8 @@ class EndpointView:
     own_id: bytes
     authority: bytes
     is_manager: bool
-    admins: tuple[AdminView, ...]
-    guardians: tuple[bytes, ...]
-    function_roles: Mapping[str, int]
     remotes: tuple[RemoteView, ...]
     now: int
-    members: tuple[Member, ...] = ()
     build: Build | None = None
 
     def remote(self, name: str) -> RemoteView | None:
@@ -115,36 +79,14 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
     located = locate(config, manifest, name)
     if located is None:
         return None
-    gateway = load("Gateway")
     now = int(str((await node.block("latest"))["timestamp"]), 16)
     build = recognise("Gateway", await node.code(located.gateway))
     if build is None:
-        return EndpointView(name, located, False, b"", b"", False, (), (), {}, (), now)  # noqa: FBT003
+        return EndpointView(name, located, False, b"", b"", False, (), now)  # noqa: FBT003
     reader = ContractReader(node)
     own_id = await reader.ask(located.gateway, "Gateway", "endpointId")
     authority = address_of(await reader.ask(located.gateway, "Gateway", "authority"))
     is_manager = recognise("AccessManager", await node.code(authority)) is not None
-    admins: tuple[AdminView, ...] = ()
-    guardians: tuple[bytes, ...] = ()
-    roles: dict[str, int] = {}
-    members: tuple[Member, ...] = ()
-    if is_manager:
-        for function in (*ADMIN_FUNCTIONS, *GUARDED_FUNCTIONS):
-            selector = gateway.selector(function)
-            roles[function] = await reader.ask(
-                authority, "AccessManager", "getTargetFunctionRole", located.gateway, selector
-            )
-        record = manifest.get(name)
-        first = 0 if record is None or record.authority is None else record.authority.block_number
-        members = await _read_members(reader, authority, first)
-        admins = tuple(
-            AdminView(member.account, member.delay_s) for member in members if member.role == ADMIN_ROLE
-        )
-        # The number of the guardians' role is read: an endpoint that was deployed elsewhere may have another.
-        guarding = {roles[function] for function in GUARDED_FUNCTIONS}
-        guardians = tuple(
-            member.account for member in members if member.role in guarding and member.role != ADMIN_ROLE
-        )
     remotes = await asyncio.gather(
         *(_view_remote(config, manifest, reader, located, chain) for chain in config.chains if chain != name)
     )
@@ -155,12 +97,8 @@ async def view_endpoint(config: Config, manifest: Manifest, node: Node, name: st
         own_id=own_id,
         authority=authority,
         is_manager=is_manager,
-        admins=admins,
-        guardians=guardians,
-        function_roles=roles,
         remotes=tuple(remote for remote in remotes if remote is not None),
         now=now,
-        members=members,
         build=build,
     )
 
@@ -201,13 +139,10 @@ async def view_unlisted(reader: ContractReader, view: EndpointView, first: int) 
 
     They are called by the chain and the address that they were registered with.
     """
-    gateway, address = load("Gateway"), view.located.gateway
-    last = int(str((await reader.node.block("latest"))["number"]), 16)
+    address = view.located.gateway
     known = {remote.endpoint_id for remote in view.remotes}
     found = []
-    for log in await reader.node.logs(address, [gateway.event_topic("RemoteRegistered")], first, last):
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        event = gateway.decode_event("RemoteRegistered", topics, bytes.fromhex(log["data"][2:]))
+    for _, event in await reader.events(address, "Gateway", ["RemoteRegistered"], first):
         if event["endpointId"] not in known:
             name, chain = _names_of(event["gateway"])
             remote = await view_remote(reader, address, name, event["endpointId"])
@@ -226,21 +161,3 @@ def _names_of(address7930: bytes) -> tuple[str, str]:
     with contextlib.suppress(Malformed):
         return text, str(address.chain_id)
     return text, ""
-
-
-async def _read_members(reader: ContractReader, authority: bytes, first: int) -> tuple[Member, ...]:
-    """Return everybody who has a role now.
-
-    The AccessManager keeps no list, but its events since block `first` name everybody who ever had a role.
-    """
-    manager = load("AccessManager")
-    last = int(str((await reader.node.block("latest"))["number"]), 16)
-    logs = await reader.node.logs(authority, [manager.event_topic("RoleGranted")], first, last)
-    # The first 26 characters are 0x and the zeros that pad an address to a word.
-    granted = {(int(log["topics"][1], 16), bytes.fromhex(log["topics"][2][26:])) for log in logs}
-    members = []
-    for role, account in sorted(granted):
-        is_member, delay = await reader.ask(authority, "AccessManager", "hasRole", role, account)
-        if is_member:
-            members.append(Member(role, account, delay))
-    return tuple(members)

@@ -198,17 +198,22 @@ def _scheduled_view(operation: Operation, access: AccessView) -> ScheduledView:
     )
 
 
-def listed_endpoint(name: str, view: EndpointView | None) -> ListedEndpoint:
-    """Return a chain's endpoint as it is listed; None stands for no endpoint yet."""
+def listed_endpoint(name: str, view: EndpointView | None, access: AccessView | None = None) -> ListedEndpoint:
+    """Return a chain's endpoint as it is listed; None stands for no endpoint yet.
+
+    `access` tells its admins; it is None where its authority is no AccessManager.
+    """
+    from relayer.endpoint.steps import ADMIN_ROLE
+
     if view is None:
         return ListedEndpoint(chain=name)
-    admins = (ListedAdmin(account=admin.account, delay_s=admin.delay_s) for admin in view.admins)
+    admins = () if access is None else access.members(ADMIN_ROLE)
     return ListedEndpoint(
         chain=name,
         gateway=view.located.gateway,
         endpoint_id=view.located.endpoint_id,
         authority=view.authority or None,
-        admins=tuple(admins),
+        admins=tuple(ListedAdmin(account=admin.account, delay_s=admin.delay_s) for admin in admins),
         remotes=tuple(_listed_remote(remote) for remote in view.remotes),
     )
 

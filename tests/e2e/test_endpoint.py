@@ -23,11 +23,12 @@ from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.findings import Finding, Severity
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.network.join import consensus_table
+from relayer.endpoint.access import read_access_of
 from relayer.endpoint.apply import Moment, PlanRefused, Progress, apply_plan
 from relayer.endpoint.check import check_endpoints
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import DeploymentPlan, make_plan
-from relayer.endpoint.steps import StepKind
+from relayer.endpoint.steps import ADMIN_ROLE, GUARDIAN_ROLE, StepKind
 from relayer.endpoint.view import view_endpoint
 from relayer.errors import FeeLimitReached
 from relayer.keys import Key
@@ -220,8 +221,9 @@ async def test_an_admin_of_its_own_takes_over_and_the_deployer_keeps_nothing(sit
     await site.apply(await site.plan())
     view = await view_endpoint(site.config, site.manifest, site.nodes["court"], "court")
     assert view is not None
-    assert [(item.account, item.delay_s) for item in view.admins] == [(admin, 172_800)]
-    assert view.guardians == (b"\x47" * 20,)
+    access = await read_access_of(site.nodes["court"], site.manifest, view)
+    assert [(item.account, item.delay_s) for item in access.members(ADMIN_ROLE)] == [(admin, 172_800)]
+    assert [item.account for item in access.members(GUARDIAN_ROLE)] == [b"\x47" * 20]
 
 
 async def test_a_manifest_that_is_lost_is_no_reason_to_deploy_again(site: Site) -> None:

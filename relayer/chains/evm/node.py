@@ -98,6 +98,10 @@ class Node:
             raise RpcAnswerInvalid(f"{self.name} has no block {tag}", "a block")
         return block
 
+    async def height(self) -> int:
+        """Return the number of the newest block."""
+        return _number((await self.block("latest")).get("number"))
+
     async def genesis_hash(self) -> bytes:
         """Return the hash of block 0, 32 bytes."""
         return _data((await self.block(0)).get("hash"), 32)

@@ -433,7 +433,7 @@ async def _count_effects(
     topic = load("Postbox").event_topic("Received")
     for name, endpoint in roads.endpoints.items():
         node = road.chain(name).node
-        newest = int(str((await node.block("latest"))["number"]), 16)
+        newest = await node.height()
         logs = await node.logs(endpoint.postbox, [topic], 0, newest)
         ids = {log["topics"][1] for log in logs}
         if len(logs) != expected[name] or len(ids) != len(logs):

@@ -6,7 +6,6 @@ contract does. See relayer.consensus.show.
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +43,7 @@ from relayer.consensus.show import (
     ShowRole,
     TrustExplanation,
     judge,
+    make_up_signers,
     read_carried,
 )
 from relayer.text import hex_of, short
@@ -180,7 +180,7 @@ class ContractModeShow(_Show):
         another block than its parent.
         """
         block = await self._block(basis.height)
-        secret_of = _make_up(len(block.before.validators))
+        secret_of = make_up_signers(len(block.before.validators))
         by_strangers = ProvenBlock(
             dataclasses.replace(block.header, seals=_seal(block.header, secret_of)),
             block.parent,
@@ -338,15 +338,9 @@ class ChosenSet:
 
 def seal_as_strangers(header: BftHeader) -> BftHeader:
     """Return the same block as sealed by as many validators that the forger has made up."""
-    secret_of = _make_up(len(header.validators))
+    secret_of = make_up_signers(len(header.validators))
     listed = dataclasses.replace(header, validators=tuple(secret_of), seals=())
     return dataclasses.replace(listed, seals=_seal(listed, secret_of))
-
-
-def _make_up(count: int) -> dict[bytes, bytes]:
-    """Return validators' addresses, ascending, each with its secret key."""
-    secrets_ = [(1 + secrets.randbelow(ecdsa.ORDER - 1)).to_bytes(32) for _ in range(count)]
-    return dict(sorted((ecdsa.address_of(secret), secret) for secret in secrets_))
 
 
 def _seal(header: BftHeader, secret_of: Mapping[bytes, bytes]) -> tuple[bytes, ...]:

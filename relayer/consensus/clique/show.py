@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -32,6 +31,7 @@ from relayer.consensus.show import (
     ShowRole,
     TrustExplanation,
     judge,
+    make_up_signers,
     read_carried,
 )
 from relayer.text import hex_of, short
@@ -192,9 +192,8 @@ def seal_by_strangers(
     headers: Sequence[CliqueHeader], count: int
 ) -> tuple[tuple[bytes, ...], list[CliqueHeader]]:
     """Return a set of so many signers that the forger has made up, and the same blocks as they seal them."""
-    made_up = [(1 + secrets.randbelow(ecdsa.ORDER - 1)).to_bytes(32) for _ in range(count)]
-    by_address = {ecdsa.address_of(secret): secret for secret in made_up}
-    signers = tuple(sorted(by_address))
+    secret_of = make_up_signers(count)
+    signers = tuple(secret_of)
     sealed: list[CliqueHeader] = []
     for header in headers:
         parent_hash = sealed[-1].block_hash if sealed else header.parent_hash
@@ -204,7 +203,7 @@ def seal_by_strangers(
             difficulty=2,
             listed=signers if header.listed else (),
         )
-        secret = by_address[signers[header.number % count]]
+        secret = secret_of[signers[header.number % count]]
         sealed.append(replace(drafted, seal=ecdsa.sign(drafted.seal_hash, secret)))
     return signers, sealed
 

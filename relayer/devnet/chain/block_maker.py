@@ -15,6 +15,7 @@ import msgspec
 
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.errors import ExecutionError
+from relayer.devnet.state.faults import Stall
 from relayer.devnet.state.ledger import B
 
 _NO_BLOOM: Final = "0x" + "00" * 256
@@ -42,9 +43,14 @@ class BlockMaker(ABC, Generic[B]):
         self._grown = asyncio.Condition()
         self._made_at_s = time.monotonic()
 
-    @abstractmethod
     async def run(self, block_time_s: float) -> None:
-        """Make a block every `block_time_s` until cancelled."""
+        """Make a block every `block_time_s` when one is due; none for what a busy machine missed."""
+        due = time.monotonic() + block_time_s
+        while True:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if not self._parts.faults.is_on(Stall) and await self.is_due():
+                await self.mine()
+            due = max(due + block_time_s, time.monotonic())
 
     @abstractmethod
     async def _make(self, balances: Mapping[bytes, int]) -> tuple[B, bool]:

@@ -6,10 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self
 
+import msgspec
+
 from relayer.devnet.process.anvil import Anvil
-from relayer.devnet.process.anvil_blocks import AnvilBlocks
+from relayer.devnet.process.anvil_blocks import AnvilBlocks, Fields
 from relayer.devnet.process.read_gate import ReadGate
 from relayer.devnet.rpc.pool import Pool
+from relayer.devnet.rpc.served_blocks import LONDON_FIELDS
 from relayer.devnet.rpc.subscriptions import Publisher
 from relayer.devnet.rules import ChainRules
 from relayer.devnet.state.faults import Faults
@@ -54,3 +57,17 @@ class ChainParts(Generic[B]):
     def rules(self) -> ChainRules:
         """What rules the chain has beside its consensus."""
         return self.anvil.rules
+
+    async def fields(self, number: int, *, full: bool) -> Fields:
+        """Return the fields of a block beside those of consensus; `full` = with its transactions' bodies.
+
+        They are anvil's, with the chain's own hashes in the transactions, and without what its rules don't
+        know. What comes back is shared: don't change it.
+        """
+        fields = await self.anvil_blocks.get(number, full=full)
+        if full:
+            transactions = self.ledger.rewrite(bytes(fields["transactions"]))
+            fields = fields | {"transactions": msgspec.Raw(transactions)}
+        if self.rules.legacy:
+            fields = {name: value for name, value in fields.items() if name not in LONDON_FIELDS}
+        return fields

@@ -17,6 +17,16 @@ Fields = dict[str, msgspec.Raw]
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 
 
+def as_data(value: bytes) -> msgspec.Raw:
+    """Return bytes as a field: JSON-RPC's DATA."""
+    return msgspec.Raw(b'"0x%b"' % value.hex().encode())
+
+
+def as_quantity(value: int) -> msgspec.Raw:
+    """Return a number as a field: JSON-RPC's QUANTITY."""
+    return msgspec.Raw(b'"0x%x"' % value)
+
+
 class AnvilBlocks:
     """Blocks as anvil tells them, taken apart into their fields.
 

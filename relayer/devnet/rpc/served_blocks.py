@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
+from relayer.devnet.process.anvil_blocks import Fields
+
 B_contra = TypeVar("B_contra", contravariant=True)
 
 #: What a block has as JSON and a subscription's header lacks.
@@ -19,6 +23,11 @@ LONDON_FIELDS: Final = (
     "parentBeaconBlockRoot",
     "requestsHash",
 )
+
+
+def without_body(fields: Fields) -> bytes:
+    """Return a block as a subscription to new heads gets it, as JSON."""
+    return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
 
 
 class ServedBlocks(Protocol[B_contra]):

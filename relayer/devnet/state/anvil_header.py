@@ -113,6 +113,17 @@ class AnvilHeader:
             )
         )
 
+    def body_bytes(self, block: Mapping[str, Any], *, legacy: bool) -> int:
+        """Return the length of the block's RLP payload beside the header.
+
+        Args:
+            block: the JSON that this header was read from.
+            legacy: the chain has no withdrawals, whatever rules anvil runs.
+        """
+        counted = list_payload_bytes(int(block["size"], 16)) - len(self.anvil_rlp(block))
+        # anvil's size leaves out the withdrawals, an empty list in every block with Shanghai's rules.
+        return counted if legacy else counted + 1
+
 
 def check_anvil_hash(header: AnvilHeader, block: Mapping[str, Any]) -> bytes:
     """Return anvil's own hash of the block, after computing it again.

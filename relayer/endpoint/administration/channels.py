@@ -18,6 +18,7 @@ from relayer.endpoint.steps import limits_of
 from relayer.endpoint.view import RemoteView
 from relayer.protocol.lane import Lane
 from relayer.protocol.message import EndpointId
+from relayer.text import hex_of
 
 _NOBODY = bytes(20)
 
@@ -52,19 +53,19 @@ async def open_channel(site: Site, word: str, channel: bytes, owner: bytes) -> W
     found = await _find(site, word, channel)
     findings, done = [], ""
     if found.is_open:
-        done = f"the {found.name} is open on {site.name} already; it belongs to {_hex(found.owner)}"
+        done = f"the {found.name} is open on {site.name} already; it belongs to {hex_of(found.owner)}"
         if found.owner != owner:
             advice = (
-                f"Its owner hands it over: `postroad channel transfer {site.name} {word} {_hex(channel)}`."
+                f"Its owner hands it over: `postroad channel transfer {site.name} {word} {hex_of(channel)}`."
             )
-            text = f"it belongs to {_hex(found.owner)}"
-            findings.append(Finding(Severity.WARNING, "channel open", text, _hex(owner), advice))
+            text = f"it belongs to {hex_of(found.owner)}"
+            findings.append(Finding(Severity.WARNING, "channel open", text, hex_of(owner), advice))
     limits = limits_of(site.config)
     gas, most_gas, most_bytes = limits
     data = load("Gateway").encode_call("openChannel", found.remote.endpoint_id, channel, 0, limits, owner)
     change = Change(
         name="channel open",
-        effect=f"{site.name} opens the {found.name}; {_hex(owner)} decides who sends on it",
+        effect=f"{site.name} opens the {found.name}; {hex_of(owner)} decides who sends on it",
         contract="Gateway",
         target=site.gateway,
         data=data,
@@ -85,13 +86,13 @@ async def allow_sender(site: Site, word: str, channel: bytes, sender: bytes, *, 
     state = "may send" if allow else "may not send"
     change = Change(
         name=f"channel {verb}",
-        effect=f"{_hex(sender)} {state} on the {found.name}",
+        effect=f"{hex_of(sender)} {state} on the {found.name}",
         contract="Gateway",
         target=site.gateway,
         data=load("Gateway").encode_call("allowSender", found.lane.id, sender, allow),
         identity=identity_of(2),
         owner=found.owner,
-        done=f"{_hex(sender)} {state} on the {found.name} already" if is_allowed is allow else "",
+        done=f"{hex_of(sender)} {state} on the {found.name} already" if is_allowed is allow else "",
     )
     return Wanted((change,))
 
@@ -106,11 +107,11 @@ async def transfer_channel(site: Site, word: str, channel: bytes, account: bytes
     if account == found.owner:
         effect = f"the {found.name} stays with its owner, and is offered to nobody"
         if found.pending_owner == _NOBODY:
-            done = f"the {found.name} belongs to {_hex(account)} already"
+            done = f"the {found.name} belongs to {hex_of(account)} already"
     else:
-        effect = f"{_hex(found.owner)} offers the {found.name} to {_hex(account)}"
+        effect = f"{hex_of(found.owner)} offers the {found.name} to {hex_of(account)}"
         if found.pending_owner == account:
-            done = f"the {found.name} is offered to {_hex(account)} already, which has to accept it"
+            done = f"the {found.name} is offered to {hex_of(account)} already, which has to accept it"
     change = Change(
         name="channel transfer",
         effect=effect,
@@ -120,7 +121,7 @@ async def transfer_channel(site: Site, word: str, channel: bytes, account: bytes
         identity=identity_of(1),
         owner=found.owner,
         done=done,
-        compare=(f"Compare the account with what its owner says: {_hex(account)}",),
+        compare=(f"Compare the account with what its owner says: {hex_of(account)}",),
     )
     return Wanted((change,))
 
@@ -131,7 +132,7 @@ async def accept_channel(site: Site, word: str, channel: bytes) -> Wanted:
     is_offered = found.pending_owner != _NOBODY
     change = Change(
         name="channel accept",
-        effect=f"the {found.name} belongs to {_hex(found.pending_owner)}, and no more to {_hex(found.owner)}",
+        effect=f"the {found.name} belongs to {hex_of(found.pending_owner)}, and no more to {hex_of(found.owner)}",
         contract="Gateway",
         target=site.gateway,
         data=load("Gateway").encode_call("acceptChannel", found.lane.id),
@@ -139,7 +140,7 @@ async def accept_channel(site: Site, word: str, channel: bytes) -> Wanted:
         owner=found.pending_owner if is_offered else found.owner,
         done=""
         if is_offered
-        else f"the {found.name} belongs to {_hex(found.owner)}, and is offered to nobody",
+        else f"the {found.name} belongs to {hex_of(found.owner)}, and is offered to nobody",
     )
     return Wanted((change,))
 
@@ -160,10 +161,6 @@ async def _require(site: Site, word: str, channel: bytes) -> _Channel:
         raise NotAdministrable(
             f"no {found.name} on {site.name}",
             "one that is open",
-            f"`postroad channel open {site.name} {word} {_hex(channel)} --owner ADDRESS` opens it.",
+            f"`postroad channel open {site.name} {word} {hex_of(channel)} --owner ADDRESS` opens it.",
         )
     return found
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

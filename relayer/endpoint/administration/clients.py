@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from light_clients.client import Status
+from relayer.chains.evm.contract_reader import address_of
 from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity, has_refusal
 from relayer.consensus.kind import ClientView, TrustStart
@@ -29,7 +30,6 @@ from relayer.endpoint.creation import find_creation, judge_creation
 from relayer.endpoint.plan import follow_bootstraps, plan_client
 from relayer.endpoint.survey import Survey, survey_chain, with_rules
 from relayer.endpoint.view import RemoteView
-from relayer.errors import RpcAnswerInvalid
 
 
 async def bootstrap_client(site: Site, source: str, *, force: bool = False, cancel: bool = False) -> Wanted:
@@ -163,7 +163,7 @@ def _scheduled_client(site: Site, remote: RemoteView) -> bytes | None:
     if not scheduled:
         return None
     call = load("Gateway").decode_call(scheduled[0].data)
-    return None if call is None else bytes.fromhex(call.arguments["client"][2:])
+    return None if call is None else address_of(call.arguments["client"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +224,8 @@ async def _judge(site: Site, remote: RemoteView, surveyed: _Surveyed) -> list[Fi
         return findings
     record = site.manifest.get(site.name)
     kept = None if record is None else record.clients.get(remote.name)
-    known = kept.contract if kept is not None and bytes(kept.contract.address) == client.address else None
-    creation = await find_creation(site.reader.node, client.contract, client.address, known)
+    deployed = None if kept is None else kept.contract
+    creation = await find_creation(site.reader.node, client.contract, client.address, deployed)
     findings.append(judge_creation(subject, "light client", creation))
     return findings + await judge_anchor(subject, site.reader, client, node)
 
@@ -252,19 +252,9 @@ async def _deployed_before(site: Site, remote: RemoteView) -> bytes | None:
     if kept is None:
         return None
     address = bytes(kept.contract.address)
-    gateway, node = load("Gateway"), site.reader.node
-    last = int(str((await node.block("latest"))["number"]), 16)
-    former = {remote.client_address}
-    for event in ("RemoteRegistered", "ClientReplaced"):
-        topics = [gateway.event_topic(event), remote.endpoint_id]
-        logs = await node.logs(site.gateway, topics, first_block(site), last)
-        for log in logs:
-            shown = [bytes.fromhex(str(topic)[2:]) for topic in log["topics"]]
-            try:
-                found = gateway.decode_event(event, shown, bytes.fromhex(str(log["data"])[2:]))
-            except ValueError as error:
-                raise RpcAnswerInvalid(str(error), f"an event {event}") from error
-            former.add(bytes.fromhex(found["client"][2:]))
+    names = ("RemoteRegistered", "ClientReplaced")
+    events = await site.reader.events(site.gateway, "Gateway", names, first_block(site), remote.endpoint_id)
+    former = {remote.client_address, *(address_of(event.arguments["client"]) for event in events)}
     view = None if address in former else await view_client(site.reader, address)
     is_ready = view is not None and view.status is Status.ACTIVE
     return address if is_ready else None

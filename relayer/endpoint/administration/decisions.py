@@ -26,6 +26,7 @@ from relayer.endpoint.access import (
     role_text,
 )
 from relayer.endpoint.steps import ADMIN_ROLE
+from relayer.text import hex_of
 
 
 class Act(Enum):
@@ -163,9 +164,8 @@ def permission_of(change: Change, access: AccessView, account: bytes) -> Permiss
     if change.owner is not None:
         return Permission(None, is_immediate=change.owner == account)
     role, floor_s, is_closed = _restriction(change, access)
-    member = _member(role, account, access.now)
-    guards = (access.role(ADMIN_ROLE), access.role(role.guardian))
-    may_cancel = any(_member(guard, account, access.now) is not None for guard in guards)
+    member = _member(access, role.number, account)
+    may_cancel = any(_member(access, guard, account) is not None for guard in (ADMIN_ROLE, role.guardian))
     if role.number == PUBLIC_ROLE:
         return Permission(role, is_immediate=not is_closed, may_cancel=may_cancel)
     if member is None or is_closed:
@@ -189,9 +189,9 @@ def _restriction(change: Change, access: AccessView) -> tuple[RoleView, int, boo
     return access.role(ADMIN_ROLE), 0 if target is None else target.admin_delay_s, False
 
 
-def _member(role: RoleView, account: bytes, now: int) -> Membership | None:
+def _member(access: AccessView, role: int, account: bytes) -> Membership | None:
     """Return an account's membership that is in force now."""
-    return next((one for one in role.members if one.account == account and one.since <= now), None)
+    return next((member for member in access.members(role) if member.account == account), None)
 
 
 def find_operations(change: Change, operations: Iterable[Operation]) -> list[Operation]:
@@ -232,7 +232,7 @@ def decide(
     if change.done:
         findings = [Finding(Severity.OK, change.name, change.done)]
         if found:
-            text = f"the same is scheduled by {_hex(found[0].caller)}, though nothing is left of it to do"
+            text = f"the same is scheduled by {hex_of(found[0].caller)}, though nothing is left of it to do"
             advice = "Take it back with --cancel, unless it is meant."
             findings.append(Finding(Severity.WARNING, change.name, text, "", advice))
         return ChangeDecision(change, Act.NOTHING, permission, None, tuple(findings))
@@ -259,7 +259,7 @@ def _decide_delayed(
         warning = Finding(Severity.WARNING, change.name, f"it is scheduled, {_ready_in(own, now)}", "", again)
         return ChangeDecision(change, Act.WAIT, permission, own, (warning,))
     if other is not None:
-        who = _hex(other.caller)
+        who = hex_of(other.caller)
         text = f"it is scheduled by {who}, {_ready_in(other, now)}; nothing is scheduled twice"
         advice = f"{who} executes it, or it is taken back with --cancel first."
         return ChangeDecision(
@@ -290,7 +290,7 @@ def _decide_cancel(
     # One's own first: of others' a person cancels one after another.
     operation = next((mine for mine in found if mine.caller == account), found[0])
     if operation.caller != account and not permission.may_cancel:
-        text = f"it is scheduled by {_hex(operation.caller)}, and {_hex(account)} may not take it back"
+        text = f"it is scheduled by {hex_of(operation.caller)}, and {hex_of(account)} may not take it back"
         advice = "Use the key of one of these (--key), or print the call for it (--print-call)."
         finding = Finding(Severity.REFUSAL, change.name, text, "whoever scheduled it, or an admin", advice)
         return _refused(change, permission, operation, finding)
@@ -341,25 +341,25 @@ def describe_arguments(contract: str, data: bytes) -> str:
     """Return a call as people read it: its function, and each argument by name."""
     call = load(contract).decode_call(data)
     if call is None:
-        return _hex(data)
+        return hex_of(data)
     return f"{call.name}({', '.join(f'{name}: {_plain(value)}' for name, value in call.arguments.items())})"
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, bytes):
-        return _hex(value)
+        return hex_of(value)
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(_plain(inner) for inner in value)}]"
     return str(value)
 
 
 def _not_allowed(change: Change, permission: Permission, account: bytes) -> Finding:
-    found = f"the account {_hex(account)}"
+    found = f"the account {hex_of(account)}"
     if permission.role is None:
         assert change.owner is not None
-        expected, advice = f"its owner {_hex(change.owner)}", "Use its key (--key)"
+        expected, advice = f"its owner {hex_of(change.owner)}", "Use its key (--key)"
     else:
-        holders = ", ".join(_hex(member.account) for member in permission.role.members) or "nobody has it"
+        holders = ", ".join(hex_of(member.account) for member in permission.role.members) or "nobody has it"
         expected, advice = (
             f"a member of {_label(permission)} ({holders})",
             "Use the key of one of them (--key)",
@@ -381,7 +381,3 @@ def _refused(
 def _ready_in(operation: Operation, now: int) -> str:
     left_s = operation.ready_at - now
     return f"and can be executed in {left_s} s" if left_s > 0 else "and can be executed now"
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()

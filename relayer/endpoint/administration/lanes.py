@@ -62,11 +62,10 @@ async def pause_lane(
 
 async def _is_inbound_paused(site: Site, lane: Lane) -> bool:
     """Return whether a lane is stopped where it is delivered. The contract tells it by events alone."""
-    node = site.reader.node
-    topics = [load("Gateway").event_topic("InboundLanePaused"), bytes(lane.id)]
-    last = int(str((await node.block("latest"))["number"]), 16)
-    logs = await node.logs(site.gateway, topics, first_block(site), last)
-    return bool(logs) and int(str(logs[-1]["data"]), 16) != 0
+    events = await site.reader.events(
+        site.gateway, "Gateway", ["InboundLanePaused"], first_block(site), lane.id
+    )
+    return bool(events) and events[-1].arguments["paused"]
 
 
 def _lane_text(lane: Lane, public: str) -> str:

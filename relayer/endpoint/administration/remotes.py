@@ -10,9 +10,7 @@ from relayer.chains.evm.contract_reader import ContractReader
 from relayer.contracts import load
 from relayer.endpoint.administration.decisions import Change, find_operations, identity_of
 from relayer.endpoint.administration.site import NotAdministrable, Site, Wanted
-from relayer.endpoint.steps import (
-    locate,
-)
+from relayer.endpoint.steps import locate
 from relayer.endpoint.view import RemoteView, view_remote
 from relayer.errors import PostroadError
 from relayer.protocol.lane import Lane

@@ -139,7 +139,7 @@ async def revoke_role(site: Site, word: str, account: bytes, *, force: bool = Fa
     """Take a role from an account. The last admin's is not taken without `force`. Raises NotAdministrable."""
     role, subject = find_role(site, word), "roles revoke"
     members = site.access.role(role).members
-    present = {member.account for member in members if member.since <= site.access.now}
+    present = {member.account for member in site.access.members(role)}
     findings = []
     if role == PUBLIC_ROLE:
         advice = "Give the function to another role (setTargetFunctionRole)."

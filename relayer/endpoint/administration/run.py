@@ -15,6 +15,7 @@ from typing import Final
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.findings import Finding, Severity, has_refusal
+from relayer.endpoint.access import read_access_of
 from relayer.endpoint.administration.decisions import (
     SENDING_ACTS,
     Act,
@@ -26,7 +27,7 @@ from relayer.endpoint.administration.decisions import (
     find_operations,
     permission_of,
 )
-from relayer.endpoint.administration.site import Site, Wanted, read_access_of
+from relayer.endpoint.administration.site import Site, Wanted
 from relayer.endpoint.apply import OpenChain, PlanRefused, Tell, mend_earlier, open_with_key, running
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.plan import adopt

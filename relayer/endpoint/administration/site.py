@@ -10,7 +10,7 @@ from relayer.chains.evm.contract_reader import ContractReader
 from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.consensus.findings import Finding
-from relayer.endpoint.access import AccessView, Target, read_access
+from relayer.endpoint.access import AccessView, read_access_of
 from relayer.endpoint.administration.decisions import Change
 from relayer.endpoint.manifest import Manifest
 from relayer.endpoint.steps import Step
@@ -91,19 +91,6 @@ async def read_site(config: Config, manifest: Manifest, nodes: Mapping[str, Node
             f"`postroad endpoint check {name}` tells more.",
         )
     return Site(config, manifest, nodes, view, await read_access_of(nodes[name], manifest, view))
-
-
-async def read_access_of(node: Node, manifest: Manifest, view: EndpointView) -> AccessView:
-    """Read who may do what to an endpoint and to its light clients, and what is scheduled."""
-    targets = [Target(view.located.gateway, "gateway", "Gateway")]
-    targets += [
-        Target(remote.client_address, f"light client of {remote.name}", remote.client.contract)
-        for remote in view.remotes
-        if remote.client is not None and remote.client.authority == view.authority
-    ]
-    record = manifest.get(view.name)
-    first = 0 if record is None or record.authority is None else record.authority.block_number
-    return await read_access(ContractReader(node), view.authority, targets, first)
 
 
 def first_block(site: Site) -> int:

@@ -56,9 +56,6 @@ def endpoint(**change: Any) -> EndpointView:
         own_id=OWN_ID,
         authority=MANAGER,
         is_manager=True,
-        admins=(),
-        guardians=(),
-        function_roles={},
         remotes=(),
         now=TIME + 10,
     )

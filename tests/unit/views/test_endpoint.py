@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from light_clients.client import Status
 from relayer.consensus.kind import ClientView
-from relayer.endpoint.steps import Located
-from relayer.endpoint.view import AdminView, EndpointView, RemoteView
+from relayer.endpoint.access import AccessView, Membership, RoleView
+from relayer.endpoint.steps import ADMIN_ROLE, Located
+from relayer.endpoint.view import EndpointView, RemoteView
 from relayer.protocol.message import EndpointId
 from relayer.views.encoding import to_plain
 from relayer.views.endpoint import listed_endpoint
@@ -31,16 +32,18 @@ def make_endpoint(client: ClientView | None) -> EndpointView:
         own_id=b"\x33" * 32,
         authority=b"\xaa" * 20,
         is_manager=True,
-        admins=(AdminView(b"\x44" * 20, 172_800),),
-        guardians=(),
-        function_roles={},
         remotes=(RemoteView("port", b"\x55" * 32, b"\xcc" * 20, client, is_paused=True, is_retired=False),),
         now=1_200,
     )
 
 
+#: One admin, and one who is still to come.
+MEMBERS = (Membership(b"\x44" * 20, 1_100, 172_800), Membership(b"\x45" * 20, 1_300, 172_800))
+ACCESS = AccessView(b"\xaa" * 20, 1_200, (), {ADMIN_ROLE: RoleView(ADMIN_ROLE, members=MEMBERS)}, ())
+
+
 def test_an_endpoint_lists_its_admins_and_what_it_is_joined_to() -> None:
-    assert to_plain(listed_endpoint("court", make_endpoint(CLIENT))) == {
+    assert to_plain(listed_endpoint("court", make_endpoint(CLIENT), ACCESS)) == {
         "chain": "court",
         "gateway": "0x" + "11" * 20,
         "endpoint_id": "0x" + "33" * 32,

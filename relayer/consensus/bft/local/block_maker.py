@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.local.faults import Rounds
@@ -17,11 +16,7 @@ from relayer.consensus.bft.local.validators import Validators
 from relayer.devnet.chain.block_maker import BlockMaker
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.process.anvil import Anvil
-from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_payload_bytes
-from relayer.devnet.state.faults import Stall
-
-#: anvil's size leaves out the withdrawals, an empty list in every block that it makes with Shanghai's rules.
-_MISSING_IN_SIZE: Final = 1
+from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash
 
 
 async def read_genesis(anvil: Anvil, kind: BftKind, validators: tuple[bytes, ...]) -> SealedBlock:
@@ -49,10 +44,9 @@ def seal_executed(
     """
     header = AnvilHeader.from_rpc(block, parent_hash)
     anvil_hash = check_anvil_hash(header, block)
-    body_bytes = list_payload_bytes(int(block["size"], 16)) - len(header.anvil_rlp(block))
-    if legacy:
-        return build_block(header.without_tail(), extra, anvil_hash=anvil_hash, body_bytes=body_bytes)
-    return build_block(header, extra, anvil_hash=anvil_hash, body_bytes=body_bytes + _MISSING_IN_SIZE)
+    body_bytes = header.body_bytes(block, legacy=legacy)
+    kept = header.without_tail() if legacy else header
+    return build_block(kept, extra, anvil_hash=anvil_hash, body_bytes=body_bytes)
 
 
 class BftBlockMaker(BlockMaker[SealedBlock]):
@@ -68,15 +62,6 @@ class BftBlockMaker(BlockMaker[SealedBlock]):
         super().__init__(parts)
         self._validators = validators
         self._all_seals = all_seals
-
-    async def run(self, block_time_s: float) -> None:
-        """Make a block every `block_time_s` when one is due; none for what a busy machine missed."""
-        due = time.monotonic() + block_time_s
-        while True:
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not self._parts.faults.is_on(Stall) and await self.is_due():
-                await self.mine()
-            due = max(due + block_time_s, time.monotonic())
 
     def _advance(self, block: SealedBlock) -> None:
         self._validators.advance(block)

@@ -23,8 +23,8 @@ from relayer.consensus.bft.local.faults import (
 from relayer.consensus.bft.local.sealed_block import SealedBlock, quorum
 from relayer.consensus.bft.local.sealing import make_twin, seal, sign
 from relayer.devnet.chain.chain_parts import ChainParts
-from relayer.devnet.process.anvil_blocks import Fields
-from relayer.devnet.rpc.served_blocks import BODY_FIELDS, LONDON_FIELDS
+from relayer.devnet.process.anvil_blocks import Fields, as_data, as_quantity
+from relayer.devnet.rpc.served_blocks import without_body
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import Account, derive_account
 
@@ -55,9 +55,8 @@ class ServedBftBlocks:
     ) -> None:
         self._node = node
         self._resealed: dict[bytes, SealedBlock] = {}
+        self._parts = parts
         self._ledger = parts.ledger
-        self._anvil_blocks = parts.anvil_blocks
-        self._rules = parts.rules
         self._faults = faults
         self._accounts = accounts
         self._stranger = derive_account(seed, "", "stranger", 0)
@@ -90,8 +89,7 @@ class ServedBftBlocks:
         block = self._own(block)
         if self._faults:
             block = self._tampered(block)
-        fields = await self._fields(block, full=False)
-        return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
+        return without_body(await self._fields(block, full=False))
 
     def header_rlp(self, number: int) -> bytes | None:
         """Return the header as a node stores it, seals included; None above the head."""
@@ -115,26 +113,18 @@ class ServedBftBlocks:
         return self._resealed[block.hash]
 
     async def _fields(self, block: SealedBlock, *, full: bool) -> Fields:
-        native = await self._anvil_blocks.get(block.number, full=full)
-        if full:
-            # A copy: it may be kept.
-            native = native | {
-                "transactions": msgspec.Raw(self._ledger.rewrite(bytes(native["transactions"])))
-            }
-        if self._rules.legacy:
-            native = {name: value for name, value in native.items() if name not in LONDON_FIELDS}
-        return native | {
-            "hash": _text(block.hash),
-            "parentHash": _text(block.parent_hash),
-            "stateRoot": _text(block.state_root),
-            "extraData": _text(block.extra.stored(block.seals)),
-            "miner": _text(block.extra.coinbase(block.proposer)),
-            "difficulty": msgspec.Raw(b'"0x1"'),
+        return await self._parts.fields(block.number, full=full) | {
+            "hash": as_data(block.hash),
+            "parentHash": as_data(block.parent_hash),
+            "stateRoot": as_data(block.state_root),
+            "extraData": as_data(block.extra.stored(block.seals)),
+            "miner": as_data(block.extra.coinbase(block.proposer)),
+            "difficulty": as_quantity(1),
             # Each block adds its difficulty of 1, the genesis block too.
-            "totalDifficulty": msgspec.Raw(b'"0x%x"' % (block.number + 1)),
-            "mixHash": _text(ISTANBUL_MIX_HASH),
-            "nonce": _text(block.extra.nonce),
-            "size": msgspec.Raw(b'"0x%x"' % block.size()),
+            "totalDifficulty": as_quantity(block.number + 1),
+            "mixHash": as_data(ISTANBUL_MIX_HASH),
+            "nonce": as_data(block.extra.nonce),
+            "size": as_quantity(block.size()),
         }
 
     def _tampered(self, block: SealedBlock) -> SealedBlock:
@@ -167,7 +157,3 @@ class ServedBftBlocks:
                 listed = block.extra.validators[:forged]
                 digest = keccak256(os.urandom(32))
                 return tuple(sign(digest, self._accounts[address]) for address in listed) + seals[forged:]
-
-
-def _text(value: bytes) -> msgspec.Raw:
-    return msgspec.Raw(b'"0x%b"' % value.hex().encode())

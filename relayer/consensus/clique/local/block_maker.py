@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Mapping
@@ -17,14 +16,11 @@ from relayer.consensus.clique.local.signers import LocalSigners, SignerVote
 from relayer.devnet.chain.block_maker import BlockMaker
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.process.anvil import Anvil
-from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_bytes, list_payload_bytes
-from relayer.devnet.state.faults import Stall
+from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash, list_bytes
 from relayer.devnet.state.identities import Account
 
 #: What stands in the genesis block, and in a block before it is sealed.
 _NO_SEAL: Final = bytes(SEAL_BYTES)
-#: anvil's size leaves out the withdrawals, an empty list in every block that it makes with Shanghai's rules.
-_MISSING_IN_SIZE: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +100,9 @@ class CliqueBlockMaker(BlockMaker[CliqueBlock]):
         super().__init__(parts)
         self._signers = signers
 
-    async def run(self, block_time_s: float) -> None:
-        """Make a block every `block_time_s` when one is due; none for what a busy machine missed."""
-        due = time.monotonic() + block_time_s
-        while True:
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not self._parts.faults.is_on(Stall) and self._signers.can_seal() and await self.is_due():
-                await self.mine()
-            due = max(due + block_time_s, time.monotonic())
+    async def is_due(self) -> bool:
+        """Return whether a block is made when the block time has passed: none while nobody can seal it."""
+        return self._signers.can_seal() and await super().is_due()
 
     def _advance(self, block: CliqueBlock) -> None:
         """Do nothing: `_make` counts votes, because the block says who seals behind it."""
@@ -155,7 +146,6 @@ def _build(
     """
     native = AnvilHeader.from_rpc(block, parent_hash)
     anvil_hash = check_anvil_hash(native, block)
-    body_bytes = list_payload_bytes(int(block["size"], 16)) - len(native.anvil_rlp(block))
     header = CliqueHeader(
         parent_hash=parent_hash,
         candidate=NOBODY if vote is None else vote.candidate,
@@ -174,4 +164,4 @@ def _build(
         seal=_NO_SEAL,
         tail=b"" if legacy else b"".join(native.tail),
     )
-    return header, anvil_hash, body_bytes + (0 if legacy else _MISSING_IN_SIZE)
+    return header, anvil_hash, native.body_bytes(block, legacy=legacy)

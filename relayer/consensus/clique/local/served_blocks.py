@@ -13,8 +13,8 @@ from relayer.consensus.clique.local.block_maker import CliqueBlock, seal
 from relayer.consensus.clique.local.faults import Branch, ForeignSeal, ForgedRoot
 from relayer.consensus.clique.local.signers import LocalSigners
 from relayer.devnet.chain.chain_parts import ChainParts
-from relayer.devnet.process.anvil_blocks import Fields
-from relayer.devnet.rpc.served_blocks import BODY_FIELDS, LONDON_FIELDS
+from relayer.devnet.process.anvil_blocks import Fields, as_data, as_quantity
+from relayer.devnet.rpc.served_blocks import without_body
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import derive_account
 
@@ -32,9 +32,8 @@ class ServedCliqueBlocks:
     def __init__(
         self, parts: ChainParts[CliqueBlock], faults: Faults, signers: LocalSigners, seed: bytes
     ) -> None:
+        self._parts = parts
         self._ledger = parts.ledger
-        self._anvil_blocks = parts.anvil_blocks
-        self._rules = parts.rules
         self._faults = faults
         self._signers = signers
         self._stranger = derive_account(seed, "", "stranger", 0)
@@ -56,8 +55,7 @@ class ServedCliqueBlocks:
 
     async def header(self, block: CliqueBlock) -> bytes:
         """Return what a subscription to new heads gets: the block as served by number, without its body."""
-        fields = await self._fields(self._tampered(block), full=False)
-        return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
+        return without_body(await self._fields(self._tampered(block), full=False))
 
     def header_rlp(self, number: int) -> bytes | None:
         """Return the header as a node stores it, its seal included; None above the head."""
@@ -65,34 +63,19 @@ class ServedCliqueBlocks:
         return None if block is None else self._tampered(block).header.to_rlp()
 
     async def _fields(self, block: CliqueBlock, *, full: bool) -> Fields:
-        native = await self._anvil_blocks.get(block.number, full=full)
-        if full:
-            # A copy: it may be kept.
-            native = native | {
-                "transactions": msgspec.Raw(self._ledger.rewrite(bytes(native["transactions"])))
-            }
-        if self._rules.legacy:
-            native = {name: value for name, value in native.items() if name not in LONDON_FIELDS}
         header = block.header
-        data = {
-            "hash": header.block_hash,
-            "parentHash": header.parent_hash,
-            "miner": header.candidate,
-            "stateRoot": header.state_root,
-            "extraData": header.vanity + b"".join(header.listed) + header.seal,
-            "mixHash": MIX_HASH,
-            "nonce": NONCE_ADD if header.add else NONCE_DROP,
+        return await self._parts.fields(block.number, full=full) | {
+            "hash": as_data(header.block_hash),
+            "parentHash": as_data(header.parent_hash),
+            "miner": as_data(header.candidate),
+            "stateRoot": as_data(header.state_root),
+            "extraData": as_data(header.vanity + b"".join(header.listed) + header.seal),
+            "mixHash": as_data(MIX_HASH),
+            "nonce": as_data(NONCE_ADD if header.add else NONCE_DROP),
+            "difficulty": as_quantity(header.difficulty),
+            "totalDifficulty": as_quantity(block.total_difficulty),
+            "size": as_quantity(block.size()),
         }
-        numbers = {
-            "difficulty": header.difficulty,
-            "totalDifficulty": block.total_difficulty,
-            "size": block.size(),
-        }
-        return (
-            native
-            | {name: msgspec.Raw(b'"0x%b"' % value.hex().encode()) for name, value in data.items()}
-            | {name: msgspec.Raw(b'"0x%x"' % value) for name, value in numbers.items()}
-        )
 
     def _tampered(self, block: CliqueBlock) -> CliqueBlock:
         """Return a block as it is served by number: another one where a fault acts, and one can."""

@@ -7,8 +7,7 @@ import msgspec
 
 from relayer.consensus.ethereum.local.execution_block import ExecutionBlock
 from relayer.devnet.chain.chain_parts import ChainParts
-from relayer.devnet.process.anvil_blocks import Fields
-from relayer.devnet.rpc.served_blocks import BODY_FIELDS
+from relayer.devnet.rpc.served_blocks import without_body
 
 
 class ServedExecutionBlocks:
@@ -33,8 +32,7 @@ class ServedExecutionBlocks:
 
     async def header(self, block: ExecutionBlock) -> bytes:
         """Return what a subscription to new heads gets: the block without its body."""
-        fields: Fields = await self._anvil_blocks.get(block.number, full=False)
-        return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
+        return without_body(await self._anvil_blocks.get(block.number, full=False))
 
     def header_rlp(self, number: int) -> bytes | None:
         """Return the header as a node stores it; None above the head."""

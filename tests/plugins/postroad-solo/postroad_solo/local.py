@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +21,10 @@ from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import SpecError
 from relayer.devnet.process.anvil import Anvil
-from relayer.devnet.process.anvil_blocks import Fields
-from relayer.devnet.rpc.served_blocks import BODY_FIELDS
+from relayer.devnet.process.anvil_blocks import Fields, as_data
+from relayer.devnet.rpc.served_blocks import without_body
 from relayer.devnet.state.anvil_header import AnvilHeader, check_anvil_hash
-from relayer.devnet.state.faults import COMMON_FAULTS, Faults, Stall
+from relayer.devnet.state.faults import COMMON_FAULTS, Faults
 from relayer.devnet.state.identities import Account, derive_account
 
 
@@ -62,8 +61,8 @@ class SoloBlocks:
     """Gives clients anvil's blocks with the signed header's fields put over them."""
 
     def __init__(self, parts: ChainParts[SoloBlock]) -> None:
+        self._parts = parts
         self._ledger = parts.ledger
-        self._anvil_blocks = parts.anvil_blocks
 
     async def by_number(self, number: int, *, full: bool) -> bytes:
         """The block of a height as JSON; `null` above the head."""
@@ -77,8 +76,7 @@ class SoloBlocks:
 
     async def header(self, block: SoloBlock) -> bytes:
         """What a subscription to new heads gets."""
-        fields = await self._fields(block, full=False)
-        return msgspec.json.encode({name: value for name, value in fields.items() if name not in BODY_FIELDS})
+        return without_body(await self._fields(block, full=False))
 
     def header_rlp(self, number: int) -> bytes | None:
         """None: these headers have no RLP of their own."""
@@ -86,12 +84,9 @@ class SoloBlocks:
         return None
 
     async def _fields(self, block: SoloBlock, *, full: bool) -> Fields:
-        fields = await self._anvil_blocks.get(block.number, full=full)
-        if full:
-            transactions = self._ledger.rewrite(bytes(fields["transactions"]))
-            fields = fields | {"transactions": msgspec.Raw(transactions)}
         own = {"hash": block.hash, "parentHash": block.parent_hash, "extraData": block.seal}
-        return fields | {name: msgspec.Raw(b'"0x%b"' % value.hex().encode()) for name, value in own.items()}
+        fields = await self._parts.fields(block.number, full=full)
+        return fields | {name: as_data(value) for name, value in own.items()}
 
 
 class SoloMaker(BlockMaker[SoloBlock]):
@@ -100,13 +95,6 @@ class SoloMaker(BlockMaker[SoloBlock]):
     def __init__(self, parts: ChainParts[SoloBlock], key: Account) -> None:
         super().__init__(parts)
         self._key = key
-
-    async def run(self, block_time_s: float) -> None:
-        """Make a block every `block_time_s`, until cancelled."""
-        while True:
-            await asyncio.sleep(block_time_s)
-            if not self._parts.faults.is_on(Stall):
-                await self.mine()
 
     def _advance(self, block: SoloBlock) -> None:
         """Nothing is counted."""
