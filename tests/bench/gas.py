@@ -2,10 +2,10 @@
 """What sending and delivering cost: `python -m tests.bench.gas` prints the table and writes .bench/gas.json.
 
 Whole transactions on anvil under Prague's rules (EIP-7623's floor included), real contracts, real seals of
-seven validators or of sync committees of 512, real storage proofs, 32-byte payloads, an ERC-7786 recipient
-that emits an event. The lane is warm: the head, the sequence and the page's delivered word are non-zero
-before. The rows `berlin_...` are the same between two chains with Berlin's rules and the baseline build of
-the contracts; more than 12 % above the other build's figure is a failure.
+seven validators, of five signers of Clique or of sync committees of 512, real storage proofs, 32-byte
+payloads, an ERC-7786 recipient that emits an event. The lane is warm: the head, the sequence and the page's
+delivered word are non-zero before. The rows `berlin_...` are the same between two chains with Berlin's rules
+and the baseline build of the contracts; more than 12 % above the other build's figure is a failure.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from light_clients.ethereum.committee_multiproof import encode_siblings
 from light_clients.ethereum.config import MAINNET
 from relayer.chains.evm.abi import CLIENT_ANCHOR, CLIENT_UPDATE, encode_bytes
 from relayer.consensus.bft.local.chain import LocalBftChain
+from relayer.consensus.clique.local.chain import LocalCliqueChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.consensus.ethereum.local.faults import LowParticipation
 from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.rules import ChainRules
 from relayer.protocol.batch import encode_batch
-from tests.bench.sides import BftSide, PosSide, Side
+from tests.bench.sides import BftSide, CliqueSide, PosSide, Side
 from tests.bench.stage import Stage, open_stage
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ BFT_BATCHES = (1, 10, 100, 200)
 #: What the baseline build is measured at, and how much more of the cancun build's gas it may take.
 BERLIN_BATCHES = (1, 100)
 MOST_MORE_PERCENT = 12
+CLIQUE_BATCHES = (1, 100)
 ETHEREUM_BATCHES = (1, 10, 100)
 #: The figures are defined at these depths of the source's tries: nodes on the gateway's path, and on the
 #: head's.
@@ -88,6 +90,8 @@ LABELS = {
     "berlin_send": "send, under Berlin's rules (baseline build)",
     "berlin_bft7_1": "deliver 1 message, 7 validators, the same rules",
     "berlin_bft7_100": "the same, each of 100",
+    "clique5_1": "deliver 1 message, 5 signers of Clique",
+    "clique5_100": "the same, each of 100",
     "pos_update_full": "update, 512 of 512 signed",
     "pos_update_99": "update, 507 of 512 signed",
     "pos_rotation_surcharge": "more when the next committee is shown",
@@ -118,6 +122,11 @@ async def _measure_bft(stage: Stage[BftSide]) -> dict[str, int]:
 async def _measure_berlin(stage: Stage[BftSide]) -> dict[str, int]:
     sends, each = await _measure_batches(stage, BERLIN_BATCHES)
     return {"berlin_send": sends, **{f"berlin_bft7_{size}": gas for size, gas in each.items()}}
+
+
+async def _measure_clique(stage: Stage[CliqueSide]) -> dict[str, int]:
+    _, each = await _measure_batches(stage, CLIQUE_BATCHES)
+    return {f"clique5_{size}": gas for size, gas in each.items()}
 
 
 async def _measure_batches(stage: Stage[Any], sizes: tuple[int, ...]) -> tuple[int, dict[int, int]]:
@@ -232,6 +241,13 @@ async def _berlin_source(seed: bytes, accounts: int) -> AsyncIterator[BftSide]:
 
 
 @asynccontextmanager
+async def _clique_source(seed: bytes, accounts: int) -> AsyncIterator[CliqueSide]:
+    options = ChainOptions(block_time_s=None, seed=seed, funded=accounts)
+    async with LocalCliqueChain("source", options, signers=5) as chain:
+        yield CliqueSide(chain)
+
+
+@asynccontextmanager
 async def _pos_source(seed: bytes, accounts: int) -> AsyncIterator[PosSide]:
     async with LocalEthereumChain(
         "source",
@@ -286,6 +302,7 @@ async def _main() -> None:
         **await _on_stage(_bft_source, SHALLOW_NODES, SHALLOW_ACCOUNTS, _measure_bft),
         **await _on_stage(_bft_source, DEEP_NODES, DEEP_ACCOUNTS, _measure_one),
         **await _on_stage(_berlin_source, SHALLOW_NODES, SHALLOW_ACCOUNTS, _measure_berlin),
+        **await _on_stage(_clique_source, SHALLOW_NODES, SHALLOW_ACCOUNTS, _measure_clique),
         **await _on_stage(_pos_source, SHALLOW_NODES, SHALLOW_ACCOUNTS, _measure_pos),
     }
     OUTPUT.parent.mkdir(exist_ok=True)

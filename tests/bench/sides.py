@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from light_clients.bft.codec import encode_proof
 from light_clients.bft.header import BftHeader
+from light_clients.clique import codec as clique_codec
+from light_clients.clique.header import CliqueHeader
+from light_clients.clique.signers import majority
 from light_clients.ethereum import codec
 from light_clients.ethereum.params import EthereumParams, least_threshold
 from light_clients.proofs import mpt
@@ -26,6 +29,7 @@ from relayer.protocol.lane import endpoint_id
 if TYPE_CHECKING:
     from light_clients.ethereum.containers import LightClientUpdate, SyncCommittee
     from relayer.consensus.bft.local.chain import LocalBftChain
+    from relayer.consensus.clique.local.chain import LocalCliqueChain
     from relayer.consensus.ethereum.local.chain import LocalEthereumChain
     from relayer.protocol.message import EndpointId
 
@@ -65,7 +69,7 @@ class _Walked:
 class Side(ABC):
     """One endpoint: a chain with its gateway, and the key that pays for everything."""
 
-    def __init__(self, chain: LocalBftChain | LocalEthereumChain) -> None:
+    def __init__(self, chain: LocalBftChain | LocalCliqueChain | LocalEthereumChain) -> None:
         self.chain = chain
         self.gateway = b""
         self.authority = b""
@@ -175,6 +179,41 @@ class BftSide(Side):
     async def _header(self, number: int) -> BftHeader:
         block = await self.chain.rpc("eth_getBlockByNumber", hex(number), False)
         return BftHeader.from_rpc(block, self._kind)
+
+
+class CliqueSide(Side):
+    """A Clique chain, believed by as many later blocks as a majority of its signers has members."""
+
+    chain: LocalCliqueChain
+
+    async def deploy_client_on(self, other: Side) -> bytes:
+        """See Side."""
+        header = await self._header(self.chain.head.number)
+        return await other.create(
+            "CliqueLightClient",
+            other.authority,
+            self.chain.epoch,
+            0,
+            list(self.chain.signers),
+            header.number,
+            header.timestamp,
+            TRUSTING_PERIOD_S,
+            CLOCK_DRIFT_S,
+        )
+
+    async def prove(self, slot: bytes) -> Proven:
+        """See Side."""
+        first = self.chain.head.number
+        later = majority(len(self.chain.signers))
+        await self.chain.mine(later)
+        run = [await self._header(number) for number in range(first, first + later + 1)]
+        walked = await self._walk(slot, first, run[0].state_root)
+        believed = (self.chain.signers, run, self.chain.epoch)
+        proof = clique_codec.encode_proof(walked.storage, walked.account, believed, self.gateway, slot)
+        return Proven(proof, walked.value, walked.nodes)
+
+    async def _header(self, number: int) -> CliqueHeader:
+        return CliqueHeader.from_rpc(await self.chain.rpc("eth_getBlockByNumber", hex(number), False))
 
 
 class PosSide(Side):
