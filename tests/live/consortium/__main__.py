@@ -32,7 +32,7 @@ RUNS: Mapping[str, Mapping[str, Callable[[Path], Platform]]] = {
         "migration": partial(GoQuorum, dialect="ibft", migrates_at=220),
     },
     "besu": {
-        "qbft": partial(Besu, slows_at=110),
+        "qbft": partial(Besu, transition_at=130),
         "ibft2": partial(Besu, dialect="ibft2", storage="FOREST"),
         "migration": partial(Besu, dialect="ibft2", migrates_at=180),
         "contract": partial(Besu, by_contract=True),

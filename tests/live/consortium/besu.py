@@ -15,7 +15,7 @@ from typing import Any, Final
 from light_clients.codec import rlp
 from relayer.consensus.bft.local.validator_contract import PLACE, contract_code, words_of
 from relayer.devnet.state.identities import Account, account_of
-from tests.live.consortium.validators import MIX_HASH, Place
+from tests.live.consortium.validators import MIX_HASH, Place, change_to_qbft
 from tests.live.processes import Program
 
 BLOCK_PERIOD_S: Final = 1
@@ -41,14 +41,13 @@ class Besu:
         dialect: `qbft` or `ibft2`, with which the network begins.
         storage: of the world state, `BONSAI` or `FOREST`.
         migrates_at: the block from which a network of IBFT 2.0 runs QBFT.
-        slows_at: the block from which blocks come half as often, by a transition.
+        transition_at: the block from which, by a transition, all validators are, and blocks come half as
+            often; before that the last of them is none.
         by_contract: a contract in the genesis block chooses the validators.
         has_fees: blocks have a base fee, and nodes their default least price.
     """
 
     name = "besu"
-    #: A node's methods for votes are bound, when it starts, to the protocol of the block after its head.
-    restarts_after_change = True
 
     def __init__(
         self,
@@ -57,15 +56,18 @@ class Besu:
         dialect: str = "qbft",
         storage: str = "BONSAI",
         migrates_at: int | None = None,
-        slows_at: int | None = None,
+        transition_at: int | None = None,
         by_contract: bool = False,
         has_fees: bool = False,
     ) -> None:
         self._program = program
         self._storage = storage
         self.dialect = dialect
-        self.migrates_at = migrates_at
-        self._slows_at = slows_at
+        self._migrates_at = migrates_at
+        self._transition_at = transition_at
+        self.changes_at = migrates_at or transition_at
+        # A node's methods for votes are bound, when it starts, to the protocol of the block after its head.
+        self.restarts_after_change = migrates_at is not None
         self.by_contract = by_contract
         self.has_fees = has_fees
         self.owner: Account = account_of(secrets.token_bytes(32))
@@ -73,8 +75,10 @@ class Besu:
     @property
     def settings(self) -> Sequence[str]:
         """See Platform."""
-        place = f'{{ contract = "0x{PLACE.address.hex()}", slot = "0x0" }}'
-        return [f"validators = {place}"] if self.by_contract else []
+        settings = [] if self._migrates_at is None else [change_to_qbft(self._migrates_at)]
+        if self.by_contract:
+            settings.append(f'validators = {{ contract = "0x{PLACE.address.hex()}", slot = "0x0" }}')
+        return settings
 
     def propose(self, height: int) -> str:
         """See Platform."""
@@ -90,6 +94,7 @@ class Besu:
         if self.has_fees:
             allocated[self.owner.address.hex()] = {"balance": hex(_OWNER_WEI)}
         settings: dict[str, Any] = dict(_SETTINGS)
+        first = validators if self._transition_at is None else validators[:-1]
         if self.by_contract:
             place = "0x" + PLACE.address.hex()
             settings["validatorcontractaddress"] = place
@@ -100,16 +105,20 @@ class Besu:
                 "storage": {"0x" + slot.hex(): "0x" + word.hex() for slot, word in words},
             }
         if self.dialect == "qbft":
-            listed = [] if self.by_contract else list(validators)
+            listed = [] if self.by_contract else list(first)
             extra = rlp.encode([bytes(32), listed, [], b"", []])
         else:
-            extra = rlp.encode([bytes(32), list(validators), b"", bytes(4), []])
+            extra = rlp.encode([bytes(32), list(first), b"", bytes(4), []])
         consensus: dict[str, Any] = {self.dialect: settings}
-        if self.migrates_at is not None:
-            consensus["qbft"] = _SETTINGS | {"startblock": self.migrates_at}
-        if self._slows_at is not None:
-            slower = {"block": self._slows_at, "blockperiodseconds": 2 * BLOCK_PERIOD_S}
-            consensus["transitions"] = {self.dialect: [slower]}
+        if self._migrates_at is not None:
+            consensus["qbft"] = _SETTINGS | {"startblock": self._migrates_at}
+        if self._transition_at is not None:
+            transition = {
+                "block": self._transition_at,
+                "blockperiodseconds": 2 * BLOCK_PERIOD_S,
+                "validators": ["0x" + validator.hex() for validator in validators],
+            }
+            consensus["transitions"] = {self.dialect: [transition]}
         return {
             "nonce": "0x0",
             "timestamp": hex(int(time.time()) - 60),
@@ -153,5 +162,5 @@ class Besu:
         )
 
     def _prefix(self, height: int) -> str:
-        is_qbft = self.dialect == "qbft" or (self.migrates_at is not None and height >= self.migrates_at)
+        is_qbft = self.dialect == "qbft" or (self._migrates_at is not None and height >= self._migrates_at)
         return "qbft" if is_qbft else "ibft"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from light_clients.codec import rlp
-from tests.live.consortium.validators import MIX_HASH, Place
+from tests.live.consortium.validators import MIX_HASH, Place, change_to_qbft
 from tests.live.processes import Program, ProgramError
 
 BLOCK_PERIOD_S = 1
@@ -35,13 +35,17 @@ class GoQuorum:
 
     name = "goquorum"
     owner = None
-    settings = ()
     has_fees = by_contract = restarts_after_change = False
 
     def __init__(self, binary: Path, *, dialect: str = "qbft", migrates_at: int | None = None) -> None:
         self._binary = binary
         self.dialect = dialect
-        self.migrates_at = migrates_at
+        self.changes_at = migrates_at
+
+    @property
+    def settings(self) -> Sequence[str]:
+        """See Platform."""
+        return [] if self.changes_at is None else [change_to_qbft(self.changes_at)]
 
     def propose(self, height: int) -> str:
         """See Platform."""
@@ -59,7 +63,7 @@ class GoQuorum:
             extra = rlp.encode([bytes(32), list(validators), [], b"", []])
         else:
             extra = bytes(32) + rlp.encode([list(validators), b"", []])
-        later = [] if self.migrates_at is None else [{"block": self.migrates_at, "algorithm": "qbft"}]
+        later = [] if self.changes_at is None else [{"block": self.changes_at, "algorithm": "qbft"}]
         return {
             "nonce": "0x0",
             "timestamp": hex(int(time.time()) - 60),

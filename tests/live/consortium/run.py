@@ -80,11 +80,8 @@ async def _go(
     operator = Operator(folder / "operator", say=say)
     urls = [nodes.places[0].ws_url, *(place.http_url for place in nodes.places[:4])]
     began = time.monotonic()
-    migrates_at, settings = nodes.platform.migrates_at, list(nodes.platform.settings)
-    if migrates_at is not None:
-        settings.append(f'then = {{ protocol = "qbft", from_height = {migrates_at} }}')
     table = f"[chains.{MINE}.consensus]\n"
-    edits = {table: table + "".join(f"{line}\n" for line in settings)}
+    edits = {table: table + "".join(f"{line}\n" for line in nodes.platform.settings)}
 
     async def pay(key: StoredKey) -> None:
         if nodes.platform.has_fees and key.name.startswith(f"{MINE}-"):
@@ -122,8 +119,9 @@ async def _go(
     ]
     if waiting.silent:
         outcome.failures.append(f"waited without a reason: {', '.join(sorted(waiting.silent))}")
-    if migrates_at is not None and first >= migrates_at:
-        outcome.failures.append(f"the protocol changed at {migrates_at}, before messages were sent ({first})")
+    changes_at = nodes.platform.changes_at
+    if changes_at is not None and first >= changes_at:
+        outcome.failures.append(f"the rules changed at {changes_at}, before messages were sent ({first})")
     if rounds and not any(rounds):
         outcome.failures.append("no block came in a later round, though a validator was away")
     await _count(joined, journal, outcome)
@@ -142,15 +140,15 @@ async def _disturb(
         await asyncio.sleep(_AWAY_S)
         await nodes.start(*indices)
 
-    migrates_at = nodes.platform.migrates_at
-    if migrates_at is not None:
-        await then("before the protocol changes", lambda: journal.await_proven(_AFTER))
-        await then("the protocol changed", lambda: nodes.await_height(migrates_at + 2))
+    changes_at = nodes.platform.changes_at
+    if changes_at is not None:
+        await then("before the rules change", lambda: journal.await_proven(_AFTER))
+        await then("they changed", lambda: nodes.await_height(changes_at + 2))
     await journal.await_proven(_AFTER)
     await then("first provider killed, a validator too", lambda: nodes.stop(0, kill=True))
     await journal.await_proven(_AFTER)
     await then("it came back", lambda: nodes.start(0))
-    if migrates_at is not None and nodes.platform.restarts_after_change:
+    if nodes.platform.restarts_after_change:
         await then("all others restarted, one by one", lambda: nodes.restart(1, 2, 3, 4))
     await then("a validator added", lambda: nodes.vote(4, add=True))
     await journal.await_proven(_AFTER)

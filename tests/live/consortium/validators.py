@@ -90,8 +90,8 @@ class Platform(Protocol):
         ...
 
     @property
-    def migrates_at(self) -> int | None:
-        """The block from which the network has another protocol; None = it keeps the one it has."""
+    def changes_at(self) -> int | None:
+        """The block from which the network has other rules, as its genesis file names it; None = never."""
         ...
 
     @property
@@ -118,6 +118,11 @@ class Platform(Protocol):
     def settings(self) -> Sequence[str]:
         """What the chain's `consensus` table has besides what `postroad init` finds, line by line."""
         ...
+
+
+def change_to_qbft(height: int) -> str:
+    """The setting of a chain that is sealed by QBFT from a block on."""
+    return f'then = {{ protocol = "qbft", from_height = {height} }}'
 
 
 class Validators:
