@@ -32,9 +32,9 @@ RUNS: Mapping[str, Mapping[str, Callable[[Path], Platform]]] = {
         "migration": partial(GoQuorum, dialect="ibft", migrates_at=220),
     },
     "besu": {
-        "qbft": partial(Besu, transition_at=130),
+        "qbft": partial(Besu, transition_at=80),
         "ibft2": partial(Besu, dialect="ibft2", storage="FOREST"),
-        "migration": partial(Besu, dialect="ibft2", migrates_at=180),
+        "migration": partial(Besu, dialect="ibft2", migrates_at=90),
         "contract": partial(Besu, by_contract=True),
         "fees": partial(Besu, has_fees=True),
     },

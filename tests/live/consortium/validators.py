@@ -221,11 +221,12 @@ class Validators:
         return max((int(height, 16) for height in heights if height is not None), default=0)
 
     async def await_height(self, height: int) -> None:
-        """Wait until a node has a block. Raises TimeoutError."""
-        async with asyncio.timeout(_CHANGE_S):
-            while await self.height() < height:
-                self.check()
-                await asyncio.sleep(0.3)
+        """Wait until a node has a block. Raises TimeoutError when no more blocks come before it."""
+        while (reached := await self.height()) < height:
+            async with asyncio.timeout(_CHANGE_S):
+                while await self.height() <= reached:
+                    self.check()
+                    await asyncio.sleep(0.3)
 
     async def validators(self) -> list[bytes]:
         """Who seals the newest block, ascending."""
