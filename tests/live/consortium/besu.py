@@ -25,6 +25,8 @@ _JAVA_OPTIONS: Final = {"JAVA_OPTS": "-Xmx384m"}
 #: As the guide to free gas has it, and one under which the base fee moves.
 _FREE_GAS_LIMIT: Final = "0x1fffffffffffff"
 _GAS_LIMIT: Final = hex(30_000_000)
+#: When blocks become less frequent: behind the other transition, and before the last events.
+_SLOWER_IN_S: Final = 150
 _OWNER_WEI: Final = 10**24
 _SETTINGS: Final = {
     "blockperiodseconds": BLOCK_PERIOD_S,
@@ -41,8 +43,8 @@ class Besu:
         dialect: `qbft` or `ibft2`, with which the network begins.
         storage: of the world state, `BONSAI` or `FOREST`.
         migrates_at: the block from which a network of IBFT 2.0 runs QBFT.
-        transition_at: the block from which, by a transition, all validators are, and blocks come half as
-            often; before that the last of them is none.
+        transition_at: the block from which, by a transition, the last of the validators is one; another
+            makes blocks half as frequent some time later.
         by_contract: a contract in the genesis block chooses the validators.
         has_fees: blocks have a base fee, and nodes their default least price.
     """
@@ -113,12 +115,12 @@ class Besu:
         if self._migrates_at is not None:
             consensus["qbft"] = _SETTINGS | {"startblock": self._migrates_at}
         if self._transition_at is not None:
-            transition = {
-                "block": self._transition_at,
-                "blockperiodseconds": 2 * BLOCK_PERIOD_S,
-                "validators": ["0x" + validator.hex() for validator in validators],
+            addresses = ["0x" + validator.hex() for validator in validators]
+            # Where the rules of the chain come by time, so do transitions, but for those of validators.
+            slower = {"block": int(time.time()) + _SLOWER_IN_S, "blockperiodseconds": 2 * BLOCK_PERIOD_S}
+            consensus["transitions"] = {
+                self.dialect: [{"block": self._transition_at, "validators": addresses}, slower]
             }
-            consensus["transitions"] = {self.dialect: [transition]}
         return {
             "nonce": "0x0",
             "timestamp": hex(int(time.time()) - 60),
