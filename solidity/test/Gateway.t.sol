@@ -37,9 +37,14 @@ contract GatewayRegistryTest is GatewayTest {
 
     function test_chain_ids_and_genesis_hashes_that_are_refused() public {
         vm.expectRevert(abi.encodeWithSelector(IGateway.GenesisHashMissing.selector));
-        new Gateway(address(managerA), 0);
+        this.deployGateway(0);
         vm.expectRevert(abi.encodeWithSelector(IGateway.GenesisHashMissing.selector));
         a.registerRemote(interoperable(CHAIN_C, address(b)), 0, clientOfB, limits);
+    }
+
+    /// @dev In a frame of its own: a deployment that reverts in a test's own frame ends the test, and it passes.
+    function deployGateway(bytes32 genesisHash) external {
+        new Gateway(address(managerA), genesisHash);
     }
 
     function test_registration() public {

@@ -170,6 +170,16 @@ contract InboxBatchTest is GatewayTest {
         assertEq(executed, 1);
     }
 
+    /// @dev With as many bytes as a third kind would take, were it read as the two are.
+    function test_accounts_are_of_two_kinds() public {
+        prove(lane, 0);
+        bytes memory prologue = BatchEncoder.prologue(idA, 0, 0, 0, 0, 0, 1);
+        bytes memory rest = abi.encodePacked(uint24(1), "x");
+        _malformed(bytes.concat(prologue, hex"87", new bytes(44), bytes20(alice), rest), 79);
+        _malformed(bytes.concat(prologue, hex"8d", bytes20(alice), new bytes(44), rest), 79);
+        _malformed(bytes.concat(prologue, hex"8f", new bytes(88), rest), 79);
+    }
+
     function test_a_first_full_item_needs_sender_and_recipient() public {
         Sent[] memory messages = new Sent[](2);
         messages[0] = send(address(recorders[0]), "x");

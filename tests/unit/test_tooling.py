@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_npm_locks_name_no_registry(folder: str) -> None:
 def test_the_daemon_does_without_web3() -> None:
     # It would cost two seconds of every start, and retry by itself on top of our own policy.
     assert "\nweb3==" not in (ROOT / "requirements" / "runtime.txt").read_text()
+
+
+def test_no_contract_test_ends_at_a_deployment_that_is_refused() -> None:
+    """With `dynamic_test_linking`, a deployment in the test's own frame that reverts as expected ends the
+    test, which passes: nothing behind it is asked. In a frame of its own (`this.deploy(...)`) it goes on.
+    """
+    refused = re.compile(r"vm\.expectRevert\([^;]*\);\s*(?:\w+ \w+ = )?new \w+\(")
+    ended = [
+        f"{path.relative_to(ROOT)}: {found[0].split()[-1]}"
+        for path in (ROOT / "solidity/test").rglob("*.sol")
+        for found in refused.finditer(path.read_text())
+    ]
+    assert ended == []
 
 
 def test_a_class_name_is_defined_once() -> None:

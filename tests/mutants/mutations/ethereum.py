@@ -105,7 +105,7 @@ MUTATIONS: Final = (
         _ETHEREUM,
         "        // Of a fork that is believed.\n        _layoutOf(finalizedSlot);\n        uint256 timestamp",
         "        uint256 timestamp",
-        "light_clients/ethereum/EthereumBootstrap.t.sol::test_forks",
+        "light_clients/ethereum/EthereumBootstrap.t.sol::test_trustedState",
     ),
     Mutation(
         "ethereum-first-fork",

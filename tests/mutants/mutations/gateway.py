@@ -162,7 +162,7 @@ MUTATIONS: Final = (
         _BATCH,
         "and(gt(tag, 0x7f), iszero(and(and(tag, shr(1, tag)), KINDS)))",
         "gt(tag, 0x7f)",
-        "InboxBatch.t.sol::test_malformed_tags",
+        "InboxBatch.t.sol::test_accounts_are_of_two_kinds",
     ),
     Mutation(
         "gateway-paused-route",

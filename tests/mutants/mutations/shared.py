@@ -48,7 +48,7 @@ MUTATIONS: Final = (
         _PROOF,
         "(TrieNodes.LEAF_FLAG | (count & 1)) || path == _rest(key, depth)) {",
         "(TrieNodes.LEAF_FLAG | (count & 1))) {",
-        "libraries/CompactProofRejections.t.sol::test_otherLeafPaths",
+        "libraries/CompactProofRejections.t.sol::test_otherLeaf",
     ),
     Mutation(
         "proof-other-extension",
