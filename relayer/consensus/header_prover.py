@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from light_clients.client import Height, Status, StorageValue, Timestamp
+from light_clients.client import Height, LightClient, Timestamp
 from light_clients.errors import ProofRejected
 from relayer.chains.base import AccountProof, Address, Head
 from relayer.consensus.accounts import prove_account
@@ -49,8 +49,8 @@ class OwnState(Protocol):
         ...
 
 
-class OwnClient(Protocol):
-    """A light client in Python that trusts a set of signers; see light_clients.client.LightClient."""
+class OwnClient(LightClient, Protocol):
+    """A light client in Python that trusts a set of signers."""
 
     @property
     def params(self) -> OwnParams:
@@ -60,14 +60,6 @@ class OwnClient(Protocol):
     @property
     def state(self) -> OwnState:
         """What it believes."""
-        ...
-
-    def status(self, now: Timestamp) -> Status:
-        """Return whether it is Active, Expired or Frozen at this time."""
-        ...
-
-    def storage_at(self, proof: bytes, account: bytes, slot: bytes, now: Timestamp) -> StorageValue:
-        """Return the proven value of a storage slot. Raises Rejection."""
         ...
 
 

@@ -8,68 +8,22 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-POSTROAD = [sys.executable, "-m", "relayer.cli"]
-TIMEOUT_S = 120
-
-
-def start(tmp_path: Path, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"TMPDIR": str(tmp_path), "TERM": "xterm"}
-    return subprocess.Popen([*POSTROAD, "demo", *words], cwd=tmp_path, env=environment, **options)
-
-
-def children_of(pid: int) -> set[int]:
-    """Every process below one, by the kernel's own list."""
-    found: set[int] = set()
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            child = int(path.parent.name)
-            found |= {child} | children_of(child)
-    return found
-
-
-def await_children(pid: int) -> set[int]:
-    """What a process has started, once it has started anything."""
-    ends_at = time.monotonic() + TIMEOUT_S
-    while not (found := children_of(pid)):
-        assert time.monotonic() < ends_at, "it started no chain"
-        time.sleep(0.02)
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+from tests.support import demo
 
 
 def test_the_demo_delivers_proves_and_refuses(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5, INV-8: every message once, its bit proven, all forgeries refused."""
-    done = subprocess.run(
-        [*POSTROAD, "demo", "--json", "--messages", "2", "--batch", "40"],
-        cwd=tmp_path,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = demo.run(tmp_path, "--json", "--messages", "2", "--batch", "40")
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["ok"] is True
     assert outcome["problems"] == []
-    assert outcome["seconds"] < TIMEOUT_S
+    assert outcome["seconds"] < demo.TIMEOUT_S
     lanes = sorted((message["source"], message["sequence"]) for message in outcome["messages"])
     assert lanes == [("court", 0), ("court", 1), ("port", 0), ("port", 1)]
     for message in outcome["messages"]:
@@ -92,19 +46,8 @@ def test_the_demo_delivers_proves_and_refuses(tmp_path: Path) -> None:
 
 def test_a_chain_whose_validators_a_contract_chooses_is_shown_too(tmp_path: Path) -> None:
     """INV-5, INV-7, INV-8: the list in the contract is explained, and forgeries are refused."""
-    done = subprocess.run(
-        [
-            *POSTROAD,
-            *("demo", "--json", "--messages", "1", "--batch", "2"),
-            *("--chains", "court=bft:4:contract-validators@0.2,port=bft:4@0.2"),
-        ],
-        cwd=tmp_path,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    chains = "court=bft:4:contract-validators@0.2,port=bft:4@0.2"
+    done = demo.run(tmp_path, "--json", "--messages", "1", "--batch", "2", "--chains", chains)
     assert done.returncode == 0, done.stderr
     assert "the contract on court has that storage, and these validators in it" in done.stderr
     forgeries = json.loads(done.stdout)["forgeries"]
@@ -114,10 +57,10 @@ def test_a_chain_whose_validators_a_contract_chooses_is_shown_too(tmp_path: Path
 
 
 def test_plain_lines_tell_every_step_where_there_is_no_terminal(tmp_path: Path) -> None:
-    process = start(
+    process = demo.start(
         tmp_path, "--messages", "1", "--batch", "2", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    out, _ = process.communicate(timeout=TIMEOUT_S)
+    out, _ = process.communicate(timeout=demo.TIMEOUT_S)
     text = out.decode()
     assert process.returncode == 0, text
     assert "\x1b[" not in text
@@ -136,7 +79,9 @@ def test_plain_lines_tell_every_step_where_there_is_no_terminal(tmp_path: Path) 
 
 def test_it_works_in_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    process = start(tmp_path, "--messages", "1", "--batch", "2", stdin=theirs, stdout=theirs, stderr=theirs)
+    process = demo.start(
+        tmp_path, "--messages", "1", "--batch", "2", stdin=theirs, stdout=theirs, stderr=theirs
+    )
     os.close(theirs)
     out = b""
     while True:
@@ -148,7 +93,7 @@ def test_it_works_in_a_terminal(tmp_path: Path) -> None:
             break
         out += part
     os.close(ours)
-    assert process.wait(TIMEOUT_S) == 0, out.decode()
+    assert process.wait(demo.TIMEOUT_S) == 0, out.decode()
     # The live table is redrawn in place.
     assert b"\x1b[" in out
     assert b"Everything held" in out
@@ -160,26 +105,18 @@ def test_stopped_at_any_time_it_leaves_nothing(
     tmp_path: Path, number: signal.Signals, after_s: float
 ) -> None:
     """Stopped while the chains start, and in the middle."""
-    process = start(tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    started = await_children(process.pid)
+    process = demo.start(tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = demo.await_children(process.pid)
     time.sleep(after_s)
-    started |= children_of(process.pid)
+    started |= demo.children_of(process.pid)
     process.send_signal(number)
     assert process.wait(30) == 130
-    assert [pid for pid in started if is_alive(pid)] == []
+    assert [pid for pid in started if demo.is_alive(pid)] == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_anvil_it_says_what_to_do(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*POSTROAD, "demo"],
-        cwd=tmp_path,
-        env=os.environ | {"POSTROAD_ANVIL": str(tmp_path / "none"), "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = demo.run(tmp_path, POSTROAD_ANVIL=str(tmp_path / "none"))
     assert done.returncode not in (0, 70), done.stderr
     assert "POSTROAD_ANVIL" in done.stderr
     assert "Traceback" not in done.stderr

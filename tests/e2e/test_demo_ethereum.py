@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_demo import POSTROAD, await_children, children_of, is_alive
+from tests.support import demo
 
 TIMEOUT_S = 180
 CHAINS = "eth=ethereum,court=bft:4@0.5"
@@ -21,15 +19,8 @@ CHAINS = "eth=ethereum,court=bft:4@0.5"
 
 def test_ethereum_and_back(tmp_path: Path) -> None:
     """INV-1, INV-2, INV-5, INV-7, INV-8: every message once, its bit proven, all forgeries refused."""
-    done = subprocess.run(
-        [*POSTROAD, "demo", "--chains", CHAINS, "--json", "--messages", "2", "--batch", "300"],
-        cwd=tmp_path,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    words = ("--chains", CHAINS, "--json", "--messages", "2", "--batch", "300")
+    done = demo.run(tmp_path, *words, timeout_s=TIMEOUT_S)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["ok"] is True
@@ -75,19 +66,13 @@ def test_ethereum_and_back(tmp_path: Path) -> None:
 
 
 def test_stopped_in_the_middle_it_leaves_nothing(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*POSTROAD, "demo", "--chains", CHAINS],
-        cwd=tmp_path,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    started = await_children(process.pid)
+    process = demo.start(tmp_path, "--chains", CHAINS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = demo.await_children(process.pid)
     time.sleep(6)
-    started |= children_of(process.pid)
+    started |= demo.children_of(process.pid)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 130
-    assert [pid for pid in started if is_alive(pid)] == []
+    assert [pid for pid in started if demo.is_alive(pid)] == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -95,14 +80,7 @@ def test_stopped_in_the_middle_it_leaves_nothing(tmp_path: Path) -> None:
     "chains", ["eth=ethereum", "a=bft:4,b=bft:4,c=ethereum", "eth=ethereum@manual,court=bft:4"]
 )
 def test_it_takes_two_chains_that_live_by_the_clock(tmp_path: Path, chains: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "relayer.cli", "demo", "--chains", chains],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = demo.run(tmp_path, "--chains", chains)
     assert done.returncode not in (0, 1, 70)
     assert "two chains, whose blocks come by the clock" in done.stderr
     assert "Traceback" not in done.stderr
