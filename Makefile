@@ -134,6 +134,7 @@ live-besu: $(TOOLS_STAMP) ## The same with Besu: QBFT, IBFT 2.0, from the one to
 .PHONY: live-clique
 live-clique: $(TOOLS_STAMP) ## Signers of go-ethereum's Clique, joined, voted in and out, stopped (10 min; POSTROAD_GETH=path, or built where Go is)
 	$(PY) -m tests.live.clique $(ARGS)
+	$(PY) -m pytest -q tests/e2e/devnet/test_geth.py
 
 ##@ Figures (each prints a table and writes .bench/NAME.json)
 

@@ -71,7 +71,8 @@ def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory:
         remove_files(directory)
     if not as_json:
         errors.print(f"Starting {chains} …")
-    state = background.up(chains, directory, seed=seed, admin=admin)
+    tell = (lambda _: None) if as_json else errors.print
+    state = background.up(chains, directory, seed=seed, admin=admin, tell=tell)
     try:
         roads = None
         if not no_deploy:

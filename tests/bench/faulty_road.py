@@ -143,11 +143,11 @@ class FaultyRoad:
 
     def head(self) -> int:
         """Return the destination's height."""
-        return int(self.network[DESTINATION].head.number)
+        return int(self.network.anvil_chain(DESTINATION).head.number)
 
     async def ask(self, method: str, *params: Any) -> Any:
         """Ask the destination itself."""
-        return await self.network[DESTINATION].rpc(method, *params)
+        return await self.network.anvil_chain(DESTINATION).rpc(method, *params)
 
     async def paid(self, first: int, last: int) -> Paid:
         """Return what the relayer's key paid for at the gateway in the destination's blocks first..last."""
@@ -192,7 +192,7 @@ class FaultyRoad:
         """Sign a transfer with the relayer's own key, beside the daemon, at the lowest nonce that is free."""
         raw, _ = self.key.sign_transaction(
             {
-                "chainId": self.network[DESTINATION].chain_id,
+                "chainId": self.network.anvil_chain(DESTINATION).chain_id,
                 "nonce": await self.count("latest"),
                 "to": self.net.places[DESTINATION].user.address,
                 "value": value_wei,
@@ -210,7 +210,7 @@ class FaultyRoad:
 
     async def give_money(self, amount_wei: int) -> None:
         """Fund the relayer's key on the destination."""
-        await self.network[DESTINATION].fund(self.key.address, amount_wei)
+        await self.network.anvil_chain(DESTINATION).fund(self.key.address, amount_wei)
 
     @property
     def _account(self) -> str:
@@ -221,7 +221,7 @@ class FaultyRoad:
     @asynccontextmanager
     async def no_blocks(self) -> AsyncIterator[None]:
         """Let the destination make no block by itself while the context is open."""
-        with self.network[DESTINATION].faults.on(Stall()):
+        with self.network.anvil_chain(DESTINATION).faults.on(Stall()):
             yield
 
     @asynccontextmanager
@@ -231,7 +231,7 @@ class FaultyRoad:
         async def mine() -> None:
             while True:
                 if int((await self.ask("txpool_status"))["pending"], 16):
-                    await self.network[DESTINATION].mine()
+                    await self.network.anvil_chain(DESTINATION).mine()
                 await asyncio.sleep(_LOOK_S)
 
         async with self.no_blocks(), _running(mine()):
@@ -243,7 +243,7 @@ class FaultyRoad:
 
         async def mine() -> None:
             while True:
-                await self.network[DESTINATION].mine()
+                await self.network.anvil_chain(DESTINATION).mine()
                 await asyncio.sleep(0.2)
 
         async with self.no_blocks(), _running(mine()):
@@ -313,7 +313,7 @@ class FaultyRoad:
         if await self.await_delivered(_RESTARTED_S, final=True) is None:
             done += ", empty pool and journal"
             await self.stop_daemon()
-            await self.network[DESTINATION].drop_transactions()
+            await self.network.anvil_chain(DESTINATION).drop_transactions()
             for path in self.net.folder.glob("postroad.db*"):
                 path.unlink()
             await self.daemon.start()

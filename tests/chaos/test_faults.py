@@ -80,8 +80,8 @@ async def test_no_fault_of_providers_loses_doubles_or_wastes_anything(tmp_path: 
             await net.send_counted("a", "b", MESSAGES, total)
             total += MESSAGES
             with contextlib.ExitStack() as faults:
-                for chain in network.chains.values():
-                    faults.enter_context(chain.faults.on(fault))
+                for chain in network.chains:
+                    faults.enter_context(network.anvil_chain(chain).faults.on(fault))
                 await asyncio.sleep(ACTS_S)
             assert daemon.is_running(), f"{name}:\n{daemon.log_end()}"
         await net.await_delivered("a", "b", total, timeout_s=240)

@@ -28,12 +28,14 @@ async def test_chains_with_free_gas_or_without_eip_1559_are_deployed_on_and_join
         assert set(roads.endpoints) == {"gift", "old"}
         assert roads.plan.prices["gift"].max_wei == 0
         assert roads.plan.prices["old"].is_legacy
-        for name, chain in network.chains.items():
+        for name in network.chains:
             record = Manifest(roads.config.manifest_path).get(name)
             assert record is not None
             assert record.pending == ()
             assert record.gateway is not None
-            mined = await chain.rpc("eth_getTransactionByHash", "0x" + record.gateway.tx_hash.hex())
+            mined = await network.anvil_chain(name).rpc(
+                "eth_getTransactionByHash", "0x" + record.gateway.tx_hash.hex()
+            )
             price = int(mined["gasPrice"], 16)
             assert price == 0 if name == "gift" else (mined["type"], price > 0) == ("0x0", True)
 
@@ -41,7 +43,7 @@ async def test_chains_with_free_gas_or_without_eip_1559_are_deployed_on_and_join
 async def test_a_tip_that_an_empty_account_can_never_pay_is_taken_back(tmp_path: Path) -> None:
     """An earlier version signed it so; the node took it, and no block ever has it."""
     async with Network("gift=bft:4:free:unpaid@0.2") as network:
-        (chain,) = network.chains.values()
+        chain = network.anvil_chain("gift")
         key = Key("deployer", chain.funded_keys[0].secret)
         manifest = Manifest(tmp_path / "endpoints.json")
         node = Node.over("gift", [chain.http_url])

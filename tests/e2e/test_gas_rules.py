@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from relayer import config as configuration
 from relayer.chains.evm.node import Node
 from relayer.consensus.findings import Severity
 from relayer.contracts import Build
-from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.network.join import LocalRoads, consensus_table, join_local, site_of
 from relayer.devnet.network.network import Network
 from relayer.endpoint.apply import PlanRefused, apply_plan
@@ -57,8 +58,8 @@ async def test_chains_with_free_gas_and_without_eip_1559_are_deployed_on_and_rel
                 message = await road.send(source, destination, to=to, payload=b"for nothing")
                 assert (await message.delivered(timeout="60s")).message_id == message.id
         assert await daemon.stop() == 0
-        for chain in network.chains.values():
-            await _check_transactions(chain)
+        for name in network.chains:
+            await _check_transactions(network.anvil_chain(name))
 
 
 async def test_a_batch_above_what_a_node_takes_is_split(tmp_path: Path) -> None:
@@ -72,12 +73,12 @@ async def test_a_batch_above_what_a_node_takes_is_split(tmp_path: Path) -> None:
                 await message.delivered(timeout="60s")
         assert "oversized data" in daemon.log_end(100)
         assert await daemon.stop() == 0
-        payloads = [size for size in await _input_sizes(network["small"]) if size > 4_000 * 2]
+        payloads = [size for size in await _input_sizes(network.anvil_chain("small")) if size > 4_000 * 2]
         assert sum(payloads) > 24 * 4_000
         assert max(payloads) < 65_536
 
 
-async def _input_sizes(chain: AnyChain) -> list[int]:
+async def _input_sizes(chain: AnvilChain[Any]) -> list[int]:
     """How many bytes of data the transactions of all blocks have."""
     blocks = [
         await chain.rpc("eth_getBlockByNumber", hex(number), True) for number in range(chain.head.number + 1)
@@ -85,7 +86,7 @@ async def _input_sizes(chain: AnyChain) -> list[int]:
     return [len(transaction["input"]) // 2 - 1 for block in blocks for transaction in block["transactions"]]
 
 
-async def _check_transactions(chain: AnyChain) -> None:
+async def _check_transactions(chain: AnvilChain[Any]) -> None:
     """What was sent cost what the chain asks for, in the only form that it takes."""
     rules, types = chain.options.rules, set()
     for number in range(2, chain.head.number + 1):
@@ -133,7 +134,7 @@ async def test_a_chain_with_berlins_rules_gets_the_baseline_build_and_is_relayed
                 message = await road.send(source, destination, to=to, payload=b"by older rules")
                 assert (await message.delivered(timeout="60s")).message_id == message.id
         assert await daemon.stop() == 0
-        await _check_transactions(network["old"])
+        await _check_transactions(network.anvil_chain("old"))
 
 
 def _contracts(record: Record) -> list[Contract]:
@@ -183,8 +184,10 @@ async def test_a_node_that_takes_no_transaction_of_a_deployments_size_is_told_in
             assert "txnSizeLimit" in refusal.advice
             with pytest.raises(PlanRefused):
                 await apply_plan(plan, config, manifest, nodes, keys)
-            for name, chain in network.chains.items():
-                count = await chain.rpc("eth_getTransactionCount", "0x" + deployers[name].hex(), "pending")
+            for name in network.chains:
+                count = await network.anvil_chain(name).rpc(
+                    "eth_getTransactionCount", "0x" + deployers[name].hex(), "pending"
+                )
                 assert count == "0x0"
         finally:
             for node in nodes.values():

@@ -102,7 +102,7 @@ async def _await_state(net: RelayNet, sequence: int, state: DeliveryState) -> No
 async def test_metrics_and_readiness_are_served(tmp_path: Path) -> None:
     import aiohttp
 
-    from relayer.devnet.process.anvil import free_port
+    from relayer.devnet.process.ports import free_port
 
     port = free_port()
     settings = f'[metrics]\nlisten = "127.0.0.1:{port}"\n'

@@ -127,10 +127,10 @@ async def test_a_provider_that_lies_with_a_proof_is_not_believed(stage: Stage) -
     async with relayer.connect(stage.config, signers=stage.signers()) as road:
         message = await send(stage, road)
         await by_hand(road, message)
-        lying = stage.network["port"].faults.start(WrongProofs())
+        lying = stage.network.anvil_chain("port").faults.start(WrongProofs())
         with pytest.raises(relayer.DeliveryTimeout):
             await message.delivered(timeout="2s")
-        stage.network["port"].faults.stop(lying)
+        stage.network.anvil_chain("port").faults.stop(lying)
         assert (await message.delivered(timeout="30s")).sequence == 0
 
 

@@ -142,7 +142,7 @@ async def test_a_limit_keeps_the_command_from_signing(place: Place) -> None:
 
 
 async def test_a_running_daemon_is_asked(place: Place) -> None:
-    refusing = place.network["port"].faults.start(
+    refusing = place.network.anvil_chain("port").faults.start(
         RpcErrors(methods=frozenset({"eth_sendRawTransaction"}), code=-32000, message="txpool is full")
     )
     row, _ = await place.sign()
@@ -160,7 +160,7 @@ async def test_a_running_daemon_is_asked(place: Place) -> None:
             if place.count_attempts(row) > late["transaction"]["attempts"]:
                 break
             await asyncio.sleep(0.1)
-        place.network["port"].faults.stop(refusing)
+        place.network.anvil_chain("port").faults.stop(refusing)
         done = await asking
         assert done["transaction"]["block"] is not None
         assert done["transaction"]["is_cancelled"] is True

@@ -14,8 +14,9 @@ from typing import Any, Final, Self
 import aiohttp
 
 from light_clients.hashing import keccak256
+from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.chain.local_chain import LocalChain
 from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.state.identities import Account
 from relayer.devnet.state.ledger import Ledger
@@ -135,7 +136,7 @@ class Socket:
 
 
 @asynccontextmanager
-async def open_socket(chain: AnyChain | RpcServer) -> AsyncIterator[Socket]:
+async def open_socket(chain: LocalChain | RpcServer) -> AsyncIterator[Socket]:
     """A WebSocket to a chain, or to one of its RPC servers."""
     async with aiohttp.ClientSession() as session, session.ws_connect(chain.ws_url, max_msg_size=0) as ws:
         yield Socket(ws)
@@ -144,7 +145,7 @@ async def open_socket(chain: AnyChain | RpcServer) -> AsyncIterator[Socket]:
 class Wallet:
     """Signs and sends for one account of a chain, and counts its nonce itself."""
 
-    def __init__(self, client: Client, chain: AnyChain, account: Account | None = None) -> None:
+    def __init__(self, client: Client, chain: AnvilChain[Any], account: Account | None = None) -> None:
         self._client = client
         self._chain = chain
         self._account = chain.funded_keys[0] if account is None else account

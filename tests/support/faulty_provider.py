@@ -26,7 +26,7 @@ import aiohttp
 from aiohttp import web
 
 from light_clients.hashing import keccak256
-from relayer.devnet.process.anvil import listen_on
+from relayer.devnet.process.ports import listen_on
 
 Call: TypeAlias = dict[str, Any]
 Reply: TypeAlias = "Callable[[FaultyProvider, Call], Awaitable[Call]]"

@@ -18,7 +18,7 @@ from relayer.chains.evm.node import Node
 from relayer.config import Config
 from relayer.config.editing import save_endpoint
 from relayer.contracts import Build, load
-from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.chain.local_chain import LocalChain
 from relayer.devnet.network.join import consensus_table
 from relayer.endpoint.apply import apply_plan, created_address
 from relayer.endpoint.manifest import Manifest
@@ -216,7 +216,7 @@ class RelayNet:
             await place.node.close()
 
 
-def access_of(chain: AnyChain) -> ChainAccess:
+def access_of(chain: LocalChain) -> ChainAccess:
     """A chain of this process, as the relayer reaches it."""
     secrets = tuple(key.secret for key in chain.funded_keys)
     return ChainAccess(

@@ -15,7 +15,7 @@ from light_clients import ecdsa, hashing
 from relayer import config as configuration
 from relayer.config import Config
 from relayer.daemon import build
-from relayer.devnet.process.anvil import free_port
+from relayer.devnet.process.ports import free_port
 from relayer.errors import ConfigError, KeyUnavailable
 from relayer.journal.errors import JournalLocked
 from relayer.journal.store import Journal

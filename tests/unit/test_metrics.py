@@ -6,7 +6,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from relayer.devnet.process.anvil import free_port
+from relayer.devnet.process.ports import free_port
 from relayer.metrics import Metrics, MetricsServer
 
 

@@ -19,7 +19,7 @@ import msgspec
 from aiohttp import web
 
 from relayer.devnet.errors import DevnetError
-from relayer.devnet.process.anvil import listen_on
+from relayer.devnet.process.ports import listen_on
 from relayer.devnet.rpc.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,

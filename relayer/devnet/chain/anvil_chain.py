@@ -1,44 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""What local chains of every kind are: how they start and end, and what can be done with them."""
+"""What local chains of every kind have in common whose blocks anvil executes and a front of ours seals."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
-import secrets
-from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar, Final, Generic, Self
+from typing import Any, ClassVar, Generic
 
 import msgspec
 
 from relayer.devnet.chain.admin_methods import common_admin_methods
-from relayer.devnet.chain.admin_server import AdminMethod, AdminServer
-from relayer.devnet.chain.chain_details import ChainDetails
-from relayer.devnet.chain.chain_options import ETHER, ChainOptions
+from relayer.devnet.chain.admin_server import AdminMethod
+from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.local_chain import FAUCET_WEI, LocalChain
 from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
-from relayer.devnet.process.anvil import Anvil, listen_on
+from relayer.devnet.process.anvil import Anvil
+from relayer.devnet.process.ports import listen_on
 from relayer.devnet.rpc.jsonrpc import RpcError, RpcRequest, parse
 from relayer.devnet.rpc.rpc_server import RpcServer
 from relayer.devnet.rules import GIANT_GAS_LIMIT, PRAGUE, ChainRules
 from relayer.devnet.state.faults import Faults
-from relayer.devnet.state.identities import chain_id_of, derive_account
 from relayer.devnet.state.ledger import B
 from relayer.keys import sign_transaction
 
-_log = logging.getLogger(__name__)
 
-_FAUCET_WEI: Final = 10**12 * ETHER
-
-
-class AnvilChain(ABC, Generic[B]):
-    """A local chain, as an async context manager; its consensus is a subclass's.
-
-    Start it in a thread that lives as long as the chain: where the kernel ends anvil with its parent, it
-    means that thread.
+class AnvilChain(LocalChain, Generic[B]):
+    """A local chain over anvil; its consensus is a subclass's.
 
     Args:
         name: of the chain; the chain id follows from it.
@@ -49,8 +39,6 @@ class AnvilChain(ABC, Generic[B]):
         SpecError: chains of this kind can't have the rules that the options ask for.
     """
 
-    kind: ClassVar[str]
-    """The name of its kind of consensus."""
     history: ClassVar[int]
     """How many past states chains of this kind keep, unless the options say otherwise."""
     can_be_legacy: ClassVar[bool] = False
@@ -62,34 +50,17 @@ class AnvilChain(ABC, Generic[B]):
 
     def __init__(self, name: str, options: ChainOptions, faults: Faults) -> None:
         self._check_rules(name, options.rules)
-        self.name = name
-        self.options = options
-        self.chain_id = chain_id_of(name) if options.chain_id is None else options.chain_id
+        # The admin RPC can do something about faults.
         self.faults = faults
-        self.seed = secrets.token_bytes(32) if options.seed is None else options.seed
-        self.funded_keys = tuple(
-            derive_account(self.seed, name, "funded", index) for index in range(options.funded)
-        )
-        self._faucet = derive_account(self.seed, name, "faucet", 0)
-        self._funding = asyncio.Lock()
-        self._stack = contextlib.AsyncExitStack()
-        self._admin = (
-            AdminServer(common_admin_methods(self) | self._admin_methods()) if options.admin else None
-        )
+        super().__init__(name, options)
         self._chain: RunningChain[B] | None = None
         self.rpc_servers: list[RpcServer] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._ended: asyncio.Future[None] | None = None
 
     # --- what a consensus adds ------------------------------------------------------------------------------
 
     @abstractmethod
     async def _assemble(self, anvil: Anvil) -> RunningChain[B]:
         """Put the chain together over a started anvil, up to its genesis block."""
-
-    @abstractmethod
-    def describe(self) -> ChainDetails:
-        """Return what the kind tells of this chain, once it has started."""
 
     def _genesis_time(self) -> int | None:
         """Of block 0, in seconds, decided at the start; None = the wall clock's."""
@@ -102,87 +73,40 @@ class AnvilChain(ABC, Generic[B]):
         """Return what the admin RPC can do besides what it can do with every chain."""
         return {}
 
+    def provide(self, tell: Callable[[str], None]) -> None:
+        """Do nothing: anvil is installed, never made."""
+
     # --- life -----------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Start anvil and the front, and make block 1, where trust can begin.
-
-        On an error nothing is left running.
-
-        Raises:
-            ChainStartError: anvil or a port can't be had.
-            ExecutionError: this anvil does not work as expected.
-        """
-        if self._ended is not None:
-            raise DevnetError(
-                f"a second start of the chain {self.name}", "one start: a chain that stopped is gone"
-            )
-        self._ended = asyncio.get_running_loop().create_future()
-        async with contextlib.AsyncExitStack() as stack:
-            # The port is claimed before anvil starts: where somebody has it, there is nothing to undo.
-            sock = listen_on(self.options.port)
-            stack.callback(sock.close)
-            anvil = await Anvil.start(
-                chain_id=self.chain_id,
-                gas_limit=GIANT_GAS_LIMIT if self.options.rules.giant else self.options.gas_limit,
-                history=self.history if self.options.history is None else self.options.history,
-                rules=self.options.rules,
-                guard=self.options.guard,
-                genesis_time=self._genesis_time(),
-            )
-            stack.push_async_callback(anvil.stop)
-            chain = await self._assemble(anvil)
-            funded = () if self.options.rules.free else self.funded_keys
-            rich = {account.address: self.options.balance_wei for account in funded}
-            await chain.block_maker.mine({**rich, self._faucet.address: _FAUCET_WEI})
-            self._chain = chain
-            server = chain.make_server(self.faults)
-            stack.push_async_callback(server.stop)
-            await server.start(sock)
-            self.rpc_servers = [server]
-            await self._prepare(stack)
-            if self._admin is not None:
-                await self._admin.start()
-                stack.push_async_callback(self._admin.stop)
-            self._watch(self._watch_anvil(anvil), "anvil")
-            if self.block_time_s is not None:
-                self._watch(chain.block_maker.run(self.block_time_s), "blocks")
-            # Only from here on does the chain own what was started. Any earlier error has undone it.
-            self._stack = stack.pop_all()
-
-    async def stop(self) -> None:
-        """Stop everything. Safe to call twice, and before a start."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._stack.aclose()
-        self._end(None)
-
-    async def wait_ended(self) -> None:
-        """Wait until the chain stops.
-
-        Raises:
-            ExecutionError: it did not stop because it was told to, but died.
-        """
-        if self._ended is None:
-            raise self._not_running()
-        # Whoever stops waiting must not cancel the end for all others who wait.
-        await asyncio.shield(self._ended)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        """Start anvil and the front, and make block 1, where trust can begin."""
+        # The port is claimed before anvil starts: where somebody has it, there is nothing to undo.
+        sock = listen_on(self.options.port)
+        stack.callback(sock.close)
+        anvil = await Anvil.start(
+            chain_id=self.chain_id,
+            gas_limit=GIANT_GAS_LIMIT if self.options.rules.giant else self.options.gas_limit,
+            history=self.history if self.options.history is None else self.options.history,
+            rules=self.options.rules,
+            guard=self.options.guard,
+            genesis_time=self._genesis_time(),
+        )
+        stack.push_async_callback(anvil.stop)
+        chain = await self._assemble(anvil)
+        funded = () if self.options.rules.free else self.funded_keys
+        rich = {account.address: self.options.balance_wei for account in funded}
+        await chain.block_maker.mine({**rich, self._faucet.address: FAUCET_WEI})
+        self._chain = chain
+        server = chain.make_server(self.faults)
+        stack.push_async_callback(server.stop)
+        await server.start(sock)
+        self.rpc_servers = [server]
+        await self._prepare(stack)
+        self._watch(self._watch_anvil(anvil), "anvil")
+        if self.block_time_s is not None:
+            self._watch(chain.block_maker.run(self.block_time_s), "blocks")
 
     # --- what there is --------------------------------------------------------------------------------------
-
-    @property
-    def block_time_s(self) -> float | None:
-        """Seconds between blocks; None = blocks on demand."""
-        return self.options.block_time_s
 
     @property
     def http_url(self) -> str:
@@ -195,22 +119,14 @@ class AnvilChain(ABC, Generic[B]):
         return self._server.ws_url
 
     @property
-    def admin_url(self) -> str | None:
-        """Where the admin RPC is posted to; None unless it was asked for.
-
-        Whoever knows it may do all of it.
-        """
-        return None if self._admin is None else self._admin.url
-
-    @property
     def anvil(self) -> Anvil:
         """What executes; only for looking at, for nobody but this chain may make it do anything."""
         return self._running.parts.anvil
 
     @property
-    def anvil_pid(self) -> int:
+    def pids(self) -> tuple[int, ...]:
         """The process that executes."""
-        return self.anvil.pid
+        return (self.anvil.pid,)
 
     @property
     def genesis_hash(self) -> bytes:
@@ -343,30 +259,8 @@ class AnvilChain(ABC, Generic[B]):
             raise self._not_running()
         return self.rpc_servers[0]
 
-    def _not_running(self) -> DevnetError:
-        return DevnetError(
-            f"the chain {self.name} is not started", "a started one", "Use it inside `async with`."
-        )
+    def _served_admin_methods(self) -> Mapping[str, AdminMethod]:
+        return common_admin_methods(self) | self._admin_methods()
 
     async def _watch_anvil(self, anvil: Anvil) -> None:
         raise ExecutionError(await anvil.wait(), "an anvil that runs as long as its chain")
-
-    def _watch(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self._end(error)
-
-        task = asyncio.create_task(work, name=f"{self.name} {what}")
-        task.add_done_callback(ended)
-        self._tasks.append(task)
-
-    def _end(self, error: BaseException | None) -> None:
-        if self._ended is None or self._ended.done():
-            return
-        if error is None:
-            self._ended.set_result(None)
-        else:
-            self._ended.set_exception(error)
-            # Whoever does not wait for the end finds out by the errors that its calls get.
-            self._ended.exception()
-            _log.error("local chain %s died: %s", self.name, error)

@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: MIT
 """The seam between the devnet and the kinds of consensus: how a kind is run locally.
 
-A kind's package `local` holds one `LocalKind` as `LOCAL`; nothing outside of that package names the kind. Its
-chains inherit from `relayer.devnet.chain.anvil_chain.AnvilChain`, which has the other half of the seam: how a
-chain is put together, which faults it can suffer, what its admin RPC can do, and what it tells of itself
-(`describe`).
+A kind's package `local` holds one `LocalKind` as `LOCAL`; nothing outside of that package names the kind. The
+other half of the seam is what its chains inherit from: `relayer.devnet.chain.anvil_chain.AnvilChain`, where a
+front seals what anvil executes (how a chain is put together, which faults it can suffer, what its admin RPC
+can do, what it tells of itself), or `relayer.devnet.chain.local_chain.LocalChain`, where the platform's own
+program does all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.chain_options import ChainOptions
+from relayer.devnet.chain.local_chain import LocalChain
 
 #: What a kind reads from its part of a spec line; comparable and frozen.
 S = TypeVar("S")
-
-AnyChain: TypeAlias = AnvilChain[Any]
 
 
 class LocalKind(Protocol[S]):
@@ -51,7 +50,7 @@ class LocalKind(Protocol[S]):
         """
         ...
 
-    def build(self, name: str, settings: S, options: ChainOptions) -> AnyChain:
+    def build(self, name: str, settings: S, options: ChainOptions) -> LocalChain:
         """Make a chain that is not started yet. Raises SpecError when no such chain is possible."""
         ...
 

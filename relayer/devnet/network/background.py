@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,7 @@ def up(
     admin: bool = False,
     hook: str | None = None,
     timeout_s: float = START_TIMEOUT_S,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> NetworkState:
     """Start a network in the background, and return when it is ready.
 
@@ -48,7 +50,8 @@ def up(
         admin: serve every chain's admin RPC.
         hook: `module:function`; the supervisor awaits `function(network)` once all chains run, and keeps what
             it returns, which must be JSON, as `deployment`.
-        timeout_s: for all of it, the hook too.
+        timeout_s: for all of it, the hook too, but not for programs that have to be made first.
+        tell: is told what takes minutes.
 
     Raises:
         SpecError: the spec makes no sense.
@@ -56,7 +59,7 @@ def up(
         NetworkNotReady: it failed, with the end of its log; nothing is left running.
     """
     # It is built here too, so that a mistake is told at once and not in the log of a background process.
-    Network(spec)
+    network = Network(spec)
     directory = directory.absolute()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = read_state(directory)
@@ -67,6 +70,8 @@ def up(
             "Stop it first: postroad devnet down.",
         )
     (directory / STATE_FILE).unlink(missing_ok=True)
+    for chain in network.chains.values():
+        chain.provide(tell)
     pid, mark = _spawn(spec, directory, seed, hook, admin=admin)
     try:
         return _await_ready(pid, mark, directory, timeout_s)
@@ -89,7 +94,8 @@ def down(directory: Path = DEFAULT_DIRECTORY) -> bool:
         was_running = _end(state.pid, state.mark)
         for chain in state.chains:
             # Where the kernel kills no orphans, a supervisor that was killed may have left some.
-            _end(chain.anvil_pid, chain.anvil_mark)
+            for process in chain.processes:
+                _end(process.pid, process.mark)
     _clean(directory)
     return was_running
 

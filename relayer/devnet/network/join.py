@@ -23,7 +23,7 @@ from relayer.chains.evm.open_evm import open_evm
 from relayer.config import Config
 from relayer.config.rendering import render_value
 from relayer.contracts import load
-from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.chain.local_chain import LocalChain
 from relayer.devnet.network.spec import local_kind
 from relayer.endpoint.apply import Progress, apply_plan, mend_earlier
 from relayer.endpoint.manifest import Manifest
@@ -86,7 +86,7 @@ class LocalRoads:
     endpoints: Mapping[str, LocalEndpoint]
 
 
-def site_of(chain: AnyChain) -> LocalSite:
+def site_of(chain: LocalChain) -> LocalSite:
     """Return a started chain of this process as a site.
 
     Its first three funded keys deploy, relay and send.

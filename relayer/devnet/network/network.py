@@ -7,15 +7,16 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
+from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.chain.local_chain import LocalChain
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network.spec import ChainSpec, local_kind, parse_spec
 from relayer.devnet.state.identities import chain_id_of
 
-C = TypeVar("C", bound=AnyChain)
+C = TypeVar("C", bound=LocalChain)
 
 #: Every chain is a process that starts; all at once would only make all of them late.
 _STARTING_AT_ONCE: Final = 4
@@ -36,7 +37,7 @@ class Network:
     def __init__(self, chains: str | Iterable[ChainSpec], options: ChainOptions | None = None) -> None:
         self.specs = parse_spec(chains) if isinstance(chains, str) else tuple(chains)
         options = ChainOptions() if options is None else options
-        built: dict[str, AnyChain] = {}
+        built: dict[str, LocalChain] = {}
         taken: set[int] = set()
         for spec in self.specs:
             if spec.name in built:
@@ -48,9 +49,9 @@ class Network:
             taken.add(chain_id)
             own = replace(options, block_time_s=spec.block_time_s, rules=spec.rules, chain_id=chain_id)
             built[spec.name] = local_kind(spec.kind).build(spec.name, spec.settings, own)
-        self.chains: Mapping[str, AnyChain] = MappingProxyType(built)
+        self.chains: Mapping[str, LocalChain] = MappingProxyType(built)
 
-    def __getitem__(self, name: str) -> AnyChain:
+    def __getitem__(self, name: str) -> LocalChain:
         """Return the chain of a name, of whatever kind. Raises DevnetError when there is none."""
         chain = self.chains.get(name)
         if chain is None:
@@ -64,14 +65,26 @@ class Network:
             raise DevnetError(f"the chain {name}, a {type(chain).__name__}", f"a {kind.__name__}")
         return chain
 
+    def anvil_chain(self, name: str) -> AnvilChain[Any]:
+        """Return the chain of a name as one over anvil, which can suffer faults and make blocks on demand.
+
+        Raises DevnetError when it is none.
+        """
+        chain = self[name]
+        if not isinstance(chain, AnvilChain):
+            raise DevnetError(
+                f"the chain {name}, a {type(chain).__name__}", "one whose blocks anvil executes"
+            )
+        return chain
+
     async def start(self) -> None:
         """Start all.
 
-        When one can't be started, the others are stopped again. Errors as `AnvilChain.start`.
+        When one can't be started, the others are stopped again. Errors as `LocalChain.start`.
         """
         slots = asyncio.Semaphore(_STARTING_AT_ONCE)
 
-        async def start(chain: AnyChain) -> None:
+        async def start(chain: LocalChain) -> None:
             async with slots:
                 await chain.start()
 

@@ -19,7 +19,7 @@ from relayer.devnet.process.process_identity import is_same_process, start_mark
 STATE_FILE: Final = "network.json"
 LOG_FILE: Final = "network.log"
 LOCK_FILE: Final = "lock"
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,18 @@ class FundedKey:
 
     address: str
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """A process: its id, and what tells it from a later one of the same id."""
+
+    pid: int
+    mark: str
+
+    def is_running(self) -> bool:
+        """Return whether exactly this process runs."""
+        return is_same_process(self.pid, self.mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,7 @@ class ChainState:
         block_time_s: seconds between blocks; None = blocks on demand.
         details: what the kind tells of the chain.
         funded_keys: accounts with money, where gas costs any.
-        anvil_pid, anvil_mark: anvil's process, and what tells it from a later one of the same id.
+        processes: what runs for it beside the supervisor.
         rules: the words of its rules beside the consensus, as in a spec line.
     """
 
@@ -58,8 +70,7 @@ class ChainState:
     block_time_s: float | None
     details: ChainDetails
     funded_keys: tuple[FundedKey, ...]
-    anvil_pid: int
-    anvil_mark: str
+    processes: tuple[ProcessState, ...]
     rules: tuple[str, ...] = ()
 
 
@@ -107,8 +118,7 @@ def describe(network: Network) -> tuple[ChainState, ...]:
             block_time_s=chain.block_time_s,
             details=chain.describe(),
             funded_keys=tuple(FundedKey(key.address_text, key.secret_text) for key in chain.funded_keys),
-            anvil_pid=chain.anvil_pid,
-            anvil_mark=start_mark(chain.anvil_pid),
+            processes=tuple(ProcessState(pid, start_mark(pid)) for pid in chain.pids),
             rules=chain.options.rules.words,
         )
         for chain in network.chains.values()

@@ -31,6 +31,15 @@ def find_checkout() -> Path | None:
     return _PACKAGE_PARENT if (_PACKAGE_PARENT / "tools" / "package.json").is_file() else None
 
 
+def cache_folder() -> Path:
+    """Return where programs are kept that were made for local chains, and that can be made again.
+
+    It need not exist.
+    """
+    own = os.environ.get("XDG_CACHE_HOME")
+    return (Path(own) if own else Path.home() / ".cache") / "postroad"
+
+
 def foundry_platform() -> str:
     """Return this machine's name in Foundry's package names, such as `linux-amd64` or `darwin-arm64`."""
     machine = platform.machine().lower()

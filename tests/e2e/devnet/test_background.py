@@ -42,8 +42,8 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def deploy(network: Network) -> dict[str, Any]:
     """A hook that works."""
-    await network["a"].mine()
-    return {name: chain.head.number for name, chain in network.chains.items()}
+    await network.anvil_chain("a").mine()
+    return {name: network.anvil_chain(name).head.number for name in network.chains}
 
 
 async def fail(_: Network) -> None:
@@ -52,7 +52,7 @@ async def fail(_: Network) -> None:
 
 
 def processes(state: NetworkState) -> list[int]:
-    return [state.pid, *(chain.anvil_pid for chain in state.chains)]
+    return [state.pid, *(process.pid for chain in state.chains for process in chain.processes)]
 
 
 def test_up_status_down(directory: Path) -> None:
@@ -137,7 +137,8 @@ def test_a_killed_supervisor_leaves_no_anvil_and_a_new_network_can_start(directo
 
 def test_the_supervisor_ends_when_a_chain_dies(directory: Path) -> None:
     state = up("a=bft@manual,b=bft@manual", directory)
-    os.kill(state.chain("a").anvil_pid, signal.SIGKILL)
+    (anvil,) = state.chain("a").processes
+    os.kill(anvil.pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
     while state.is_running() and time.monotonic() < deadline:
         time.sleep(0.02)

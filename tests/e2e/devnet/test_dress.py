@@ -12,7 +12,7 @@ from eth_account import Account as EthAccount
 from light_clients.bft.header import BftHeader
 from light_clients.bft.preimage import BftKind
 from relayer.consensus.bft.local.chain import LocalBftChain
-from relayer.devnet.chain.local_kind import AnyChain
+from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.network.network import Network
 from relayer.devnet.rpc.jsonrpc import METHOD_NOT_FOUND, SERVER_ERROR
 from relayer.devnet.rules import GIANT_GAS_LIMIT
@@ -95,7 +95,7 @@ async def test_a_giant_block_and_an_old_header(goquorum: LocalBftChain) -> None:
 
 async def test_contracts_of_any_size_and_accounts_without_money_where_besus_gas_is_free() -> None:
     async with Network("a=qbft:4/besu-free-gas@manual") as network, Client(network["a"].http_url) as client:
-        chain = network["a"]
+        chain = network.anvil_chain("a")
         # Returns 40,000 bytes of zeros as the contract's code.
         creation = bytes.fromhex("619c406000f3")
         raw = signed(chain, 0, to=None, data=creation, gas=20_000_000, maxFeePerGas=0, maxPriorityFeePerGas=0)
@@ -128,7 +128,7 @@ async def test_every_node_has_other_valid_seals_for_one_block(protocol: BftKind)
         assert len(found) == 3
 
 
-def signed(chain: AnyChain, nonce: int, **fields: Any) -> str:
+def signed(chain: AnvilChain[Any], nonce: int, **fields: Any) -> str:
     """A signed transaction as hex."""
     plain = {"chainId": chain.chain_id, "nonce": nonce, "to": b"\x11" * 20, "value": 0, "gas": 2_000_000}
     chosen = {name: value for name, value in (plain | fields).items() if value is not None}

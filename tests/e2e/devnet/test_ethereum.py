@@ -22,7 +22,7 @@ from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import DevnetError, SpecError
 from relayer.devnet.network import background
 from relayer.devnet.network.network import Network
-from relayer.devnet.process import anvil as anvil_module
+from relayer.devnet.process.child_process import running_pids
 from relayer.devnet.process.process_identity import start_mark
 from relayer.devnet.state.faults import Stall
 from tests.support.devnet import EMITTER, ON_DEMAND, WITNESS, Client, Wallet, open_socket, word
@@ -348,12 +348,12 @@ async def test_misbehaviour_on_request(chain: LocalEthereumChain) -> None:
 
 async def test_stopping_leaves_nothing() -> None:
     async with LocalEthereumChain("eth", ChainOptions(block_time_s=SLOT_S, admin=True)) as chain:
-        pid = chain.anvil_pid
+        (pid,) = chain.pids
         ports = [int(url.rsplit(":", 1)[1]) for url in (chain.http_url, chain.beacon_url)]
         await chain.add_beacon_server()
         await chain.wait_for(chain.head.number + 2)
     assert not start_mark(pid)
-    assert not anvil_module.running_pids()
+    assert not running_pids()
     for port in ports:
         with pytest.raises(OSError):
             await asyncio.open_connection("127.0.0.1", port)
@@ -361,7 +361,7 @@ async def test_stopping_leaves_nothing() -> None:
 
 async def test_a_network_of_both_sorts() -> None:
     async with Network("eth=ethereum@0.1,court=bft:4@0.1", ChainOptions(funded=1)) as network:
-        eth, court = network["eth"], network["court"]
+        eth, court = network.anvil_chain("eth"), network["court"]
         assert eth.chain_id != court.chain_id
         await asyncio.gather(eth.wait_for(eth.head.number + 2), court.wait_for(3))
 
@@ -385,7 +385,7 @@ def test_a_background_network_tells_where_the_beacon_api_is(directory: Path) -> 
     assert background.heights(state)["eth"] is not None
     assert background.status(directory) == state
     assert background.down(directory)
-    assert not start_mark(eth.anvil_pid)
+    assert not any(process.is_running() for process in eth.processes)
 
 
 @pytest.mark.parametrize(

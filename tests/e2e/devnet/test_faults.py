@@ -28,7 +28,7 @@ from relayer.consensus.bft.local.faults import (
     Rounds,
 )
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.process.anvil import listen_on
+from relayer.devnet.process.ports import listen_on
 from relayer.devnet.state.faults import (
     DropConnections,
     Fault,

@@ -23,7 +23,8 @@ from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.errors import ChainStartError, DevnetError, ExecutionError, SpecError
 from relayer.devnet.network.network import Network
 from relayer.devnet.process import anvil as anvil_module
-from relayer.devnet.process.anvil import PORTS, listen_on
+from relayer.devnet.process.child_process import running_pids
+from relayer.devnet.process.ports import PORTS, free_port, listen_on
 from relayer.devnet.process.process_identity import start_mark
 from tests.support.devnet import ON_DEMAND, Client, Refused
 
@@ -36,7 +37,7 @@ from relayer.devnet.chain.chain_options import ChainOptions
 async def main():
     async with LocalBftChain("alpha", ChainOptions(block_time_s=0.05, guard=GUARD)) as chain:
         upstream = chain.anvil.port
-        print(chain.anvil_pid, chain.http_url.rsplit(":", 1)[1], upstream, flush=True)
+        print(*chain.pids, chain.http_url.rsplit(":", 1)[1], upstream, flush=True)
         await chain.wait_for(3)
         await asyncio.sleep(60)
 
@@ -74,7 +75,7 @@ async def test_stopping_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     chain = LocalBftChain("alpha", ChainOptions(block_time_s=0.05))
     async with chain:
-        pid, ports = chain.anvil_pid, (chain.rpc_servers[0].port, chain.anvil.port)
+        pid, ports = chain.pids[0], (chain.rpc_servers[0].port, chain.anvil.port)
         assert start_mark(pid)
         assert all(port in PORTS and is_open(port) for port in ports)
         async with Client(chain.http_url) as client:
@@ -116,7 +117,7 @@ async def test_the_death_of_anvil_is_noticed() -> None:
         Client(chain.http_url) as client,
     ):
         ended = asyncio.create_task(chain.wait_ended())
-        os.kill(chain.anvil_pid, signal.SIGKILL)
+        os.kill(chain.pids[0], signal.SIGKILL)
         with pytest.raises(ExecutionError, match="anvil"):
             await asyncio.wait_for(ended, 5)
         with pytest.raises(Refused, match="anvil"):
@@ -144,7 +145,7 @@ async def test_a_port_that_anvil_cannot_have_is_replaced(monkeypatch: pytest.Mon
     """Somebody may take a port between our look and anvil's start."""
     with listen_on(0) as taken:
         offered: Iterator[int] = iter([taken.getsockname()[1]])
-        find = anvil_module.free_port
+        find = free_port
         monkeypatch.setattr(anvil_module, "free_port", lambda avoid=None: next(offered, None) or find(avoid))
         # The front's port is given, so that the first port asked for is anvil's.
         async with LocalBftChain("alpha", ChainOptions(block_time_s=None, port=find())) as chain:
@@ -216,7 +217,7 @@ async def test_network_of_both_kinds() -> None:
         assert a.funded_keys[0] != b.funded_keys[0]
         await a.wait_for(3)
         assert b.head.number == 1
-        pids = [a.anvil_pid, b.anvil_pid]
+        pids = [*a.pids, *b.pids]
     assert not any(map(start_mark, pids))
 
 
@@ -226,13 +227,13 @@ async def test_a_network_that_cannot_start_leaves_nothing(monkeypatch: pytest.Mo
         network["b"].options = replace(network["b"].options, port=taken.getsockname()[1])
         with pytest.raises(ChainStartError, match="is taken"):
             await network.start()
-    assert not anvil_module.running_pids()
+    assert not running_pids()
 
 
 async def test_a_network_ends_with_its_first_chain() -> None:
     async with Network("a=bft@manual,b=bft:ibft2@manual") as network:
         ended = asyncio.create_task(network.wait_ended())
-        os.kill(network["b"].anvil_pid, signal.SIGKILL)
+        os.kill(network["b"].pids[0], signal.SIGKILL)
         with pytest.raises(ExecutionError):
             await asyncio.wait_for(ended, 5)
 

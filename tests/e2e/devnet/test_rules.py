@@ -20,8 +20,8 @@ from light_clients.hashing import keccak256
 from relayer.consensus.bft.local.chain import LocalBftChain
 from relayer.consensus.ethereum.local.chain import LocalEthereumChain
 from relayer.contracts import load
+from relayer.devnet.chain.anvil_chain import AnvilChain
 from relayer.devnet.chain.chain_options import ChainOptions
-from relayer.devnet.chain.local_kind import AnyChain
 from relayer.devnet.rpc.jsonrpc import RpcError
 from relayer.devnet.rules import LEGACY_GAS_PRICE_WEI, ChainRules
 from relayer.devnet.state.identities import Account
@@ -55,7 +55,7 @@ def on_demand(rules: ChainRules, **options: Any) -> ChainOptions:
     return ChainOptions(block_time_s=None, rules=rules, **options)
 
 
-def signed(chain: AnyChain, nonce: int, account: Account | None = None, **fields: Any) -> str:
+def signed(chain: AnvilChain[Any], nonce: int, account: Account | None = None, **fields: Any) -> str:
     """A signed transaction as hex; of type 0 with `gasPrice`, of type 2 with `maxFeePerGas`."""
     key = chain.funded_keys[0] if account is None else account
     plain: dict[str, Any] = {
@@ -73,7 +73,9 @@ def signed(chain: AnyChain, nonce: int, account: Account | None = None, **fields
     return "0x" + raw.hex()
 
 
-async def send(chain: AnyChain, nonce: int, account: Account | None = None, **fields: Any) -> dict[str, Any]:
+async def send(
+    chain: AnvilChain[Any], nonce: int, account: Account | None = None, **fields: Any
+) -> dict[str, Any]:
     """Send a transaction, make a block, and return the receipt."""
     tx_hash = await chain.rpc("eth_sendRawTransaction", signed(chain, nonce, account, **fields))
     await chain.mine()

@@ -36,6 +36,7 @@ class LocalCliqueChain(AnvilChain[CliqueBlock]):
         options: what can be chosen of every chain.
         signers: how many seal its first blocks.
         epoch: after how many blocks votes are discarded and the signers listed.
+        remark: what people are told of the chain besides.
     """
 
     kind: ClassVar = "clique"
@@ -52,9 +53,11 @@ class LocalCliqueChain(AnvilChain[CliqueBlock]):
         *,
         signers: int = DEFAULT_SIGNERS,
         epoch: int = DEFAULT_EPOCH,
+        remark: str = "",
     ) -> None:
         super().__init__(name, ChainOptions() if options is None else options, Faults(CLIQUE_FAULTS))
         self.epoch = epoch
+        self._remark = remark
         self._joined = signers
         self._signers = LocalSigners.of(epoch, (self._signer(index) for index in range(signers)))
 
@@ -62,7 +65,7 @@ class LocalCliqueChain(AnvilChain[CliqueBlock]):
         """Return the signers of the next block."""
         signers = self.signers
         return ChainDetails(
-            summary=f"Clique, {len(signers)} signers",
+            summary=", ".join(filter(None, ("Clique", f"{len(signers)} signers", self._remark))),
             consensus={"kind": self.kind, "epoch": self.epoch},
             facts={"signers": ["0x" + address.hex() for address in signers]},
         )

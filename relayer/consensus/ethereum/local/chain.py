@@ -36,7 +36,8 @@ from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.chain.chain_parts import ChainParts
 from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import DevnetError, SpecError
-from relayer.devnet.process.anvil import Anvil, listen_on
+from relayer.devnet.process.anvil import Anvil
+from relayer.devnet.process.ports import listen_on
 from relayer.devnet.state.faults import Faults
 from relayer.devnet.state.identities import derive_account
 

@@ -13,6 +13,7 @@ from relayer.devnet.network.state_file import (
     ChainState,
     FundedKey,
     NetworkState,
+    ProcessState,
     read_state,
     write_state,
 )
@@ -37,8 +38,7 @@ def state_of(pid: int, mark: str) -> NetworkState:
         block_time_s=None,
         details=details,
         funded_keys=(FundedKey("0x22", "0x33"),),
-        anvil_pid=pid,
-        anvil_mark=mark,
+        processes=(ProcessState(pid, mark),),
         rules=("free", "tx64k"),
     )
     return NetworkState(pid, mark, "ready", (chain,), {"box": 1})
