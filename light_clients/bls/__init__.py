@@ -4,9 +4,9 @@
 How it works
     `protocol` has the rules once, as the class `BlsBackend`: what is refused, and what verifies what. A
     backend does only the arithmetic: `fast` by blst, which consensus clients run; `reference` by py_ecc, in
-    pure Python and by other authors, for tests. `backends` gives a backend by its name. `encoding` turns
-    points into bytes and back without any library. `committees` keeps the keys of sync committees
-    decompressed, for that takes longer than a signature.
+    pure Python and by other authors, where blst has no wheel, and to compare with. `backends` gives a backend
+    by its name. `encoding` turns points into bytes and back without any library. `committees` keeps the keys
+    of sync committees decompressed, for that takes longer than a signature.
 
 Read `protocol` first; callers need `backend()` and `committee()`.
 """

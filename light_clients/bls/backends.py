@@ -8,32 +8,31 @@ from typing import Final
 
 from light_clients.bls.protocol import BlsBackend
 
-#: The name of the default backend: blst.
+#: The name of the backend by blst, which serves where it is installed.
 PYBLST: Final = "pyblst"
-#: The name of the reference: pure Python, hundreds of times slower, for tests.
+#: The name of the one in pure Python, hundreds of times slower, which serves elsewhere.
 PY_ECC: Final = "py_ecc"
 
 
 def backend(name: str | None = None) -> BlsBackend:
-    """Return the backend of a name, the default one for None. The same name always gives the same object.
+    """Return the backend of a name, the fastest one for None. The same name always gives the same object.
 
     Raises:
         ValueError: there is no such backend.
-        ImportError: its library is not installed. Nothing else here needs either of them.
+        ImportError: its library is not installed.
     """
-    return _backend(PYBLST if name is None else name)
+    if name is not None:
+        return _backend(name)
+    try:
+        return _backend(PYBLST)
+    except ImportError:
+        return _backend(PY_ECC)
 
 
 @cache
 def _backend(name: str) -> BlsBackend:
     if name == PYBLST:
-        try:
-            from light_clients.bls.fast import FastBackend
-        except ImportError as error:
-            raise ImportError(
-                "found no package pyblst, expected it for BLS signatures: install it (where it has no wheel for this "
-                "Python and platform, that takes a Rust compiler, or use Python 3.13)"
-            ) from error
+        from light_clients.bls.fast import FastBackend
 
         return FastBackend()
     if name == PY_ECC:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import shutil
 import sys
@@ -71,12 +70,10 @@ def _look_at_installation() -> list[Finding]:
             Finding(Severity.WARNING, "safe-pysha3", "not installed", "installed", hashing.SLOW_ADVICE)
         )
     for kind in kinds():
-        for module, advice in kind.requires.items():
-            if importlib.util.find_spec(module) is None:
-                found = "not installed"
-                findings.append(
-                    Finding(Severity.WARNING, f"{module} ({kind.name})", found, "installed", advice)
-                )
+        findings += [
+            Finding(Severity.WARNING, f"{module} ({kind.name})", "not installed", "installed", advice)
+            for module, advice in kind.slow_without().items()
+        ]
     try:
         names = [
             load(name).name

@@ -78,7 +78,8 @@ class ConsensusKind:
         misbehaviour: what has happened where its light client is frozen, as a sentence.
         dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]`
             that it stands for: `init` takes them, and errors explain them.
-        requires: modules that its chains can't be followed without, each with what to do where it is missing.
+        faster_with: modules without which its chains are followed slowly, each with what that means and what to
+            do about it.
         platforms: CAIP-2 namespaces of the chains that it can believe.
         proves: how a word of a chain's state is proven (ADR 0015), for people to see.
     """
@@ -89,7 +90,7 @@ class ConsensusKind:
     signers: str
     misbehaviour: str
     dialects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    requires: Mapping[str, str] = field(default_factory=dict)
+    faster_with: Mapping[str, str] = field(default_factory=dict)
     platforms: tuple[str, ...] = ("eip155",)
     proves: ProofOf = ProofOf.STATE
     other_contracts: tuple[str, ...] = ()
@@ -103,6 +104,14 @@ class ConsensusKind:
         """Return the light client that follows a chain with this configuration, by its artifact's name."""
         return config.contract or self.contract
 
+    def slow_without(self) -> Mapping[str, str]:
+        """Return those modules of `faster_with` that are not installed."""
+        return {
+            module: advice
+            for module, advice in self.faster_with.items()
+            if importlib.util.find_spec(module) is None
+        }
+
     @property
     def config(self) -> type[ConsensusConfig]:
         """The keys of `[chains.NAME.consensus]`. Raises ConfigError when the kind's package lacks them."""
@@ -111,16 +120,7 @@ class ConsensusKind:
 
     @property
     def open_prover(self) -> OpenProverFunction:
-        """The function that builds a prover from a configuration.
-
-        Raises ConfigError as `config`, and where a module that the kind requires is not installed.
-        """
-        # This comes before the import, so that a missing package is told with what to do about it.
-        for module, advice in self.requires.items():
-            if importlib.util.find_spec(module) is None:
-                raise ConfigError(
-                    f"the kind of consensus {self.name!r} without the module {module}", "it installed", advice
-                )
+        """The function that builds a prover from a configuration. Raises ConfigError as `config`."""
         found: OpenProverFunction = self._load("prover", "open_prover")
         return found
 

@@ -102,6 +102,11 @@ def test_what_a_marker_leaves_out_needs_a_row() -> None:
     assert problems(wheel, marker=marker, left_out=(row,)) == []
 
 
+def test_what_is_for_another_system_is_lacked_by_nobody() -> None:
+    assert problems("one-1-cp311-cp311-win_amd64.whl", marker="sys_platform == 'win32'") == []
+    assert problems("one-1-cp311-cp311-macosx_14_0_arm64.whl", marker="sys_platform == 'darwin'") != []
+
+
 def test_a_row_does_not_excuse_what_is_locked() -> None:
     row = LeftOut("some-thing", ("3.14",), ("Linux arm64",), "none")
     found = problems("some_thing-1.0-py3-none-macosx_11_0_arm64.whl", left_out=(row,))
@@ -116,6 +121,7 @@ def test_a_row_that_is_not_needed_is_a_problem() -> None:
 
 def test_what_has_wheels_may_be_left_out_as_it_likes() -> None:
     assert problems("some_thing-1.0-py3-none-any.whl", marker="sys_platform == 'win32'") == []
+    assert problems("one-1-cp311-cp311-macosx_14_0_arm64.whl", marker="sys_platform == 'darwin'") != []
 
 
 def test_another_list_than_the_lock_is_refused() -> None:
