@@ -236,7 +236,7 @@ $(UV_BIN):
 clean: ## Remove what builds, tests and measurements left; keep the environments and tools
 	rm -rf dist build .bench .stamps .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	rm -rf solidity/out solidity/cache solidity/broadcast
-	find light_clients relayer tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find light_clients postroad relayer tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: distclean
 distclean: clean ## Remove the environments and tools too

@@ -20,7 +20,7 @@ from relayer.chains.provider_pool import (
     ProviderPool,
     label_urls,
 )
-from relayer.chains.rpc_provider import ProviderUrls, RpcCall, RpcLimits, RpcProvider
+from relayer.chains.rpc_provider import OwnProvider, ProviderUrls, RpcCall, RpcLimits, RpcProvider
 from relayer.errors import ConfigError, PostroadError, RangeRefused, RpcAnswerInvalid, RpcRefused
 from relayer.retry import RetryPolicy
 
@@ -53,7 +53,8 @@ class RpcPool:
     """The providers of one chain.
 
     Args:
-        urls: of each provider, the preferred one first. Raises ConfigError when there is none.
+        sources: URLs of each provider, or a connection to it, the preferred one first. Raises ConfigError
+            when there is none.
         limits: what one provider may cost us.
         policy: how often a round in which every provider failed is repeated.
         on_error: is told of every failure.
@@ -63,26 +64,30 @@ class RpcPool:
 
     def __init__(
         self,
-        urls: Sequence[ProviderUrls],
+        sources: Sequence[ProviderUrls | OwnProvider],
         *,
         limits: RpcLimits = DEFAULT_LIMITS,
         policy: RetryPolicy = DEFAULT_POLICY,
         on_error: OnRpcError | None = None,
         probe: Callable[[Callable[[str, Sequence[Any]], Awaitable[bytes]]], Awaitable[None]] | None = None,
     ) -> None:
-        if not urls:
+        if not sources:
             raise ConfigError("no providers", "at least one RPC URL", "Add one to the chain's rpc list.")
-        labels = label_urls([provider.http for provider in urls])
+        urls = [source for source in sources if isinstance(source, ProviderUrls)]
+        labels = iter(label_urls([provider.http for provider in urls]))
         self._timeout_s = limits.timeout_s
-        self._pool = ProviderPool(
-            [RpcProvider(where, label, limits) for where, label in zip(urls, labels, strict=True)],
+        self._pool: ProviderPool[RpcProvider | OwnProvider] = ProviderPool(
+            [
+                RpcProvider(source, next(labels), limits) if isinstance(source, ProviderUrls) else source
+                for source in sources
+            ],
             policy=policy,
             on_error=on_error,
             probe=None if probe is None else lambda provider: probe(provider.call),
         )
 
     @property
-    def providers(self) -> tuple[RpcProvider, ...]:
+    def providers(self) -> tuple[RpcProvider | OwnProvider, ...]:
         """All of them, in the configured order."""
         return self._pool.providers
 
@@ -149,7 +154,7 @@ class RpcPool:
         """
         decode = _decoder(answer_type)
 
-        async def once(provider: RpcProvider) -> T:
+        async def once(provider: RpcProvider | OwnProvider) -> T:
             result = await provider.call(method, params)
             value: T = check(_decode(decode, result, provider.label))
             return value
@@ -165,6 +170,20 @@ class RpcPool:
             ),
         )
 
+    async def pass_on(self, method: str, params: Sequence[Any]) -> Any:
+        """Return the healthiest provider's answer to any method, decoded and not judged.
+
+        A refusal is an answer too: RpcRefused is raised for the first one, unless another provider may have a
+        method that this one lacks. Raises ChainUnavailable and WrongChain as `call`.
+        """
+        decode = _decoder(Any)
+
+        async def once(provider: RpcProvider | OwnProvider) -> Any:
+            return _decode(decode, await provider.call(method, params), provider.label)
+
+        answer = await self._pool.anyone(method, once, is_final=lambda error: not is_method_missing(error))
+        return answer.value
+
     async def batch(
         self,
         calls: Sequence[RpcCall],
@@ -177,7 +196,7 @@ class RpcPool:
             return check([])
         decode = _decoder(answer_type)
 
-        async def once(provider: RpcProvider) -> T:
+        async def once(provider: RpcProvider | OwnProvider) -> T:
             results = await provider.batch(calls)
             value: T = check([_decode(decode, result, provider.label) for result in results])
             return value
@@ -192,7 +211,7 @@ class RpcPool:
         """
         decode = _decoder(Any)
 
-        async def once(provider: RpcProvider) -> Any:
+        async def once(provider: RpcProvider | OwnProvider) -> Any:
             return _decode(decode, await provider.call(method, params), provider.label)
 
         return await self._pool.everyone(once)
@@ -216,7 +235,7 @@ class RpcPool:
         """
         decode = _decoder(answer_type)
 
-        async def once(provider: RpcProvider) -> T:
+        async def once(provider: RpcProvider | OwnProvider) -> T:
             result = await provider.call(method, params)
             value: T = check(_decode(decode, result, provider.label))
             return value

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import msgspec
@@ -29,6 +29,7 @@ from relayer.chains.http import (
 from relayer.errors import RangeRefused, RpcAnswerInvalid, RpcRefused
 
 __all__ = [
+    "OwnProvider",
     "ProviderUrls",
     "RpcCall",
     "RpcLimits",
@@ -71,6 +72,24 @@ class ProviderUrls:
 
 #: A method and its parameters, ready for JSON.
 RpcCall = tuple[str, Sequence[Any]]
+
+
+class OwnProvider(Protocol):
+    """A connection that somebody else made and closes: an `RpcProvider` as far as a pool needs one."""
+
+    label: str
+
+    async def call(self, method: str, params: Sequence[Any]) -> bytes:
+        """As `RpcProvider.call`."""
+        ...
+
+    async def batch(self, calls: Sequence[RpcCall]) -> list[bytes]:
+        """As `RpcProvider.batch`."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what was opened for it; idempotent."""
+        ...
 
 
 class _Error(msgspec.Struct):
@@ -213,7 +232,7 @@ class RpcProvider:
         if error is None:
             return
         message = clean_text(error.message, self._secrets)
-        data = _revert_data(error.data)
+        data = read_revert_data(error.data)
         lowered = error.message[:1000].lower()
         is_range = error.code in _RANGE_CODES or any(word in lowered for word in _RANGE_WORDS)
         raise (RangeRefused if is_range else RpcRefused)(error.code, message, data=data)
@@ -227,7 +246,7 @@ def _request(number: int, method: str, params: Sequence[Any]) -> bytes:
     return _ENCODER.encode({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
 
 
-def _revert_data(data: Any) -> bytes:
+def read_revert_data(data: Any) -> bytes:
     """Return the revert data, wherever a node puts it: as a hex string, or in an object that holds one."""
     if isinstance(data, dict):
         data = data.get("data", data.get("result"))

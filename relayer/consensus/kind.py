@@ -78,8 +78,7 @@ class ConsensusKind:
         misbehaviour: what has happened where its light client is frozen, as a sentence.
         dialects: names of protocols that the kind covers, each with the keys of `[chains.NAME.consensus]`
             that it stands for: `init` takes them, and errors explain them.
-        faster_with: modules without which its chains are followed slowly, each with what that means and what to
-            do about it.
+        faster_with: modules without which its chains are followed slowly, each with what that means.
         platforms: CAIP-2 namespaces of the chains that it can believe.
         proves: how a word of a chain's state is proven (ADR 0015), for people to see.
     """

@@ -14,6 +14,7 @@ from relayer.chains.evm.node import Node
 from relayer.chains.evm.open_evm import open_evm
 from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.chains.provider_pool import OnRpcError
+from relayer.chains.rpc_provider import OwnProvider
 from relayer.config import ChainConfig, Config
 from relayer.consensus.base import Prover
 from relayer.consensus.kind import OpenProver
@@ -75,12 +76,17 @@ def open_chain(
     name: str,
     signers: Sequence[Signer | ForeignAccount] = (),
     on_rpc_error: OnRpcError | None = None,
+    provider: OwnProvider | None = None,
 ) -> OpenChain:
     """Build a configured chain; nothing is asked of it yet.
+
+    `provider` is asked in place of those that the configuration names.
 
     Raises ConfigError when its endpoint isn't complete.
     """
     chain, endpoint = config.chain(name), config.require_endpoint(name)
-    evm = open_evm(name, chain, endpoint.genesis_hash, signers, on_rpc_error)
+    evm = open_evm(name, chain, endpoint.genesis_hash, signers, on_rpc_error, provider)
     open_prover = kind_of(chain).open_prover(configured(name, chain), evm, on_rpc_error)
-    return OpenChain(name, evm, open_prover, Node.over(name, [url.reveal() for url in chain.rpc]), chain)
+    urls = [url.reveal() for url in chain.rpc]
+    node = Node.over(name, urls) if provider is None else Node(name, evm.request)
+    return OpenChain(name, evm, open_prover, node, chain)

@@ -91,7 +91,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 class _File(msgspec.Struct, frozen=True, rename="camel"):
     contract_name: str
-    abi: tuple[_Entry, ...]
+    abi: tuple[msgspec.Raw, ...]
     bytecode: str
     deployed_bytecode: str
     immutable_references: tuple[_Place, ...]
@@ -111,6 +111,7 @@ class Artifact:
         errors: by selector.
         events: by name.
         constructor: its inputs.
+        abi: all of it, as the compiler tells it and other libraries read it.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Artifact:
     errors: Mapping[bytes, _Entry]
     events: Mapping[str, _Entry]
     constructor: _Entry
+    abi: Sequence[Mapping[str, Any]]
 
     @property
     def changing_functions(self) -> tuple[str, ...]:
@@ -307,11 +309,11 @@ def _folders() -> list[tuple[Traversable, Build]]:
 
 
 def _to_artifact(file: _File, build: Build) -> Artifact:
+    members = [msgspec.json.decode(member, type=_Entry) for member in file.abi]
     entries = {
-        kind: [member for member in file.abi if member.type == kind]
-        for kind in ("function", "error", "event")
+        kind: [member for member in members if member.type == kind] for kind in ("function", "error", "event")
     }
-    constructors = [member for member in file.abi if member.type == "constructor"]
+    constructors = [member for member in members if member.type == "constructor"]
     return Artifact(
         name=file.contract_name,
         build=build,
@@ -323,6 +325,7 @@ def _to_artifact(file: _File, build: Build) -> Artifact:
         errors={keccak256(entry.signature.encode())[:SELECTOR_BYTES]: entry for entry in entries["error"]},
         events={entry.name: entry for entry in entries["event"]},
         constructor=constructors[0] if constructors else _Entry("constructor"),
+        abi=tuple(msgspec.json.decode(member) for member in file.abi),
     )
 
 

@@ -15,14 +15,19 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.config import Config
+from relayer.contracts import load
 from relayer.road.message import Receipt, RoadMessage
 from relayer.road.road import Road, connect
 from relayer.road.times import Span
 from relayer.views.story import StoryView
+
+if TYPE_CHECKING:
+    from web3 import Web3
+    from web3.contract import Contract
 
 T = TypeVar("T")
 
@@ -31,9 +36,13 @@ def connect_blocking(
     source: str | Path | Config = "postroad.toml",
     *,
     signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
+    web3: Mapping[str, object] | None = None,
 ) -> BlockingRoad:
-    """Return a road to be used with `with`. Arguments and errors are those of `connect`."""
-    return BlockingRoad(connect(source, signers=signers))
+    """Return a road to be used with `with`, inside of a running event loop too, as a notebook has one.
+
+    Arguments and errors are those of `connect`.
+    """
+    return BlockingRoad(connect(source, signers=signers, web3=web3))
 
 
 class BlockingMessage:
@@ -108,6 +117,19 @@ class BlockingRoad:
         """Find a message by its id; see Road.message."""
         return BlockingMessage(self._loop.run(self._road.message(message_id)), self._loop)
 
+    def web3(self, name: str) -> Web3:
+        """Return web3 over a chain's distrusted providers; see Road.web3."""
+        from relayer.chains.evm.web3_pool import open_web3
+
+        return open_web3(self._road.chain(name).chain, self._loop.run)
+
+    def contract(self, name: str, contract: str = "Gateway", address: bytes | str | None = None) -> Contract:
+        """Return one of our contracts on a chain, as web3's contract object; see Road.contract."""
+        from relayer.chains.evm.web3_pool import blocking_contract
+
+        at = self._road.contract_address(name, address)
+        return blocking_contract(self.web3(name), at, load(contract).abi)
+
 
 class _Loop:
     """An event loop in a thread. Ctrl-C in the caller's thread cancels what runs in it."""
@@ -139,8 +161,9 @@ class _Loop:
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:
             return
+        # In the loop's own thread: the caller's may have a loop that runs, and there can be but one.
+        for work in (loop.shutdown_asyncgens(), loop.shutdown_default_executor()):
+            asyncio.run_coroutine_threadsafe(work, loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        # The loop's thread has ended, so the caller's may run what is left.
-        loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()

@@ -21,6 +21,7 @@ from relayer.road.errors import DeliveryTimeout, MessageExpired
 from relayer.road.search import find_delivery
 from relayer.road.story import proven_story, unproven_story
 from relayer.road.times import Span, parse_span
+from relayer.road.waiting import explain_wait
 from relayer.views.delivery import DeliveryView, ReceiptView, proven_view
 from relayer.views.message import MessageView, message_view
 from relayer.views.story import StoryView, story_view
@@ -73,6 +74,13 @@ class Receipt:
     def timestamp(self) -> Timestamp:
         """That block's time, in seconds."""
         return self.header.timestamp
+
+    def __repr__(self) -> str:
+        # Its bytes would fill a screen.
+        by = "" if self.delivery is None else f", executed by 0x{self.delivery.tx_hash.hex()}"
+        return (
+            f"Receipt(0x{self.message_id.hex()}, sequence {self.sequence}{by}, proven at block {self.height})"
+        )
 
     def view(self) -> ReceiptView:
         """Return the receipt as it is shown, with a JSON form."""
@@ -205,10 +213,13 @@ class RoadMessage:
                     return replace(found, delivery=await self._find_delivery(await self._read_journal()))
                 seen = found
             if ends_at is not None and time.monotonic() + poll_s > ends_at:
+                why = await explain_wait(
+                    self._sent, self._source, self._destination, await self._read_journal()
+                )
                 raise DeliveryTimeout(
                     f"0x{self.id.hex()} was not proven as delivered in {parse_span(timeout or 0):g} s: {seen}",
                     f"its bit on {self.destination}",
-                    "Is a relayer running? `postroad trace` and `postroad pending` tell why it waits.",
+                    why or "Is a relayer running? `postroad trace` and `postroad pending` tell why it waits.",
                 )
             await asyncio.sleep(poll_s)
 

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from light_clients.client import Height
 from relayer import config as configuration
@@ -22,8 +22,10 @@ from relayer.chains.base import Call, Chain, SentMessage, TxReceipt
 from relayer.chains.evm import abi
 from relayer.chains.evm.open_evm import open_evm
 from relayer.chains.evm.signers import ForeignAccount, Signer, as_signer
+from relayer.chains.evm.web3_provider import Web3Provider
 from relayer.config import Config
 from relayer.consensus.open_chain import OpenChain, open_chain
+from relayer.contracts import load
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
@@ -43,6 +45,9 @@ from relayer.road.transact import SendingChain
 from relayer.sending.price import PricePolicy
 
 if TYPE_CHECKING:
+    from web3 import AsyncWeb3
+    from web3.contract import AsyncContract
+
     from relayer.journal.store import Journal
 
 #: How often a chain is looked at while a transaction of ours waits there, whatever its poll interval is.
@@ -54,6 +59,7 @@ def connect(
     source: str | Path | Config = "postroad.toml",
     *,
     signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
+    web3: Mapping[str, object] | None = None,
 ) -> Road:
     """Return a road over the configured chains, to be used with `async with`.
 
@@ -62,26 +68,36 @@ def connect(
         signers: unlocked keys by chain, for `send`: of `relayer.keys.Key`, of eth-account
             (`Account.from_key(...)`), or what has the same methods. Without them the keystore that the
             chain's `sender` names (else its first of `keys`) is unlocked when the first message is sent.
+        web3: an `AsyncWeb3` or a `Web3` by chain, which is asked in place of the chain's configured
+            providers. What it answers is believed no more than theirs. Its owner closes it.
 
     Raises:
-        ConfigError: the configuration can't be used. Nothing is asked of a chain yet.
+        ConfigError: the configuration can't be used, or an object in `web3` is none. Nothing is asked of a
+            chain yet.
         KeyUnavailable: an object in `signers` is no key.
     """
     config = source if isinstance(source, Config) else configuration.load(source)
-    return Road(config, signers)
+    return Road(config, signers, web3)
 
 
 class Road:
     """The configured chains, to send over and to look at. Belongs to one event loop."""
 
     def __init__(
-        self, config: Config, signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None
+        self,
+        config: Config,
+        signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
+        web3: Mapping[str, object] | None = None,
     ) -> None:
         # At once, and not with the first message: what is no key is a mistake in the caller's code.
         for signer in (signer for several in (signers or {}).values() for signer in several):
             as_signer(signer)
         self.config = config
         self._signers = signers
+        # Its chains have to be configured: how they are verified stands nowhere else.
+        for name in web3 or ():
+            config.chain(name)
+        self._own = {name: Web3Provider(own, f"the web3 of {name}") for name, own in (web3 or {}).items()}
         self._chains: dict[str, OpenChain] = {}
         self._sending: dict[str, SendingChain] = {}
         self._journal: Journal | None = None
@@ -136,13 +152,23 @@ class Road:
             channel: 32 bytes; None = the public lane.
 
         Raises:
-            ConfigError, KeyUnavailable: nothing was sent.
+            ConfigError, KeyUnavailable, Malformed: nothing was sent.
             CallReverted: the gateway refuses it (no route, paused, too large, ...); nothing was sent.
             InsufficientFunds, FeeLimitReached: nothing was sent; try again later.
             ChainUnavailable: it is not in a block in time. The text says why it waits, and whether it may
                 still be included.
         """
         recipient = _to_address(to)
+        if not isinstance(payload, bytes):
+            raise Malformed(
+                f"a payload of the type {type(payload).__name__}",
+                "bytes",
+                "Text is encoded first: payload=text.encode().",
+            )
+        if source == destination:
+            raise ConfigError(
+                f"a message from {source} to itself", "two chains", "A lane leads from one chain to another."
+            )
         sender, receiver = await self._open_sending(source), self._open(destination)
         if channel is not None and len(channel) != len(PUBLIC_CHANNEL):
             raise Malformed(f"a channel of {len(channel)} bytes", "32 bytes")
@@ -205,6 +231,38 @@ class Road:
             "Copy the id again; it is the leaf that MessageAppended names.",
         )
 
+    def web3(self, name: str) -> AsyncWeb3[Any]:
+        """Return web3 over a chain's distrusted providers, with their failover and limits; it is the road's.
+
+        It retries nothing by itself, for the providers' retries are bounded, and reads blocks with seals in
+        them. Nothing that it says is verified. Raises ConfigError.
+        """
+        # Whoever does not use it does not wait for its import.
+        from relayer.chains.evm.web3_pool import open_async_web3
+
+        return open_async_web3(self._open(name).chain)
+
+    def contract(
+        self, name: str, contract: str = "Gateway", address: bytes | str | None = None
+    ) -> AsyncContract:
+        """Return one of our contracts on a chain, as web3's contract object.
+
+        Args:
+            name: of the chain.
+            contract: whose ABI it has, such as `Gateway` or `BftLightClient`.
+            address: 20 bytes or 0x-hex; None = the chain's gateway.
+
+        Raises:
+            ConfigError, UnknownContract, Malformed: the chain, the contract or the address is none.
+        """
+        from relayer.chains.evm.web3_pool import async_contract
+
+        return async_contract(self.web3(name), self.contract_address(name, address), load(contract).abi)
+
+    def contract_address(self, name: str, address: bytes | str | None = None) -> bytes:
+        """Return an address as 20 bytes; None stands for the chain's gateway. Raises as `contract`."""
+        return self._open(name).chain.gateway if address is None else _to_address(address)
+
     def chain(self, name: str) -> OpenChain:
         """A configured chain, opened: to talk to it and to verify it. Raises ConfigError."""
         return self._open(name)
@@ -222,7 +280,7 @@ class Road:
         if not self._is_open:
             raise ConfigError("a road that is not open", "`async with relayer.connect(...) as road:`")
         if name not in self._chains:
-            self._chains[name] = open_chain(self.config, name)
+            self._chains[name] = open_chain(self.config, name, provider=self._own.get(name))
             self._import_trust(self._chains[name])
         return self._chains[name]
 
@@ -234,7 +292,7 @@ class Road:
                 signers = await asyncio.to_thread(self._unlock, name)
                 table, endpoint = self.config.chain(name), self.config.require_endpoint(name)
                 self._sending[name] = SendingChain(
-                    open_evm(name, table, endpoint.genesis_hash, signers),
+                    open_evm(name, table, endpoint.genesis_hash, signers, provider=self._own.get(name)),
                     opened.prover,
                     PricePolicy(table.max_fee_wei, table.priority_fee_wei),
                     poll_s=min(max(table.poll_interval_ms / 2_000, _LEAST_POLL_S), _MOST_POLL_S),

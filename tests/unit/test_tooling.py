@@ -49,11 +49,6 @@ def test_npm_locks_name_no_registry(folder: str) -> None:
     assert all("integrity" in package for name, package in packages.items() if name)
 
 
-def test_the_daemon_does_without_web3() -> None:
-    # It would cost two seconds of every start, and retry by itself on top of our own policy.
-    assert "\nweb3==" not in (ROOT / "requirements" / "runtime.txt").read_text()
-
-
 def test_no_contract_test_ends_at_a_deployment_that_is_refused() -> None:
     """With `dynamic_test_linking`, a deployment in the test's own frame that reverts as expected ends the
     test, which passes: nothing behind it is asked. In a frame of its own (`this.deploy(...)`) it goes on.

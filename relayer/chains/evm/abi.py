@@ -28,6 +28,7 @@ def topic(signature: str) -> bytes:
 
 
 DELIVER: Final = selector("deliver(bytes,bytes)")
+RECEIVE_MESSAGE: Final = selector("receiveMessage(bytes32,bytes,bytes)")
 SEND_MESSAGE: Final = selector("sendMessage(bytes,bytes,bytes[])")
 OUTBOUND_LANE: Final = selector("outboundLane(bytes32)")
 REMOTE: Final = selector("remote(bytes32)")
@@ -82,6 +83,13 @@ def encode_send_message(recipient: bytes, payload: bytes, attributes: tuple[byte
     first, second = _padded(recipient), _padded(payload)
     heads = encode_word(96) + encode_word(96 + len(first)) + encode_word(96 + len(first) + len(second))
     return SEND_MESSAGE + heads + first + second + _encode_bytes_array(attributes)
+
+
+def encode_receive_message(message_id: bytes, sender: bytes, payload: bytes) -> bytes:
+    """Return the calldata of ERC-7786's `receiveMessage`; `sender` is ERC-7930 bytes."""
+    first, second = _padded(sender), _padded(payload)
+    heads = message_id + encode_word(96) + encode_word(96 + len(first))
+    return RECEIVE_MESSAGE + heads + first + second
 
 
 def encode_attributes(

@@ -59,7 +59,7 @@ from relayer.chains.rpc_pool import (
     RpcPool,
     is_method_missing,
 )
-from relayer.chains.rpc_provider import ProviderUrls, RpcLimits
+from relayer.chains.rpc_provider import OwnProvider, ProviderUrls, RpcLimits
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
@@ -88,7 +88,7 @@ class EvmSettings:
         gateway: 20 bytes; zero before an endpoint is deployed.
         genesis_hash: 32 bytes; providers with another genesis block are excluded. Zero: not known
             yet, not compared.
-        providers: their URLs, the preferred one first.
+        providers: their URLs, or connections to them, the preferred one first.
         poll_interval_s: how often to ask for the newest head where no websocket tells it.
         max_log_range: blocks in one `eth_getLogs`, to begin with.
         max_transaction_gas: the most gas of one transaction (EIP-7825).
@@ -99,7 +99,7 @@ class EvmSettings:
     chain_id: int
     gateway: Address
     genesis_hash: bytes
-    providers: tuple[ProviderUrls, ...]
+    providers: tuple[ProviderUrls | OwnProvider, ...]
     poll_interval_s: float = 1.0
     max_log_range: int = 2_000
     max_transaction_gas: int = 1 << 24
@@ -143,6 +143,13 @@ class EvmChain:
             settings.max_log_range,
         )
         self._market = GasMarketReader(self._pool)
+
+    async def request(self, method: str, params: Sequence[Any]) -> Any:
+        """Return what the healthiest provider answers to any method, decoded and not judged.
+
+        Raises RpcRefused for a refusal, and ChainUnavailable.
+        """
+        return await self._pool.pass_on(method, params)
 
     # --- reading --------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import msgspec
 
 from relayer.chains.base import Head
 from relayer.chains.evm.rpc_types import BlockHead, parse_head
-from relayer.chains.rpc_provider import RpcProvider
+from relayer.chains.rpc_provider import OwnProvider, RpcProvider
 from relayer.errors import PostroadError, Retryable, RpcAnswerInvalid
 
 #: A head with 255 seals takes some 50 kB. More than this is an attack on our memory.
@@ -63,12 +63,16 @@ class HeadFeed:
 
     def __init__(
         self,
-        providers: Sequence[RpcProvider],
+        providers: Sequence[RpcProvider | OwnProvider],
         poll: Callable[[], Awaitable[Head]],
         interval_s: float,
         on_error: Callable[[str, str], None] | None = None,
     ) -> None:
-        self._providers = [provider for provider in providers if provider.urls.websocket is not None]
+        self._providers = [
+            provider
+            for provider in providers
+            if isinstance(provider, RpcProvider) and provider.urls.websocket is not None
+        ]
         self._poll = poll
         self._interval_s = interval_s
         self._on_error = on_error

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ class FakeJournal:
 
 
 def make_message(destination: FakeDestination, told: StoredStory | None = None) -> RoadMessage:
-    source: Any = None
+    source: Any = SimpleNamespace(name="court", recipient=bytes)
     journal: Any = None if told is None else FakeJournal(told)
     return RoadMessage(SENT, SENT_IN, source, destination.opened(), journal)
 
@@ -101,6 +102,13 @@ async def test_hearsay_alone_is_no_receipt() -> None:
     destination.add(50, hash_of(1))
     with pytest.raises(DeliveryTimeout, match="its bit is not set"):
         await make_message(destination, told_by_journal(S.CONFIRMED, hash_of(1))).delivered(0.1)
+
+
+async def test_a_timeout_says_what_the_relayer_waits_for() -> None:
+    """INV-10."""
+    waiting = make_message(FakeDestination(100, bitmap=0), told_by_journal(S.PROVEN, None))
+    with pytest.raises(DeliveryTimeout, match=r"The relayer says that it waits for batch\."):
+        await waiting.delivered(0.05)
 
 
 async def test_the_journals_story_is_told_with_what_is_proven_now() -> None:
