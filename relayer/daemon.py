@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -151,7 +152,16 @@ class Daemon:
             if self._config.metrics.address is not None:
                 await self._serve(*self._config.metrics.address)
             self.pipeline.start()
-            self._log.info("relaying", lanes=len(self._lanes), chains=sorted(self._built))
+            self._log.info(
+                "relaying",
+                version=version("postroad"),
+                lanes=len(self._lanes),
+                chains=sorted(self._built),
+                accounts={
+                    name: [f"0x{account.hex()}" for account in opened.chain.senders]
+                    for name, opened in sorted(self._built.items())
+                },
+            )
             await self._until_stopped(self.pipeline)
         finally:
             await self._end()

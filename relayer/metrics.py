@@ -7,11 +7,21 @@ view of the relayer (relayer.views.gauges), so that nothing is kept up to date w
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
@@ -23,8 +33,14 @@ class Metrics:
     """The daemon's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
+        # When a series was created helps nobody, and doubles the page.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         registry = self.registry
+        ProcessCollector(registry=registry)
+        Gauge("postroad_build_info", "What runs; always 1.", ["version", "python"], registry=registry).labels(
+            version("postroad"), platform.python_version()
+        ).set(1)
         self._messages = Counter(
             "postroad_messages", "Messages by what happened to them.", ["lane", "step"], registry=registry
         )

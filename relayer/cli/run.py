@@ -13,8 +13,13 @@ from relayer.cli.running import run_async
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Log JSON, one object a line.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="What is logged; log.level of the configuration without.",
+)
 @config_option
-def run(config_path: Path, as_json: bool) -> None:
+def run(config_path: Path, as_json: bool, log_level: str | None) -> None:
     """Relay messages over the configured lanes until stopped.
 
     SIGTERM and Ctrl-C drain: what is signed is in the journal. It can be killed at any time; the next start
@@ -25,6 +30,8 @@ def run(config_path: Path, as_json: bool) -> None:
     config = load_config(config_path)
     if as_json:
         config = msgspec.structs.replace(config, log=msgspec.structs.replace(config.log, format="json"))
+    if log_level is not None:
+        config = msgspec.structs.replace(config, log=msgspec.structs.replace(config.log, level=log_level))
     names = {name for chain in config.chains.values() for name in chain.keys}
     keys = {name: unlock(config, name) for name in sorted(names)}
     signers = {name: [keys[key] for key in chain.keys] for name, chain in config.chains.items()}

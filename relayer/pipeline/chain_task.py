@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from light_clients.errors import Rejection
-from relayer.chains.base import Address, Chain, Head
+from relayer.chains.base import Address, Chain, Head, TxReceipt
 from relayer.consensus.base import ProvenSlot, Prover, VerifiedHeader
 from relayer.errors import MisbehaviourFound, Retryable, StopLane
 from relayer.journal.rows import ChainRow, StoredChain
@@ -41,7 +41,8 @@ from relayer.pipeline.wakes import Guest, HeaderListener
 from relayer.pipeline.watch import HeadWatcher, LogScanner
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.sender import Sender
-from relayer.sending.transaction import Outcomes, wasted_gas
+from relayer.sending.transaction import Outcomes, Transaction, wasted_gas
+from relayer.trouble import Trouble
 
 #: How long a step waits for the sender's look, which goes on by itself then.
 _LOOK_TIMEOUT_S: Final = 5.0
@@ -54,6 +55,9 @@ _MOST_CANDIDATES: Final = 65_536
 SILENCE_S: Final = 15
 #: After so long without a head the chain stands still, or its providers can't be reached.
 STALL_S: Final = 60
+
+#: Of one page and header. The journal and `postroad pending` have all of them.
+_MOST_REFUSALS_TOLD: Final = 16
 
 
 class ChainTask:
@@ -113,6 +117,8 @@ class ChainTask:
         self._is_silent = False
         self._state: bytes | None = stored.trusted_state
         self._log = structlog.get_logger().bind(chain=chain.name)
+        self._trouble = Trouble(self._log, "step failed")
+        self._silence = Trouble(self._log, "no head comes")
 
     # --- the loop -------------------------------------------------------------------------------------------
 
@@ -158,6 +164,10 @@ class ChainTask:
 
     def _set_silence(self, waiting: Waiting | None) -> None:
         recovered = self._is_silent and waiting is None
+        if waiting is None:
+            self._silence.over()
+        else:
+            self._silence.note(waiting.detail)
         self._is_silent = waiting is not None
         for lane in self.out_lanes:
             self._services.lane_waiting.set(lane.progress, "source heads", waiting)
@@ -177,7 +187,7 @@ class ChainTask:
     def _report_failure(self, error: BaseException, reason: WaitingReason) -> None:
         self._is_failing = True
         detail = f"{self.chain.name}: {str(error) or type(error).__name__}"
-        self._log.warning("step failed", error=str(error) or type(error).__name__)
+        self._trouble.note(str(error) or type(error).__name__)
         self._services.metrics.step_failed(self.chain.name, type(error).__name__)
         self._set_failure(Waiting(reason, detail))
 
@@ -198,6 +208,7 @@ class ChainTask:
 
     def _clear_failure(self) -> None:
         recovered, self._is_failing = self._is_failing, False
+        self._trouble.over()
         self._set_failure(None)
         if recovered:
             self._wake_recovered()
@@ -432,6 +443,7 @@ class ChainTask:
                 wasted_gas(transaction),
             )
             lane = lanes.get(transaction.batch.lane) if transaction.batch is not None else None
+            self._tell_included(transaction, transaction.receipt, lane)
             if lane is not None and transaction.batch is not None:
                 lane.progress.land(transaction.batch.page)
             if lane is not None and transaction.call is not None and transaction.receipt.succeeded:
@@ -457,6 +469,26 @@ class ChainTask:
             # The accounts have room for more transactions now.
             for inbound in self.in_lanes:
                 inbound.task.wake()
+
+    def _tell_included(self, transaction: Transaction, receipt: TxReceipt, lane: IncomingLane | None) -> None:
+        signed_s = (self._services.clock() - transaction.attempts[0].at) / 1e6
+        log = self._log.bind(
+            transaction=f"0x{receipt.tx_hash.hex()}",
+            block=receipt.block_number,
+            gas=receipt.gas_used,
+            fee_wei=receipt.fee_wei,
+            seconds=round(signed_s, 3),
+        )
+        if transaction.batch is None or lane is None:
+            log.info("a transaction is included", purpose=transaction.purpose.value)
+            return
+        batch = transaction.batch
+        log = log.bind(lane=lane.progress.name, first=batch.first, last=batch.last)
+        if not receipt.succeeded:
+            log.warning("a batch reverted")
+            return
+        executed = sum(said.mask.bit_count() for said in receipt.delivered)
+        log.info("a batch is delivered", executed=executed, held_back=len(receipt.events))
 
     def _apply(self, result: HeaderResult, now_s: float, *, caught_up: bool) -> None:
         """Take over into memory what was committed, and wake whom it concerns."""
@@ -501,6 +533,14 @@ class ChainTask:
                 "a provider showed messages as delivered that are not", lane=progress.name, page=verdict.page
             )
             self._services.metrics.step_failed(self.chain.name, "FalseDelivery")
+        for wait in verdict.failed[:_MOST_REFUSALS_TOLD]:
+            self._log.warning(
+                "a recipient refuses a message",
+                lane=progress.name,
+                sequence=wait.sequence,
+                attempts=wait.attempts,
+                reason=wait.waiting.detail,
+            )
         self._services.metrics.settled(
             progress.name,
             verdict.delivered.bit_count(),

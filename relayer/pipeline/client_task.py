@@ -37,6 +37,7 @@ from relayer.pipeline.rules.anchoring import Anchoring
 from relayer.pipeline.wakes import LanePort
 from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.sending.transaction import Transaction
+from relayer.trouble import Trouble
 
 #: How often the client is read without a reason.
 _CHECK_S: Final = 15.0
@@ -82,6 +83,8 @@ class LightClientTask:
         self._updated_for: bytes | None = None
         self._failures = 0
         self._log = structlog.get_logger().bind(client=f"{source.chain.name} on {destination.name}")
+        self._trouble = Trouble(self._log, "the client could not be read")
+        self._waits = Trouble(self._log, "lanes wait for the client")
 
     def recheck(self) -> None:
         """Read the client now, its address included: the destination refused a proof."""
@@ -152,8 +155,10 @@ class LightClientTask:
             # A client that was ready stays in use, since every batch is simulated before it is sent.
             if self.waiting is not None:
                 self._report_failure(WaitingReason.RPC_TROUBLE, error)
-            self._log.warning("the client could not be read", error=str(error) or type(error).__name__)
+            else:
+                self._trouble.note(str(error) or type(error).__name__)
         else:
+            self._trouble.over()
             self._failures = 0
             return _CHECK_S
         self._failures += 1
@@ -166,9 +171,10 @@ class LightClientTask:
         if waiting == self.waiting:
             return
         if waiting is None:
+            self._waits.over()
             self._log.info("the client is ready")
         else:
-            self._log.warning("lanes wait for the client", reason=str(waiting))
+            self._waits.note(str(waiting))
         self.waiting = waiting
         self._wake_lanes()
 

@@ -50,6 +50,7 @@ from relayer.pipeline.rules.story import seen_step, submitted_step
 from relayer.pipeline.services import Services
 from relayer.protocol.batch import encode_batch
 from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.trouble import Trouble
 
 #: The most batches of one lane between their plan and their first offer.
 _AT_ONCE: Final = 8
@@ -102,7 +103,7 @@ class LaneTask:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
-        self._log = structlog.get_logger().bind(lane=progress.name)
+        self._trouble = Trouble(structlog.get_logger().bind(lane=progress.name), "a batch could not be sent")
 
     def wake(self) -> None:
         """Have the task plan again: something changed."""
@@ -255,9 +256,7 @@ class LaneTask:
     def _hold_back(self, page: PageState, waiting: Waiting, *, is_refusal: bool = False) -> None:
         pause_s = page.hold_back(waiting, self._services.monotonic(), is_refusal=is_refusal)
         self._set_waiting("delivery", self.progress.held_for())
-        self._log.warning(
-            "a batch could not be sent", page=page.page, reason=str(waiting), again_in_s=pause_s
-        )
+        self._trouble.note(str(waiting), page=page.page, again_in_s=pause_s)
 
     def waits_in_flight(self) -> dict[int, list[tuple[int, WaitingReason]]]:
         """Return by page what transactions with its messages wait for, as LaneProgress.count takes it."""
@@ -294,6 +293,7 @@ class LaneTask:
         transaction = await destination.sender.send(
             call, Purpose.DELIVER, self._recorder(plan, page, simulated)
         )
+        self._trouble.over()
         self._services.metrics.submitted(self.progress.name, plan.mask.bit_count())
         self._services.metrics.step_took(
             "submit", self.progress.name, asyncio.get_running_loop().time() - started

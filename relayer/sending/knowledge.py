@@ -13,9 +13,10 @@ import structlog
 from light_clients.errors import Rejection
 from relayer.chains.base import Address, Chain
 from relayer.consensus.base import ProvenAccount
-from relayer.errors import PostroadError
+from relayer.errors import NotFoundYet, PostroadError
 from relayer.sending.account import SendingAccount
 from relayer.sending.transaction import Transaction
+from relayer.trouble import Trouble
 
 T = TypeVar("T")
 
@@ -53,6 +54,8 @@ class AccountReader:
         self._chain = chain
         self._prove = prove
         self._log = log
+        self._trouble = Trouble(log, "an account could not be looked up")
+        self._has_failed = False
         self._proves_now = proves_now
         self._shares_keys = shares_keys
         self._asked_at: dict[Address, float] = {}
@@ -74,6 +77,7 @@ class AccountReader:
         `height` is the newest block that is known. What nobody tells is not learnt, and nothing is raised.
         """
         self._asked_at[account.address] = time.monotonic()
+        self._has_failed = False
         gone: list[Transaction] = []
         proven = None
         if self._prove is not None:
@@ -94,6 +98,8 @@ class AccountReader:
             balance = await self._ask(self._chain.balance(account.address))
             if balance is not None:
                 account.learn_balance(balance, height)
+        if not self._has_failed:
+            self._trouble.over()
         return gone
 
     @staticmethod
@@ -115,5 +121,11 @@ class AccountReader:
             async with asyncio.timeout(_ASK_S):
                 return await question
         except (PostroadError, Rejection, TimeoutError) as error:
-            self._log.info("an account could not be looked up", error=str(error) or type(error).__name__)
+            self._has_failed = True
+            text = str(error) or type(error).__name__
+            # Before a first header is verified there is nothing to look at, at every start.
+            if isinstance(error, NotFoundYet):
+                self._log.debug("an account can't be looked up yet", error=text)
+            else:
+                self._trouble.note(text)
             return None

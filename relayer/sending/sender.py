@@ -374,7 +374,7 @@ class Sender:
         if refusal is not None:
             self.limits.note(refusal.refusal, attempt)
             self._woken.set()
-            self._log.info(
+            self._log.debug(
                 "a transaction is refused",
                 nonce=transaction.nonce,
                 provider=refusal.provider,

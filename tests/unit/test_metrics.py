@@ -37,8 +37,10 @@ def test_counters_move_as_things_happen() -> None:
         'postroad_step_failures_total{chain="court",error="ChainUnavailable"} 1.0',
         'postroad_task_restarts_total{task="lane l"} 1.0',
         'postroad_step_seconds_count{name="l",step="submit"} 1.0',
+        'postroad_build_info{python="',
     ):
         assert line in text
+    assert "_created" not in text
 
 
 @pytest.mark.network

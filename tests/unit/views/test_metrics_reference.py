@@ -32,5 +32,6 @@ def test_the_reference_has_every_metric_with_its_labels() -> None:
     served = {
         family.name: {label for sample in family.samples for label in sample.labels} - {"le"}
         for family in (*gauges(VIEW), *counted().registry.collect())
+        if family.name.startswith("postroad_")
     }
     assert written == served
