@@ -58,7 +58,7 @@ $(VENV_STAMP): requirements/dev.txt pyproject.toml
 .PHONY: tools
 tools: $(TOOLS_STAMP) ## Install anvil, forge, solc and OpenZeppelin at their pinned versions
 
-$(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/process/toolchain.py
+$(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/process/toolchain.py relayer/devnet/process/foundry.json
 	$(PY) -m tools.install
 	@touch $@
 
@@ -223,7 +223,7 @@ gas-snapshots: $(TOOLS_STAMP) ## Renew solidity/snapshots/ from the tests that t
 .PHONY: lock
 lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml --extra devnet --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) --group slither -o requirements/slither.txt
 
 $(UV_BIN):

@@ -35,6 +35,7 @@ INPUTS: Final = (
     TOOLS / "package-lock.json",
     TOOLS / "solc-shim.cjs",
     TOOLS / "install.py",
+    toolchain.PINS,
     SOLIDITY / "package.json",
     SOLIDITY / "package-lock.json",
 )
@@ -92,33 +93,24 @@ def install() -> None:
 def install_foundry() -> None:
     """Install the packages of this platform, and compare them with the pinned digests before anything runs.
 
-    Raises InstallError where there are none, or a digest differs.
+    Raises InstallError where a digest differs, ToolNotFoundError where there are none.
     """
-    foundry = read_json(TOOLS / "package.json")["postroad"]["foundry"]
-    here = toolchain.foundry_platform()
-    names = [name for name in foundry["integrity"] if name.endswith(f"-{here}")]
-    if not names:
-        known = sorted({"-".join(name.split("-")[-2:]) for name in foundry["integrity"]})
-        message = (
-            f"Foundry has no package for this machine ({here}); it has {', '.join(known)}. Install anvil and forge "
-            f"{foundry['version']} yourself and name them in POSTROAD_ANVIL and POSTROAD_FORGE."
-        )
-        raise InstallError(message)
-    # Not saved: the lock must not name one platform's packages (package.json says why).
+    packages = [toolchain.foundry_package(program) for program in ("anvil", "forge")]
+    # Not saved: npm ci refuses a lock that lacks another platform's package.
     npm(
         TOOLS,
         "install",
         "--no-save",
         "--no-package-lock",
-        *(f"{name}@{foundry['version']}" for name in names),
+        *(f"{package.name}@{package.version}" for package in packages),
     )
     served = read_json(TOOLS / "node_modules" / ".package-lock.json")["packages"]
-    for name in names:
-        pinned, found = foundry["integrity"][name], served[f"node_modules/{name}"].get("integrity")
-        if pinned is not None and found != pinned:
+    for package in packages:
+        found = served[f"node_modules/{package.name}"].get("integrity")
+        if found != package.integrity:
             message = (
-                f"{name} {foundry['version']} is not what we pinned: found {found}, expected {pinned}. "
-                "Do not run it; find out who changed it."
+                f"{package.name} {package.version} is not what we pinned: found {found}, expected "
+                f"{package.integrity}. Do not run it; find out who changed it."
             )
             raise InstallError(message)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +92,37 @@ def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory:
     _show(state, directory, roads)
 
 
+@devnet.command("install")
+@json_option
+def install(as_json: bool) -> None:
+    """Fetch anvil, which executes the blocks of local chains, from the npm registry.
+
+    It is the version that this Postroad was tried with, and its archive is compared with a digest that came
+    with Postroad. It goes into the cache folder; nothing else is changed. The registry is npm's, or what
+    npm_config_registry or the user's .npmrc names. An anvil that is named in POSTROAD_ANVIL is used instead.
+    """
+    from relayer.devnet.errors import PackageRefused
+    from relayer.devnet.process import anvil_package, toolchain
+
+    program = toolchain.installed_anvil()
+    is_new = not program.is_file()
+    if is_new:
+        registry = anvil_package.find_registry()
+        with _fetching(registry, as_json=as_json) as tell:
+            anvil_package.install(registry, tell)
+    try:
+        version = toolchain.read_version(program).split()[-1]
+    except toolchain.ToolNotFoundError as error:
+        advice = "Install Foundry yourself, and name its anvil in POSTROAD_ANVIL."
+        raise PackageRefused(str(error), "a program for this machine", advice) from error
+    if as_json:
+        from relayer.views.local_chain import InstalledProgramView
+
+        print_json(InstalledProgramView(program="anvil", version=version, path=str(program), fetched=is_new))
+        return
+    click.echo(f"anvil {version}{'' if is_new else ' is there already'}: {program}")
+
+
 @devnet.command("down")
 @_directory_option
 @json_option
@@ -135,6 +168,22 @@ def status(directory: Path, as_json: bool) -> None:
             click.echo(f"{chain.name}: {_summary(chain)}, {chain.http_url}, {shown_height}")
     if not is_running:
         raise click.exceptions.Exit(ExitCode.PROBLEM)
+
+
+@contextlib.contextmanager
+def _fetching(registry: str, *, as_json: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield what is told of bytes that come: they are shown in a terminal, and nowhere else."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from relayer.config.secret_url import redact_url
+
+    errors = console(stderr=True)
+    if not as_json:
+        errors.print(f"Fetching anvil from {redact_url(registry)} …", markup=False)
+    columns = (TextColumn("anvil"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=errors, disable=as_json or not errors.is_terminal) as progress:
+        task = progress.add_task("anvil", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _site(chain: ChainState) -> LocalSite:

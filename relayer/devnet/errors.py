@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from relayer.errors import ConfigError, PostroadError
+from relayer.errors import ConfigError, PostroadError, Retryable
 
 
 class DevnetError(PostroadError):
@@ -16,6 +16,18 @@ class SpecError(ConfigError, DevnetError):
 
 class ChainStartError(DevnetError):
     """anvil, or the front before it, could not be started."""
+
+
+class ProgramMissing(ConfigError, ChainStartError):  # noqa: N818  the finding is the name
+    """A program that local chains need is not installed, or can't be. The text says how to get it."""
+
+
+class PackageUnavailable(Retryable, DevnetError):  # noqa: N818  as above
+    """The registry that serves a program's package can't be reached, or does not have it."""
+
+
+class PackageRefused(DevnetError):  # noqa: N818  as above
+    """A registry serves something else than the package that was pinned. Nothing of it is used."""
 
 
 class ExecutionError(DevnetError):

@@ -81,3 +81,19 @@ class LocalStoppedView(msgspec.Struct, frozen=True, kw_only=True):
 
     stopped: bool
     directory: str
+
+
+class InstalledProgramView(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that local chains need, and that Postroad keeps.
+
+    Attributes:
+        program: its name.
+        version: as it says itself.
+        path: where it is.
+        fetched: whether it was fetched just now.
+    """
+
+    program: str
+    version: str
+    path: str
+    fetched: bool

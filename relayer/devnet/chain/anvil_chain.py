@@ -17,7 +17,7 @@ from relayer.devnet.chain.chain_options import ChainOptions
 from relayer.devnet.chain.local_chain import FAUCET_WEI, LocalChain
 from relayer.devnet.chain.running_chain import RunningChain
 from relayer.devnet.errors import DevnetError, ExecutionError, SpecError
-from relayer.devnet.process.anvil import Anvil
+from relayer.devnet.process.anvil import Anvil, require_anvil
 from relayer.devnet.process.ports import listen_on
 from relayer.devnet.rpc.jsonrpc import RpcError, RpcRequest, parse
 from relayer.devnet.rpc.rpc_server import RpcServer
@@ -73,8 +73,9 @@ class AnvilChain(LocalChain, Generic[B]):
         """Return what the admin RPC can do besides what it can do with every chain."""
         return {}
 
-    def provide(self, tell: Callable[[str], None]) -> None:
-        """Do nothing: anvil is installed, never made."""
+    def provide(self, tell: Callable[[str], None]) -> None:  # noqa: ARG002  nothing takes minutes here
+        """Look for anvil, which is installed and never made. Raises ProgramMissing."""
+        require_anvil()
 
     # --- life -----------------------------------------------------------------------------------------------
 

@@ -55,13 +55,13 @@ def up(
 
     Raises:
         SpecError: the spec makes no sense.
+        ProgramMissing: a program that the chains need is not installed.
         NetworkRunning: the directory's network runs already.
         NetworkNotReady: it failed, with the end of its log; nothing is left running.
     """
     # It is built here too, so that a mistake is told at once and not in the log of a background process.
     network = Network(spec)
     directory = directory.absolute()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = read_state(directory)
     if before is not None and before.is_running():
         raise NetworkRunning(
@@ -69,9 +69,10 @@ def up(
             "none",
             "Stop it first: postroad devnet down.",
         )
-    (directory / STATE_FILE).unlink(missing_ok=True)
     for chain in network.chains.values():
         chain.provide(tell)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (directory / STATE_FILE).unlink(missing_ok=True)
     pid, mark = _spawn(spec, directory, seed, hook, admin=admin)
     try:
         return _await_ready(pid, mark, directory, timeout_s)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Self
 
-from relayer.devnet.errors import ChainStartError
+from relayer.devnet.errors import ChainStartError, ProgramMissing
 from relayer.devnet.process.child_process import ChildProcess
 from relayer.devnet.process.ports import free_port
 from relayer.devnet.process.toolchain import ToolNotFoundError, find_anvil
@@ -13,6 +14,16 @@ from relayer.devnet.process.upstream import Upstream
 from relayer.devnet.rules import ChainRules
 
 _START_ATTEMPTS: Final = 5
+
+
+def require_anvil() -> Path:
+    """Return the program. Raises ProgramMissing, which says how to get it."""
+    try:
+        return find_anvil()
+    except ToolNotFoundError as error:
+        raise ProgramMissing(
+            "anvil is missing", "the program that executes local chains", str(error)
+        ) from error
 
 
 class Anvil:
@@ -53,14 +64,10 @@ class Anvil:
             genesis_time: of block 0, in seconds; the wall clock's when None.
 
         Raises:
-            ChainStartError: anvil is missing, or did not come up.
+            ProgramMissing: there is no anvil.
+            ChainStartError: it did not come up.
         """
-        try:
-            program = find_anvil()
-        except ToolNotFoundError as error:
-            raise ChainStartError(
-                "anvil is missing", "the program that executes local chains", str(error)
-            ) from error
+        program = require_anvil()
         tried: set[int] = set()
         for _ in range(_START_ATTEMPTS):
             port = free_port(tried)

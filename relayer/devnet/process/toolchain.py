@@ -8,13 +8,18 @@ before the rest of the package can be imported.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+#: Foundry's packages in the npm registry: the pinned version, and the digest of every platform's package.
+PINS: Final = Path(__file__).with_name("foundry.json")
 
 _PACKAGE_PARENT: Final = Path(__file__).resolve().parents[3]
 
@@ -47,18 +52,55 @@ def foundry_platform() -> str:
     return f"{sys.platform}-{cpu}"
 
 
+@dataclass(frozen=True, slots=True)
+class FoundryPackage:
+    """This platform's package of one of Foundry's programs.
+
+    Attributes:
+        name: in the npm registry.
+        version: the pinned one.
+        integrity: the digest of its archive, as npm writes it: `sha512-` and base64.
+    """
+
+    name: str
+    version: str
+    integrity: str
+
+
+def foundry_package(program: str) -> FoundryPackage:
+    """Return the pinned package of `anvil` or `forge` for this machine. Raises ToolNotFoundError without."""
+    pins = json.loads(PINS.read_text(encoding="utf-8"))
+    here, version = foundry_platform(), pins["version"]
+    name = f"@foundry-rs/{program}-{here}"
+    if name not in pins["integrity"]:
+        known = sorted({"-".join(pinned.split("-")[-2:]) for pinned in pins["integrity"]})
+        message = (
+            f"Foundry has no package of {program} for this machine ({here}); it has {', '.join(known)}. "
+            f"Install {program} {version} yourself, and name it in POSTROAD_{program.upper()}."
+        )
+        raise ToolNotFoundError(message)
+    return FoundryPackage(name, version, pins["integrity"][name])
+
+
 def find_anvil() -> Path:
-    """Return anvil, which executes blocks. POSTROAD_ANVIL first, then the checkout's tools, then PATH."""
+    """Return anvil, which executes blocks.
+
+    POSTROAD_ANVIL first, then the checkout's tools, then what `postroad devnet install` fetched, then PATH.
+    """
     return _find(
-        "anvil", "POSTROAD_ANVIL", f"tools/node_modules/@foundry-rs/anvil-{foundry_platform()}/bin/anvil"
+        "anvil", "POSTROAD_ANVIL", _tools(f"{_foundry_folder('anvil')}/bin/anvil"), installed_anvil()
     )
+
+
+def installed_anvil() -> Path:
+    """Return where `postroad devnet install` puts anvil. It need not be there."""
+    version = json.loads(PINS.read_text(encoding="utf-8"))["version"]
+    return cache_folder() / f"anvil-{version}-{foundry_platform()}" / "anvil"
 
 
 def find_forge() -> Path:
     """Return forge, which builds contracts. POSTROAD_FORGE first, then the checkout's tools, then PATH."""
-    return _find(
-        "forge", "POSTROAD_FORGE", f"tools/node_modules/@foundry-rs/forge-{foundry_platform()}/bin/forge"
-    )
+    return _find("forge", "POSTROAD_FORGE", _tools(f"{_foundry_folder('forge')}/bin/forge"))
 
 
 def find_solc() -> Path:
@@ -66,7 +108,7 @@ def find_solc() -> Path:
 
     POSTROAD_SOLC first.
     """
-    return _find("solc", "POSTROAD_SOLC", "tools/bin/solc")
+    return _find("solc", "POSTROAD_SOLC", _tools("bin/solc"))
 
 
 def find_node() -> Path:
@@ -100,7 +142,10 @@ def read_version(program: Path) -> str:
             timeout=_VERSION_TIMEOUT_S,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        message = f"{program} is there but does not run: {error}. Run `make tools` again in the checkout."
+        message = (
+            f"{program} is there but does not run: {error}. Get it anew: `make tools` in a checkout, "
+            "`postroad devnet install` elsewhere."
+        )
         raise ToolNotFoundError(message) from error
     lines = [line.strip() for line in done.stdout.splitlines() if any(c.isdigit() for c in line)]
     return lines[0] if lines else done.stdout.strip()
@@ -112,29 +157,38 @@ def _node_wheel() -> Path | None:
     return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
-def _find(name: str, variable: str, own: str | Path | None) -> Path:
-    """Look in the environment variable (whose word is final), then at our own copy, then on PATH."""
+def _foundry_folder(program: str) -> str:
+    return f"node_modules/@foundry-rs/{program}-{foundry_platform()}"
+
+
+def _tools(path: str) -> Path | None:
+    """Return a path below the checkout's tools/; None in an installed wheel."""
+    checkout = find_checkout()
+    return None if checkout is None else checkout / "tools" / path
+
+
+def _find(name: str, variable: str, *ours: Path | None) -> Path:
+    """Look in the environment variable (whose word is final), then at our own copies, then on PATH."""
     told = os.environ.get(variable)
     if told:
         if _is_executable(Path(told)):
             return Path(told)
         message = f"{variable} names {told}, which is not a program that can be run. Correct it, or unset it."
         raise ToolNotFoundError(message)
-    checkout = find_checkout()
-    if isinstance(own, str):
-        own = None if checkout is None else checkout / own
-    if own is not None and _is_executable(own):
-        return own
+    for copy in ours:
+        if copy is not None and _is_executable(copy):
+            return copy
     on_path = shutil.which(name)
     if on_path is not None:
         return Path(on_path)
+    checkout = find_checkout()
     if checkout is not None:
-        do = f"Run `make tools` in {checkout}, or set {variable} to it."
-    elif name in {"node", "npm"}:
-        do = f"Install Postroad with its extra, `pip install postroad[devnet]`, or set {variable} to it."
+        do = f"Run `make tools` in {checkout}"
+    elif name == "anvil":
+        do = "Run `postroad devnet install`"
     else:
-        do = f"Install Foundry so that {name} is on PATH, or set {variable} to it."
-    message = f"{name} was not found, neither as our own copy nor on PATH. {do}"
+        do = f"Install it so that {name} is on PATH"
+    message = f"{name} was not found, neither as our own copy nor on PATH. {do}, or set {variable} to it."
     raise ToolNotFoundError(message)
 
 

@@ -28,6 +28,7 @@ from relayer.views.endpoint import (
 from relayer.views.finding import CheckView, FindingView
 from relayer.views.local_chain import (
     FundedAccountView,
+    InstalledProgramView,
     LocalChainView,
     LocalNetworkView,
     LocalStatusView,
@@ -46,6 +47,7 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
         # Values, not keys.
         frozenset({"ok", "warning", "refusal", "journal", "logs"}),
     ),
+    "postroad devnet install": ((InstalledProgramView,), frozenset()),
     "postroad devnet up": (
         (LocalNetworkView, LocalChainView, FundedAccountView),
         # What only some kinds have.

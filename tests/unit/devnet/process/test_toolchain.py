@@ -27,8 +27,12 @@ def test_missing_tool_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.delenv("POSTROAD_FORGE", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(toolchain, "_PACKAGE_PARENT", tmp_path)
-    with pytest.raises(toolchain.ToolNotFoundError, match="Install Foundry so that forge is on PATH"):
+    with pytest.raises(toolchain.ToolNotFoundError, match="Install it so that forge is on PATH"):
         toolchain.find_forge()
+    monkeypatch.delenv("POSTROAD_ANVIL", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(toolchain.ToolNotFoundError, match="Run `postroad devnet install`"):
+        toolchain.find_anvil()
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "package.json").write_text("{}")
     with pytest.raises(toolchain.ToolNotFoundError, match="Run `make tools`"):

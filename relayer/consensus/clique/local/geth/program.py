@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from relayer.devnet.errors import ChainStartError
+from relayer.devnet.errors import ChainStartError, ProgramMissing
 from relayer.devnet.process.toolchain import cache_folder
 
 VERSION: Final = "1.13.15"
@@ -36,12 +36,13 @@ def provide(tell: Callable[[str], None]) -> Path:
     """Return the program's absolute path, and build it first where need be, which takes minutes; it is kept.
 
     Raises:
-        ChainStartError: it is named and can't be run, there is nothing to build it with, or that failed.
+        ProgramMissing: it is named and can't be run, or there is nothing to build it with.
+        ChainStartError: building it failed.
     """
     named = os.environ.get(VARIABLE)
     if named:
         if not os.access(named, os.X_OK) or not Path(named).is_file():
-            raise ChainStartError(
+            raise ProgramMissing(
                 f"{VARIABLE} names {named}, which is not a program that can be run",
                 f"geth {VERSION}",
                 "Correct it, or unset it.",
@@ -61,7 +62,7 @@ def _built() -> Path:
 def _build(program: Path) -> None:
     go = shutil.which("go")
     if go is None:
-        raise ChainStartError(
+        raise ProgramMissing(
             "neither geth nor Go to build it",
             f"a path to geth {VERSION} in {VARIABLE}, or go on PATH",
             "Leave out the option geth, and a front seals the chain.",
