@@ -190,6 +190,10 @@ imports: $(VENV_STAMP) ## import-linter: imports go one way, pure packages stay 
 wheels: $(VENV_STAMP) $(UV_BIN) ## Every locked package has a wheel for each Python and platform: set-up needs no compiler
 	$(PY) -m tools.wheels
 
+.PHONY: wheel-check
+wheel-check: $(VENV_STAMP) $(UV_BIN) ## The wheel alone, in an empty folder: install, devnet install, demo, devnet
+	$(PY) -m tools.wheel_check
+
 .PHONY: names
 names: $(VENV_STAMP) ## No kind of consensus is named outside of its own folders
 	$(PY) -m tools.kind_names
