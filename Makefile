@@ -194,6 +194,10 @@ wheels: $(VENV_STAMP) $(UV_BIN) ## Every locked package has a wheel for each Pyt
 wheel-check: $(VENV_STAMP) $(UV_BIN) ## The wheel alone, in an empty folder: install, devnet install, demo, devnet
 	$(PY) -m tools.wheel_check
 
+.PHONY: npm-check
+npm-check: $(TOOLS_STAMP) ## The packed contracts in an application of their own: its README's example by Hardhat and by forge
+	$(PY) -m tools.npm_check
+
 .PHONY: names
 names: $(VENV_STAMP) ## No kind of consensus is named outside of its own folders
 	$(PY) -m tools.kind_names

@@ -122,15 +122,20 @@ def write_solc() -> None:
     """
     # forge would go on with what the compiler before this one made: it knows compilers by version alone.
     (SOLIDITY / "cache" / "solidity-files-cache.json").unlink(missing_ok=True)
-    shim = BIN / "solc"
-    temporary = BIN / ".solc.new"
-    node, script = shell_quote(toolchain.find_node()), shell_quote(TOOLS / "solc-shim.cjs")
+    write_shim(BIN / "solc", TOOLS / "solc-shim.cjs")
+
+
+def write_shim(program: Path, script: Path) -> None:
+    """Write an executable that runs a script of ours with this machine's Node, in one step: a forge that runs
+    meanwhile never meets half a file.
+    """
+    temporary = program.with_name(f".{program.name}.new")
+    node = shell_quote(toolchain.find_node())
     temporary.write_text(
-        f'#!/bin/sh\n# Made by tools/install.py.\nexec {node} {script} "$@"\n', encoding="utf-8"
+        f'#!/bin/sh\n# Made by tools/install.py.\nexec {node} {shell_quote(script)} "$@"\n', encoding="utf-8"
     )
     temporary.chmod(0o755)
-    # In one step, so that a forge that runs meanwhile never meets half a file.
-    temporary.replace(shim)
+    temporary.replace(program)
 
 
 def npm(folder: Path, *words: str) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import socket
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,40 @@ def test_locks_hold_hashes_and_name_no_index(name: str) -> None:
     assert "index-url" not in text
 
 
-@pytest.mark.parametrize("folder", ["solidity", "tools"])
+@pytest.mark.parametrize("folder", ["solidity", "tools", "tools/application"])
 def test_npm_locks_name_no_registry(folder: str) -> None:
     packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
     assert not [name for name, package in packages.items() if "resolved" in package]
     assert all("integrity" in package for name, package in packages.items() if name)
+
+
+def test_both_packages_have_one_version_and_one_licence() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    package = json.loads((ROOT / "solidity/package.json").read_text())
+    lock = json.loads((ROOT / "solidity/package-lock.json").read_text())
+    assert package["version"] == lock["version"] == lock["packages"][""]["version"] == project["version"]
+    assert package["license"] == project["license"]
+    assert (ROOT / "solidity/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_what_is_deployed_has_our_compiler_and_what_is_imported_has_any() -> None:
+    """An application imports interfaces and abstract applications, and its compiler is its own."""
+    source = ROOT / "solidity/src"
+    waiting = [
+        *(source / "interfaces").glob("*.sol"),
+        *(path for path in (source / "apps").glob("*.sol") if "\nabstract contract " in path.read_text()),
+    ]
+    importable: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        importable.add(path)
+        imports = re.findall(r'^import .*"(\.[^"]+)";', path.read_text(), re.MULTILINE)
+        waiting += {(path.parent / name).resolve() for name in imports} - importable
+    assert source / "apps/PostroadRecipient.sol" in importable
+    ours = json.loads((ROOT / "tools/package.json").read_text())["dependencies"]["solc"]
+    for path in source.rglob("*.sol"):
+        pragma = "^0.8.20" if path in importable else ours
+        assert f"\npragma solidity {pragma};\n" in path.read_text(), path
 
 
 def test_no_contract_test_ends_at_a_deployment_that_is_refused() -> None:
@@ -76,7 +106,7 @@ def test_a_class_name_is_defined_once() -> None:
 def test_pages_keep_the_line_length() -> None:
     # ruff holds docstrings and comments to it (W505); this holds prose. A table, a code block, a heading or a
     # single long word (a link) may stand out, for none of them can be wrapped.
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "solidity/README.md"]
     assert len(pages) > 30
     long = [
         f"{page.relative_to(ROOT)}:{number}: {len(line)} columns"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.20;
 
 /// @title The receiving half of a gateway: proven messages, each executed with success at most once.
 interface IInbox {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.20;
 
 /// @title The seam between the protocol and a consensus.
 /// @notice A light client of one remote chain: it knows why a header of that chain is to be believed, and nothing of

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.20;
 
 /// @title The sending half of a gateway: lanes as paged hash chains.
 /// @notice `sendMessage` and `supportsAttribute` are those of ERC-7786 (IERC7786GatewaySource).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity 0.8.37;
+pragma solidity ^0.8.20;
 
 /// @notice A message as its leaf commits to it (docs/reference/wire-formats.md §2). The order and the word-wide types are
 /// the format: in memory this struct is the leaf's preimage.
