@@ -89,8 +89,8 @@ def install(registry: str, tell: Callable[[int, int | None], None]) -> Path:
                 raise PackageRefused(
                     f"{package.name} {package.version} from {redact_url(registry)} with digest {found}",
                     package.integrity,
-                    "Do not use it: this registry serves another package than its publisher did. Name another "
-                    f"registry in {VARIABLE}.",
+                    "Do not use it: the registry, or something on the way to it, serves another package than was "
+                    f"published. Name another registry in {VARIABLE}.",
                 )
             _unpack(archive, unpacked)
             unpacked.chmod(0o755)
