@@ -4,7 +4,8 @@
     daemon = build(config)          # reads keys, opens the journal; nothing is asked of a chain yet
     await daemon.run()              # until SIGTERM, SIGINT or `stop`; what was signed is in the journal then
 
-A daemon inside of another program is ended by `stop`.
+A daemon inside of another program is ended by `stop`. What shows it to others, such as relayer.api, stands
+above it and is given to `build`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -31,7 +32,7 @@ from relayer.journal.errors import JournalBroken
 from relayer.journal.rows import MICROS_PER_S
 from relayer.journal.store import Journal, now_micros
 from relayer.keys import KeyStore, read_password
-from relayer.metrics import Metrics, MetricsServer
+from relayer.metrics import Metrics
 from relayer.pipeline.chain_task import STALL_S
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
 from relayer.sending.price import PricePolicy
@@ -44,15 +45,27 @@ _CHECK_S: Final = 10.0
 _LOOK_S: Final = 0.5
 
 
+class Server(Protocol):
+    """Shows a daemon to others for as long as it runs."""
+
+    async def start(self) -> None:
+        """Begin. Raises ConfigError where it can't."""
+
+    async def close(self) -> None:
+        """End; idempotent, and called in any case."""
+
+
 def build(
     config: Config,
     *,
+    serve: Callable[[Daemon], Server] | None = None,
     signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Daemon:
     """Read everything that the configuration names and take the journal's lock. Nothing is asked of a chain.
 
-    `signers` are unlocked keys by chain. Without them the configured password unlocks the keystores.
+    `signers` are unlocked keys by chain. Without them the configured password unlocks the keystores. `serve`
+    makes what shows the daemon to others; without it nobody sees it.
 
     Raises:
         ConfigError: something is missing, locked or contradicts itself; nothing was started.
@@ -71,7 +84,7 @@ def build(
     }
     # Last, so that nothing that is refused before leaves the journal locked.
     journal = Journal.open(config.journal_url.reveal())
-    return Daemon(config, built, lanes, journal, metrics)
+    return Daemon(config, built, lanes, journal, metrics, serve)
 
 
 def _unlock(config: Config, environment: Mapping[str, str]) -> dict[str, Sequence[Signer | ForeignAccount]]:
@@ -104,15 +117,17 @@ class Daemon:
         lanes: tuple[ServedLane, ...],
         journal: Journal,
         metrics: Metrics,
+        serve: Callable[[Daemon], Server] | None = None,
     ) -> None:
         self.journal = journal
         self.metrics = metrics
         self.pipeline: Pipeline | None = None
-        self._config = config
+        self.config = config
         self._built = built
         self._lanes = lanes
         self._stopping = asyncio.Event()
-        self._server = MetricsServer(metrics, self._health, self._readiness, self._remarks)
+        self._serve = serve
+        self._server: Server | None = None
         self._log = structlog.get_logger()
 
     def stop(self) -> None:
@@ -126,7 +141,7 @@ class Daemon:
             ConfigError: a provider shows that the configuration is of another chain, gateway or network.
             JournalBroken: the journal can't be written; nothing was broadcast that is not in it.
         """
-        configure_logging(self._config.log)
+        configure_logging(self.config.log)
         if not ecdsa.BACKEND.is_fast:
             self._log.warning("btclib-secp256k1 is not installed", advice=ecdsa.SLOW_ADVICE)
         if not hashing.IS_FAST:
@@ -149,8 +164,9 @@ class Daemon:
             self.pipeline = await self._open()
             self.metrics.watch(lambda: gauges(self.view()))
             # Before the tasks start: an address that is taken ends the daemon, and nothing is signed yet.
-            if self._config.metrics.address is not None:
-                await self._serve(*self._config.metrics.address)
+            if self._serve is not None:
+                self._server = self._serve(self)
+                await self._server.start()
             self.pipeline.start()
             self._log.info(
                 "relaying",
@@ -175,12 +191,12 @@ class Daemon:
             self._log.warning("the chain could not be checked", chain=opened.name, error=str(error))
 
     async def _open(self) -> Pipeline:
-        batch = self._config.batch
+        batch = self.config.batch
         chains = {
             name: ServedChain(
                 chain=opened.chain,
                 prover=opened.prover,
-                first_height=self._config.require_endpoint(name).consensus.first_height,
+                first_height=self.config.require_endpoint(name).consensus.first_height,
                 prices=PricePolicy(opened.config.max_fee_wei, opened.config.priority_fee_wei),
                 max_spend_wei_per_day=opened.config.max_spend_wei_per_day,
             )
@@ -190,16 +206,6 @@ class Daemon:
         return await Pipeline.open(
             self.journal, chains, self._lanes, batch=settings, metrics=self.metrics, clock=now_micros
         )
-
-    async def _serve(self, host: str, port: int) -> None:
-        try:
-            await self._server.start(host, port)
-        except OSError as error:
-            raise ConfigError(
-                f"metrics can't be served on {host}:{port}: {error.strerror}",
-                "a free address of this machine",
-                'Correct metrics.listen, or set it to "" for none',
-            ) from error
 
     async def _until_stopped(self, pipeline: Pipeline) -> None:
         while not self._stopping.is_set():
@@ -217,7 +223,8 @@ class Daemon:
         self._log.info("draining")
 
     async def _end(self) -> None:
-        await self._server.close()
+        if self._server is not None:
+            await self._server.close()
         if self.pipeline is not None:
             await self.pipeline.drain()
         for opened in self._built.values():
@@ -228,10 +235,12 @@ class Daemon:
 
     # --- what others see ------------------------------------------------------------------------------------
 
-    def _health(self) -> str | None:
+    def health(self) -> str | None:
+        """Return what is wrong with the process; None where nothing is."""
         return None if self.journal.failure is None else f"journal: {self.journal.failure}"
 
-    def _readiness(self) -> str | None:
+    def readiness(self) -> str | None:
+        """Return why nothing is relayed; None where all chains are followed."""
         if self.pipeline is None:
             return "starting"
         now = asyncio.get_running_loop().time()
@@ -242,7 +251,7 @@ class Daemon:
         ]
         return f"no verified head lately: {', '.join(sorted(late))}" if late else None
 
-    def _remarks(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """What keeps deliveries to a chain from being paid. The other chains are served all the same."""
         if self.pipeline is None:
             return []

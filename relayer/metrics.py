@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What Prometheus is told, and the three pages that tell it: /metrics, /healthz, /readyz.
+"""What Prometheus is told. The pages that tell it are in relayer/api/operations.py.
 
 The pipeline moves counters and histograms as things happen. Gauges are read at the moment of a scrape, from a
 view of the relayer (relayer.views.gauges), so that nothing is kept up to date while nobody looks.
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Final
 
-from aiohttp import web
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -26,7 +25,6 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
@@ -143,55 +141,3 @@ class _Gauges(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._read()
-
-
-class MetricsServer:
-    """Serves the pages.
-
-    `health` gives what is wrong with the process, `readiness` why it does not relay; both give None where all
-    is well. `remarks` gives what keeps one chain's messages from moving while the others' do: it is shown
-    with readiness, and does not deny it.
-    """
-
-    def __init__(
-        self,
-        metrics: Metrics,
-        health: Callable[[], str | None],
-        readiness: Callable[[], str | None],
-        remarks: Callable[[], Iterable[str]] = tuple,
-    ) -> None:
-        self._metrics = metrics
-        self._health = health
-        self._readiness = readiness
-        self._remarks = remarks
-        self._runner: web.AppRunner | None = None
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen. Raises OSError when the address can't be had."""
-        app = web.Application()
-        app.router.add_get("/metrics", self._show_metrics)
-        app.router.add_get("/healthz", self._show_health)
-        app.router.add_get("/readyz", self._show_readiness)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-
-    async def close(self) -> None:
-        """Stop listening; idempotent."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def _show_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": _CONTENT_TYPE})
-
-    async def _show_health(self, _: web.Request) -> web.Response:
-        return _answer(self._health())
-
-    async def _show_readiness(self, _: web.Request) -> web.Response:
-        return _answer(self._readiness(), self._remarks())
-
-
-def _answer(trouble: str | None, remarks: Iterable[str] = ()) -> web.Response:
-    lines = ["ok" if trouble is None else trouble, *remarks]
-    return web.Response(text="\n".join(lines) + "\n", status=200 if trouble is None else 503)

@@ -23,7 +23,7 @@ def run(config_path: Path, as_json: bool, log_level: str | None) -> None:
     """Relay messages over the configured lanes until stopped.
 
     SIGTERM and Ctrl-C drain: what is signed is in the journal. It can be killed at any time; the next start
-    resumes. Logs go to stderr, metrics to where [metrics] says.
+    resumes. Logs go to stderr; the HTTP API and metrics are served where [api] says.
     """
     import msgspec
 
@@ -36,9 +36,10 @@ def run(config_path: Path, as_json: bool, log_level: str | None) -> None:
     keys = {name: unlock(config, name) for name in sorted(names)}
     signers = {name: [keys[key] for key in chain.keys] for name, chain in config.chains.items()}
     # Imported late: it imports the journal and the pipeline, which a wrong configuration never needs.
+    from relayer.api import serve
     from relayer.daemon import build
 
-    async def serve() -> None:
-        await build(config, signers=signers).run()
+    async def relay() -> None:
+        await build(config, signers=signers, serve=serve).run()
 
-    run_async(serve())
+    run_async(relay())

@@ -29,6 +29,7 @@ from relayer.config.errors import InvalidConfig
 from relayer.config.reading import DEFAULT_PATH, load, parse
 from relayer.config.rendering import render_table, render_value
 from relayer.config.schema import (
+    ApiConfig,
     BatchConfig,
     ChainConfig,
     Config,
@@ -38,13 +39,13 @@ from relayer.config.schema import (
     KeysConfig,
     LaneConfig,
     LogConfig,
-    MetricsConfig,
 )
 from relayer.config.secret_url import SecretUrl, redact_url
 from relayer.config.values import Bytes4, Bytes20, Bytes32
 
 __all__ = [
     "DEFAULT_PATH",
+    "ApiConfig",
     "BatchConfig",
     "Bytes4",
     "Bytes20",
@@ -59,7 +60,6 @@ __all__ = [
     "KeysConfig",
     "LaneConfig",
     "LogConfig",
-    "MetricsConfig",
     "SecretUrl",
     "TrustTerms",
     "Where",

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
     from relayer.config.consensus import Where
     from relayer.config.lines import Lines
-    from relayer.config.schema import ChainConfig, Config
+    from relayer.config.schema import ApiConfig, ChainConfig, Config
     from relayer.config.secret_url import SecretUrl
 
 #: A chain's name goes into file names, metrics and commands.
 _CHAIN_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 #: CAIP-2 of the EVM's namespace: its reference is the EIP-155 number, of at most 32 digits.
 _CAIP2: Final = re.compile(r"eip155:([1-9][0-9]{0,31})")
+#: A name or an address as it stands in a Host header, without a port.
+_HOST: Final = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
+#: What browsers send as Origin (RFC 6454).
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def check(config: Config, lines: Lines) -> None:
@@ -51,14 +55,7 @@ def _check_shared_tables(config: Config, lines: Lines) -> None:
         raise InvalidConfig(
             where, "both password_env and password_file", "at most one of them", "Remove one."
         )
-    try:
-        address = config.metrics.address
-    except ValueError:
-        address = ("", 0)
-    if address is not None and (not address[0] or not 0 < address[1] < 1 << 16):
-        where = lines.where(("metrics", "listen"))
-        advice = 'Write "127.0.0.1:9464", or "" for no metrics.'
-        raise InvalidConfig(where, repr(config.metrics.listen), "host:port", advice)
+    _check_api(config.api, lines)
     endpoints = config.endpoints
     if endpoints.default_gas_limit > endpoints.max_gas_limit:
         raise InvalidConfig(
@@ -67,6 +64,29 @@ def _check_shared_tables(config: Config, lines: Lines) -> None:
             f"at most max_gas_limit, {endpoints.max_gas_limit}",
             "Lower one or raise the other.",
         )
+
+
+def _check_api(api: ApiConfig, lines: Lines) -> None:
+    try:
+        address = api.address
+    except ValueError:
+        address = ("", 0)
+    if address is not None and (not address[0] or not 0 < address[1] < 1 << 16):
+        where = lines.where(("api", "listen"))
+        advice = 'Write "127.0.0.1:9464", or "" for no server.'
+        raise InvalidConfig(where, repr(api.listen), "host:port", advice)
+    if api.token_env is not None and api.token_file is not None:
+        where = lines.where(("api", "token_file"))
+        raise InvalidConfig(where, "both token_env and token_file", "at most one of them", "Remove one.")
+    for index, host in enumerate(api.hosts):
+        if not _HOST.fullmatch(host):
+            where = lines.where(("api", "hosts", index))
+            raise InvalidConfig(where, repr(host), "a host name without a port", "Correct the name.")
+    for index, origin in enumerate(api.cors_origins):
+        if not _ORIGIN.fullmatch(origin):
+            where = lines.where(("api", "cors_origins", index))
+            advice = "Write each page's origin as browsers send it. There is no sign for all of them."
+            raise InvalidConfig(where, repr(origin), "scheme://host or scheme://host:port", advice)
 
 
 def _check_lanes(config: Config, lines: Lines) -> None:

@@ -154,7 +154,12 @@ def _consensus_type(table: object, path: Steps, lines: Lines) -> type[msgspec.St
 
 
 def _find_home(key: str, struct: type[msgspec.Struct], known: Mapping[str, Shape], path: Steps) -> str | None:
-    """Return advice for a key that stands in the wrong table of a chain; None where no table has it."""
+    """Return advice for a key that has another name now, or stands in the wrong table of a chain.
+
+    None where no table has it.
+    """
+    if (key, path) == ("metrics", ()):
+        return "[metrics] is called [api] now: rename the table, `listen` stays."
     if path[:1] != ("chains",):
         return None
     consensus = known.get("consensus")

@@ -39,14 +39,23 @@ class KeysConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     password_file: str | None = None
 
 
-class MetricsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where Prometheus metrics are served, as `host:port`; an empty text turns them off."""
+class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the HTTP API, metrics and probes are served, and to whom.
+
+    `listen` is `host:port`; an empty text turns the server off. `hosts` are the names that requests may ask
+    for besides those of this machine's loopback. `cors_origins` are the web pages that browsers may show
+    answers to. Writes need the token, which comes from one of `token_env` and `token_file`.
+    """
 
     listen: str = "127.0.0.1:9464"
+    hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    token_env: str | None = None
+    token_file: str | None = None
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Host and port; None when metrics are off."""
+        """Host and port; None when nothing is served."""
         if not self.listen:
             return None
         host, _, port = self.listen.rpartition(":")
@@ -180,7 +189,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     journal: JournalConfig = JournalConfig()
     keys: KeysConfig = KeysConfig()
-    metrics: MetricsConfig = MetricsConfig()
+    api: ApiConfig = ApiConfig()
     log: LogConfig = LogConfig()
     batch: BatchConfig = BatchConfig()
     endpoints: EndpointsConfig = EndpointsConfig()

@@ -29,7 +29,7 @@ from tests.support.relaynet import RECEIVED, RelayNet, access_of, join_network
 
 SOURCE, DESTINATION = "a", "b"
 _SPEC: Final = f"{SOURCE}=bft:4@0.5,{DESTINATION}=bft:4@0.5"
-_SETTINGS: Final = '[metrics]\nlisten = ""\n\n[log]\nlevel = "warning"\n\n[batch]\nmax_wait_ms = 100\n'
+_SETTINGS: Final = '[api]\nlisten = ""\n\n[log]\nlevel = "warning"\n\n[batch]\nmax_wait_ms = 100\n'
 _FURTHER_AWAY_S: Final = 0.1
 _LOOK_S: Final = 0.1
 #: How long a daemon that was started again is given, and one with an empty journal.

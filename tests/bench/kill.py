@@ -45,7 +45,7 @@ async def main(messages: int, kills: int, seed: int, *, keep: bool, ethereum: bo
     """
     print(f"seed {seed}")
     with scratch(keep=keep) as folder:
-        extra = '[metrics]\nlisten = ""\n\n[log]\nlevel = "warning"\n'
+        extra = '[api]\nlisten = ""\n\n[log]\nlevel = "warning"\n'
         source = f"ethereum@{_SLOT_TIME_S}" if ethereum else f"bft:4@{_BLOCK_TIME_S}"
         spec = f"{SOURCE}={source},{DESTINATION}=bft:ibft2:7@{_BLOCK_TIME_S}"
         async with network(folder, spec, extra=extra, lanes=[(SOURCE, DESTINATION)]) as net:

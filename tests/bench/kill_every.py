@@ -47,7 +47,7 @@ OUTPUT: Final = Path(".bench/kill-every.json")
 SPEC: Final = "a=bft:4@0.5,b=bft:ibft2:5@0.5,c=bft:4@0.5"
 CHAINS: Final = ("a", "b", "c")
 LANES: Final = tuple(itertools.permutations(CHAINS, 2))
-SETTINGS: Final = '[metrics]\nlisten = ""\n\n[log]\nlevel = "warning"\n\n[batch]\nmax_wait_ms = 200\n'
+SETTINGS: Final = '[api]\nlisten = ""\n\n[log]\nlevel = "warning"\n\n[batch]\nmax_wait_ms = 200\n'
 
 #: The kinds of instants that half of the lives end at, in turn with all points.
 _AIMS: Final = (

@@ -44,7 +44,7 @@ async def main(messages: int, rate: int, *, keep: bool) -> int:
     if messages < _PER_TRANSACTION:
         sys.exit(f"found {messages} messages, expected at least {_PER_TRANSACTION}")
     with scratch(keep=keep) as folder:
-        extra = '[metrics]\nlisten = ""\n\n[log]\nlevel = "warning"\n'
+        extra = '[api]\nlisten = ""\n\n[log]\nlevel = "warning"\n'
         lanes = [(SOURCE, DESTINATION), (DESTINATION, SOURCE)]
         spec = f"{SOURCE}=bft:4@1,{DESTINATION}=bft:ibft2:7@1"
         async with network(folder, spec, extra=extra, lanes=lanes) as net:

@@ -150,7 +150,7 @@ def _lane_reason(road: EthereumRoad) -> str:
 
 async def _count_failures(road: EthereumRoad, url: str) -> Counter[str]:
     """How many answers of a node the daemon has refused or not had, by kind, as its metrics tell."""
-    address = road.net.config.metrics.listen
+    address = road.net.config.api.listen
     async with aiohttp.ClientSession() as session, session.get(f"http://{address}/metrics") as answer:
         text = await answer.text()
     label = re.escape(url.removeprefix("http://"))

@@ -37,7 +37,7 @@ from tests.support.journal import gas_totals
 from tests.support.relayed import relayed
 from tests.support.relaynet import PASSWORD, PASSWORD_VARIABLE
 
-SETTINGS = '[metrics]\nlisten = ""\n\n[log]\nlevel = "error"\n\n[batch]\nmax_wait_ms = 100\n'
+SETTINGS = '[api]\nlisten = ""\n\n[log]\nlevel = "error"\n\n[batch]\nmax_wait_ms = 100\n'
 #: How long each fault acts, and how many messages are sent meanwhile. POSTROAD_CHAOS_S makes it long.
 ACTS_S = float(os.environ.get("POSTROAD_CHAOS_S", "1.5"))
 MESSAGES = 20

@@ -105,7 +105,7 @@ async def test_metrics_and_readiness_are_served(tmp_path: Path) -> None:
     from relayer.devnet.process.ports import free_port
 
     port = free_port()
-    settings = f'[metrics]\nlisten = "127.0.0.1:{port}"\n'
+    settings = f'[api]\nlisten = "127.0.0.1:{port}"\n'
     async with relayed(SPEC, tmp_path, settings) as (_, net, daemon):
         await net.send_counted("a", "b", 5, 1)
         await net.await_delivered("a", "b", 5)

@@ -41,9 +41,7 @@ async def run(folder: Path, say: Say) -> None:
         say(f"{len(chain.nodes)} nodes of {await chain.nodes[0].call('web3_clientVersion')}")
         court = replace(access_of(chain), build=Build.BASELINE)
         urls = ", ".join(f'"{node.http_url}"' for node in chain.nodes)
-        net = await join_network(
-            folder, [court, access_of(network["port"])], extra='[metrics]\nlisten = ""\n'
-        )
+        net = await join_network(folder, [court, access_of(network["port"])], extra='[api]\nlisten = ""\n')
         text = net.config_path.read_text()
         net.config_path.write_text(text.replace(f'rpc = ["{court.http_url}"]', f"rpc = [{urls}]"))
         say("deployed and joined, the chain at London's rules by the baseline build")

@@ -62,6 +62,7 @@ BROADCASTS: Final = ("first", "replacement", "recovered", "again")
 #: What the daemon imports while it starts.
 _IMPORTS: Final = (
     "eth_keyfile.keyfile",
+    "relayer.api",
     "relayer.cli.run",
     "relayer.daemon",
     "relayer.consensus.bft.prover",

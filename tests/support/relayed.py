@@ -11,7 +11,7 @@ from relayer.devnet.network.network import Network
 from tests.support.daemon_process import DaemonProcess
 from tests.support.relaynet import RelayNet, access_of, join_network
 
-_SETTINGS = '[metrics]\nlisten = ""\n\n[batch]\nmax_wait_ms = 100\n'
+_SETTINGS = '[api]\nlisten = ""\n\n[batch]\nmax_wait_ms = 100\n'
 
 
 @contextlib.asynccontextmanager

@@ -13,6 +13,7 @@ import pytest
 
 from light_clients import ecdsa, hashing
 from relayer import config as configuration
+from relayer.api import serve
 from relayer.config import Config
 from relayer.daemon import build
 from relayer.devnet.process.ports import free_port
@@ -35,9 +36,9 @@ bootstrap = {{ height = 5, timestamp = 1700000000, validators = ["0x333333333333
 
 
 def config(
-    folder: Path, extra: str = "", *, keys: str = "", metrics: str = "", log_level: str = "error"
+    folder: Path, extra: str = "", *, keys: str = "", listen: str = "", log_level: str = "error"
 ) -> Config:
-    text = f'[metrics]\nlisten = "{metrics}"\n\n[log]\nlevel = "{log_level}"\n\n{extra}\n'
+    text = f'[api]\nlisten = "{listen}"\n\n[log]\nlevel = "{log_level}"\n\n{extra}\n'
     for number, name in enumerate(("court", "port")):
         text += CHAIN.format(name=name, number=number + 1, byte=f"{number + 17:02x}" * 2, keys=keys)
     return configuration.parse(text, directory=folder, environment={"PASSWORD": "secret"})
@@ -71,7 +72,7 @@ def test_no_lanes_are_nothing_to_do(tmp_path: Path) -> None:
 async def test_it_runs_and_drains_though_no_chain_answers(tmp_path: Path) -> None:
     """One bad chain stops nobody, and all of them bad stop only the work: the daemon says so and waits."""
     port = free_port()
-    daemon = build(config(tmp_path, metrics=f"127.0.0.1:{port}"))
+    daemon = build(config(tmp_path, listen=f"127.0.0.1:{port}"), serve=serve)
     running = asyncio.create_task(daemon.run())
     try:
         async with aiohttp.ClientSession() as session, asyncio.timeout(30):
@@ -116,8 +117,8 @@ async def test_an_address_that_is_taken_is_told(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        with pytest.raises(ConfigError, match="metrics can't be served"):
-            await build(config(tmp_path, metrics=f"127.0.0.1:{port}")).run()
+        with pytest.raises(ConfigError, match="the API can't be served"):
+            await build(config(tmp_path, listen=f"127.0.0.1:{port}"), serve=serve).run()
     finally:
         server.close()
         await server.wait_closed()

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What Prometheus is told, and how the pages answer."""
+"""What Prometheus is told."""
 
 from __future__ import annotations
 
-import aiohttp
-import pytest
-
-from relayer.devnet.process.ports import free_port
-from relayer.metrics import Metrics, MetricsServer
+from relayer.metrics import Metrics
 
 
 def test_counters_move_as_things_happen() -> None:
@@ -41,35 +37,3 @@ def test_counters_move_as_things_happen() -> None:
     ):
         assert line in text
     assert "_created" not in text
-
-
-@pytest.mark.network
-async def test_the_pages_tell_health_and_readiness_apart() -> None:
-    troubles: dict[str, str | None] = {"health": None, "readiness": "starting"}
-    port = free_port()
-    remarks: list[str] = []
-    server = MetricsServer(
-        Metrics(), lambda: troubles["health"], lambda: troubles["readiness"], lambda: remarks
-    )
-    await server.start("127.0.0.1", port)
-    try:
-        async with aiohttp.ClientSession() as session:
-
-            async def get(page: str) -> tuple[int, str]:
-                async with session.get(f"http://127.0.0.1:{port}/{page}") as answer:
-                    return answer.status, await answer.text()
-
-            assert await get("healthz") == (200, "ok\n")
-            assert await get("readyz") == (503, "starting\n")
-            troubles["readiness"], troubles["health"] = None, "the journal is gone"
-            assert await get("readyz") == (200, "ok\n")
-            # What one chain lacks is shown, and the others are served.
-            remarks.append("port: funds: an empty account")
-            assert await get("readyz") == (200, "ok\nport: funds: an empty account\n")
-            assert await get("healthz") == (503, "the journal is gone\n")
-            status, text = await get("metrics")
-            assert status == 200
-            assert "# TYPE postroad_messages_total counter" in text
-    finally:
-        await server.close()
-        await server.close()

@@ -285,7 +285,7 @@ async def _relaying(roads: LocalRoads, network: Network, ending: Ending) -> Asyn
     quiet = msgspec.structs.replace(
         roads.config,
         log=msgspec.structs.replace(roads.config.log, level="error"),
-        metrics=msgspec.structs.replace(roads.config.metrics, listen=""),
+        api=msgspec.structs.replace(roads.config.api, listen=""),
     )
     signers = {name: [Key("relayer", chain.funded_keys[1].secret)] for name, chain in network.chains.items()}
     daemon = build(quiet, signers=signers)

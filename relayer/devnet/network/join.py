@@ -228,7 +228,7 @@ def _config_text(sites: Sequence[LocalSite], poll_interval_ms: int) -> str:
         f'directory = "{KEYS_FOLDER}"',
         f'password_file = "{PASSWORD_FILE}"   # these keys guard nothing',
         "",
-        "[metrics]",
+        "[api]",
         # The default port would clash with another relayer on this machine.
         f'listen = "127.0.0.1:{_free_port()}"',
         "",

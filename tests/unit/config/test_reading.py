@@ -34,7 +34,7 @@ def test_a_whole_file_is_read_into_types() -> None:
     assert [(lane.source, lane.destination, lane.channel_bytes) for lane in read.served_lanes()] == [
         ("court", "port", bytes(32))
     ]
-    assert read.metrics.address == ("127.0.0.1", 9464)
+    assert read.api.address == ("127.0.0.1", 9464)
 
 
 def test_relative_paths_count_from_the_file(tmp_path: Path) -> None:
@@ -184,7 +184,26 @@ MISTAKES = [
     (VALIDATOR, "0x" + "00" * 20, "chains.court.consensus.bootstrap", ["zero"]),
     ("[keys]", "[keys", "postroad.toml", ["line 1", "TOML"]),
     ("[keys]\n", '[keys]\npassword_file = "p"\n', "postroad.toml:2: keys.password_file", ["at most one"]),
-    ("[batch]", "[metrics]\nlisten = '9464'\n[batch]", "postroad.toml:6: metrics.listen", ["host:port"]),
+    ("[batch]", "[api]\nlisten = '9464'\n[batch]", "postroad.toml:6: api.listen", ["host:port"]),
+    (
+        "[batch]",
+        "[metrics]\nlisten = ''\n[batch]",
+        "postroad.toml:5: metrics",
+        ["[metrics] is called [api] now"],
+    ),
+    ("[batch]", "[api]\nhosts = ['h:80']\n[batch]", "postroad.toml:6: api.hosts[0]", ["without a port"]),
+    (
+        "[batch]",
+        "[api]\ncors_origins = ['*']\n[batch]",
+        "postroad.toml:6: api.cors_origins[0]",
+        ["scheme://"],
+    ),
+    (
+        "[batch]",
+        "[api]\ntoken_env = 'T'\ntoken_file = 't'\n[batch]",
+        "postroad.toml:7: api.token_file",
+        ["at most one"],
+    ),
     (
         "[batch]",
         "[endpoints]\ndefault_gas_limit = 3000000\n[batch]",

@@ -57,7 +57,7 @@ def test_every_key_is_in_the_reference() -> None:
     sections: dict[str, type[msgspec.Struct]] = {
         "[journal]": config.JournalConfig,
         "[keys]": config.KeysConfig,
-        "[metrics]": config.MetricsConfig,
+        "[api]": config.ApiConfig,
         "[log]": config.LogConfig,
         "[batch]": config.BatchConfig,
         "[endpoints]": config.EndpointsConfig,
