@@ -5,7 +5,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from relayer.api import operations
+from relayer.api import chains, messages, operations
 from relayer.api.route import Route
 
-ROUTES: Final[tuple[Route, ...]] = operations.ROUTES
+ROUTES: Final[tuple[Route, ...]] = (
+    *messages.ROUTES,
+    *chains.ROUTES,
+    *operations.ROUTES,
+)

@@ -107,11 +107,30 @@ def _newest_signature(connection: Connection) -> int:
     return connection.execute(text("SELECT max(signed_at) FROM transactions")).scalar_one() or 0
 
 
+def _index_messages(connection: Connection) -> None:
+    """Version 3: messages are found by transaction, account, lane and the time of their first step."""
+    for statement in (
+        "ALTER TABLE messages ADD COLUMN observed_at BIGINT NOT NULL DEFAULT 0",
+        (
+            "UPDATE messages SET observed_at = COALESCE((SELECT min(t.at) FROM transitions t "
+            "WHERE t.lane = messages.lane AND t.page = messages.sequence / 256 "
+            'AND messages.sequence BETWEEN t."first" AND t."last"), 0)'
+        ),
+        "CREATE INDEX messages_by_transaction ON messages (tx_hash)",
+        "CREATE INDEX messages_by_time ON messages (observed_at, lane, sequence)",
+        "CREATE INDEX messages_by_lane ON messages (lane, observed_at, sequence)",
+        "CREATE INDEX messages_by_sender ON messages (sender, observed_at, lane, sequence)",
+        "CREATE INDEX messages_by_recipient ON messages (recipient, observed_at, lane, sequence)",
+        "CREATE INDEX attempts_by_hash ON attempts (tx_hash)",
+    ):
+        connection.execute(text(statement))
+
+
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * _HOUR_US
 
 #: The step that leads to a version from the version before, by that version. Version 1 is the first journal.
-STEPS: Final[Mapping[int, Step]] = MappingProxyType({2: _count_spending})
+STEPS: Final[Mapping[int, Step]] = MappingProxyType({2: _count_spending, 3: _index_messages})
 
 VERSION: Final = max(STEPS, default=1)
 

@@ -48,7 +48,7 @@ def waiting_of(state: DeliveryState, own: Waiting | None, lane: Waiting | None) 
     return DEFAULT_WAITING[state]
 
 
-def _find_carried(carried: Iterable[CarriedWait], page: int, sequence: int) -> Waiting | None:
+def find_carried(carried: Iterable[CarriedWait], page: int, sequence: int) -> Waiting | None:
     """Return why the transaction waits that carries a message; None where none says."""
     bit = 1 << (sequence & 0xFF)
     return next((waiting for place, mask, waiting in carried if place == page and mask & bit), None)
@@ -66,7 +66,7 @@ def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
     transactions = _read_transactions(reading, own_steps)
     wait = next((known.waiting for known in reading.waits(stored.lane, sequence, sequence)), None)
     if state is DeliveryState.SUBMITTED:
-        wait = _find_carried(reading.carried_waits(stored.lane, page, page), page, sequence) or wait
+        wait = find_carried(reading.carried_waits(stored.lane, page, page), page, sequence) or wait
     proof = next((known for known in reading.proofs(stored.lane, page, page) if known.last >= sequence), None)
     return StoredStory(
         stored=stored,
@@ -126,7 +126,7 @@ def _pending_in(
         )
         wait = waits.get(sequence)
         if state is DeliveryState.SUBMITTED:
-            wait = _find_carried(carried, page, sequence) or wait
+            wait = find_carried(carried, page, sequence) or wait
         waiting = waiting_of(state, wait, lane.waiting)
         if waiting is None:
             continue

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, Select, and_, select
 
 from relayer.journal import schema
 from relayer.journal.rows import (
@@ -33,7 +33,8 @@ from relayer.journal.rows import (
 from relayer.journal.spending import sum_spending
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.protocol.lane import Lane
-from relayer.protocol.message import EndpointId, LaneId, Message, MessageId, Sequence
+from relayer.protocol.message import EndpointId, LaneId, Message, MessageId
+from relayer.protocol.message import Sequence as MessageSequence
 
 #: Rows asked for in one statement: databases bound the variables of a statement.
 _MANY: Final = 500
@@ -44,6 +45,10 @@ class Reading:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def run(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """The rows of a statement that another module of the journal has made."""
+        return self._connection.execute(statement).all()
 
     # --- chains and lanes -----------------------------------------------------------------------------------
 
@@ -112,8 +117,10 @@ class Reading:
 
     def _messages(self, where: Any) -> Iterator[StoredMessage]:
         messages, lanes = schema.messages, schema.lanes
-        statement = (
-            select(messages, lanes.c.lane_id)
+        # Commands read journals that no newer daemon has brought up to date yet.
+        columns: list[Any] = [column for column in messages.columns if column is not messages.c.observed_at]
+        statement: Select[Any] = (
+            select(*columns, lanes.c.lane_id)
             .join(lanes, lanes.c.id == messages.c.lane)
             .where(where)
             .order_by(messages.c.lane, messages.c.sequence)
@@ -362,7 +369,7 @@ def _message(row: Row[Any]) -> StoredMessage:
         lane=LaneRow(row.lane),
         message=Message(
             lane_id=LaneId(row.lane_id),
-            sequence=Sequence(row.sequence),
+            sequence=MessageSequence(row.sequence),
             sender=row.sender,
             recipient=row.recipient,
             gas_limit=int(row.gas_limit),

@@ -7,7 +7,7 @@ statement without that cost. The dialect still writes the SQL, so PostgreSQL get
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -24,12 +24,16 @@ class BulkInsert:
         table: where the rows go.
         columns: the columns that `run` gets values of, in their order.
         replace: a row whose key the table has gets the new values; else the driver raises.
+        keep: the columns that a row keeps all the same.
     """
 
-    def __init__(self, table: Table, columns: Sequence[str], *, replace: bool = False) -> None:
+    def __init__(
+        self, table: Table, columns: Sequence[str], *, replace: bool = False, keep: Collection[str] = ()
+    ) -> None:
         self.table = table
         self.columns = tuple(columns)
         self.replace = replace
+        self.keep = frozenset(keep)
         self._compiled: dict[str, tuple[str, tuple[str, ...] | None]] = {}
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
@@ -64,5 +68,5 @@ class BulkInsert:
         if not self.replace:
             return statement
         key = [column.name for column in self.table.primary_key]
-        fresh = {name: statement.excluded[name] for name in self.columns if name not in key}
+        fresh = {name: statement.excluded[name] for name in self.columns if name not in self.keep.union(key)}
         return statement.on_conflict_do_update(index_elements=key, set_=fresh)

@@ -40,7 +40,10 @@ from relayer.protocol.message import ZERO_HEAD
 _WORD: Final = 32
 
 _MESSAGES: Final = BulkInsert(
-    schema.messages, [column.name for column in schema.messages.columns], replace=True
+    schema.messages,
+    [column.name for column in schema.messages.columns],
+    replace=True,
+    keep=("observed_at",),
 )
 _TRANSITIONS: Final = BulkInsert(
     schema.transitions, ["lane", "page", "first", "last", "mask", "step", "at", "batch", "detail"]
@@ -148,8 +151,11 @@ class Writing:
 
     # --- messages and their story ---------------------------------------------------------------------------
 
-    def put_messages(self, stored: Iterable[StoredMessage]) -> None:
-        """Keep messages. One with a sequence that is there already, as hearsay, replaces it."""
+    def put_messages(self, stored: Iterable[StoredMessage], at: Micros) -> None:
+        """Keep messages, which are told of at this moment.
+
+        One with a sequence that is there already, as hearsay, replaces it, and keeps the first moment.
+        """
         _MESSAGES.run(
             self._connection,
             [
@@ -168,6 +174,7 @@ class Writing:
                     known.block_hash,
                     known.tx_hash,
                     known.log_index,
+                    at,
                 )
                 for known in stored
             ],

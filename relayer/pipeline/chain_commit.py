@@ -146,7 +146,7 @@ def prepare_commit(
             at=now,
         )
         for _, verified, proven in result.verified:
-            _write_verified(writing, verified)
+            _write_verified(writing, verified, now)
             writing.put_proofs(proven.proofs)
         for row, first in discarded:
             writing.discard_messages(row, first)
@@ -190,14 +190,14 @@ def _left_over(lane: OutgoingLane, result: HeaderResult) -> list[SentMessage]:
     return [sent for sent in lane.progress.candidates if sent.message.sequence >= proven]
 
 
-def _write_verified(writing: Writing, verified: Verified) -> None:
+def _write_verified(writing: Writing, verified: Verified, now: Micros) -> None:
     if verified.messages:
         newest = verified.messages[-1]
-        writing.put_messages(verified.messages)
+        writing.put_messages(verified.messages, now)
         writing.move_lane(
             verified.lane,
             proven=newest.message.sequence + 1,
             proven_head=newest.head,
             proven_block=newest.block_number,
         )
-    writing.put_messages(verified.hearsay)
+    writing.put_messages(verified.hearsay, now)

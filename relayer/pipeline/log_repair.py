@@ -177,10 +177,11 @@ class LogRepair:
             tx_hash=told.tx_hash,
             log_index=known.log_index,
         )
-        steps = list(restored_steps(progress.row, sequence, told.block_number, self._services.clock()))
+        now = self._services.clock()
+        steps = list(restored_steps(progress.row, sequence, told.block_number, now))
 
         def write(writing: Writing) -> None:
-            writing.put_messages([restored])
+            writing.put_messages([restored], now)
             writing.clear_waits(progress.row, [sequence])
             writing.add_transitions(steps)
 

@@ -119,12 +119,13 @@ class UnfinalizedWatcher:
         mine = [sent for sent in self._sent if sent.message.lane_id == progress.lane.id]
         change = compare_unfinalized(progress, mine, header.number, lane.unfinalized)
         if change:
-            steps = list(unfinalized_steps(progress.row, change.fresh, change.gone, self._services.clock()))
+            now = self._services.clock()
+            steps = list(unfinalized_steps(progress.row, change.fresh, change.gone, now))
 
             def write(writing: Writing) -> None:
                 if change.cut is not None:
                     writing.discard_messages(progress.row, change.cut)
-                writing.put_messages([*change.moved, *change.fresh])
+                writing.put_messages([*change.moved, *change.fresh], now)
                 writing.add_transitions(steps)
 
             await self._services.journal.commit(write)

@@ -22,7 +22,7 @@ from relayer.road.search import find_delivery
 from relayer.road.story import proven_story, unproven_story
 from relayer.road.times import Span, parse_span
 from relayer.road.waiting import explain_wait
-from relayer.views.delivery import DeliveryView, ReceiptView, proven_view
+from relayer.views.delivery import DeliveryView, ReceiptView, journal_delivery_view, proven_view
 from relayer.views.message import MessageView, message_view
 from relayer.views.story import StoryView, story_view
 
@@ -237,7 +237,7 @@ class RoadMessage:
                 header, proven = await self.prove()
         except (PostroadError, Rejection, TimeoutError):
             # The journal's story stands without; the destination is not asked a second time.
-            return story_view(told, delivery=_delivery_in(told))
+            return story_view(told, delivery=journal_delivery_view(told))
         is_delivered = self._is_set(proven)
         delivery = None
         if is_delivered or told.state in _DELIVERED:
@@ -292,23 +292,9 @@ class RoadMessage:
 
     async def _find_delivery(self, told: StoredStory | None) -> DeliveryView | None:
         """The transaction that executed it, as far as the destination can be asked for it in a short time."""
-        known = None if told is None else _delivery_in(told)
+        known = None if told is None else journal_delivery_view(told)
         try:
             async with asyncio.timeout(_HEARSAY_S):
                 return await find_delivery(self._destination, self.lane_id, self.sequence, known)
         except (PostroadError, Rejection, TimeoutError):
             return known
-
-
-def _delivery_in(told: StoredStory) -> DeliveryView | None:
-    """What a journal tells of a delivery by its own relayer, unchecked."""
-    transaction = told.delivered_by
-    if transaction is None or transaction.included_hash is None:
-        return None
-    return DeliveryView(
-        tx_hash=transaction.included_hash,
-        block=transaction.block_number,
-        timestamp=None,
-        told_by="journal",
-        is_checked=False,
-    )

@@ -14,7 +14,8 @@ One noun a module:
     lane.py          one direction between two endpoints       client.py    a light client on a destination
     message.py       a message                                 story.py     what happened to it
     pending.py       a message that waits, and why             delivery.py  its delivery, and the proof of it
-    transaction.py   a transaction of ours                     relayer.py   all of a running relayer
+    proof.py         what proves that it was sent              relayer.py   all of a running relayer
+    transaction.py   a transaction of ours
     endpoint.py      an endpoint, as it is listed              plan.py      what a deployment would send
     finding.py       what a check found                        local_chain.py  a local chain of the devnet
     configuration.py a file that was written                   demo.py      what came of a demo
@@ -23,6 +24,7 @@ Who makes a view gives it values that are already at hand: a row of the journal,
 receipt. Nothing here asks a chain or a disk, so a view of a running relayer is taken between two steps of its
 event loop and is consistent.
 
-Commands print views (`relayer.cli.output.print_json`), and `gauges.py` shows them to Prometheus. Modules are
+Commands print views (`relayer.cli.output.print_json`), the HTTP API answers with them (`relayer.api`), and
+`gauges.py` shows them to Prometheus. Modules are
 imported one by one: a command that shows a message loads no pipeline, and no metrics.
 """

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -27,6 +27,17 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     balance_wei: int | None
     open_transactions: int
     deliveries_left: int | None
+
+
+class ChainAccountView(AccountView, frozen=True, kw_only=True):
+    """An account in a list of several chains'; `chain` is the configured name of its chain."""
+
+    chain: str
+
+    @classmethod
+    def of(cls, chain: str, account: AccountView) -> Self:
+        """Return an account of a chain for such a list."""
+        return cls(chain=chain, **msgspec.structs.asdict(account))
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from relayer.consensus.base import VerifiedHeader
+    from relayer.journal.rows import StoredStory
 
 
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,3 +100,17 @@ class HandDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
 def proven_view(header: VerifiedHeader, *, is_delivered: bool) -> ProvenView:
     """Return the view of a proof under a verified header."""
     return ProvenView(height=header.number, timestamp=header.timestamp, is_delivered=is_delivered)
+
+
+def journal_delivery_view(story: StoredStory) -> DeliveryView | None:
+    """Return the view of a delivery by the journal's own relayer, unchecked; None where it made none."""
+    transaction = story.delivered_by
+    if transaction is None or transaction.included_hash is None:
+        return None
+    return DeliveryView(
+        tx_hash=transaction.included_hash,
+        block=transaction.block_number,
+        timestamp=None,
+        told_by="journal",
+        is_checked=False,
+    )

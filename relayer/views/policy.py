@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -27,6 +27,17 @@ class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_gas: int
     max_batch_messages: int
     max_wait_ms: int
+
+
+class ChainPolicyView(PolicyView, frozen=True, kw_only=True):
+    """The limits of one chain in a list of several; `chain` is its configured name."""
+
+    chain: str
+
+    @classmethod
+    def of(cls, chain: str, policy: PolicyView) -> Self:
+        """Return a chain's limits for such a list."""
+        return cls(chain=chain, **msgspec.structs.asdict(policy))
 
 
 def policy_view(destination: Destination) -> PolicyView:

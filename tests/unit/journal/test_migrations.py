@@ -73,6 +73,53 @@ def test_a_newer_journal_is_refused(engine: Engine) -> None:
         migrate(connection, 2)
 
 
+_INDEXES = ("transaction", "time", "lane", "sender", "recipient")
+#: Turns the newest tables into those of version 2.
+_WITHOUT_SEARCH = (
+    *(f"DROP INDEX messages_by_{name}" for name in _INDEXES),
+    "DROP INDEX attempts_by_hash",
+    "ALTER TABLE messages DROP COLUMN observed_at",
+)
+
+
+def test_messages_of_version_2_have_the_time_of_their_first_step(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate(connection, 1)
+        for statement in (
+            *_WITHOUT_SEARCH,
+            "DELETE FROM schema_version",
+            "INSERT INTO schema_version VALUES (2, 1)",
+        ):
+            connection.execute(text(statement))
+        values = {"hash": b"e" * 32}
+        for statement in (
+            "INSERT INTO chains VALUES (1, :hash, 'court', NULL, 0, 0, 0, 0)",
+            "INSERT INTO lanes VALUES (1, :hash, 1, 1, :hash, 0, 0, :hash, 0, 0, NULL, NULL, NULL)",
+            *(
+                f"INSERT INTO messages VALUES (1, {sequence}, :hash, :hash, :hash, :hash, '0', '0', '0', :hash, "
+                "7, :hash, :hash, 0)"
+                for sequence in (255, 256, 900)
+            ),
+            *(
+                f"INSERT INTO transitions VALUES ({row}, 1, {page}, {first}, {last}, NULL, 'observed', {at}, "
+                "NULL, NULL)"
+                for row, page, first, last, at in (
+                    (1, 0, 0, 255, 50),
+                    (2, 1, 256, 300, 70),
+                    (3, 1, 256, 256, 80),
+                )
+            ),
+        ):
+            connection.execute(text(statement), values if ":hash" in statement else {})
+    with engine.begin() as connection:
+        assert migrate(connection, 2) == (3,)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT sequence, observed_at FROM messages ORDER BY sequence")).all()
+        assert [tuple(row) for row in rows] == [(255, 50), (256, 70), (900, 0)]
+        names = {index["name"] for index in inspect(connection).get_indexes("messages")}
+        assert names == {"messages_by_leaf", *(f"messages_by_{name}" for name in _INDEXES)}
+
+
 def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
     """Transactions of the last day keep counting, open ones with the dearest of their signatures."""
     day_us = 24 * 3_600_000_000
@@ -82,6 +129,7 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
     with engine.begin() as connection:
         migrate(connection, 1)
         for statement in (
+            *_WITHOUT_SEARCH,
             "DROP TABLE wishes",
             "DROP TABLE spending",
             "DROP INDEX transactions_by_nonce",
@@ -134,7 +182,7 @@ def test_a_journal_of_version_1_counts_what_was_spent(engine: Engine) -> None:
                     {"row": row, "hash": bytes([row, number]), "price": str(price)},
                 )
     with engine.begin() as connection:
-        assert migrate(connection, 2) == (2,)
+        assert migrate(connection, 2) == (2, 3)
     with engine.connect() as connection:
         assert sum_spending(connection, ChainRow(1), Micros(now)) == 30 + 70
         kept, last = Reading(connection).live_transactions(ChainRow(1))

@@ -36,7 +36,7 @@ def test_the_story_of_a_message_is_told_by_ranges_that_hold_it(journal: Journal)
     stored = messages(row, 20)
 
     def write(writing: Writing) -> None:
-        writing.put_messages(stored)
+        writing.put_messages(stored, NOW)
         writing.add_transitions(
             step(row, 0, 19, state, at=i) for i, state in enumerate((S.OBSERVED, S.VERIFIED, S.PROVEN))
         )
@@ -105,7 +105,7 @@ def test_a_delivered_message_tells_which_transaction_of_ours_did_it(
     stored = messages(row, 1)
 
     def write(writing: Writing) -> None:
-        writing.put_messages(stored)
+        writing.put_messages(stored, NOW)
         chain = writing.put_chain(A, "court", scanned_height=0, at=NOW)
         transaction = writing.add_transaction(chain, Purpose.DELIVER, b"k" * 20, 1, attempt(9))
         batch = writing.add_batch(StoredBatch(BatchRow(0), row, 0, 0, 0, 1, 50, transaction))
@@ -146,7 +146,7 @@ def test_every_pending_message_has_a_reason_of_its_state(journal: Journal) -> No
     states = [state for state in S if state not in FINAL_STATES]
 
     def write(writing: Writing) -> None:
-        writing.put_messages(stored)
+        writing.put_messages(stored, NOW)
         for page in range(3):
             writing.add_transitions([step(row, page * 256, min(599, page * 256 + 255), S.OBSERVED)])
         for number, state in enumerate(states):
@@ -170,7 +170,7 @@ def test_a_messages_own_reason_goes_before_its_lanes(journal: Journal) -> None:
     refused = Waiting(WaitingReason.RECIPIENT_REVERTS, "Closed()")
 
     def write(writing: Writing) -> None:
-        writing.put_messages(messages(row, 2))
+        writing.put_messages(messages(row, 2), NOW)
         writing.add_transitions([*steps_to(row, 0, 0, S.FAILED), *steps_to(row, 1, 1, S.PROVEN)])
         writing.set_reason(row, paused, NOW)
         writing.put_waits([StoredWait(row, 0, refused, NOW, 1, Micros(NOW + 5))])
@@ -198,9 +198,9 @@ def test_a_lane_that_is_held_up_is_told_of_without_a_message(journal: Journal) -
 def test_hearsay_that_was_replaced_is_forgotten_but_its_story_stays(journal: Journal) -> None:
     row = add_lane(journal)
     first, second = messages(row, 3), messages(row, 3, head=b"x" * 32)
-    commit(journal, lambda writing: writing.put_messages(first))
+    commit(journal, lambda writing: writing.put_messages(first, NOW))
     commit(journal, lambda writing: writing.add_transitions([step(row, 0, 2, S.OBSERVED)]))
-    commit(journal, lambda writing: writing.put_messages(second[:1]))
+    commit(journal, lambda writing: writing.put_messages(second[:1], NOW))
     commit(journal, lambda writing: writing.discard_messages(row, 1))
     with journal.reading() as reading:
         assert reading.messages(row, 0, 9) == (second[0],)

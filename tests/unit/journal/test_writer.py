@@ -20,7 +20,7 @@ from relayer.journal.store import Journal
 from relayer.journal.writing import Writing
 from relayer.protocol.delivery import DeliveryState
 from tests.support.journal import commit
-from tests.unit.journal.samples import add_lane, messages, step
+from tests.unit.journal.samples import NOW, add_lane, messages, step
 
 
 def _add(writing: Writing, steps: list[Transition]) -> None:
@@ -84,7 +84,7 @@ async def test_a_full_disk_is_told_as_such(tmp_path: Path, small_disk: None) -> 
     with Journal.open(f"sqlite:///{tmp_path}/journal.db") as journal:
         stored = messages(add_lane(journal), 5_000)
         with pytest.raises(JournalBroken, match="refused to write"):
-            await journal.commit(lambda writing: writing.put_messages(stored))
+            await journal.commit(lambda writing: writing.put_messages(stored, NOW))
 
 
 def test_posted_work_that_fails_is_remembered(journal: Journal) -> None:
