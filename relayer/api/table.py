@@ -3,13 +3,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from relayer.api import chains, messages, operations
-from relayer.api.route import Route
+from relayer.api.openapi import describe
+from relayer.api.route import Asked, NoParams, Route
+
+
+async def show_description(_: Asked[NoParams]) -> dict[str, Any]:
+    """Give the OpenAPI document of this table."""
+    return _describe_all()
+
+
+@cache
+def _describe_all() -> dict[str, Any]:
+    return describe(ROUTES)
+
 
 ROUTES: Final[tuple[Route, ...]] = (
     *messages.ROUTES,
     *chains.ROUTES,
+    Route("/v1/openapi.json", "show_description", "This description.", show_description),
     *operations.ROUTES,
 )
