@@ -54,11 +54,13 @@ class Served:
         relayer: what is shown.
         threads: in which the journal is read. They are not the daemon's, whose work then waits for no reader.
         closing: set when the server ends, so that streams end too.
+        streams: how many more may be open.
     """
 
     relayer: Relayer
     threads: Executor
     closing: asyncio.Event
+    streams: asyncio.Semaphore
 
     async def read(self, work: Callable[[Reading], T]) -> T:
         """Run reads of the journal in one snapshot, beside the event loop, and return their result."""

@@ -30,6 +30,7 @@ MOST_BODY_BYTES: Final = 65_536
 _MOST_LINE_BYTES: Final = 8_190
 #: Requests at work. Streams count by themselves.
 MOST_REQUESTS: Final = 64
+MOST_STREAMS: Final = 32
 _REQUEST_S: Final = 30.0
 _KEEP_ALIVE_S: Final = 75.0
 _END_S: Final = 2.0
@@ -66,7 +67,7 @@ class ApiServer:
         self._directory = directory
         self._environment = environment
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="api")
-        self._served = Served(relayer, threads, asyncio.Event())
+        self._served = Served(relayer, threads, asyncio.Event(), asyncio.Semaphore(MOST_STREAMS))
         self._names = names_of(config)
         self._token: bytes | None = None
         self._running = 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from relayer.api import chains, messages, operations
+from relayer.api import chains, events, messages, operations, transactions
 from relayer.api.openapi import describe
 from relayer.api.route import Asked, NoParams, Route
 
@@ -24,6 +24,8 @@ def _describe_all() -> dict[str, Any]:
 ROUTES: Final[tuple[Route, ...]] = (
     *messages.ROUTES,
     *chains.ROUTES,
+    *transactions.ROUTES,
+    *events.ROUTES,
     Route("/v1/openapi.json", "show_description", "This description.", show_description),
     *operations.ROUTES,
 )

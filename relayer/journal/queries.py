@@ -80,6 +80,18 @@ def read_story(reading: Reading, message_id: bytes) -> StoredStory | None:
     )
 
 
+def read_steps_after(
+    reading: Reading, number: int, limit: int
+) -> tuple[tuple[int, Transition, bytes | None], ...]:
+    """The first steps of all lanes behind the one with this number.
+
+    Each has its number, and the hash of the transaction that made it where one did.
+    """
+    found = reading.transitions_after(number, limit)
+    transactions = _read_transactions(reading, (step for _, step in found))
+    return tuple((row, step, _hash_of(step, transactions)) for row, step in found)
+
+
 def read_pending(
     reading: Reading, lane: LaneRow | None = None, limit: int = 1_000
 ) -> tuple[PendingMessage, ...]:
@@ -169,11 +181,16 @@ def _with_transactions(
     steps: Iterable[Transition], transactions: dict[BatchRow, StoredTransaction]
 ) -> Iterator[StoredStep]:
     for step in steps:
-        tx_hash = None
-        if step.batch is not None:
-            transaction = transactions[step.batch]
-            tx_hash = transaction.included_hash or transaction.attempts[-1].tx_hash
+        tx_hash = _hash_of(step, transactions)
         yield StoredStep(state=step.state, at=step.at, detail=step.detail, tx_hash=tx_hash)
+
+
+def _hash_of(step: Transition, transactions: dict[BatchRow, StoredTransaction]) -> bytes | None:
+    """The hash in the block, else the newest, of the transaction that made a step; None where none did."""
+    if step.batch is None:
+        return None
+    transaction = transactions[step.batch]
+    return transaction.included_hash or transaction.attempts[-1].tx_hash
 
 
 def _delivered_by(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy import Connection, Row, Select, and_, func, select
 
 from relayer.journal import schema
 from relayer.journal.rows import (
@@ -133,24 +133,22 @@ class Reading:
     def transitions(self, lane: LaneRow, first_page: int, last_page: int) -> tuple[Transition, ...]:
         """The steps of pages first..last inclusive, oldest first."""
         table = schema.transitions
-        statement = (
+        statement: Select[Any] = (
             select(table)
             .where(table.c.lane == lane, table.c.page.between(first_page, last_page))
             .order_by(table.c.id)
         )
-        return tuple(
-            Transition(
-                lane=LaneRow(row.lane),
-                first=row.first,
-                last=row.last,
-                state=DeliveryState(row.step),
-                at=Micros(row.at),
-                mask=None if row.mask is None else int.from_bytes(row.mask),
-                batch=None if row.batch is None else BatchRow(row.batch),
-                detail={} if row.detail is None else json.loads(row.detail),
-            )
-            for row in self._connection.execute(statement)
-        )
+        return tuple(_transition(row) for row in self._connection.execute(statement))
+
+    def transitions_after(self, number: int, limit: int) -> tuple[tuple[int, Transition], ...]:
+        """The first steps of all lanes behind the one with this number, each with its number."""
+        table = schema.transitions
+        statement: Select[Any] = select(table).where(table.c.id > number).order_by(table.c.id).limit(limit)
+        return tuple((row.id, _transition(row)) for row in self._connection.execute(statement))
+
+    def newest_transition(self) -> int:
+        """The number of the newest step; 0 where there is none."""
+        return self._connection.execute(select(func.max(schema.transitions.c.id))).scalar() or 0
 
     def proofs(
         self, lane: LaneRow, first_page: int = 0, last_page: int | None = None
@@ -362,6 +360,19 @@ class Reading:
 
 def _waiting(reason: str | None, detail: str | None) -> Waiting | None:
     return None if reason is None else Waiting(WaitingReason(reason), detail or "")
+
+
+def _transition(row: Row[Any]) -> Transition:
+    return Transition(
+        lane=LaneRow(row.lane),
+        first=row.first,
+        last=row.last,
+        state=DeliveryState(row.step),
+        at=Micros(row.at),
+        mask=None if row.mask is None else int.from_bytes(row.mask),
+        batch=None if row.batch is None else BatchRow(row.batch),
+        detail={} if row.detail is None else json.loads(row.detail),
+    )
 
 
 def _message(row: Row[Any]) -> StoredMessage:

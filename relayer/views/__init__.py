@@ -15,7 +15,7 @@ One noun a module:
     message.py       a message                                 story.py     what happened to it
     pending.py       a message that waits, and why             delivery.py  its delivery, and the proof of it
     proof.py         what proves that it was sent              relayer.py   all of a running relayer
-    transaction.py   a transaction of ours
+    transaction.py   a transaction of ours                     event.py    what happens meanwhile
     endpoint.py      an endpoint, as it is listed              plan.py      what a deployment would send
     finding.py       what a check found                        local_chain.py  a local chain of the devnet
     configuration.py a file that was written                   demo.py      what came of a demo
@@ -25,6 +25,6 @@ receipt. Nothing here asks a chain or a disk, so a view of a running relayer is 
 event loop and is consistent.
 
 Commands print views (`relayer.cli.output.print_json`), the HTTP API answers with them (`relayer.api`), and
-`gauges.py` shows them to Prometheus. Modules are
-imported one by one: a command that shows a message loads no pipeline, and no metrics.
+`gauges.py` shows them to Prometheus. Modules are imported one by one: a command that shows a message loads no
+pipeline, and no metrics.
 """

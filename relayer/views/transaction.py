@@ -77,6 +77,13 @@ class SignedTransactionView(msgspec.Struct, frozen=True, kw_only=True):
     since: float
 
 
+class OpenTransactionsView(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the journal's open transactions. `next` is where the next answer goes on; None at the end."""
+
+    transactions: tuple[SignedTransactionView, ...]
+    next: int | None
+
+
 class SteeredTransactionView(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a wish of an operator.
 

@@ -63,6 +63,7 @@ class ApiClient:
     """Asks a server."""
 
     base: str
+    server: ApiServer
     session: aiohttp.ClientSession
 
     async def ask(self, path: str, method: str = "GET", **terms: Any) -> Told:
@@ -90,7 +91,7 @@ async def serving(relayer: StillRelayer, **terms: Any) -> AsyncIterator[ApiClien
     try:
         await server.start()
         async with aiohttp.ClientSession() as session:
-            yield ApiClient(f"http://{config.listen}", session)
+            yield ApiClient(f"http://{config.listen}", server, session)
     finally:
         await server.close()
         # A second time does nothing.
