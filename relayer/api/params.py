@@ -15,8 +15,8 @@ P = TypeVar("P", bound=msgspec.Struct)
 
 #: The journal's numbers are signed and have 64 bits.
 _MOST: Final = 2**63 - 1
-#: Seconds until the year 10889. As microseconds they have room in 64 bits.
-_LAST_S: Final = 2**48
+#: Seconds that have room in 64 bits as microseconds, and that a float has exactly.
+_LAST_S: Final = 2**43
 
 # The lengths are given too: `$` alone would let a line feed stand at the end.
 Hex32 = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-fA-F]{64}$", min_length=66, max_length=66)]
@@ -43,9 +43,14 @@ def read_params(kind: type[P], request: web.Request) -> P:
             raise _refused(f"{name} is given twice, expected once")
         raw[name] = text
     try:
-        return msgspec.convert(raw, kind, strict=False)
+        params = msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _refused(_explain(str(error))) from error
+    for name in raw:
+        # msgspec reads the text "null" as no value where there may be none.
+        if getattr(params, name) is None:
+            raise _refused(f"{name}: found no value, expected one, or no such parameter")
+    return params
 
 
 def _explain(text: str) -> str:
