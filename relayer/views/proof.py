@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class MessageProofView(msgspec.Struct, frozen=True, kw_only=True):
-    """The way from a header of the source to a message's id (docs/reference/wire-formats.md, 2 and 3).
+    """The way from a header of the source to a message's id (docs/reference/wire-formats.md, 2, 3, and the
+    section of the source's kind).
 
-    From the block's state root, `proof` leads to `head` in the slot `slot` of the gateway. The lane's running
-    head `previous_head`, hashed with the message's id and then with each of `later`, is that head:
+    `proof` proves `head` in the slot `slot` of the gateway to a light client of the source. The lane's
+    running head `previous_head`, hashed with the message's id and then with each of `later`, is that head:
     `head = keccak256(head ‖ id)` for one id after the other.
 
     Attributes:
@@ -33,7 +34,8 @@ class MessageProofView(msgspec.Struct, frozen=True, kw_only=True):
         head: what stands there, 32 bytes.
         previous_head: the running head before the message, 32 bytes.
         later: the ids of the page's messages after this one, to the one that `head` ends with.
-        proof: the storage proof, as light clients take it.
+        proof: the argument of the light client's `storageAt`: the storage proof, and what proves its header
+            where the kind's proofs have that.
     """
 
     id: bytes

@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import msgspec
 import pytest
 
+from relayer.api import serve
 from relayer.chains.base import Address, Call, GasPrice
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.options import unlock
 from relayer.config import Config
 from relayer.consensus.open_chain import open_chain
-from relayer.daemon import build
+from relayer.daemon import Daemon, Server, build
 from relayer.devnet.network.join import join_local, site_of
 from relayer.devnet.network.network import Network
 from relayer.devnet.state.faults import RpcErrors
@@ -88,8 +91,8 @@ class Place:
             return len(reading.transactions([row])[0].attempts)
 
     @asynccontextmanager
-    async def daemon(self) -> AsyncIterator[None]:
-        daemon = build(self.config)
+    async def daemon(self, serve: Callable[[Daemon], Server] | None = None) -> AsyncIterator[None]:
+        daemon = build(self.config, serve=serve)
         running = asyncio.create_task(daemon.run())
         try:
             yield
@@ -164,3 +167,47 @@ async def test_a_running_daemon_is_asked(place: Place) -> None:
         done = await asking
         assert done["transaction"]["block"] is not None
         assert done["transaction"]["is_cancelled"] is True
+
+
+async def test_a_running_daemon_is_asked_over_http(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKEN", "a-token-of-some-length")
+    table = msgspec.structs.replace(place.config.api, token_env="API_TOKEN")
+    place.config = msgspec.structs.replace(place.config, api=table)
+    refusing = place.network.anvil_chain("port").faults.start(
+        RpcErrors(methods=frozenset({"eth_sendRawTransaction"}), code=-32000, message="txpool is full")
+    )
+    row, _ = await place.sign()
+    url = f"http://{table.listen}/v1/transactions/{row}"
+    headers = {"Authorization": "Bearer a-token-of-some-length"}
+    async with place.daemon(serve), aiohttp.ClientSession() as session, asyncio.timeout(60):
+
+        async def has(key: str) -> bool:
+            async with session.get(url) as answer:
+                return bool((await answer.json())[key])
+
+        await _until(lambda: _is_up(session, url))
+        async with session.post(f"{url}/cancel") as answer:
+            assert answer.status == 401
+        async with session.post(f"{url}/cancel", headers=headers) as answer:
+            assert answer.status == 202
+            asked = await answer.json()
+        assert (asked["by"], asked["transaction"]["id"]) == ("daemon", row)
+        assert (asked["transaction"]["chain"], asked["transaction"]["is_cancelled"]) == ("port", False)
+        await _until(lambda: has("is_cancelled"))
+        place.network.anvil_chain("port").faults.stop(refusing)
+        await _until(lambda: has("block"))
+
+
+async def _is_up(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as answer:
+            return answer.status == 200
+    except aiohttp.ClientConnectorError:
+        return False
+
+
+async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+    while True:
+        if await holds():
+            return
+        await asyncio.sleep(0.05)

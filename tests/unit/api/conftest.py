@@ -3,40 +3,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from relayer.journal.store import Journal
-from relayer.protocol.message import Message
 from relayer.views.relayer import relayer_view
 from tests.support.api import StillRelayer
-from tests.support.memory_network import MemoryNetwork, delayed, running_network, states, two_chains
+from tests.support.memory_network import delayed, running_network, states, two_chains
+from tests.unit.api.relayed import Relayed
 
 
 @pytest.fixture
 def relayer(tmp_path: Path) -> Iterator[StillRelayer]:
     with Journal.open(f"sqlite:///{tmp_path}/journal.db") as journal:
         yield StillRelayer(journal)
-
-
-@dataclasses.dataclass
-class Relayed:
-    """A pipeline between two chains in memory, a > b, with messages in several states, and what shows it.
-
-    Attributes:
-        relayer: for the API.
-        network: the chains.
-        confirmed: three messages that were delivered.
-        waiting: one that no verified header covers yet.
-    """
-
-    relayer: StillRelayer
-    network: MemoryNetwork
-    confirmed: list[Message]
-    waiting: Message
 
 
 @pytest.fixture

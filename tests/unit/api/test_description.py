@@ -11,8 +11,7 @@ import pytest
 
 from relayer.api.table import ROUTES
 from tests.support.api import TOKEN, serving
-from tests.unit.api.conftest import Relayed
-from tests.unit.api.test_transactions import add_open
+from tests.unit.api.relayed import Relayed, add_open
 
 pytestmark = pytest.mark.network
 

@@ -23,7 +23,7 @@ from relayer.protocol.delivery import Waiting, WaitingReason
 from relayer.views.encoding import to_plain
 from relayer.views.relayer import RelayerView
 from tests.support.api import ApiClient, StillRelayer, serving
-from tests.unit.api.conftest import Relayed
+from tests.unit.api.relayed import Relayed
 from tests.unit.journal.samples import NOW, attempt
 
 pytestmark = pytest.mark.network

@@ -12,7 +12,7 @@ from relayer.views.encoding import joined, to_plain
 from relayer.views.message import message_view
 from relayer.views.story import story_view
 from tests.support.api import StillRelayer, serving
-from tests.unit.api.conftest import Relayed
+from tests.unit.api.relayed import Relayed
 
 pytestmark = pytest.mark.network
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from relayer.errors import ConfigError
 from tests.support.api import TOKEN, StillRelayer, serving
@@ -77,18 +78,19 @@ async def test_no_page_of_another_origin_reads_unless_it_is_listed(relayer: Stil
 
 
 async def test_a_defect_is_told_without_what_it_was(
-    relayer: StillRelayer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    relayer: StillRelayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise ValueError("a secret")
 
     monkeypatch.setattr(relayer, "health", fail)
     async with serving(relayer) as client:
-        told = await client.ask("/healthz")
+        with capture_logs() as logs:
+            told = await client.ask("/healthz")
         assert (told.status, told.json["code"]) == (500, "defect")
         assert told.json["detail"] == "The request failed by a defect of this program."
         assert "secret" not in told.text
-    assert "a secret" in capsys.readouterr().out
+    assert [(log["path"], log["error"]) for log in logs] == [("/healthz", "ValueError('a secret')")]
 
 
 @pytest.mark.parametrize(

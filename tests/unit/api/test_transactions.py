@@ -8,33 +8,15 @@ from typing import Any
 
 import pytest
 
-from relayer.journal.rows import Purpose, TransactionRow, TransactionState, Wish
-from relayer.journal.writing import Writing
+from relayer.journal.rows import TransactionRow, TransactionState, Wish
 from relayer.views.encoding import to_plain
 from relayer.views.transaction import signed_transaction_view
 from tests.support.api import TOKEN, StillRelayer, serving
-from tests.unit.api.conftest import Relayed
-from tests.unit.journal.samples import NOW, attempt
+from tests.unit.api.relayed import Relayed, add_open
 
 pytestmark = pytest.mark.network
 
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
-
-
-async def add_open(
-    relayed: Relayed, count: int = 1, *, endpoint_id: bytes | None = None
-) -> list[TransactionRow]:
-    """Write open transactions of an account that no sender has, so that nobody moves them meanwhile."""
-    chain = relayed.network.chains["b"]
-
-    def write(writing: Writing) -> list[TransactionRow]:
-        row = writing.put_chain(endpoint_id or chain.endpoint_id, "b", scanned_height=0, at=NOW)
-        return [
-            writing.add_transaction(row, Purpose.OTHER, b"k" * 20, nonce, attempt(nonce + 1))
-            for nonce in range(count)
-        ]
-
-    return await relayed.network.journal.commit(write)
 
 
 async def wish_of(relayed: Relayed, row: TransactionRow) -> Wish | None:
