@@ -117,22 +117,28 @@ class _Listener:
         self.served = served
         self._step, self._open = start
         self._lanes = self._read_lanes()
+        #: How many commits the journal had when it was looked at last; None where it has more to tell.
+        self._commits: int | None = None
 
     def _read_lanes(self) -> dict[bytes, LaneView]:
-        return {lane.lane: lane for lane in self.served.relayer.view().lanes}
+        return {lane.lane: lane for lane in self.served.recent_view().lanes}
 
     async def read(self) -> tuple[str, bool]:
         """Return the events that the reader lacks, and whether there are more already."""
         parts: list[str] = []
-        steps, transactions = await self.served.read(self._look)
-        for number, step in steps:
-            parts.append(_event("messages", step, number))
-            self._step = number
-        parts += [_event("transaction", transaction) for transaction in transactions]
+        # Taken before the look: what is committed meanwhile is looked at once more.
+        commits = self.served.relayer.journal.commits
+        if commits != self._commits:
+            steps, transactions = await self.served.read(self._look)
+            for number, step in steps:
+                parts.append(_event("messages", step, number))
+                self._step = number
+            parts += [_event("transaction", transaction) for transaction in transactions]
+            self._commits = None if len(steps) == _CHUNK else commits
         lanes = self._read_lanes()
         parts += [_event("lane", lane) for key, lane in lanes.items() if self._lanes.get(key) != lane]
         self._lanes = lanes
-        return "".join(parts), len(steps) == _CHUNK
+        return "".join(parts), self._commits is None
 
     def _look(
         self, reading: Reading

@@ -24,6 +24,8 @@ P = TypeVar("P", bound=msgspec.Struct)
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
 EVENT_STREAM: Final = "text/event-stream"
+#: How old the view may be that streams share.
+RECENT_S: Final = 0.25
 
 
 class Relayer(Protocol):
@@ -46,7 +48,7 @@ class Relayer(Protocol):
     def remarks(self) -> Iterable[str]: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Served:
     """What every handler shares.
 
@@ -61,6 +63,14 @@ class Served:
     threads: Executor
     closing: asyncio.Event
     streams: asyncio.Semaphore
+    _recent: tuple[float, RelayerView] | None = None
+
+    def recent_view(self) -> RelayerView:
+        """Return a view that is up to RECENT_S old, so that many streams cost what one does."""
+        now = asyncio.get_running_loop().time()
+        if self._recent is None or now - self._recent[0] > RECENT_S:
+            self._recent = now, self.relayer.view()
+        return self._recent[1]
 
     async def read(self, work: Callable[[Reading], T]) -> T:
         """Run reads of the journal in one snapshot, beside the event loop, and return their result."""

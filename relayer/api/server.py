@@ -160,7 +160,9 @@ class ApiServer:
             self._running -= 1
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            # A handler may know better.
+            response.headers.setdefault(name, value)
         share(request, response, self._config.cors_origins)
 
 

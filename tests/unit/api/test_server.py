@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 
+from relayer.api import server
 from relayer.errors import ConfigError
+from relayer.journal.reading import Reading
 from tests.support.api import TOKEN, StillRelayer, serving
 
 pytestmark = pytest.mark.network
@@ -75,6 +83,59 @@ async def test_no_page_of_another_origin_reads_unless_it_is_listed(relayer: Stil
         assert "access-control-allow-origin" not in other.headers
         assert other.headers["vary"] == "Origin"
         assert (await client.ask("/healthz", "OPTIONS", headers=preflight | {"Origin": "null"})).status == 405
+
+
+@pytest.fixture
+def blocked(relayer: StillRelayer, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Reads of the journal that do not end before the test does; set once one has begun."""
+    began, ended = threading.Event(), threading.Event()
+    reading = relayer.journal.reading
+
+    @contextlib.contextmanager
+    def block() -> Iterator[Reading]:
+        began.set()
+        ended.wait()
+        with reading() as snapshot:
+            yield snapshot
+
+    monkeypatch.setattr(relayer.journal, "reading", block)
+    yield began
+    ended.set()
+
+
+async def test_more_than_so_many_requests_are_told_to_come_again(
+    relayer: StillRelayer, blocked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_REQUESTS", 1)
+    async with serving(relayer) as client:
+        asking = asyncio.create_task(client.ask("/v1/messages"))
+        await asyncio.to_thread(blocked.wait)
+        told = await client.ask("/v1/lanes")
+        assert (told.status, told.json["code"], told.headers["retry-after"]) == (
+            503,
+            "too_many_requests",
+            "1",
+        )
+        assert told.json["detail"] == "1 requests are at work already."
+        # Who watches the process is answered all the same.
+        assert (await client.ask("/healthz")).status == 200
+        asking.cancel()
+
+
+async def test_what_takes_too_long_is_told_so(
+    relayer: StillRelayer, blocked: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_REQUEST_S", 0.01)
+    async with serving(relayer) as client:
+        for _ in range(3):
+            found = await client.problem("/v1/messages")
+            assert found == (504, "too_slow", "The answer was not ready in 0.01 s.")
+
+
+@pytest.mark.parametrize("terms", [{"headers": {"X-Long": "x" * 9_000}}, {"params": {"id": "x" * 9_000}}])
+async def test_headers_and_addresses_are_bounded(relayer: StillRelayer, terms: dict[str, Any]) -> None:
+    async with serving(relayer) as client:
+        assert (await client.ask("/v1/lanes", **terms)).status == 400
 
 
 async def test_a_defect_is_told_without_what_it_was(
