@@ -18,13 +18,13 @@ from aiohttp import web
 
 from relayer.api import events
 from relayer.api.server import MOST_STREAMS
-from relayer.journal.rows import Purpose, TransactionState
-from relayer.protocol.delivery import Waiting, WaitingReason
+from relayer.journal.rows import LaneRow, Purpose, TransactionState
+from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.views.encoding import to_plain
 from relayer.views.relayer import RelayerView
 from tests.support.api import ApiClient, StillRelayer, serving
 from tests.unit.api.relayed import Relayed
-from tests.unit.journal.samples import NOW, attempt
+from tests.unit.journal.samples import NOW, attempt, step
 
 pytestmark = pytest.mark.network
 
@@ -112,6 +112,10 @@ async def test_who_was_away_misses_no_step_and_hears_none_twice(
             relayed.relayer.shown = RelayerView(at=1.0, lanes=(msgspec.structs.replace(lane, backlog=77),))
             event = await stream.next()
             assert (event.name, event.number, event.data["backlog"]) == ("lane", None, 77)
+            observed = step(LaneRow(1), 200, 200, DeliveryState.OBSERVED)
+            await journal.commit(lambda writing: writing.add_transitions([observed]))
+            event = await stream.next()
+            assert (event.name, event.number, event.data["sequences"]) == ("messages", newest + 1, [200])
 
 
 async def test_lanes_and_transactions_are_told_when_they_change(relayed: Relayed) -> None:

@@ -127,6 +127,14 @@ def test_what_is_found_is_told_with_where_it_stands(journal: Journal, row: LaneR
     assert (confirmed.state, confirmed.waiting) == (S.CONFIRMED, None)
 
 
+def test_a_message_that_is_written_anew_keeps_its_first_moment(journal: Journal, row: LaneRow) -> None:
+    again = [dataclasses.replace(message, block_number=101) for message in sent(row, 500)]
+    commit(journal, lambda writing: writing.put_messages(again, Micros(NOW + 99)))
+    (found,) = search(journal, tx_hash=(310).to_bytes(32)).found
+    assert (found.observed_at, found.block_number) == (NOW, 101)
+    assert sequences(search(journal, 1, lane_id=LANE.id)) == [599]
+
+
 def test_states_and_reasons_are_found(journal: Journal, row: LaneRow) -> None:
     assert sequences(search(journal, state=S.FAILED)) == [300]
     assert sequences(search(journal, state=S.EXPIRED)) == [301]
