@@ -193,6 +193,7 @@ ROUTES: Final = (
         "stream_events",
         "What happens, as server-sent events.",
         stream_events,
+        views=(MessagesEventView, LaneView, SignedTransactionView),
         params=EventsParams,
         media=EVENT_STREAM,
     ),

@@ -88,7 +88,9 @@ def _operation(route: Route, known: Mapping[str, Any], components: Mapping[str, 
 
 def _answer(route: Route, known: Mapping[str, Any]) -> dict[str, Any]:
     if route.media != JSON:
-        return {"type": "string"}
+        # OpenAPI 3.1 has no words for a stream's parts but these.
+        names = ", ".join(view.__name__ for view in route.views)
+        return {"type": "string"} | ({"description": f"With the data of events: {names}."} if names else {})
     schemas: list[dict[str, Any]] = [known[_key(view)] for view in route.views]
     if not schemas:
         return {"type": "object"}

@@ -108,7 +108,7 @@ class Route:
         name: the operation's, unique.
         summary: what it gives, for the documentation.
         handler: gives the answer.
-        views: the types of the answer. Of several, one object has the keys of all.
+        views: the types of the answer. Of several, one object has the keys of all, or a stream has them all.
         params: the fields whose names stand in `path` are read there, the others from the query.
         method: a POST needs the token.
         status: of a good answer.

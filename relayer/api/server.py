@@ -109,6 +109,7 @@ class ApiServer:
                 "a free address of this machine",
                 'Correct api.listen, or set it to "" for none',
             ) from error
+        self._log.info("the API is served", address=self._config.listen, writes=self._token is not None)
 
     async def close(self) -> None:
         """Stop listening and end what is at work; idempotent."""

@@ -11,6 +11,7 @@ import pytest
 
 from relayer.api.openapi import describe
 from relayer.api.table import ROUTES
+from relayer.views.event import MessagesEventView
 from tests.support.api import StillRelayer, serving
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
@@ -49,6 +50,14 @@ def test_the_reference_has_each_code_of_a_problem_and_no_other() -> None:
         re.findall(r'HTTPStatus\.\w+: \("(\w+)"', source)
     )
     assert listed == raised
+
+
+def test_the_reference_has_each_key_of_a_step_and_no_other() -> None:
+    (row,) = re.findall(r"^\| `messages` \| (.*) \|$", REFERENCE.read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", row)) - {"id"} == set(MessagesEventView.__struct_fields__)
+    stream = DOCUMENT["paths"]["/v1/events"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    assert stream["schema"]["description"].startswith("With the data of events: MessagesEventView, ")
+    assert "MessagesEventView" in DOCUMENT["components"]["schemas"]
 
 
 def test_operations_have_names_of_their_own_and_their_path_s_parameters() -> None:
