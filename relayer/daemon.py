@@ -146,7 +146,7 @@ class Daemon:
             self._log.warning("btclib-secp256k1 is not installed", advice=ecdsa.SLOW_ADVICE)
         if not hashing.IS_FAST:
             self._log.warning("safe-pysha3 is not installed", advice=hashing.SLOW_ADVICE)
-        kinds = {kind.name: kind for kind in (kind_of(self._config.chain(name)) for name in self._built)}
+        kinds = {kind.name: kind for kind in (kind_of(self.config.chain(name)) for name in self._built)}
         for kind in kinds.values():
             for module, advice in kind.slow_without().items():
                 self._log.warning(f"{module} is not installed", advice=advice)
