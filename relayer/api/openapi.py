@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -143,8 +144,9 @@ def _explain(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
     """Return what a docstring says of a type, and what it says of its attributes, each in one line."""
-    summary, _, section = text.partition("Attributes:\n")
-    found = re.findall(r"^ {8}(\w[\w, ]*): (.*(?:\n {12}.*)*)", section, re.MULTILINE)
+    # msgspec gives a docstring as it stands in the source, or without the indentation, by its version.
+    summary, _, section = inspect.cleandoc(text).partition("Attributes:\n")
+    found = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
     texts = {name: " ".join(what.split()) for names, what in found for name in names.split(", ")}
     return " ".join(summary.split()), texts
 
