@@ -50,8 +50,9 @@ venv: $(VENV_STAMP) ## Make the virtual environment: locked packages with hashes
 $(VENV_STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Postroad needs Python >= 3.11, found %s at %s. Name another one: make PYTHON=python3.12" % (sys.version.split()[0], sys.executable))'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'This Python cannot make virtual environments: install its venv package (on Debian and Ubuntu: apt install python3-venv).' >&2; exit 1; }
+	@echo 'Python packages, pinned and with hashes: about a minute, longer over a slow line.'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(PY) -m pip install --progress-bar off --require-hashes -r requirements/dev.txt
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -59,6 +60,7 @@ $(VENV_STAMP): requirements/dev.txt pyproject.toml
 tools: $(TOOLS_STAMP) ## Install anvil, forge, solc and OpenZeppelin at their pinned versions
 
 $(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidity/package.json solidity/package-lock.json tools/install.py tools/solc-shim.cjs relayer/devnet/process/toolchain.py relayer/devnet/process/foundry.json
+	@echo 'Programs, pinned: about a minute, longer over a slow line.'
 	$(PY) -m tools.install
 	@touch $@
 
@@ -66,10 +68,12 @@ $(TOOLS_STAMP): $(VENV_STAMP) tools/package.json tools/package-lock.json solidit
 
 .PHONY: demo
 demo: $(TOOLS_STAMP) ## Two local chains, messages crossing both ways before your eyes, one proof explained
+	@echo 'The demo takes about half a minute.'
 	@$(BIN)/postroad demo
 
 .PHONY: demo-ethereum
 demo-ethereum: $(TOOLS_STAMP) ## The same between a proof-of-stake chain and a QBFT chain: finality, sync committees, their rotation
+	@echo 'The demo takes about half a minute.'
 	@$(BIN)/postroad demo --chains eth=ethereum,court=bft:4@0.5
 
 .PHONY: test
@@ -79,16 +83,19 @@ test: test-python contracts-test ## All tests that need no ../shared and no root
 
 .PHONY: test-python
 test-python: $(TOOLS_STAMP) ## Python: unit, property, short differential, short end to end
+	@echo 'Python: about five minutes on two cores, a dot a test. Unit tests alone: make unit.'
 	$(PY) -m pytest $(WORKERS) $(ARGS)
 
 .PHONY: unit
 unit: $(VENV_STAMP) ## Only what needs no local chain
+	@echo 'Unit tests: about two minutes.'
 	$(PY) -m pytest -m 'not long and not network' $(ARGS)
 
 # All is built before a part is tested, and built anew before gas is written down: what the compiler inlines, and so gas,
 # depends on which sources it is given at once.
 .PHONY: contracts-test
 contracts-test: $(TOOLS_STAMP) ## Solidity, both builds: unit, fuzz, invariants, gas snapshots compared
+	@echo 'Contracts: about three minutes on two cores: each build is compiled, then tested.'
 	cd solidity && $(FORGE) build && FOUNDRY_PROFILE=ci $(FORGE) test $(ARGS)
 	cd solidity && FOUNDRY_PROFILE=deep $(FORGE) test
 	cd solidity && $(BASELINE) $(FORGE) build && $(BASELINE) $(COMPARED) $(FORGE) test $(ARGS)
@@ -100,6 +107,7 @@ contracts-test-long: $(TOOLS_STAMP) ## The same with 50,000 fuzz runs and long i
 
 .PHONY: e2e
 e2e: $(TOOLS_STAMP) ## Real local chains, real daemons
+	@echo 'Local chains and daemons: about ten minutes.'
 	$(PY) -m pytest tests/e2e $(ARGS)
 
 .PHONY: differential
@@ -180,6 +188,7 @@ format: $(VENV_STAMP) ## Put right what ruff can put right
 
 .PHONY: types
 types: $(VENV_STAMP) ## mypy, strict
+	@echo 'mypy: about a minute, or two the first time.'
 	$(BIN)/mypy
 
 .PHONY: imports

@@ -18,7 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 
@@ -43,6 +43,12 @@ from relayer.views.relayer import RelayerView, relayer_view
 _CHECK_S: Final = 10.0
 #: How often the daemon looks whether a task or the journal has failed.
 _LOOK_S: Final = 0.5
+_COMPLETE_ADVICE: Final = (
+    "Run `postroad endpoint deploy`, or copy the keys from the endpoint's owner, and restart."
+)
+
+#: Unlocked keys by chain.
+Signers: TypeAlias = Mapping[str, Sequence[Signer | ForeignAccount]]
 
 
 class Server(Protocol):
@@ -59,36 +65,51 @@ def build(
     config: Config,
     *,
     serve: Callable[[Daemon], Server] | None = None,
-    signers: Mapping[str, Sequence[Signer | ForeignAccount]] | None = None,
+    signers: Signers | Callable[[], Signers] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Daemon:
     """Read everything that the configuration names and take the journal's lock. Nothing is asked of a chain.
 
-    `signers` are unlocked keys by chain. Without them the configured password unlocks the keystores. `serve`
-    makes what shows the daemon to others; without it nobody sees it.
+    `signers` are unlocked keys by chain, or a function that unlocks them once nothing else is in the way:
+    that takes seconds, and a person may be asked. Without them the configured password unlocks the keystores.
+    `serve` makes what shows the daemon to others; without it nobody sees it.
+
+    A chain whose endpoint is not complete is left out, as long as a lane remains.
 
     Raises:
         ConfigError: something is missing, locked or contradicts itself; nothing was started.
     """
-    if signers is None:
-        signers = _unlock(config, environment)
-    metrics = Metrics()
     lanes = tuple(
-        ServedLane(lane.source, lane.destination, lane.channel_bytes) for lane in config.served_lanes()
+        ServedLane(lane.source, lane.destination, lane.channel_bytes) for lane in config.relayed_lanes()
     )
     if not lanes:
+        for name in config.left_out():
+            config.require_endpoint(name)
         raise ConfigError("no lanes", "at least one lane between two chains", "Add a [[lanes]] table")
+    names = {name for chain in config.chains.values() for name in chain.keys}
+    if signers is None or callable(signers):
+        for name in sorted(names):
+            KeyStore(config.keys_directory).find(name)
+    metrics = Metrics()
     served = {name for lane in lanes for name in (lane.source, lane.destination)}
-    built = {
-        name: _open(config, name, signers.get(name, ()), metrics) for name in config.chains if name in served
-    }
-    # Last, so that nothing that is refused before leaves the journal locked.
     journal = Journal.open(config.journal_url.reveal())
+    try:
+        if signers is None:
+            signers = _unlock(config, names, environment)
+        elif callable(signers):
+            signers = signers()
+        built = {
+            name: _open(config, name, signers.get(name, ()), metrics)
+            for name in config.chains
+            if name in served
+        }
+    except BaseException:
+        journal.close()
+        raise
     return Daemon(config, built, lanes, journal, metrics, serve)
 
 
-def _unlock(config: Config, environment: Mapping[str, str]) -> dict[str, Sequence[Signer | ForeignAccount]]:
-    names = {name for chain in config.chains.values() for name in chain.keys}
+def _unlock(config: Config, names: set[str], environment: Mapping[str, str]) -> Signers:
     if not names:
         return {}
     file = None if config.keys.password_file is None else config.resolve(config.keys.password_file)
@@ -150,6 +171,8 @@ class Daemon:
         for kind in kinds.values():
             for module, advice in kind.slow_without().items():
                 self._log.warning(f"{module} is not installed", advice=advice)
+        for name, missing in self.config.left_out().items():
+            self._log.warning("the chain is left out", chain=name, missing=missing, advice=_COMPLETE_ADVICE)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             # Only the main thread's loop may; a daemon inside of something else is stopped by `stop`.
@@ -252,10 +275,14 @@ class Daemon:
         return f"no verified head lately: {', '.join(sorted(late))}" if late else None
 
     def remarks(self) -> list[str]:
-        """What keeps deliveries to a chain from being paid. The other chains are served all the same."""
+        """What keeps a chain from being served. The others are served all the same."""
+        remarks = [
+            f"{name}: left out, its endpoint lacks {', '.join(missing)}"
+            for name, missing in self.config.left_out().items()
+        ]
         if self.pipeline is None:
-            return []
-        return [
+            return remarks
+        return remarks + [
             f"{name}: {trouble}"
             for name, task in sorted(self.pipeline.chain_tasks.items())
             for trouble in task.sender.funds.troubles(task.sender.transactions)

@@ -19,10 +19,10 @@ Nothing here asks a chain.
 
 from __future__ import annotations
 
-from relayer.api.server import ApiServer
+from relayer.api.server import ApiServer, require_free
 from relayer.daemon import Daemon
 
-__all__ = ["ApiServer", "serve"]
+__all__ = ["ApiServer", "require_free", "serve"]
 
 
 def serve(daemon: Daemon) -> ApiServer:

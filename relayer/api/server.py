@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -44,6 +45,30 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def require_free(config: ApiConfig) -> None:
+    """Raise ConfigError where nothing could listen at the configured address."""
+    if config.address is None:
+        return
+    host, port = config.address
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        with socket.create_server(address[:2], family=family):
+            return
+    except OSError as error:
+        raise _taken(host, port, error) from error
+
+
+def _taken(host: str, port: int, error: OSError) -> ConfigError:
+    # Python adds in parentheses what is said already.
+    reason = str(error.strerror).partition(" (")[0]
+    return ConfigError(
+        f"the API can't be served on {host}:{port}: {reason}",
+        "a free address of this machine",
+        'Correct api.listen, or set it to "" for none',
+    )
 
 
 class ApiServer:
@@ -104,11 +129,7 @@ class ApiServer:
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
-            raise ConfigError(
-                f"the API can't be served on {host}:{port}: {error.strerror}",
-                "a free address of this machine",
-                'Correct api.listen, or set it to "" for none',
-            ) from error
+            raise _taken(host, port, error) from error
         self._log.info("the API is served", address=self._config.listen, writes=self._token is not None)
 
     async def close(self) -> None:

@@ -345,9 +345,10 @@ class ProviderPool(Generic[P]):
             try:
                 await self._probe(member.provider)
             except WrongChain as error:
-                member.wrong = error
+                label = member.provider.label
+                member.wrong = WrongChain(f"{label}: {error.found}", error.expected, error.advice)
                 self._charge(member, "wrong_chain")
-                raise
+                raise member.wrong from error
             member.is_probed = True
 
     async def _timed(self, member: PoolMember[P], once: Callable[[P], Awaitable[T]]) -> T:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -33,8 +33,8 @@ from relayer.cli.options import (
     unlock,
     yes_option,
 )
-from relayer.cli.output import console, ether, moment, print_json, span
-from relayer.cli.running import run_async
+from relayer.cli.output import doing, ether, moment, print_json, say, span
+from relayer.cli.running import RUN_AGAIN, run_async
 from relayer.text import hex_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from relayer.endpoint.manifest import Manifest
     from relayer.keys import Key
     from relayer.views.administration import AdministrationView, ChangeView, SentCallView
+
+_READING: Final = "Reading the endpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ def administrate(how: How, chain: str, want: Want, *, deploy_only: bool = False)
     """
     config = load_config(how.config_path)
     config.chain(chain)
-    run_async(_administrate(config, how, chain, want, deploy_only=deploy_only))
+    work = _administrate(config, how, chain, want, deploy_only=deploy_only)
+    run_async(work, when_interrupted=RUN_AGAIN if how.sends else "")
 
 
 async def _administrate(config: Config, how: How, chain: str, want: Want, *, deploy_only: bool) -> None:
@@ -155,8 +158,9 @@ async def _only_show(
     from relayer.endpoint.administration.site import read_site
     from relayer.views.administration import administration_view
 
-    site = await read_site(config, manifest, nodes, chain)
-    wanted = await want(site)
+    with doing(_READING):
+        site = await read_site(config, manifest, nodes, chain)
+        wanted = await want(site)
     account = how.sender or _find_account(config, how, site, wanted)
     plan = await make_administration_plan(site, wanted, account, cancel=how.cancel)
     created_at_ms = int(time.time() * 1000) if how.print_call else None
@@ -176,7 +180,7 @@ async def _only_show(
     elif how.print_call:
         _show_calls(view)
     else:
-        console().print("Nothing was sent (--dry-run).")
+        say("Nothing was sent (--dry-run).")
 
 
 def _find_account(config: Config, how: How, site: Site, wanted: Wanted) -> bytes:
@@ -260,8 +264,9 @@ class _Sending:
         from relayer.endpoint.administration.run import make_administration_plan
         from relayer.endpoint.administration.site import read_site
 
-        site = await read_site(self.config, self.manifest, self.nodes, self.chain)
-        wanted = await want(site)
+        with doing(_READING):
+            site = await read_site(self.config, self.manifest, self.nodes, self.chain)
+            wanted = await want(site)
         return await make_administration_plan(
             site, wanted, self.key.address, cancel=self.how.cancel, only_deploy=deploy_only
         )
@@ -269,17 +274,16 @@ class _Sending:
 
 def show_plan(plan: AdministrationPlan, view: AdministrationView) -> None:
     """Print what was found, what is compared, and what is done next by whom, through which role, and when."""
-    out = console()
     show_findings(plan.findings)
     for change in view.changes:
         for line in change.compare:
-            out.print(line, markup=False)
+            say(line)
     if plan.is_deploying:
-        out.print(f"First, {hex_of(view.account)} deploys a light client on {view.chain}.", markup=False)
+        say(f"First, {hex_of(view.account)} deploys a light client on {view.chain}.")
     for change in view.changes:
         for line in _plan_lines(view, change):
-            out.print(line, markup=False)
-    out.print(f"About {plan.gas:,} gas." if plan.steps else "Nothing to send.")
+            say(line)
+    say(f"About {plan.gas:,} gas." if plan.steps else "Nothing to send.")
 
 
 def _plan_lines(view: AdministrationView, change: ChangeView) -> list[str]:
@@ -300,9 +304,8 @@ def _plan_lines(view: AdministrationView, change: ChangeView) -> list[str]:
 
 
 def _show_calls(view: AdministrationView) -> None:
-    out = console()
     if not view.calls:
-        out.print(f"No call is left for {hex_of(view.account)} to make.", markup=False)
+        say(f"No call is left for {hex_of(view.account)} to make.")
     for number, call in enumerate(view.calls, 1):
         ready = "" if call.ready_at is None else f", from {moment(call.ready_at)} on"
         for line in (
@@ -313,19 +316,18 @@ def _show_calls(view: AdministrationView) -> None:
             f"   value   {call.value}",
             f"   data    {hex_of(call.data)}",
         ):
-            out.print(line, markup=False)
-    out.print(
+            say(line)
+    say(
         "\nNothing was sent (--print-call). With --json, each call has a `batch` for Safe's Transaction Builder."
     )
 
 
 def _show_outcome(view: AdministrationView, *, deploy_only: bool, manifest: Manifest) -> None:
-    out = console()
     if deploy_only:
         record = manifest.get(view.chain)
         assert record is not None
         for source, client in record.clients.items():
-            out.print(f"The light client of {source}: {hex_of(client.contract.address)}", markup=False)
+            say(f"The light client of {source}: {hex_of(client.contract.address)}")
         return
     for change in view.changes:
         if change.act == "schedule" and change.ready_at is not None:
@@ -339,7 +341,7 @@ def _show_outcome(view: AdministrationView, *, deploy_only: bool, manifest: Mani
             text = "taken back"
         else:
             continue
-        out.print(f"{change.name}: {text}", markup=False)
+        say(f"{change.name}: {text}")
     fee_wei = sum(sent.fee_wei for sent in view.transactions)
     count = len(view.transactions)
-    out.print(f"{count} transaction{'' if count == 1 else 's'}, {ether(fee_wei)} paid", markup=False)
+    say(f"{count} transaction{'' if count == 1 else 's'}, {ether(fee_wei)} paid")

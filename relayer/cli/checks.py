@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `config check` and `doctor` look at, as findings. Nothing is changed or unlocked."""
+"""What `config check` and `doctor` look at, as findings. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,18 @@ _TIMEOUT_S: Final = 15.0
 
 
 def check_files(config: Config) -> list[Finding]:
-    """Report on the endpoints' tables, the keystores and the password file. Nothing is asked of chains."""
-    findings = []
+    """Report on the tables of chains, the journal's URL, the keystores and the password file.
+
+    Nothing is asked of chains, and nothing unlocked.
+    """
+    findings = [*_check_same_ids(config), *_check_journal(config)]
+    does = "leaves it out" if config.relayed_lanes() else "does not start"
     for name, chain in config.chains.items():
         if chain.missing:
-            advice = f"Run `postroad endpoint deploy {name}`, or copy them from the endpoint's owner."
+            advice = (
+                f"Run `postroad endpoint deploy {name}`, or copy them from the endpoint's owner. Until then "
+                f"`postroad run` {does}."
+            )
             findings.append(
                 Finding(
                     Severity.WARNING, name, f"no {', '.join(chain.missing)}", "a complete endpoint", advice
@@ -39,10 +46,50 @@ def check_files(config: Config) -> list[Finding]:
                 f"Nothing is delivered to {name} without one: `postroad keys new`, then chains.{name}.keys."
             )
             findings.append(Finding(Severity.WARNING, name, "no keys", "a key to relay with", advice))
+        findings += _check_shared_keys(name, chain)
     findings += _check_keys(config)
     if config.keys.password_file is not None:
         findings += _check_private(config.resolve(config.keys.password_file), "the password file")
     return findings
+
+
+def _check_same_ids(config: Config) -> list[Finding]:
+    """Report chains of one id. With one genesis block the file is refused before it comes here."""
+    findings, seen = [], dict[str, str]()
+    for name, chain in config.chains.items():
+        other = seen.setdefault(chain.chain, name)
+        if other != name:
+            advice = "Chains may share an id; if these don't, correct one of the two."
+            findings.append(
+                Finding(Severity.WARNING, f"id of {name}", f"{chain.chain}, as {other}", "its own", advice)
+            )
+    return findings
+
+
+def _check_journal(config: Config) -> list[Finding]:
+    from relayer.journal.store import check_url
+
+    try:
+        check_url(config.journal_url.reveal())
+    except PostroadError as error:
+        return [Finding(Severity.REFUSAL, "journal", error.found, error.expected, error.advice)]
+    return []
+
+
+def _check_shared_keys(name: str, chain: ChainConfig) -> list[Finding]:
+    """Report a key that relays and that other commands are told to sign with as well."""
+    advice = "Two processes with one key take each other's nonces: give each a key of its own."
+    return [
+        Finding(
+            Severity.WARNING,
+            f"{purpose} of {name}",
+            f"{key}, which relays as well",
+            f"none of chains.{name}.keys",
+            advice,
+        )
+        for purpose, key in (("sender", chain.sender), ("deployer", chain.deployer))
+        if key in chain.keys
+    ]
 
 
 def _check_keys(config: Config) -> list[Finding]:
@@ -83,9 +130,36 @@ def _check_private(path: Path, subject: str) -> list[Finding]:
 
 
 async def check_live(config: Config) -> list[Finding]:
-    """Ask every provider of every chain, and report where its answers contradict the configuration."""
+    """Unlock the relaying keys, ask every provider of every chain, and report what contradicts the file."""
+    unlocked = await asyncio.to_thread(_check_password, config)
     by_chain = await asyncio.gather(*(_check_chain(config, name) for name in config.chains))
-    return [finding for findings in by_chain for finding in findings]
+    return unlocked + [finding for findings in by_chain for finding in findings]
+
+
+def _check_password(config: Config) -> list[Finding]:
+    """Report whether the configured password unlocks the keys that relay; one after the other, for memory."""
+    from relayer.keys import KeyStore, read_password
+
+    store, findings = KeyStore(config.keys_directory), []
+    named = {name for chain in config.chains.values() for name in chain.keys}
+    names = sorted(named & {stored.name for stored in store.list()})
+    if not names:
+        return []
+    variable, file = config.keys.password_env, config.keys.password_file
+    if variable is None and file is None:
+        return [Finding(Severity.OK, "password", "it is asked for when a key is used, and not tried here")]
+    try:
+        password = read_password(variable=variable, file=None if file is None else config.resolve(file))
+    except PostroadError as error:
+        return [Finding(Severity.REFUSAL, "password", error.found, error.expected, error.advice)]
+    for name in names:
+        try:
+            store.unlock(name, password)
+        except PostroadError as error:
+            findings.append(
+                Finding(Severity.REFUSAL, f"key {name}", error.found, error.expected, error.advice)
+            )
+    return findings or [Finding(Severity.OK, "password", f"it unlocks {', '.join(names)}")]
 
 
 async def _check_chain(config: Config, name: str) -> list[Finding]:
@@ -97,10 +171,28 @@ async def _check_chain(config: Config, name: str) -> list[Finding]:
     )
     findings = [finding for found in by_provider for finding in found]
     findings += await kind_of(chain).endpoint.check_live(configured(name, chain))
-    # Where no provider is fine, nobody is there to ask for balances.
+    # Where no provider is fine, nobody is there to ask for more.
     if any(finding.severity is Severity.OK for finding in findings):
+        findings += await _check_bootstrap(name, chain)
         findings += await _check_accounts(config, name, chain)
     return findings
+
+
+async def _check_bootstrap(name: str, chain: ChainConfig) -> list[Finding]:
+    from relayer.chains.evm.node import Node
+    from relayer.consensus.registry import configured, kind_of
+
+    node = Node.over(name, [url.reveal() for url in chain.rpc])
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return list(await kind_of(chain).endpoint.check_bootstrap(node, configured(name, chain)))
+    except (PostroadError, TimeoutError) as error:
+        found = f"it can't be compared with the chain: {error}"
+        return [
+            Finding(Severity.WARNING, f"bootstrap of {name}", found, "its block", "Try another provider.")
+        ]
+    finally:
+        await node.close()
 
 
 async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -> list[Finding]:
@@ -118,8 +210,9 @@ async def _check_provider(name: str, chain: ChainConfig, url: str, shown: str) -
             genesis, head = await node.genesis_hash(), await node.block("latest")
             code = None if chain.gateway is None else await node.code(chain.gateway)
     except (PostroadError, TimeoutError) as error:
-        found = str(error) or f"no answer in {_TIMEOUT_S:g} s"
-        return [Finding(Severity.REFUSAL, subject, found, "an answer", "Is the URL right, and the node up?")]
+        found = getattr(error, "found", "") or f"no answer in {_TIMEOUT_S:g} s"
+        advice = "Is the URL right, and the node up? `postroad run` serves the other chains meanwhile."
+        return [Finding(Severity.REFUSAL, subject, found, "an answer", advice)]
     finally:
         await node.close()
     findings: list[Finding] = []
@@ -196,7 +289,7 @@ def _judge_balance(subject: str, account: Address, balance: int, cost_wei: int) 
     if cost_wei == 0:
         return Finding(Severity.OK, subject, f"{ether(balance)}; gas is free")
     left = balance // cost_wei
-    text = f"{ether(balance)}, enough for about {left} deliveries at {ether(cost_wei)}"
+    text = f"{ether(balance)}, enough for about {left:,} deliveries at {ether(cost_wei)}"
     if left >= LOW_DELIVERIES:
         return Finding(Severity.OK, subject, text)
     advice = f"Send {hex_of(account)} some."

@@ -11,7 +11,7 @@ import click
 
 from relayer.cli.administration import How, administering, administrate
 from relayer.cli.options import AddressParam, config_option, json_option, key_option, load_config, signer_of
-from relayer.cli.output import console, ether, print_json, print_table, span
+from relayer.cli.output import ether, print_json, print_table, say, span
 from relayer.cli.running import run_async
 from relayer.text import hex_of
 
@@ -33,16 +33,16 @@ def client() -> None:
 def status(config_path: Path, as_json: bool) -> None:
     """Show each chain's light client on each chain that it is joined to."""
     config = load_config(config_path)
-    views = run_async(_read_all(config))
+    views = run_async(_read_all(config), "Reading the light clients")
     if as_json:
         print_json(views)
         return
     now_s = time.time()
-    columns = ("of", "on", "client", "status", "trusted height", "expires in", "")
+    columns = ("of", "on", "client", "status", "trusted height", "expires in", "signers")
     print_table(columns, [_row(view, now_s) for view in views], empty="No chains are joined.")
     for view in views:
         for remark in view.remarks:
-            console().print(f"{view.source} on {view.destination}: {remark}", markup=False)
+            say(f"{view.source} on {view.destination}: {remark}")
 
 
 def _row(view: LightClientView, now_s: float) -> tuple[str, ...]:
@@ -85,16 +85,17 @@ def update(source: str, destination: str, key: str | None, config_path: Path, as
         async with relayer.connect(config, signers={destination: [signer]}) as road:
             return await update_client(road.chain(source), await road.chain_to_write(destination))
 
-    updates = tuple(transaction_view(receipt) for receipt in run_async(work()))
+    receipts = run_async(work(), f"Updating the light client of {source} on {destination}")
+    updates = tuple(transaction_view(receipt) for receipt in receipts)
     if as_json:
         print_json(ClientUpdateView(source=source, destination=destination, updates=updates))
         return
     for sent in updates:
-        console().print(
+        say(
             f"update {hex_of(sent.tx_hash)} in block {sent.block}: {sent.gas_used:,} gas, {ether(sent.fee_wei)}"
         )
     if not updates:
-        console().print("It trusts the newest block already.")
+        say("It trusts the newest block already.")
 
 
 async def _read_all(config: Config) -> list[LightClientView]:

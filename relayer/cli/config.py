@@ -46,7 +46,7 @@ def check(live: bool, config_path: Path, as_json: bool) -> None:
 
     findings = [Finding(Severity.OK, str(config_path), _summary(loaded)), *check_files(loaded)]
     if live:
-        findings += run_async(look())
+        findings += run_async(look(), "Asking every provider")
     if as_json:
         print_json(check_view(findings))
     else:
@@ -56,6 +56,7 @@ def check(live: bool, config_path: Path, as_json: bool) -> None:
 
 
 def _summary(config: Config) -> str:
-    lanes = config.served_lanes()
+    lanes, relayed = config.served_lanes(), config.relayed_lanes()
     kind = "every pair both ways" if config.lanes is None else f"{len(lanes)} named"
-    return f"{len(config.chains)} chains ({', '.join(config.chains)}), {len(lanes)} lanes ({kind})"
+    rest = "" if len(relayed) == len(lanes) else f", of which `postroad run` serves {len(relayed)} now"
+    return f"{len(config.chains)} chains ({', '.join(config.chains)}), {len(lanes)} lanes ({kind}){rest}"

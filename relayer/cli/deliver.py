@@ -11,7 +11,7 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import HexParam, config_option, json_option, key_option, load_config, signer_of
-from relayer.cli.output import console, ether, print_json
+from relayer.cli.output import doing, ether, print_json, say
 from relayer.cli.running import run_async
 from relayer.text import hex_of
 
@@ -40,15 +40,17 @@ def deliver(message_id: bytes, key: str | None, config_path: Path, as_json: bool
 
         async with relayer.connect(config) as road:
             try:
-                message = await road.message(message_id)
+                with doing("Looking for the message"):
+                    message = await road.message(message_id)
             except MessageUnknown as error:
                 raise CommandFailed(ExitCode.NOT_FOUND, error.found, error.expected, error.advice) from error
         # Only the message tells its destination, so the key is unlocked between two connections.
         signer = signer_of(config, message.destination, key, purpose="sender")
         async with relayer.connect(config, signers={message.destination: [signer]}) as road:
-            destination = await road.chain_to_write(message.destination)
-            found = await road.message(message_id)
-            return found, await deliver_by_hand(found, road.chain(message.source), destination)
+            with doing(f"Proving it, and delivering it to {message.destination}"):
+                destination = await road.chain_to_write(message.destination)
+                found = await road.message(message_id)
+                return found, await deliver_by_hand(found, road.chain(message.source), destination)
 
     message, outcome = run_async(work())
     if as_json:
@@ -60,7 +62,7 @@ def deliver(message_id: bytes, key: str | None, config_path: Path, as_json: bool
 
 
 def _show(message: RoadMessage, outcome: HandOutcome) -> None:
-    out, receipt = console(), outcome.receipt
+    receipt = outcome.receipt
     said = {
         "executed": "executed",
         "already_delivered": "delivered already; nothing was sent"
@@ -69,11 +71,11 @@ def _show(message: RoadMessage, outcome: HandOutcome) -> None:
         "failed": f"refused by its recipient {hex_of(message.recipient)}",
         "expired": "its deadline is over",
     }[outcome.result.value]
-    out.print(f"{hex_of(message.id)}: {said}")
+    say(f"{hex_of(message.id)}: {said}")
     if receipt is not None:
-        out.print(
+        say(
             f"transaction {hex_of(receipt.tx_hash)} in block {receipt.block_number} of {message.destination}: "
             f"{receipt.gas_used:,} gas, {ether(receipt.fee_wei)}; proven by block {outcome.header.number} of {message.source}"
         )
     if outcome.reason:
-        out.print(f"it said: {hex_of(outcome.reason)}")
+        say(f"it said: {hex_of(outcome.reason)}")

@@ -4,23 +4,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from relayer.cli.exit_codes import ExitCode
+from relayer.cli.failures import CommandFailed
 from relayer.cli.options import HexParam, json_option
-from relayer.cli.output import console, print_json
+from relayer.cli.output import console, doing, print_json, say
 from relayer.cli.running import run_async
 from relayer.text import hex_of
 
 if TYPE_CHECKING:
-    from relayer.devnet.network.join import LocalEndpoint, LocalRoads, LocalSite
-    from relayer.devnet.network.state_file import ChainState, NetworkState
+    from relayer.devnet.network.join import LocalRoads, LocalSite
+    from relayer.devnet.network.state_file import ChainState, EndpointState, NetworkState
     from relayer.endpoint.apply import Progress
-    from relayer.views.local_chain import LocalChainView, LocalNetworkView
+    from relayer.views.local_chain import (
+        FundedAccountView,
+        LocalChainView,
+        LocalNetworkView,
+        LocalStatusView,
+    )
 
 DEFAULT_CHAINS: Final = "court=bft:4,port=bft:ibft2:7"
 DEFAULT_DIRECTORY: Final = ".postroad/devnet"
@@ -66,30 +75,30 @@ def up(chains: str, seed: bytes | None, admin: bool, no_deploy: bool, directory:
     from relayer.devnet.network.join import join_local, remove_files
 
     directory = directory.absolute()
-    errors = console(stderr=True)
     state = background.status(directory)
     if state is None or not state.is_running():
         # Files of an earlier network belong to chains that are gone.
         remove_files(directory)
     if not as_json:
-        errors.print(f"Starting {chains} …")
-    tell = (lambda _: None) if as_json else errors.print
+        say(f"Starting {chains} …", stderr=True)
+    tell = (lambda _: None) if as_json else partial(say, stderr=True)
     state = background.up(chains, directory, seed=seed, admin=admin, tell=tell)
     try:
-        roads = None
         if not no_deploy:
+            if not as_json:
+                say("They run. Endpoints are planned, deployed and joined …", stderr=True)
             sites = [_site(chain) for chain in state.chains]
-            roads = run_async(
-                join_local(sites, directory, lambda progress: None if as_json else _tell(progress))
-            )
+            roads = run_async(join_local(sites, directory, _teller(as_json=as_json)))
+            state = background.keep_endpoints(state, _endpoints(roads), directory)
     except BaseException:
         background.down(directory)
         remove_files(directory)
         raise
     if as_json:
-        print_json(_json(state, directory, roads))
+        print_json(_network_view(state, directory))
         return
-    _show(state, directory, roads)
+    _show(state, directory)
+    _show_next(state, directory)
 
 
 @devnet.command("install")
@@ -132,7 +141,8 @@ def down(directory: Path, as_json: bool) -> None:
     from relayer.devnet.network.join import remove_files
 
     directory = directory.absolute()
-    was_running = background.down(directory)
+    with doing("Stopping the chains"):
+        was_running = background.down(directory)
     remove_files(directory)
     if as_json:
         from relayer.views.local_chain import LocalStoppedView
@@ -146,7 +156,7 @@ def down(directory: Path, as_json: bool) -> None:
 @_directory_option
 @json_option
 def status(directory: Path, as_json: bool) -> None:
-    """Show the chains and their heights. Exits with 1 when none run."""
+    """Show the chains and their heights, and all that `up` printed. Exits with 1 when none run."""
     from relayer.devnet.network import background
 
     directory = directory.absolute()
@@ -154,20 +164,61 @@ def status(directory: Path, as_json: bool) -> None:
     is_running = state is not None and state.is_running()
     heights = background.heights(state) if state is not None and is_running else {}
     if as_json:
-        from relayer.views.local_chain import LocalStatusView
-
-        chains = () if state is None else state.chains
-        views = tuple(_view(chain, height=heights.get(chain.name)) for chain in chains)
-        print_json(LocalStatusView(running=is_running, directory=str(directory), chains=views))
+        print_json(_status_view(state, directory, heights, is_running=is_running))
     elif state is None or not is_running:
         click.echo(f"No chains run in {directory}.")
     else:
-        for chain in state.chains:
-            height = heights.get(chain.name)
-            shown_height = "does not answer" if height is None else f"block {height}"
-            click.echo(f"{chain.name}: {_summary(chain)}, {chain.http_url}, {shown_height}")
+        _show(state, directory, heights)
     if not is_running:
         raise click.exceptions.Exit(ExitCode.PROBLEM)
+
+
+@devnet.command("env")
+@_directory_option
+@json_option
+def env(directory: Path, as_json: bool) -> None:
+    """Print variables for the shell, for `eval "$(postroad devnet env)"`.
+
+    POSTROAD_CONFIG, and of every chain POSTROAD_NAME_RPC, _WEBSOCKET, _GATEWAY, _POSTBOX and _MULTISENDER.
+    Exits with 1 when none run.
+    """
+    from relayer.devnet.network import background
+
+    directory = directory.absolute()
+    state = background.status(directory)
+    if state is None or not state.is_running():
+        raise CommandFailed(
+            ExitCode.PROBLEM,
+            f"no chains run in {directory}",
+            "local chains",
+            "Start them: postroad devnet up; or name their folder with --dir.",
+        )
+    variables = _variables(state, directory)
+    if as_json:
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _variables(state: NetworkState, directory: Path) -> dict[str, str]:
+    """Return the variables of `devnet env`, by name."""
+    config = _config_path(state, directory)
+    variables = {} if config is None else {"POSTROAD_CONFIG": config}
+    for chain in state.chains:
+        prefix = _prefix(chain.name)
+        variables |= {f"{prefix}_RPC": chain.http_url, f"{prefix}_WEBSOCKET": chain.ws_url}
+        if chain.endpoint is not None:
+            variables |= {
+                f"{prefix}_GATEWAY": chain.endpoint.gateway,
+                f"{prefix}_POSTBOX": chain.endpoint.postbox,
+                f"{prefix}_MULTISENDER": chain.endpoint.multisender,
+            }
+    return variables
+
+
+def _prefix(chain: str) -> str:
+    return f"POSTROAD_{chain.upper().replace('-', '_')}"
 
 
 @contextlib.contextmanager
@@ -179,7 +230,7 @@ def _fetching(registry: str, *, as_json: bool) -> Iterator[Callable[[int, int | 
 
     errors = console(stderr=True)
     if not as_json:
-        errors.print(f"Fetching anvil from {redact_url(registry)} …", markup=False)
+        say(f"Fetching anvil from {redact_url(registry)} …", stderr=True)
     columns = (TextColumn("anvil"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=errors, disable=as_json or not errors.is_terminal) as progress:
         task = progress.add_task("anvil", total=None)
@@ -202,46 +253,87 @@ def _site(chain: ChainState) -> LocalSite:
     )
 
 
-def _tell(progress: Progress) -> None:
+def _endpoints(roads: LocalRoads) -> dict[str, EndpointState]:
+    from relayer.devnet.network.state_file import EndpointState
+
+    return {
+        name: EndpointState(
+            gateway=hex_of(endpoint.gateway),
+            endpoint_id=hex_of(endpoint.endpoint_id),
+            postbox=hex_of(endpoint.postbox),
+            multisender=hex_of(endpoint.multisender),
+        )
+        for name, endpoint in roads.endpoints.items()
+    }
+
+
+def _teller(*, as_json: bool) -> Callable[[Progress], None]:
+    """Return a function that prints on stderr how many steps are done: chains take turns as they come."""
     from relayer.cli.endpoint import describe_step
     from relayer.endpoint.apply import Moment
 
-    if progress.moment is Moment.DONE:
+    done: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        if as_json or progress.moment is not Moment.DONE:
+            return
+        done.append(progress)
         what = describe_step(progress.step.kind.value, progress.step.remote)
-        console(stderr=True).print(f"[{progress.number}/{progress.total}] {progress.step.chain}: {what} ✓")
+        say(f"[{len(done)}/{progress.total}] {progress.step.chain}: {what} ✓", stderr=True)
+        if len(done) == progress.total:
+            say("Contracts to try things with are deployed …", stderr=True)
+
+    return tell
 
 
-def _show(state: NetworkState, directory: Path, roads: LocalRoads | None) -> None:
-    out = console()
+def _show(state: NetworkState, directory: Path, heights: Mapping[str, int | None] | None = None) -> None:
+    """Print the chains with what is on them; with `heights`, where each of them is."""
+    from relayer.devnet.network.join import CONFIG_FILE
+
     for chain in state.chains:
-        out.print(f"\n[bold]{chain.name}[/]  {_summary(chain)}, chain id {chain.chain_id}")
-        out.print(f"  RPC        {chain.http_url}   {chain.ws_url}", markup=False)
+        say()
+        say(f" {_summary(chain)}, chain id {chain.chain_id}", mark=chain.name, style="bold")
+        if heights is not None:
+            height = heights.get(chain.name)
+            say("  it does not answer" if height is None else f"  height      block {height}")
+        say(f"  RPC         {chain.http_url}   {chain.ws_url}")
         for label, text in chain.details.lines:
-            out.print(f"  {label:<10} {text}", markup=False)
+            say(f"  {label:<11} {text}")
         if chain.admin_url is not None:
-            out.print(f"  admin RPC  {chain.admin_url}", markup=False)
-        if roads is not None:
-            endpoint = roads.endpoints[chain.name]
-            out.print(f"  gateway    {hex_of(endpoint.gateway)}")
-            out.print(
-                f"  Postbox    {hex_of(endpoint.postbox)}   (a recipient that keeps what arrives in its log)"
-            )
-        purposes = ("deployer", "relayer", "sender") if roads is not None else ()
+            say(f"  admin RPC   {chain.admin_url}")
+        if chain.endpoint is not None:
+            say(f"  gateway     {chain.endpoint.gateway}")
+            say(f"  endpoint    {chain.endpoint.endpoint_id}")
+            say(f"  Postbox     {chain.endpoint.postbox}   (keeps in its log what it receives)")
+            say(f"  Multisender {chain.endpoint.multisender}   (sends many messages at once)")
         money = "funded keys" if "free" not in chain.rules else "keys, without money: gas is free"
-        out.print(f"  {money} (address, private key):")
-        for index, key in enumerate(chain.funded_keys[:6]):
-            purpose = f"  {purposes[index]}" if index < len(purposes) else ""
-            out.print(f"    {key.address}  {key.secret}{purpose}", markup=False)
-    if roads is None:
+        say(f"  {money} (address, private key):")
+        for account in _accounts(chain)[:6]:
+            say(f"    {account.address}  {account.purpose or ''}")
+            say(f"      {account.secret}")
+    if state.is_joined:
+        say(f"\nConfiguration: {_shown(directory / CONFIG_FILE)}")
+
+
+def _show_next(state: NetworkState, directory: Path) -> None:
+    """Print what to do with the chains."""
+    if not state.is_joined:
         return
+    folder = (
+        "" if directory == Path(DEFAULT_DIRECTORY).absolute() else f" --dir {shlex.quote(_shown(directory))}"
+    )
     first, second = ([chain.name for chain in state.chains] * 2)[:2]
-    box = hex_of(roads.endpoints[second].postbox)
-    config = _shown(roads.config_path)
-    out.print(f"\nConfiguration: {config}\n\nRelay, in another terminal:")
-    out.print(f"  postroad run -c {config}", markup=False)
-    out.print("Send a message, and wait until its delivery is proven:")
-    out.print(f"  postroad send {first} {second} --to {box} --text hello --wait -c {config}", markup=False)
-    out.print(f"Stop:\n  postroad devnet down --dir {_shown(directory)}", markup=False)
+    box = f"${_prefix(second)}_POSTBOX"
+    for line in (
+        "\nTell the shell where they are, in every terminal:",
+        f'  eval "$(postroad devnet env{folder})"',
+        "Relay, in another terminal:",
+        "  postroad run",
+        "Send a message, and wait until its delivery is proven:",
+        f"  postroad send {first} {second} --to {box} --text hello --wait",
+        f"Stop:\n  postroad devnet down{folder}",
+    ):
+        say(line)
 
 
 def _summary(chain: ChainState) -> str:
@@ -256,24 +348,57 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _json(state: NetworkState, directory: Path, roads: LocalRoads | None) -> LocalNetworkView:
+def _config_path(state: NetworkState, directory: Path) -> str | None:
+    from relayer.devnet.network.join import CONFIG_FILE
+
+    return str(directory / CONFIG_FILE) if state.is_joined else None
+
+
+def _network_view(state: NetworkState, directory: Path) -> LocalNetworkView:
     from relayer.views.local_chain import LocalNetworkView
 
     return LocalNetworkView(
         directory=str(directory),
-        config=None if roads is None else str(roads.config_path),
-        chains=tuple(
-            _view(chain, endpoint=None if roads is None else roads.endpoints[chain.name])
-            for chain in state.chains
-        ),
+        config=_config_path(state, directory),
+        chains=tuple(_view(chain) for chain in state.chains),
     )
 
 
-def _view(
-    chain: ChainState, *, height: int | None = None, endpoint: LocalEndpoint | None = None
-) -> LocalChainView:
-    from relayer.views.local_chain import FundedAccountView, LocalChainView
+def _status_view(
+    state: NetworkState | None,
+    directory: Path,
+    heights: Mapping[str, int | None],
+    *,
+    is_running: bool,
+) -> LocalStatusView:
+    from relayer.views.local_chain import LocalStatusView
 
+    return LocalStatusView(
+        running=is_running,
+        directory=str(directory),
+        config=None if state is None else _config_path(state, directory),
+        chains=()
+        if state is None
+        else tuple(_view(chain, heights.get(chain.name)) for chain in state.chains),
+    )
+
+
+def _accounts(chain: ChainState) -> tuple[FundedAccountView, ...]:
+    """Return its funded accounts: the first three serve a configured endpoint."""
+    from relayer.devnet.network.join import DEPLOYER, RELAYER, SENDER
+    from relayer.views.local_chain import FundedAccountView
+
+    purposes = (DEPLOYER, RELAYER, SENDER) if chain.endpoint is not None else ()
+    return tuple(
+        FundedAccountView(address=key.address, secret=key.secret, purpose=purpose)
+        for key, purpose in zip_longest(chain.funded_keys, purposes)
+    )
+
+
+def _view(chain: ChainState, height: int | None = None) -> LocalChainView:
+    from relayer.views.local_chain import LocalChainView
+
+    endpoint = chain.endpoint
     return LocalChainView(
         name=chain.name,
         consensus=chain.kind,
@@ -284,7 +409,7 @@ def _view(
         genesis_hash=chain.genesis_hash,
         details=chain.details.facts,
         rules=chain.rules,
-        funded=tuple(FundedAccountView(address=key.address, secret=key.secret) for key in chain.funded_keys),
+        funded=_accounts(chain),
         height=height,
         gateway=None if endpoint is None else endpoint.gateway,
         endpoint_id=None if endpoint is None else endpoint.endpoint_id,

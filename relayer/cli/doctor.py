@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import sys
@@ -13,7 +14,7 @@ import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import print_json
+from relayer.cli.output import doing, print_json
 from relayer.cli.running import run_async
 
 if TYPE_CHECKING:
@@ -30,26 +31,46 @@ _LEAST_FREE_BYTES: Final = 1 << 30
 def doctor(config_path: Path, as_json: bool) -> None:
     """Look for what is wrong: installation, tools, configuration, keys, chains, endpoints, journal.
 
-    Nothing is changed. Exits with 1 when something keeps messages from arriving.
+    Nothing is changed. Without a configuration, it says what to do next. Exits with 1 when something keeps
+    messages from arriving.
     """
     from relayer.cli.endpoint import show_findings
-    from relayer.consensus.findings import Finding, Severity, has_refusal
+    from relayer.consensus.findings import has_refusal
     from relayer.views.finding import check_view
 
-    findings = [*_look_at_installation(), *_look_at_tools()]
-    if config_path.exists():
-        findings += _look_at_config(config_path)
-    else:
-        advice = "Write one with `postroad init`, or try `postroad demo`."
-        findings.append(
-            Finding(Severity.WARNING, str(config_path), "no such file", "a configuration", advice)
-        )
+    with doing("Looking at the installation"):
+        findings = [*_look_at_installation(), *_look_at_tools()]
+    findings += _look_at_config(config_path) if config_path.exists() else _look_around(config_path)
     if as_json:
         print_json(check_view(findings))
     else:
         show_findings(findings)
     if has_refusal(findings):
         raise click.exceptions.Exit(ExitCode.PROBLEM)
+
+
+def _look_around(path: Path) -> list[Finding]:
+    """Return what a person without a configuration can do, by what lies around."""
+    from relayer.cli.devnet import DEFAULT_DIRECTORY
+    from relayer.consensus.findings import Finding, Severity
+    from relayer.devnet.network.join import CONFIG_FILE, KEYS_FOLDER
+    from relayer.errors import PostroadError
+    from relayer.keys import KeyStore
+
+    findings = []
+    with contextlib.suppress(PostroadError):
+        names = [key.name for key in KeyStore(path.parent / KEYS_FOLDER).list()]
+        if names:
+            findings.append(Finding(Severity.OK, "keys", f"{', '.join(names)}, beside where it would be"))
+    local = Path(DEFAULT_DIRECTORY) / CONFIG_FILE
+    if local.exists():
+        advice = 'Local chains have one: eval "$(postroad devnet env)", and run this again.'
+    else:
+        advice = (
+            "To see everything work on two local chains: postroad demo. To try it there yourself: postroad "
+            "devnet up. For chains of your own: postroad init, or name a file with --config."
+        )
+    return [*findings, Finding(Severity.WARNING, str(path), "no such file", "a configuration", advice)]
 
 
 def _look_at_installation() -> list[Finding]:
@@ -121,8 +142,9 @@ def _look_at_config(path: Path) -> list[Finding]:
     async def look() -> list[Finding]:
         return [*await check_live(config), *await _look_at_endpoints(config)]
 
-    findings += run_async(look())
-    return [*findings, *_look_at_journal(config)]
+    findings += run_async(look(), "Asking every provider, and checking the endpoints")
+    # What the journal's URL alone shows is told already.
+    return [*findings, *(finding for finding in _look_at_journal(config) if finding not in findings)]
 
 
 async def _look_at_endpoints(config: Config) -> list[Finding]:

@@ -14,8 +14,8 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option, key_option, load_config, signer_of, yes_option
-from relayer.cli.output import console, print_json, print_table, span
-from relayer.cli.running import run_async
+from relayer.cli.output import doing, print_json, print_table, say, span
+from relayer.cli.running import RUN_AGAIN, run_async
 from relayer.text import hex_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def deploy(
             dry_run=dry_run,
             yes=yes,
             as_json=as_json,
-        )
+        ),
+        when_interrupted=RUN_AGAIN,
     )
 
 
@@ -129,7 +130,8 @@ def register(
             yes=yes,
             as_json=as_json,
             existing=True,
-        )
+        ),
+        when_interrupted=RUN_AGAIN,
     )
 
 
@@ -139,7 +141,7 @@ def register(
 def list_(config_path: Path, as_json: bool) -> None:
     """List the endpoints of the configured chains, with what they are joined to, as read on chain."""
     config = load_config(config_path)
-    views = run_async(_view_all(config, with_access=as_json))
+    views = run_async(_view_all(config, with_access=as_json), "Reading the endpoints")
     if as_json:
         from relayer.views.endpoint import listed_endpoint
 
@@ -151,7 +153,7 @@ def list_(config_path: Path, as_json: bool) -> None:
             rows.append((name, "-", "-", "no endpoint yet"))
             continue
         joined = ", ".join(_remote_text(view, remote.name) for remote in view.remotes) or "nothing"
-        rows.append((name, hex_of(view.located.gateway), hex_of(view.located.endpoint_id)[:18] + "…", joined))
+        rows.append((name, hex_of(view.located.gateway), hex_of(view.located.endpoint_id), joined))
     print_table(("chain", "gateway", "endpoint", "joined to"), rows, empty="No chains are configured.")
 
 
@@ -177,7 +179,7 @@ def check(chains: tuple[str, ...], config_path: Path, as_json: bool) -> None:
         async with open_nodes(config, config.chains) as nodes:
             return await examine_endpoints(config, _manifest(config), nodes, names)
 
-    checked = run_async(run())
+    checked = run_async(run(), "Checking the endpoints")
     if as_json:
         print_json(endpoint_check_view(checked.findings, checked.access))
     else:
@@ -216,7 +218,8 @@ async def _plan_and_apply(
             if not dry_run:
                 await mend_earlier(config, manifest, nodes, keys, tell)
             deployers = {name: signer.address for name, signer in keys.items()}
-            plan = await make_plan(config, manifest, nodes, deployers, pairs, close=close)
+            with doing("Looking at the chains and planning"):
+                plan = await make_plan(config, manifest, nodes, deployers, pairs, close=close)
             if not as_json:
                 show_plan(plan)
             stop_if_refused(plan, _outcome(plan, {}, applied=False), as_json=as_json)
@@ -232,9 +235,9 @@ async def _plan_and_apply(
         print_json(_outcome(plan, saved, applied=goes_on))
         return
     if dry_run:
-        console().print("Nothing was sent (--dry-run).")
+        say("Nothing was sent (--dry-run).")
     for name, found in saved.items():
-        console().print(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
+        say(f"{name}: gateway {hex_of(found.gateway)}, written to {config_path}")
 
 
 def stop_if_refused(plan: DeploymentPlan | AdministrationPlan, view: object, *, as_json: bool) -> None:
@@ -332,8 +335,6 @@ def teller(*, as_json: bool) -> Any:
     """Return a function that prints progress on stderr, so that stdout has only what was asked for."""
     from relayer.endpoint.apply import Moment
 
-    errors = console(stderr=True)
-
     def tell(progress: Progress) -> None:
         if as_json:
             return
@@ -341,14 +342,14 @@ def teller(*, as_json: bool) -> Any:
         step = progress.step
         place = f"{number}{step.chain}: {describe_step(step.kind.value, step.remote)}"
         if progress.moment is Moment.DONE:
-            errors.print(f"{place} ✓ {progress.gas_used:,} gas")
+            news = f"✓ {progress.gas_used:,} gas"
         elif progress.moment is Moment.RESUMED:
-            errors.print(f"{place} … taking up {hex_of(progress.tx_hash)}")
+            news = f"… taking up {hex_of(progress.tx_hash)}"
         elif progress.moment is Moment.WAITING:
-            errors.print(f"{place} … waits: ", end="")
-            errors.print(progress.reason, markup=False)
+            news = f"… waits: {progress.reason}"
         else:
-            errors.print(f"{place} … {hex_of(progress.tx_hash)}")
+            news = f"… {hex_of(progress.tx_hash)}"
+        say(f"{place} {news}", stderr=True)
 
     return tell
 
@@ -370,54 +371,48 @@ def describe_step(kind: str, remote: str) -> str:
 
 def show_plan(plan: DeploymentPlan) -> None:
     """Print what a plan found, what its light clients will trust, and what it will send."""
-    from relayer.cli.output import ether, gwei
+    from relayer.cli.output import ether, price
 
-    out = console()
     show_findings(plan.findings)
-    for step in plan.steps:
-        for line in plan.describe(step):
-            out.print(line, markup=False)
+    for line in plan.describe_trusts():
+        say(line)
     if not plan.steps:
-        out.print("\nNothing to send.")
+        say("\nNothing to send.")
         return
-    out.print("\nTransactions:")
+    say("\nTransactions:")
     rows = [
         (
             str(number),
             step.chain,
-            describe_step(step.kind.value, step.remote),
             f"{step.gas:,}",
             ether(plan.cost_wei(step)),
+            describe_step(step.kind.value, step.remote),
         )
         for number, step in enumerate(plan.steps, 1)
     ]
-    print_table(("#", "chain", "what", "gas, at most about", "cost now"), rows, empty="")
+    print_table(("#", "chain", "gas at most", "cost now", "what"), rows, empty="")
     for name, account in plan.deployers.items():
         total = sum(plan.cost_wei(step) for step in plan.steps if step.chain == name)
         if total:
             most, now = plan.prices[name].max_wei, plan.unit_wei(name)
-            out.print(
-                f"{name}: {ether(total)} from {hex_of(account)}, at {gwei(now)} gwei, signed for at most {gwei(most)}"
-            )
+            terms = f"at {price(now)}, signed for at most {price(most)}"
+            say(f"{name}: about {ether(total)} from {hex_of(account)}, {terms}")
 
 
 def show_findings(findings: Iterable[Finding]) -> None:
     """Print findings, one a line, with what to do about those that are not fine."""
-    out = console()
-    marks = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "refusal": "[red]✗[/]"}
+    marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "refusal": ("✗", "red")}
     for finding in findings:
         expected = f" (expected {finding.expected})" if finding.expected else ""
         advice = f"\n    {finding.advice}" if finding.advice and finding.severity.value != "ok" else ""
-        out.print(f"{marks[finding.severity.value]} {finding.subject}: ", end="")
-        out.print(f"{finding.found}{expected}{advice}", markup=False)
+        mark, style = marks[finding.severity.value]
+        say(f"{finding.subject}: {finding.found}{expected}{advice}", mark=mark, style=style)
 
 
 def show_access(views: Iterable[EndpointAccessView]) -> None:
     """Print who may do what, a table a chain."""
     for view in views:
-        console().print(
-            f"\nWho may do what on {view.chain} (AccessManager {hex_of(view.manager)}):", markup=False
-        )
+        say(f"\nWho may do what on {view.chain} (AccessManager {hex_of(view.manager)}):")
         rows = [
             (rule.contract, ", ".join(rule.functions), rule.label, _members_text(rule, view.now))
             for rule in view.rules

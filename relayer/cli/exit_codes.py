@@ -14,8 +14,8 @@ class ExitCode(IntEnum):
         PROBLEM: the command worked, and what it looked at is not right: `check`, `doctor` and
             `demo` say what.
         USAGE: the words of the command line can't be understood.
-        CONFIG: the configuration, a keystore, a password or a manifest can't be used, or a program is
-            missing. Correct it; nothing was done.
+        CONFIG: the configuration, a keystore, a password, the journal, a manifest, a program that is
+            needed or a file that is written can't be used. Correct it; nothing more was done.
         UNAVAILABLE: a chain or a registry can't be reached, or isn't ready. The same command may work later.
         REFUSED: a contract, a light client or our own verification refuses. Repeating does not help.
         TIMEOUT: what was waited for has not happened yet; it may still.

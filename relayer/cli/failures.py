@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from light_clients.errors import Rejection
 from relayer.cli.exit_codes import ExitCode
 from relayer.errors import ConfigError, PostroadError, Retryable
+from relayer.journal.errors import JournalError
+
+#: What the operating system refuses, by its number, and what a person does about it.
+_SYSTEM: Final = {
+    errno.ENOSPC: "Make room on the disk, and run again.",
+    errno.EDQUOT: "Make room in this user's quota, and run again.",
+    errno.EROFS: "Name a place that can be written to.",
+    errno.EACCES: "Correct the mode, or name another place.",
+    errno.EPERM: "Correct the mode, or name another place.",
+}
 
 
 class CommandFailed(PostroadError):  # noqa: N818  as in relayer.errors
@@ -25,13 +36,17 @@ def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit code that an error stands for."""
     if isinstance(error, CommandFailed):
         return error.code
-    if isinstance(error, ConfigError):
+    if isinstance(error, (ConfigError, JournalError)) or _is_refused_by_system(error):
         return ExitCode.CONFIG
     if isinstance(error, Retryable):
         return ExitCode.UNAVAILABLE
     if isinstance(error, (PostroadError, Rejection)):
         return ExitCode.REFUSED
     return ExitCode.BUG
+
+
+def _is_refused_by_system(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _SYSTEM
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -43,6 +58,10 @@ def describe(error: BaseException) -> dict[str, Any]:
     if isinstance(error, Rejection):
         # A rejection's own text shows bytes as hex, and cuts what is long.
         return parts | {"found": str(error), "expected": "", "advice": "Our own verification refuses it."}
+    if isinstance(error, OSError) and _is_refused_by_system(error):
+        where = "" if error.filename is None else f"{error.filename}: "
+        advice = _SYSTEM[error.errno or 0]
+        return parts | {"found": f"{where}{error.strerror}", "expected": "", "advice": advice}
     return parts | {
         "found": f"{type(error).__name__}: {error}",
         "expected": "no error",

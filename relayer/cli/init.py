@@ -15,7 +15,7 @@ import msgspec
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import console, print_json
+from relayer.cli.output import print_json, say
 from relayer.cli.running import run_async
 
 _SHAPE: Final = "NAME=CONSENSUS,URL[,URL...]"
@@ -86,7 +86,7 @@ def init(
         if offline:
             _complete_offline(spec, ids)
     if not offline:
-        run_async(_ask_nodes(specs))
+        run_async(_ask_nodes(specs), "Asking the chains")
     text = render(specs, journal=journal, password_env=password_env)
     _check_renders(text, config_path)
     config_path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,17 +106,15 @@ def _tell(specs: Sequence[dict[str, Any]], path: Path, *, as_json: bool) -> None
         )
         print_json(WrittenConfigurationView(config=str(path), chains=tuple(chains)))
         return
-    out = console()
-    out.print(f"Wrote {path}.\n\nNext:")
+    say(f"Wrote {path}.\n\nNext:")
     for spec in specs:
         if spec["to_compare"]:
-            out.print(f"  compare {spec['to_compare']}", markup=False)
+            say(f"  compare {spec['to_compare']}")
         if spec["key"] is None:
-            out.print(
+            say(
                 f"  postroad keys new {spec['name']}-relayer    and name it in chains.{spec['name']}.keys",
-                markup=False,
             )
-    out.print("  postroad config check --live\n  postroad endpoint deploy")
+    say("  postroad config check --live\n  postroad endpoint deploy")
 
 
 def _complete_offline(spec: dict[str, Any], ids: Mapping[str, str]) -> None:

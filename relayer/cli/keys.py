@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import config_option, json_option
-from relayer.cli.output import print_json, print_table
+from relayer.cli.output import doing, print_json, print_table
 from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.keys import KeyStore, StoredKey
+
+_ENCRYPTING: Final = "Encrypting the key, which is slow on purpose"
 
 
 @click.group()
@@ -35,7 +37,9 @@ def keys() -> None:
 def new(name: str, config_path: Path, as_json: bool) -> None:
     """Make a random key and keep it encrypted."""
     store, password = _open(config_path, confirm=True)
-    _show(store.new(name, password), as_json)
+    with doing(_ENCRYPTING):
+        key = store.new(name, password)
+    _show(key, as_json)
 
 
 @keys.command("import")
@@ -56,11 +60,16 @@ def import_(name: str, keystore: Path | None, config_path: Path, as_json: bool) 
 
     store, password = _open(config_path, confirm=True)
     if keystore is None:
-        _show(store.import_private_key(name, _read_secret("Private key (64 hex digits)"), password), as_json)
+        secret = _read_secret("Private key (64 hex digits)")
+        with doing(_ENCRYPTING):
+            key = store.import_private_key(name, secret, password)
+        _show(key, as_json)
         return
     old = read_password(variable="POSTROAD_OLD_PASSWORD") if _is_set("POSTROAD_OLD_PASSWORD") else ""
     old = old or _read_secret(f"Password of {keystore}")
-    _show(store.import_keystore(name, keystore, old, password), as_json)
+    with doing(_ENCRYPTING):
+        key = store.import_keystore(name, keystore, old, password)
+    _show(key, as_json)
 
 
 @keys.command("list")

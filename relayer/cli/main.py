@@ -12,6 +12,7 @@ import click
 
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.lazy import LazyGroup
+from relayer.cli.output import replace_what_is_missing
 
 #: By a command's name, where it is and its help in one line.
 _COMMANDS: Final = {
@@ -32,6 +33,7 @@ _COMMANDS: Final = {
     "lane": ("relayer.cli.lane:lane", "Pause and unpause single lanes."),
     "channel": ("relayer.cli.channel:channel", "Open channels, and say who sends on them."),
     "roles": ("relayer.cli.roles:roles", "Show, grant and revoke roles of an endpoint."),
+    "completion": ("relayer.cli.completion:completion", "Print a shell's script for completion."),
     "doctor": ("relayer.cli.doctor:doctor", "Look for what is wrong with this installation."),
 }
 
@@ -50,15 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The words themselves are asked, because an error may come before click has read them.
     as_json = "--json" in words
+    replace_what_is_missing(sys.stdout, sys.stderr)
     try:
         # Standing alone, click would print errors and exit by itself, without JSON and with its own codes.
         code = _ROOT.main(words, prog_name="postroad", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
-    except click.Abort:
-        sys.stderr.write("\n")
-        code = ExitCode.INTERRUPTED
+    except (click.Abort, KeyboardInterrupt):
+        from relayer.cli.failures import CommandFailed, fail
+
+        fail(CommandFailed(ExitCode.INTERRUPTED, "interrupted"), as_json=as_json)
     except click.ClickException as error:
         if as_json:
             from relayer.cli.failures import CommandFailed, fail
@@ -66,8 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             fail(CommandFailed(ExitCode.USAGE, error.format_message(), "", "See --help."), as_json=True)
         error.show()
         code = error.exit_code
-    except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`): say nothing more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

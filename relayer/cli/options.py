@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from relayer.cli.output import doing
+
 if TYPE_CHECKING:
     from relayer.config import Config
     from relayer.keys import Key
@@ -133,7 +135,9 @@ def unlock(config: Config, name: str) -> Key:
     store = KeyStore(config.keys_directory)
     # Fails for a name that isn't there before anybody is asked for a password.
     store.find(name)
-    return store.unlock(name, password_of(config))
+    password = password_of(config)
+    with doing(f"Unlocking the key {name}"):
+        return store.unlock(name, password)
 
 
 @functools.cache

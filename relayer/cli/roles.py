@@ -45,7 +45,7 @@ def list_(chain: str, config_path: Path, as_json: bool) -> None:
             site = await read_site(config, Manifest(config.manifest_path), nodes, chain)
             return access_view(chain, site.access)
 
-    view = run_async(read())
+    view = run_async(read(), "Reading who may do what")
     if as_json:
         print_json(view)
     else:

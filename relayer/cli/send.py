@@ -18,7 +18,7 @@ from relayer.cli.options import (
     load_config,
     signer_of,
 )
-from relayer.cli.output import console, describe_delivery, print_json
+from relayer.cli.output import describe_delivery, doing, print_json, say
 from relayer.cli.running import run_async
 from relayer.text import hex_of
 
@@ -84,20 +84,20 @@ def send(
         import relayer
 
         async with relayer.connect(config, signers={source: [signer]}) as road:
-            message = await road.send(
-                source,
-                destination,
-                to=to,
-                payload=content,
-                deadline=deadline,
-                gas_limit=gas_limit,
-                channel=channel,
-            )
-            if not as_json:
-                click.echo(hex_of(message.id))
-                console(stderr=True).print(
-                    f"message {message.sequence} of its lane, in block {message.block_number} of {source}"
+            with doing(f"Sending it, and waiting for its block of {source}"):
+                message = await road.send(
+                    source,
+                    destination,
+                    to=to,
+                    payload=content,
+                    deadline=deadline,
+                    gas_limit=gas_limit,
+                    channel=channel,
                 )
+            if not as_json:
+                say(hex_of(message.id))
+                place = f"message {message.sequence} of its lane, in block {message.block_number} of {source}"
+                say(place, stderr=True)
             receipt = None
             if wait:
                 try:
@@ -118,21 +118,16 @@ async def _wait(message: RoadMessage, timeout_s: float | None, *, signers: str, 
     from relayer.cli.failures import CommandFailed
     from relayer.road import DeliveryTimeout
 
-    errors = console(stderr=True)
     try:
-        if as_json:
+        with doing(f"Waiting until its delivery is proven on {message.destination}"):
             receipt = await message.delivered(timeout_s)
-        else:
-            with errors.status(f"waiting until its delivery is proven on {message.destination} …"):
-                receipt = await message.delivered(timeout_s)
     except DeliveryTimeout as error:
         raise CommandFailed(ExitCode.TIMEOUT, error.found, error.expected, error.advice) from error
     if not as_json:
-        errors.print(
-            f"delivered: block {receipt.height} of {message.destination} proves its bit, and enough {signers} signed that block"
-        )
+        proof = f"block {receipt.height} of {message.destination} proves its bit"
+        say(f"delivered: {proof}, and enough {signers} signed that block", stderr=True)
         if receipt.delivery is not None:
-            errors.print(describe_delivery(receipt.delivery, message.destination))
+            say(describe_delivery(receipt.delivery, message.destination), stderr=True)
     return receipt
 
 

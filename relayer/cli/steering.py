@@ -17,6 +17,7 @@ from relayer.chains.evm.open_evm import open_evm
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import unlock
+from relayer.cli.output import doing
 from relayer.consensus.open_chain import OpenChain, open_chain
 from relayer.endpoint.manifest_store import ManifestStore
 from relayer.errors import ConfigError, KeyUnavailable, Retryable
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.5
 _FINISH_S: Final = 5.0
+_FOLLOWING: Final = "Signing it again, and following it until it is in a block"
 
 
 async def steer(
@@ -70,7 +72,8 @@ async def steer(
         sender = await _recover(opened, journal, stored)
         try:
             known = next(known for known in sender.transactions if known.row == stored.row)
-            await _steer(sender, opened.chain, known, wish, timeout_s)
+            with doing(_FOLLOWING):
+                await _steer(sender, opened.chain, known, wish, timeout_s)
         finally:
             await sender.finish_critical(_FINISH_S)
     finally:
@@ -120,7 +123,8 @@ async def steer_deployment(
         sender.recover(store.recover(), ())
         known = sender.accounts[Address(stored.sender)].transactions[stored.nonce]
         try:
-            await _steer(sender, chain, known, wish, timeout_s)
+            with doing(_FOLLOWING):
+                await _steer(sender, chain, known, wish, timeout_s)
         finally:
             await sender.finish_critical(_FINISH_S)
         if known.is_cancelled:

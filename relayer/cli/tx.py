@@ -16,7 +16,7 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import DurationParam, combine, config_option, json_option, load_config
-from relayer.cli.output import console, gwei, print_json, print_table, span
+from relayer.cli.output import gwei, print_json, print_table, say, span
 from relayer.cli.running import run_async
 from relayer.text import hex_of
 
@@ -31,6 +31,7 @@ _HASH: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _POLL_S: Final = 0.5
 #: A daemon that has taken a wish has signed after so long, or can't.
 _SIGNING_S: Final = 15.0
+_FOLLOWING: Final = "Following it until it is in a block"
 
 
 @click.group()
@@ -280,8 +281,8 @@ def _steer(wanted: str, wish: Wish, config: Config, timeout_s: float, *, wait: b
     except JournalLocked:
         Journal.request(config.journal_url.reveal(), found.stored.row, wish)
         if not as_json:
-            console(stderr=True).print(f"The daemon that holds the journal is asked to {wish.value} it.")
-        after = run_async(_watch(config, found, wish, timeout_s)) if wait else found.stored
+            say(f"The daemon that holds the journal is asked to {wish.value} it.", stderr=True)
+        after = run_async(_watch(config, found, wish, timeout_s), _FOLLOWING) if wait else found.stored
         _tell(dataclasses.replace(found, stored=after), wish, "daemon", as_json=as_json, is_waited=wait)
         return
     with journal:
@@ -307,9 +308,7 @@ def _steer_deployed(
         )
     after = run_async(steer_deployment(config, manifest, found.chain, found.stored, wish, timeout_s))
     if not as_json:
-        console(stderr=True).print(
-            f"Run `postroad endpoint deploy {found.chain}` afterwards: it goes on from there.", markup=False
-        )
+        say(f"Run `postroad endpoint deploy {found.chain}` afterwards: it goes on from there.", stderr=True)
     _tell(dataclasses.replace(found, stored=after), wish, "command", as_json=as_json, is_waited=True)
 
 
@@ -355,7 +354,7 @@ def _tell(
     if as_json:
         print_json(SteeredTransactionView(wish=wish.value, by=by, transaction=view))
     else:
-        console().print(_sentence(view), markup=False)
+        say(_sentence(view))
     code: Any = ExitCode.OK
     if is_waited and stored.state is TransactionState.OPEN:
         code = ExitCode.TIMEOUT

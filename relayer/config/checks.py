@@ -46,6 +46,7 @@ def check(config: Config, lines: Lines) -> None:
         )
     for name, chain in config.chains.items():
         _check_chain(name, chain, lines)
+    _check_same(config, lines)
     _check_lanes(config, lines)
 
 
@@ -66,6 +67,22 @@ def _check_shared_tables(config: Config, lines: Lines) -> None:
         )
 
 
+def _check_same(config: Config, lines: Lines) -> None:
+    """Refuse one chain under two names. Chains of one id may differ, but not those of one genesis block."""
+    seen: dict[tuple[str, bytes], str] = {}
+    for name, chain in config.chains.items():
+        if chain.genesis_hash is None:
+            continue
+        other = seen.setdefault((chain.chain, chain.genesis_hash), name)
+        if other != name:
+            raise InvalidConfig(
+                lines.where(("chains", name, "chain")),
+                f"{chain.chain} with the genesis block of {other}",
+                "each chain once",
+                "Remove one of the two, or correct its chain and genesis_hash.",
+            )
+
+
 def _check_api(api: ApiConfig, lines: Lines) -> None:
     try:
         address = api.address
@@ -74,7 +91,9 @@ def _check_api(api: ApiConfig, lines: Lines) -> None:
     if address is not None and (not address[0] or not 0 < address[1] < 1 << 16):
         where = lines.where(("api", "listen"))
         advice = 'Write "127.0.0.1:9464", or "" for no server.'
-        raise InvalidConfig(where, repr(api.listen), "host:port", advice)
+        if address[0] and address[1] == 0:
+            advice += " Port 0 would be another one at every start, so that nobody could find it."
+        raise InvalidConfig(where, repr(api.listen), "host:port, the port from 1 to 65535", advice)
     if api.token_env is not None and api.token_file is not None:
         where = lines.where(("api", "token_file"))
         raise InvalidConfig(where, "both token_env and token_file", "at most one of them", "Remove one.")

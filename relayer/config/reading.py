@@ -29,6 +29,22 @@ DEFAULT_PATH: Final = Path("postroad.toml")
 #: `$$`, `${NAME}`, or `${` that is not closed and is refused.
 _VARIABLE: Final = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\}|(?=\{))")
 
+#: What msgspec calls types, and what people call them.
+_TYPES: Final = {
+    "str": "text in quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list in square brackets",
+    "object": "a table",
+    "null": "",
+}
+_LIMITS: Final = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
+#: Where the type alone would lead somebody astray.
+_EXPECTED_AT: Final[Mapping[Steps, str]] = {
+    ("journal", "url"): 'a database URL such as "sqlite:///postroad.db"'
+}
+
 
 def load(path: Path | str = DEFAULT_PATH, environment: Mapping[str, str] = os.environ) -> Config:
     """Read and check a configuration file.
@@ -245,13 +261,29 @@ def _explain(
             advice = f"Add a table [{'.'.join(map(str, path))}.consensus] with its kind."
         return InvalidConfig(where, f"no {missing[1]!r}", "that key, which has no default", advice)
     expected = text.removeprefix("Expected ")
-    expected = re.sub(r", got `.+`$", "", expected).replace("`", "")
+    expected = _in_words(re.sub(r", got `.+`$", "", expected).replace("`", ""))
+    if struct is Config:
+        expected = _EXPECTED_AT.get(path, expected)
     found = "(not shown)" if is_secret(struct, path) and isinstance(value, str) else _show(value)
     if re.fullmatch(r"Invalid enum value '(.*)'", text):
         expected = "one of " + ", ".join(choices_at(struct, path))
     return InvalidConfig(
         where, found, expected, "Correct the value; docs/reference/config.md explains the key."
     )
+
+
+def _in_words(expected: str) -> str:
+    """Return what msgspec expected in words that need no knowledge of types."""
+    match = re.match(rf"(?:(?:{'|'.join(_TYPES)})(?: \| |(?= |$)))+", expected)
+    if match is None:
+        return expected
+    names = [name.strip() for name in match[0].split("|")]
+    words = " or ".join(_TYPES[name] for name in names if name != "null")
+    rest = expected[match.end() :]
+    for sign, word in _LIMITS.items():
+        rest = re.sub(rf"(?<=\s){sign} (?=[-\d])", f"{word} ", rest)
+    rest = re.sub(r"(\d)\.0$", r"\1", rest)
+    return f"{words} {rest.strip()}".strip()
 
 
 def _read_place(place: str) -> Steps:

@@ -255,6 +255,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return self.lanes
         return tuple(LaneConfig(source=a, destination=b) for a in self.chains for b in self.chains if a != b)
 
+    def left_out(self) -> dict[str, tuple[str, ...]]:
+        """Return the chains of served lanes that can't be relayed yet, with the keys that they lack."""
+        names = dict.fromkeys(
+            name for lane in self.served_lanes() for name in (lane.source, lane.destination)
+        )
+        return {name: self.chain(name).missing for name in names if self.chain(name).missing}
+
+    def relayed_lanes(self) -> tuple[LaneConfig, ...]:
+        """Return the lanes that a relayer takes up: those of `served_lanes` between complete endpoints."""
+        without = self.left_out()
+        return tuple(
+            lane
+            for lane in self.served_lanes()
+            if lane.source not in without and lane.destination not in without
+        )
+
 
 def _scale(amount: float, unit: int) -> int:
     # The decimal text counts, as it stands in the file: the binary fraction behind it is some wei off.

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import msgspec
 
 from relayer.config.secret_url import SecretUrl
+from relayer.errors import Malformed
 
 
 class Bytes4(bytes):
@@ -41,6 +42,20 @@ Slot = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _SIZES: Final[Mapping[type, int]] = {Bytes4: 4, Bytes20: 20, Bytes32: 32}
 
 
+def _fits_checksum(address: str) -> bool:
+    digits = address[2:]
+    if digits in {digits.lower(), digits.upper()}:
+        return True
+    # Late, for it hashes: most addresses need no check.
+    from relayer.protocol.interop_address import parse_evm_address
+
+    try:
+        parse_evm_address(address)
+    except Malformed:
+        return False
+    return True
+
+
 def decode_value(kind: type, value: object) -> object:
     """Turn what TOML gives into one of our own types; msgspec calls this for types that it does not know.
 
@@ -61,6 +76,9 @@ def decode_value(kind: type, value: object) -> object:
         size = _SIZES[kind]
         if not isinstance(value, str) or not re.fullmatch(rf"0x[0-9a-fA-F]{{{2 * size}}}", value):
             message = f"{size} bytes of hex in quotes, 0x and {2 * size} digits"
+            raise ValueError(message)
+        if kind is Bytes20 and not _fits_checksum(value):
+            message = "an address whose capitals are its checksum (EIP-55), or one without capitals"
             raise ValueError(message)
         decoded: object = kind(bytes.fromhex(value[2:]))
         return decoded

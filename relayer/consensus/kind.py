@@ -333,7 +333,8 @@ class EndpointRole(Protocol[C, T, V_contra]):
     """What deploying, joining and checking ask of a kind.
 
     A kind whose chains are known by their own providers and blocks alone, and whose light client needs no
-    more than a gateway, leaves out `questions`, `discover`, `check_live` and `survey_destination`.
+    more than a gateway, leaves out `questions`, `discover`, `check_live` and `survey_destination`. Without
+    `check_bootstrap`, a mistake in the bootstrap shows only when the chain is followed.
     """
 
     @property
@@ -362,6 +363,14 @@ class EndpointRole(Protocol[C, T, V_contra]):
         there are none.
         """
         del chain
+        return []
+
+    async def check_bootstrap(self, node: Node, chain: ConfiguredChain[C]) -> list[Finding]:
+        """Compare the configured bootstrap with what the chain has at its height; empty where there is none.
+
+        `node` is of the chain, and hearsay: this finds mistakes, not lies. Raises PostroadError.
+        """
+        del node, chain
         return []
 
     async def survey(

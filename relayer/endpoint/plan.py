@@ -82,12 +82,19 @@ class DeploymentPlan:
         """Whether a finding forbids to apply it."""
         return has_refusal(self.findings)
 
-    def describe(self, step: Step) -> tuple[str, ...]:
-        """Return what a person compares before a light client is deployed, as lines; none for other steps."""
-        if step.initial_trust is None:
-            return ()
-        trust = self.trusts[step.remote]
-        return ("", *trust.describe(step.chain, step.remote))
+    def describe_trusts(self) -> tuple[str, ...]:
+        """Return what a person compares before light clients are deployed, as lines: once for each chain that
+        is followed, however many follow it.
+        """
+        followers: dict[str, list[str]] = {}
+        for step in self.steps:
+            if step.initial_trust is not None:
+                followers.setdefault(step.remote, []).append(step.chain)
+        return tuple(
+            line
+            for remote, chains in followers.items()
+            for line in ("", *self.trusts[remote].describe(", ".join(chains), remote))
+        )
 
     def cost_wei(self, step: Step) -> int:
         """Return about what a step costs at the price of now."""

@@ -82,10 +82,7 @@ class Journal:
         path = _sqlite_path(parsed)
         if path is not None and read_only and not path.exists():
             raise JournalMissing(f"no file {path}", "the journal of a daemon", "Start `postroad run` first")
-        if path is not None and not path.parent.is_dir():
-            raise ConfigError(
-                f"no folder {path.parent}", "a folder for the journal", "Create it, or correct journal.url"
-            )
+        _require_folder(path)
         lock = None if read_only else _Lock(path)
         try:
             engine = make_engine(parsed, read_only=read_only)
@@ -249,7 +246,15 @@ class _Lock:
 
     def take(self, engine: Engine) -> None:
         if self._path is not None:
-            self._file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = f"{self._path}.lock"
+            try:
+                self._file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise JournalUnreadable(
+                    f"{lock} can't be written: {error.strerror}",
+                    "a folder that this user may write to",
+                    "Correct journal.url, or the folder's mode",
+                ) from error
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -301,6 +306,24 @@ def _parse(url: str) -> URL:
     return parsed
 
 
+def check_url(url: str) -> None:
+    """Refuse a URL by which no journal can be opened. Nothing is opened, and nothing made.
+
+    Raises:
+        ConfigError: it can't be read, its folder is not there, or its driver is not installed.
+    """
+    parsed = _parse(url)
+    _require_folder(_sqlite_path(parsed))
+    make_engine(parsed, read_only=True).dispose()
+
+
+def _require_folder(path: Path | None) -> None:
+    if path is not None and not path.parent.is_dir():
+        raise ConfigError(
+            f"no folder {path.parent}", "a folder for the journal", "Create it, or correct journal.url"
+        )
+
+
 def _sqlite_path(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database is None:
         return None
@@ -316,7 +339,11 @@ def make_engine(url: URL, *, read_only: bool) -> Engine:
     try:
         engine = create_engine(url)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"no driver {error.name}", "it installed", f"pip install {error.name}") from error
+        raise ConfigError(
+            f"a journal at {url.drivername}:// without its driver {error.name}",
+            "the driver installed",
+            'For PostgreSQL: pip install "psycopg[binary]", and write postgresql+psycopg://… into journal.url',
+        ) from error
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")

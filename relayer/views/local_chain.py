@@ -13,10 +13,14 @@ import msgspec
 
 
 class FundedAccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account with money on a local chain: its address and its private key, both as text in hex."""
+    """An account with money on a local chain: its address and its private key, both as text in hex.
+
+    `purpose` is what it is used for: `deployer`, `relayer` or `sender`; None for one that is free.
+    """
 
     address: str
     secret: str
+    purpose: str | None = None
 
 
 class LocalChainView(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +38,7 @@ class LocalChainView(msgspec.Struct, frozen=True, kw_only=True):
         rules: the words of its rules beside the consensus, as in `--chains`.
         funded: accounts with money; where gas is free, without.
         height: its newest block; None where it does not answer, or was not asked.
-        gateway: its endpoint's address; None where none was deployed just now, and so with all that follows.
+        gateway: its endpoint's address; None where none was deployed, and so with all that follows.
         endpoint_id: 32 bytes.
         postbox: a recipient that keeps what arrives in its log.
         multisender: a contract that sends many messages in one transaction.
@@ -51,10 +55,10 @@ class LocalChainView(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     funded: tuple[FundedAccountView, ...]
     height: int | None = None
-    gateway: bytes | None = None
-    endpoint_id: bytes | None = None
-    postbox: bytes | None = None
-    multisender: bytes | None = None
+    gateway: str | None = None
+    endpoint_id: str | None = None
+    postbox: str | None = None
+    multisender: str | None = None
 
 
 class LocalNetworkView(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +73,14 @@ class LocalNetworkView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalStatusView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the local chains of a folder run, and how they do."""
+    """Whether the local chains of a folder run, and how they do.
+
+    `config` is the file that was written for them; None without endpoints.
+    """
 
     running: bool
     directory: str
+    config: str | None
     chains: tuple[LocalChainView, ...]
 
 

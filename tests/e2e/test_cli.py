@@ -133,10 +133,36 @@ def test_up_prints_all_that_is_needed_and_status_shows_it_alive(place: Place) ->
         assert len(chain["funded"]) >= 3
     status = place.json("devnet", "status", "--dir", "net")
     assert status["running"] is True
-    assert all(chain["height"] > 0 for chain in status["chains"])
+    assert status["config"] == place.up["config"]
+    assert all(chain.pop("height") > 0 for chain in status["chains"])
+    assert status["chains"] == [
+        {key: value for key, value in chain.items() if key != "height"} for chain in place.up["chains"]
+    ]
+    text = place.run("devnet", "status", "--dir", "net").stdout
+    for chain in place.up["chains"]:
+        for key in ("gateway", "endpoint_id", "postbox", "multisender", "rpc", "websocket"):
+            assert chain[key] in text
+        assert chain["funded"][0]["secret"] in text
     again = place.run("devnet", "up", "--chains", CHAINS, "--dir", "net", code=ExitCode.REFUSED)
     assert "runs already" in again.stderr or "runs in" in again.stderr
     assert place.json("devnet", "status", "--dir", "net")["running"] is True
+
+
+def test_env_is_read_by_a_shell(place: Place) -> None:
+    exports = place.run("devnet", "env", "--dir", "net").stdout
+    names = ("POSTROAD_CONFIG", "POSTROAD_PORT_POSTBOX", "POSTROAD_COURT_GATEWAY", "POSTROAD_COURT_RPC")
+    echo = "; ".join(f'echo "${name}"' for name in names)
+    done = subprocess.run(["sh", "-c", f"{exports}\n{echo}"], capture_output=True, text=True, check=True)
+    court, port = place.up["chains"]
+    assert done.stdout.splitlines() == [
+        place.up["config"],
+        port["postbox"],
+        court["gateway"],
+        court["rpc"],
+    ]
+    told = place.json("devnet", "env", "--dir", "net")
+    assert {name: told[name] for name in names} == dict(zip(names, done.stdout.splitlines(), strict=True))
+    place.run("devnet", "env", "--dir", "elsewhere", code=ExitCode.PROBLEM)
 
 
 def test_the_files_are_private(place: Place) -> None:

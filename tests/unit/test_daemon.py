@@ -6,6 +6,8 @@ though nothing answers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from pathlib import Path
 
 import aiohttp
@@ -13,9 +15,9 @@ import pytest
 
 from light_clients import ecdsa, hashing
 from relayer import config as configuration
-from relayer.api import serve
-from relayer.config import Config
-from relayer.daemon import build
+from relayer.api import require_free, serve
+from relayer.config import ApiConfig, Config
+from relayer.daemon import Signers, build
 from relayer.devnet.process.ports import free_port
 from relayer.errors import ConfigError, KeyUnavailable
 from relayer.journal.errors import JournalLocked
@@ -66,6 +68,75 @@ def test_no_lanes_are_nothing_to_do(tmp_path: Path) -> None:
                 directory=tmp_path,
             )
         )
+
+
+def test_keys_are_unlocked_when_nothing_else_is_in_the_way(tmp_path: Path) -> None:
+    """A person is asked for a password only where the daemon can start."""
+    unlocked = []
+
+    def unlock() -> Signers:
+        unlocked.append(True)
+        return {}
+
+    with Journal.open(f"sqlite:///{tmp_path}/postroad.db"), pytest.raises(JournalLocked):
+        build(config(tmp_path), signers=unlock)
+    assert unlocked == []
+    build(config(tmp_path), signers=unlock).journal.close()
+    assert unlocked == [True]
+
+
+@pytest.mark.network
+def test_an_address_that_is_taken_is_told_before_keys_are_unlocked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        listen = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=f"the API can't be served on {listen}: Address already in use"):
+            require_free(ApiConfig(listen=listen))
+    require_free(ApiConfig(listen=listen))
+    require_free(ApiConfig(listen=""))
+
+
+def test_what_is_refused_leaves_the_journal_free(tmp_path: Path) -> None:
+    def refuse() -> Signers:
+        raise KeyUnavailable("a wrong password", "the right one")
+
+    with pytest.raises(KeyUnavailable):
+        build(config(tmp_path), signers=refuse)
+    Journal.open(f"sqlite:///{tmp_path}/postroad.db").close()
+
+
+@pytest.mark.network
+async def test_a_chain_without_an_endpoint_is_left_out_and_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = '[chains.bank]\nchain = "eip155:9"\nrpc = ["http://127.0.0.1:9"]\n'
+    bare += '[chains.bank.consensus]\nkind = "bft"\nprotocol = "qbft"\n'
+    port = free_port()
+    daemon = build(config(tmp_path, bare, listen=f"127.0.0.1:{port}", log_level="warning"), serve=serve)
+    running = asyncio.create_task(daemon.run())
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+            text = ""
+            while "no verified head" not in text:
+                with contextlib.suppress(aiohttp.ClientConnectorError):
+                    async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                        text = await answer.text()
+                await asyncio.sleep(0.05)
+    finally:
+        daemon.stop()
+        async with asyncio.timeout(30):
+            await running
+    assert "bank" not in text.splitlines()[0]
+    assert "bank: left out, its endpoint lacks gateway, genesis_hash, consensus.bootstrap" in text
+    assert capsys.readouterr().err.count("the chain is left out") == 1
+
+
+def test_without_two_complete_endpoints_nothing_is_run(tmp_path: Path) -> None:
+    text = CHAIN.format(name="court", number=1, byte="1111", keys="")
+    text += '[chains.bank]\nchain = "eip155:9"\nrpc = ["http://127.0.0.1:9"]\n'
+    text += '[chains.bank.consensus]\nkind = "bft"\nprotocol = "qbft"\n'
+    with pytest.raises(ConfigError, match=r"chains\.bank: found no gateway"):
+        build(configuration.parse(text, directory=tmp_path))
+    assert not (tmp_path / "postroad.db").exists()
 
 
 @pytest.mark.network

@@ -132,7 +132,7 @@ class EvmChain:
             settings.providers,
             limits=settings.limits,
             on_error=on_rpc_error,
-            probe=make_probe(settings.chain_id, settings.genesis_hash),
+            probe=make_probe(settings.name, settings.chain_id, settings.genesis_hash),
         )
         self._signer = TransactionSigner(settings.chain_id, signers)
         self._sent = SentMessages(

@@ -18,8 +18,8 @@ class _Genesis(msgspec.Struct):
     hash: str
 
 
-def make_probe(chain_id: int, genesis_hash: bytes) -> Callable[[ProviderCall], Awaitable[None]]:
-    """Return a probe for RpcPool, which raises WrongChain for a provider of another chain.
+def make_probe(name: str, chain_id: int, genesis_hash: bytes) -> Callable[[ProviderCall], Awaitable[None]]:
+    """Return a probe for RpcPool, which raises WrongChain for a provider of another chain than `name`.
 
     It compares the chain id, and the genesis hash unless that is zero: pilot chains are reset under
     their old chain id. A provider that no longer has its genesis block passes. The probe catches
@@ -31,21 +31,29 @@ def make_probe(chain_id: int, genesis_hash: bytes) -> Callable[[ProviderCall], A
         found = _decode(await call("eth_chainId", []), str)
         if found.lower() != hex(chain_id):
             raise WrongChain(
-                f"a provider of chain id {found[:20]}",
-                f"chain id {hex(chain_id)}",
-                "Correct the chain's rpc list",
+                f"a provider for {name} of chain id {_decimal(found)}",
+                f"chain id {chain_id}",
+                "Correct the chain's rpc list, or its chain id",
             )
         if not any(genesis_hash):
             return
         genesis = _decode(await call("eth_getBlockByNumber", ["0x0", False]), _Genesis | None)
         if genesis is not None and genesis.hash.lower() != "0x" + genesis_hash.hex():
             raise WrongChain(
-                f"a provider whose genesis block is {genesis.hash[:66]}",
+                f"a provider for {name} whose genesis block is {genesis.hash[:66]}",
                 f"0x{genesis_hash.hex()}",
                 "If the chain was reset it is a new endpoint: deploy and register it anew",
             )
 
     return probe
+
+
+def _decimal(quantity: str) -> str:
+    """Return a number as the configuration has it; what is none stays as it is, cut."""
+    try:
+        return str(int(quantity, 16))
+    except ValueError:
+        return quantity[:20]
 
 
 def _decode(result: bytes, answer_type: Any) -> Any:

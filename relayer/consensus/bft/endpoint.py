@@ -115,6 +115,43 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
         header = sealed_as(head) or read_bare(head)
         return None if header is None else {"protocol": NAMES[header.kind]}
 
+    async def check_bootstrap(self, node: Node, chain: ConfiguredChain[BftConfig]) -> list[Finding]:
+        """Compare height, time and validators of the bootstrap with the chain's own block.
+
+        Where a contract chooses the validators, the block lists none, and only its time is compared.
+        """
+        bootstrap = chain.consensus.bootstrap
+        if bootstrap is None:
+            return []
+        number = int(str((await node.block("latest"))["number"]), 16)
+        if bootstrap.height > number:
+            return [
+                _wrong_bootstrap(chain, f"height {bootstrap.height}", f"at most {number}, the newest block")
+            ]
+        try:
+            block = await node.block(bootstrap.height)
+        except (RpcAnswerInvalid, RpcRefused) as error:
+            found = f"block {bootstrap.height} is not shown by this node, and not compared: {error}"
+            return [
+                Finding(
+                    Severity.WARNING, f"bootstrap of {chain.name}", found, "its header", "Ask another node."
+                )
+            ]
+        is_listed = chain.consensus.validators is None
+        form = BftHeader if is_listed else BareHeader
+        try:
+            header = form.from_rpc(block, chain.consensus.kinds)
+        except Rejection as error:
+            found = f"height {bootstrap.height}, whose block is not believed: {error}"
+            return [_wrong_bootstrap(chain, found, f"a {chain.consensus.label} block")]
+        if bootstrap.timestamp != header.timestamp:
+            found = f"timestamp {bootstrap.timestamp} of block {bootstrap.height}"
+            return [_wrong_bootstrap(chain, found, f"the block's own, {header.timestamp}")]
+        if is_listed and tuple(bootstrap.validators) != header.validators:
+            return [_wrong_validators(chain, bootstrap, header)]
+        text = f"block {bootstrap.height} is as the node shows it"
+        return [Finding(Severity.OK, f"bootstrap of {chain.name}", text)]
+
     async def survey(
         self, node: Node, chain: ConfiguredChain[BftConfig], head: Mapping[str, Any]
     ) -> tuple[BftTrust | None, list[Finding]]:
@@ -240,6 +277,25 @@ class BftEndpoint(EndpointRole[BftConfig, BftTrust, BftClientView]):
 
 
 ENDPOINT: Final = BftEndpoint()
+
+
+def _wrong_bootstrap(chain: ConfiguredChain[BftConfig], found: str, expected: str) -> Finding:
+    advice = f"Compare chains.{chain.name}.consensus.bootstrap with what the chain's owners say."
+    return refuse(f"bootstrap of {chain.name}", found, expected, advice)
+
+
+def _wrong_validators(
+    chain: ConfiguredChain[BftConfig], bootstrap: BootstrapConfig, header: BftHeader
+) -> Finding:
+    """Refuse a bootstrap that has other validators than its block, or the same in another order."""
+    strangers = [f"0x{one.hex()}" for one in bootstrap.validators if bytes(one) not in header.validators]
+    absent = [f"0x{one.hex()}" for one in header.validators if one not in bootstrap.validators]
+    if not strangers and not absent:
+        return _wrong_bootstrap(chain, "the validators in another order", "that of the header")
+    found = f"validators that did not seal block {header.number}: {', '.join(strangers) or 'none'}"
+    return _wrong_bootstrap(
+        chain, found, f"those that the block lists; missing: {', '.join(absent) or 'none'}"
+    )
 
 
 def _judge_ahead(

@@ -108,6 +108,34 @@ class CliqueEndpoint(EndpointRole[CliqueConfig, CliqueTrust, CliqueClientView]):
         except Rejection:
             return None
 
+    async def check_bootstrap(self, node: Node, chain: ConfiguredChain[CliqueConfig]) -> list[Finding]:
+        """Compare height, time and signers of the bootstrap with those that the chain's headers lead to."""
+        bootstrap, subject = chain.consensus.bootstrap, f"bootstrap of {chain.name}"
+        if bootstrap is None:
+            return []
+        advice = f"Compare chains.{chain.name}.consensus.bootstrap with what the chain's owners say."
+        number = int(str((await node.block("latest"))["number"]), 16)
+        height = Height(bootstrap.height)
+        if height > number:
+            return [refuse(subject, f"height {height}", f"at most {number}, the newest block", advice)]
+        try:
+            signers = await find_signers(_reader(node), height, chain.consensus.epoch)
+            timestamp = CliqueHeader.from_rpc(await node.block(height)).timestamp
+        except (RpcAnswerInvalid, RpcRefused) as error:
+            found = f"the headers up to block {height} are not shown by this node, and not compared: {error}"
+            return [Finding(Severity.WARNING, subject, found, "those headers", "Ask another node.")]
+        except Rejection as error:
+            found = f"height {height}, up to which headers are not believed: {error}"
+            return [refuse(subject, found, "Clique headers", advice)]
+        if bootstrap.timestamp != timestamp:
+            found = f"timestamp {bootstrap.timestamp} of block {height}"
+            return [refuse(subject, found, f"the block's own, {timestamp}", advice)]
+        if tuple(map(bytes, bootstrap.signers)) != signers:
+            found = f"other signers than may seal behind block {height}"
+            own = ", ".join(f"0x{signer.hex()}" for signer in signers)
+            return [refuse(subject, found, f"the chain's own: {own}", advice)]
+        return [Finding(Severity.OK, subject, f"block {height} is as the node shows it")]
+
     async def survey(
         self, node: Node, chain: ConfiguredChain[CliqueConfig], head: Mapping[str, Any]
     ) -> tuple[CliqueTrust | None, list[Finding]]:

@@ -161,6 +161,20 @@ class EthereumEndpoint(EndpointRole[EthereumConfig, EthereumTrust, EthereumClien
         found = await asyncio.gather(*(_check_beacon(chain, url) for url in chain.consensus.beacon))
         return [finding for findings in found for finding in findings]
 
+    async def check_bootstrap(self, node: Node, chain: ConfiguredChain[EthereumConfig]) -> list[Finding]:
+        """Compare the checkpoint's root with its slot's block, and its height with the newest block's."""
+        checkpoint, config = chain.consensus.bootstrap, chain.consensus
+        if checkpoint is None:
+            return []
+        number = int(str((await node.block("latest"))["number"]), 16)
+        network = config.network is not None
+        rules = config.rules() if network else await discover_network(chain.name, config.beacon_urls)
+        api = BeaconApi(chain.name, config.beacon_urls, rules)
+        try:
+            return [await _judge_checkpoint(chain.name, api, checkpoint, number)]
+        finally:
+            await api.close()
+
     async def survey(
         self, node: Node, chain: ConfiguredChain[EthereumConfig], head: Mapping[str, Any]
     ) -> tuple[EthereumTrust | None, list[Finding]]:
@@ -392,6 +406,26 @@ def _judge_network(subject: str, name: str, configured: NetworkConfig, told: Net
             advice = "No light client of this version can follow it: update Postroad, and replace them, before that."
         findings.append(Finding(Severity.WARNING, subject, found, "every scheduled fork", advice))
     return findings
+
+
+async def _judge_checkpoint(name: str, api: BeaconApi, checkpoint: CheckpointConfig, number: int) -> Finding:
+    """Judge a checkpoint by the block of its slot; `number` is the newest execution block's."""
+    subject, slot = f"bootstrap of {name}", checkpoint.slot
+    advice = f"Compare chains.{name}.consensus.bootstrap with at least two independent sources."
+    if checkpoint.height > number:
+        return refuse(subject, f"height {checkpoint.height}", f"at most {number}, the newest block", advice)
+    try:
+        known = await api.header(str(slot))
+    except NotFoundYet:
+        return refuse(
+            subject, f"slot {slot}, of which no Beacon API has a block", "a finalized block", advice
+        )
+    if known.root != checkpoint.root:
+        found = f"root 0x{checkpoint.root.hex()} of slot {slot}"
+        return refuse(subject, found, f"the block's own, 0x{known.root.hex()}", advice)
+    if not known.finalized:
+        return refuse(subject, f"the block of slot {slot}, which is not final", "a finalized block", advice)
+    return Finding(Severity.OK, subject, f"the block of slot {slot} is as the Beacon API shows it")
 
 
 async def _judge_node(subject: str, name: str, url: SecretUrl, told: NetworkConfig) -> list[Finding]:

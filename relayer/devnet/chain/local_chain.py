@@ -110,7 +110,8 @@ class LocalChain(ABC):
     def provide(self, tell: Callable[[str], None]) -> None:
         """Get the programs that it needs, where they have to be made first, which may take minutes.
 
-        Without a call, the start does it. `tell` is told what takes so long. Raises ChainStartError.
+        Without a call, the start does it. `tell` is told what takes so long. Raises ChainStartError,
+        and ProgramMissing where it can't be got.
         """
 
     # --- life -----------------------------------------------------------------------------------------------

@@ -14,13 +14,22 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from relayer.devnet.errors import DevnetError, NetworkNotReady, NetworkRunning
 from relayer.devnet.network.network import Network
-from relayer.devnet.network.state_file import LOCK_FILE, LOG_FILE, STATE_FILE, NetworkState, read_state
+from relayer.devnet.network.state_file import (
+    LOCK_FILE,
+    LOG_FILE,
+    STATE_FILE,
+    EndpointState,
+    NetworkState,
+    read_state,
+    write_state,
+)
 from relayer.devnet.process.process_identity import is_same_process, start_mark
 
 DEFAULT_DIRECTORY: Final = Path(".postroad/devnet")
@@ -73,6 +82,8 @@ def up(
         chain.provide(tell)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     (directory / STATE_FILE).unlink(missing_ok=True)
+    # A disk that is full is told here: the process behind this could not even log it.
+    (directory / LOG_FILE).write_text(f"{spec}\n", encoding="utf-8")
     pid, mark = _spawn(spec, directory, seed, hook, admin=admin)
     try:
         return _await_ready(pid, mark, directory, timeout_s)
@@ -110,6 +121,16 @@ def status(directory: Path = DEFAULT_DIRECTORY) -> NetworkState | None:
         DevnetError: the file can't be read.
     """
     return read_state(directory.absolute())
+
+
+def keep_endpoints(
+    state: NetworkState, endpoints: Mapping[str, EndpointState], directory: Path = DEFAULT_DIRECTORY
+) -> NetworkState:
+    """Write into the directory's file what was put on its chains, by name, and return the new state."""
+    chains = tuple(replace(chain, endpoint=endpoints.get(chain.name)) for chain in state.chains)
+    state = replace(state, chains=chains)
+    write_state(directory.absolute(), state)
+    return state
 
 
 def heights(state: NetworkState) -> dict[str, int | None]:

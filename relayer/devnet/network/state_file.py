@@ -19,7 +19,7 @@ from relayer.devnet.process.process_identity import is_same_process, start_mark
 STATE_FILE: Final = "network.json"
 LOG_FILE: Final = "network.log"
 LOCK_FILE: Final = "lock"
-VERSION: Final = 3
+VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,16 @@ class FundedKey:
 
     address: str
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """What was put on a chain, as 0x-hex: addresses of 20 bytes, the endpoint's id of 32."""
+
+    gateway: str
+    endpoint_id: str
+    postbox: str
+    multisender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class ChainState:
         funded_keys: accounts with money, where gas costs any.
         processes: what runs for it beside the supervisor.
         rules: the words of its rules beside the consensus, as in a spec line.
+        endpoint: what was put on it; None where nothing was, or not yet.
     """
 
     name: str
@@ -72,6 +83,7 @@ class ChainState:
     funded_keys: tuple[FundedKey, ...]
     processes: tuple[ProcessState, ...]
     rules: tuple[str, ...] = ()
+    endpoint: EndpointState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,11 @@ class NetworkState:
     def is_running(self) -> bool:
         """Return whether the supervisor lives: exactly that process, not a later one of the same id."""
         return is_same_process(self.pid, self.mark)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether its chains have endpoints, and so a configuration lies beside the file."""
+        return any(chain.endpoint is not None for chain in self.chains)
 
     def chain(self, name: str) -> ChainState:
         """Return the chain of a name. Raises DevnetError."""

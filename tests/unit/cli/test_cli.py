@@ -24,7 +24,7 @@ from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed, describe, exit_code_of
 from relayer.cli.main import _COMMANDS
 from relayer.cli.options import DurationParam, HexParam
-from relayer.cli.output import ether, gwei, print_json, print_table, span
+from relayer.cli.output import ether, gwei, price, print_json, print_table, span
 from relayer.config import Bytes32, SecretUrl
 from relayer.consensus.bft.config import BftConfig
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
@@ -37,6 +37,7 @@ from relayer.errors import (
     KeyUnavailable,
     Malformed,
 )
+from relayer.keys import KeyStore
 from relayer.road import DeliveryTimeout, MessageExpired, MessageUnknown
 from relayer.text import short
 
@@ -358,14 +359,42 @@ def test_doctor_warns_where_libraries_are_slow(
     assert [finding["severity"] for finding in told] == ["warning"] * (2 * is_slow)
 
 
+def test_without_a_configuration_doctor_says_what_to_do_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "doctor")
+    assert code == ExitCode.OK
+    for word in ("Python: ", "anvil: ", "postroad demo", "postroad devnet up", "postroad init", "--config"):
+        assert word in out
+    KeyStore(tmp_path / "keys").new("mine", "pw", scrypt_n=1 << 10)
+    (tmp_path / ".postroad" / "devnet").mkdir(parents=True)
+    (tmp_path / ".postroad" / "devnet" / "postroad.toml").write_text("")
+    code, out, _ = run(capsys, "doctor")
+    assert code == ExitCode.OK
+    assert "keys: mine" in out
+    assert 'eval "$(postroad devnet env)"' in out
+
+
 # --- what is printed ----------------------------------------------------------------------------------------
 
 
-def test_amounts_are_exact() -> None:
-    assert ether(0) == "0"
-    assert ether(1) == "0.000000000000000001"
-    assert ether(1_500_000_000_000_000_000) == "1.5"
-    assert ether(10**24) == "1000000"
+def test_amounts_have_a_unit_and_are_rounded_for_people() -> None:
+    assert ether(0) == "0 ether"
+    assert ether(1) == "1 wei"
+    assert ether(999_999_999) == "999,999,999 wei"
+    assert ether(3_028_492_181_709_520) == "0.00303 ether"
+    assert ether(1_500_000_000_000_000_000) == "1.5 ether"
+    assert ether(9_999_999_999_999_999_999) == "10 ether"
+    assert ether(1_234_567 * 10**15) == "1,235 ether"
+    assert ether(10**24) == "1,000,000 ether"
+    assert [price(wei) for wei in (0, 7, 999_999, 1_300_657_803, 10**12)] == [
+        "0 gwei",
+        "7 wei",
+        "999,999 wei",
+        "1.3 gwei",
+        "1,000 gwei",
+    ]
     assert gwei(1_500_000_001) == "1.500000001"
     assert short(bytes(range(32))) == "0x00010203…1e1f"
     assert [span(item) for item in (1, 30, 300, 10_000, 900_000)] == [

@@ -224,7 +224,7 @@ MISTAKES = [
         CHAIN + TABLE + BOOTSTRAP.replace("]\nh", "]\nheight = 0 #"),
         "postroad.toml:10: chains.court.consensus.bootstrap.height",
         "0",
-        ">= 1",
+        "a whole number of at least 1",
         "Correct the value",
     ),
     (

@@ -121,6 +121,15 @@ def test_an_absent_folder_and_an_absent_file_are_told(tmp_path: Path) -> None:
         Journal.open(f"sqlite:///{tmp_path}/journal.db", read_only=True)
 
 
+def test_a_lock_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    # A folder in its place refuses even root, as a read-only file system does.
+    (tmp_path / "journal.db.lock").mkdir()
+    with pytest.raises(JournalUnreadable, match=r"journal\.db\.lock can't be written: "):
+        Journal.open(f"sqlite:///{tmp_path}/journal.db")
+    with pytest.raises(JournalUnreadable, match="can't be written"):
+        Journal.open("sqlite:////proc/journal.db")
+
+
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as connection:

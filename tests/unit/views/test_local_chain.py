@@ -35,7 +35,7 @@ def test_a_local_chain_shows_its_keys_and_null_where_no_endpoint_was_deployed() 
                 "genesis_hash": "0x22",
                 "details": {"elders": ["0x33"]},
                 "rules": ["free"],
-                "funded": [{"address": "0xAb", "secret": "0xcd"}],
+                "funded": [{"address": "0xAb", "secret": "0xcd", "purpose": None}],
                 "height": None,
                 "gateway": None,
                 "endpoint_id": None,
@@ -47,8 +47,9 @@ def test_a_local_chain_shows_its_keys_and_null_where_no_endpoint_was_deployed() 
 
 
 def test_the_status_of_nothing() -> None:
-    assert to_plain(LocalStatusView(running=False, directory="d", chains=())) == {
+    assert to_plain(LocalStatusView(running=False, directory="d", config=None, chains=())) == {
         "running": False,
         "directory": "d",
+        "config": None,
         "chains": [],
     }

@@ -32,7 +32,7 @@ async def test_a_provider_of_another_chain_is_excluded_for_good(provider_bench: 
     stranger = await provider_bench.server(chain(5, b"\1" * 32))
     reset = await provider_bench.server(chain(7, b"\2" * 32))
     right = await provider_bench.server(chain(7, b"\1" * 32))
-    pool = provider_bench.pool(stranger, reset, right, probe=make_probe(7, b"\1" * 32))
+    pool = provider_bench.pool(stranger, reset, right, probe=make_probe("court", 7, b"\1" * 32))
     for _ in range(3):
         assert await pool.call("m", [], keep) == "served"
     assert stranger.methods == ["eth_chainId"]
@@ -43,11 +43,17 @@ async def test_a_provider_of_another_chain_is_excluded_for_good(provider_bench: 
 
 
 async def test_with_only_other_chains_the_configuration_is_wrong(provider_bench: ProviderBench) -> None:
-    pool = provider_bench.pool(await provider_bench.server(chain(5, None)), probe=make_probe(7, b"\1" * 32))
-    with pytest.raises(WrongChain, match="0x5"):
+    pool = provider_bench.pool(
+        await provider_bench.server(chain(5, None)), probe=make_probe("court", 7, b"\1" * 32)
+    )
+    with pytest.raises(
+        WrongChain, match=r"127\.0\.0\.1:\d+: a provider for court of chain id 5 \(expected chain id 7\)"
+    ):
         await pool.call("m", [], keep)
 
 
 async def test_a_provider_without_its_genesis_block_will_do(provider_bench: ProviderBench) -> None:
-    pool = provider_bench.pool(await provider_bench.server(chain(7, None)), probe=make_probe(7, b"\1" * 32))
+    pool = provider_bench.pool(
+        await provider_bench.server(chain(7, None)), probe=make_probe("court", 7, b"\1" * 32)
+    )
     assert await pool.call("m", [], keep) == "served"

@@ -598,3 +598,59 @@ async def test_of_what_a_node_can_not_show_only_the_set_that_seals_now_is_believ
 
 def test_of_a_chain_that_could_not_be_read_nothing_is_said() -> None:
     assert judge(view(), None) == []
+
+
+# --- a configured bootstrap ---------------------------------------------------------------------------------
+
+
+async def check_bootstrap(text: str, blocks: Blocks) -> list[Finding]:
+    async def request(method: str, params: Sequence[Any]) -> Any:
+        assert method == "eth_getBlockByNumber"
+        number = max(blocks) if params[0] == "latest" else int(params[0], 16)
+        if number not in blocks:
+            raise RpcRefused(-32000, "pruned history unavailable")
+        return blocks[number]
+
+    return await BFT.endpoint.check_bootstrap(Node("court", request), chain(bootstrap=text))
+
+
+def bootstrap_text(
+    height: int = 17, timestamp: int = 1_700_000_017, members: Sequence[bytes] = ADDRESSES
+) -> str:
+    listed = ", ".join(f'"0x{member.hex()}"' for member in members)
+    return f"bootstrap = {{ height = {height}, timestamp = {timestamp}, validators = [{listed}] }}"
+
+
+async def test_a_bootstrap_is_compared_with_the_chains_own_block() -> None:
+    blocks = blocks_of(BftKind.QBFT, [17, HEAD])
+    (finding,) = await check_bootstrap(bootstrap_text(), blocks)
+    assert (finding.severity, finding.found) == (Severity.OK, "block 17 is as the node shows it")
+    assert await check_bootstrap("", blocks) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "expected"),
+    [
+        (bootstrap_text(height=99_999_999), "height 99999999", f"at most {HEAD}"),
+        (bootstrap_text(timestamp=1), "timestamp 1 of block 17", "1700000017"),
+        (
+            bootstrap_text(members=[*ADDRESSES[:3], b"\x07" * 20]),
+            "0x" + "07" * 20,
+            f"missing: 0x{ADDRESSES[3].hex()}",
+        ),
+        (bootstrap_text(members=ADDRESSES[::-1]), "in another order", "header"),
+    ],
+)
+async def test_a_mistake_in_a_bootstrap_is_refused(text: str, found: str, expected: str) -> None:
+    (finding,) = await check_bootstrap(text, blocks_of(BftKind.QBFT, [17, HEAD]))
+    assert finding.severity is Severity.REFUSAL
+    assert found in finding.found
+    assert expected in finding.expected
+    assert "chains.court.consensus.bootstrap" in finding.advice
+
+
+async def test_a_bootstrap_that_a_node_can_not_show_is_a_warning() -> None:
+    (finding,) = await check_bootstrap(bootstrap_text(), blocks_of(BftKind.QBFT, [HEAD]))
+    assert finding.severity is Severity.WARNING
+    (finding,) = await check_bootstrap(bootstrap_text(), blocks_of(BftKind.IBFT2, [17, HEAD]))
+    assert (finding.severity, "is not believed" in finding.found) == (Severity.REFUSAL, True)

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from light_clients.client import Status
 from light_clients.clique.signers import set_hash
 from relayer import config as configuration
 from relayer.chains.evm.node import Node
-from relayer.consensus.clique.config import CliqueConfig
+from relayer.config import Bytes20
+from relayer.consensus.clique.config import CliqueBootstrap, CliqueConfig
 from relayer.consensus.clique.contract import CliqueClientView
 from relayer.consensus.clique.endpoint import CliqueTrust
 from relayer.consensus.findings import Severity
@@ -211,3 +213,35 @@ async def test_a_client_of_other_rules_or_signers_is_judged() -> None:
     (old,) = judge("court", "port", view(made, 20, set_hash=bytes(32)), chain(), trust)
     assert old.severity is Severity.WARNING
     assert "client update" in old.advice
+
+
+# --- a configured bootstrap ---------------------------------------------------------------------------------
+
+
+async def check_bootstrap(made: Made, oldest: int = 0, **terms: Any) -> tuple[Severity, str]:
+    height = terms.get("height", 5)
+    values: dict[str, Any] = {
+        "height": height,
+        "timestamp": made.blocks[5].draft.timestamp,
+        "signers": tuple(Bytes20(signer) for signer in made.signers),
+    } | terms
+    bare = chain()
+    consensus = msgspec.structs.replace(bare.consensus, bootstrap=CliqueBootstrap(**values))
+    found = await CLIQUE.endpoint.check_bootstrap(node(made, oldest), replace(bare, consensus=consensus))
+    (finding,) = found
+    return finding.severity, finding.found
+
+
+async def test_a_bootstrap_is_compared_with_what_the_headers_lead_to() -> None:
+    made = make(9)
+    assert await CLIQUE.endpoint.check_bootstrap(node(made), chain()) == []
+    assert await check_bootstrap(made) == (Severity.OK, "block 5 is as the node shows it")
+    severity, found = await check_bootstrap(made, height=99)
+    assert (severity, found) == (Severity.REFUSAL, "height 99")
+    severity, found = await check_bootstrap(made, timestamp=1)
+    assert (severity, found) == (Severity.REFUSAL, "timestamp 1 of block 5")
+    others = tuple(Bytes20(signer) for signer in sorted(KEYS)[3:6])
+    severity, found = await check_bootstrap(made, signers=others)
+    assert (severity, found) == (Severity.REFUSAL, "other signers than may seal behind block 5")
+    severity, found = await check_bootstrap(made, oldest=3)
+    assert severity is Severity.WARNING

@@ -205,7 +205,13 @@ MISTAKES = [
     ),
     (SEPOLIA, '"sepolia"', "7", "chains.eth.consensus.network", ["found 7"]),
     (SEPOLIA, ROOT, VALIDATOR, "chains.eth.consensus.bootstrap.root", ["32 bytes of hex"]),
-    (SEPOLIA, "slot = 8203648", "slot = -1", "chains.eth.consensus.bootstrap.slot", [">= 0"]),
+    (
+        SEPOLIA,
+        "slot = 8203648",
+        "slot = -1",
+        "chains.eth.consensus.bootstrap.slot",
+        ["a whole number of at least 0"],
+    ),
     (SEPOLIA, "slot = 8203648", "slots = 1", "chains.eth.consensus.bootstrap.slots", ["Did you mean 'slot'"]),
     # The threshold
     (
@@ -237,7 +243,13 @@ MISTAKES = [
         "chains.eth.consensus.network.forks",
         ["'dencun'", "capella, deneb, electra"],
     ),
-    (LOCAL, "epoch = 4", "epoch = -4", "chains.eth.consensus.network.forks", [">= 0"]),
+    (
+        LOCAL,
+        "epoch = 4",
+        "epoch = -4",
+        "chains.eth.consensus.network.forks",
+        ["a whole number of at least 0"],
+    ),
     (LOCAL, "0x04000001", "0x0400000", "chains.eth.consensus.network.forks", ["4 bytes of hex"]),
     (LOCAL, "0x04000001", "0x03000001", "chains.eth.consensus.network.forks", ["a fork version twice"]),
     (

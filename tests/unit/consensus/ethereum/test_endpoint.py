@@ -33,7 +33,7 @@ from relayer.config import Bytes32, Config
 from relayer.consensus.ethereum.bls_precompiles import lacks_bls
 from relayer.consensus.ethereum.config import CheckpointConfig, EthereumConfig
 from relayer.consensus.ethereum.contract import EthereumClientView, encode_parameters
-from relayer.consensus.ethereum.endpoint import EthereumTrust, _newest_finalized
+from relayer.consensus.ethereum.endpoint import EthereumTrust, _judge_checkpoint, _newest_finalized
 from relayer.consensus.ethereum.judging import judge_forks, judge_parameters
 from relayer.consensus.findings import Severity
 from relayer.consensus.kind import ConfiguredChain
@@ -41,7 +41,7 @@ from relayer.consensus.registry import configured, find_kind, recognise
 from relayer.contracts import load
 from relayer.endpoint.manifest import Client, Contract, Hex, Manifest, Record, to_plain
 from relayer.endpoint.survey import Survey, compare_chains, with_rules
-from relayer.errors import PostroadError, RpcRefused
+from relayer.errors import NotFoundYet, PostroadError, RpcRefused
 from tests.support.execution_block import merged_block
 
 ROOT = b"\x07" * 32
@@ -364,3 +364,32 @@ def test_what_json_shows_of_a_client() -> None:
     assert details["threshold"] == 342
     assert details["committee_size"] == 512
     assert details["next_committee"] is None
+
+
+# --- a configured checkpoint --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("root", "finalized", "number", "severity", "words"),
+    [
+        (ROOT, True, 8_791_234, Severity.OK, "is as the Beacon API shows it"),
+        (ROOT, True, 8_791_233, Severity.REFUSAL, "height 8791234"),
+        (b"\x08" * 32, True, 8_791_234, Severity.REFUSAL, "root 0x0707"),
+        (ROOT, False, 8_791_234, Severity.REFUSAL, "not final"),
+        (None, True, 8_791_234, Severity.REFUSAL, "no Beacon API has a block"),
+    ],
+)
+async def test_a_checkpoint_is_compared_with_the_block_of_its_slot(
+    root: bytes | None, finalized: bool, number: int, severity: Severity, words: str
+) -> None:
+    async def header(block_id: str) -> Any:
+        assert block_id == str(CHECKPOINT.slot)
+        if root is None:
+            raise NotFoundYet("no such block")
+        return SimpleNamespace(root=root, finalized=finalized)
+
+    api: Any = SimpleNamespace(header=header)
+    finding = await _judge_checkpoint("eth", api, CHECKPOINT, number)
+    assert finding.severity is severity
+    assert words in finding.found
+    assert (await ETHEREUM.endpoint.check_bootstrap(node(""), chain())) == []
