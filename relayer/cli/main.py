@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "run": ("relayer.cli.run:run", "Relay messages, day and night."),
     "send": ("relayer.cli.send:send", "Send a message."),
     "trace": ("relayer.cli.trace:trace", "Tell the story of a message."),
+    "top": ("relayer.cli.top:top", "Watch a running relayer: lanes, chains, accounts, clients."),
     "pending": ("relayer.cli.pending:pending", "List what waits, and why."),
     "tx": ("relayer.cli.tx:tx", "List, replace and cancel the relayer's open transactions."),
     "deliver": ("relayer.cli.deliver:deliver", "Deliver one message by hand."),
