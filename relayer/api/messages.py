@@ -102,8 +102,8 @@ async def show_message(asked: Asked[MessageParams]) -> dict[str, Any]:
     )
 
 
-async def show_proof(asked: Asked[MessageParams]) -> MessageProofView:
-    """Give what proves that a message was sent."""
+async def show_proof(asked: Asked[MessageParams]) -> dict[str, Any]:
+    """Give a message and what proves that it was sent, as `postroad verify` reads it."""
     gateways = {chain.name: chain.gateway for chain in asked.served.relayer.view().chains}
     return await asked.served.read(
         partial(_read_proof, message_id=to_bytes(asked.params.id), gateways=gateways)
@@ -122,7 +122,7 @@ def _require_story(reading: Reading, message_id: bytes) -> StoredStory:
     return story
 
 
-def _read_proof(reading: Reading, message_id: bytes, gateways: dict[str, bytes]) -> MessageProofView:
+def _read_proof(reading: Reading, message_id: bytes, gateways: dict[str, bytes]) -> dict[str, Any]:
     story = _require_story(reading, message_id)
     stored, proof = story.stored, story.proof
     if proof is None:
@@ -144,8 +144,11 @@ def _read_proof(reading: Reading, message_id: bytes, gateways: dict[str, bytes])
             "The journal has not all messages between this one and the proven head.",
             "Ask again: they are read anew.",
         )
-    return message_proof_view(
-        stored, proof, previous_head=previous_head, later=later, gateway=gateways.get(story.source)
+    return joined(
+        message_view(stored, story.source, story.destination),
+        message_proof_view(
+            stored, proof, previous_head=previous_head, later=later, gateway=gateways.get(story.source)
+        ),
     )
 
 
@@ -185,7 +188,7 @@ ROUTES: Final = (
         "show_proof",
         "What proves that the message was sent, to be verified elsewhere.",
         show_proof,
-        views=(MessageProofView,),
+        views=(MessageView, MessageProofView),
         params=MessageParams,
         problems=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     ),

@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "send": ("relayer.cli.send:send", "Send a message."),
     "trace": ("relayer.cli.trace:trace", "Tell the story of a message."),
     "top": ("relayer.cli.top:top", "Watch a running relayer: lanes, chains, accounts, clients."),
+    "verify": ("relayer.cli.verify:verify", "Check evidence that a message was sent."),
     "pending": ("relayer.cli.pending:pending", "List what waits, and why."),
     "tx": ("relayer.cli.tx:tx", "List, replace and cancel the relayer's open transactions."),
     "deliver": ("relayer.cli.deliver:deliver", "Deliver one message by hand."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from light_clients.client import Height, Status, Timestamp
+from light_clients.client import Height, LightClient, Status, Timestamp
 from relayer.chains.base import Address, Chain, Head
 
 
@@ -123,6 +123,14 @@ class Prover(Protocol):
     @property
     def has_delayed_finality(self) -> bool:
         """Whether a block becomes final only later, so that verified headers lie behind the head."""
+        ...
+
+    @property
+    def client_of_proofs(self) -> LightClient:
+        """The light client that reads the proofs that are made, with the newest trusted state.
+
+        Raises NotFoundYet where it has to be asked for first, by `verify_head`.
+        """
         ...
 
     @property

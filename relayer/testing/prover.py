@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from light_clients.client import Height, Status, Timestamp
+from light_clients.client import Height, LightClient, Status, Timestamp
 from light_clients.errors import HeaderRejected
 from relayer.chains.base import Address, Chain, Head
 from relayer.consensus.base import (
@@ -90,6 +90,11 @@ class MemoryProver:
     def has_delayed_finality(self) -> bool:
         """Whether the prover was made with a lag."""
         return self._lag > 0
+
+    @property
+    def client_of_proofs(self) -> LightClient:
+        """None: an in-memory chain is believed without one. Raises NotFoundYet."""
+        raise NotFoundYet("no light client of an in-memory chain", "a chain with headers")
 
     @property
     def costs(self) -> DeliveryCost:

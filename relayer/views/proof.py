@@ -52,6 +52,24 @@ class MessageProofView(msgspec.Struct, frozen=True, kw_only=True):
     proof: bytes
 
 
+class VerifiedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was proven to have been sent, by a light client that trusts the configured bootstrap.
+
+    Attributes:
+        id: the message, 32 bytes.
+        source: the configured name of the chain that sent it.
+        destination: the configured name of the chain that it goes to.
+        height: the source's block whose header the light client accepts.
+        timestamp: that block's time in seconds.
+    """
+
+    id: bytes
+    source: str
+    destination: str
+    height: int
+    timestamp: int
+
+
 def message_proof_view(
     stored: StoredMessage,
     proof: StoredProof,

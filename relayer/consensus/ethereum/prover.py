@@ -103,6 +103,11 @@ class EthereumProver:
         return self._follower.client
 
     @property
+    def client_of_proofs(self) -> EthereumClient:
+        """The same client: it reads the proofs that are made. Raises NotFoundYet before the bootstrap."""
+        return self.client
+
+    @property
     def has_delayed_finality(self) -> bool:
         """Always: blocks are final after two epochs and more."""
         return True

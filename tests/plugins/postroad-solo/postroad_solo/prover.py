@@ -62,6 +62,11 @@ class SoloProver:
         self._headers: dict[Height, SoloHeader] = {}
 
     @property
+    def client_of_proofs(self) -> SoloClient:
+        """The same client: it reads the proofs that are made."""
+        return self.client
+
+    @property
     def provider_count(self) -> int:
         """How many providers the chain has."""
         return self._source.provider_count
