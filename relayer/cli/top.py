@@ -215,7 +215,7 @@ def _account(account: Mapping[str, Any]) -> Any:
     balance, left = account["balance_wei"], account["deliveries_left"]
     if balance is None:
         return Text("balance not read yet", style="dim")
-    text = f"{ether(balance // 10**12 * 10**12)} ether"
+    text = ether(balance)
     if left is not None:
         text += f", {left} deliveries"
     return Text(text, style="red" if left is not None and left < 20 else "")

@@ -16,7 +16,7 @@ from relayer.text import hex_of
 
 if TYPE_CHECKING:
     from relayer.config import Config
-    from relayer.road.evidence import Evidence, Proven
+    from relayer.road.evidence import ProvenSent, SentEvidence
 
 #: A proof has some kilobytes, a payload some more.
 _MOST_BYTES: Final = 16 << 20
@@ -56,7 +56,7 @@ def verify(file: Path, follow: bool, config_path: Path, as_json: bool) -> None:
     _show(evidence, proven)
 
 
-async def _check(config: Config, evidence: Evidence, *, follow: bool) -> Proven:
+async def _check(config: Config, evidence: SentEvidence, *, follow: bool) -> ProvenSent:
     from light_clients.client import Timestamp
     from relayer.consensus.open_chain import open_chain
     from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
@@ -84,7 +84,7 @@ async def _check(config: Config, evidence: Evidence, *, follow: bool) -> Proven:
         await destination.close()
 
 
-def _show(evidence: Evidence, proven: Proven) -> None:
+def _show(evidence: SentEvidence, proven: ProvenSent) -> None:
     out, message = console(), proven.message
     out.print(f"✓ {hex_of(message.id)}", markup=False)
     out.print(f"  its fields hash to that id: {len(message.payload)} bytes of payload,")

@@ -29,10 +29,10 @@ _Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class EvidenceRefused(PostroadError):  # noqa: N818  as in relayer.errors
-    """Evidence that does not prove what it says."""
+    """SentEvidence that does not prove what it says."""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class SentEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """A message, and what proves that it was sent; relayer.views has the same as MessageView and
     MessageProofView.
     """
@@ -76,7 +76,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProvenSent:
     """What was proven: the message stands in its lane, under a header of the source of this height and
     time.
     """
@@ -86,10 +86,10 @@ class Proven:
     timestamp: Timestamp
 
 
-def read_evidence(data: bytes) -> Evidence:
+def read_evidence(data: bytes) -> SentEvidence:
     """Read a file. Raises EvidenceRefused for any that is none."""
     try:
-        return msgspec.json.decode(data, type=Evidence)
+        return msgspec.json.decode(data, type=SentEvidence)
     except (msgspec.DecodeError, RecursionError) as error:
         raise EvidenceRefused(
             f"no evidence: {error}", "what GET /v1/messages/ID/proof of a relayer's API gives"
@@ -97,8 +97,8 @@ def read_evidence(data: bytes) -> Evidence:
 
 
 def check_evidence(
-    evidence: Evidence, lane: Lane, gateway: bytes, client: LightClient, now: Timestamp
-) -> Proven:
+    evidence: SentEvidence, lane: Lane, gateway: bytes, client: LightClient, now: Timestamp
+) -> ProvenSent:
     """Return what the evidence proves.
 
     Args:
@@ -135,7 +135,7 @@ def check_evidence(
     _require(head == _bytes(evidence.head), f"messages that lead to the head 0x{head.hex()}", evidence.head)
     found = client.storage_at(_bytes(evidence.proof), gateway, slot, now)
     _require(found.value == head, f"a proof of the head 0x{found.value.hex()}", evidence.head)
-    return Proven(message, found.height, found.timestamp)
+    return ProvenSent(message, found.height, found.timestamp)
 
 
 def _require(is_so: bool, found: str, expected: str) -> None:

@@ -36,6 +36,7 @@ from relayer.views.local_chain import (
 from relayer.views.message import MessageView
 from relayer.views.pending import PendingView
 from relayer.views.plan import PlanOutcomeView, PlanStepView, PlanView, SavedEndpointView
+from relayer.views.proof import VerifiedView
 from relayer.views.story import StepView, StoryView
 from relayer.views.transaction import SignedTransactionView, SteeredTransactionView, TransactionView
 
@@ -93,6 +94,7 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
         (StoryView, StepView, ProvenView),
         frozenset({"journal", "chains", "reason", "detail"}),
     ),
+    "postroad verify": ((VerifiedView,), frozenset()),
     "postroad pending": ((PendingView,), frozenset()),
     "postroad deliver": (
         (HandDeliveryView,),
