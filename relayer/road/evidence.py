@@ -29,7 +29,7 @@ _Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class EvidenceRefused(PostroadError):  # noqa: N818  as in relayer.errors
-    """SentEvidence that does not prove what it says."""
+    """Evidence that does not prove what it says."""
 
 
 class SentEvidence(msgspec.Struct, frozen=True, kw_only=True):
