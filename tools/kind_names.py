@@ -58,6 +58,7 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
     ): "a key of --json, which stays what it is",
     ("relayer/cli/devnet.py", "DEFAULT_CHAINS"): "the defaults of the devnet",
     ("relayer/cli/devnet.py", "such as court=bft:4@0.5,eth=ethereum"): "an example in a help text",
+    ("relayer/testing/roads.py", "DEFAULT_SPEC"): "the defaults of a test's roads",
     ("relayer/devnet/dresses.py", '_BY_CONTRACT: Final = "contract-'): "an option that a dress asks for",
     ("relayer/consensus/show.py", "cursor.pos"): "a place in bytes",
     ("relayer/cli/init.py", "court=qbft,https://"): "an example in a help text",

@@ -10,16 +10,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.config import Config
 from relayer.contracts import load
+from relayer.road.loop_thread import LoopThread
 from relayer.road.message import Receipt, RoadMessage
 from relayer.road.road import Road, connect
 from relayer.road.times import Span
@@ -28,8 +27,6 @@ from relayer.views.story import StoryView
 if TYPE_CHECKING:
     from web3 import Web3
     from web3.contract import Contract
-
-T = TypeVar("T")
 
 
 def connect_blocking(
@@ -48,7 +45,7 @@ def connect_blocking(
 class BlockingMessage:
     """A message that was sent. `message` has everything that needs no waiting."""
 
-    def __init__(self, message: RoadMessage, loop: _Loop) -> None:
+    def __init__(self, message: RoadMessage, loop: LoopThread) -> None:
         self.message = message
         self._loop = loop
 
@@ -71,7 +68,7 @@ class BlockingRoad:
 
     def __init__(self, road: Road) -> None:
         self._road = road
-        self._loop = _Loop()
+        self._loop = LoopThread()
 
     def __enter__(self) -> Self:
         self._loop.start()
@@ -129,41 +126,3 @@ class BlockingRoad:
 
         at = self._road.contract_address(name, address)
         return blocking_contract(self.web3(name), at, load(contract).abi)
-
-
-class _Loop:
-    """An event loop in a thread. Ctrl-C in the caller's thread cancels what runs in it."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        loop = asyncio.new_event_loop()
-        self._loop = loop
-        self._thread = threading.Thread(target=loop.run_forever, name="postroad", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None:
-            work.close()
-            raise RuntimeError(
-                "found a road that is not open, expected `with relayer.connect_blocking(...) as road:`"
-            )
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def stop(self) -> None:
-        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
-        if loop is None or thread is None:
-            return
-        # In the loop's own thread: the caller's may have a loop that runs, and there can be but one.
-        for work in (loop.shutdown_asyncgens(), loop.shutdown_default_executor()):
-            asyncio.run_coroutine_threadsafe(work, loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
