@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "demo": ("relayer.cli.demo:demo", "Two local chains and messages between them, before your eyes."),
     "devnet": ("relayer.cli.devnet:devnet", "Start, stop and show local chains that are joined already."),
     "init": ("relayer.cli.init:init", "Write a configuration, by questions or by options."),
+    "new": ("relayer.cli.new:new", "Write a project to begin with: an application on two chains."),
     "endpoint": ("relayer.cli.endpoint:endpoint", "Deploy, join, list and check endpoints."),
     "keys": ("relayer.cli.keys:keys", "Make, import and list encrypted signing keys."),
     "config": ("relayer.cli.config:config", "Check the configuration."),

@@ -36,13 +36,16 @@ if TYPE_CHECKING:
     from eth_typing import ChecksumAddress
     from web3 import Web3
     from web3.contract import Contract
+    from web3.contract.contract import ContractConstructor, ContractFunction
+    from web3.types import TxReceipt
 
 #: Two small chains whose blocks come five times a second.
 DEFAULT_SPEC: Final = "court=bft:4@0.2,port=bft:ibft2:7@0.2"
 _POLL_MS: Final = 100
 #: What is signed is in the journal, so a relayer that does not end by itself is ended without harm.
 _RELAYER_STOP_S: Final = 10.0
-_DEPLOY_TIMEOUT_S: Final = 60.0
+_INCLUSION_TIMEOUT_S: Final = 60.0
+_LOOK_S: Final = 0.05
 
 
 class RoadChain:
@@ -104,11 +107,17 @@ class RoadChain:
         code = made["bytecode"]
         code = code["object"] if isinstance(code, Mapping) else code
         creation = self.web3.eth.contract(abi=made["abi"], bytecode=code)
-        sent = creation.constructor(*arguments).transact()
-        receipt = self.web3.eth.wait_for_transaction_receipt(sent, _DEPLOY_TIMEOUT_S, 0.05)
-        address: ChecksumAddress | None = receipt["contractAddress"]
+        address: ChecksumAddress | None
+        address = self.transact(creation.constructor(*arguments))["contractAddress"]
         assert address is not None
         return self.web3.eth.contract(address, abi=made["abi"])
+
+    def transact(self, call: ContractFunction | ContractConstructor) -> TxReceipt:
+        """Send a call of a contract of `web3`, and return its receipt once it is in a block.
+
+        Raises ContractLogicError of web3 where the contract reverts.
+        """
+        return self.web3.eth.wait_for_transaction_receipt(call.transact(), _INCLUSION_TIMEOUT_S, _LOOK_S)
 
     @contextlib.contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:

@@ -12,6 +12,7 @@ import pytest
 from relayer.protocol.delivery import DeliveryState, Waiting, WaitingReason
 from relayer.views.account import KeyView
 from relayer.views.administration import AdministrationView, ChangeView, PrintedCallView, SentCallView
+from relayer.views.application import NewApplicationView
 from relayer.views.client import ClientUpdateView, LightClientView
 from relayer.views.delivery import DeliveryView, HandDeliveryView, ProvenView, ReceiptView
 from relayer.views.encoding import to_plain
@@ -55,6 +56,7 @@ SECTIONS: dict[str, tuple[tuple[type[msgspec.Struct], ...], frozenset[str]]] = {
         frozenset({"protocol", "validators", "signers", "beacon", "checkpoint", "root", "slot"}),
     ),
     "postroad devnet status": ((LocalStatusView,), frozenset()),
+    "postroad new app": ((NewApplicationView,), frozenset()),
     "postroad endpoint deploy": (
         (PlanOutcomeView, PlanView, PlanStepView, SavedEndpointView),
         frozenset(),
