@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from relayer.errors import PostroadError
     from relayer.road import (
+        AnyMessage,
+        AnyRoad,
         BlockingMessage,
         BlockingRoad,
         Delivery,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AnyMessage",
+    "AnyRoad",
     "BlockingMessage",
     "BlockingRoad",
     "Delivery",

@@ -19,7 +19,8 @@ from relayer.chains.evm.signers import ForeignAccount, Signer
 from relayer.config import Config
 from relayer.contracts import load
 from relayer.road.loop_thread import LoopThread
-from relayer.road.message import Receipt, RoadMessage
+from relayer.road.message import RoadMessage
+from relayer.road.receipt import Receipt
 from relayer.road.road import Road, connect
 from relayer.road.times import Span
 from relayer.views.story import StoryView

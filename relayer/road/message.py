@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from light_clients.client import Height, Timestamp
 from light_clients.errors import Rejection
 from relayer.chains.base import SentMessage
 from relayer.consensus.base import ProvenSlot, VerifiedHeader
@@ -16,14 +15,14 @@ from relayer.consensus.open_chain import OpenChain
 from relayer.errors import ClientExpired, ClientFrozen, PostroadError, Retryable
 from relayer.protocol.delivery import DeliveryState
 from relayer.protocol.lane import Lane, bit_of, delivered_slot
-from relayer.protocol.message import LaneId, MessageId
+from relayer.road.any_road import AnyMessage
 from relayer.road.errors import DeliveryTimeout, MessageExpired
+from relayer.road.receipt import Receipt
 from relayer.road.search import find_delivery
 from relayer.road.story import proven_story, unproven_story
 from relayer.road.times import Span, parse_span
 from relayer.road.waiting import explain_wait
-from relayer.views.delivery import DeliveryView, ReceiptView, journal_delivery_view, proven_view
-from relayer.views.message import MessageView, message_view
+from relayer.views.delivery import DeliveryView, journal_delivery_view, proven_view
 from relayer.views.story import StoryView, story_view
 
 if TYPE_CHECKING:
@@ -38,65 +37,8 @@ _PROOF_S: Final = 10.0
 _DELIVERED: Final = frozenset({DeliveryState.INCLUDED, DeliveryState.CONFIRMED})
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Proof that a message was executed with success: its bit, proven by a light client of the destination.
-
-    Anyone with the same trusted state can verify `proof` again. When the message was executed is another
-    matter: the header is the newest final one when the receipt was asked for, and `delivery` tells the block
-    that executed the message.
-
-    Attributes:
-        message_id: the message.
-        lane_id: its lane.
-        sequence: its place in the lane.
-        word: the delivered bitmap of its page, 32 bytes.
-        header: the verified header of the destination that `proof` leads to.
-        proof: bytes for the destination's light client.
-        delivery: the transaction that executed the message, by hearsay (its `told_by` and `is_checked` say
-            whose); None where it could not be found.
-    """
-
-    message_id: MessageId
-    lane_id: LaneId
-    sequence: int
-    word: bytes
-    header: VerifiedHeader
-    proof: bytes = field(repr=False)
-    delivery: DeliveryView | None = None
-
-    @property
-    def height(self) -> Height:
-        """The destination's block under which the bit was proven."""
-        return self.header.number
-
-    @property
-    def timestamp(self) -> Timestamp:
-        """That block's time, in seconds."""
-        return self.header.timestamp
-
-    def __repr__(self) -> str:
-        # Its bytes would fill a screen.
-        by = "" if self.delivery is None else f", executed by 0x{self.delivery.tx_hash.hex()}"
-        return (
-            f"Receipt(0x{self.message_id.hex()}, sequence {self.sequence}{by}, proven at block {self.height})"
-        )
-
-    def view(self) -> ReceiptView:
-        """Return the receipt as it is shown, with a JSON form."""
-        return ReceiptView(
-            height=self.height,
-            timestamp=self.timestamp,
-            block_hash=self.header.hash,
-            state_root=self.header.state_root,
-            word=self.word,
-            proof=self.proof,
-            delivery=self.delivery,
-        )
-
-
-class RoadMessage:
-    """A message that was sent. Its content is what its id commits to."""
+class RoadMessage(AnyMessage):
+    """A message that was sent over the configured chains."""
 
     def __init__(
         self,
@@ -106,83 +48,10 @@ class RoadMessage:
         destination: OpenChain,
         journal: Journal | None = None,
     ) -> None:
-        self._sent = sent
+        super().__init__(sent, lane, source.name, destination.name)
         self._journal = journal
         self._source = source
         self._destination = destination
-        self.lane = lane
-
-    @property
-    def id(self) -> MessageId:
-        """Its name everywhere: contracts, logs, traces."""
-        return self._sent.message.id
-
-    @property
-    def source(self) -> str:
-        """The configured name of the chain that sent it."""
-        return self._source.name
-
-    @property
-    def destination(self) -> str:
-        """The configured name of the chain that it goes to."""
-        return self._destination.name
-
-    @property
-    def lane_id(self) -> LaneId:
-        """The lane that it stands in."""
-        return self._sent.message.lane_id
-
-    @property
-    def sequence(self) -> int:
-        """Its place in its lane, from 0."""
-        return self._sent.message.sequence
-
-    @property
-    def sender(self) -> bytes:
-        """Who sent it, 20 bytes on the source."""
-        return self._sent.message.sender[12:]
-
-    @property
-    def recipient(self) -> bytes:
-        """Who receives it, 20 bytes on the destination."""
-        return self._sent.message.recipient[12:]
-
-    @property
-    def payload(self) -> bytes:
-        """What the recipient is given."""
-        return self._sent.message.payload
-
-    @property
-    def gas_limit(self) -> int:
-        """What the recipient gets at least, in gas."""
-        return self._sent.message.gas_limit
-
-    @property
-    def deadline(self) -> int:
-        """Seconds of the destination's time after which it is not executed; 0 = never."""
-        return self._sent.message.deadline
-
-    @property
-    def tx_hash(self) -> bytes:
-        """The transaction on the source that sent it."""
-        return self._sent.tx_hash
-
-    @property
-    def block_number(self) -> Height:
-        """The source's block that holds it."""
-        return self._sent.block_number
-
-    @property
-    def sent(self) -> SentMessage:
-        """The message as the source's logs told it."""
-        return self._sent
-
-    def view(self) -> MessageView:
-        """Return the message as it is shown, with a JSON form."""
-        return message_view(self._sent, self.source, self.destination)
-
-    def __repr__(self) -> str:
-        return f"RoadMessage(0x{self.id.hex()}, {self.source} → {self.destination}, sequence {self.sequence})"
 
     async def delivered(self, timeout: Span | None = None) -> Receipt:  # noqa: ASYNC109  part of what callers see
         """Wait until a light client of the destination has proven that the message was executed with success.

@@ -29,14 +29,12 @@ from relayer.contracts import load
 from relayer.errors import (
     ChainUnavailable,
     ConfigError,
-    Malformed,
     NotFoundYet,
     PostroadError,
 )
 from relayer.keys import KeyStore, read_password
-from relayer.protocol.interop_address import parse_evm_address
 from relayer.protocol.lane import PUBLIC_CHANNEL, Lane
-from relayer.protocol.message import MessageId
+from relayer.road.arguments import check_sending, read_address, read_message_id
 from relayer.road.errors import MessageUnknown
 from relayer.road.message import RoadMessage
 from relayer.road.search import find_sent
@@ -158,20 +156,9 @@ class Road:
             ChainUnavailable: it is not in a block in time. The text says why it waits, and whether it may
                 still be included.
         """
-        recipient = _to_address(to)
-        if not isinstance(payload, bytes):
-            raise Malformed(
-                f"a payload of the type {type(payload).__name__}",
-                "bytes",
-                "Text is encoded first: payload=text.encode().",
-            )
-        if source == destination:
-            raise ConfigError(
-                f"a message from {source} to itself", "two chains", "A lane leads from one chain to another."
-            )
+        recipient = read_address(to)
+        check_sending(source, destination, payload, channel)
         sender, receiver = await self._open_sending(source), self._open(destination)
-        if channel is not None and len(channel) != len(PUBLIC_CHANNEL):
-            raise Malformed(f"a channel of {len(channel)} bytes", "32 bytes")
         absolute = None if deadline is None else await self._deadline(receiver, parse_span(deadline))
         attributes = abi.encode_attributes(gas_limit=gas_limit, deadline=absolute, channel=channel)
         data = abi.encode_send_message(receiver.recipient(recipient), payload, attributes)
@@ -193,7 +180,7 @@ class Road:
             MessageUnknown: no configured chain has sent it.
             ChainUnavailable: a chain that may have sent it can't be asked.
         """
-        wanted = _to_id(message_id)
+        wanted = read_message_id(message_id)
         if self._journal is not None:
             stored = await asyncio.to_thread(self._journal.message, wanted)
             if stored is not None:
@@ -261,7 +248,7 @@ class Road:
 
     def contract_address(self, name: str, address: bytes | str | None = None) -> bytes:
         """Return an address as 20 bytes; None stands for the chain's gateway. Raises as `contract`."""
-        return self._open(name).chain.gateway if address is None else _to_address(address)
+        return self._open(name).chain.gateway if address is None else read_address(address)
 
     def chain(self, name: str) -> OpenChain:
         """A configured chain, opened: to talk to it and to verify it. Raises ConfigError."""
@@ -379,21 +366,3 @@ async def _find_in(chain: Chain, receipt: TxReceipt) -> SentMessage:
         "MessageAppended of the configured gateway",
         "It was sent; another provider may show it.",
     )
-
-
-def _to_address(value: bytes | str) -> bytes:
-    if isinstance(value, str):
-        return parse_evm_address(value)
-    if len(value) != 20:
-        raise Malformed(f"a recipient of {len(value)} bytes", "20 bytes, or 0x-hex")
-    return value
-
-
-def _to_id(value: bytes | str) -> MessageId:
-    try:
-        data = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else value
-    except ValueError:
-        data = b""
-    if len(data) != 32:
-        raise Malformed(f"the message id {value!r}", "32 bytes, or 0x and 64 hex digits")
-    return MessageId(data)

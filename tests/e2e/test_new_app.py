@@ -40,4 +40,4 @@ def test_the_template_is_built_and_delivers_a_message(tmp_path: Path) -> None:
 
     assert "Success" in run(app, sys.executable, "-m", "mypy")
     assert "4 passed" in run(app, str(find_forge()), "test")
-    assert "1 passed" in run(app, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+    assert "2 passed" in run(app, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")

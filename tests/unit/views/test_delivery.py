@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from relayer.road.deliver import HandDelivery, HandOutcome
-from relayer.road.message import Receipt
+from relayer.road.receipt import Receipt
 from relayer.views.delivery import DeliveryView, proven_view
 from relayer.views.encoding import to_plain
 from tests.unit.views.samples import HEADER, MESSAGE, make_receipt
