@@ -16,11 +16,12 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Final, Protocol, TypeAlias
 
 import structlog
+from prometheus_client.core import Metric
 
 from light_clients import ecdsa, hashing
 from relayer.chains.evm.signers import ForeignAccount, Signer
@@ -36,7 +37,7 @@ from relayer.metrics import Metrics
 from relayer.pipeline.chain_task import STALL_S
 from relayer.pipeline.pipeline import BatchSettings, Pipeline, ServedChain, ServedLane
 from relayer.sending.price import PricePolicy
-from relayer.views.gauges import gauges
+from relayer.views.gauges import gauges, process_gauges
 from relayer.views.relayer import RelayerView, relayer_view
 
 #: How long the check of one chain may hold up the start. A chain that does not answer is taken up later.
@@ -185,7 +186,7 @@ class Daemon:
                 if isinstance(failure, BaseException):
                     raise failure
             self.pipeline = await self._open()
-            self.metrics.watch(lambda: gauges(self.view()))
+            self.metrics.watch(self._gauges)
             # Before the tasks start: an address that is taken ends the daemon, and nothing is signed yet.
             if self._serve is not None:
                 self._server = self._serve(self)
@@ -275,18 +276,28 @@ class Daemon:
         return f"no verified head lately: {', '.join(sorted(late))}" if late else None
 
     def remarks(self) -> list[str]:
-        """What keeps a chain from being served. The others are served all the same."""
+        """What keeps messages to a chain from moving, or soon will. The others are served all the same."""
         remarks = [
             f"{name}: left out, its endpoint lacks {', '.join(missing)}"
             for name, missing in self.config.left_out().items()
         ]
         if self.pipeline is None:
             return remarks
-        return remarks + [
+        funds = [
             f"{name}: {trouble}"
             for name, task in sorted(self.pipeline.chain_tasks.items())
             for trouble in task.sender.funds.troubles(task.sender.transactions)
         ]
+        clients = [
+            f"{destination}: {task.trouble}"
+            for (_, destination), task in sorted(self.pipeline.client_tasks.items())
+            if task.trouble is not None
+        ]
+        return [*remarks, *funds, *clients]
+
+    def _gauges(self) -> Iterator[Metric]:
+        yield from gauges(self.view())
+        yield from process_gauges(is_ready=self.readiness() is None, free_bytes=self.journal.free_bytes())
 
     def view(self) -> RelayerView:
         """Return everything that the daemon works on, as it is now in memory."""

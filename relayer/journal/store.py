@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -214,6 +215,11 @@ class Journal:
         return self._read_now(lambda reading: reading.message(message_id))
 
     # --- closing --------------------------------------------------------------------------------------------
+
+    def free_bytes(self) -> int | None:
+        """Return how much room the journal's disk has; None where no file of this machine holds it."""
+        path = _sqlite_path(self._engine.url)
+        return None if path is None else shutil.disk_usage(path.parent).free
 
     def close(self) -> None:
         """Write what is queued, then close. A second call does nothing."""

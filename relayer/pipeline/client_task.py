@@ -86,6 +86,15 @@ class LightClientTask:
         self._trouble = Trouble(self._log, "the client could not be read")
         self._waits = Trouble(self._log, "lanes wait for the client")
 
+    @property
+    def trouble(self) -> str | None:
+        """What will stop the lanes before long, for people: the client expires, and was not renewed in time."""
+        if self.client is None or not self._is_old(self.client):
+            return None
+        return (
+            f"the light client of {self.source.chain.name} has less than a third of its trusting period left"
+        )
+
     def recheck(self) -> None:
         """Read the client now, its address included: the destination refused a proof."""
         self._address = None

@@ -23,6 +23,21 @@ def gauges(view: RelayerView) -> Iterator[Metric]:
     yield from _client_gauges(view.clients, view.at)
 
 
+def process_gauges(*, is_ready: bool, free_bytes: int | None) -> Iterator[Metric]:
+    """Give the gauges of the process itself.
+
+    `is_ready` is what the readiness probe says; `free_bytes` is the room beside the journal, None where no
+    file of this machine holds it.
+    """
+    ready = GaugeMetricFamily("postroad_ready", "1 while every chain has a verified head.")
+    ready.add_metric([], int(is_ready))
+    yield ready
+    if free_bytes is not None:
+        free = GaugeMetricFamily("postroad_journal_free_bytes", "Free on the disk that holds the journal.")
+        free.add_metric([], free_bytes)
+        yield free
+
+
 def _chain_gauges(chains: Iterable[ChainView]) -> Iterable[Metric]:
     heights = GaugeMetricFamily("postroad_height", "Block numbers.", labels=["chain", "kind"])
     unsettled = GaugeMetricFamily("postroad_open_transactions", "Signed and not settled.", labels=["chain"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -146,3 +147,10 @@ def test_sqlite_survives_power_cuts(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
     engine.dispose()
+
+
+def test_the_room_beside_the_journal_is_told(tmp_path: Path) -> None:
+    with Journal.open(f"sqlite:///{tmp_path}/journal.db") as journal:
+        room = journal.free_bytes()
+        assert room is not None
+        assert 0 < room <= shutil.disk_usage(tmp_path).total

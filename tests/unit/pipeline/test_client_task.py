@@ -5,10 +5,12 @@ wait for it.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from light_clients.client import Timestamp
 from relayer.chains.base import Refusal, RemoteState
 from relayer.chains.evm import abi
 from relayer.journal.rows import Purpose, TransactionRow
@@ -50,6 +52,20 @@ async def test_trust_is_renewed_before_a_third_of_the_period_is_left(tmp_path: P
             # Two thirds, and the blocks that the update takes.
             assert age <= 20 + 4
         assert client_task.waiting is None
+
+
+async def test_a_client_that_is_not_renewed_in_time_is_told_before_it_expires(tmp_path: Path) -> None:
+    chains = two_chains()
+    async with running_network(tmp_path, chains) as network:
+        client_task = network.pipeline.client_tasks["a", "b"]
+        await network.mine_until(lambda: client_task.client is not None)
+        assert client_task.client is not None
+        assert client_task.trouble is None
+        left_s = client_task.client.trusting_period_s // 3 - 1
+        start = client_task.destination.timestamp - client_task.client.trusting_period_s + left_s
+        client_task.client = dataclasses.replace(client_task.client, timestamp=Timestamp(start))
+        assert client_task.trouble is not None
+        assert "less than a third" in client_task.trouble
 
 
 async def test_a_change_of_the_signers_that_is_taken_back_wastes_no_delivery(

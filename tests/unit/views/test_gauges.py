@@ -11,7 +11,7 @@ from relayer.protocol.delivery import WaitingReason
 from relayer.views.account import AccountView
 from relayer.views.chain import ChainView
 from relayer.views.client import LightClientView
-from relayer.views.gauges import gauges
+from relayer.views.gauges import gauges, process_gauges
 from relayer.views.lane import LaneView
 from relayer.views.policy import PolicyView
 from relayer.views.relayer import RelayerView
@@ -118,6 +118,15 @@ def test_what_is_not_known_is_0_or_absent() -> None:
     assert 'source="a"' not in text
     for name in ("balance_wei", "deliveries_left", "spend_limit_wei"):
         assert f"postroad_{name}{{" not in text
+
+
+def test_the_process_tells_of_itself() -> None:
+    families = [
+        *process_gauges(is_ready=True, free_bytes=5),
+        *process_gauges(is_ready=False, free_bytes=None),
+    ]
+    told = [(sample.name, sample.value) for family in families for sample in family.samples]
+    assert told == [("postroad_ready", 1), ("postroad_journal_free_bytes", 5), ("postroad_ready", 0)]
 
 
 def test_gauges_are_read_at_each_scrape_and_not_before() -> None:
