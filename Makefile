@@ -237,6 +237,10 @@ gas-snapshots: $(TOOLS_STAMP) ## Renew solidity/snapshots/ from the tests that t
 	cd solidity && $(FORGE) build --force && $(FORGE) test $(ARGS)
 	cd solidity && $(BASELINE) $(FORGE) build --force && $(BASELINE) $(FORGE) test $(ARGS)
 
+.PHONY: dashboards
+dashboards: $(VENV_STAMP) ## Write deploy/grafana/dashboards/ from the table in tools/dashboards.py
+	$(PY) -m tools.dashboards
+
 .PHONY: lock
 lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt

@@ -289,9 +289,9 @@ class Daemon:
             for trouble in task.sender.funds.troubles(task.sender.transactions)
         ]
         clients = [
-            f"{destination}: {task.trouble}"
+            f"{destination}: {trouble}"
             for (_, destination), task in sorted(self.pipeline.client_tasks.items())
-            if task.trouble is not None
+            if (trouble := task.trouble()) is not None
         ]
         return [*remarks, *funds, *clients]
 

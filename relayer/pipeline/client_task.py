@@ -86,9 +86,8 @@ class LightClientTask:
         self._trouble = Trouble(self._log, "the client could not be read")
         self._waits = Trouble(self._log, "lanes wait for the client")
 
-    @property
     def trouble(self) -> str | None:
-        """What will stop the lanes before long, for people: the client expires, and was not renewed in time."""
+        """Return what will stop the lanes before long, for people; None where nothing is known to."""
         if self.client is None or not self._is_old(self.client):
             return None
         return (
