@@ -246,6 +246,7 @@ lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without 
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) --group slither -o requirements/slither.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 $(UV_BIN):
 	$(PYTHON) -m venv .venv-lock

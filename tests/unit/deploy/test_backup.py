@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import runpy
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from relayer.journal.store import Journal
+from relayer.journal.writing import Writing
 from tests.support.journal import commit
 from tests.unit.journal.samples import NOW, A
 
@@ -26,6 +28,10 @@ def _back_up() -> Callable[..., Path]:
     return functions["back_up"]  # type: ignore[no-any-return]
 
 
+def put_height(height: int, writing: Writing) -> None:
+    writing.put_chain(A, "court", scanned_height=height, at=NOW)
+
+
 def test_a_backup_that_is_made_beside_a_busy_daemon_is_restored(
     tmp_path: Path, back_up: Callable[..., Path]
 ) -> None:
@@ -34,9 +40,7 @@ def test_a_backup_that_is_made_beside_a_busy_daemon_is_restored(
 
         def work() -> None:
             for height in range(100_000):
-                commit(
-                    journal, lambda writing, h=height: writing.put_chain(A, "court", scanned_height=h, at=NOW)
-                )
+                commit(journal, functools.partial(put_height, height))
                 if done.is_set():
                     return
 
