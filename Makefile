@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 SLITHER_VENV := .venv-slither
+DEPLOY_VENV := .venv-deploy
 
 # One place knows where forge is; it is asked when a recipe runs, for it is not there before `make tools`.
 FORGE := "$$(cd .. && $(PY) -m tools.which forge)"
@@ -23,6 +24,7 @@ COMPILE := $(UV_BIN) pip compile --quiet --upgrade --universal --python-version 
 VENV_STAMP    := $(VENV)/.postroad-stamp
 TOOLS_STAMP   := tools/node_modules/.postroad-stamp
 SLITHER_STAMP := $(SLITHER_VENV)/.postroad-stamp
+DEPLOY_STAMP  := $(DEPLOY_VENV)/.postroad-stamp
 
 # pip's "a newer version exists" is noise, and a question would hang a run without a terminal.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -221,6 +223,15 @@ $(SLITHER_STAMP): requirements/slither.txt
 	$(SLITHER_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/slither.txt
 	@touch $@
 
+.PHONY: deploy-check
+deploy-check: $(VENV_STAMP) $(DEPLOY_STAMP) ## deploy/: rules, dashboards, image, compose, manifests, units and nginx, by each tool that is to be had
+	$(PY) -m tools.deploy.check
+
+$(DEPLOY_STAMP): requirements/deploy.txt
+	test -x $(DEPLOY_VENV)/bin/python || $(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/deploy.txt
+	@touch $@
+
 ##@ Made files that are committed
 
 .PHONY: artifacts
@@ -246,6 +257,7 @@ lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without 
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) --group slither -o requirements/slither.txt
+	$(COMPILE) --group deploy -o requirements/deploy.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 $(UV_BIN):
@@ -262,4 +274,4 @@ clean: ## Remove what builds, tests and measurements left; keep the environments
 
 .PHONY: distclean
 distclean: clean ## Remove the environments and tools too
-	rm -rf .venv .venv-slither .venv-lock .venv-live tools/node_modules tools/bin tools/live/*/node_modules solidity/node_modules
+	rm -rf tools/deploy/bin .venv .venv-slither .venv-deploy .venv-lock .venv-live tools/node_modules tools/bin tools/live/*/node_modules solidity/node_modules

@@ -35,7 +35,7 @@ def test_shared_vectors_are_a_folder_with_a_description(shared_vectors: Path) ->
     assert (shared_vectors / "README.md").is_file()
 
 
-@pytest.mark.parametrize("name", ["build", "dev", "runtime", "slither"])
+@pytest.mark.parametrize("name", ["build", "deploy", "dev", "runtime", "slither"])
 def test_locks_hold_hashes_and_name_no_index(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "--hash=sha256:" in text
