@@ -227,6 +227,10 @@ $(SLITHER_STAMP): requirements/slither.txt
 deploy-check: $(VENV_STAMP) $(DEPLOY_STAMP) ## deploy/: rules, dashboards, image, compose, manifests, units and nginx, by each tool that is to be had
 	$(PY) -m tools.deploy.check
 
+.PHONY: deploy-rehearse
+deploy-rehearse: $(TOOLS_STAMP) ## What image, unit and compose do, in a bare folder: real chains, daemon and Prometheus, alerts that fire (4 min)
+	$(PY) -m tools.deploy.rehearse $(ARGS)
+
 $(DEPLOY_STAMP): requirements/deploy.txt
 	test -x $(DEPLOY_VENV)/bin/python || $(PYTHON) -m venv $(DEPLOY_VENV)
 	$(DEPLOY_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/deploy.txt
