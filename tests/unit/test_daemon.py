@@ -161,6 +161,11 @@ async def test_it_runs_and_drains_though_no_chain_answers(tmp_path: Path) -> Non
             assert "court, port" in text
             async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
                 assert answer.status == 200
+            async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                metrics = (await answer.text()).splitlines()
+            # What alerts ask for is there before any chain has answered.
+            assert "postroad_ready 0.0" in metrics
+            assert any(line.startswith("postroad_journal_free_bytes ") for line in metrics)
     finally:
         daemon.stop()
         async with asyncio.timeout(30):
