@@ -125,6 +125,11 @@ DASHBOARDS: Final = (
                 {"{{task}}": "increase(postroad_task_restarts_total[1h])"},
                 "none",
             ),
+            Panel(
+                "What runs (always 1)",
+                {"{{version}} on Python {{python}}": "postroad_build_info"},
+                "none",
+            ),
         ),
     ),
     Dashboard(
