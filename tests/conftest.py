@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -84,6 +85,15 @@ class NetworkForbiddenError(AssertionError):
         super().__init__(
             f"{test} opens a socket; mark it with @pytest.mark.network, or give it an in-memory twin"
         )
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_at_the_start() -> Iterator[None]:
+    """A daemon in a test sets up logging for the whole process, into a stream that ends with the test: every
+    line that a later test's pipeline logs would raise.
+    """
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
