@@ -259,7 +259,7 @@ dashboards: $(VENV_STAMP) ## Write deploy/grafana/dashboards/ from the table in 
 .PHONY: lock
 lock: $(UV_BIN) ## Resolve requirements/*.txt anew from pyproject.toml, without naming an index
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra devnet --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) --group slither -o requirements/slither.txt
 	$(COMPILE) --group deploy -o requirements/deploy.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt

@@ -107,8 +107,8 @@ def install(as_json: bool) -> None:
     """Fetch anvil, which executes the blocks of local chains, from the npm registry.
 
     It is the version that this Postroad was tried with, and its archive is compared with a digest that came
-    with Postroad. It goes into the cache folder; nothing else is changed. The registry is npm's, or what
-    npm_config_registry or the user's .npmrc names. An anvil that is named in POSTROAD_ANVIL is used instead.
+    with Postroad. It goes into the cache folder; nothing else is changed. The registry is
+    npm_config_registry, or what npm is configured with. An anvil that POSTROAD_ANVIL names is used instead.
     """
     from relayer.devnet.errors import PackageRefused
     from relayer.devnet.process import anvil_package, toolchain

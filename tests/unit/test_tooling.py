@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import socket
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def test_tests_that_say_so_can() -> None:
 
 def test_shared_vectors_are_a_folder_with_a_description(shared_vectors: Path) -> None:
     assert (shared_vectors / "README.md").is_file()
+
+
+def test_nothing_large_and_nothing_built_is_kept() -> None:
+    """A program that some step builds belongs into no commit."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not in a clone: git lists no files")
+    kept = [ROOT / name for name in done.stdout.decode().split("\0") if name]
+    assert len(kept) > 900
+    assert [path for path in kept if path.is_file() and path.stat().st_size > 1 << 20] == []
 
 
 @pytest.mark.parametrize("name", ["build", "deploy", "dev", "runtime", "slither"])

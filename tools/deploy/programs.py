@@ -24,7 +24,7 @@ _GO_PACKAGES: Final = {
 }
 #: Without the clients of twenty clouds, which find targets there, it is built in a minute.
 _TAGS: Final = "remove_all_sd"
-_BUILD_S: Final = 900
+_BUILD_S: Final = 240
 
 
 class MissingProgramError(Exception):
@@ -54,16 +54,19 @@ def _build(name: str) -> Path:
             raise MissingProgramError(f"{name} is not installed, and there is no Go to build it")
         return Path(found)
     BIN.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [go, "build", "-trimpath", "-tags", _TAGS, "-o", target, _GO_PACKAGES[name]],
-        cwd=HERE,
-        # The Go that is here, and no other that it would fetch.
-        env=os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=_BUILD_S,
-    )
+    try:
+        done = subprocess.run(
+            [go, "build", "-trimpath", "-tags", _TAGS, "-o", target, _GO_PACKAGES[name]],
+            cwd=HERE,
+            # The Go that is here, and no other that it would fetch.
+            env=os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=_BUILD_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise MissingProgramError(f"Go did not build {name} within {_BUILD_S} s") from None
     if done.returncode != 0:
         lines = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise MissingProgramError(f"Go could not build {name}: {lines}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """anvil's package in the npm registry: fetched, compared with the pinned digest, unpacked into the cache.
 
-anvil is no Python package, so pip can't bring it. The registry that Foundry publishes in is asked for one
-archive, without npm: its digest came with Postroad, and whatever else a registry serves is refused. All of it
-blocks.
+anvil is no Python package, so pip can't bring it. npm tells which registry it is configured with, and that is
+asked for one archive: its digest came with Postroad, and whatever else a registry serves is refused. All of
+it blocks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import subprocess
 import tarfile
 import tempfile
 import urllib.request
@@ -27,9 +28,9 @@ from relayer.devnet.errors import PackageRefused, PackageUnavailable, ProgramMis
 from relayer.devnet.process import toolchain
 from relayer.errors import ConfigError
 
-DEFAULT_REGISTRY: Final = "https://registry.npmjs.org"
 VARIABLE: Final = "npm_config_registry"
 
+_SCOPE: Final = "@foundry-rs"
 #: The one file of the archive that is unpacked.
 _MEMBER: Final = "package/bin/anvil"
 #: Four times what version 1.7.1 has, packed and unpacked.
@@ -41,22 +42,23 @@ _CHUNK_BYTES: Final = 1 << 16
 
 
 def find_registry() -> str:
-    """Return the npm registry that packages are fetched from, without a slash at its end, as npm finds it.
+    """Return the npm registry that packages are fetched from, without a slash at its end.
 
-    `npm_config_registry` in the environment first (in any case of letters), then the user's .npmrc, where a
-    registry of Foundry's own scope comes before the general one, then npm's default. Credentials of an .npmrc
-    are not read.
+    It is `npm_config_registry` of the environment (in any case of letters), else what npm itself is
+    configured with for Foundry's packages. npm's credentials are not used.
 
     Raises:
+        ProgramMissing: nothing names one, and there is no npm to ask.
         ConfigError: it is no http or https URL.
     """
     told = next((value for name, value in os.environ.items() if name.lower() == VARIABLE and value), None)
     if told is None:
-        settings = _read_npmrc()
-        told = settings.get("@foundry-rs:registry") or settings.get("registry") or DEFAULT_REGISTRY
+        told = _ask_npm(f"{_SCOPE}:registry") or _ask_npm("registry")
     if urlsplit(told).scheme not in {"http", "https"}:
         raise ConfigError(
-            f"{told!r} as the npm registry", "an http or https URL", f"Correct {VARIABLE}, or your .npmrc."
+            f"{told!r} as the npm registry",
+            "an http or https URL",
+            f"Correct {VARIABLE}, or npm's configuration.",
         )
     return told.rstrip("/")
 
@@ -104,14 +106,31 @@ def install(registry: str, tell: Callable[[int, int | None], None]) -> Path:
     return program
 
 
-def _read_npmrc() -> dict[str, str]:
-    path = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
+def _ask_npm(key: str) -> str:
+    """Return a value of npm's configuration; empty where it has none. Raises ProgramMissing."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    pairs = (line.partition("=") for line in lines if not line.lstrip().startswith(("#", ";")))
-    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+        done = subprocess.run(
+            [*toolchain.npm_command(), "config", "get", key],
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=_TIMEOUT_S,
+        )
+    except (toolchain.ToolNotFoundError, OSError, subprocess.SubprocessError) as error:
+        raise _no_registry(str(error)) from error
+    if done.returncode != 0:
+        raise _no_registry(f"npm says: {' '.join(done.stderr.split())[:300]}")
+    value = done.stdout.strip()
+    return "" if value == "undefined" else value
+
+
+def _no_registry(why: str) -> ProgramMissing:
+    return ProgramMissing(
+        f"no registry to fetch anvil from: {why}",
+        "npm, which knows one",
+        f"Install postroad[devnet], which brings npm, or name a registry in {VARIABLE}.",
+    )
 
 
 def _download(url: str, target: Path, tell: Callable[[int, int | None], None]) -> str:

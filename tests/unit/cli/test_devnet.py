@@ -19,7 +19,7 @@ from relayer.devnet.process import anvil_package, toolchain
 def fetched_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The registries that were asked, each of which serves an anvil at once."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("npm_config_registry", "https://name:password@registry.test")
+    monkeypatch.setenv("npm_config_registry", "https://name:password@npm.example")
     asked: list[str] = []
 
     def install(registry: str, tell: Callable[[int, int | None], None]) -> Path:
@@ -40,10 +40,10 @@ def test_anvil_is_fetched_once(fetched_from: list[str]) -> None:
     program = toolchain.installed_anvil()
     first = CliRunner().invoke(devnet, ["install"])
     assert first.stdout == f"anvil 9.9.9: {program}\n"
-    assert first.stderr == "Fetching anvil from https://…@registry.test …\n"
+    assert first.stderr == "Fetching anvil from https://…@npm.example …\n"
     second = CliRunner().invoke(devnet, ["install"])
     assert second.output == f"anvil 9.9.9 is there already: {program}\n"
-    assert fetched_from == ["https://name:password@registry.test"]
+    assert fetched_from == ["https://name:password@npm.example"]
 
 
 def test_json_is_all_that_a_script_sees(fetched_from: list[str]) -> None:

@@ -163,32 +163,45 @@ def test_a_registry_that_does_not_serve_it_says_so(registry: Registry, tmp_path:
 def test_a_machine_without_a_package_is_told_which_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "foundry_platform", lambda: "plan9-mips")
     with pytest.raises(ProgramMissing, match=r"plan9-mips.*darwin-amd64.*POSTROAD_ANVIL"):
-        anvil_package.install("https://registry.test", lambda done, total: None)
+        anvil_package.install("https://npm.example", lambda done, total: None)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").write_text("a file")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(ProgramMissing, match=r"can't be written.*XDG_CACHE_HOME"):
-        anvil_package.install("https://registry.test", lambda done, total: None)
+        anvil_package.install("https://npm.example", lambda done, total: None)
 
 
 def test_the_registry_is_found_as_npm_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.lower() == "npm_config_registry"]:
         monkeypatch.delenv(name)
     npmrc = tmp_path / "npmrc"
+    npmrc.write_text("")
     monkeypatch.setenv("NPM_CONFIG_USERCONFIG", str(npmrc))
-    assert anvil_package.find_registry() == "https://registry.npmjs.org"
-    npmrc.write_text(
-        '; a comment\n#registry=https://no.test\nregistry = "https://general.test/npm/"\nfund=false\n'
-    )
-    assert anvil_package.find_registry() == "https://general.test/npm"
-    npmrc.write_text("registry=https://general.test\n@foundry-rs:registry=https://scope.test\n")
-    assert anvil_package.find_registry() == "https://scope.test"
-    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://environment.test/")
-    assert anvil_package.find_registry() == "http://environment.test"
-    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "ftp://environment.test/")
+    monkeypatch.setenv("NPM_CONFIG_GLOBALCONFIG", str(tmp_path / "global"))
+    # npm's own, whatever that is.
+    assert anvil_package.find_registry().startswith("https://")
+    npmrc.write_text('; a comment\nregistry = "https://npm.example/general/"\nfund=false\n')
+    assert anvil_package.find_registry() == "https://npm.example/general"
+    npmrc.write_text("registry=https://npm.example\n@foundry-rs:registry=https://scope.example\n")
+    assert anvil_package.find_registry() == "https://scope.example"
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://environment.example/")
+    assert anvil_package.find_registry() == "http://environment.example"
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "ftp://environment.example/")
     with pytest.raises(ConfigError, match=r"ftp://.*npm_config_registry"):
+        anvil_package.find_registry()
+
+
+def test_without_a_registry_and_without_npm_both_ways_out_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower() == "npm_config_registry"]:
+        monkeypatch.delenv(name)
+
+    def find_none() -> list[str]:
+        raise toolchain.ToolNotFoundError("npm was not found")
+
+    monkeypatch.setattr(toolchain, "npm_command", find_none)
+    with pytest.raises(ProgramMissing, match=r"npm was not found.*postroad\[devnet\].*npm_config_registry"):
         anvil_package.find_registry()
 
 
