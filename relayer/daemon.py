@@ -289,9 +289,9 @@ class Daemon:
             for trouble in task.sender.funds.troubles(task.sender.transactions)
         ]
         clients = [
-            f"{destination}: {trouble}"
+            f"{destination}: {remark}"
             for (_, destination), task in sorted(self.pipeline.client_tasks.items())
-            if (trouble := task.trouble()) is not None
+            if (remark := task.remark()) is not None
         ]
         return [*remarks, *funds, *clients]
 

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -20,18 +19,14 @@ import time
 from pathlib import Path
 from typing import Final
 
+from tools._checking import CheckError, run
 from tools._toolchain import ROOT, toolchain
 from tools.install import SOLIDITY, InstallError, npm, write_shim
 
 APPLICATION: Final = ROOT / "tools" / "application"
 ARTIFACTS: Final = ROOT / "relayer" / "contracts" / "cancun"
-TIMEOUT_S: Final = 300
 
 _EXAMPLE: Final = re.compile(r"^```solidity\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-class CheckError(RuntimeError):
-    """The package is not what it should be, or a tool can't use it."""
 
 
 def main() -> int:
@@ -54,7 +49,7 @@ def main() -> int:
 
 def pack(folder: Path) -> Path:
     """Pack solidity/, which writes its abi/ first, and return the package's path. Raises CheckError."""
-    run([*toolchain.npm_command(), "pack", "--silent", "--pack-destination", str(folder)], SOLIDITY)
+    run_in(SOLIDITY, [*toolchain.npm_command(), "pack", "--silent", "--pack-destination", str(folder)])
     (package,) = folder.glob("*.tgz")
     return package
 
@@ -97,7 +92,7 @@ def install(package: Path, application: Path) -> None:
 def build_with_hardhat(application: Path) -> None:
     """Compile with Hardhat. Raises CheckError."""
     script = application / "node_modules" / "hardhat" / "dist" / "src" / "cli.js"
-    run([str(toolchain.find_node()), str(script), "build"], application)
+    run_in(application, [str(toolchain.find_node()), str(script), "build"])
     expect_artifact(application / "artifacts", "Hardhat")
 
 
@@ -108,7 +103,7 @@ def build_with_forge(application: Path) -> None:
     shutil.copy(ROOT / "tools" / "solc-shim.cjs", script)
     solc = application / "solc"
     write_shim(solc, script)
-    run([str(toolchain.find_forge()), "build", "--use", str(solc)], application)
+    run_in(application, [str(toolchain.find_forge()), "build", "--use", str(solc)])
     expect_artifact(application / "out", "forge")
 
 
@@ -120,7 +115,7 @@ def expect_artifact(folder: Path, tool: str) -> None:
     print(f"npm: {tool} compiles the example", flush=True)
 
 
-def run(words: list[str], folder: Path) -> None:
+def run_in(folder: Path, words: list[str]) -> None:
     """Run a program of npm's world. Raises CheckError when it fails."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("FOUNDRY_", "DAPP_"))
@@ -130,22 +125,7 @@ def run(words: list[str], folder: Path) -> None:
         "CI": "true",
         "XDG_CACHE_HOME": str(folder / ".cache"),
     }
-    try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CheckError(f"{' '.join(words)} took over {TIMEOUT_S} s") from error
-    if done.returncode != 0:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-25:])
-        raise CheckError(f"{' '.join(words)} ended with {done.returncode}:\n{said}")
+    run(words, folder, environment)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,19 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tools._checking import CheckError, run
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 UV: Final = ROOT / ".venv-lock" / "bin" / "uv"
 OFFLINE: Final = "POSTROAD_OFFLINE"
 
-#: Of a command; a slow line has to fetch some 100 MB once.
-TIMEOUT_S: Final = 600
-
 #: What a command must not inherit: it would lead to tools of the checkout, or to another Python's packages.
 _FOREIGN: Final = ("POSTROAD_", "PYTHON", "VIRTUAL_ENV", "XDG_", "npm_")
-
-
-class CheckError(RuntimeError):
-    """The wheel is not what it should be, or a command of it does not do what it should."""
 
 
 def main() -> int:
@@ -156,28 +150,6 @@ def expect(holds: object, what: str) -> None:
     """Raise CheckError with what was expected, unless it holds."""
     if not holds:
         raise CheckError(f"expected: {what}")
-
-
-def run(words: list[str], folder: Path, environment: Mapping[str, str], code: int = 0) -> str:
-    """Run a program, and return what it wrote. Raises CheckError when it ends with another code."""
-    try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if code == 0 else subprocess.STDOUT,
-            check=False,
-            text=True,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CheckError(f"{' '.join(words)} took over {TIMEOUT_S} s") from error
-    if done.returncode != code:
-        said = "\n".join(((done.stdout or "") + (done.stderr or "")).splitlines()[-25:])
-        raise CheckError(f"{' '.join(words)} ended with {done.returncode}, expected {code}:\n{said}")
-    return done.stdout
 
 
 if __name__ == "__main__":

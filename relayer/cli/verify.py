@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from relayer.cli.options import config_option, json_option, load_config
-from relayer.cli.output import console, moment, print_json
+from relayer.cli.output import moment, print_json, say
 from relayer.cli.running import run_async
 from relayer.text import hex_of
 
@@ -85,15 +86,12 @@ async def _check(config: Config, evidence: SentEvidence, *, follow: bool) -> Pro
 
 
 def _show(evidence: SentEvidence, proven: ProvenSent) -> None:
-    out, message = console(), proven.message
-    out.print(f"✓ {hex_of(message.id)}", markup=False)
-    out.print(f"  its fields hash to that id: {len(message.payload)} bytes of payload,")
-    out.print(f"  from {hex_of(message.sender[12:])} on {evidence.source}")
-    out.print(f"  to   {hex_of(message.recipient[12:])} on {evidence.destination}")
-    out.print(f"✓ it is message {message.sequence} of the lane between the configured gateways")
-    out.print(
-        f"✓ the lane's head with it stands in block {proven.height} of {evidence.source}, {moment(proven.timestamp)}:"
-    )
-    out.print(
-        "  a light client that began with the configured bootstrap accepts the header and the storage proof"
-    )
+    message, hold = proven.message, partial(say, mark="✓", style="green")
+    hold(hex_of(message.id))
+    say(f"  its fields hash to that id: {len(message.payload)} bytes of payload,")
+    say(f"  from {hex_of(message.sender[12:])} on {evidence.source}")
+    say(f"  to   {hex_of(message.recipient[12:])} on {evidence.destination}")
+    hold(f"it is message {message.sequence} of the lane between the configured gateways")
+    block = f"block {proven.height} of {evidence.source}, {moment(proven.timestamp)}"
+    hold(f"the head of its lane stands in {block}:")
+    say("  a light client that began with the configured bootstrap accepts the header and the storage proof")

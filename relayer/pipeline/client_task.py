@@ -86,7 +86,7 @@ class LightClientTask:
         self._trouble = Trouble(self._log, "the client could not be read")
         self._waits = Trouble(self._log, "lanes wait for the client")
 
-    def trouble(self) -> str | None:
+    def remark(self) -> str | None:
         """Return what will stop the lanes before long, for people; None where nothing is known to."""
         if self.client is None or not self._is_old(self.client):
             return None

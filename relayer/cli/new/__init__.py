@@ -19,7 +19,7 @@ import click
 from relayer.cli.exit_codes import ExitCode
 from relayer.cli.failures import CommandFailed
 from relayer.cli.options import json_option
-from relayer.cli.output import console, print_json
+from relayer.cli.output import print_json, say
 
 #: What a directory, an npm package and a heading can all be called.
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
@@ -28,6 +28,7 @@ _NEXT: Final = (
     "python -m venv .venv && source .venv/bin/activate",
     "pip install -r requirements.txt",
     "npm install",
+    "postroad devnet install",
     "forge test",
     "forge build && pytest",
 )
@@ -72,10 +73,9 @@ def app(name: str, directory: Path | None, as_json: bool) -> None:
         shown = tuple(path.relative_to(directory).as_posix() for path in written)
         print_json(NewApplicationView(name=name, directory=str(directory), files=shown))
         return
-    out = console()
-    out.print(f"Wrote {len(written)} files to {directory}.\n\nNext:", markup=False)
+    say(f"Wrote {len(written)} files to {directory}.\n\nNext:")
     for step in (f"cd {directory}", *_NEXT):
-        out.print(f"  {step}", markup=False)
+        say(f"  {step}")
 
 
 def _write(source: Traversable, target: Path, words: dict[str, str]) -> list[Path]:

@@ -12,10 +12,8 @@ import pytest
 
 from relayer.cli import main
 from relayer.cli.exit_codes import ExitCode
-from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.network.background import keep_endpoints
 from relayer.devnet.network.state_file import (
-    ChainState,
     EndpointState,
     FundedKey,
     NetworkState,
@@ -23,6 +21,7 @@ from relayer.devnet.network.state_file import (
     write_state,
 )
 from relayer.devnet.process.process_identity import start_mark
+from tests.support.network_state import chain_state
 
 BOX = EndpointState(gateway="0x11", endpoint_id="0x22", postbox="0x33", multisender="0x44")
 
@@ -32,20 +31,8 @@ def folder(tmp_path: Path) -> Path:
     """A folder with the file of a network that this process stands for, not joined yet."""
     folder = tmp_path / "it's a folder"
     folder.mkdir()
-    chain = ChainState(
-        name="a-b",
-        kind="solo",
-        chain_id=1,
-        # Nothing listens at port 1, so the chain does not answer.
-        http_url="http://127.0.0.1:1",
-        ws_url="ws://127.0.0.1:1",
-        admin_url=None,
-        genesis_hash="0x00",
-        block_time_s=None,
-        details=ChainDetails(summary="solo", consensus={"kind": "solo"}),
-        funded_keys=tuple(FundedKey(f"0x{index}", f"0xs{index}") for index in range(4)),
-        processes=(),
-    )
+    keys = tuple(FundedKey(f"0x{index}", f"0xs{index}") for index in range(4))
+    chain = chain_state(name="a-b", funded_keys=keys)
     write_state(folder, NetworkState(os.getpid(), start_mark(os.getpid()), "ready", (chain,)))
     return folder
 

@@ -60,11 +60,11 @@ async def test_a_client_that_is_not_renewed_in_time_is_told_before_it_expires(tm
         client_task = network.pipeline.client_tasks["a", "b"]
         await network.mine_until(lambda: client_task.client is not None)
         assert client_task.client is not None
-        assert client_task.trouble() is None
+        assert client_task.remark() is None
         left_s = client_task.client.trusting_period_s // 3 - 1
         start = client_task.destination.timestamp - client_task.client.trusting_period_s + left_s
         client_task.client = dataclasses.replace(client_task.client, timestamp=Timestamp(start))
-        assert "less than a third" in (client_task.trouble() or "")
+        assert "less than a third" in (client_task.remark() or "")
 
 
 async def test_a_change_of_the_signers_that_is_taken_back_wastes_no_delivery(

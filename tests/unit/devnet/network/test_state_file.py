@@ -10,14 +10,13 @@ from relayer.devnet.chain.chain_details import ChainDetails
 from relayer.devnet.errors import DevnetError
 from relayer.devnet.network.state_file import (
     STATE_FILE,
-    ChainState,
-    FundedKey,
     NetworkState,
     ProcessState,
     read_state,
     write_state,
 )
 from relayer.devnet.process.process_identity import start_mark
+from tests.support.network_state import chain_state
 
 
 def state_of(pid: int, mark: str) -> NetworkState:
@@ -27,20 +26,7 @@ def state_of(pid: int, mark: str) -> NetworkState:
         facts={"signer": "0x11", "heights": {"first": 1}},
         lines=(("signer", "0x11"),),
     )
-    chain = ChainState(
-        name="a",
-        kind="solo",
-        chain_id=1,
-        http_url="http://127.0.0.1:1",
-        ws_url="ws://127.0.0.1:1",
-        admin_url=None,
-        genesis_hash="0x00",
-        block_time_s=None,
-        details=details,
-        funded_keys=(FundedKey("0x22", "0x33"),),
-        processes=(ProcessState(pid, mark),),
-        rules=("free", "tx64k"),
-    )
+    chain = chain_state(details=details, processes=(ProcessState(pid, mark),), rules=("free", "tx64k"))
     return NetworkState(pid, mark, "ready", (chain,), {"box": 1})
 
 
